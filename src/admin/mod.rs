@@ -1,0 +1,1 @@
+//! What operators and monitoring speak to: health, metrics, keys, holds.

@@ -1,0 +1,1 @@
+//! Audit events: one incident per actor with updates, as OCSF JSON lines.

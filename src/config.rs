@@ -1,0 +1,1 @@
+//! The configuration file: assembles the settings that each module declares.

@@ -1,0 +1,1 @@
+//! Content codings: coded bytes in, decoded bytes and checkpoints out.

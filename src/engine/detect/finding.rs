@@ -1,0 +1,55 @@
+//! A validated match: where it stands and its normal form. It exists only after validation.
+
+use smallvec::SmallVec;
+
+use super::{Category, ClassId};
+
+/// A place in a haystack, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Span {
+    /// The first byte.
+    pub start: u64,
+    /// One past the last byte.
+    pub end: u64,
+}
+
+/// The normal form of a value (e-mail lower-cased, phone in E.164, ids as digits), kept only until it is hashed.
+/// It has no `Debug` and no `Serialize`, so that it cannot reach a log.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Normal(SmallVec<[u8; 40]>);
+
+impl Normal {
+    /// From bytes that are already in normal form.
+    pub fn new(bytes: &[u8]) -> Self {
+        Self(SmallVec::from_slice(bytes))
+    }
+
+    /// The bytes to hash.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// An identifier: a match that passed its validator.
+#[derive(Clone)]
+pub struct Finding {
+    /// Where it stands in the haystack given to `RuleSet::scan`.
+    pub span: Span,
+    /// Which class it belongs to.
+    pub class: ClassId,
+    /// What it may stand for.
+    pub category: Category,
+    /// Which rule found it.
+    pub rule: super::RuleId,
+    /// Its normal form.
+    pub normal: Normal,
+}
+
+/// What the structure around a cell says about its text.
+#[derive(Clone, Copy, Default)]
+pub struct Context<'a> {
+    /// The field name, column header or label of the cell; empty where there is none.
+    pub key: &'a [u8],
+    /// Whether the cell is a bare number (a JSON number, an unquoted CSV cell of digits).
+    pub number: bool,
+}

@@ -1,0 +1,1 @@
+//! One body: chunks in, records settled, bytes released.

@@ -1,0 +1,13 @@
+//! The pure core: bytes and `now` in, steps and verdicts out; no socket, clock, async, logging or global state.
+
+pub mod decode;
+pub mod detect;
+pub mod inspect;
+pub mod ledger;
+pub mod policy;
+pub mod problem;
+pub mod record;
+pub mod redact;
+pub mod secret;
+pub mod structure;
+pub mod time;

@@ -1,0 +1,1 @@
+//! From identifiers to records to subjects.

@@ -1,0 +1,1 @@
+//! Masks that keep the length of what they cover.

@@ -1,0 +1,35 @@
+//! The keyed hash that stands for a value, so that the value itself never rests.
+
+use zeroize::Zeroizing;
+
+/// The 256-bit key of all subject, key and credential hashes of one gateway. Zeroised when dropped.
+#[derive(Clone)]
+pub struct HashKey(Zeroizing<[u8; 32]>);
+
+impl HashKey {
+    /// A key from 32 secret bytes.
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+
+    /// The keyed BLAKE3 hash of `parts` under `domain`; each part is length-prefixed, so that no two lists collide.
+    pub fn hash(&self, domain: &str, parts: &[&[u8]]) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new_keyed(&self.0);
+        hasher.update(domain.as_bytes());
+        for part in parts {
+            hasher.update(&(part.len() as u64).to_le_bytes());
+            hasher.update(part);
+        }
+        *hasher.finalize().as_bytes()
+    }
+
+    /// The first 64 bits of [`HashKey::hash`].
+    pub fn hash64(&self, domain: &str, parts: &[&[u8]]) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.hash(domain, parts);
+        u64::from_le_bytes([a, b, c, d, e, f, g, h])
+    }
+}
+
+/// The person behind a record: a keyed, tenant-scoped 64-bit hash of the record's primary identifier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Subject(pub u64);

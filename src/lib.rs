@@ -1,0 +1,28 @@
+//! Tidegate: a proxy that counts how many people's data each actor is given, and stops a spill.
+//!
+//! It takes care of finding personal data in what crosses the gateway, of counting the different people behind it under
+//! every key of the actor, and of refusing what would exceed a budget before the bytes leave. It does not see tunnels
+//! that avoid the gateway, nor data encrypted before it leaves.
+//!
+//! # Layout
+//!
+//! Floors, from the bottom; a file names modules of its own folder and of lower floors only (`tests/floors.rs`).
+//!
+//! - [`engine`]: decode, detect, assemble, count, decide, redact. Pure: bytes and `now` in, steps out.
+//! - [`events`]: the closed list of facts the process reports; the only file with log and metric macros.
+//! - [`tls`], [`identity`], [`audit`]: one outside thing each.
+//! - [`proxy`], [`admin`]: the protocols a client speaks to us.
+//! - [`config`], [`run`], [`cli`]: what the operator wrote, and the wiring.
+//!
+//! Read first: [`engine::inspect`], then `proxy/body.rs`.
+
+pub mod admin;
+pub mod audit;
+pub mod cli;
+pub mod config;
+pub mod engine;
+pub mod events;
+pub mod identity;
+pub mod proxy;
+pub mod run;
+pub mod tls;

@@ -1,0 +1,3 @@
+//! The `tidegate` command: maps a result to an exit code and nothing else.
+
+fn main() {}

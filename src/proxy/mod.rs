@@ -1,0 +1,1 @@
+//! The reverse proxy: listen, check, identify, forward, inspect, answer.
