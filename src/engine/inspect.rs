@@ -1,1 +1,623 @@
-//! One body: chunks in, records settled, bytes released.
+//! One body: chunks in, records settled, bytes released. It knows no ledger and nothing in it waits.
+//!
+//! ```text
+//!   push ──▶ decode ──▶ structure ──▶ assemble ──▶ Settle ──▶ resolve ──▶ Release
+//!                                                    │ the caller reserves │
+//!   released_to <= granted_to <= holds_from <= decoded
+//! ```
+//!
+//! What is released, found and asked depends on the bytes of the body alone, never on how they were cut into chunks.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+use crate::engine::decode::{Coding, DecodeError, Decoder};
+use crate::engine::detect::RuleSet;
+use crate::engine::record::{Assembler, Place, Record};
+use crate::engine::redact;
+use crate::engine::secret::{HashKey, Subject};
+use crate::engine::structure::{CellSettings, Declared, Structure};
+
+/// Records are looked for, and the hold-back measured, every so many decoded bytes: a fixed grid, whatever the chunks.
+const GRID: u64 = 4096;
+/// Coded bytes between two checkpoints of gzip, deflate and br.
+const SLICE: usize = 512;
+/// Decoded bytes written at one step of a decoder.
+const OUTPUT: usize = 16 * 1024;
+
+/// What may happen to the bytes of a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Nothing is held or changed; people are counted.
+    Watch,
+    /// Bytes wait until their records are granted; coded bytes leave as they came.
+    Guard,
+    /// As `Guard`, and a coded body leaves decoded, so that it can be masked.
+    Rewrite,
+}
+
+/// Bounds of one body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Bounds {
+    /// Bytes of an identity-coded body that wait at most. Default 64 KiB. A record that outgrows it is settled by what it
+    /// has shown.
+    pub held_bytes_max: u64,
+    /// Decoded bytes of a coded body that wait at most. Default 256 KiB.
+    pub held_decoded_bytes_max: u64,
+    /// Coded bytes that wait at most. Default 256 KiB.
+    pub held_coded_bytes_max: u64,
+    /// Decoded bytes for one coded byte, beyond the first MiB. Default 250. Against: decompression bombs.
+    pub decoded_ratio_max: u64,
+    /// Bytes of one value searched at once. Default 2048.
+    pub segment_bytes: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            held_bytes_max: 64 << 10,
+            held_decoded_bytes_max: 256 << 10,
+            held_coded_bytes_max: 256 << 10,
+            decoded_ratio_max: 250,
+            segment_bytes: 2048,
+        }
+    }
+}
+
+/// Ratios are measured beyond this many decoded bytes: small bodies may be as repetitive as they like.
+const RATIO_FREE_BYTES: u64 = 1 << 20;
+
+/// Why a body cannot be inspected further.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Failure {
+    /// Its content coding is unknown or stacked.
+    UnknownCoding,
+    /// It is not what its content coding says.
+    Undecodable,
+    /// It decodes to more than the allowed ratio.
+    Ratio,
+    /// More coded bytes would have to wait than may.
+    HoldBack,
+}
+
+impl Failure {
+    /// The name in metrics and configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::UnknownCoding => "unknown_coding",
+            Self::Undecodable => "undecodable",
+            Self::Ratio => "ratio",
+            Self::HoldBack => "holdback_exhausted",
+        }
+    }
+}
+
+/// What to do with the next bytes that were pushed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// Release so many of them as they are.
+    Keep(usize),
+    /// Release these instead of so many of them.
+    Replace(usize, Bytes),
+}
+
+/// What the inspector wants next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Another chunk, or `finish`.
+    More,
+    /// The people of [`Inspector::asks`] to be reserved, then `resolve`.
+    Settle,
+    /// These bytes handed downstream; with them leave the first `asks` asks that were granted.
+    Release {
+        /// In order, from the first byte that was pushed and not yet released.
+        pieces: Vec<Piece>,
+        /// How many granted asks have left, counted from the start of the body.
+        asks: u64,
+    },
+    /// A decision between [`Inspector::pass_blind`] and giving up.
+    Fail(Failure),
+    /// Nothing more: the body was cut here.
+    Stopped,
+    /// Nothing more: the body is complete.
+    Done,
+}
+
+/// The answer to [`Step::Settle`] for the ask after the granted ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resolution {
+    /// All were granted.
+    Granted,
+    /// It is masked; those after it are asked again.
+    Mask,
+    /// The body ends before it.
+    Cut,
+    /// It is asked again later.
+    Later,
+}
+
+/// The inspector of one body.
+pub struct Inspector {
+    mode: Mode,
+    bounds: Bounds,
+    decoder: Option<Decoder>,
+    structure: Structure,
+    assembler: Assembler,
+    /// Settled, not resolved.
+    ready: Vec<Record>,
+    asks: Vec<SmallVec<[Subject; 2]>>,
+    masks: VecDeque<Place>,
+    /// First bytes of granted records that have not left.
+    leaving: VecDeque<u64>,
+    asks_left: u64,
+    /// Input bytes pushed and released.
+    pushed: u64,
+    released: u64,
+    /// Decoded bytes seen and released.
+    decoded: u64,
+    decoded_released: u64,
+    /// Of a coded body: (coded, decoded) offsets at which the decoder was drained.
+    checkpoints: VecDeque<(u64, u64)>,
+    /// Of a coded body in `Rewrite`: decoded bytes that wait.
+    rewritten: VecDeque<Bytes>,
+    /// The end of the last granted record, and where a cut would be.
+    cut: u64,
+    phase: Phase,
+    /// `finish` was called.
+    ended: bool,
+    failure: Option<Failure>,
+    tally: Tally,
+    /// Where a decoder writes.
+    output: Vec<u8>,
+}
+
+/// Numbers of one body.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Decoded bytes that were searched.
+    pub inspected_bytes: u64,
+    /// Body bytes that were not, since `Failure`.
+    pub uninspected_bytes: u64,
+    /// Identifiers found, by class number.
+    pub findings: SmallVec<[(u8, u32); 8]>,
+    /// Records settled.
+    pub records: u64,
+    /// Identifiers masked.
+    pub masked: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Open,
+    /// The body was read to its end.
+    Complete,
+    /// Uninspected from here on.
+    Blind,
+    /// Cut at this decoded offset.
+    Cut(u64),
+    Stopped,
+}
+
+impl Inspector {
+    /// An inspector for one body with this coding and declared structure; `coding` `None` is one that cannot be looked
+    /// into, which fails at the first byte.
+    pub fn new(
+        mode: Mode,
+        bounds: Bounds,
+        coding: Option<Coding>,
+        declared: Declared,
+        rules: Arc<RuleSet>,
+        secret: HashKey,
+    ) -> Self {
+        Self {
+            mode,
+            bounds,
+            decoder: coding.and_then(Decoder::new),
+            structure: Structure::new(
+                declared,
+                CellSettings {
+                    segment: bounds.segment_bytes,
+                },
+            ),
+            assembler: Assembler::new(rules, secret),
+            ready: Vec::new(),
+            asks: Vec::new(),
+            masks: VecDeque::new(),
+            leaving: VecDeque::new(),
+            asks_left: 0,
+            pushed: 0,
+            released: 0,
+            decoded: 0,
+            decoded_released: 0,
+            checkpoints: VecDeque::new(),
+            rewritten: VecDeque::new(),
+            cut: 0,
+            phase: Phase::Open,
+            ended: false,
+            output: Vec::new(),
+            failure: coding.is_none().then_some(Failure::UnknownCoding),
+            tally: Tally::default(),
+        }
+    }
+
+    /// The next chunk of the body as it came.
+    pub fn push(&mut self, chunk: &Bytes) -> Step {
+        self.pushed += chunk.len() as u64;
+        match self.phase {
+            Phase::Open if self.failure.is_none() => {
+                if let Err(failure) = self.inspect(chunk) {
+                    self.failure = Some(failure);
+                }
+            }
+            Phase::Blind => self.tally.uninspected_bytes += chunk.len() as u64,
+            Phase::Open | Phase::Complete | Phase::Cut(_) | Phase::Stopped => {}
+        }
+        self.step()
+    }
+
+    /// The body ended.
+    pub fn finish(&mut self) -> Step {
+        self.ended = true;
+        if self.pushed == 0 {
+            self.failure = None;
+        }
+        if self.phase == Phase::Open && self.failure.is_none() {
+            self.structure.finish(&mut self.assembler);
+            self.assembler.finish(self.decoded);
+            self.collect(u64::MAX);
+            match self.decoder.as_ref().map_or(Ok(()), Decoder::finish) {
+                Ok(()) => self.phase = Phase::Complete,
+                Err(error) => self.failure = Some(failure_of(error)),
+            }
+        }
+        self.step()
+    }
+
+    /// What is to be reserved after [`Step::Settle`]: one entry a record, in the order of their bytes.
+    pub fn asks(&self) -> &[SmallVec<[Subject; 2]>] {
+        &self.asks
+    }
+
+    /// The answer to [`Step::Settle`]: the first `granted` asks are granted, `then` holds for the next.
+    pub fn resolve(&mut self, granted: usize, then: Resolution) -> Step {
+        let granted = granted.min(self.ready.len());
+        for record in self.ready.drain(..granted) {
+            self.cut = self.cut.max(record.end);
+            self.leaving.push_back(record.start);
+        }
+        let next = self.ready.first();
+        match (then, next) {
+            (Resolution::Cut, Some(denied)) => {
+                let cut = self.cut.min(denied.start).max(self.decoded_released);
+                self.ready.clear();
+                self.phase = Phase::Cut(cut);
+            }
+            (Resolution::Mask, Some(_)) => {
+                let masked = self.ready.remove(0);
+                self.tally.masked += masked.places.len() as u64;
+                self.masks.extend(masked.places);
+                self.cut = self.cut.max(masked.end);
+            }
+            (Resolution::Later, _) => {
+                self.asks.clear();
+                return self.release(self.grantable(), Step::More);
+            }
+            (Resolution::Granted | Resolution::Mask | Resolution::Cut, _) => {}
+        }
+        self.step()
+    }
+
+    /// The answer to [`Step::Fail`]: let the rest pass uninspected. In `Rewrite` what was coded cannot be passed on.
+    pub fn pass_blind(&mut self) -> Step {
+        self.failure = None;
+        self.tally.uninspected_bytes += self.pushed - self.released;
+        self.phase = Phase::Blind;
+        self.ready.clear();
+        self.step()
+    }
+
+    /// Whether the rest can pass uninspected after a failure.
+    pub fn can_pass_blind(&self) -> bool {
+        self.mode != Mode::Rewrite || self.decoder.is_none()
+    }
+
+    /// What to do next; call after each [`Step::Release`].
+    pub fn step(&mut self) -> Step {
+        match self.phase {
+            Phase::Cut(cut) => {
+                self.phase = Phase::Stopped;
+                self.release(cut, Step::Stopped)
+            }
+            Phase::Stopped => Step::Stopped,
+            Phase::Blind => self.release_blind(),
+            Phase::Open | Phase::Complete => {
+                if !self.ready.is_empty() {
+                    self.asks.clear();
+                    self.asks
+                        .extend(self.ready.iter().map(|record| record.subjects.clone()));
+                    return Step::Settle;
+                }
+                let otherwise = self.failure.map_or(self.idle(), Step::Fail);
+                self.release(self.grantable(), otherwise)
+            }
+        }
+    }
+
+    /// Numbers so far.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Input bytes that wait.
+    pub fn held(&self) -> u64 {
+        self.pushed - self.released
+    }
+
+    /// Nothing to do until the next chunk, if there is one.
+    fn idle(&self) -> Step {
+        if self.ended { Step::Done } else { Step::More }
+    }
+
+    fn inspect(&mut self, chunk: &Bytes) -> Result<(), Failure> {
+        if self.decoder.is_none() {
+            self.search(chunk);
+            return Ok(());
+        }
+        let mut output = std::mem::take(&mut self.output);
+        output.resize(OUTPUT, 0);
+        let result = self.decode(chunk, &mut output);
+        self.output = output;
+        result?;
+        if self.mode == Mode::Guard && self.held() > self.bounds.held_coded_bytes_max && self.ready.is_empty() {
+            let grantable = self.grantable();
+            let releasable = self
+                .checkpoints
+                .iter()
+                .take_while(|(_, decoded)| *decoded <= grantable)
+                .last();
+            if releasable.is_none_or(|(coded, _)| *coded <= self.released) {
+                return Err(Failure::HoldBack);
+            }
+        }
+        Ok(())
+    }
+
+    fn decode(&mut self, chunk: &Bytes, output: &mut [u8]) -> Result<(), Failure> {
+        let mut coded = self.pushed - chunk.len() as u64;
+        for mut slice in chunk.chunks(SLICE) {
+            loop {
+                let Some(decoder) = &mut self.decoder else {
+                    return Ok(());
+                };
+                let progress = decoder.step(slice, output).map_err(failure_of)?;
+                let drained = progress.written < output.len();
+                let checkpoint = drained && self.mode == Mode::Guard && decoder.is_checkpoint();
+                slice = slice.get(progress.read..).unwrap_or_default();
+                coded += progress.read as u64;
+                let text = output.get(..progress.written).unwrap_or_default();
+                if self.mode == Mode::Rewrite && !text.is_empty() {
+                    self.rewritten.push_back(Bytes::copy_from_slice(text));
+                }
+                self.search(text);
+                if self.decoded > RATIO_FREE_BYTES && self.decoded / coded.max(1) > self.bounds.decoded_ratio_max {
+                    return Err(Failure::Ratio);
+                }
+                if checkpoint {
+                    self.checkpoint(coded);
+                }
+                if slice.is_empty() && drained {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Remembers that the first `coded` bytes yield what was decoded so far, and no more.
+    fn checkpoint(&mut self, coded: u64) {
+        // Two points with the same text in between: the later lets more coded bytes go.
+        if self
+            .checkpoints
+            .back()
+            .is_some_and(|(_, decoded)| *decoded == self.decoded)
+        {
+            self.checkpoints.pop_back();
+        }
+        self.checkpoints.push_back((coded, self.decoded));
+    }
+
+    /// Searches decoded bytes, in pieces that end on a fixed grid.
+    fn search(&mut self, mut text: &[u8]) {
+        self.tally.inspected_bytes += text.len() as u64;
+        while !text.is_empty() {
+            let to_grid = (GRID - self.decoded % GRID) as usize;
+            let (piece, rest) = text.split_at(to_grid.min(text.len()));
+            self.structure.push(piece, &mut self.assembler);
+            self.decoded += piece.len() as u64;
+            if self.decoded.is_multiple_of(GRID) {
+                self.bound_holding();
+            }
+            text = rest;
+        }
+        self.collect(self.holds_from());
+    }
+
+    /// Settles by force what outgrew the hold-back.
+    fn bound_holding(&mut self) {
+        let max = if self.decoder.is_some() {
+            self.bounds.held_decoded_bytes_max
+        } else {
+            self.bounds.held_bytes_max
+        };
+        // Each turn settles one open container; there are at most as many as the structure's depth limit.
+        for _ in 0..256 {
+            let decided = self.structure.decided_to();
+            if self.decoded.saturating_sub(self.holds_from()) <= max {
+                break;
+            }
+            self.assembler.force(decided);
+        }
+        self.collect(self.holds_from());
+    }
+
+    fn holds_from(&self) -> u64 {
+        self.assembler
+            .holds_from(self.structure.decided_to(), self.structure.is_lines())
+    }
+
+    fn collect(&mut self, holds_from: u64) {
+        let before = self.ready.len();
+        self.assembler.take_settled(holds_from, &mut self.ready);
+        for record in self.ready.get(before..).unwrap_or_default() {
+            self.tally.records += 1;
+            for place in &record.places {
+                match self
+                    .tally
+                    .findings
+                    .iter_mut()
+                    .find(|(class, _)| *class == place.class.0)
+                {
+                    Some((_, count)) => *count += 1,
+                    None => self.tally.findings.push((place.class.0, 1)),
+                }
+            }
+        }
+    }
+
+    /// The decoded offset up to which everything is granted.
+    fn grantable(&self) -> u64 {
+        match (self.ready.first(), self.phase) {
+            (Some(record), _) => record.start,
+            (None, Phase::Complete) => self.decoded,
+            (None, _) if self.mode == Mode::Watch => self.decoded,
+            (None, _) => self.holds_from(),
+        }
+    }
+
+    /// Releases up to the decoded offset `to`; `otherwise` when nothing can be released.
+    fn release(&mut self, to: u64, otherwise: Step) -> Step {
+        let mut pieces = Vec::new();
+        if self.mode == Mode::Watch {
+            // Nothing is held, whatever was found or failed.
+            self.decoded_released = self.decoded;
+            self.keep(&mut pieces, self.pushed);
+        } else if self.decoder.is_none() {
+            self.release_identity(&mut pieces, to);
+        } else if self.mode == Mode::Rewrite {
+            self.release_rewritten(&mut pieces, to);
+        } else {
+            self.release_coded(&mut pieces, to);
+        }
+        if pieces.is_empty() {
+            return otherwise;
+        }
+        while self.leaving.front().is_some_and(|start| *start < self.decoded_released) {
+            self.leaving.pop_front();
+            self.asks_left += 1;
+        }
+        Step::Release {
+            pieces,
+            asks: self.asks_left,
+        }
+    }
+
+    fn release_identity(&mut self, pieces: &mut Vec<Piece>, to: u64) {
+        while let Some(place) = self.masks.front().copied().filter(|place| place.span.end <= to) {
+            self.masks.pop_front();
+            self.keep(pieces, place.span.start);
+            pieces.push(Piece::Replace(
+                (place.span.end - place.span.start) as usize,
+                redact::mask(&place),
+            ));
+            self.released = place.span.end;
+        }
+        self.keep(pieces, to);
+        self.decoded_released = self.released;
+    }
+
+    fn release_coded(&mut self, pieces: &mut Vec<Piece>, to: u64) {
+        let mut coded = self.released;
+        while let Some((at, decoded)) = self.checkpoints.front().copied().filter(|(_, decoded)| *decoded <= to) {
+            self.checkpoints.pop_front();
+            coded = at;
+            self.decoded_released = decoded;
+        }
+        if self.phase == Phase::Complete {
+            // Trailers of the coding carry no text.
+            coded = self.pushed;
+            self.decoded_released = self.decoded;
+        }
+        self.keep(pieces, coded);
+    }
+
+    fn release_rewritten(&mut self, pieces: &mut Vec<Piece>, to: u64) {
+        let mut dropped = (self.pushed - self.released) as usize;
+        self.released = self.pushed;
+        while self.decoded_released < to {
+            let Some(mut text) = self.rewritten.pop_front() else {
+                break;
+            };
+            let wanted = (to - self.decoded_released) as usize;
+            if text.len() > wanted {
+                self.rewritten.push_front(text.split_off(wanted));
+            }
+            let text = self.masked(text);
+            self.decoded_released += text.len() as u64;
+            pieces.push(Piece::Replace(std::mem::take(&mut dropped), text));
+        }
+        if dropped > 0 {
+            pieces.push(Piece::Replace(dropped, Bytes::new()));
+        }
+    }
+
+    /// `text`, which begins at `decoded_released`, with the masks that fall into it.
+    fn masked(&mut self, text: Bytes) -> Bytes {
+        let (from, to) = (self.decoded_released, self.decoded_released + text.len() as u64);
+        if self.masks.front().is_none_or(|place| place.span.start >= to) {
+            return text;
+        }
+        let mut text = Vec::from(text);
+        while let Some(place) = self.masks.front().copied().filter(|place| place.span.start < to) {
+            let (start, end) = (place.span.start.max(from), place.span.end.min(to));
+            let mask = redact::mask(&place);
+            let part = mask.get((start - place.span.start) as usize..(end - place.span.start) as usize);
+            let target = text.get_mut((start - from) as usize..(end - from) as usize);
+            if let (Some(target), Some(part)) = (target, part) {
+                target.copy_from_slice(part);
+            }
+            if place.span.end > to {
+                break;
+            }
+            self.masks.pop_front();
+        }
+        Bytes::from(text)
+    }
+
+    fn release_blind(&mut self) -> Step {
+        let mut pieces = Vec::new();
+        self.keep(&mut pieces, self.pushed);
+        if pieces.is_empty() {
+            self.idle()
+        } else {
+            Step::Release {
+                pieces,
+                asks: self.asks_left,
+            }
+        }
+    }
+
+    fn keep(&mut self, pieces: &mut Vec<Piece>, to: u64) {
+        if to > self.released {
+            pieces.push(Piece::Keep((to - self.released) as usize));
+            self.released = to;
+        }
+    }
+}
+
+fn failure_of(_: DecodeError) -> Failure {
+    Failure::Undecodable
+}

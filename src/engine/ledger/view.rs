@@ -1,6 +1,6 @@
 //! What the ledger tells people about its keys and holds.
 
-use super::{Dimension, KeyId};
+use super::{BudgetId, Dimension, KeyId};
 
 /// One key, as `/api/v1/keys` lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +30,6 @@ pub struct HoldView {
     pub since: u32,
     /// When it ends by itself, unix second.
     pub until: u32,
-    /// The budget that set it, or `manual`.
-    pub cause: String,
+    /// The budget that set it; `None` when a person did.
+    pub cause: Option<BudgetId>,
 }

@@ -1,0 +1,141 @@
+//! One content coding of a body (RFC 9110, section 8.4): push coded bytes, get decoded bytes, bounded at every step.
+
+use std::fmt;
+
+use super::br::Br;
+use super::deflate::Inflate;
+use super::zstd::Zstd;
+
+/// A content coding that can be looked into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Coding {
+    /// No coding.
+    Identity,
+    /// RFC 1952, one member or many.
+    Gzip,
+    /// RFC 1950, or the raw RFC 1951 stream that many senders mean by it.
+    Deflate,
+    /// RFC 7932, without large windows.
+    Br,
+    /// RFC 8878, window up to 8 MiB (RFC 9659).
+    Zstd,
+}
+
+impl Coding {
+    /// From a `Content-Encoding` value; `None` for what cannot be looked into, stacked codings included.
+    pub fn from_header(value: &[u8]) -> Option<Self> {
+        match value.trim_ascii().to_ascii_lowercase().as_slice() {
+            b"" | b"identity" => Some(Self::Identity),
+            b"gzip" | b"x-gzip" => Some(Self::Gzip),
+            b"deflate" => Some(Self::Deflate),
+            b"br" => Some(Self::Br),
+            b"zstd" => Some(Self::Zstd),
+            _ => None,
+        }
+    }
+
+    /// The value for `Accept-Encoding` that names all of them.
+    pub const ACCEPTED: &'static str = "gzip, deflate, br, zstd";
+
+    /// The name in metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Identity => "identity",
+            Self::Gzip => "gzip",
+            Self::Deflate => "deflate",
+            Self::Br => "br",
+            Self::Zstd => "zstd",
+        }
+    }
+}
+
+/// A body that is not what its coding says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DecodeError {
+    /// The coded bytes break the coding's format.
+    Corrupt,
+    /// The body ended inside the coded stream.
+    Truncated,
+    /// The stream asks for a window beyond the coding's bound.
+    Window,
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Corrupt => "the coded bytes break the format of their coding",
+            Self::Truncated => "the body ended inside its coded stream",
+            Self::Window => "the coded stream asks for a larger window than is allowed",
+        })
+    }
+}
+
+impl std::error::Error for DecodeError {}
+
+/// What one step read and wrote.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Coded bytes consumed.
+    pub read: usize,
+    /// Decoded bytes written.
+    pub written: usize,
+}
+
+/// The decoder of one body.
+pub enum Decoder {
+    /// gzip and both deflates.
+    Inflate(Box<Inflate>),
+    /// br.
+    Br(Box<Br>),
+    /// zstd.
+    Zstd(Box<Zstd>),
+}
+
+impl Decoder {
+    /// A decoder for `coding`; `None` for identity, which needs none.
+    pub fn new(coding: Coding) -> Option<Self> {
+        match coding {
+            Coding::Identity => None,
+            Coding::Gzip => Some(Self::Inflate(Box::new(Inflate::gzip()))),
+            Coding::Deflate => Some(Self::Inflate(Box::new(Inflate::deflate()))),
+            Coding::Br => Some(Self::Br(Box::new(Br::new()))),
+            Coding::Zstd => Some(Self::Zstd(Box::new(Zstd::new()))),
+        }
+    }
+
+    /// Decodes from `input` into `output`. The input is used up and the decoder drained when all of `input` was read and
+    /// `output` not filled; until then call again with what is left.
+    ///
+    /// # Errors
+    /// When the bytes break the coding.
+    pub fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<Progress, DecodeError> {
+        match self {
+            Self::Inflate(inflate) => inflate.step(input, output),
+            Self::Br(br) => br.step(input, output),
+            Self::Zstd(zstd) => zstd.step(input, output),
+        }
+    }
+
+    /// Whether a reader of the coded bytes so far can have no more than the decoded bytes so far. Meaningful only when
+    /// the decoder is drained.
+    pub fn is_checkpoint(&self) -> bool {
+        match self {
+            // Symbol by symbol: what the bytes so far can yield, they have yielded.
+            Self::Inflate(_) | Self::Br(_) => true,
+            Self::Zstd(zstd) => zstd.is_checkpoint(),
+        }
+    }
+
+    /// The body ended here.
+    ///
+    /// # Errors
+    /// When the coded stream was not complete.
+    pub fn finish(&self) -> Result<(), DecodeError> {
+        let complete = match self {
+            Self::Inflate(inflate) => inflate.is_complete(),
+            Self::Br(br) => br.is_complete(),
+            Self::Zstd(zstd) => zstd.is_complete(),
+        };
+        if complete { Ok(()) } else { Err(DecodeError::Truncated) }
+    }
+}

@@ -1,0 +1,50 @@
+//! What a budget asks of one key, as the ledger needs it: numbers only.
+
+use smallvec::SmallVec;
+
+use super::{BudgetId, Dimension, KeyId};
+
+/// What happens to a new subject above the limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Excess {
+    /// It is counted and told; nothing is refused (alert, or any action in monitor mode).
+    Told,
+    /// It is refused.
+    Refused,
+    /// It waits: one new subject every so many milliseconds (GCRA with burst 1).
+    Paced {
+        /// Milliseconds between two new subjects; at least 1.
+        interval_ms: u64,
+    },
+}
+
+/// One budget's limit on one key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// The budget.
+    pub budget: BudgetId,
+    /// Distinct subjects allowed in the window.
+    pub people: u32,
+    /// The window in seconds; ignored on an exchange key, which has none.
+    pub window: u32,
+    /// What happens above it.
+    pub excess: Excess,
+}
+
+/// A key of an exchange, with the limits that its budgets put on it.
+#[derive(Clone, Debug)]
+pub struct KeyUse {
+    /// The key.
+    pub key: KeyId,
+    /// Its dimension.
+    pub dimension: Dimension,
+    /// In the order of the configuration: the first that refuses gives the reason.
+    pub limits: SmallVec<[Limit; 2]>,
+}
+
+impl KeyUse {
+    /// Whether some limit of the key can refuse or delay.
+    pub(super) fn is_enforcing(&self) -> bool {
+        self.limits.iter().any(|limit| limit.excess != Excess::Told)
+    }
+}

@@ -1,0 +1,274 @@
+//! The shared table of keys: sharded, bounded, and never forgetting what an enforcing budget or a hold still needs.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use hashbrown::HashMap;
+use smallvec::SmallVec;
+
+use super::account::Account;
+use super::entry::{Allowance, Entry, Hold};
+use super::limit::KeyUse;
+use super::{BudgetId, Dimension, HoldView, KeyId, KeyView};
+use crate::engine::time::Now;
+
+/// A power of two; two exchanges meet on a lock only when they share a shard.
+const SHARDS: usize = 256;
+
+/// Bounds of the ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Keys in memory. Default 1,000,000. Against: a client that mints sessions until memory ends.
+    pub keys_max: usize,
+    /// Distinct subjects kept under one key. Default 100,000; no refusing limit may be larger.
+    pub exact_elements_max: usize,
+    /// Keys held at once. Default 100,000.
+    pub holds_max: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            keys_max: 1_000_000,
+            exact_elements_max: 100_000,
+            holds_max: 100_000,
+        }
+    }
+}
+
+type Shard = HashMap<KeyId, Entry>;
+
+/// Numbers of shards, ascending.
+pub(super) type ShardList = SmallVec<[usize; 8]>;
+
+/// All keys of one gateway.
+pub struct Ledger {
+    shards: Box<[Mutex<Shard>]>,
+    settings: Settings,
+    holds_changed: AtomicU64,
+    evicted: AtomicU64,
+}
+
+impl Ledger {
+    /// An empty ledger.
+    pub fn new(settings: Settings) -> Self {
+        let shards = (0..SHARDS).map(|_| Mutex::new(Shard::new())).collect();
+        Self {
+            shards,
+            settings,
+            holds_changed: AtomicU64::new(0),
+            evicted: AtomicU64::new(0),
+        }
+    }
+
+    /// Opens an account for one exchange under `keys`; people within `allowance` count under it alone.
+    pub fn open(self: &Arc<Self>, keys: Vec<KeyUse>, allowance: Option<KeyUse>) -> Account {
+        Account::new(Arc::clone(self), keys, allowance)
+    }
+
+    /// The hold in force on any of `keys`: the key, the budget that set it (`None`: a person), and its end (second).
+    pub fn held(&self, keys: &[KeyUse], now: Now) -> Option<(KeyId, Option<BudgetId>, u32)> {
+        keys.iter().find_map(|used| {
+            let shard = self.lock_shard(shard_of(used.key));
+            let hold = shard.get(&used.key)?.held(now)?;
+            Some((used.key, hold.cause, hold.until))
+        })
+    }
+
+    /// Holds `key` for `seconds`; false when `holds_max` is reached. Live streams learn of it through
+    /// [`Ledger::holds_changed`].
+    pub fn hold(&self, key: KeyId, dimension: Dimension, seconds: u32, cause: Option<BudgetId>, now: Now) -> bool {
+        if self.holds(now, self.settings.holds_max).len() >= self.settings.holds_max {
+            return false;
+        }
+        let mut shard = self.lock_shard(shard_of(key));
+        let entry = shard.entry(key).or_insert_with(|| Entry::new(dimension));
+        let until = now.second().saturating_add(seconds);
+        let since = entry.held(now).map_or(now.second(), |hold| hold.since);
+        let until = entry.held(now).map_or(until, |hold| hold.until.max(until));
+        entry.hold = Some(Hold { since, until, cause });
+        drop(shard);
+        self.holds_changed.fetch_add(1, Ordering::Release);
+        true
+    }
+
+    /// Ends the hold of `key` and forgives: `people` more than every limit are allowed until the second `until`.
+    /// False when the key is not known.
+    pub fn release(&self, key: KeyId, people: u32, until: u32) -> bool {
+        let mut shard = self.lock_shard(shard_of(key));
+        let Some(entry) = shard.get_mut(&key) else { return false };
+        entry.hold = None;
+        entry.allowance = Some(Allowance { people, until });
+        drop(shard);
+        self.holds_changed.fetch_add(1, Ordering::Release);
+        true
+    }
+
+    /// A number that changes whenever a hold begins or ends by hand.
+    pub fn holds_changed(&self) -> u64 {
+        self.holds_changed.load(Ordering::Acquire)
+    }
+
+    /// How many keys of telling budgets were dropped to make room.
+    pub fn evicted(&self) -> u64 {
+        self.evicted.load(Ordering::Relaxed)
+    }
+
+    /// How many keys are in memory.
+    pub fn len(&self) -> usize {
+        (0..SHARDS).map(|at| self.lock_shard(at).len()).sum()
+    }
+
+    /// Whether no key is in memory.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// One key.
+    pub fn key(&self, key: KeyId, now: Now) -> Option<KeyView> {
+        let mut shard = self.lock_shard(shard_of(key));
+        shard.get_mut(&key).map(|entry| view(key, entry, now))
+    }
+
+    /// Up to `limit` keys of `dimension` (or all), those with most people first.
+    pub fn keys(&self, dimension: Option<Dimension>, limit: usize, now: Now) -> Vec<KeyView> {
+        let mut views = Vec::new();
+        for at in 0..SHARDS {
+            let mut shard = self.lock_shard(at);
+            let matching = shard
+                .iter_mut()
+                .filter(|(_, entry)| dimension.is_none_or(|wanted| entry.dimension == wanted));
+            views.extend(matching.map(|(key, entry)| view(*key, entry, now)));
+            // Keeps the list bounded while it grows.
+            if views.len() > limit.saturating_mul(4) {
+                most_people_first(&mut views, limit);
+            }
+        }
+        most_people_first(&mut views, limit);
+        views
+    }
+
+    /// Up to `limit` holds in force.
+    pub fn holds(&self, now: Now, limit: usize) -> Vec<HoldView> {
+        let mut views = Vec::new();
+        for at in 0..SHARDS {
+            let shard = self.lock_shard(at);
+            let held = shard
+                .iter()
+                .filter_map(|(key, entry)| Some((key, entry.dimension, entry.held(now)?)));
+            views.extend(held.map(|(key, dimension, hold)| HoldView {
+                key: *key,
+                dimension,
+                since: hold.since,
+                until: hold.until,
+                cause: hold.cause,
+            }));
+            if views.len() >= limit {
+                views.truncate(limit);
+                break;
+            }
+        }
+        views
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The shards of `keys`, ascending: every caller locks in this order, so nobody waits in a circle.
+    pub(super) fn shards_of<'k>(keys: impl Iterator<Item = &'k KeyUse>) -> ShardList {
+        let mut shards: ShardList = keys.map(|used| shard_of(used.key)).collect();
+        shards.sort_unstable();
+        shards.dedup();
+        shards
+    }
+
+    /// Locks `shards`, which are ascending.
+    pub(super) fn lock(&self, shards: &ShardList) -> Locked<'_> {
+        Locked(shards.iter().map(|at| (*at, self.lock_shard(*at))).collect())
+    }
+
+    /// Makes room for one more key in `shard`; false when everything in it must stay.
+    fn make_room(&self, shard: &mut Shard, now: Now) -> bool {
+        if shard.len() < (self.settings.keys_max / SHARDS).max(1) {
+            return true;
+        }
+        // Idle keys first; then, in one sweep so that the cost is spread, the older half of those that only tell.
+        let before = shard.len();
+        let mut ages: Vec<u32> = shard
+            .values()
+            .filter(|entry| entry.may_go(now))
+            .map(|entry| entry.seen.newest())
+            .collect();
+        if ages.is_empty() {
+            return false;
+        }
+        let middle = ages.len() / 2;
+        let (_, &mut median, _) = ages.select_nth_unstable(middle);
+        shard.retain(|_, entry| !(entry.may_go(now) && entry.seen.newest() <= median));
+        self.evicted.fetch_add((before - shard.len()) as u64, Ordering::Relaxed);
+        true
+    }
+
+    fn lock_shard(&self, at: usize) -> MutexGuard<'_, Shard> {
+        let shard = self
+            .shards
+            .get(at)
+            .expect("a shard number is masked to the number of shards");
+        // Every critical section leaves the shard consistent at each step; a panic elsewhere must not stop counting.
+        shard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The locked shards of one exchange.
+pub(super) struct Locked<'l>(SmallVec<[(usize, MutexGuard<'l, Shard>); 8]>);
+
+impl Locked<'_> {
+    /// The entry of a key, made if there is room.
+    pub(super) fn enter(&mut self, ledger: &Ledger, used: &KeyUse, now: Now) -> Option<&mut Entry> {
+        let shard = self.shard(used.key);
+        if !shard.contains_key(&used.key) && !ledger.make_room(shard, now) {
+            return None;
+        }
+        let entry = shard.entry(used.key).or_insert_with(|| Entry::new(used.dimension));
+        entry.note_limits(&used.limits);
+        Some(entry)
+    }
+
+    fn shard(&mut self, key: KeyId) -> &mut Shard {
+        let wanted = shard_of(key);
+        let found = self.0.iter_mut().find(|(at, _)| *at == wanted);
+        &mut found.expect("the shards of all keys of the exchange are locked").1
+    }
+
+    pub(super) fn entry(&mut self, key: KeyId) -> Option<&mut Entry> {
+        self.shard(key).get_mut(&key)
+    }
+}
+
+fn shard_of(key: KeyId) -> usize {
+    let [first, ..] = key.0;
+    usize::from(first) % SHARDS
+}
+
+fn view(key: KeyId, entry: &mut Entry, now: Now) -> KeyView {
+    let windows = entry.windows.clone();
+    KeyView {
+        key,
+        dimension: entry.dimension,
+        people: windows
+            .iter()
+            .map(|window| (*window, entry.seen.count(*window, now.second())))
+            .collect(),
+        pending: entry.pending.len() as u32,
+        last_seen: entry.seen.newest(),
+        held_until: entry.held(now).map_or(0, |hold| hold.until),
+    }
+}
+
+fn most_people_first(views: &mut Vec<KeyView>, limit: usize) {
+    let people = |view: &KeyView| view.people.iter().map(|(_, people)| *people).max().unwrap_or(0);
+    views.sort_by_key(|view| std::cmp::Reverse(people(view)));
+    views.truncate(limit);
+}

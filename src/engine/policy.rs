@@ -1,1 +1,0 @@
-//! Budgets and the ledger make a verdict with its reason.

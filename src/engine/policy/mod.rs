@@ -1,0 +1,274 @@
+//! Budgets and the ledger make a verdict with its reason: which keys an exchange counts under, and what a denial means.
+
+mod budget;
+mod plan;
+mod syntax;
+pub mod units;
+
+pub use budget::{Action, Budget, Enforcement};
+pub use plan::{Facts, Plan};
+pub use syntax::{AllowSyntax, BudgetSyntax, ExceptionSyntax, GroupShape, RoutePolicy, Text};
+
+use crate::engine::ledger::BudgetId;
+use crate::engine::problem::{Problem, Severity};
+use crate::engine::secret::HashKey;
+use crate::engine::time::Now;
+
+/// Budgets at most: each is work for every exchange.
+const BUDGETS_MAX: usize = 256;
+
+/// All budgets, exceptions and allowances, as meant; immutable and shared.
+pub struct Policy {
+    budgets: Vec<Budget>,
+    exceptions: Vec<Exception>,
+    routes: Vec<Route>,
+    secret: HashKey,
+}
+
+/// An exception as meant.
+struct Exception {
+    budget: BudgetId,
+    principal: String,
+    people: u32,
+    /// The unix second at which it ends.
+    until: u32,
+}
+
+/// A route as the policy sees it.
+struct Route {
+    name: String,
+    public: bool,
+    allow: Option<(String, u32)>,
+}
+
+impl Policy {
+    /// Compiles what was written. Warnings go to `problems` beside errors; `None` when there is an error.
+    pub fn compile(written: &Written<'_>, secret: HashKey, now: Now, problems: &mut Vec<Problem>) -> Option<Self> {
+        let before = problems.len();
+        let mut budgets = Vec::new();
+        for syntax in written.budgets {
+            if budgets
+                .iter()
+                .any(|known: &Budget| known.name == *syntax.name.get_ref())
+            {
+                let message = format!("a second budget is named `{}`", syntax.name.get_ref());
+                problems.push(error("P007", written.file, syntax.name.span(), message, None));
+            }
+            budgets.extend(Budget::read(syntax, written.file, written.exact_elements_max, problems));
+        }
+        budgets.extend(written.groups.iter().map(|group| Budget {
+            name: format!("group-{}", group.name),
+            per: crate::engine::ledger::Dimension::Principal,
+            people: group.people_per_day,
+            window: 86_400,
+            action: Action::Alert,
+            enforcement: Enforcement::Enforce,
+            group: Some(group.name.clone()),
+        }));
+        if budgets.len() > BUDGETS_MAX {
+            let message = format!("{} budgets: at most {BUDGETS_MAX} are allowed", budgets.len());
+            problems.push(error("P008", written.file, 0..0, message, None));
+        }
+        warn_of_shadowed(&budgets, written, problems);
+        let exceptions = read_exceptions(written, &budgets, now, problems);
+        let routes = written
+            .routes
+            .iter()
+            .map(|route| read_route(route, written, problems))
+            .collect();
+        let failed = problems
+            .get(before..)
+            .unwrap_or_default()
+            .iter()
+            .any(|p| p.severity == Severity::Error);
+        (!failed).then_some(Self {
+            budgets,
+            exceptions,
+            routes,
+            secret,
+        })
+    }
+
+    /// The budget with this number.
+    ///
+    /// # Panics
+    /// When the number is not from this policy: a bug of the caller, never of input.
+    pub fn budget(&self, id: BudgetId) -> &Budget {
+        self.budgets
+            .get(usize::from(id.0))
+            .expect("a budget number comes from the policy that made the plan")
+    }
+
+    /// All budgets in the order of the configuration, declared shapes last.
+    pub fn budgets(&self) -> &[Budget] {
+        &self.budgets
+    }
+
+    /// Whether any budget acts.
+    pub fn is_enforcing(&self) -> bool {
+        self.budgets.iter().any(Budget::refuses)
+    }
+}
+
+/// What a configuration says about budgets.
+pub struct Written<'a> {
+    /// The file's name, for problems.
+    pub file: &'a str,
+    /// `[[budget]]`.
+    pub budgets: &'a [BudgetSyntax],
+    /// `[[exception]]`.
+    pub exceptions: &'a [ExceptionSyntax],
+    /// Routes in the order of the configuration.
+    pub routes: &'a [RoutePolicy],
+    /// Declared shapes.
+    pub groups: &'a [GroupShape],
+    /// All groups, with or without a shape.
+    pub group_names: &'a [String],
+    /// The ledger's bound on exactness.
+    pub exact_elements_max: usize,
+}
+
+fn read_exceptions(written: &Written<'_>, budgets: &[Budget], now: Now, problems: &mut Vec<Problem>) -> Vec<Exception> {
+    let mut exceptions = Vec::new();
+    for syntax in written.exceptions {
+        let name = syntax.budget.get_ref();
+        let Some(at) = budgets.iter().position(|budget| budget.name == *name) else {
+            let names: Vec<&str> = budgets.iter().map(|budget| budget.name.as_str()).collect();
+            let message = format!("the exception is from a budget `{name}` that does not exist");
+            problems.push(error(
+                "P009",
+                written.file,
+                syntax.budget.span(),
+                message,
+                nearest(name, &names),
+            ));
+            continue;
+        };
+        let Some(until) = units::end_of_day(syntax.expires.get_ref()) else {
+            let help = Some("expires = \"2026-12-01\"".to_owned());
+            problems.push(error(
+                "P010",
+                written.file,
+                syntax.expires.span(),
+                "this is no date".to_owned(),
+                help,
+            ));
+            continue;
+        };
+        if units::is_past(until, now) {
+            let message = "the exception has expired and has no effect".to_owned();
+            let warning = error("P011", written.file, syntax.expires.span(), message, None);
+            problems.push(Problem {
+                severity: Severity::Warning,
+                ..warning
+            });
+        }
+        exceptions.push(Exception {
+            budget: BudgetId(at as u16),
+            principal: syntax.principal.get_ref().clone(),
+            people: *syntax.people.get_ref(),
+            until,
+        });
+    }
+    exceptions
+}
+
+fn read_route(route: &RoutePolicy, written: &Written<'_>, problems: &mut Vec<Problem>) -> Route {
+    let allow = route.allow.as_ref().map(|allow| {
+        let group = allow.group.get_ref();
+        if !written.group_names.contains(group) {
+            let names: Vec<&str> = written.group_names.iter().map(String::as_str).collect();
+            let message = format!("the allowance is for a group `{group}` that does not exist");
+            problems.push(error(
+                "P012",
+                written.file,
+                allow.group.span(),
+                message,
+                nearest(group, &names),
+            ));
+        }
+        (group.clone(), *allow.people_per_day.get_ref())
+    });
+    Route {
+        name: route.name.clone(),
+        public: route.public,
+        allow,
+    }
+}
+
+/// A stricter or equal budget before it, on the same dimension and window and at least as hard, leaves a budget nothing.
+fn warn_of_shadowed(budgets: &[Budget], written: &Written<'_>, problems: &mut Vec<Problem>) {
+    for (at, budget) in budgets.iter().enumerate() {
+        let stricter = budgets.iter().enumerate().find(|(other, known)| {
+            *other != at
+                && known.per == budget.per
+                && known.group.is_none()
+                && budget.group.is_none()
+                && known.window >= budget.window
+                && known.people < budget.people
+                && matches!(known.action, Action::Block | Action::Reauth)
+                && known.enforcement == Enforcement::Enforce
+        });
+        let Some((_, stricter)) = stricter else { continue };
+        let Some(syntax) = written.budgets.get(at) else {
+            continue;
+        };
+        let message = format!(
+            "`{}` never comes into effect: `{}` stops the actor earlier",
+            budget.name, stricter.name
+        );
+        let warning = error("P013", written.file, syntax.name.span(), message, None);
+        problems.push(Problem {
+            severity: Severity::Warning,
+            ..warning
+        });
+    }
+}
+
+fn error(
+    code: &'static str,
+    file: &str,
+    span: std::ops::Range<usize>,
+    message: String,
+    help: Option<String>,
+) -> Problem {
+    Problem {
+        code,
+        severity: Severity::Error,
+        file: file.to_owned(),
+        span: Some(span),
+        message,
+        help,
+    }
+}
+
+/// "Did you mean" for a misspelt name: the nearest of `known`, if it is near.
+pub fn nearest(name: &str, known: &[&str]) -> Option<String> {
+    let best = known.iter().map(|other| (distance(name, other), other)).min()?;
+    if best.0 <= name.len().div_ceil(3) {
+        Some(format!("did you mean `{}`?", best.1))
+    } else {
+        Some(format!("one of: {}", known.join(", ")))
+    }
+}
+
+/// Levenshtein's distance; names are short.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, a) in a.chars().enumerate() {
+        let mut diagonal = i;
+        let mut left = i + 1;
+        for (b, cell) in b.iter().zip(row.iter_mut().skip(1)) {
+            let above = *cell;
+            let here = (above + 1).min(left + 1).min(diagonal + usize::from(a != *b));
+            diagonal = above;
+            left = here;
+            *cell = here;
+        }
+        if let Some(first) = row.first_mut() {
+            *first = i + 1;
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}

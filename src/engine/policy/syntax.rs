@@ -1,0 +1,125 @@
+//! Budgets, exceptions and routes as a person writes them. What a later version will add parses, and is refused with
+//! "not in this version".
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use toml::Spanned;
+
+/// A text with its place in the file.
+pub type Text = Spanned<String>;
+
+/// A limit on distinct people for one dimension of the actor and one window.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
+pub struct BudgetSyntax {
+    /// Its stable name, in events and metrics.
+    #[schemars(with = "String")]
+    pub name: Text,
+    /// The dimension it counts under: `exchange`, `session`, `principal`, `address`, `network`, `route` or `global`.
+    #[schemars(with = "String")]
+    pub per: Text,
+    /// Distinct people allowed in the window.
+    #[schemars(with = "Option<u32>")]
+    pub people: Option<Spanned<u32>>,
+    /// `15m`, `1h`, `30d`: from one minute to thirty days. None on an exchange.
+    #[schemars(with = "Option<String>")]
+    pub window: Option<Text>,
+    /// `alert`, `redact`, `throttle`, `reauth`, `block` or `hold`.
+    #[schemars(with = "String")]
+    pub action: Text,
+    /// `off`, `monitor`, `enforce:5%` or `enforce`. Default `monitor`.
+    #[schemars(with = "Option<String>")]
+    pub mode: Option<Text>,
+    /// The pace of `throttle` once `people` are used up: `6/h`.
+    #[schemars(with = "Option<String>")]
+    pub to: Option<Text>,
+    /// How long `hold` holds: `15m`. Default `1h`.
+    #[schemars(with = "Option<String>")]
+    pub hold_for: Option<Text>,
+    /// Lets a budget on a key that many people share refuse all of them.
+    #[serde(default)]
+    pub accept_outage: bool,
+    /// A condition on the actor. Not in this version.
+    #[schemars(with = "Option<String>")]
+    pub when: Option<Text>,
+    /// A direction. Not in this version: responses are counted.
+    #[schemars(with = "Option<String>")]
+    pub direction: Option<Text>,
+    /// Uninspected bytes. Not in this version.
+    #[schemars(with = "Option<String>")]
+    pub uninspected: Option<Text>,
+    /// Bytes. Not in this version.
+    #[schemars(with = "Option<String>")]
+    pub bytes: Option<Text>,
+    /// Records. Not in this version.
+    #[schemars(with = "Option<u32>")]
+    pub records: Option<Spanned<u32>>,
+    /// One class only. Not in this version.
+    #[schemars(with = "Option<String>")]
+    pub class: Option<Text>,
+    /// Confirmed with the shared store. Not in this version.
+    #[schemars(with = "Option<bool>")]
+    pub strict: Option<Spanned<bool>>,
+    /// Counts above exactness. Not in this version.
+    #[schemars(with = "Option<bool>")]
+    pub estimated: Option<Spanned<bool>>,
+}
+
+/// More people for one principal, by someone, until some day.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExceptionSyntax {
+    /// The budget it widens.
+    #[schemars(with = "String")]
+    pub budget: Text,
+    /// The verified principal: its subject, or `group:subject`.
+    #[schemars(with = "String")]
+    pub principal: Text,
+    /// The limit instead of the budget's.
+    #[schemars(with = "u32")]
+    pub people: Spanned<u32>,
+    /// Who answers for it.
+    #[schemars(with = "String")]
+    pub owner: Text,
+    /// Where it was agreed.
+    #[schemars(with = "Option<String>")]
+    pub ticket: Option<Text>,
+    /// Why.
+    #[schemars(with = "String")]
+    pub reason: Text,
+    /// Its last day, `2026-12-01` (UTC).
+    #[schemars(with = "String")]
+    pub expires: Text,
+}
+
+/// People that one group may be given on a route, as one total outside all other people budgets.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AllowSyntax {
+    /// The group it is for.
+    #[schemars(with = "String")]
+    pub group: Text,
+    /// Distinct people a day, over the whole group.
+    #[schemars(with = "u32")]
+    pub people_per_day: Spanned<u32>,
+}
+
+/// What a route says about data.
+#[derive(Clone, Debug, Default)]
+pub struct RoutePolicy {
+    /// Its name: what `match` says.
+    pub name: String,
+    /// Declared data of no person; still measured.
+    pub public: bool,
+    /// The allowance.
+    pub allow: Option<AllowSyntax>,
+}
+
+/// What a group of principals declares as normal.
+#[derive(Clone, Debug)]
+pub struct GroupShape {
+    /// The group.
+    pub name: String,
+    /// Distinct people a day; more is an alert.
+    pub people_per_day: u32,
+}

@@ -1,1 +1,0 @@
-//! From identifiers to records to subjects.

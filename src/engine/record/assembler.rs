@@ -1,0 +1,400 @@
+//! The assembler: listens to the structure of a body, searches its cells, and settles records.
+
+use std::sync::Arc;
+
+use super::frame::{Frame, Member, Shape};
+use super::role::{self, Role};
+use super::subject::{self, Common};
+use super::{Item, Place, Record};
+use crate::engine::decode::Unescaped;
+use crate::engine::detect::{Context, Finding, RuleSet, Span};
+use crate::engine::secret::HashKey;
+use crate::engine::structure::{Cell, CellForm, Container, Sink};
+
+/// Between identifiers of one record in running text: more bytes apart and they are two records.
+const GAP_BYTES_MAX: u64 = 96;
+
+/// The assembler of one body.
+pub struct Assembler {
+    rules: Arc<RuleSet>,
+    secret: HashKey,
+    frames: Vec<Frame>,
+    objects: u32,
+    /// A scalar that is a record by itself, while its segments arrive.
+    scalar: Vec<Item>,
+    scalar_start: Option<u64>,
+    /// Neighbours in text outside any container.
+    free: Vec<Item>,
+    /// Text before this offset belongs to what was settled.
+    free_from: u64,
+    common: Common,
+    settled: Vec<Record>,
+    found: Vec<Finding>,
+    unescaped: Unescaped,
+    findings: u64,
+}
+
+impl Assembler {
+    /// An assembler that searches with `rules` and hashes with `secret`.
+    pub fn new(rules: Arc<RuleSet>, secret: HashKey) -> Self {
+        Self {
+            rules,
+            secret,
+            frames: Vec::new(),
+            objects: 0,
+            scalar: Vec::new(),
+            scalar_start: None,
+            free: Vec::new(),
+            free_from: 0,
+            common: Common::default(),
+            settled: Vec::new(),
+            found: Vec::new(),
+            unescaped: Unescaped::default(),
+            findings: 0,
+        }
+    }
+
+    /// The offset before which every record is settled, when everything before `decided` was searched. `lines`: a line
+    /// is one thing, so that a name on it waits for the phone after it.
+    pub fn holds_from(&self, decided: u64, lines: bool) -> u64 {
+        if let Some(from) = self.frames.iter().find_map(Frame::holds_from) {
+            return from.min(decided);
+        }
+        if let Some(from) = self.scalar_start {
+            return from.min(decided);
+        }
+        if !self.frames.is_empty() {
+            return decided;
+        }
+        let cluster = self.free.first().map(|item| item.place.span.start);
+        let context = cluster
+            .unwrap_or(decided)
+            .saturating_sub(GAP_BYTES_MAX)
+            .max(self.free_from);
+        if lines {
+            self.free_from.min(decided)
+        } else {
+            context.min(decided)
+        }
+    }
+
+    /// Settles the outermost open record by what it has shown: it outgrew the hold-back.
+    pub fn force(&mut self, decided: u64) {
+        if let Some(at) = self.frames.iter().position(|frame| frame.holds_from().is_some()) {
+            self.force_frame(at, decided);
+        } else if self.scalar_start.is_some() {
+            let items = std::mem::take(&mut self.scalar);
+            let start = self.scalar_start.replace(decided).unwrap_or(decided);
+            self.settle(start, decided, items, false);
+        } else {
+            self.settle_free(decided);
+            self.free_from = decided;
+        }
+    }
+
+    /// Moves the records that begin before `holds_from` to `ready`, by their first byte.
+    pub fn take_settled(&mut self, holds_from: u64, ready: &mut Vec<Record>) {
+        if self.settled.is_empty() {
+            return;
+        }
+        let first = ready.len();
+        ready.extend(self.settled.extract_if(.., |record| record.start < holds_from));
+        if let Some(added) = ready.get_mut(first..) {
+            added.sort_by_key(|record| (record.start, std::cmp::Reverse(record.end)));
+        }
+    }
+
+    /// How many identifiers were found so far.
+    pub fn findings(&self) -> u64 {
+        self.findings
+    }
+
+    /// The body ended at `end`: settles what is still open.
+    pub fn finish(&mut self, end: u64) {
+        while !self.frames.is_empty() {
+            self.close(end);
+        }
+        self.settle_free(end);
+    }
+
+    fn force_frame(&mut self, at: usize, decided: u64) {
+        let mut items = Vec::new();
+        let mut has_name = false;
+        let mut start = decided;
+        for (depth, frame) in self.frames.iter_mut().enumerate().skip(at) {
+            if depth > at && frame.is_record {
+                break;
+            }
+            if depth == at {
+                start = frame.holds_from().unwrap_or(decided);
+            }
+            items.append(&mut frame.take_items());
+            items.append(&mut frame.key_items);
+            has_name |= frame.has_name;
+            frame.pieces.get_or_insert_default();
+        }
+        let Some(frame) = self.frames.get_mut(at) else { return };
+        let people = subject::subjects(&items, has_name, &mut self.common, frame.pieces.as_mut());
+        push(&mut self.settled, start, decided, &items, people);
+    }
+
+    fn settle(&mut self, start: u64, end: u64, items: Vec<Item>, has_name: bool) {
+        if items.is_empty() {
+            return;
+        }
+        let people = subject::subjects(&items, has_name, &mut self.common, None);
+        push(&mut self.settled, start, end, &items, people);
+    }
+
+    fn settle_free(&mut self, end: u64) {
+        let items = std::mem::take(&mut self.free);
+        let Some(first) = items.first() else { return };
+        let start = first.place.span.start.saturating_sub(GAP_BYTES_MAX).max(self.free_from);
+        self.free_from = end;
+        self.settle(start, end, items, false);
+    }
+
+    /// Searches one cell; what it finds goes to `keep`.
+    fn search(&mut self, cell: &Cell<'_>, keep: impl FnMut(&mut Self, Item)) {
+        let mut keep = keep;
+        let number = cell.form == CellForm::Bare;
+        let frame = self
+            .frames
+            .iter()
+            .rev()
+            .find(|frame| frame.container != Container::Array);
+        let context = Context {
+            key: frame.map_or(&[][..], |frame| &frame.key),
+            number,
+        };
+        let mut found = std::mem::take(&mut self.found);
+        let escaped = cell.is_escaped();
+        if escaped {
+            match cell.form {
+                CellForm::Quoted => self.unescaped.quotes(cell.raw),
+                CellForm::JsonString | CellForm::Plain | CellForm::Bare => self.unescaped.json(cell.raw),
+            }
+            let within = self.unescaped.from_raw(cell.within.0)..self.unescaped.from_raw(cell.within.1);
+            self.rules.scan(&self.unescaped.text, within, context, &mut found);
+        } else {
+            self.rules.scan(cell.raw, cell.within(), context, &mut found);
+        }
+        for finding in found.drain(..) {
+            let (start, end) = if escaped {
+                let (start, end) = self
+                    .unescaped
+                    .raw(finding.span.start as usize, finding.span.end as usize);
+                (start as u64, end as u64)
+            } else {
+                (finding.span.start, finding.span.end)
+            };
+            let span = Span {
+                start: cell.at + start,
+                end: cell.at + end,
+            };
+            let item = self.item(&finding, span, number);
+            self.findings += 1;
+            keep(self, item);
+        }
+        self.found = found;
+    }
+
+    fn item(&self, finding: &Finding, span: Span, number: bool) -> Item {
+        let value = self.secret.hash64(
+            "tidegate subject 1",
+            &[&[finding.category as u8], finding.normal.as_bytes()],
+        );
+        let named = self
+            .frames
+            .iter()
+            .rev()
+            .find(|frame| frame.container != Container::Array);
+        let role = self
+            .frames
+            .iter()
+            .rev()
+            .find_map(|frame| frame.key_role)
+            .unwrap_or(Role::None);
+        Item {
+            place: Place {
+                span,
+                class: finding.class,
+                number,
+            },
+            category: finding.category,
+            value,
+            role,
+            field: named.map_or(0, |frame| super::frame::fnv(&frame.key)),
+            object: named.map_or(0, |frame| frame.object),
+        }
+    }
+
+    /// An identifier in text outside any container joins its neighbours or begins a new record.
+    fn join_free(&mut self, item: Item) {
+        let apart = self
+            .free
+            .last()
+            .is_some_and(|last| item.place.span.start.saturating_sub(last.place.span.end) > GAP_BYTES_MAX);
+        let repeats = self
+            .free
+            .iter()
+            .any(|known| known.category == item.category && known.value != item.value);
+        if apart || repeats {
+            let end = self.free.last().map_or(0, |last| last.place.span.end);
+            self.settle_free(end);
+        }
+        self.free.push(item);
+    }
+
+    /// A nested object ended inside an object that is no map yet: join it, keep it, or learn that this is a map.
+    fn join_member(&mut self, mut child: Frame, end: u64) {
+        let Some(parent) = self.frames.last_mut() else { return };
+        let items = child.take_items();
+        let key_is_role = parent.key_role.is_some();
+        if parent.pieces.is_some() || parent.shape == Shape::Struct {
+            parent.has_name |= child.has_name;
+            parent.items.extend(items);
+            return;
+        }
+        let member = Member {
+            start: parent.key_at,
+            end,
+            key_is_role,
+            keyset: child.keyset,
+            items,
+            has_name: child.has_name,
+        };
+        let Some(first) = parent.first.take() else {
+            parent.first = Some(member);
+            return;
+        };
+        let is_map = first.keyset == member.keyset && child.members > 0 && !first.key_is_role && !member.key_is_role;
+        parent.shape = if is_map { Shape::Map } else { Shape::Struct };
+        if is_map {
+            for member in [first, member] {
+                self.settle(member.start, member.end, member.items, member.has_name);
+            }
+        } else {
+            for member in [first, member] {
+                parent.has_name |= member.has_name;
+                parent.items.extend(member.items);
+            }
+        }
+    }
+}
+
+impl Sink for Assembler {
+    fn open(&mut self, container: Container, at: u64) {
+        self.objects += 1;
+        let mut frame = Frame::new(container, at, true, self.objects);
+        if let Some(parent) = self.frames.last_mut() {
+            frame.is_record = parent.values_are_records();
+            if parent.container == Container::Object && parent.shape == Shape::Map {
+                frame.start = parent.key_at;
+                frame.items = std::mem::take(&mut parent.key_items);
+            }
+        } else {
+            // What stood before in plain text is a record of its own.
+            self.settle_free(at);
+        }
+        self.frames.push(frame);
+    }
+
+    fn close(&mut self, end: u64) {
+        let Some(mut frame) = self.frames.pop() else { return };
+        if frame.container == Container::Array {
+            // Elements are records; arrays never join.
+        } else if frame.is_record {
+            let items = frame.take_items();
+            if frame.pieces.is_some() {
+                let start = items.first().map_or(end, |item| item.place.span.start);
+                let people = subject::subjects(&items, frame.has_name, &mut self.common, frame.pieces.as_mut());
+                push(&mut self.settled, start, end, &items, people);
+            } else {
+                self.settle(frame.start, end, items, frame.has_name);
+            }
+        } else {
+            self.join_member(frame, end);
+        }
+        if self.frames.is_empty() {
+            self.free_from = end;
+        }
+    }
+
+    fn key(&mut self, key: &Cell<'_>) {
+        let at = key.at.saturating_sub(1);
+        let name = key.raw.get(key.within()).unwrap_or_default();
+        // A header is named by its whole text, a member by what is not yet told of it.
+        let name = if name.is_empty() { key.raw } else { name };
+        let Some(frame) = self.frames.last_mut() else { return };
+        frame.begin_member(name, at);
+        if frame.container == Container::Object && role::is_data(name) {
+            self.search(key, |this, item| {
+                if let Some(frame) = this.frames.last_mut() {
+                    let items = if frame.shape == Shape::Map {
+                        &mut frame.key_items
+                    } else {
+                        &mut frame.items
+                    };
+                    items.push(item);
+                }
+            });
+        }
+    }
+
+    fn cell(&mut self, cell: &Cell<'_>) {
+        let Some(frame) = self.frames.last_mut() else {
+            self.search(cell, Self::join_free);
+            return;
+        };
+        if !frame.values_are_records() {
+            self.search(cell, |this, item| {
+                if let Some(frame) = this.frames.last_mut() {
+                    frame.items.push(item);
+                }
+            });
+            return;
+        }
+        let quote = u64::from(cell.form == CellForm::JsonString);
+        if self.scalar_start.is_none() {
+            let in_map = frame.container == Container::Object;
+            self.scalar_start = Some(if in_map {
+                frame.key_at
+            } else {
+                cell.at.saturating_sub(quote)
+            });
+            self.scalar = std::mem::take(&mut frame.key_items);
+        }
+        self.search(cell, |this, item| this.scalar.push(item));
+        if cell.last {
+            let start = self.scalar_start.take().unwrap_or(cell.at);
+            let items = std::mem::take(&mut self.scalar);
+            self.settle(start, cell.end() + quote, items, false);
+        }
+    }
+
+    fn line(&mut self, end: u64) {
+        self.settle_free(end);
+        self.free_from = end;
+    }
+}
+
+fn push(
+    settled: &mut Vec<Record>,
+    start: u64,
+    end: u64,
+    items: &[Item],
+    subjects: smallvec::SmallVec<[crate::engine::secret::Subject; 2]>,
+) {
+    if items.is_empty() {
+        return;
+    }
+    let mut places: smallvec::SmallVec<[Place; 4]> = items.iter().map(|item| item.place).collect();
+    places.sort_by_key(|place| place.span);
+    settled.push(Record {
+        start,
+        end,
+        subjects,
+        places,
+    });
+}

@@ -1,0 +1,130 @@
+//! One open container on the assembler's stack.
+
+use smallvec::SmallVec;
+
+use super::Item;
+use super::role::{self, Role};
+use super::subject::Pieces;
+use crate::engine::structure::Container;
+
+/// Bytes of a field name that are kept for context.
+const KEY_BYTES_MAX: usize = 64;
+
+/// Whether an object is a struct (its members describe one thing) or a map (each member is a thing).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// Not seen yet: the first object-valued member is kept until the second, or the end, tells.
+    Unknown,
+    Struct,
+    Map,
+}
+
+/// An object-valued member that waits for the second to tell map from struct.
+pub(super) struct Member {
+    pub(super) start: u64,
+    pub(super) end: u64,
+    pub(super) key_is_role: bool,
+    pub(super) keyset: u64,
+    pub(super) items: Vec<Item>,
+    pub(super) has_name: bool,
+}
+
+/// One open container.
+pub(super) struct Frame {
+    pub(super) container: Container,
+    pub(super) start: u64,
+    /// Whether it is a record by itself: the root, an array's element, a map's value, a row.
+    pub(super) is_record: bool,
+    pub(super) shape: Shape,
+    /// A number of its own within the body.
+    pub(super) object: u32,
+    pub(super) items: Vec<Item>,
+    pub(super) first: Option<Member>,
+    /// The name of the member under way.
+    pub(super) key: SmallVec<[u8; KEY_BYTES_MAX]>,
+    pub(super) key_at: u64,
+    pub(super) key_role: Option<Role>,
+    /// Identifiers found in the name itself, where it is data.
+    pub(super) key_items: Vec<Item>,
+    /// Order-free combination of all member names.
+    pub(super) keyset: u64,
+    pub(super) members: u32,
+    pub(super) has_name: bool,
+    /// Set once the record outgrew the hold-back and was settled by what it had shown.
+    pub(super) pieces: Option<Pieces>,
+}
+
+impl Frame {
+    pub(super) fn new(container: Container, start: u64, is_record: bool, object: u32) -> Self {
+        Self {
+            container,
+            start,
+            is_record,
+            shape: Shape::Unknown,
+            object,
+            items: Vec::new(),
+            first: None,
+            key: SmallVec::new(),
+            key_at: start,
+            key_role: None,
+            key_items: Vec::new(),
+            keyset: 0,
+            members: 0,
+            has_name: false,
+            pieces: None,
+        }
+    }
+
+    /// A member named `key` begins at `at`.
+    pub(super) fn begin_member(&mut self, key: &[u8], at: u64) {
+        self.key.clear();
+        self.key
+            .extend_from_slice(key.get(..key.len().min(KEY_BYTES_MAX)).unwrap_or_default());
+        self.key_at = at;
+        self.key_role = Role::of(&self.key);
+        self.has_name |= role::is_name(&self.key);
+        self.keyset = self.keyset.wrapping_add(fnv(key));
+        self.members += 1;
+        if self.members == 1 && self.container == Container::Object && role::is_data(&self.key) {
+            self.shape = Shape::Map;
+        }
+    }
+
+    /// Everything it holds, as one record's worth; what waited to tell map from struct is a struct now.
+    pub(super) fn take_items(&mut self) -> Vec<Item> {
+        let mut items = std::mem::take(&mut self.items);
+        if let Some(first) = self.first.take() {
+            self.shape = Shape::Struct;
+            self.has_name |= first.has_name;
+            items.extend(first.items);
+        }
+        items
+    }
+
+    /// Whether each value of this container is a record by itself.
+    pub(super) fn values_are_records(&self) -> bool {
+        match self.container {
+            Container::Array => true,
+            Container::Object => self.shape == Shape::Map,
+            Container::Row => false,
+        }
+    }
+
+    /// The offset from which this frame holds bytes back, if it does.
+    pub(super) fn holds_from(&self) -> Option<u64> {
+        match (self.container, &self.pieces) {
+            (Container::Array, _) => None,
+            // A map holds no more than the member under way whose name is an identifier.
+            (Container::Object, _) if self.shape == Shape::Map => (!self.key_items.is_empty()).then_some(self.key_at),
+            (_, None) => Some(self.start),
+            (_, Some(_)) => self.items.first().map(|item| item.place.span.start),
+        }
+    }
+}
+
+/// A quick hash of a field name (FNV-1a); names are not secret and collisions only blur map from struct.
+pub(super) fn fnv(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}

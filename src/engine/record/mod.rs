@@ -1,0 +1,51 @@
+//! From identifiers to records to subjects: the counting rule, in one pass and bounded memory.
+
+mod assembler;
+mod frame;
+mod role;
+mod subject;
+
+pub use assembler::Assembler;
+
+use smallvec::SmallVec;
+
+use crate::engine::detect::{Category, ClassId, Span};
+use crate::engine::secret::Subject;
+use role::Role;
+
+/// Identifiers that belong together, settled: who they are about and where they stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// The record's first byte in the decoded body.
+    pub start: u64,
+    /// One past its last byte.
+    pub end: u64,
+    /// The people behind it; empty when everything in it was already counted within the same record.
+    pub subjects: SmallVec<[Subject; 2]>,
+    /// Its identifiers, in order.
+    pub places: SmallVec<[Place; 4]>,
+}
+
+/// Where one identifier stands, and as what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Its bytes in the decoded body.
+    pub span: Span,
+    /// Its class.
+    pub class: ClassId,
+    /// Whether it stands as a bare JSON number, which a mask must keep a number.
+    pub number: bool,
+}
+
+/// One identifier on its way into a record.
+#[derive(Clone)]
+struct Item {
+    place: Place,
+    category: Category,
+    /// The keyed hash of category and normal form.
+    value: u64,
+    role: Role,
+    /// The field it stands under, and the object that holds the field.
+    field: u64,
+    object: u32,
+}

@@ -1,0 +1,211 @@
+//! Cells: contiguous pieces of text handed to the scanner, and how a value that arrives in pieces becomes one.
+//!
+//! A value that lies whole in a chunk is searched where it lies. One that is cut by a chunk's end is carried until it is
+//! whole; one longer than a segment is searched segment by segment, each with some text before and after it:
+//!
+//! ```text
+//!   ....[ look behind ][ within: `segment` bytes ][ look ahead ]....
+//!                       findings begin here only
+//! ```
+
+use std::ops::Range;
+
+use memchr::memchr;
+
+/// Text before a segment that boundaries and context words may need, in bytes.
+const LOOK_BEHIND: usize = 64;
+/// The longest finding, in bytes: an e-mail of 64 + 1 + 190 is cut here, all else is shorter.
+const LOOK_AHEAD: usize = 256;
+
+/// How cells are cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CellSettings {
+    /// Bytes of a long value searched at once; at least 1. Memory per stream is this plus 320 bytes.
+    pub segment: usize,
+}
+
+impl Default for CellSettings {
+    fn default() -> Self {
+        Self { segment: 2048 }
+    }
+}
+
+/// One piece of text to search.
+#[derive(Clone, Copy)]
+pub struct Cell<'a> {
+    /// The bytes as they stand in the body, escapes included.
+    pub raw: &'a [u8],
+    /// The offset of `raw` in the decoded body.
+    pub at: u64,
+    /// Where in `raw` a finding of this cell may begin.
+    pub within: (usize, usize),
+    /// How the value is written.
+    pub form: CellForm,
+    /// Whether the value ends with this piece.
+    pub last: bool,
+}
+
+/// How a value is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CellForm {
+    /// As it is.
+    Plain,
+    /// With JSON escapes.
+    JsonString,
+    /// A bare JSON number or literal.
+    Bare,
+    /// A quoted CSV cell: two quotes stand for one.
+    Quoted,
+}
+
+impl Cell<'_> {
+    /// The range of `raw` in which findings begin.
+    pub fn within(&self) -> Range<usize> {
+        self.within.0..self.within.1
+    }
+
+    /// The offset one past the last byte of `raw`.
+    pub fn end(&self) -> u64 {
+        self.at + self.raw.len() as u64
+    }
+
+    /// Whether unescaping would change anything.
+    pub fn is_escaped(&self) -> bool {
+        match self.form {
+            CellForm::Plain | CellForm::Bare => false,
+            CellForm::JsonString => memchr(b'\\', self.raw).is_some(),
+            CellForm::Quoted => memchr(b'"', self.raw).is_some(),
+        }
+    }
+}
+
+/// Carries a value across chunks and cuts long ones into segments.
+pub(super) struct Carry {
+    settings: CellSettings,
+    /// `look behind + what is not yet searched`; empty between values.
+    bytes: Vec<u8>,
+    /// The offset of `bytes[0]`, or of the value's next byte while nothing is carried.
+    at: u64,
+    /// How much of `bytes` was searched.
+    from: usize,
+}
+
+impl Carry {
+    pub(super) fn new(settings: CellSettings) -> Self {
+        let segment = settings.segment.max(1);
+        Self {
+            settings: CellSettings { segment },
+            bytes: Vec::new(),
+            at: 0,
+            from: 0,
+        }
+    }
+
+    /// A value begins at offset `at`.
+    pub(super) fn begin(&mut self, at: u64) {
+        self.bytes.clear();
+        self.at = at;
+        self.from = 0;
+    }
+
+    /// The offset up to which the value was searched.
+    pub(super) fn searched_to(&self) -> u64 {
+        self.at + self.from as u64
+    }
+
+    /// More of the value, which goes on after `part`.
+    pub(super) fn extend(&mut self, part: &[u8], form: CellForm, emit: &mut impl FnMut(&Cell<'_>)) {
+        self.bytes.extend_from_slice(part);
+        self.search_segments(form, emit);
+    }
+
+    /// The rest of the value: it ends after `part`.
+    pub(super) fn end(&mut self, part: &[u8], form: CellForm, emit: &mut impl FnMut(&Cell<'_>)) {
+        if self.bytes.is_empty() && part.len() <= self.settings.segment + LOOK_AHEAD {
+            emit(&Cell {
+                raw: part,
+                at: self.at,
+                within: (0, part.len()),
+                form,
+                last: true,
+            });
+            self.at += part.len() as u64;
+            return;
+        }
+        // A long part is fed in bounded bites, so that the carry stays small whatever the chunk's size.
+        for bite in part.chunks(self.settings.segment + LOOK_AHEAD) {
+            self.extend(bite, form, emit);
+        }
+        let cell = Cell {
+            raw: &self.bytes,
+            at: self.at,
+            within: (self.from, self.bytes.len()),
+            form,
+            last: true,
+        };
+        emit(&cell);
+        self.begin(self.at + self.bytes.len() as u64);
+    }
+
+    fn search_segments(&mut self, form: CellForm, emit: &mut impl FnMut(&Cell<'_>)) {
+        let segment = self.settings.segment;
+        while self.bytes.len() - self.from > segment + LOOK_AHEAD {
+            let to = self.from + segment;
+            let raw = self.bytes.get(..to + LOOK_AHEAD).unwrap_or_default();
+            emit(&Cell {
+                raw,
+                at: self.at,
+                within: (self.from, to),
+                form,
+                last: false,
+            });
+            self.from = to;
+        }
+        let done = self.from.saturating_sub(LOOK_BEHIND);
+        if done > 0 {
+            self.bytes.drain(..done);
+            self.at += done as u64;
+            self.from -= done;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn segments(value: &[u8], segment: usize, chunk: usize) -> Vec<(u64, Vec<u8>, bool)> {
+        let mut out = Vec::new();
+        let mut carry = Carry::new(CellSettings { segment });
+        let mut emit = |cell: &Cell<'_>| {
+            let text = cell.raw[cell.within()].to_vec();
+            out.push((cell.at + cell.within.0 as u64, text, cell.last));
+        };
+        carry.begin(7);
+        let mut parts: Vec<&[u8]> = value.chunks(chunk).collect();
+        let last = parts.pop().unwrap_or_default();
+        for part in parts {
+            carry.extend(part, CellForm::Plain, &mut emit);
+        }
+        carry.end(last, CellForm::Plain, &mut emit);
+        out
+    }
+
+    #[test]
+    fn any_cut_gives_the_same_segments_and_every_byte_once() {
+        let value: Vec<u8> = (0..3000_u32).map(|n| (n % 251) as u8).collect();
+        for segment in [1, 64, 1000, 4000] {
+            let whole = segments(&value, segment, value.len());
+            let joined: Vec<u8> = whole.iter().flat_map(|(_, text, _)| text.clone()).collect();
+            assert_eq!(joined, value);
+            assert!(whole.iter().rev().skip(1).all(|(_, _, last)| !last));
+            for chunk in [1, 3, 255, 1024] {
+                assert_eq!(
+                    segments(&value, segment, chunk),
+                    whole,
+                    "segment {segment}, chunk {chunk}"
+                );
+            }
+        }
+    }
+}
