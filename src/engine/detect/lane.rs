@@ -1,0 +1,230 @@
+//! The operator's own expressions: judged at load, and run only on cells in which one of their keywords is near.
+
+use std::ops::Range;
+
+use aho_corasick::AhoCorasick;
+use regex_automata::meta::Regex;
+use regex_automata::{Input, util::syntax};
+use regex_syntax::hir::Hir;
+use toml::Spanned;
+
+use super::hint::error;
+use super::{Category, Normal, RuleId};
+use crate::engine::problem::{Problem, Severity};
+
+/// Bytes that an expression may match; no more than a segment shows after `within`.
+pub(super) const MATCH_BYTES_MAX: usize = 256;
+/// Bytes of an expression as written.
+pub(super) const REGEX_BYTES_MAX: usize = 1024;
+/// Bytes of its compiled form, and of the cache of each thread that runs it.
+const REGEX_COMPILED_BYTES_MAX: usize = 1 << 20;
+/// Brackets within brackets.
+const REGEX_NESTING_MAX: u32 = 32;
+/// Matches of one expression that one scan takes: a bound for an expression that matches almost anything.
+const MATCHES_PER_SCAN_MAX: usize = 1 << 16;
+
+/// An expression and the words that wake it.
+pub(super) struct Expression {
+    /// The expression, compiled.
+    pub(super) regex: Regex,
+    /// The words, as written.
+    pub(super) keywords: Vec<String>,
+}
+
+/// All expressions of a set behind one automaton of their keywords.
+pub(super) struct Lane {
+    keywords: AhoCorasick,
+    /// For each keyword, the indices in `expressions` that it wakes.
+    wakes: Vec<Vec<usize>>,
+    expressions: Vec<(RuleId, Regex)>,
+}
+
+impl Lane {
+    /// The lane of `expressions`; `None` where there is none, so that a set without expressions pays nothing.
+    pub(super) fn new<'a>(expressions: impl Iterator<Item = (RuleId, &'a Expression)>) -> Option<Self> {
+        let (mut words, mut wakes, mut regexes) = (Vec::new(), Vec::new(), Vec::new());
+        for (rule, expression) in expressions {
+            for word in &expression.keywords {
+                words.push(word.as_str());
+                wakes.push(vec![regexes.len()]);
+            }
+            regexes.push((rule, expression.regex.clone()));
+        }
+        if regexes.is_empty() {
+            return None;
+        }
+        let keywords = AhoCorasick::builder().ascii_case_insensitive(true).build(&words).ok()?;
+        Some(Self {
+            keywords,
+            wakes,
+            expressions: regexes,
+        })
+    }
+
+    /// Runs the expressions whose keyword is in `haystack` or `key`, and hands on what they match from `range.start` on.
+    pub(super) fn run(
+        &self,
+        haystack: &[u8],
+        key: &[u8],
+        range: Range<usize>,
+        mut take: impl FnMut(RuleId, Range<usize>),
+    ) {
+        let mut awake = smallvec::SmallVec::<[usize; 16]>::new();
+        for text in [key, haystack] {
+            for found in self.keywords.find_overlapping_iter(text) {
+                let woken = self.wakes.get(found.pattern().as_usize()).into_iter().flatten();
+                awake.extend(woken.copied());
+            }
+            awake.sort_unstable();
+            awake.dedup();
+        }
+        for (rule, regex) in awake.iter().filter_map(|index| self.expressions.get(*index)) {
+            let input = Input::new(haystack).range(range.clone());
+            for found in regex.find_iter(input).take(MATCHES_PER_SCAN_MAX) {
+                take(*rule, found.range());
+            }
+        }
+    }
+}
+
+/// The normal form of an expression's match: letter case, blanks and punctuation do not tell two people apart
+/// (punctuation does in an e-mail address).
+pub(super) fn normal(category: Category, text: &[u8]) -> Normal {
+    let kept = |byte: &u8| category == Category::Email || byte.is_ascii_alphanumeric() || !byte.is_ascii();
+    let bytes: smallvec::SmallVec<[u8; 64]> = text
+        .iter()
+        .filter(|byte| kept(byte))
+        .map(u8::to_ascii_lowercase)
+        .collect();
+    Normal::new(&bytes)
+}
+
+/// Judges and compiles an expression; every reason to refuse it goes to `problems`.
+pub(super) fn compile(file: &str, written: &Spanned<String>, problems: &mut Vec<Problem>) -> Option<Regex> {
+    let refuse = |code, message: String, help: &str| {
+        error(
+            code,
+            file,
+            written.span(),
+            message,
+            (!help.is_empty()).then(|| help.to_owned()),
+        )
+    };
+    let pattern = written.get_ref();
+    if pattern.len() > REGEX_BYTES_MAX {
+        let message = format!("the expression is longer than {REGEX_BYTES_MAX} bytes");
+        problems.push(refuse("R011", message, "split the rule"));
+        return None;
+    }
+    let config = syntax::Config::new().utf8(false).nest_limit(REGEX_NESTING_MAX);
+    let hir = match syntax::parse_with(pattern, &config) {
+        Ok(hir) => hir,
+        Err(reason) => {
+            let reason = last_line(&reason.to_string());
+            problems.push(refuse("R006", format!("the expression does not parse: {reason}"), ""));
+            return None;
+        }
+    };
+    let faults_before = problems.len();
+    problems.extend(faults(&hir).map(|(code, message, help)| refuse(code, message, help)));
+    if problems.len() > faults_before {
+        return None;
+    }
+    if hir.properties().look_set().contains_word_unicode() {
+        let message = "`\\b` is a Unicode word boundary here: a value with a Korean particle behind it is missed";
+        let warning = refuse("R019", message.to_owned(), "write `(?-u:\\b)`");
+        problems.push(Problem {
+            severity: Severity::Warning,
+            ..warning
+        });
+    }
+    let config = Regex::config()
+        .utf8_empty(false)
+        .nfa_size_limit(Some(REGEX_COMPILED_BYTES_MAX))
+        .onepass_size_limit(Some(REGEX_COMPILED_BYTES_MAX))
+        .hybrid_cache_capacity(REGEX_COMPILED_BYTES_MAX);
+    let regex = Regex::builder().configure(config).build_from_hir(&hir);
+    if regex.is_err() {
+        let message = format!("the compiled expression is larger than {REGEX_COMPILED_BYTES_MAX} bytes");
+        problems.push(refuse(
+            "R011",
+            message,
+            "make its repetitions or character classes smaller",
+        ));
+    }
+    regex.ok()
+}
+
+/// What makes an expression unfit for text that is read in pieces.
+fn faults(hir: &Hir) -> impl Iterator<Item = (&'static str, String, &'static str)> {
+    let properties = hir.properties();
+    let long = match properties.maximum_len() {
+        Some(len) if len <= MATCH_BYTES_MAX => None,
+        Some(len) => Some(format!(
+            "the expression can match {len} bytes, more than {MATCH_BYTES_MAX}"
+        )),
+        None => Some("the expression has no longest match".to_owned()),
+    };
+    let long = long.map(|message| ("R007", message, "bound every repetition, such as `{1,64}` for `+`"));
+    let empty = properties.minimum_len().is_none_or(|len| len == 0);
+    let empty = empty.then(|| ("R008", "the expression matches the empty text".to_owned(), ""));
+    let anchored = properties.look_set().contains_anchor();
+    let help = "leave `^`, `$`, `\\A` and `\\z` out; `(?-u:\\b)` is a boundary";
+    let anchored = anchored.then(|| {
+        (
+            "R009",
+            "the expression is anchored, but a cell may come in pieces".to_owned(),
+            help,
+        )
+    });
+    [long, empty, anchored].into_iter().flatten()
+}
+
+/// The reason in a parse error of `regex-syntax`, without its drawing of the pattern.
+fn last_line(text: &str) -> String {
+    text.lines()
+        .last()
+        .unwrap_or_default()
+        .trim_start_matches("error: ")
+        .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::hint::is_error;
+    use super::*;
+
+    fn codes(pattern: &str) -> Vec<&'static str> {
+        let text = format!("regex = '{pattern}'");
+        let table: std::collections::HashMap<String, Spanned<String>> = toml::from_str(&text).expect("one string");
+        let mut problems = Vec::new();
+        let compiled = compile("x.toml", &table["regex"], &mut problems);
+        assert_eq!(compiled.is_none(), problems.iter().any(is_error), "{pattern}");
+        problems.iter().map(|problem| problem.code).collect()
+    }
+
+    #[test]
+    fn expressions_are_judged() {
+        let rows: [(&str, &[&str]); 9] = [
+            (r"(?-u:\b)EMP-[0-9]{6}(?-u:\b)", &[]),
+            ("EMP-[0-9]+", &["R007"]),
+            ("[0-9]{300}", &["R007"]),
+            ("[0-9]{0,9}", &["R008"]),
+            ("^EMP-[0-9]{6}$", &["R009"]),
+            ("EMP-[0-9", &["R006"]),
+            (r"\bEMP-[0-9]{6}", &["R019"]),
+            (r"(\w{50}|\d{60}|\pL{60}){1}\w{4}", &["R011"]),
+            (r"(x*)*", &["R007", "R008"]),
+        ];
+        for (pattern, expected) in rows {
+            assert_eq!(codes(pattern), expected, "{pattern}");
+        }
+        assert_eq!(codes(&"x".repeat(REGEX_BYTES_MAX + 1)), ["R011"]);
+    }
+
+    #[test]
+    fn normal_forms() {
+        assert_eq!(normal(Category::NationalId, b"AB-12 34").as_bytes(), b"ab1234");
+        assert_eq!(normal(Category::Email, b"A.b@X.kr").as_bytes(), b"a.b@x.kr");
+    }
+}

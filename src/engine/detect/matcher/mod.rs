@@ -1,0 +1,132 @@
+//! The built-in matchers: each tries one shape at one place that a trigger found. No regular expression among them.
+
+mod address_kr;
+mod address_us;
+mod card;
+mod email;
+mod iban;
+mod phone;
+mod plan;
+mod rrn;
+mod ssn;
+
+use super::hint::Named;
+use super::{Category, Normal};
+
+pub(super) use address_kr::find as address_kr;
+pub(super) use address_us::find as address_us;
+pub(super) use card::find as card;
+pub(super) use email::find as email;
+pub(super) use iban::find as iban;
+pub(super) use phone::{international as phone_e164, korean as phone_kr, north_american as phone_us};
+pub(super) use rrn::find as rrn;
+pub(super) use ssn::find as ssn;
+
+/// A matcher that is compiled in; a rule names it and gives it class, context words, validator and weight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Builtin {
+    /// An e-mail address.
+    Email,
+    /// A telephone number with a plus sign.
+    PhoneE164,
+    /// A Korean number as it is dialled in Korea.
+    PhoneKr,
+    /// A number of the North American plan as it is dialled there.
+    PhoneUs,
+    /// A payment card.
+    Card,
+    /// A Korean resident or foreigner registration number.
+    Rrn,
+    /// A US social security number.
+    Ssn,
+    /// An international bank account number.
+    Iban,
+    /// A Korean street address, by road or by lot.
+    AddressKr,
+    /// A US street address.
+    AddressUs,
+}
+
+impl Builtin {
+    /// How many there are.
+    pub(super) const COUNT: usize = Self::ALL.len();
+
+    /// What its values may stand for.
+    pub(super) const fn category(self) -> Category {
+        match self {
+            Self::Email => Category::Email,
+            Self::PhoneE164 | Self::PhoneKr | Self::PhoneUs => Category::Phone,
+            Self::Card | Self::Iban => Category::Account,
+            Self::Rrn | Self::Ssn => Category::NationalId,
+            Self::AddressKr | Self::AddressUs => Category::Address,
+        }
+    }
+}
+
+impl Named for Builtin {
+    const ALL: &'static [(&'static str, Self)] = &[
+        ("email", Self::Email),
+        ("phone-e164", Self::PhoneE164),
+        ("phone-kr", Self::PhoneKr),
+        ("phone-us", Self::PhoneUs),
+        ("card", Self::Card),
+        ("rrn", Self::Rrn),
+        ("ssn", Self::Ssn),
+        ("iban", Self::Iban),
+        ("address-kr", Self::AddressKr),
+        ("address-us", Self::AddressUs),
+    ];
+}
+
+/// A shape that fits. It becomes a finding if its rule's validator, veto and context agree.
+pub(super) struct Candidate {
+    /// The first byte.
+    pub(super) start: usize,
+    /// One past the last byte.
+    pub(super) end: usize,
+    /// The normal form.
+    pub(super) normal: Normal,
+    /// Whether the spelling is too weak to stand without a context word.
+    pub(super) weak: bool,
+}
+
+/// The normal form of an address: letters lower-case, each run of blanks and punctuation one blank. At most
+/// 160 bytes, the length of the longest address that is found.
+fn address_key(text: &[u8]) -> Normal {
+    let mut key = smallvec::SmallVec::<[u8; 160]>::new();
+    for byte in text {
+        if byte.is_ascii_alphanumeric() || !byte.is_ascii() {
+            key.push(byte.to_ascii_lowercase());
+        } else if !key.is_empty() && key.last() != Some(&b' ') {
+            key.push(b' ');
+        }
+    }
+    if key.last() == Some(&b' ') {
+        key.truncate(key.len() - 1);
+    }
+    Normal::new(&key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_matcher_has_its_name_at_its_number() {
+        for (index, (name, builtin)) in Builtin::ALL.iter().enumerate() {
+            assert_eq!(*builtin as usize, index, "{name}");
+        }
+    }
+
+    #[test]
+    fn addresses_differ_by_letters_and_digits_only() {
+        assert_eq!(
+            address_key(b"350 Fifth Ave., New  York").as_bytes(),
+            b"350 fifth ave new york"
+        );
+        assert_eq!(
+            address_key("테헤란로 152 ".as_bytes()).as_bytes(),
+            "테헤란로 152".as_bytes()
+        );
+    }
+}

@@ -1,0 +1,240 @@
+//! Telephone numbers: international, Korean and North American spellings. All normalise to E.164 with its plus sign.
+
+use smallvec::SmallVec;
+
+use super::super::Normal;
+use super::super::number::{Gap, Lead, Number, Shape};
+use super::Candidate;
+use super::plan::{self, Korean};
+
+/// Digits of an international number (ITU-T E.164, 6.2.1); the shortest that is worth a finding.
+const INTERNATIONAL_DIGITS: std::ops::RangeInclusive<usize> = 8..=15;
+
+/// A number with a plus sign: the longest run of groups that a country's plan allows.
+pub(in crate::engine::detect) fn international(number: &Number<'_>) -> Option<Candidate> {
+    if number.lead != Lead::Plus {
+        return None;
+    }
+    (1..=number.groups()).rev().find_map(|count| {
+        let shape = number
+            .prefix(count)
+            .filter(|shape| INTERNATIONAL_DIGITS.contains(&shape.digits.len()))?;
+        // Between country code and area any gap may stand, and parentheses anywhere; the rest is written alike.
+        let mut rest = (2..count)
+            .filter_map(|index| number.gap(index))
+            .filter(|gap| *gap != Gap::Paren);
+        let alike = rest.next().is_none_or(|first| rest.all(|gap| gap == first));
+        let normal = alike.then(|| international_normal(shape.digits))??;
+        Some(Candidate {
+            start: number.start(),
+            end: shape.end,
+            normal,
+            weak: false,
+        })
+    })
+}
+
+fn international_normal(digits: &[u8]) -> Option<Normal> {
+    let (code, lengths) = plan::country(digits)?;
+    let national = digits.get(code.len()..)?;
+    let national = national
+        .strip_prefix(b"0")
+        .filter(|_| plan::drops_zero(code))
+        .unwrap_or(national);
+    let fits = match code {
+        b"1" => plan::is_north_american(national),
+        b"82" => is_korean(national),
+        _ => lengths.contains(&national.len()),
+    };
+    fits.then(|| e164(code, national))
+}
+
+/// Whether a Korean national number without its trunk 0 is in the plan.
+fn is_korean(national: &[u8]) -> bool {
+    let dialled: SmallVec<[u8; 16]> = std::iter::once(b'0').chain(national.iter().copied()).collect();
+    let split = dialled.split_at_checked(plan::korean_area_len(&dialled));
+    split.is_some_and(|(area, rest)| plan::korean(area, rest.len()).is_some())
+}
+
+fn e164(code: &[u8], national: &[u8]) -> Normal {
+    let digits: SmallVec<[u8; 16]> = b"+".iter().chain(code).chain(national).copied().collect();
+    Normal::new(&digits)
+}
+
+/// A number as it is dialled in Korea: `010-1234-5678`, `(02) 123-4567`. Without gaps, or with blanks in a fixed-line
+/// number, it is weak. A numeric cell cannot hold the trunk 0, so there a mobile number may come without it.
+pub(in crate::engine::detect) fn korean(number: &Number<'_>, numeric_cell: bool) -> Option<Candidate> {
+    if number.lead == Lead::Plus {
+        return None;
+    }
+    let found = |shape: Shape<'_>, normal, weak| {
+        Some(Candidate {
+            start: number.start(),
+            end: shape.end,
+            normal,
+            weak,
+        })
+    };
+    let first = number.first_len();
+    if first >= 9 {
+        let shape = number.shape(&[first])?;
+        let national = match shape.digits {
+            [b'0', national @ ..] => national,
+            [b'1', b'0', ..] if numeric_cell && first == 10 => shape.digits,
+            _ => return None,
+        };
+        return is_korean(national)
+            .then(|| e164(b"82", national))
+            .and_then(|normal| found(shape, normal, true));
+    }
+    if !matches!(first, 2..=4) {
+        return None;
+    }
+    let shape = [[first, 4, 4], [first, 3, 4]]
+        .iter()
+        .find_map(|lens| number.shape(lens))?;
+    let (area, rest) = shape.digits.split_at_checked(first)?;
+    let kind = plan::korean(area, rest.len())?;
+    let gap = number.gap(2).filter(|gap| *gap != Gap::Paren)?;
+    let alike = number.gap(1) == Some(gap) || number.gap(1) == Some(Gap::Paren);
+    let exchange = rest.first().is_some_and(|digit| *digit != b'0');
+    let plausible = alike && (kind == Korean::Mobile || exchange);
+    let weak = kind == Korean::Line && gap == Gap::Blank && number.gap(1) == Some(Gap::Blank);
+    let national = shape.digits.get(1..)?;
+    plausible
+        .then(|| e164(b"82", national))
+        .and_then(|normal| found(shape, normal, weak))
+}
+
+/// A number as it is dialled in North America: `(212) 555-0123`, `1-212-555-0123`. Without gaps or with blanks it is weak.
+pub(in crate::engine::detect) fn north_american(number: &Number<'_>) -> Option<Candidate> {
+    let first = number.first_len();
+    let (shape, area, strong) = match (number.lead, first) {
+        (Lead::Plus, _) => return None,
+        (_, 10 | 11) => (number.shape(&[first])?, 0, false),
+        (_, 1) => {
+            let shape = number.shape(&[1, 3, 3, 4])?;
+            (
+                shape,
+                1,
+                number.gap_of(1..4) == Some(Gap::Hyphen) || number.gap(2) == Some(Gap::Paren),
+            )
+        }
+        (Lead::Paren, 3) if number.gap(1) == Some(Gap::Paren) => (number.shape(&[3, 3, 4])?, 0, true),
+        (_, 3) => {
+            let gap = number.gap_of(1..3)?;
+            (number.shape(&[3, 3, 4])?, 0, matches!(gap, Gap::Hyphen | Gap::Dot))
+        }
+        _ => return None,
+    };
+    if area == 1 || first == 11 {
+        shape.digits.strip_prefix(b"1")?;
+    }
+    let national = shape.digits.get(usize::from(area == 1 || first == 11)..)?;
+    let normal = plan::is_north_american(national).then(|| e164(b"1", national))?;
+    Some(Candidate {
+        start: number.start(),
+        end: shape.end,
+        normal,
+        weak: !strong,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Find = fn(&Number<'_>) -> Option<Candidate>;
+
+    fn check(find: Find, rows: &[(&str, Option<(&str, bool)>)]) {
+        for (text, expected) in rows {
+            let first = text.find(|letter: char| letter.is_ascii_digit()).expect("a digit");
+            let found = Number::read(text.as_bytes(), first).and_then(|number| find(&number));
+            let found = found.map(|found| {
+                (
+                    String::from_utf8_lossy(found.normal.as_bytes()).into_owned(),
+                    found.weak,
+                )
+            });
+            assert_eq!(
+                found.as_ref().map(|(normal, weak)| (normal.as_str(), *weak)),
+                *expected,
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn internationals() {
+        check(
+            international,
+            &[
+                ("+82 10-0000-1234", Some(("+821000001234", false))),
+                ("+82-10-0000-1234", Some(("+821000001234", false))),
+                ("+82 (0)10-0000-1234", Some(("+821000001234", false))),
+                ("+821000001234", Some(("+821000001234", false))),
+                ("+1 (212) 555-0123", Some(("+12125550123", false))),
+                ("+1 212 555 0123 2024", Some(("+12125550123", false))),
+                ("+44 20 7946 0123", Some(("+442079460123", false))),
+                ("+33 1 99 00 12 34", Some(("+33199001234", false))),
+                ("+39 06 1234 5678", Some(("+390612345678", false))),
+                ("+1 112 555 0123", None),
+                ("+0900", None),
+                ("+20240101", None),
+                ("+999123456789", None),
+            ],
+        );
+    }
+
+    #[test]
+    fn koreans() {
+        check(
+            |number| korean(number, false),
+            &[
+                ("010-0000-1234", Some(("+821000001234", false))),
+                ("010.0000.1234", Some(("+821000001234", false))),
+                ("010 0000 1234", Some(("+821000001234", false))),
+                ("011-000-1234", Some(("+82110001234", false))),
+                ("02-555-0123", Some(("+8225550123", false))),
+                ("(02) 555-0123", Some(("+8225550123", false))),
+                ("02)555-0123", Some(("+8225550123", false))),
+                ("031 555 0123", Some(("+82315550123", true))),
+                ("0505-555-0123", Some(("+825055550123", false))),
+                ("01000001234", Some(("+821000001234", true))),
+                ("1000001234", None),
+                ("010-0000.1234", None),
+                ("020-0000-1234", None),
+                ("1588-0000", None),
+                ("02-055-0123", None),
+            ],
+        );
+        check(
+            |number| korean(number, true),
+            &[("1000001234", Some(("+821000001234", true)))],
+        );
+    }
+
+    #[test]
+    fn north_americans() {
+        check(
+            north_american,
+            &[
+                ("212-555-0123", Some(("+12125550123", false))),
+                ("(212) 555-0123", Some(("+12125550123", false))),
+                ("(212)555-0123", Some(("+12125550123", false))),
+                ("212.555.0123", Some(("+12125550123", false))),
+                ("1-212-555-0123", Some(("+12125550123", false))),
+                ("1 (212) 555-0123", Some(("+12125550123", false))),
+                ("212 555 0123", Some(("+12125550123", true))),
+                ("2125550123", Some(("+12125550123", true))),
+                ("12125550123", Some(("+12125550123", true))),
+                ("212-555-012", None),
+                ("112-555-0123", None),
+                ("212-155-0123", None),
+                ("(212-555-0123)", Some(("+12125550123", false))),
+                ("2-212-555-0123", None),
+                ("22125550123", None),
+            ],
+        );
+    }
+}

@@ -1,0 +1,244 @@
+//! The shape of a number in text: groups of digits, what stands between them and on both sides.
+//!
+//! ```text
+//! +82 10-1234-5678이고      lead Plus, groups 82 | 10 | 1234 | 5678, gaps Blank, Hyphen, Hyphen
+//! (212) 555-0123            lead Paren, groups 212 | 555 | 0123, gaps Paren, Hyphen
+//! ```
+//! It is read at most once per group of digits and holds at most [`DIGITS_MAX`] digits, so a haystack of nothing but
+//! digits and separators still costs a constant per byte.
+
+use super::bytes::{at, before, is_word};
+
+/// No identifier has more digits (a payment card has 19).
+pub(super) const DIGITS_MAX: usize = 19;
+/// No identifier is written in more groups (`+33 6 12 34 56 78` has 6, one more for an odd grouping).
+const GROUPS_MAX: usize = 8;
+
+/// What stands before a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lead {
+    /// A boundary.
+    Open,
+    /// A plus sign after a boundary.
+    Plus,
+    /// An opening parenthesis.
+    Paren,
+}
+
+/// What stands between two groups of digits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Gap {
+    /// One `-`.
+    #[default]
+    Hyphen,
+    /// One `.`.
+    Dot,
+    /// One blank.
+    Blank,
+    /// A parenthesis, with or without a blank or a hyphen.
+    Paren,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Group {
+    /// Digits of this group.
+    len: usize,
+    /// Digits of this group and those before it; <= `DIGITS_MAX`.
+    total: usize,
+    /// Where it ends in the haystack.
+    end: usize,
+    /// What stands before it; meaningless for the first.
+    gap: Gap,
+}
+
+/// A number as it stands in the text.
+pub(super) struct Number<'h> {
+    haystack: &'h [u8],
+    /// The first digit.
+    pub(super) first: usize,
+    /// What stands before the first digit.
+    pub(super) lead: Lead,
+    digits: [u8; DIGITS_MAX],
+    groups: [Group; GROUPS_MAX],
+    count: usize,
+}
+
+/// The first groups of a [`Number`], when they have the asked lengths and end at a boundary.
+#[derive(Clone, Copy)]
+pub(super) struct Shape<'n> {
+    /// The digits, without what stands between them.
+    pub(super) digits: &'n [u8],
+    /// Where the last group ends in the haystack.
+    pub(super) end: usize,
+}
+
+impl<'h> Number<'h> {
+    /// Reads the number whose first digit is at `first`; `None` where it is a part of a longer word or number.
+    pub(super) fn read(haystack: &'h [u8], first: usize) -> Option<Self> {
+        let lead = lead(haystack, first)?;
+        let mut number = Self {
+            haystack,
+            first,
+            lead,
+            digits: [0; DIGITS_MAX],
+            groups: [Group::default(); GROUPS_MAX],
+            count: 0,
+        };
+        let (mut next, mut total, mut gap) = (first, 0, Gap::default());
+        while number.count < GROUPS_MAX {
+            let rest = haystack.get(next..).unwrap_or_default();
+            let len = rest
+                .iter()
+                .take(DIGITS_MAX + 1)
+                .take_while(|byte| byte.is_ascii_digit())
+                .count();
+            let (Some(source), Some(target)) = (rest.get(..len), number.digits.get_mut(total..total + len)) else {
+                break;
+            };
+            target.copy_from_slice(source);
+            total += len;
+            next += len;
+            if let Some(group) = number.groups.get_mut(number.count) {
+                *group = Group {
+                    len,
+                    total,
+                    end: next,
+                    gap,
+                };
+            }
+            number.count += 1;
+            let Some((kind, width)) = gap_at(haystack, next) else {
+                break;
+            };
+            gap = kind;
+            next += width;
+        }
+        (number.count > 0).then_some(number)
+    }
+
+    /// The first byte, with a plus sign, or with a parenthesis that is closed behind the first group.
+    pub(super) fn start(&self) -> usize {
+        let parenthesised = self.lead == Lead::Paren && self.gap(1) == Some(Gap::Paren);
+        self.first - usize::from(self.lead == Lead::Plus || parenthesised)
+    }
+
+    /// How many groups were read.
+    pub(super) fn groups(&self) -> usize {
+        self.count
+    }
+
+    /// Digits of the first group.
+    pub(super) fn first_len(&self) -> usize {
+        self.groups.first().map_or(0, |group| group.len)
+    }
+
+    /// The first `lens.len()` groups, if they are of these lengths and a boundary follows.
+    pub(super) fn shape(&self, lens: &[usize]) -> Option<Shape<'_>> {
+        let groups = self.groups.get(..self.count)?.get(..lens.len())?;
+        let fits = groups.iter().zip(lens).all(|(group, len)| group.len == *len);
+        if fits { self.prefix(lens.len()) } else { None }
+    }
+
+    /// The first `count` groups, whatever their lengths, if a boundary follows.
+    pub(super) fn prefix(&self, count: usize) -> Option<Shape<'_>> {
+        let last = self.groups.get(..self.count)?.get(count.checked_sub(1)?)?;
+        let digits = self.digits.get(..last.total)?;
+        ends(self.haystack, last.end).then_some(Shape { digits, end: last.end })
+    }
+
+    /// The gap before group `index` (from 1).
+    pub(super) fn gap(&self, index: usize) -> Option<Gap> {
+        self.groups
+            .get(1..self.count)?
+            .get(index.checked_sub(1)?)
+            .map(|group| group.gap)
+    }
+
+    /// The one gap that stands before each of the groups `range`; `None` where they differ.
+    pub(super) fn gap_of(&self, range: std::ops::Range<usize>) -> Option<Gap> {
+        let first = self.gap(range.start)?;
+        range
+            .skip(1)
+            .all(|index| self.gap(index) == Some(first))
+            .then_some(first)
+    }
+}
+
+/// Whether a number may begin at `first`, and with what lead.
+fn lead(haystack: &[u8], first: usize) -> Option<Lead> {
+    let previous = before(haystack, first);
+    let second = before(haystack, first.saturating_sub(1));
+    match previous {
+        b'+' => (!is_word(second) && !matches!(second, b'+' | b'/' | b'=')).then_some(Lead::Plus),
+        b'(' => (!is_word(second)).then_some(Lead::Paren),
+        // A part of a longer number or word: `3.2125550123`, `a-2125550123`; a masked one: `*1234`; money: `$1234`.
+        b'-' | b'.' => (!is_word(second)).then_some(Lead::Open),
+        b'*' | b'$' => None,
+        _ => (!is_word(previous)).then_some(Lead::Open),
+    }
+}
+
+/// Whether a number may end at `end`: no letter and no further part of a number follows.
+fn ends(haystack: &[u8], end: usize) -> bool {
+    let next = at(haystack, end);
+    let after = at(haystack, end + 1);
+    match next {
+        b'-' | b'.' => !after.is_ascii_digit() && after != b'*',
+        b'*' | b'%' => false,
+        _ => !is_word(next),
+    }
+}
+
+/// The gap at `index` and its width, if a digit follows it.
+fn gap_at(haystack: &[u8], index: usize) -> Option<(Gap, usize)> {
+    let (first, second) = (at(haystack, index), at(haystack, index + 1));
+    let (gap, width) = match (first, second) {
+        (b'-', _) => (Gap::Hyphen, 1),
+        (b'.', _) => (Gap::Dot, 1),
+        (b' ', b'(') | (b')', b' ' | b'-') => (Gap::Paren, 2),
+        (b'(' | b')', _) => (Gap::Paren, 1),
+        (b' ', _) => (Gap::Blank, 1),
+        _ => return None,
+    };
+    at(haystack, index + width).is_ascii_digit().then_some((gap, width))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shapes() {
+        // text, first digit, lengths asked, digits found
+        let rows: &[(&str, usize, &[usize], Option<&str>)] = &[
+            ("010-1234-5678이고", 0, &[3, 4, 4], Some("01012345678")),
+            ("(212) 555-0123", 1, &[3, 3, 4], Some("2125550123")),
+            ("+1 (212) 555-0123", 1, &[1, 3, 3, 4], Some("12125550123")),
+            ("212-555-0123-7", 0, &[3, 3, 4], None),
+            ("212-555-0123a", 0, &[3, 3, 4], None),
+            ("a212-555-0123", 1, &[3, 3, 4], None),
+            ("1.212-555-0123", 2, &[3, 3, 4], None),
+            ("212-555-0123.", 0, &[3, 3, 4], Some("2125550123")),
+            ("12345678901234567890", 0, &[20], None),
+        ];
+        for (text, first, lens, expected) in rows {
+            let number = Number::read(text.as_bytes(), *first);
+            let shape = number.as_ref().and_then(|number| number.shape(lens));
+            assert_eq!(shape.map(|shape| shape.digits), expected.map(str::as_bytes), "{text}");
+        }
+    }
+
+    #[test]
+    fn leads_and_gaps() {
+        let number = Number::read(b"+82 10-1234-5678", 1).expect("a number");
+        assert_eq!(
+            (number.start(), number.lead, number.groups(), number.first_len()),
+            (0, Lead::Plus, 4, 2)
+        );
+        assert_eq!(
+            (number.gap(1), number.gap_of(2..4), number.gap_of(1..4)),
+            (Some(Gap::Blank), Some(Gap::Hyphen), None)
+        );
+        assert!(Number::read(b"x+8210", 2).is_none());
+    }
+}

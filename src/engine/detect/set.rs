@@ -1,0 +1,349 @@
+//! All rules, compiled: layers of files in, one immutable set out, which has passed its own examples.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use super::context::{Meaning, Words};
+use super::hint::{error, is_error};
+use super::lane::Lane;
+use super::matcher::Builtin;
+use super::rule::{Matcher, Rule};
+use super::{Category, ClassId, Context, RuleId, syntax};
+use crate::engine::problem::{Problem, Severity};
+
+/// Rules of one set, built-in ones included.
+pub const RULES_MAX: usize = 512;
+/// Classes of one set: each is a metric label and a bit in tallies.
+pub const CLASSES_MAX: usize = 64;
+/// Bytes of one rule file.
+pub const RULE_FILE_BYTES_MAX: usize = 1 << 20;
+
+/// The rule files that are compiled in.
+const BUILTIN: [(&str, &str); 7] = [
+    ("rules/email.toml", include_str!("../../../rules/email.toml")),
+    ("rules/phone.toml", include_str!("../../../rules/phone.toml")),
+    ("rules/card.toml", include_str!("../../../rules/card.toml")),
+    ("rules/rrn.toml", include_str!("../../../rules/rrn.toml")),
+    ("rules/ssn.toml", include_str!("../../../rules/ssn.toml")),
+    ("rules/iban.toml", include_str!("../../../rules/iban.toml")),
+    ("rules/address.toml", include_str!("../../../rules/address.toml")),
+];
+
+/// Which files may replace the rules of which: the later layer wins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Layer {
+    /// Compiled in.
+    Builtin,
+    /// The operator's `rules.d/`.
+    Overlay,
+}
+
+/// One rule file. Reading it is the caller's work: the engine does no I/O.
+#[derive(Clone, Debug)]
+pub struct RuleSource {
+    /// The file, as the user named it.
+    pub name: String,
+    /// What it holds.
+    pub text: String,
+    /// Which layer it belongs to.
+    pub layer: Layer,
+}
+
+/// All rules, compiled; immutable and shared.
+pub struct RuleSet {
+    pub(super) rules: Vec<Rule>,
+    /// The class of each rule, in the order of `rules`.
+    pub(super) class_of: Vec<ClassId>,
+    classes: Vec<(String, Category)>,
+    /// The rule that drives each built-in matcher.
+    drivers: [Option<RuleId>; Builtin::COUNT],
+    pub(super) words: Words,
+    pub(super) lane: Option<Lane>,
+    hash: [u8; 32],
+}
+
+impl RuleSet {
+    /// The rules that are compiled in.
+    ///
+    /// # Panics
+    /// Never: a test loads them.
+    pub fn builtin() -> Self {
+        match Self::load(&builtin_sources()) {
+            Ok((set, _)) => set,
+            Err(problems) => {
+                let first = problems.first().map(|problem| (problem.code, problem.file.as_str()));
+                unreachable!("the rules that are compiled in pass their own test: {first:?}")
+            }
+        }
+    }
+
+    /// Compiles `sources`, a rule of a later layer replacing that of the same name, and runs every rule's examples.
+    ///
+    /// # Errors
+    /// All problems, if one of them is an error; `rules/README.md` lists the codes. Else the warnings come with the set.
+    pub fn load(sources: &[RuleSource]) -> Result<(Self, Vec<Problem>), Vec<Problem>> {
+        let mut problems = Vec::new();
+        let rules = read(sources, &mut problems);
+        let set = Self::compile(rules, hash(sources), &mut problems);
+        if let Some(set) = set.filter(|_| !problems.iter().any(is_error)) {
+            problems.extend(set.test_all());
+            if !problems.iter().any(is_error) {
+                return Ok((set, problems));
+            }
+        }
+        Err(problems)
+    }
+
+    /// The name of a class; empty for a number that is not of this set.
+    pub fn class_name(&self, class: ClassId) -> &str {
+        self.classes.get(usize::from(class.0)).map_or("", |(name, _)| name)
+    }
+
+    /// The name of a rule; empty for a number that is not of this set.
+    pub fn rule_name(&self, rule: RuleId) -> &str {
+        self.rules.get(usize::from(rule.0)).map_or("", |rule| &rule.name)
+    }
+
+    /// Every class with its name and what it may stand for.
+    pub fn classes(&self) -> impl Iterator<Item = (ClassId, &str, Category)> {
+        let numbers = (0..=u8::MAX).map(ClassId);
+        numbers
+            .zip(&self.classes)
+            .map(|(class, (name, category))| (class, name.as_str(), *category))
+    }
+
+    /// Every rule with its name and class.
+    pub fn rules(&self) -> impl Iterator<Item = (RuleId, &str, ClassId)> {
+        let numbers = (0..=u16::MAX).map(RuleId);
+        numbers
+            .zip(&self.rules)
+            .zip(&self.class_of)
+            .map(|((id, rule), class)| (id, rule.name.as_str(), *class))
+    }
+
+    /// A hash of the files that the set was made from: two sets of one hash find the same.
+    pub const fn hash(&self) -> [u8; 32] {
+        self.hash
+    }
+
+    /// Runs the examples and counter-examples of every rule: `R016` and `R017` for one that fails, `R020` for a rule
+    /// that has none. A problem names an example by its number and never quotes it.
+    pub fn test_all(&self) -> Vec<Problem> {
+        self.rules
+            .iter()
+            .zip(&self.class_of)
+            .flat_map(|(rule, class)| self.test(rule, *class))
+            .collect()
+    }
+
+    /// The rule that drives a built-in matcher.
+    pub(super) fn driver(&self, builtin: Builtin) -> Option<RuleId> {
+        self.drivers.get(builtin as usize).copied().flatten()
+    }
+
+    fn test(&self, rule: &Rule, class: ClassId) -> Vec<Problem> {
+        let at_name = |code, message| error(code, &rule.origin.file, rule.origin.name.clone(), message, None);
+        let mut problems = Vec::new();
+        if rule.examples.is_empty() {
+            let message = format!("rule `{}` has no example, so nothing shows that it works", rule.name);
+            problems.push(Problem {
+                severity: Severity::Warning,
+                ..at_name("R020", message)
+            });
+        }
+        for (number, _) in (1..)
+            .zip(&rule.examples)
+            .filter(|(_, example)| !self.finds(class, example))
+        {
+            problems.push(at_name(
+                "R016",
+                format!("rule `{}` finds nothing in its example {number}", rule.name),
+            ));
+        }
+        for (number, _) in (1..)
+            .zip(&rule.counter_examples)
+            .filter(|(_, example)| self.finds(class, example))
+        {
+            let message = format!(
+                "class `{}` is found in counter-example {number} of rule `{}`",
+                rule.class, rule.name
+            );
+            problems.push(at_name("R017", message));
+        }
+        problems
+    }
+
+    /// Whether a value of `class` is found in an example, written `text` or `key => text`.
+    fn finds(&self, class: ClassId, example: &str) -> bool {
+        let (key, text) = example.split_once(" => ").unwrap_or(("", example));
+        let number = !key.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let mut found = Vec::new();
+        self.scan(
+            text.as_bytes(),
+            0..text.len(),
+            Context {
+                key: key.as_bytes(),
+                number,
+            },
+            &mut found,
+        );
+        found.iter().any(|finding| finding.class == class)
+    }
+
+    fn compile(rules: Vec<Rule>, hash: [u8; 32], problems: &mut Vec<Problem>) -> Option<Self> {
+        let (classes, class_of) = number_classes(&rules, problems);
+        let drivers = drivers(&rules, problems);
+        let numbered = || (0..=u16::MAX).map(RuleId).zip(&rules);
+        let words = numbered().flat_map(|(id, rule)| {
+            let context = rule
+                .context
+                .iter()
+                .map(move |word| (word.as_str(), id, Meaning::Context));
+            context.chain(rule.veto.iter().map(move |word| (word.as_str(), id, Meaning::Veto)))
+        });
+        let words = Words::new(words).ok()?;
+        let lane = Lane::new(numbered().filter_map(|(id, rule)| match &rule.matcher {
+            Matcher::Regex(expression) => Some((id, expression)),
+            Matcher::Builtin(_) => None,
+        }));
+        Some(Self {
+            rules,
+            class_of,
+            classes,
+            drivers,
+            words,
+            lane,
+            hash,
+        })
+    }
+}
+
+/// The rule files that are compiled in, as sources.
+pub fn builtin_sources() -> Vec<RuleSource> {
+    let source = |(name, text): (&str, &str)| RuleSource {
+        name: name.into(),
+        text: text.into(),
+        layer: Layer::Builtin,
+    };
+    BUILTIN.into_iter().map(source).collect()
+}
+
+/// Reads all sources, layer by layer; duplicates within a layer are `R003`, too much of anything is `R018`.
+fn read(sources: &[RuleSource], problems: &mut Vec<Problem>) -> Vec<Rule> {
+    let mut rules: Vec<(Layer, Rule)> = Vec::new();
+    let mut index = HashMap::<String, usize>::new();
+    let mut ordered: Vec<&RuleSource> = sources.iter().collect();
+    ordered.sort_by_key(|source| source.layer);
+    for source in ordered {
+        for rule in read_one(source, problems) {
+            let Some(place) = index.get(&rule.name).copied() else {
+                index.insert(rule.name.clone(), rules.len());
+                rules.push((source.layer, rule));
+                continue;
+            };
+            match rules.get_mut(place) {
+                Some((layer, first)) if *layer == source.layer => problems.push(duplicate(&rule, first)),
+                Some(replaced) => *replaced = (source.layer, rule),
+                None => {}
+            }
+        }
+    }
+    if let Some((_, rule)) = rules.get(RULES_MAX) {
+        let message = format!("there are more than {RULES_MAX} rules");
+        problems.push(error(
+            "R018",
+            &rule.origin.file,
+            rule.origin.name.clone(),
+            message,
+            None,
+        ));
+        rules.truncate(RULES_MAX);
+    }
+    rules.into_iter().map(|(_, rule)| rule).collect()
+}
+
+fn read_one(source: &RuleSource, problems: &mut Vec<Problem>) -> Vec<Rule> {
+    if source.text.len() > RULE_FILE_BYTES_MAX {
+        let message = format!("the file is larger than {RULE_FILE_BYTES_MAX} bytes");
+        problems.push(Problem {
+            span: None,
+            ..error("R018", &source.name, 0..0, message, None)
+        });
+        return Vec::new();
+    }
+    match syntax::parse(&source.name, &source.text) {
+        Ok(rules) => rules
+            .into_iter()
+            .filter_map(|rule| Rule::from_syntax(&source.name, rule, problems))
+            .collect(),
+        Err(problem) => {
+            problems.push(problem);
+            Vec::new()
+        }
+    }
+}
+
+fn duplicate(rule: &Rule, first: &Rule) -> Problem {
+    let message = format!("rule `{}` exists already, in {}", rule.name, first.origin.file);
+    error("R003", &rule.origin.file, rule.origin.name.clone(), message, None)
+}
+
+/// Gives each class its number; `R012` where two rules of a class disagree on its category.
+fn number_classes(rules: &[Rule], problems: &mut Vec<Problem>) -> (Vec<(String, Category)>, Vec<ClassId>) {
+    let mut classes: Vec<(String, Category)> = Vec::new();
+    let mut class_of = Vec::with_capacity(rules.len());
+    for rule in rules {
+        let known = classes.iter().position(|(name, _)| *name == rule.class);
+        let refuse = |code, message| error(code, &rule.origin.file, rule.origin.class.clone(), message, None);
+        match known.and_then(|index| classes.get(index)) {
+            Some((name, category)) if *category != rule.category => {
+                problems.push(refuse(
+                    "R012",
+                    format!("another rule of class `{name}` gives it another category"),
+                ));
+            }
+            Some(_) => {}
+            None if classes.len() == CLASSES_MAX => {
+                problems.push(refuse("R018", format!("there are more than {CLASSES_MAX} classes")));
+            }
+            None => classes.push((rule.class.clone(), rule.category)),
+        }
+        let number = known.unwrap_or(classes.len() - 1);
+        class_of.push(ClassId(u8::try_from(number).expect("CLASSES_MAX fits in a byte")));
+    }
+    (classes, class_of)
+}
+
+/// The rule that drives each built-in matcher; `R014` where two want one.
+fn drivers(rules: &[Rule], problems: &mut Vec<Problem>) -> [Option<RuleId>; Builtin::COUNT] {
+    let mut drivers = [None::<RuleId>; Builtin::COUNT];
+    for (id, rule) in (0..=u16::MAX).map(RuleId).zip(rules) {
+        let Matcher::Builtin(builtin) = rule.matcher else {
+            continue;
+        };
+        let Some(driver) = drivers.get_mut(builtin as usize) else {
+            continue;
+        };
+        match driver.and_then(|first| rules.get(usize::from(first.0))) {
+            Some(first) => {
+                let message = format!("the built-in matcher already belongs to rule `{}`", first.name);
+                let help = format!("to change that rule, name this one `{}`", first.name);
+                let span: Range<usize> = rule.origin.name.clone();
+                problems.push(error("R014", &rule.origin.file, span, message, help));
+            }
+            None => *driver = Some(id),
+        }
+    }
+    drivers
+}
+
+/// The hash of all files in the order given, with their layers.
+fn hash(sources: &[RuleSource]) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new_derive_key("tidegate rule set 1");
+    for source in sources {
+        hasher.update(&[u8::from(source.layer == Layer::Overlay)]);
+        hasher.update(&(source.text.len() as u64).to_le_bytes());
+        hasher.update(source.text.as_bytes());
+    }
+    *hasher.finalize().as_bytes()
+}

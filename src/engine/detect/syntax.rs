@@ -1,0 +1,106 @@
+//! A rule file as written: TOML to values with the places they stand at. What they mean is decided in `rule.rs`.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::Category;
+use super::hint::toml_problem;
+use crate::engine::problem::Problem;
+
+/// A file of detection rules.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "Tidegate detection rules")]
+pub(super) struct RuleFileSyntax {
+    /// The rules, in any order.
+    #[serde(default)]
+    pub(super) rule: Vec<RuleSyntax>,
+}
+
+/// One rule: what it finds, how, and what shows that it does.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RuleSyntax {
+    /// The stable name: lower-case letters, digits and hyphens. A rule of `rules.d/` replaces the built-in rule of its name.
+    #[schemars(with = "String", regex(pattern = "^[a-z][a-z0-9-]{0,31}$"))]
+    pub(super) name: Spanned<String>,
+    /// The class of identifier that it finds, such as `email`; several rules may share one.
+    #[schemars(with = "String", regex(pattern = "^[a-z][a-z0-9-]{0,31}$"))]
+    pub(super) class: Spanned<String>,
+    /// What an identifier of the class may stand for. Required with `regex`; a built-in matcher knows its own.
+    #[schemars(with = "Option<Category>")]
+    pub(super) category: Option<Spanned<Category>>,
+    /// A matcher that is compiled in. Either this or `regex`.
+    #[schemars(with = "Option<String>")]
+    pub(super) builtin: Option<Spanned<String>>,
+    /// A regular expression of bounded length (at most 256 bytes), not anchored, that does not match the empty text.
+    #[schemars(with = "Option<String>")]
+    pub(super) regex: Option<Spanned<String>>,
+    /// With `regex`: it runs only on a cell that holds one of these, or whose key does. Letter case does not matter.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub(super) keywords: Vec<Spanned<String>>,
+    /// A test that the value must pass besides.
+    #[schemars(with = "Option<String>")]
+    pub(super) validator: Option<Spanned<String>>,
+    /// Words that tell what a value is: in the key of its cell, or up to 48 bytes before it. In any language.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub(super) context: Vec<Spanned<String>>,
+    /// Whether no value is taken without a context word. Without it, only weak spellings (bare digits) need one.
+    #[serde(default)]
+    pub(super) context_required: bool,
+    /// Words in the key that say the value is something else, unless a context word is in the key too.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub(super) veto: Vec<Spanned<String>>,
+    /// How sure a finding is, from 0 to 1: of two that overlap, the heavier wins, then the longer, then the earlier.
+    #[schemars(with = "Option<f64>", range(min = 0.0, max = 1.0))]
+    pub(super) weight: Option<Spanned<f64>>,
+    /// Cells in which the rule must find something, or the set is refused. `key => text` gives the cell a key.
+    #[serde(default)]
+    pub(super) examples: Vec<String>,
+    /// Cells in which the rule must find nothing, or the set is refused. `key => text` gives the cell a key.
+    #[serde(default)]
+    pub(super) counter_examples: Vec<String>,
+}
+
+/// Reads one file.
+///
+/// # Errors
+/// `R001` for what is not TOML or not of the expected type, `R002` for an unknown field.
+pub(super) fn parse(file: &str, text: &str) -> Result<Vec<RuleSyntax>, Problem> {
+    toml::from_str::<RuleFileSyntax>(text)
+        .map(|file| file.rule)
+        .map_err(|error| toml_problem(file, &error, "R001", "R002"))
+}
+
+/// The JSON Schema of a rule file, as `rules/schema.json` holds it: pretty, with a last newline.
+pub fn schema() -> String {
+    let schema = schemars::schema_for!(RuleFileSyntax);
+    let mut text = serde_json::to_string_pretty(&schema).expect("a schema is a JSON value");
+    text.push('\n');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_point_at_the_place_and_say_what_was_meant() {
+        let text = "[[rule]]\nname = \"a\"\nclass = \"b\"\nwieght = 0.5\n";
+        let problem = parse("x.toml", text).err().expect("an unknown field");
+        assert_eq!(
+            (problem.code, problem.help.as_deref()),
+            ("R002", Some("did you mean `weight`?"))
+        );
+        assert_eq!(problem.span.and_then(|span| text.get(span)), Some("wieght"));
+        assert_eq!(problem.message, "unknown field `wieght`");
+        for broken in ["[[rule]", "[[rule]]\nname = 3", "[[rule]]\nclass = \"b\""] {
+            assert_eq!(parse("x.toml", broken).err().expect(broken).code, "R001");
+        }
+        assert!(parse("x.toml", "").is_ok_and(|rules| rules.is_empty()));
+    }
+}
