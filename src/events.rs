@@ -1,4 +1,23 @@
-//! The closed list of facts the process reports; the only file with log and metric macros. No event holds personal data.
+//! The closed list of facts the process reports; the only place with log macros and metric handles. No event holds personal data.
+//!
+//! Fields are numbers, `&'static str` from fixed sets, or names of the configuration. A name that is not registered
+//! ([`Handle::register`]) is reported as `other`, in metrics and in logs alike, so that nothing that a client sent can
+//! become a label or a log line.
+
+mod family;
+mod install;
+mod meters;
+mod process;
+
+use std::net::SocketAddr;
+use std::sync::OnceLock;
+
+use tracing::{debug, error, info, warn};
+
+pub use install::{BadFilter, Handle, LogFormat, install};
+pub use meters::{Names, Part};
+
+use meters::{Kind, Meters};
 
 /// Which leg of an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -7,6 +26,16 @@ pub enum Leg {
     Downstream,
     /// The side of the origin.
     Upstream,
+}
+
+impl Leg {
+    /// The value of the label `leg`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Downstream => "downstream",
+            Self::Upstream => "upstream",
+        }
+    }
 }
 
 /// A fact. Every `&'static str` field takes values from a fixed, small set: it becomes a metric label.
@@ -45,9 +74,191 @@ pub enum Event<'a> {
     },
     /// Bytes that crossed a tunnel uninspected.
     TunnelBytes(u64),
+
+    // Identity.
+    /// One request carried credentials that name different actors.
+    CredentialsDisagree {
+        /// `principals`, `duplicate` or `forwarded`.
+        kind: &'static str,
+    },
+
+    // Exchanges.
+    /// An exchange ended, whichever way.
+    ExchangeEnded {
+        /// The route's name.
+        route: &'a str,
+        /// The hardest verdict that it met: `allow`, `alert`, `redact`, ...
+        verdict: &'static str,
+    },
+    /// Bytes that were decoded, searched and settled.
+    Inspected {
+        /// The route's name.
+        route: &'a str,
+        /// Bytes, as they came.
+        bytes: u64,
+    },
+    /// Bytes that were let through unread.
+    Uninspected {
+        /// The route's name.
+        route: &'a str,
+        /// Why, from a fixed set.
+        reason: &'static str,
+        /// Bytes, as they came.
+        bytes: u64,
+    },
+    /// Identifiers were found.
+    Findings {
+        /// The class's name, as the rules have it.
+        class: &'a str,
+        /// How many.
+        count: u64,
+    },
+    /// Subjects that were new to a key were handed over.
+    People {
+        /// The route's name.
+        route: &'a str,
+        /// How many.
+        count: u64,
+    },
+    /// A budget refused.
+    Refused {
+        /// The budget's name.
+        budget: &'a str,
+        /// What was done: `redact`, `throttle`, `reauth`, `block`, `hold`.
+        action: &'static str,
+    },
+    /// A budget in monitor would have refused.
+    WouldRefuse {
+        /// The budget's name.
+        budget: &'a str,
+    },
+    /// A fail mode that was not applied because nothing is enforced here.
+    WouldFail {
+        /// The reason of the fail mode.
+        reason: &'static str,
+    },
+    /// Time that the gateway added to an exchange.
+    AddedSeconds {
+        /// In which part.
+        part: Part,
+        /// How long, in seconds.
+        seconds: f64,
+    },
+    /// Bytes that hold-backs hold now, over all streams.
+    HeldBytes(u64),
+    /// Keys in the ledger now.
+    LedgerKeys(u64),
+    /// A new key found no room in the ledger.
+    LedgerFull,
+
+    // The process.
+    /// A listener is ready.
+    Listening {
+        /// The listener's name in the configuration.
+        listener: &'a str,
+        /// Where.
+        address: SocketAddr,
+    },
+    /// A configuration came into force, or was refused and the old one stays.
+    Reloaded {
+        /// Whether it is in force.
+        ok: bool,
+        /// The number of the set in force, from 1.
+        generation: u64,
+    },
+    /// A bypass began (`true`) or ended.
+    Bypass(bool),
+    /// The drain began: no new connections.
+    Draining,
+    /// The process is about to end.
+    Stopped,
+
+    // Audit and administration.
+    /// An audit line was lost.
+    AuditDropped {
+        /// `queue` (the writer is behind) or `disk` (it cannot write).
+        reason: &'static str,
+    },
+    /// The audit file works again after a failure.
+    AuditRecovered,
+    /// A person changed something through the admin address.
+    AdminChanged {
+        /// `hold`, `release`, `drain`, ...
+        operation: &'static str,
+    },
+    /// The admin address refused a caller.
+    AdminDenied {
+        /// `token`, `role`, `host`.
+        reason: &'static str,
+    },
 }
 
-/// Reports one fact.
+/// The metrics of this process; absent until [`install`], so that a tool that never installs pays nothing.
+static METERS: OnceLock<Meters> = OnceLock::new();
+
+/// Reports one fact. The events of the hot path cost a table look-up and an atomic addition each.
 pub fn report(event: &Event<'_>) {
-    let _ = event;
+    if let Some(meters) = METERS.get() {
+        meters.count(event);
+        log(meters, event);
+    }
+}
+
+/// Writes the log line of an event that has one.
+fn log(meters: &Meters, event: &Event<'_>) {
+    match *event {
+        Event::Listening { listener, address } => info!(listener, %address, "listening"),
+        Event::Reloaded { ok: true, generation } => info!(generation, "configuration in force"),
+        Event::Reloaded { ok: false, generation } => error!(generation, "configuration refused, the old one stays"),
+        Event::Bypass(true) => warn!("bypass in force: nothing is enforced where it reaches"),
+        Event::Bypass(false) => info!("bypass ended"),
+        Event::Draining => info!("draining"),
+        Event::Stopped => info!("stopped"),
+        Event::AdminChanged { operation } => info!(operation, "administrative change"),
+        Event::AuditRecovered => info!("audit file works again"),
+        Event::UpstreamFailed { .. }
+        | Event::Refused { .. }
+        | Event::AuditDropped { .. }
+        | Event::AdminDenied { .. }
+        | Event::LedgerFull
+        | Event::LimitHit { .. } => log_bounded(meters, event),
+        Event::HeadRefused { leg, fault } => debug!(leg = leg.name(), fault, "head refused"),
+        Event::TlsFailed { leg, kind } => debug!(leg = leg.name(), kind, "handshake failed"),
+        Event::CredentialsDisagree { kind } => debug!(kind, "credentials disagree"),
+        Event::UpstreamRetried => debug!("sent a second time"),
+        Event::Connection(_)
+        | Event::TunnelBytes(_)
+        | Event::ExchangeEnded { .. }
+        | Event::Inspected { .. }
+        | Event::Uninspected { .. }
+        | Event::Findings { .. }
+        | Event::People { .. }
+        | Event::WouldRefuse { .. }
+        | Event::WouldFail { .. }
+        | Event::AddedSeconds { .. }
+        | Event::HeldBytes(_)
+        | Event::LedgerKeys(_) => {}
+    }
+}
+
+/// The lines at info level and above that a client can cause: at most a fixed number between two upkeeps, since a flood must not fill a disk.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "its one caller, `log`, names every variant"
+)]
+fn log_bounded(meters: &Meters, event: &Event<'_>) {
+    if !meters.may_log() {
+        return;
+    }
+    match *event {
+        Event::UpstreamFailed { route, kind } => {
+            warn!(route = meters.known(Kind::Route, route), kind, "upstream failed");
+        }
+        Event::Refused { budget, action } => warn!(budget = meters.known(Kind::Budget, budget), action, "refused"),
+        Event::AuditDropped { reason } => error!(reason, "audit line lost"),
+        Event::AdminDenied { reason } => warn!(reason, "admin request refused"),
+        Event::LedgerFull => warn!("ledger full"),
+        Event::LimitHit { limit } => warn!(limit, "limit hit"),
+        _ => {}
+    }
 }

@@ -1,0 +1,508 @@
+//! The metrics of the process: which event moves which of them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use arc_swap::ArcSwap;
+use hashbrown::HashMap;
+use metrics::{Counter, Gauge, Histogram};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+
+use super::family::{Family, LABEL_VALUES_MAX, Maker, OTHER};
+use super::{Event, Leg, process};
+
+/// Log lines that clients can cause between two upkeeps: a flood of bad requests must not fill a disk.
+const LOG_LINES_MAX: u32 = 200;
+
+/// The bounds of `tidegate_added_seconds`, in seconds: from a look-up to a full time-out.
+const ADDED_SECONDS: [f64; 16] = [
+    1e-6, 2e-6, 5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 1e-2, 0.1, 0.5, 1.0, 5.0,
+];
+
+/// Every metric with its help text; `tests` hold that each is rendered.
+const HELP: &[(&str, &str)] = &[
+    ("build_info", "The version that runs."),
+    (
+        "tidegate_exchanges_total",
+        "Exchanges that ended, by their hardest verdict.",
+    ),
+    ("tidegate_findings_total", "Identifiers found, by class."),
+    ("tidegate_people_total", "Subjects handed over that were new to a key."),
+    ("tidegate_refusals_total", "Refusals, by budget and action."),
+    (
+        "tidegate_would_refuse_total",
+        "Refusals that a budget in monitor did not make.",
+    ),
+    ("tidegate_inspected_bytes_total", "Bytes that were searched."),
+    (
+        "tidegate_uninspected_bytes_total",
+        "Bytes that were let through unread, and why.",
+    ),
+    ("tidegate_tunnel_bytes_total", "Bytes that crossed tunnels unread."),
+    (
+        "tidegate_would_fail_total",
+        "Fail modes not applied because nothing is enforced there.",
+    ),
+    ("tidegate_heads_refused_total", "Ambiguous or malformed heads refused."),
+    ("tidegate_limit_hits_total", "Refusals by a named limit."),
+    ("tidegate_tls_failures_total", "Handshakes that failed."),
+    (
+        "tidegate_upstream_failures_total",
+        "Exchanges with an upstream that failed.",
+    ),
+    (
+        "tidegate_upstream_retries_total",
+        "Idempotent requests sent a second time.",
+    ),
+    (
+        "tidegate_credentials_disagree_total",
+        "Requests whose credentials name different actors.",
+    ),
+    ("tidegate_connections", "Downstream connections open now."),
+    ("tidegate_held_bytes", "Bytes in hold-backs now."),
+    ("tidegate_added_seconds", "Time that the gateway added, by part."),
+    ("tidegate_ledger_keys", "Keys in the ledger now."),
+    (
+        "tidegate_ledger_full_total",
+        "New keys that found no room in the ledger.",
+    ),
+    (
+        "tidegate_config_last_reload_successful",
+        "1 if the last reload came into force.",
+    ),
+    (
+        "tidegate_config_generation",
+        "The number of the configuration in force.",
+    ),
+    ("tidegate_bypass_active", "1 while a bypass is in force."),
+    ("tidegate_audit_dropped_total", "Audit lines lost."),
+    (
+        "tidegate_admin_changes_total",
+        "Changes made by people through the admin address.",
+    ),
+    ("tidegate_admin_denied_total", "Callers that the admin address refused."),
+    (
+        "tidegate_log_lines_dropped_total",
+        "Log lines left out to bound a flood.",
+    ),
+];
+
+/// Where the gateway spends the time that it adds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Part {
+    /// Bytes waited for the record around them.
+    Holdback,
+    /// Decoding and searching.
+    Scan,
+    /// Reserving and counting.
+    Ledger,
+    /// Working out who asks.
+    Identity,
+}
+
+/// The names of a configuration that may become label values. Everything else is `other`.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    /// Routes, at most 1,000.
+    pub routes: Vec<String>,
+    /// Budgets, at most 1,000.
+    pub budgets: Vec<String>,
+    /// Classes of identifier, at most 1,000.
+    pub classes: Vec<String>,
+}
+
+/// All metrics of the process.
+pub(super) struct Meters {
+    make: Maker,
+    handle: PrometheusHandle,
+    names: ArcSwap<NameTables>,
+    log_lines_left: AtomicU32,
+    would_fail: Family,
+    heads_refused: [Family; 2],
+    tls_failures: [Family; 2],
+    limit_hits: Family,
+    disagreements: Family,
+    audit_dropped: Family,
+    admin_changes: Family,
+    admin_denied: Family,
+    retries: Counter,
+    tunnel_bytes: Counter,
+    ledger_full: Counter,
+    log_lines_dropped: Counter,
+    connections: Gauge,
+    held_bytes: Gauge,
+    ledger_keys: Gauge,
+    reload_ok: Gauge,
+    generation: Gauge,
+    bypass: Gauge,
+    added: [Histogram; 4],
+}
+
+impl Meters {
+    /// All handles, with no configured name yet.
+    pub(super) fn new() -> Self {
+        let builder = PrometheusBuilder::new()
+            .set_buckets(&ADDED_SECONDS)
+            .expect("the buckets are not empty");
+        let recorder = builder.build_recorder();
+        let handle = recorder.handle();
+        let make = Maker(Arc::new(recorder));
+        for (name, help) in HELP {
+            make.describe(name, help);
+        }
+        handle.run_upkeep(); // publishes the descriptions
+        make.gauge("build_info", Some(("version", env!("CARGO_PKG_VERSION"))))
+            .set(1.0);
+        let legs = |name, label| {
+            [Leg::Downstream, Leg::Upstream].map(|leg| make.family(name, label, Some(("leg", leg.name()))))
+        };
+        Self {
+            handle,
+            names: ArcSwap::from_pointee(NameTables::new(&make, &Names::default())),
+            log_lines_left: AtomicU32::new(LOG_LINES_MAX),
+            would_fail: make.family("tidegate_would_fail_total", "reason", None),
+            heads_refused: legs("tidegate_heads_refused_total", "fault"),
+            tls_failures: legs("tidegate_tls_failures_total", "kind"),
+            limit_hits: make.family("tidegate_limit_hits_total", "limit", None),
+            disagreements: make.family("tidegate_credentials_disagree_total", "kind", None),
+            audit_dropped: make.family("tidegate_audit_dropped_total", "reason", None),
+            admin_changes: make.family("tidegate_admin_changes_total", "operation", None),
+            admin_denied: make.family("tidegate_admin_denied_total", "reason", None),
+            retries: make.counter("tidegate_upstream_retries_total", None),
+            tunnel_bytes: make.counter("tidegate_tunnel_bytes_total", None),
+            ledger_full: make.counter("tidegate_ledger_full_total", None),
+            log_lines_dropped: make.counter("tidegate_log_lines_dropped_total", None),
+            connections: make.gauge("tidegate_connections", None),
+            held_bytes: make.gauge("tidegate_held_bytes", None),
+            ledger_keys: make.gauge("tidegate_ledger_keys", None),
+            reload_ok: make.gauge("tidegate_config_last_reload_successful", None),
+            generation: make.gauge("tidegate_config_generation", None),
+            bypass: make.gauge("tidegate_bypass_active", None),
+            added: ["holdback", "scan", "ledger", "identity"]
+                .map(|part| make.histogram("tidegate_added_seconds", Some(("part", part)))),
+            make,
+        }
+    }
+
+    /// Moves the metrics of one event.
+    pub(super) fn count(&self, event: &Event<'_>) {
+        match *event {
+            Event::Connection(true) => self.connections.increment(1.0),
+            Event::Connection(false) => self.connections.decrement(1.0),
+            Event::HeadRefused { leg, fault } => self.heads_refused[leg as usize].add(fault, 1),
+            Event::TlsFailed { leg, kind } => self.tls_failures[leg as usize].add(kind, 1),
+            Event::LimitHit { limit } => self.limit_hits.add(limit, 1),
+            Event::UpstreamFailed { route, kind } => self.names.load().route(route).failures.add(kind, 1),
+            Event::UpstreamRetried => self.retries.increment(1),
+            Event::TunnelBytes(bytes) => self.tunnel_bytes.increment(bytes),
+            Event::CredentialsDisagree { kind } => self.disagreements.add(kind, 1),
+            Event::ExchangeEnded { route, verdict } => self.names.load().route(route).exchanges.add(verdict, 1),
+            Event::Inspected { route, bytes } => self.names.load().route(route).inspected.increment(bytes),
+            Event::Uninspected { route, reason, bytes } => {
+                self.names.load().route(route).uninspected.add(reason, bytes);
+            }
+            Event::Findings { class, count } => self.names.load().class(class).increment(count),
+            Event::People { route, count } => self.names.load().route(route).people.increment(count),
+            Event::Refused { budget, action } => self.names.load().budget(budget).refusals.add(action, 1),
+            Event::WouldRefuse { budget } => self.names.load().budget(budget).would_refuse.increment(1),
+            Event::WouldFail { reason } => self.would_fail.add(reason, 1),
+            Event::AddedSeconds { part, seconds } => self.added[part as usize].record(seconds),
+            Event::HeldBytes(bytes) => self.held_bytes.set(approximate(bytes)),
+            Event::LedgerKeys(keys) => self.ledger_keys.set(approximate(keys)),
+            Event::LedgerFull => self.ledger_full.increment(1),
+            Event::Reloaded { ok, generation } => {
+                self.reload_ok.set(f64::from(u8::from(ok)));
+                self.generation.set(approximate(generation));
+            }
+            Event::Bypass(on) => self.bypass.set(f64::from(u8::from(on))),
+            Event::AuditDropped { reason } => self.audit_dropped.add(reason, 1),
+            Event::AdminChanged { operation } => self.admin_changes.add(operation, 1),
+            Event::AdminDenied { reason } => self.admin_denied.add(reason, 1),
+            Event::Listening { .. } | Event::Draining | Event::Stopped | Event::AuditRecovered => {}
+        }
+    }
+
+    /// Makes the handles of a configuration's names; those of the previous one are no longer found, and keep their counts.
+    pub(super) fn register(&self, names: &Names) {
+        self.names.store(Arc::new(NameTables::new(&self.make, names)));
+    }
+
+    /// The route's name if it is configured, or `other`.
+    pub(super) fn known<'a>(&self, kind: Kind, name: &'a str) -> &'a str {
+        let names = self.names.load();
+        let known = match kind {
+            Kind::Route => names.routes.contains_key(name),
+            Kind::Budget => names.budgets.contains_key(name),
+        };
+        if known { name } else { OTHER }
+    }
+
+    /// Whether one more line of the kind that clients can cause may be written before the next upkeep.
+    pub(super) fn may_log(&self) -> bool {
+        let left = self
+            .log_lines_left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        if left.is_err() {
+            self.log_lines_dropped.increment(1);
+        }
+        left.is_ok()
+    }
+
+    /// Moves recorded times into their buckets; without it they pile up until the next scrape.
+    pub(super) fn upkeep(&self) {
+        self.handle.run_upkeep();
+        self.log_lines_left.store(LOG_LINES_MAX, Ordering::Relaxed);
+    }
+
+    /// The Prometheus text format, 0.0.4.
+    pub(super) fn render(&self) -> String {
+        let mut text = self.handle.render();
+        process::render(&mut text);
+        text
+    }
+}
+
+/// Whose name it is.
+#[derive(Clone, Copy)]
+pub(super) enum Kind {
+    Route,
+    Budget,
+}
+
+/// Gauges are floats in the format; above 2^53 the last digits do not matter.
+#[expect(clippy::cast_precision_loss, reason = "a gauge that large needs no last digit")]
+fn approximate(value: u64) -> f64 {
+    value as f64
+}
+
+/// The handles of configured names, replaced as a whole on reload.
+struct NameTables {
+    routes: HashMap<String, RouteMeters>,
+    budgets: HashMap<String, BudgetMeters>,
+    classes: HashMap<String, Counter>,
+    other: (RouteMeters, BudgetMeters, Counter),
+}
+
+impl NameTables {
+    fn new(make: &Maker, names: &Names) -> Self {
+        fn table<T>(names: &[String], meters: impl Fn(&str) -> T) -> HashMap<String, T> {
+            names
+                .iter()
+                .take(LABEL_VALUES_MAX)
+                .map(|name| (name.clone(), meters(name)))
+                .collect()
+        }
+        let route = |name: &str| RouteMeters::new(make, name);
+        let budget = |name: &str| BudgetMeters::new(make, name);
+        let class = |name: &str| make.counter("tidegate_findings_total", Some(("class", name)));
+        Self {
+            routes: table(&names.routes, route),
+            budgets: table(&names.budgets, budget),
+            classes: table(&names.classes, class),
+            other: (route(OTHER), budget(OTHER), class(OTHER)),
+        }
+    }
+
+    fn route(&self, name: &str) -> &RouteMeters {
+        self.routes.get(name).unwrap_or(&self.other.0)
+    }
+
+    fn budget(&self, name: &str) -> &BudgetMeters {
+        self.budgets.get(name).unwrap_or(&self.other.1)
+    }
+
+    fn class(&self, name: &str) -> &Counter {
+        self.classes.get(name).unwrap_or(&self.other.2)
+    }
+}
+
+struct RouteMeters {
+    exchanges: Family,
+    people: Counter,
+    inspected: Counter,
+    uninspected: Family,
+    failures: Family,
+}
+
+impl RouteMeters {
+    fn new(make: &Maker, name: &str) -> Self {
+        let route = Some(("route", name));
+        Self {
+            exchanges: make.family("tidegate_exchanges_total", "verdict", route),
+            people: make.counter("tidegate_people_total", route),
+            inspected: make.counter("tidegate_inspected_bytes_total", route),
+            uninspected: make.family("tidegate_uninspected_bytes_total", "reason", route),
+            failures: make.family("tidegate_upstream_failures_total", "kind", route),
+        }
+    }
+}
+
+struct BudgetMeters {
+    refusals: Family,
+    would_refuse: Counter,
+}
+
+impl BudgetMeters {
+    fn new(make: &Maker, name: &str) -> Self {
+        let budget = Some(("budget", name));
+        Self {
+            refusals: make.family("tidegate_refusals_total", "action", budget),
+            would_refuse: make.counter("tidegate_would_refuse_total", budget),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names() -> Names {
+        Names {
+            routes: vec!["shop".into()],
+            budgets: vec!["bulk".into()],
+            classes: vec!["email".into()],
+        }
+    }
+
+    /// One event of each kind that moves a metric.
+    const EVENTS: &[Event<'static>] = &[
+        Event::Connection(true),
+        Event::HeadRefused {
+            leg: Leg::Upstream,
+            fault: "two-lengths",
+        },
+        Event::TlsFailed {
+            leg: Leg::Downstream,
+            kind: "alpn",
+        },
+        Event::LimitHit {
+            limit: "header_bytes_max",
+        },
+        Event::UpstreamFailed {
+            route: "shop",
+            kind: "reset",
+        },
+        Event::UpstreamRetried,
+        Event::TunnelBytes(7),
+        Event::CredentialsDisagree { kind: "duplicate" },
+        Event::ExchangeEnded {
+            route: "shop",
+            verdict: "block",
+        },
+        Event::Inspected {
+            route: "shop",
+            bytes: 10,
+        },
+        Event::Uninspected {
+            route: "shop",
+            reason: "coding",
+            bytes: 3,
+        },
+        Event::Findings {
+            class: "email",
+            count: 50,
+        },
+        Event::People {
+            route: "shop",
+            count: 49,
+        },
+        Event::Refused {
+            budget: "bulk",
+            action: "block",
+        },
+        Event::WouldRefuse { budget: "bulk" },
+        Event::WouldFail { reason: "coding" },
+        Event::AddedSeconds {
+            part: Part::Identity,
+            seconds: 3e-6,
+        },
+        Event::HeldBytes(4096),
+        Event::LedgerKeys(12),
+        Event::LedgerFull,
+        Event::Reloaded {
+            ok: true,
+            generation: 2,
+        },
+        Event::Bypass(false),
+        Event::AuditDropped { reason: "queue" },
+        Event::AdminChanged { operation: "release" },
+        Event::AdminDenied { reason: "role" },
+    ];
+
+    #[test]
+    fn every_described_metric_is_rendered_with_its_help() {
+        let meters = Meters::new();
+        meters.register(&names());
+        EVENTS.iter().for_each(|event| meters.count(event));
+        let text = meters.render();
+        for (name, help) in HELP {
+            assert!(
+                text.contains(&format!("# HELP {name} {help}\n")),
+                "{name} has no help in\n{text}"
+            );
+            assert!(text.contains(&format!("\n# TYPE {name} ")), "{name} is not rendered");
+        }
+        for line in [
+            "tidegate_exchanges_total{route=\"shop\",verdict=\"block\"} 1",
+            "tidegate_heads_refused_total{leg=\"upstream\",fault=\"two-lengths\"} 1",
+            "tidegate_findings_total{class=\"email\"} 50",
+            "tidegate_refusals_total{budget=\"bulk\",action=\"block\"} 1",
+            "tidegate_added_seconds_bucket{part=\"identity\",le=\"0.000002\"} 0",
+            "tidegate_added_seconds_bucket{part=\"identity\",le=\"0.000005\"} 1",
+            "tidegate_held_bytes 4096",
+            "tidegate_config_generation 2",
+        ] {
+            assert!(text.contains(line), "no line {line} in\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_is_no_configured_name_becomes_other() {
+        let meters = Meters::new();
+        meters.register(&names());
+        let planted = "hong@example.com";
+        meters.count(&Event::ExchangeEnded {
+            route: planted,
+            verdict: "allow",
+        });
+        meters.count(&Event::Refused {
+            budget: planted,
+            action: "block",
+        });
+        meters.count(&Event::Findings {
+            class: planted,
+            count: 1,
+        });
+        let text = meters.render();
+        assert!(!text.contains(planted));
+        assert!(text.contains("tidegate_exchanges_total{route=\"other\",verdict=\"allow\"} 1"));
+        assert_eq!(meters.known(Kind::Route, planted), OTHER);
+        assert_eq!(meters.known(Kind::Budget, "bulk"), "bulk");
+    }
+
+    #[test]
+    fn counts_survive_a_reload() {
+        let meters = Meters::new();
+        meters.register(&names());
+        meters.count(&Event::People {
+            route: "shop",
+            count: 2,
+        });
+        meters.register(&names());
+        meters.count(&Event::People {
+            route: "shop",
+            count: 3,
+        });
+        assert!(meters.render().contains("tidegate_people_total{route=\"shop\"} 5"));
+    }
+
+    #[test]
+    fn a_flood_of_log_lines_is_cut_until_upkeep() {
+        let meters = Meters::new();
+        let written = (0..LOG_LINES_MAX * 3).filter(|_| meters.may_log()).count();
+        assert_eq!(written, LOG_LINES_MAX as usize);
+        meters.upkeep();
+        assert!(meters.may_log());
+        assert!(meters.render().contains("tidegate_log_lines_dropped_total 400"));
+    }
+}
