@@ -164,8 +164,6 @@ pub struct Inspector {
     checkpoints: VecDeque<(u64, u64)>,
     /// Of a coded body in `Rewrite`: decoded bytes that wait.
     rewritten: VecDeque<Bytes>,
-    /// The end of the last granted record, and where a cut would be.
-    cut: u64,
     phase: Phase,
     /// `finish` was called.
     ended: bool,
@@ -235,7 +233,6 @@ impl Inspector {
             decoded_released: 0,
             checkpoints: VecDeque::new(),
             rewritten: VecDeque::new(),
-            cut: 0,
             phase: Phase::Open,
             ended: false,
             output: Vec::new(),
@@ -285,22 +282,18 @@ impl Inspector {
     /// The answer to [`Step::Settle`]: the first `granted` asks are granted, `then` holds for the next.
     pub fn resolve(&mut self, granted: usize, then: Resolution) -> Step {
         let granted = granted.min(self.ready.len());
-        for record in self.ready.drain(..granted) {
-            self.cut = self.cut.max(record.end);
-            self.leaving.push_back(record.start);
-        }
+        self.leaving.extend(self.ready.drain(..granted).map(|record| record.start));
         let next = self.ready.first();
         match (then, next) {
             (Resolution::Cut, Some(denied)) => {
-                let cut = self.cut.min(denied.start).max(self.decoded_released);
+                // Where a byte-by-byte stream would stand: all before it was granted or belongs to nobody.
+                self.phase = Phase::Cut(denied.start.max(self.decoded_released));
                 self.ready.clear();
-                self.phase = Phase::Cut(cut);
             }
             (Resolution::Mask, Some(_)) => {
                 let masked = self.ready.remove(0);
                 self.tally.masked += masked.places.len() as u64;
                 self.masks.extend(masked.places);
-                self.cut = self.cut.max(masked.end);
             }
             (Resolution::Later, _) => {
                 self.asks.clear();

@@ -229,6 +229,15 @@ impl Assembler {
         }
     }
 
+    /// A map's member whose name identifies someone and whose value had nothing to add ended before `end`.
+    fn settle_name(&mut self, end: u64) {
+        let Some(frame) = self.frames.last_mut() else { return };
+        if !frame.key_items.is_empty() {
+            let (start, items) = (frame.key_at, std::mem::take(&mut frame.key_items));
+            self.settle(start, end, items, false);
+        }
+    }
+
     /// An identifier in text outside any container joins its neighbours or begins a new record.
     fn join_free(&mut self, item: Item) {
         let apart = self
@@ -301,6 +310,7 @@ impl Sink for Assembler {
     }
 
     fn close(&mut self, end: u64) {
+        self.settle_name(end);
         let Some(mut frame) = self.frames.pop() else { return };
         if frame.container == Container::Array {
             // Elements are records; arrays never join.
@@ -326,6 +336,7 @@ impl Sink for Assembler {
         let name = key.raw.get(key.within()).unwrap_or_default();
         // A header is named by its whole text, a member by what is not yet told of it.
         let name = if name.is_empty() { key.raw } else { name };
+        self.settle_name(at);
         let Some(frame) = self.frames.last_mut() else { return };
         frame.begin_member(name, at);
         if frame.container == Container::Object && role::is_data(name) {

@@ -1,0 +1,217 @@
+//! Any split of a body gives the same findings, people and released bytes; masks keep lengths; a cut is byte-exact.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use proptest::prelude::*;
+use smallvec::SmallVec;
+use tidegate::engine::decode::Coding;
+use tidegate::engine::detect::RuleSet;
+use tidegate::engine::inspect::{Bounds, Inspector, Mode, Piece, Resolution, Step, Tally};
+use tidegate::engine::secret::{HashKey, Subject};
+use tidegate::engine::structure::Declared;
+
+/// What one body became.
+#[derive(Debug, PartialEq)]
+struct Outcome {
+    released: Vec<u8>,
+    asked: Vec<SmallVec<[Subject; 2]>>,
+    stopped: bool,
+    tally: Tally,
+}
+
+/// What to answer after `granted` different people.
+#[derive(Clone, Copy)]
+struct Limit {
+    people: usize,
+    then: Resolution,
+}
+
+fn rules() -> Arc<RuleSet> {
+    static RULES: std::sync::OnceLock<Arc<RuleSet>> = std::sync::OnceLock::new();
+    Arc::clone(RULES.get_or_init(|| Arc::new(RuleSet::builtin())))
+}
+
+fn inspect(body: &[u8], chunk: usize, declared: Declared, bounds: Bounds, limit: Option<Limit>) -> Outcome {
+    let mode = if limit.is_some() { Mode::Guard } else { Mode::Watch };
+    let secret = HashKey::new([7; 32]);
+    let mut inspector = Inspector::new(mode, bounds, Some(Coding::Identity), declared, rules(), secret);
+    let mut waiting: Vec<u8> = Vec::new();
+    let mut outcome = Outcome { released: Vec::new(), asked: Vec::new(), stopped: false, tally: Tally::default() };
+    let mut people = std::collections::HashSet::new();
+    let mut chunks = body.chunks(chunk.max(1)).map(Bytes::copy_from_slice);
+    let mut ended = false;
+    let mut step = Step::More;
+    loop {
+        step = match step {
+            Step::More => match chunks.next() {
+                Some(chunk) => {
+                    waiting.extend_from_slice(&chunk);
+                    inspector.push(&chunk)
+                }
+                None if ended => panic!("asked for more after the end"),
+                None => {
+                    ended = true;
+                    inspector.finish()
+                }
+            },
+            Step::Settle => {
+                let mut granted = 0;
+                let mut then = Resolution::Granted;
+                for ask in inspector.asks() {
+                    let new = ask.iter().filter(|subject| !people.contains(*subject)).count();
+                    if let Some(limit) = limit.filter(|limit| people.len() + new > limit.people) {
+                        then = limit.then;
+                        break;
+                    }
+                    people.extend(ask.iter().copied());
+                    outcome.asked.push(ask.clone());
+                    granted += 1;
+                }
+                inspector.resolve(granted, then)
+            }
+            Step::Release { pieces, .. } => {
+                for piece in pieces {
+                    match piece {
+                        Piece::Keep(count) => outcome.released.extend(waiting.drain(..count)),
+                        Piece::Replace(count, bytes) => {
+                            waiting.drain(..count);
+                            outcome.released.extend_from_slice(&bytes);
+                        }
+                    }
+                }
+                inspector.step()
+            }
+            Step::Fail(failure) => panic!("identity bodies do not fail: {failure:?}"),
+            Step::Stopped => {
+                outcome.stopped = true;
+                break;
+            }
+            Step::Done => break,
+        };
+    }
+    outcome.tally = inspector.tally().clone();
+    if outcome.stopped {
+        // How much was read before the stop depends on the chunk; what left does not.
+        outcome.tally = Tally::default();
+    }
+    outcome
+}
+
+fn json_people(count: usize) -> Vec<u8> {
+    let rows: Vec<String> = (0..count)
+        .map(|n| {
+            format!(
+                r#"{{"serial":"S{n}","name":"Person {n}","email":"person{n}@mail.example","tags":["a","b"],"home":{{"phone":"010-{:04}-{:04}"}}}}"#,
+                2000 + n / 10_000,
+                n % 10_000
+            )
+        })
+        .collect();
+    format!("[{}]", rows.join(",")).into_bytes()
+}
+
+fn csv_people(count: usize) -> Vec<u8> {
+    let mut text = String::from("serial,name,email,phone\n");
+    for n in 0..count {
+        text.push_str(&format!("S{n},\"Person, {n}\",person{n}@mail.example,010-2{:03}-{:04}\n", n / 10_000, n % 10_000));
+    }
+    text.into_bytes()
+}
+
+#[test]
+fn a_greedy_identity_stream_gets_exactly_the_limit() {
+    let limit = Some(Limit { people: 50, then: Resolution::Cut });
+    for (body, declared, last) in [
+        (json_people(200), Declared::Json, &b"}},"[..]),
+        (csv_people(200), Declared::Table, &b"\n"[..]),
+        (json_people(200)[1..].split_last().unwrap().1.to_vec(), Declared::Lines, &b"}},"[..]),
+    ] {
+        for chunk in [1, 100, 1000, 1 << 20] {
+            let outcome = inspect(&body, chunk, declared, Bounds::default(), limit);
+            assert!(outcome.stopped);
+            let text = String::from_utf8(outcome.released).unwrap();
+            assert!(text.contains("S49") && !text.contains("S50"), "{declared:?} {chunk}: {}", text.len());
+            assert!(text.as_bytes().ends_with(last), "the cut is where the next record begins");
+        }
+    }
+}
+
+#[test]
+fn masked_people_leave_no_identifier_and_every_length_stays() {
+    let limit = Some(Limit { people: 3, then: Resolution::Mask });
+    for (body, declared) in [(json_people(20), Declared::Json), (csv_people(20), Declared::Table)] {
+        let outcome = inspect(&body, 17, declared, Bounds::default(), limit);
+        assert_eq!(outcome.released.len(), body.len());
+        let text = String::from_utf8(outcome.released).unwrap();
+        assert!(text.contains("person2@mail.example") && !text.contains("person3@mail.example"));
+        assert_eq!(text.matches('@').count(), 3);
+        assert!(text.contains("S19"), "what is no identifier stays");
+    }
+}
+
+#[test]
+fn records_follow_the_counting_rule() {
+    let count = |body: &str| {
+        let outcome = inspect(body.as_bytes(), 1 << 20, Declared::Json, Bounds::default(), None);
+        let people: std::collections::HashSet<_> = outcome.asked.iter().flatten().collect();
+        people.len()
+    };
+    for (body, people, why) in [
+        (r#"{"name":"a","email":"a@mail.example","phone":"010-2000-0001"}"#, 1, "one object is one person"),
+        (r#"{"a":{"email":"a@mail.example"},"home":{"phone":"010-2000-0001"}}"#, 1, "nested structs join"),
+        (r#"{"phone":"010-2000-0001","phone2":"010-2000-0002"}"#, 1, "a second phone is the same person's"),
+        (r#"[{"email":"a@mail.example"},{"email":"b@mail.example"}]"#, 2, "elements are records"),
+        (r#"{"x":{"email":"a@mail.example"},"y":{"email":"b@mail.example"}}"#, 2, "a repeated key set is a map"),
+        (r#"{"shipping":{"email":"a@mail.example"},"billing":{"email":"b@mail.example"}}"#, 1, "role names make a struct"),
+        (r#"{"4711":{"email":"a@mail.example"},"4712":{"phone":"010-2000-0001"}}"#, 2, "keys that are data make a map"),
+        (r#"{"a@mail.example":1,"b@mail.example":2}"#, 2, "names that are identifiers count"),
+        (r#"{"buyer_phone":"010-2000-0001","recipient_phone":"010-2000-0002"}"#, 2, "two roles are two people"),
+        (r#"{"note":"a@mail.example, b@mail.example and c@mail.example"}"#, 3, "several values in one field are several"),
+        (r#"["a@mail.example","b@mail.example"]"#, 2, "arrays never join"),
+        (
+            r#"[{"support":"help@shop.example","phone":"010-2000-0001"},{"support":"help@shop.example","phone":"010-2000-0002"},{"support":"help@shop.example","phone":"010-2000-0003"}]"#,
+            3,
+            "a footer identifies nobody: after its first record the phones count",
+        ),
+        (r#"{"email":"kim\u0040mail.example"}"#, 1, "escapes are undone"),
+        (r#"{"ts":1700000000000,"id":"123e4567-e89b-12d3-a456-426614174000"}"#, 0, "times and ids are nobody"),
+    ] {
+        assert_eq!(count(body), people, "{why}: {body}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_split_gives_the_same_answer(
+        chunk in 1_usize..3000,
+        people in 1_usize..60,
+        segment in prop::sample::select(vec![1_usize, 16, 2048]),
+        held in prop::sample::select(vec![64_u64, 4096, 64 << 10]),
+        table in any::<bool>(),
+        wrapped in any::<bool>(),
+        then in prop::sample::select(vec![None, Some(Resolution::Cut), Some(Resolution::Mask)]),
+    ) {
+        let mut body = if table { csv_people(people) } else { json_people(people) };
+        if wrapped && !table {
+            body = [&br#"{"owner":"boss@mail.example","list":"#[..], &body, br#","total":3}"#].concat();
+        }
+        let declared = if table { Declared::Table } else { Declared::Json };
+        let bounds = Bounds { held_bytes_max: held, segment_bytes: segment, ..Bounds::default() };
+        let limit = then.map(|then| Limit { people: people / 2, then });
+        let whole = inspect(&body, body.len(), declared, bounds, limit);
+        let split = inspect(&body, chunk, declared, bounds, limit);
+        prop_assert_eq!(split, whole);
+    }
+
+    #[test]
+    fn any_bytes_any_split(bytes in prop::collection::vec(any::<u8>(), 0..6000), chunk in 1_usize..500) {
+        for declared in [Declared::Unknown, Declared::Json, Declared::Table, Declared::Lines, Declared::Markup] {
+            let whole = inspect(&bytes, bytes.len().max(1), declared, Bounds::default(), None);
+            prop_assert_eq!(&whole.released, &bytes);
+            prop_assert_eq!(inspect(&bytes, chunk, declared, Bounds::default(), None), whole);
+        }
+    }
+}
