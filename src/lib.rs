@@ -9,7 +9,7 @@
 //! Floors, from the bottom; a file names modules of its own folder and of lower floors only (`tests/floors.rs`).
 //!
 //! - [`engine`]: decode, detect, assemble, count, decide, redact. Pure: bytes and `now` in, steps out.
-//! - [`events`]: the closed list of facts the process reports; the only file with log and metric macros.
+//! - [`clock`]: the one clock. [`events`]: the closed list of facts the process reports; the only file with log and metric macros.
 //! - [`tls`], [`identity`], [`audit`]: one outside thing each.
 //! - [`proxy`], [`admin`]: the protocols a client speaks to us.
 //! - [`config`], [`run`], [`cli`]: what the operator wrote, and the wiring.
@@ -19,6 +19,7 @@
 pub mod admin;
 pub mod audit;
 pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod engine;
 pub mod events;

@@ -37,7 +37,12 @@ fn inspect(body: &[u8], chunk: usize, declared: Declared, bounds: Bounds, limit:
     let secret = HashKey::new([7; 32]);
     let mut inspector = Inspector::new(mode, bounds, Some(Coding::Identity), declared, rules(), secret);
     let mut waiting: Vec<u8> = Vec::new();
-    let mut outcome = Outcome { released: Vec::new(), asked: Vec::new(), stopped: false, tally: Tally::default() };
+    let mut outcome = Outcome {
+        released: Vec::new(),
+        asked: Vec::new(),
+        stopped: false,
+        tally: Tally::default(),
+    };
     let mut people = std::collections::HashSet::new();
     let mut chunks = body.chunks(chunk.max(1)).map(Bytes::copy_from_slice);
     let mut ended = false;
@@ -114,32 +119,53 @@ fn json_people(count: usize) -> Vec<u8> {
 fn csv_people(count: usize) -> Vec<u8> {
     let mut text = String::from("serial,name,email,phone\n");
     for n in 0..count {
-        text.push_str(&format!("S{n},\"Person, {n}\",person{n}@mail.example,010-2{:03}-{:04}\n", n / 10_000, n % 10_000));
+        text.push_str(&format!(
+            "S{n},\"Person, {n}\",person{n}@mail.example,010-2{:03}-{:04}\n",
+            n / 10_000,
+            n % 10_000
+        ));
     }
     text.into_bytes()
 }
 
 #[test]
 fn a_greedy_identity_stream_gets_exactly_the_limit() {
-    let limit = Some(Limit { people: 50, then: Resolution::Cut });
+    let limit = Some(Limit {
+        people: 50,
+        then: Resolution::Cut,
+    });
     for (body, declared, last) in [
         (json_people(200), Declared::Json, &b"}},"[..]),
         (csv_people(200), Declared::Table, &b"\n"[..]),
-        (json_people(200)[1..].split_last().unwrap().1.to_vec(), Declared::Lines, &b"}},"[..]),
+        (
+            json_people(200)[1..].split_last().unwrap().1.to_vec(),
+            Declared::Lines,
+            &b"}},"[..],
+        ),
     ] {
         for chunk in [1, 100, 1000, 1 << 20] {
             let outcome = inspect(&body, chunk, declared, Bounds::default(), limit);
             assert!(outcome.stopped);
             let text = String::from_utf8(outcome.released).unwrap();
-            assert!(text.contains("S49") && !text.contains("S50"), "{declared:?} {chunk}: {}", text.len());
-            assert!(text.as_bytes().ends_with(last), "the cut is where the next record begins");
+            assert!(
+                text.contains("S49") && !text.contains("S50"),
+                "{declared:?} {chunk}: {}",
+                text.len()
+            );
+            assert!(
+                text.as_bytes().ends_with(last),
+                "the cut is where the next record begins"
+            );
         }
     }
 }
 
 #[test]
 fn masked_people_leave_no_identifier_and_every_length_stays() {
-    let limit = Some(Limit { people: 3, then: Resolution::Mask });
+    let limit = Some(Limit {
+        people: 3,
+        then: Resolution::Mask,
+    });
     for (body, declared) in [(json_people(20), Declared::Json), (csv_people(20), Declared::Table)] {
         let outcome = inspect(&body, 17, declared, Bounds::default(), limit);
         assert_eq!(outcome.released.len(), body.len());
@@ -158,16 +184,56 @@ fn records_follow_the_counting_rule() {
         people.len()
     };
     for (body, people, why) in [
-        (r#"{"name":"a","email":"a@mail.example","phone":"010-2000-0001"}"#, 1, "one object is one person"),
-        (r#"{"a":{"email":"a@mail.example"},"home":{"phone":"010-2000-0001"}}"#, 1, "nested structs join"),
-        (r#"{"phone":"010-2000-0001","phone2":"010-2000-0002"}"#, 1, "a second phone is the same person's"),
-        (r#"[{"email":"a@mail.example"},{"email":"b@mail.example"}]"#, 2, "elements are records"),
-        (r#"{"x":{"email":"a@mail.example"},"y":{"email":"b@mail.example"}}"#, 2, "a repeated key set is a map"),
-        (r#"{"shipping":{"email":"a@mail.example"},"billing":{"email":"b@mail.example"}}"#, 1, "role names make a struct"),
-        (r#"{"4711":{"email":"a@mail.example"},"4712":{"phone":"010-2000-0001"}}"#, 2, "keys that are data make a map"),
-        (r#"{"a@mail.example":1,"b@mail.example":2}"#, 2, "names that are identifiers count"),
-        (r#"{"buyer_phone":"010-2000-0001","recipient_phone":"010-2000-0002"}"#, 2, "two roles are two people"),
-        (r#"{"note":"a@mail.example, b@mail.example and c@mail.example"}"#, 3, "several values in one field are several"),
+        (
+            r#"{"name":"a","email":"a@mail.example","phone":"010-2000-0001"}"#,
+            1,
+            "one object is one person",
+        ),
+        (
+            r#"{"a":{"email":"a@mail.example"},"home":{"phone":"010-2000-0001"}}"#,
+            1,
+            "nested structs join",
+        ),
+        (
+            r#"{"phone":"010-2000-0001","phone2":"010-2000-0002"}"#,
+            1,
+            "a second phone is the same person's",
+        ),
+        (
+            r#"[{"email":"a@mail.example"},{"email":"b@mail.example"}]"#,
+            2,
+            "elements are records",
+        ),
+        (
+            r#"{"x":{"email":"a@mail.example"},"y":{"email":"b@mail.example"}}"#,
+            2,
+            "a repeated key set is a map",
+        ),
+        (
+            r#"{"shipping":{"email":"a@mail.example"},"billing":{"email":"b@mail.example"}}"#,
+            1,
+            "role names make a struct",
+        ),
+        (
+            r#"{"4711":{"email":"a@mail.example"},"4712":{"phone":"010-2000-0001"}}"#,
+            2,
+            "keys that are data make a map",
+        ),
+        (
+            r#"{"a@mail.example":1,"b@mail.example":2}"#,
+            2,
+            "names that are identifiers count",
+        ),
+        (
+            r#"{"buyer_phone":"010-2000-0001","recipient_phone":"010-2000-0002"}"#,
+            2,
+            "two roles are two people",
+        ),
+        (
+            r#"{"note":"a@mail.example, b@mail.example and c@mail.example"}"#,
+            3,
+            "several values in one field are several",
+        ),
         (r#"["a@mail.example","b@mail.example"]"#, 2, "arrays never join"),
         (
             r#"[{"support":"help@shop.example","phone":"010-2000-0001"},{"support":"help@shop.example","phone":"010-2000-0002"},{"support":"help@shop.example","phone":"010-2000-0003"}]"#,
@@ -175,7 +241,11 @@ fn records_follow_the_counting_rule() {
             "a footer identifies nobody: after its first record the phones count",
         ),
         (r#"{"email":"kim\u0040mail.example"}"#, 1, "escapes are undone"),
-        (r#"{"ts":1700000000000,"id":"123e4567-e89b-12d3-a456-426614174000"}"#, 0, "times and ids are nobody"),
+        (
+            r#"{"ts":1700000000000,"id":"123e4567-e89b-12d3-a456-426614174000"}"#,
+            0,
+            "times and ids are nobody",
+        ),
     ] {
         assert_eq!(count(body), people, "{why}: {body}");
     }

@@ -282,7 +282,8 @@ impl Inspector {
     /// The answer to [`Step::Settle`]: the first `granted` asks are granted, `then` holds for the next.
     pub fn resolve(&mut self, granted: usize, then: Resolution) -> Step {
         let granted = granted.min(self.ready.len());
-        self.leaving.extend(self.ready.drain(..granted).map(|record| record.start));
+        self.leaving
+            .extend(self.ready.drain(..granted).map(|record| record.start));
         let next = self.ready.first();
         match (then, next) {
             (Resolution::Cut, Some(denied)) => {

@@ -2,6 +2,7 @@
 
 pub mod decode;
 pub mod detect;
+pub mod head;
 pub mod inspect;
 pub mod ledger;
 pub mod policy;

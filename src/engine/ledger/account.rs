@@ -176,6 +176,11 @@ impl Account {
         });
     }
 
+    /// How many asks were ever granted.
+    pub fn asks_granted(&self) -> u64 {
+        self.asks_granted
+    }
+
     /// How many subjects are granted and not yet handed over.
     pub fn waiting(&self) -> usize {
         self.waiting.len()

@@ -89,14 +89,9 @@ impl Policy {
         })
     }
 
-    /// The budget with this number.
-    ///
-    /// # Panics
-    /// When the number is not from this policy: a bug of the caller, never of input.
-    pub fn budget(&self, id: BudgetId) -> &Budget {
-        self.budgets
-            .get(usize::from(id.0))
-            .expect("a budget number comes from the policy that made the plan")
+    /// The budget with this number; none for an allowance, or a number of an earlier policy.
+    pub fn get(&self, id: BudgetId) -> Option<&Budget> {
+        self.budgets.get(usize::from(id.0))
     }
 
     /// All budgets in the order of the configuration, declared shapes last.

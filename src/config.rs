@@ -1,1 +1,0 @@
-//! The configuration file: assembles the settings that each module declares.

@@ -1,0 +1,303 @@
+//! From a configuration as written to a set that can be put in force.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::syntax::{ConfigSyntax, ListenSyntax, RouteSyntax};
+use crate::engine::detect::{RuleSet, RuleSource};
+use crate::engine::policy::{GroupShape, Policy, RoutePolicy, Written};
+use crate::engine::problem::{Problem, Severity};
+use crate::engine::secret::HashKey;
+use crate::engine::time::Now;
+use crate::identity::Identity;
+use crate::proxy::{Door, EndpointUrl, Pattern, ReadPattern, Route, Set, Upstream};
+use crate::tls::{CertificateFiles, Connector};
+
+/// Routes at most: each is looked at for every exchange.
+const ROUTES_MAX: usize = 1024;
+
+/// What compiling needs from outside.
+pub struct Environment<'a> {
+    /// The configuration's name, for problems.
+    pub file: &'a str,
+    /// What relative paths are relative to.
+    pub base: &'a Path,
+    /// The rule files.
+    pub rules: &'a [RuleSource],
+    /// Keys all hashes.
+    pub secret: &'a HashKey,
+    /// For expired exceptions.
+    pub now: Now,
+    /// The number of the set.
+    pub generation: u64,
+}
+
+/// What came of it.
+pub struct Compiled {
+    /// The set.
+    pub set: Set,
+    /// Listeners in the order of their names.
+    pub doors: Vec<OpenDoor>,
+    /// What is probably not meant as written.
+    pub warnings: Vec<Problem>,
+}
+
+/// A listener to be.
+pub struct OpenDoor {
+    /// What it says about its clients.
+    pub door: Door,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Its certificates; empty for plain HTTP.
+    pub certificates: Vec<CertificateFiles>,
+}
+
+/// Compiles everything and collects every problem, not only the first.
+///
+/// # Errors
+/// All problems, if one of them is an error.
+pub fn compile(written: &ConfigSyntax, environment: &Environment<'_>) -> Result<Compiled, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let rules = match RuleSet::load(environment.rules) {
+        Ok((rules, warnings)) => {
+            problems.extend(warnings);
+            Some(rules)
+        }
+        Err(errors) => {
+            problems.extend(errors);
+            None
+        }
+    };
+    let mut reader = Reader {
+        environment,
+        problems: &mut problems,
+    };
+    let doors: Vec<_> = written
+        .listen
+        .iter()
+        .filter_map(|(name, listen)| reader.door(name.get_ref(), listen))
+        .collect();
+    let routes = reader.routes(written);
+    let identity = reader.identity(written);
+    let policy = reader.policy(written);
+    let failed = problems.iter().any(|problem| problem.severity == Severity::Error);
+    let (Some(rules), Some(identity), Some(policy), false) = (rules, identity, policy, failed) else {
+        return Err(problems);
+    };
+    let set = Set {
+        generation: environment.generation,
+        routes,
+        policy: Arc::new(policy),
+        rules: Arc::new(rules),
+        identity,
+        bounds: written.body.bounds(),
+        held_total_bytes_max: written.body.held_total_bytes_max,
+        throttle_wait_ms_max: written.body.throttle_wait_ms_max,
+    };
+    Ok(Compiled {
+        set,
+        doors,
+        warnings: problems,
+    })
+}
+
+struct Reader<'a> {
+    environment: &'a Environment<'a>,
+    problems: &'a mut Vec<Problem>,
+}
+
+impl Reader<'_> {
+    fn door(&mut self, name: &str, listen: &ListenSyntax) -> Option<OpenDoor> {
+        let address = listen.address.get_ref().parse::<SocketAddr>();
+        let trusted = listen.trusted.iter().filter_map(|text| {
+            let network = text
+                .get_ref()
+                .parse()
+                .or_else(|_| text.get_ref().parse().map(ipnet::IpNet::from));
+            if network.is_err() {
+                self.error("C004", text.span(), "this is no network", Some("10.0.0.0/8"));
+            }
+            network.ok()
+        });
+        let trusted = trusted.collect();
+        let certificates: Vec<_> = listen
+            .tls
+            .iter()
+            .chain(&listen.certificates)
+            .map(|tls| CertificateFiles {
+                cert: self.path(tls.cert.get_ref()),
+                key: self.path(tls.key.get_ref()),
+            });
+        let certificates: Vec<CertificateFiles> = certificates.collect();
+        let Ok(address) = address else {
+            self.error(
+                "C004",
+                listen.address.span(),
+                "this is no address and port",
+                Some("0.0.0.0:8443"),
+            );
+            return None;
+        };
+        let door = Door {
+            name: name.to_owned(),
+            trusted,
+            tls: !certificates.is_empty(),
+        };
+        Some(OpenDoor {
+            door,
+            address,
+            certificates,
+        })
+    }
+
+    fn routes(&mut self, written: &ConfigSyntax) -> Vec<Route> {
+        if written.route.len() > ROUTES_MAX {
+            self.error("C005", 0..0, &format!("more than {ROUTES_MAX} routes"), None);
+            return Vec::new();
+        }
+        let limits = Arc::new(written.limits.clone());
+        let mut names: Vec<&str> = Vec::new();
+        let mut routes = Vec::new();
+        for route in &written.route {
+            let name = route.pattern.get_ref().as_str();
+            if names.contains(&name) {
+                self.error(
+                    "C006",
+                    route.pattern.span(),
+                    &format!("a second route matches `{name}`"),
+                    None,
+                );
+            }
+            names.push(name);
+            routes.extend(self.route(route, &limits));
+        }
+        routes
+    }
+
+    fn route(&mut self, written: &RouteSyntax, limits: &Arc<crate::proxy::Limits>) -> Option<Route> {
+        if let Some(later) = &written.fail_enforce {
+            self.error("C000", later.span(), "`fail_enforce` is not in this version", None);
+        }
+        let pattern = Pattern::parse(written.pattern.get_ref());
+        let pattern = pattern
+            .map_err(|reason| self.error("C007", written.pattern.span(), reason, Some("shop.example.com/")))
+            .ok();
+        let mut endpoints = Vec::new();
+        for url in &written.upstream {
+            match url.get_ref().parse::<EndpointUrl>() {
+                Ok(endpoint) => endpoints.push(endpoint),
+                Err(error) => self.error("C008", url.span(), &error.to_string(), Some("http://10.1.0.10:9000")),
+            }
+        }
+        if written.upstream.is_empty() {
+            self.error(
+                "C008",
+                written.pattern.span(),
+                "the route has no upstream",
+                Some("upstream = [\"http://10.1.0.10:9000\"]"),
+            );
+        }
+        let reads = written.reads.iter().filter_map(|text| {
+            let read = text.get_ref().split_once(' ').and_then(|(method, path)| {
+                Some(ReadPattern {
+                    method: method.parse().ok()?,
+                    path: path.trim().to_owned(),
+                })
+            });
+            if read.is_none() {
+                self.error("C009", text.span(), "this is no method and path", Some("POST /search"));
+            }
+            read
+        });
+        let reads = reads.collect();
+        let connector = self.connector(written)?;
+        Some(Route {
+            name: written.pattern.get_ref().clone(),
+            pattern: pattern?,
+            upstream: Arc::new(Upstream::new(endpoints, connector, Arc::clone(limits))),
+            reads,
+            fail: written.fail,
+            fail_on: written.fail_on,
+            lenient: written.public || written.allow.is_some(),
+        })
+    }
+
+    fn connector(&mut self, written: &RouteSyntax) -> Option<Connector> {
+        let ca = written.ca.as_ref().map(|ca| self.path(ca.get_ref()));
+        match Connector::new(ca.as_deref()) {
+            Ok(connector) => Some(connector),
+            Err(error) => {
+                let span = written.ca.as_ref().map_or(written.pattern.span(), toml::Spanned::span);
+                self.error("C010", span, &error.to_string(), None);
+                None
+            }
+        }
+    }
+
+    fn identity(&mut self, written: &ConfigSyntax) -> Option<Identity> {
+        let base = self.environment.base.to_owned();
+        let read = move |path: &Path| -> io::Result<Vec<u8>> { std::fs::read(base.join(path)) };
+        let compiled = Identity::compile(
+            &written.identity,
+            self.environment.file,
+            self.environment.secret.clone(),
+            &read,
+        );
+        compiled.map_err(|problems| self.problems.extend(problems)).ok()
+    }
+
+    fn policy(&mut self, written: &ConfigSyntax) -> Option<Policy> {
+        let routes: Vec<RoutePolicy> = written
+            .route
+            .iter()
+            .map(|route| RoutePolicy {
+                name: route.pattern.get_ref().clone(),
+                public: route.public,
+                allow: route.allow.clone(),
+            })
+            .collect();
+        let groups = written.identity.group.iter();
+        let group_names: Vec<String> = groups.clone().map(|(name, _)| name.get_ref().clone()).collect();
+        let groups: Vec<GroupShape> = groups
+            .filter_map(|(name, group)| {
+                let people_per_day = group.people_per_day?;
+                Some(GroupShape {
+                    name: name.get_ref().clone(),
+                    people_per_day,
+                })
+            })
+            .collect();
+        let written = Written {
+            file: self.environment.file,
+            budgets: &written.budget,
+            exceptions: &written.exception,
+            routes: &routes,
+            groups: &groups,
+            group_names: &group_names,
+            exact_elements_max: written.ledger.exact_elements_max,
+        };
+        Policy::compile(
+            &written,
+            self.environment.secret.clone(),
+            self.environment.now,
+            self.problems,
+        )
+    }
+
+    fn path(&self, path: &Path) -> PathBuf {
+        self.environment.base.join(path)
+    }
+
+    fn error(&mut self, code: &'static str, span: std::ops::Range<usize>, message: &str, help: Option<&str>) {
+        self.problems.push(Problem {
+            code,
+            severity: Severity::Error,
+            file: self.environment.file.to_owned(),
+            span: Some(span),
+            message: message.to_owned(),
+            help: help.map(str::to_owned),
+        });
+    }
+}

@@ -1,0 +1,175 @@
+//! The configuration as a person writes it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::engine::inspect::Bounds;
+use crate::engine::ledger;
+use crate::engine::policy::{AllowSyntax, BudgetSyntax, ExceptionSyntax, Text};
+use crate::proxy::{Fail, FailModes, Limits};
+use crate::{admin, audit, identity};
+
+/// The whole file.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ConfigSyntax {
+    /// `[listen.NAME]`: where clients come in.
+    #[schemars(with = "BTreeMap<String, ListenSyntax>")]
+    pub listen: BTreeMap<Spanned<String>, ListenSyntax>,
+    /// `[identity]`: who is asking.
+    pub identity: identity::Settings,
+    /// `[[route]]`: where requests go.
+    pub route: Vec<RouteSyntax>,
+    /// `[[budget]]`: how many people's data.
+    pub budget: Vec<BudgetSyntax>,
+    /// `[[exception]]`: more for one, until a day.
+    pub exception: Vec<ExceptionSyntax>,
+    /// `[limits]`: of the transport.
+    pub limits: Limits,
+    /// `[body]`: of the hold-back.
+    pub body: BodySettings,
+    /// `[ledger]`: of what is remembered.
+    pub ledger: ledger::Settings,
+    /// `[admin]`: for people and monitoring.
+    pub admin: admin::Settings,
+    /// `[audit]`: for the SIEM.
+    pub audit: audit::Settings,
+    /// `[rules]`: what identifies people.
+    pub rules: RulesSettings,
+    /// `[state]`: what the gateway keeps.
+    pub state: StateSettings,
+}
+
+/// `[listen.NAME]`: one address of the reverse proxy.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListenSyntax {
+    /// `0.0.0.0:8443`. Port 0 lets the kernel choose.
+    #[schemars(with = "String")]
+    pub address: Text,
+    /// TLS; without it plain HTTP/1.1 and HTTP/2 with prior knowledge.
+    #[serde(default)]
+    pub tls: Option<TlsSyntax>,
+    /// More certificates, chosen by the name the client asks for.
+    #[serde(default)]
+    pub certificates: Vec<TlsSyntax>,
+    /// Networks whose `Forwarded` and `X-Forwarded-For` are believed.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub trusted: Vec<Text>,
+}
+
+/// A certificate and its key, as PEM files.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TlsSyntax {
+    /// The chain, leaf first.
+    #[schemars(with = "String")]
+    pub cert: Spanned<PathBuf>,
+    /// The key.
+    #[schemars(with = "String")]
+    pub key: Spanned<PathBuf>,
+}
+
+/// `[[route]]`: one host and path.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RouteSyntax {
+    /// `[METHOD ]host/path`; the host may be `*`. The most specific wins: host, then path, then method.
+    #[serde(rename = "match")]
+    #[schemars(with = "String")]
+    pub pattern: Text,
+    /// `http://`, `https://` or `h2c://` with host and port; several share the load.
+    #[schemars(with = "Vec<String>")]
+    pub upstream: Vec<Text>,
+    /// A PEM file of the authority that signs the upstream's certificate, beside the system's.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub ca: Option<Spanned<PathBuf>>,
+    /// What happens to what cannot be inspected, counted or held, where a budget is enforced. Default `open`.
+    #[serde(default)]
+    pub fail: Fail,
+    /// The same for single reasons.
+    #[serde(default)]
+    pub fail_on: FailModes,
+    /// Fail modes act even where nothing is enforced. Not in this version.
+    #[serde(default)]
+    #[schemars(with = "Option<bool>")]
+    pub fail_enforce: Option<Spanned<bool>>,
+    /// Declared data of no person, such as store locators; still measured.
+    #[serde(default)]
+    pub public: bool,
+    /// People one group may be given here, outside all other people budgets.
+    #[serde(default)]
+    pub allow: Option<AllowSyntax>,
+    /// `METHOD /path` of requests that read although their method does not say so.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub reads: Vec<Text>,
+}
+
+/// `[body]`: bounds of bodies and of the hold-back.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct BodySettings {
+    /// Bytes of an identity-coded body that wait at most. Default 65,536.
+    pub held_bytes_max: u64,
+    /// Decoded bytes of a coded body that wait at most. Default 262,144.
+    pub held_decoded_bytes_max: u64,
+    /// Coded bytes that wait at most. Default 262,144.
+    pub held_coded_bytes_max: u64,
+    /// Bytes that all streams hold together. Default 536,870,912.
+    pub held_total_bytes_max: u64,
+    /// Decoded bytes for one coded byte, beyond the first MiB. Default 250.
+    pub decoded_ratio_max: u64,
+    /// The longest a throttled stream waits before it is refused. Default 10,000 ms.
+    pub throttle_wait_ms_max: u64,
+}
+
+impl Default for BodySettings {
+    fn default() -> Self {
+        let bounds = Bounds::default();
+        Self {
+            held_bytes_max: bounds.held_bytes_max,
+            held_decoded_bytes_max: bounds.held_decoded_bytes_max,
+            held_coded_bytes_max: bounds.held_coded_bytes_max,
+            held_total_bytes_max: 512 << 20,
+            decoded_ratio_max: bounds.decoded_ratio_max,
+            throttle_wait_ms_max: 10_000,
+        }
+    }
+}
+
+impl BodySettings {
+    /// The bounds of one body.
+    pub fn bounds(&self) -> Bounds {
+        Bounds {
+            held_bytes_max: self.held_bytes_max,
+            held_decoded_bytes_max: self.held_decoded_bytes_max,
+            held_coded_bytes_max: self.held_coded_bytes_max,
+            decoded_ratio_max: self.decoded_ratio_max,
+            ..Bounds::default()
+        }
+    }
+}
+
+/// `[rules]`: the operator's rules.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RulesSettings {
+    /// A directory of rule files, laid over those that are compiled in.
+    #[schemars(with = "Option<String>")]
+    pub dir: Option<Spanned<PathBuf>>,
+}
+
+/// `[state]`: what outlives the process.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct StateSettings {
+    /// Where the hash key and the bypass file are. Default: `$STATE_DIRECTORY`, else `tidegate-state` beside the file.
+    pub dir: Option<PathBuf>,
+}

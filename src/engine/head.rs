@@ -1,0 +1,46 @@
+//! The people in a response's head: each field value is a line of text of its own.
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use crate::engine::detect::RuleSet;
+use crate::engine::record::{Assembler, Record};
+use crate::engine::secret::{HashKey, Subject};
+use crate::engine::structure::{Cell, CellForm, Sink as _};
+
+/// Field values longer than this are searched up to it; heads are bounded by `header_bytes_max` all the same.
+const VALUE_BYTES_MAX: usize = 64 << 10;
+
+/// For each of `values` in which someone is found: its number, and the people in it.
+pub fn people<'v>(
+    values: impl Iterator<Item = &'v [u8]>,
+    rules: &Arc<RuleSet>,
+    secret: &HashKey,
+) -> Vec<(usize, SmallVec<[Subject; 2]>)> {
+    let mut found = Vec::new();
+    for (number, value) in values.enumerate() {
+        // Shorter values, and those with no digit run and no `@`, hold no identifier.
+        if !may_identify(value) {
+            continue;
+        }
+        let mut assembler = Assembler::new(Arc::clone(rules), secret.clone());
+        let raw = value.get(..value.len().min(VALUE_BYTES_MAX)).unwrap_or_default();
+        assembler.cell(&Cell {
+            raw,
+            at: 0,
+            within: (0, raw.len()),
+            form: CellForm::Plain,
+            last: true,
+        });
+        assembler.line(raw.len() as u64);
+        let mut records: Vec<Record> = Vec::new();
+        assembler.take_settled(u64::MAX, &mut records);
+        found.extend(records.into_iter().map(|record| (number, record.subjects)));
+    }
+    found
+}
+
+fn may_identify(value: &[u8]) -> bool {
+    value.len() >= 6 && (value.contains(&b'@') || value.iter().filter(|byte| byte.is_ascii_digit()).count() >= 7)
+}

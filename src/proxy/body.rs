@@ -1,0 +1,273 @@
+//! The response body on its way: the upstream's frames in, what the inspector releases out. Nothing else happens here.
+//!
+//! ```text
+//!   upstream frame ─▶ Driver::input ─▶ Inspector ⇄ Account
+//!                          │
+//!   downstream  ◀── Driver::output: here the people in it enter the ledger
+//! ```
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::{Body, Frame, SizeHint};
+use tokio::time::{Instant, Sleep, sleep};
+
+use super::driver::{Driver, Flow};
+use super::exchange::Ending;
+use super::gateway::Cutter;
+use crate::clock::Clock;
+
+/// How often a stream that waits looks whether a hold began on one of its keys: within the second that is promised.
+const HOLDS_LOOK_MS: u64 = 250;
+/// How long an HTTP/2 stream that is cut is given to send what was granted.
+const CUT_FLUSH_MS: u64 = 20;
+
+/// Why a body ends early. Carries the HTTP/2 reason by which the stream is reset.
+pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The inspected body of one response.
+pub struct InspectedBody<B> {
+    upstream: Option<Pin<Box<B>>>,
+    driver: Driver,
+    clock: Clock,
+    cutter: Cutter,
+    trailers: Option<HeaderMap>,
+    /// The upstream failed; what was released before goes first.
+    failed: Option<BodyError>,
+    timer: Option<Pin<Box<Sleep>>>,
+    cut_at: Option<Pin<Box<Sleep>>>,
+    holds_seen: u64,
+    /// Reports the exchange when the body is dropped, however it ends.
+    ending: Option<Ending>,
+    finished: bool,
+}
+
+/// What is known before the head may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Start {
+    /// Something was released, or the whole body was read: the head may go.
+    Ready,
+    /// Nothing was released and nothing will be: the exchange can be refused.
+    Refused,
+    /// The upstream failed before anything was released.
+    Failed,
+}
+
+impl<B> InspectedBody<B>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<BodyError>,
+{
+    pub(super) fn new(upstream: B, driver: Driver, clock: Clock, cutter: Cutter, ending: Ending) -> Self {
+        let holds_seen = ending.holds_changed();
+        Self {
+            upstream: Some(Box::pin(upstream)),
+            driver,
+            clock,
+            cutter,
+            trailers: None,
+            failed: None,
+            timer: None,
+            cut_at: None,
+            holds_seen,
+            ending: Some(ending),
+            finished: false,
+        }
+    }
+
+    /// Reads until it is known whether the head may go. `watching`: nothing is held, so it may go at once.
+    pub(super) fn poll_start(&mut self, cx: &mut Context<'_>, watching: bool) -> Poll<Start> {
+        if watching {
+            return Poll::Ready(Start::Ready);
+        }
+        loop {
+            if self.driver.has_output() {
+                return Poll::Ready(Start::Ready);
+            }
+            match self.driver.flow() {
+                Flow::Done => return Poll::Ready(Start::Ready),
+                Flow::Cut => return Poll::Ready(Start::Refused),
+                Flow::Input if self.failed.is_some() => return Poll::Ready(Start::Failed),
+                Flow::Input => match self.poll_upstream(cx) {
+                    Poll::Ready(()) => {}
+                    Poll::Pending => return Poll::Pending,
+                },
+                Flow::Wait(until) => match self.poll_wait(cx, until) {
+                    Poll::Ready(()) => self.driver.resume(self.clock.now()),
+                    Poll::Pending => return Poll::Pending,
+                },
+            }
+        }
+    }
+
+    pub(super) fn driver(&self) -> &Driver {
+        &self.driver
+    }
+
+    pub(super) fn driver_mut(&mut self) -> &mut Driver {
+        &mut self.driver
+    }
+
+    pub(super) fn take_failure(&mut self) -> Option<BodyError> {
+        self.failed.take()
+    }
+
+    /// Feeds the driver with one frame of the upstream, or its end.
+    fn poll_upstream(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(upstream) = &mut self.upstream else {
+            self.driver.finish(self.clock.now());
+            return Poll::Ready(());
+        };
+        match upstream.as_mut().poll_frame(cx) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(None) => {
+                self.upstream = None;
+                self.driver.finish(self.clock.now());
+            }
+            Poll::Ready(Some(Err(error))) => {
+                self.upstream = None;
+                self.failed = Some(error.into());
+            }
+            Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                Ok(chunk) => self.driver.input(chunk, self.clock.now()),
+                Err(frame) => {
+                    if let Ok(trailers) = frame.into_trailers() {
+                        self.trailers = Some(trailers);
+                    }
+                }
+            },
+        }
+        Poll::Ready(())
+    }
+
+    fn poll_wait(&mut self, cx: &mut Context<'_>, until: u64) -> Poll<()> {
+        let wait = Duration::from_millis(until.saturating_sub(self.clock.now().millis()));
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(wait)));
+        match timer.as_mut().poll(cx) {
+            Poll::Ready(()) => {
+                self.timer = None;
+                Poll::Ready(())
+            }
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// While nothing moves: looks at the holds from time to time.
+    fn poll_holds(&mut self, cx: &mut Context<'_>) -> bool {
+        loop {
+            let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(Duration::from_millis(HOLDS_LOOK_MS))));
+            if timer.as_mut().poll(cx).is_pending() {
+                return false;
+            }
+            self.timer = None;
+            if self.hold_began() {
+                return true;
+            }
+        }
+    }
+
+    fn hold_began(&mut self) -> bool {
+        let Some(ending) = &self.ending else { return false };
+        let changed = ending.holds_changed();
+        if changed == self.holds_seen {
+            return false;
+        }
+        self.holds_seen = changed;
+        let held = ending.is_held(self.driver.account().keys(), self.clock.now());
+        if held {
+            self.driver.hold_began();
+        }
+        held
+    }
+
+    /// Ends the stream so that the client sees it is not whole.
+    fn poll_cut(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        self.upstream = None;
+        if self.cutter.cut_when_flushed() {
+            // The connection fails once everything before was written: the last chunk never comes.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let flush = self.cut_at.get_or_insert_with(|| Box::pin(sleep(Duration::from_millis(CUT_FLUSH_MS))));
+        match flush.as_mut().poll(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(()) => {
+                self.finished = true;
+                Poll::Ready(Some(Err(Box::new(h2::Error::from(h2::Reason::CANCEL)))))
+            }
+        }
+    }
+}
+
+impl<B> Body for InspectedBody<B>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<BodyError>,
+{
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = &mut *self;
+        if this.finished {
+            return Poll::Ready(None);
+        }
+        this.hold_began();
+        loop {
+            let now = this.clock.now();
+            if let Some(bytes) = this.driver.output(now) {
+                return Poll::Ready(Some(Ok(Frame::data(bytes))));
+            }
+            match this.driver.flow() {
+                Flow::Cut => return this.poll_cut(cx),
+                Flow::Done => {
+                    this.finished = true;
+                    let trailers = this.trailers.take().map(|trailers| Ok(Frame::trailers(trailers)));
+                    return Poll::Ready(trailers);
+                }
+                Flow::Wait(until) => match this.poll_wait(cx, until) {
+                    Poll::Ready(()) => this.driver.resume(this.clock.now()),
+                    Poll::Pending => return Poll::Pending,
+                },
+                Flow::Input => {
+                    if let Some(error) = this.failed.take() {
+                        this.finished = true;
+                        return Poll::Ready(Some(Err(error)));
+                    }
+                    if this.poll_upstream(cx).is_pending() && !this.poll_holds(cx) {
+                        return Poll::Pending;
+                    }
+                }
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.finished || (!self.driver.has_output() && self.driver.flow() == Flow::Done && self.trailers.is_none())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        // The head's `Content-Length`, where it still holds, says it.
+        SizeHint::default()
+    }
+}
+
+impl<B> Drop for InspectedBody<B> {
+    fn drop(&mut self) {
+        if let Some(ending) = self.ending.take() {
+            ending.report(&self.driver, self.cut_at.is_some());
+        }
+    }
+}
+
+/// When a deadline lies.
+pub(super) fn deadline(ms: u64) -> Instant {
+    Instant::now() + Duration::from_millis(ms)
+}

@@ -1,0 +1,160 @@
+//! How an exchange ended, told once: to metrics, to the audit trail, and to the holds that a refusal sets.
+
+use std::sync::Arc;
+
+use ipnet::IpNet;
+use smallvec::SmallVec;
+
+use super::driver::{Denial, Driver, Outcome};
+use super::fail::Reason;
+use super::gateway::{Gateway, Set};
+use crate::audit::Sighting;
+use crate::engine::detect::ClassId;
+use crate::engine::ledger::{Account, BudgetId, Dimension, KeyId, KeyUse};
+use crate::engine::policy::Action;
+use crate::engine::time::Now;
+use crate::events::{Event, Part, report};
+use crate::identity::{Actor, network_of};
+
+/// How long a session that was cut mid-stream is asked to log in again on its next request, in seconds.
+const REAUTH_MARK_SECONDS: u32 = 3600;
+
+/// Reports one exchange when its body is dropped.
+pub(super) struct Ending {
+    gateway: Arc<Gateway>,
+    set: Arc<Set>,
+    route: usize,
+    network: IpNet,
+    /// The first key of the exchange that is not shared: an incident is about it.
+    keys: SmallVec<[(KeyId, Dimension); 6]>,
+}
+
+impl Ending {
+    pub(super) fn new(gateway: Arc<Gateway>, set: Arc<Set>, route: usize, actor: &Actor, account: &Account) -> Self {
+        let keys = account.keys().iter().map(|used| (used.key, used.dimension)).collect();
+        Self { gateway, set, route, network: network_of(actor.address), keys }
+    }
+
+    /// A number that changes whenever a hold begins or ends.
+    pub(super) fn holds_changed(&self) -> u64 {
+        self.gateway.ledger.holds_changed()
+    }
+
+    /// Whether one of `keys` is held.
+    pub(super) fn is_held(&self, keys: &[KeyUse], now: Now) -> bool {
+        self.gateway.ledger.held(keys, now).is_some()
+    }
+
+    /// Tells everything. `cut`: the client saw a truncated body.
+    pub(super) fn report(self, driver: &Driver, cut: bool) {
+        let now = self.gateway.clock.now();
+        let route = self.set.routes.get(self.route).map_or("", |route| route.name.as_str());
+        let outcome = driver.outcome();
+        self.report_body(route, driver);
+        let verdict = self.verdict(outcome);
+        report(&Event::ExchangeEnded { route, verdict });
+        let classes = self.classes(driver);
+        for (budget, key, people) in &outcome.told {
+            self.sighted(*budget, *key, *people, None, route, &classes, now);
+        }
+        for (budget, key, people) in &outcome.masked {
+            self.sighted(*budget, *key, *people, Some("redact"), route, &classes, now);
+        }
+        match outcome.denial {
+            Some(Denial::Budget { budget, key, dimension, people }) => {
+                let action = self.set.policy.get(budget).map_or(Action::Block, |budget| budget.action);
+                self.sighted(budget, key, people, Some(action.name()), route, &classes, now);
+                if action == Action::Reauth && cut {
+                    self.gateway.ledger.hold(key, dimension, REAUTH_MARK_SECONDS, Some(budget), now);
+                }
+            }
+            Some(Denial::Throttled { budget, .. }) => {
+                if let Some((key, _)) = self.keys.first() {
+                    self.sighted(budget, *key, 0, Some("throttle"), route, &classes, now);
+                }
+            }
+            Some(Denial::Fail(_) | Denial::Held) | None => {}
+        }
+    }
+
+    fn report_body(&self, route: &str, driver: &Driver) {
+        let (tally, outcome) = (driver.inspector().tally(), driver.outcome());
+        report(&Event::Inspected { route, bytes: tally.inspected_bytes });
+        for (class, count) in &tally.findings {
+            let class = self.set.rules.class_name(ClassId(*class));
+            report(&Event::Findings { class, count: u64::from(*count) });
+        }
+        if outcome.new_people > 0 {
+            report(&Event::People { route, count: outcome.new_people });
+        }
+        for reason in &outcome.passed {
+            report(&Event::Uninspected { route, reason: reason.name(), bytes: tally.uninspected_bytes });
+            if *reason == Reason::LedgerFull {
+                report(&Event::LedgerFull);
+            }
+        }
+        if let Some(Denial::Fail(reason)) = outcome.denial {
+            report(&Event::Refused { budget: "fail_mode", action: reason.name() });
+        }
+        for (part, time) in
+            [(Part::Scan, outcome.scan), (Part::Ledger, outcome.ledger), (Part::Holdback, outcome.holdback)]
+        {
+            report(&Event::AddedSeconds { part, seconds: time.as_secs_f64() });
+        }
+    }
+
+    fn verdict(&self, outcome: &Outcome) -> &'static str {
+        match outcome.denial {
+            Some(Denial::Budget { budget, .. }) => {
+                self.set.policy.get(budget).map_or("block", |budget| budget.action.name())
+            }
+            Some(Denial::Throttled { .. }) => "throttle",
+            Some(Denial::Fail(_)) => "fail_closed",
+            Some(Denial::Held) => "hold",
+            None if !outcome.masked.is_empty() => "redact",
+            None if !outcome.told.is_empty() => "alert",
+            None => "allow",
+        }
+    }
+
+    fn classes(&self, driver: &Driver) -> SmallVec<[&str; 8]> {
+        let findings = driver.inspector().tally().findings.iter();
+        findings.map(|(class, _)| self.set.rules.class_name(ClassId(*class))).collect()
+    }
+
+    /// One budget was met: `done` is what was done, `None` when it only told.
+    #[expect(clippy::too_many_arguments, reason = "a sighting is flat")]
+    fn sighted(
+        &self,
+        budget: BudgetId,
+        key: KeyId,
+        people: u32,
+        done: Option<&'static str>,
+        route: &str,
+        classes: &[&str],
+        now: Now,
+    ) {
+        let Some(meant) = self.set.policy.get(budget) else { return };
+        match done {
+            Some(action) => report(&Event::Refused { budget: &meant.name, action }),
+            None if meant.action != Action::Alert => report(&Event::WouldRefuse { budget: &meant.name }),
+            None => {}
+        }
+        self.gateway.audit.sighted(
+            &Sighting {
+                key,
+                dimension: meant.per,
+                budget: &meant.name,
+                route,
+                action: done.unwrap_or(meant.action.name()),
+                enforced: done.is_some(),
+                people: u64::from(people),
+                limit: u64::from(meant.people),
+                window_s: meant.window,
+                classes,
+                network: self.network,
+            },
+            now,
+        );
+    }
+}

@@ -1,0 +1,405 @@
+//! One exchange, top to bottom: route, identify, plan, forward, inspect, answer.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{
+    ACCEPT_ENCODING, ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HOST, IF_RANGE,
+    RANGE,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, request, response};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use tokio::time::Instant;
+
+use super::body::{BodyError, InspectedBody, Start};
+use super::connection::{ConnState, Handler};
+use super::driver::{Denial, Driver, Terms};
+use super::ending::Ending;
+use super::fail::Fail;
+use super::gateway::{Cutter, Door, Gateway, Set};
+use super::respond::{Refusal, Style, respond};
+use super::route::{self, Route};
+use super::upstream::ResponseBody;
+use super::{headers, tunnel};
+use crate::engine::decode::Coding;
+use crate::engine::head;
+use crate::engine::inspect::{Inspector, Mode};
+use crate::engine::ledger::{Account, Excess, Next};
+use crate::engine::policy::{Action, Facts, Plan};
+use crate::engine::structure::Declared;
+use crate::engine::time::Now;
+use crate::events::{Event, Part, report};
+use crate::identity::{Actor, address_key, network_key};
+
+/// Fields whose values are ours or the protocol's and never a person's.
+const IMPERSONAL: [HeaderName; 8] = [
+    http::header::DATE,
+    http::header::LAST_MODIFIED,
+    http::header::EXPIRES,
+    CONTENT_LENGTH,
+    CONTENT_TYPE,
+    CONTENT_ENCODING,
+    CACHE_CONTROL,
+    ACCEPT_RANGES,
+];
+
+/// Answers the requests of one listener.
+pub struct Exchanges {
+    gateway: Arc<Gateway>,
+    door: Arc<Door>,
+}
+
+/// The body of an answer.
+pub enum Answer {
+    /// One of our own.
+    Own(Full<Bytes>),
+    /// The upstream's, inspected.
+    Inspected(Box<InspectedBody<ResponseBody>>),
+}
+
+/// What is known of an exchange before it goes upstream.
+struct Asked {
+    set: Arc<Set>,
+    route: usize,
+    actor: Actor,
+    plan: Plan,
+    style: Style,
+    method: Method,
+    path: String,
+    cutter: Cutter,
+}
+
+impl Exchanges {
+    /// Exchanges that come through `door`.
+    pub fn new(gateway: Arc<Gateway>, door: Door) -> Self {
+        Self { gateway, door: Arc::new(door) }
+    }
+
+    async fn exchange(&self, request: Request<Incoming>) -> Result<Response<Answer>, (Refusal, Style)> {
+        let (mut head, body) = request.into_parts();
+        let now = self.gateway.clock.now();
+        let asked = self.ask(&head, now)?;
+        let account = self.gateway.ledger.open(asked.plan.keys.clone(), asked.plan.allowance.clone());
+        self.refuse_held(&asked, &account, now)?;
+        let mode = mode(&asked, &account);
+        let upgrade = tunnel::wanted(&head);
+        self.prepare(&mut head, mode, &asked);
+        let upstream = Arc::clone(&asked.route().upstream);
+        let sent = upstream.send(Request::from_parts(head, body)).await;
+        let response = sent.map_err(|error| {
+            report(&Event::UpstreamFailed { route: &asked.route().name, kind: error.kind().name() });
+            (Refusal::Upstream(error.kind()), asked.style)
+        })?;
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            return tunnel::switch(upgrade, response, &asked.cutter)
+                .map(|response| response.map(|()| Answer::Own(Full::default())))
+                .map_err(|kind| (Refusal::Upstream(kind), asked.style));
+        }
+        self.answer(asked, account, mode, response).await
+    }
+
+    /// Who asks for what, and what it counts under.
+    fn ask(&self, head: &request::Parts, now: Now) -> Result<Asked, (Refusal, Style)> {
+        let style = Style::of(&head.headers);
+        let connection = head.extensions.get::<Arc<ConnState>>().cloned();
+        let set = Arc::clone(&self.gateway.set());
+        let host = head.uri.authority().map(http::uri::Authority::as_str);
+        let host = host.or_else(|| head.headers.get(HOST)?.to_str().ok()).unwrap_or_default();
+        let found = route::find(&set.routes, &head.method, host, head.uri.path());
+        let (route, name) = found.map(|(at, route)| (at, route.name.clone())).ok_or((Refusal::NoRoute, style))?;
+        let started = Instant::now();
+        let peer = connection.as_ref().map_or(std::net::Ipv4Addr::UNSPECIFIED.into(), |connection| connection.peer.ip());
+        let actor = set.identity.identify(head, peer, &self.door.trusted, now);
+        report(&Event::AddedSeconds { part: Part::Identity, seconds: started.elapsed().as_secs_f64() });
+        let mut plan = set.policy.plan(
+            &Facts {
+                session: actor.session.as_deref(),
+                principal: actor.principal.as_deref(),
+                group: actor.group.as_deref(),
+                address: &address_key(actor.address),
+                network: &network_key(actor.address),
+                route,
+            },
+            now,
+        );
+        if self.gateway.bypass().covers(&name, now) {
+            suspend(&mut plan);
+        }
+        let (method, path) = (head.method.clone(), head.uri.path().to_owned());
+        Ok(Asked { set, route, actor, plan, style, method, path, cutter: Cutter(connection) })
+    }
+
+    /// Holds are checked before the request goes upstream.
+    fn refuse_held(&self, asked: &Asked, account: &Account, now: Now) -> Result<(), (Refusal, Style)> {
+        let Some((key, cause, _)) = self.gateway.ledger.held(account.keys(), now) else { return Ok(()) };
+        let budget = cause.and_then(|cause| asked.set.policy.get(cause));
+        let name = budget.map_or("manual", |budget| budget.name.as_str());
+        let reauth = budget.is_some_and(|budget| budget.action == Action::Reauth);
+        let action = if reauth { "reauth" } else { "hold" };
+        report(&Event::Refused { budget: name, action });
+        report(&Event::ExchangeEnded { route: &asked.route().name, verdict: action });
+        if reauth {
+            // Asked once; who comes back with the old credential meets its budget again.
+            self.gateway.ledger.release(key, 0, 0);
+            return Err((asked.reauthenticate(), asked.style));
+        }
+        Err((Refusal::Held, asked.style))
+    }
+
+    /// Makes the request one whose answer can be inspected.
+    fn prepare(&self, head: &mut request::Parts, mode: Mode, asked: &Asked) {
+        headers::forward_request(head, &asked.cutter, &self.door);
+        match mode {
+            // Nothing is changed where nothing is enforced.
+            Mode::Watch => return,
+            Mode::Guard => restrict_codings(&mut head.headers),
+            Mode::Rewrite => {
+                head.headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+            }
+        }
+        // A part of a body has no whole records.
+        head.headers.remove(RANGE);
+        head.headers.remove(IF_RANGE);
+    }
+
+    async fn answer(
+        &self,
+        asked: Asked,
+        mut account: Account,
+        mode: Mode,
+        response: Response<ResponseBody>,
+    ) -> Result<Response<Answer>, (Refusal, Style)> {
+        let (mut head, body) = response.into_parts();
+        let now = self.gateway.clock.now();
+        let set = Arc::clone(&asked.set);
+        if set.identity.gives_births(&asked.method, &asked.path, head.status, &asked.actor) {
+            set.identity.births_in_head(&head.headers);
+        }
+        headers::forward_response(&mut head);
+        let mut masked_head = false;
+        let denied = self.count_head(&asked, &mut account, &mut head.headers, &mut masked_head, now);
+        let coding = coding(&head.headers);
+        let inspector = Inspector::new(
+            mode,
+            set.bounds,
+            coding,
+            declared(&head.headers),
+            Arc::clone(&set.rules),
+            self.gateway.secret.clone(),
+        );
+        let terms = self.terms(&asked);
+        let ending = Ending::new(Arc::clone(&self.gateway), Arc::clone(&set), asked.route, &asked.actor, &account);
+        let mut driver = Driver::new(inspector, account, terms);
+        if let Some(denial) = denied {
+            driver.deny(denial);
+        }
+        let mut body = InspectedBody::new(body, driver, self.gateway.clock, asked.cutter.clone(), ending);
+        let watching = mode == Mode::Watch;
+        let start = poll_fn(|cx| body.poll_start(cx, watching)).await;
+        match start {
+            Start::Refused => return Err((self.refusal(&asked, &mut body), asked.style)),
+            Start::Failed => {
+                let kind = super::upstream::kind_of(body.take_failure());
+                report(&Event::UpstreamFailed { route: &asked.route().name, kind: kind.name() });
+                return Err((Refusal::Upstream(kind), asked.style));
+            }
+            Start::Ready => {}
+        }
+        if mode != Mode::Watch {
+            mark_altered(&mut head, mode, coding, masked_head || asked.may_mask());
+        }
+        body.driver_mut().hand_over_head(self.gateway.clock.now());
+        Ok(Response::from_parts(head, Answer::Inspected(Box::new(body))))
+    }
+
+    /// Counts the people in the head; a field with someone over a limit is dropped where masking applies.
+    fn count_head(
+        &self,
+        asked: &Asked,
+        account: &mut Account,
+        fields: &mut HeaderMap,
+        masked: &mut bool,
+        now: Now,
+    ) -> Option<Denial> {
+        let names: Vec<HeaderName> = fields.iter().map(|(name, _)| name.clone()).collect();
+        let values = fields.iter().map(|(name, value)| if IMPERSONAL.contains(name) { &b""[..] } else { value.as_bytes() });
+        let people = head::people(values, &asked.set.rules, &self.gateway.secret);
+        for (number, subjects) in people {
+            let answer = account.reserve(&[subjects], now);
+            let denial = match answer.next {
+                Next::Done | Next::Full => continue,
+                Next::Denied { budget, key, dimension, people } => Denial::Budget { budget, key, dimension, people },
+                Next::Wait { budget, until } => {
+                    let retry_after_s = until.saturating_sub(now.millis()).div_ceil(1000);
+                    Denial::Throttled { budget, retry_after_s }
+                }
+            };
+            if !asked.may_mask() {
+                return Some(denial);
+            }
+            if let Some(name) = names.get(number) {
+                fields.remove(name);
+                *masked = true;
+            }
+        }
+        None
+    }
+
+    fn terms(&self, asked: &Asked) -> Terms {
+        let (set, route) = (&asked.set, asked.route());
+        Terms {
+            policy: Arc::clone(&set.policy),
+            ledger: Arc::clone(&self.gateway.ledger),
+            held: Arc::clone(&self.gateway.held),
+            held_total_bytes_max: set.held_total_bytes_max,
+            throttle_wait_ms_max: set.throttle_wait_ms_max,
+            fail: route.fail_on,
+            fail_default: route.fail,
+            unsafe_method: asked.is_unsafe(),
+        }
+    }
+
+    /// What the client is told when nothing of the response left.
+    fn refusal(&self, asked: &Asked, body: &mut InspectedBody<ResponseBody>) -> Refusal {
+        match body.driver().outcome().denial {
+            Some(Denial::Budget { budget, .. }) => match asked.set.policy.get(budget).map(|budget| budget.action) {
+                Some(Action::Reauth) => asked.reauthenticate(),
+                Some(Action::Hold { .. }) => Refusal::Held,
+                _ => Refusal::Blocked,
+            },
+            Some(Denial::Throttled { retry_after_s, .. }) => Refusal::Throttled { retry_after_s },
+            Some(Denial::Held) => Refusal::Held,
+            Some(Denial::Fail(_)) | None => Refusal::Uninspectable,
+        }
+    }
+}
+
+impl Handler for Exchanges {
+    type Body = Answer;
+
+    async fn handle(&self, request: Request<Incoming>) -> Response<Answer> {
+        match self.exchange(request).await {
+            Ok(response) => response,
+            Err((refusal, style)) => respond(&refusal, style).map(Answer::Own),
+        }
+    }
+}
+
+impl Asked {
+    fn route(&self) -> &Route {
+        self.set.routes.get(self.route).expect("the number was found in the same set")
+    }
+
+    /// A refusal on the way back would make the client do it twice.
+    fn is_unsafe(&self) -> bool {
+        let reads = self.route().reads.iter();
+        let is_read = reads.into_iter().any(|read| read.method == self.method && read.path == self.path);
+        !is_read && matches!(self.method, Method::POST | Method::PUT | Method::PATCH | Method::DELETE)
+    }
+
+    /// Whether identifiers may leave masked.
+    fn may_mask(&self) -> bool {
+        self.plan.redacts || self.is_unsafe()
+    }
+
+    fn reauthenticate(&self) -> Refusal {
+        Refusal::Reauthenticate { cookie: self.actor.session_cookie.as_deref().map(Box::from) }
+    }
+}
+
+impl Body for Answer {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self.get_mut() {
+            Self::Own(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
+            Self::Inspected(body) => Pin::new(body.as_mut()).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Own(body) => body.is_end_stream(),
+            Self::Inspected(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Own(body) => body.size_hint(),
+            Self::Inspected(body) => body.size_hint(),
+        }
+    }
+}
+
+/// How the body is treated.
+fn mode(asked: &Asked, account: &Account) -> Mode {
+    if !account.is_enforcing() {
+        Mode::Watch
+    } else if asked.may_mask() {
+        Mode::Rewrite
+    } else {
+        Mode::Guard
+    }
+}
+
+/// Under a bypass every budget only tells.
+fn suspend(plan: &mut Plan) {
+    plan.redacts = false;
+    plan.keys.iter_mut().flat_map(|used| &mut used.limits).for_each(|limit| limit.excess = Excess::Told);
+}
+
+/// Leaves of `Accept-Encoding` what can be looked into.
+fn restrict_codings(headers: &mut HeaderMap) {
+    let listed = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    let known = listed.flat_map(|value| value.split(',')).map(str::trim).filter(|item| {
+        let name = item.split(';').next().unwrap_or_default().trim();
+        Coding::from_header(name.as_bytes()).is_some() && !name.is_empty()
+    });
+    let value = known.collect::<Vec<_>>().join(", ");
+    let value = if value.is_empty() { "identity".to_owned() } else { value };
+    if let Ok(value) = HeaderValue::try_from(value) {
+        headers.insert(ACCEPT_ENCODING, value);
+    }
+}
+
+/// The coding of a body; `None` when it is unknown or stacked.
+fn coding(headers: &HeaderMap) -> Option<Coding> {
+    let mut values = headers.get_all(CONTENT_ENCODING).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Some(Coding::Identity),
+        (Some(value), None) => Coding::from_header(value.as_bytes()),
+        (Some(_), Some(_)) => None,
+    }
+}
+
+fn declared(headers: &HeaderMap) -> Declared {
+    headers.get(CONTENT_TYPE).map_or(Declared::Unknown, |value| Declared::from_content_type(value.as_bytes()))
+}
+
+/// An altered response says so to machines; a decoded one no longer says how it was coded.
+fn mark_altered(head: &mut response::Parts, mode: Mode, coding: Option<Coding>, may_be_masked: bool) {
+    head.headers.remove(ACCEPT_RANGES);
+    if mode == Mode::Rewrite && coding.is_some_and(|coding| coding != Coding::Identity) {
+        head.headers.remove(CONTENT_ENCODING);
+        head.headers.remove(CONTENT_LENGTH);
+    }
+    if may_be_masked {
+        for name in [ETAG, HeaderName::from_static("digest"), HeaderName::from_static("content-digest"), HeaderName::from_static("repr-digest"), HeaderName::from_static("content-md5")] {
+            head.headers.remove(name);
+        }
+        head.headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+}
+
+/// The longest an exchange may take.
+pub(super) fn total(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}

@@ -1,0 +1,72 @@
+//! Fail modes: what happens to an exchange that cannot be inspected, counted or held, by route and reason.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::engine::inspect::Failure;
+
+/// Let it pass uninspected, or refuse it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Fail {
+    /// Pass, and count the bytes as uninspected.
+    #[default]
+    Open,
+    /// Refuse, and count the refusal.
+    Closed,
+}
+
+/// A reason for which a fail mode applies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// The body could not be read.
+    Body(Failure),
+    /// All streams together hold as much as they may.
+    Memory,
+    /// The ledger has no room for a new key.
+    LedgerFull,
+}
+
+impl Reason {
+    /// The name in metrics, events and configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Body(failure) => failure.name(),
+            Self::Memory => "memory",
+            Self::LedgerFull => "ledger_full",
+        }
+    }
+}
+
+/// The fail modes of one route.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct FailModes {
+    /// A content coding that is unknown or stacked.
+    pub unknown_coding: Option<Fail>,
+    /// A body that is not what its coding says.
+    pub undecodable: Option<Fail>,
+    /// A body that decodes to more than the allowed ratio.
+    pub ratio: Option<Fail>,
+    /// A block of coded bytes larger than the hold-back.
+    pub holdback_exhausted: Option<Fail>,
+    /// The hold-backs of all streams together are full.
+    pub memory: Option<Fail>,
+    /// The ledger is full.
+    pub ledger_full: Option<Fail>,
+}
+
+impl FailModes {
+    /// The mode for `reason`; `default` where the route says nothing of it.
+    pub fn of(&self, reason: Reason, default: Fail) -> Fail {
+        let mode = match reason {
+            Reason::Body(Failure::UnknownCoding) => self.unknown_coding,
+            Reason::Body(Failure::Undecodable) => self.undecodable,
+            Reason::Body(Failure::Ratio) => self.ratio,
+            Reason::Body(Failure::HoldBack) => self.holdback_exhausted,
+            Reason::Memory => self.memory,
+            Reason::LedgerFull => self.ledger_full,
+        };
+        mode.unwrap_or(default)
+    }
+}

@@ -1,0 +1,152 @@
+//! What all exchanges share: the set in force, the ledger, the clock, and what is counted over all streams.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arc_swap::{ArcSwap, Guard};
+use ipnet::IpNet;
+
+use super::connection::ConnState;
+use super::driver::HeldTotal;
+use super::route::Route;
+use crate::audit::Audit;
+use crate::clock::Clock;
+use crate::engine::detect::RuleSet;
+use crate::engine::inspect::Bounds;
+use crate::engine::ledger::Ledger;
+use crate::engine::policy::Policy;
+use crate::engine::secret::HashKey;
+use crate::engine::time::Now;
+use crate::identity::Identity;
+
+/// One configuration, compiled; replaced whole on reload.
+pub struct Set {
+    /// Its number, from 1.
+    pub generation: u64,
+    /// Routes in the order of the configuration; their numbers are the policy's.
+    pub routes: Vec<Route>,
+    /// Budgets, exceptions, allowances.
+    pub policy: Arc<Policy>,
+    /// Detection rules.
+    pub rules: Arc<RuleSet>,
+    /// Who is asking.
+    pub identity: Identity,
+    /// Bounds of one body.
+    pub bounds: Bounds,
+    /// Bytes that all streams hold together.
+    pub held_total_bytes_max: u64,
+    /// The longest wait of a throttled stream, in milliseconds.
+    pub throttle_wait_ms_max: u64,
+}
+
+/// Where enforcement is suspended, and until when (unix second).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bypass {
+    /// Everywhere.
+    pub all_until: u32,
+    /// On these routes.
+    pub routes: Vec<(String, u32)>,
+}
+
+impl Bypass {
+    /// Whether enforcement is suspended on `route`.
+    pub fn covers(&self, route: &str, now: Now) -> bool {
+        let second = now.second();
+        self.all_until > second || self.routes.iter().any(|(name, until)| name == route && *until > second)
+    }
+}
+
+/// One gateway.
+pub struct Gateway {
+    set: ArcSwap<Set>,
+    bypass: ArcSwap<Bypass>,
+    /// All keys.
+    pub ledger: Arc<Ledger>,
+    /// The clock.
+    pub clock: Clock,
+    /// Keys all hashes.
+    pub secret: HashKey,
+    /// Where incidents go.
+    pub audit: Audit,
+    /// Bytes held over all streams.
+    pub held: Arc<HeldTotal>,
+    draining: AtomicBool,
+}
+
+impl Gateway {
+    /// A gateway with its first set in force.
+    pub fn new(set: Set, ledger: Arc<Ledger>, clock: Clock, secret: HashKey, audit: Audit) -> Self {
+        Self {
+            set: ArcSwap::from_pointee(set),
+            bypass: ArcSwap::from_pointee(Bypass::default()),
+            ledger,
+            clock,
+            secret,
+            audit,
+            held: Arc::default(),
+            draining: AtomicBool::new(false),
+        }
+    }
+
+    /// The set in force.
+    pub fn set(&self) -> Guard<Arc<Set>> {
+        self.set.load()
+    }
+
+    /// Puts another set in force; exchanges under way end under the old one.
+    pub fn replace(&self, set: Set) {
+        self.set.store(Arc::new(set));
+    }
+
+    /// The bypass in force.
+    pub fn bypass(&self) -> Guard<Arc<Bypass>> {
+        self.bypass.load()
+    }
+
+    /// Puts a bypass in force; returns whether that changed anything.
+    pub fn set_bypass(&self, bypass: Bypass) -> bool {
+        let changed = **self.bypass.load() != bypass;
+        if changed {
+            self.bypass.store(Arc::new(bypass));
+        }
+        changed
+    }
+
+    /// Whether the gateway is ending.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// The gateway ends: `/readyz` says so.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+}
+
+/// What a listener says about its clients.
+#[derive(Clone, Debug, Default)]
+pub struct Door {
+    /// The listener's name.
+    pub name: String,
+    /// Whose `Forwarded` and `X-Forwarded-For` are believed.
+    pub trusted: Vec<IpNet>,
+    /// Whether clients come over TLS.
+    pub tls: bool,
+}
+
+/// Cuts one exchange so that the client sees a truncation.
+#[derive(Clone)]
+pub struct Cutter(pub(super) Option<Arc<ConnState>>);
+
+impl Cutter {
+    /// On HTTP/1: the connection ends once everything before was written. False on HTTP/2, where the stream is reset.
+    pub(super) fn cut_when_flushed(&self) -> bool {
+        match &self.0 {
+            Some(connection) if !connection.is_http2() => {
+                connection.cut();
+                true
+            }
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Routes: which upstream, policy and fail modes an exchange meets, by method, host and path.
+
+use std::sync::Arc;
+
+use http::Method;
+
+use super::fail::{Fail, FailModes};
+use super::upstream::Upstream;
+
+/// `[METHOD ]host/path`, as written in `match`; the host may be `*`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pattern {
+    method: Option<Method>,
+    /// `None` matches any host.
+    host: Option<String>,
+    /// Begins with `/`; matches whole segments.
+    path: String,
+}
+
+impl Pattern {
+    /// Reads a pattern; the error says what is wrong with it.
+    ///
+    /// # Errors
+    /// When the text is no pattern.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        let (method, rest) = match text.split_once(' ') {
+            Some((method, rest)) => {
+                let method = Method::from_bytes(method.as_bytes()).map_err(|_| "this is no method")?;
+                (Some(method), rest.trim())
+            }
+            None => (None, text),
+        };
+        let Some(slash) = rest.find('/') else { return Err("a route has a path: example.com/") };
+        let (host, path) = rest.split_at(slash);
+        if !is_plain(path) {
+            return Err("a path without `//`, `.`, `..` and escapes of them");
+        }
+        let host = match host {
+            "" | "*" => None,
+            host => Some(host.to_ascii_lowercase()),
+        };
+        Ok(Self { method, host, path: path.to_owned() })
+    }
+
+    /// How specific the match is, or `None`: the largest wins.
+    fn rank(&self, method: &Method, host: &str, path: &str) -> Option<(bool, usize, bool)> {
+        let method_fits = self.method.as_ref().is_none_or(|wanted| wanted == method);
+        let host_fits = self.host.as_deref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(host));
+        let fits = method_fits && host_fits && self.is_path_of(path);
+        fits.then_some((self.host.is_some(), self.path.len(), self.method.is_some()))
+    }
+
+    fn is_path_of(&self, path: &str) -> bool {
+        let Some(rest) = path.strip_prefix(self.path.as_str()) else { return false };
+        rest.is_empty() || self.path.ends_with('/') || rest.starts_with('/')
+    }
+}
+
+/// `METHOD /path`, as written in `reads`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadPattern {
+    /// The method that is safe here.
+    pub method: Method,
+    /// The path.
+    pub path: String,
+}
+
+/// One route as meant.
+pub struct Route {
+    /// What `match` says; the label in metrics.
+    pub name: String,
+    /// What it matches.
+    pub pattern: Pattern,
+    /// Where it leads.
+    pub upstream: Arc<Upstream>,
+    /// Requests that read although their method does not say so.
+    pub reads: Vec<ReadPattern>,
+    /// The fail mode where `fail_on` says nothing.
+    pub fail: Fail,
+    /// Fail modes by reason.
+    pub fail_on: FailModes,
+    /// Whether it is declared public or has an allowance: an ambiguous path never meets it.
+    pub lenient: bool,
+}
+
+/// The route of a request and its number: the most specific, in the order host, path, method.
+pub fn find<'r>(routes: &'r [Route], method: &Method, host: &str, path: &str) -> Option<(usize, &'r Route)> {
+    let plain = is_plain(path);
+    let host = host.rsplit_once(':').map_or(host, |(name, port)| {
+        if port.bytes().all(|byte| byte.is_ascii_digit()) { name } else { host }
+    });
+    let candidates = routes.iter().enumerate().filter(|(_, route)| plain || !route.lenient);
+    let ranked = candidates.filter_map(|(at, route)| Some((route.pattern.rank(method, host, path)?, at, route)));
+    // Of equals the first of the configuration wins.
+    let best = ranked.max_by_key(|(rank, at, _)| (*rank, std::cmp::Reverse(*at)));
+    best.map(|(_, at, route)| (at, route))
+}
+
+/// Whether every reader takes a path for the same: no dot segments, doubled slashes, backslashes or escapes of them.
+fn is_plain(path: &str) -> bool {
+    let path = path.split('?').next().unwrap_or(path);
+    let lower = path.to_ascii_lowercase();
+    let dots = lower.split('/').any(|segment| {
+        let segment = segment.split(';').next().unwrap_or(segment);
+        segment == "." || segment == ".."
+    });
+    !dots && !["//", "\\", "%2e", "%2f", "%5c", "%00", "%25"].iter().any(|odd| lower.contains(odd))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_most_specific_pattern_wins() {
+        let rank = |pattern: &str, path: &str| {
+            Pattern::parse(pattern).unwrap().rank(&Method::GET, "shop.example", path)
+        };
+        assert!(rank("shop.example/stores", "/stores/1") > rank("shop.example/", "/stores/1"));
+        assert!(rank("shop.example/", "/x") > rank("*/x", "/x"));
+        assert!(rank("GET shop.example/x", "/x") > rank("shop.example/x", "/x"));
+        assert_eq!(rank("POST shop.example/x", "/x"), None);
+        assert_eq!(rank("shop.example/stores", "/storesecret"), None);
+        assert_eq!(rank("other.example/", "/"), None);
+    }
+
+    #[test]
+    fn ambiguous_paths_are_known() {
+        for (path, plain) in [
+            ("/stores/1?x=..", true),
+            ("/stores/../customers", false),
+            ("/stores/%2e%2E/customers", false),
+            ("/stores//x", false),
+            ("/stores/..;/customers", false),
+            ("/stores\\x", false),
+            ("/a.b/c..d", true),
+        ] {
+            assert_eq!(is_plain(path), plain, "{path}");
+        }
+    }
+}
