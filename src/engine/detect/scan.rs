@@ -99,19 +99,18 @@ impl Scan<'_> {
                 .take_while(|byte| byte.is_ascii_digit())
                 .count();
             next = first + len;
-            let previous = before(self.haystack, first);
-            if previous.is_ascii_alphabetic() {
-                if numbers && len >= 2 {
-                    self.offer(Builtin::Iban, matcher::iban(self.haystack, first));
-                }
-            } else if len <= DIGITS_MAX {
-                self.group(first, next, previous, numbers, high);
+            let behind_letter = before(self.haystack, first).is_ascii_alphabetic();
+            if behind_letter && numbers && len >= 2 {
+                self.offer(Builtin::Iban, matcher::iban(self.haystack, first));
+            } else if !behind_letter && len <= DIGITS_MAX {
+                self.group(first, next, numbers, high);
             }
         }
     }
 
     /// One group of digits, `first..end`, that no letter precedes.
-    fn group(&mut self, first: usize, end: usize, previous: u8, numbers: bool, high: bool) {
+    fn group(&mut self, first: usize, end: usize, numbers: bool, high: bool) {
+        let previous = before(self.haystack, first);
         if high && (previous == b' ' || !previous.is_ascii()) {
             self.offer(Builtin::AddressKr, matcher::address_kr(self.haystack, first));
         }

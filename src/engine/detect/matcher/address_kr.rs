@@ -258,10 +258,10 @@ mod tests {
             ("바다로 3개", None),
         ];
         for (text, expected) in rows {
-            let firsts = (0..text.len()).filter(|index| {
+            let mut firsts = (0..text.len()).filter(|index| {
                 at(text.as_bytes(), *index).is_ascii_digit() && !before(text.as_bytes(), *index).is_ascii_digit()
             });
-            let found = firsts.filter_map(|first| find(text.as_bytes(), first)).next();
+            let found = firsts.find_map(|first| find(text.as_bytes(), first));
             let found = found.map(|found| (text.get(found.start..found.end).expect("whole letters"), found.weak));
             assert_eq!(found, *expected, "{text}");
         }
