@@ -7,8 +7,6 @@ use super::Candidate;
 /// Sixteen digits, and what schemes have that allow more.
 const SIXTEEN: &[usize] = &[16];
 const SIXTEEN_UP: &[usize] = &[16, 17, 18, 19];
-/// Diners Club's fourteen, and what it allows besides.
-const FOURTEEN_UP: &[usize] = &[14, 16, 17, 18, 19];
 /// What Maestro allows, from thirteen on.
 const THIRTEEN_UP: &[usize] = &[13, 14, 15, 16, 17, 18, 19];
 
@@ -17,13 +15,13 @@ const THIRTEEN_UP: &[usize] = &[13, 14, 15, 16, 17, 18, 19];
 const ISSUERS: [(u32, u32, &[usize], bool); 20] = [
     (220_000, 220_499, SIXTEEN, false),       // Mir
     (222_100, 272_099, SIXTEEN, false),       // Mastercard
-    (300_000, 305_999, FOURTEEN_UP, false),   // Diners Club
-    (309_500, 309_599, FOURTEEN_UP, false),   // Diners Club
+    (300_000, 305_999, &[14], false),         // Diners Club
+    (309_500, 309_599, &[14], false),         // Diners Club
     (340_000, 349_999, &[15], false),         // American Express
     (352_800, 358_999, SIXTEEN_UP, false),    // JCB
-    (360_000, 369_999, FOURTEEN_UP, false),   // Diners Club
+    (360_000, 369_999, &[14], false),         // Diners Club
     (370_000, 379_999, &[15], false),         // American Express
-    (380_000, 399_999, SIXTEEN_UP, false),    // Diners Club
+    (380_000, 399_999, &[14], false),         // Diners Club
     (400_000, 499_999, &[13, 16, 19], false), // Visa
     (500_000, 509_999, THIRTEEN_UP, true),    // Maestro, RuPay, Elo
     (510_000, 559_999, SIXTEEN, false),       // Mastercard
@@ -47,7 +45,7 @@ const GROUPINGS: [&[usize]; 6] = [
     &[6, 13],
 ];
 
-/// The card at the beginning of `number`. Bare digits are weak in a numeric cell, and where they are not 14 to 16.
+/// The card at the beginning of `number`. Other lengths than 14 to 16 are weak, and so are bare digits in a numeric cell.
 pub(in crate::engine::detect) fn find(number: &Number<'_>, numeric_cell: bool) -> Option<Candidate> {
     if number.lead == Lead::Plus {
         return None;
@@ -58,7 +56,7 @@ pub(in crate::engine::detect) fn find(number: &Number<'_>, numeric_cell: bool) -
     } else {
         grouped(number)?
     };
-    let odd = bare >= 13 && (numeric_cell || !matches!(bare, 14..=16));
+    let odd = !matches!(shape.digits.len(), 14..=16) || (bare >= 13 && numeric_cell);
     let weak = issuer(shape.digits)? || odd;
     Some(Candidate {
         start: number.start(),
@@ -70,7 +68,7 @@ pub(in crate::engine::detect) fn find(number: &Number<'_>, numeric_cell: bool) -
 
 /// The longest grouping that fits, with the same hyphen or blank everywhere.
 fn grouped<'n>(number: &'n Number<'_>) -> Option<super::super::number::Shape<'n>> {
-    if !matches!(number.first_len(), 4 | 6) {
+    if number.first_len() != 4 {
         return None;
     }
     let fits = |lens: &&[usize]| {
@@ -86,7 +84,9 @@ fn grouped<'n>(number: &'n Number<'_>) -> Option<super::super::number::Shape<'n>
 
 /// Whether the issuer's range needs a context word; `None` if no issuer has this range and length.
 fn issuer(digits: &[u8]) -> Option<bool> {
-    let head = digits.first_chunk::<6>()?;
+    let head = digits
+        .first_chunk::<6>()
+        .filter(|head| matches!(head, [b'2'..=b'6' | b'9', ..]))?;
     let head = head.iter().fold(0, |value, digit| value * 10 + u32::from(digit - b'0'));
     ISSUERS
         .iter()
