@@ -47,6 +47,9 @@ fn street_end(haystack: &[u8], mut index: usize) -> Option<usize> {
             break;
         };
         index = next;
+        if count == 0 && !word.iter().any(u8::is_ascii_alphabetic) {
+            return None;
+        }
         if count > 0 && is_listed(&SUFFIXES, word) {
             end = Some(index + usize::from(at(haystack, index) == b'.'));
         }
