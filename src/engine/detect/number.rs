@@ -11,6 +11,8 @@ use super::bytes::{at, before, is_word};
 
 /// No identifier has more digits (a payment card has 19).
 pub(super) const DIGITS_MAX: usize = 19;
+/// No identifier is written in one piece of fewer digits.
+const BARE_DIGITS_MIN: usize = 9;
 /// No identifier is written in more groups (`+33 6 12 34 56 78` has 6, one more for an odd grouping).
 const GROUPS_MAX: usize = 8;
 
@@ -42,11 +44,11 @@ pub(super) enum Gap {
 #[derive(Clone, Copy, Default)]
 struct Group {
     /// Digits of this group.
-    len: usize,
+    len: u8,
     /// Digits of this group and those before it; <= `DIGITS_MAX`.
-    total: usize,
-    /// Where it ends in the haystack.
-    end: usize,
+    total: u8,
+    /// Where it ends, counted from the first digit.
+    end: u8,
     /// What stands before it; meaningless for the first.
     gap: Gap,
 }
@@ -84,36 +86,35 @@ impl<'h> Number<'h> {
             groups: [Group::default(); GROUPS_MAX],
             count: 0,
         };
-        let (mut next, mut total, mut gap) = (first, 0, Gap::default());
+        let (mut total, mut offset, mut gap) = (0, 0, Gap::default());
         while number.count < GROUPS_MAX {
-            let rest = haystack.get(next..).unwrap_or_default();
-            let len = rest
-                .iter()
-                .take(DIGITS_MAX + 1)
-                .take_while(|byte| byte.is_ascii_digit())
-                .count();
-            let (Some(source), Some(target)) = (rest.get(..len), number.digits.get_mut(total..total + len)) else {
+            let Some(len) = number.copy_digits(offset, total) else {
                 break;
             };
-            target.copy_from_slice(source);
-            total += len;
-            next += len;
+            (total, offset) = (total + len, offset + len);
+            let end = offset;
             if let Some(group) = number.groups.get_mut(number.count) {
-                *group = Group {
-                    len,
-                    total,
-                    end: next,
-                    gap,
-                };
+                *group = Group { len, total, end, gap };
             }
             number.count += 1;
-            let Some((kind, width)) = gap_at(haystack, next) else {
+            let Some((kind, width)) = gap_at(haystack, first + usize::from(offset)) else {
                 break;
             };
             gap = kind;
-            next += width;
+            offset += width;
         }
         (number.count > 0).then_some(number)
+    }
+
+    /// Copies the group of digits `offset` bytes behind the first digit, and says how many it has; `total` are there
+    /// already. `None` if there is no room for them.
+    fn copy_digits(&mut self, offset: u8, total: u8) -> Option<u8> {
+        let mut len = 0;
+        while let digit @ b'0'..=b'9' = at(self.haystack, self.first + usize::from(offset + len)) {
+            *self.digits.get_mut(usize::from(total + len))? = digit;
+            len += 1;
+        }
+        Some(len)
     }
 
     /// The first byte, with a plus sign, or with a parenthesis that is closed behind the first group.
@@ -129,21 +130,25 @@ impl<'h> Number<'h> {
 
     /// Digits of the first group.
     pub(super) fn first_len(&self) -> usize {
-        self.groups.first().map_or(0, |group| group.len)
+        self.groups.first().map_or(0, |group| usize::from(group.len))
     }
 
     /// The first `lens.len()` groups, if they are of these lengths and a boundary follows.
     pub(super) fn shape(&self, lens: &[usize]) -> Option<Shape<'_>> {
         let groups = self.groups.get(..self.count)?.get(..lens.len())?;
-        let fits = groups.iter().zip(lens).all(|(group, len)| group.len == *len);
+        let fits = groups
+            .iter()
+            .zip(lens)
+            .all(|(group, len)| usize::from(group.len) == *len);
         if fits { self.prefix(lens.len()) } else { None }
     }
 
     /// The first `count` groups, whatever their lengths, if a boundary follows.
     pub(super) fn prefix(&self, count: usize) -> Option<Shape<'_>> {
         let last = self.groups.get(..self.count)?.get(count.checked_sub(1)?)?;
-        let digits = self.digits.get(..last.total)?;
-        ends(self.haystack, last.end).then_some(Shape { digits, end: last.end })
+        let digits = self.digits.get(..usize::from(last.total))?;
+        let end = self.first + usize::from(last.end);
+        ends(self.haystack, end).then_some(Shape { digits, end })
     }
 
     /// The gap before group `index` (from 1).
@@ -161,6 +166,27 @@ impl<'h> Number<'h> {
             .skip(1)
             .all(|index| self.gap(index) == Some(first))
             .then_some(first)
+    }
+}
+
+/// Whether any shape begins like the group of digits `first..end`: a look at its length and at the next group's, which
+/// spares reading most dates, times, prices and counters.
+pub(super) fn is_promising(haystack: &[u8], first: usize, end: usize) -> bool {
+    let len = end - first;
+    if before(haystack, first) == b'+' || len >= BARE_DIGITS_MIN {
+        return len <= DIGITS_MAX;
+    }
+    let Some((_, width)) = gap_at(haystack, end) else {
+        return false;
+    };
+    let next_has = |digits: usize| at(haystack, end + usize::from(width) + digits - 1).is_ascii_digit();
+    match len {
+        1 => at(haystack, first) == b'1' && next_has(3),
+        2 => at(haystack, first) == b'0' && next_has(3),
+        3 => next_has(2),
+        4 => next_has(3),
+        6 => next_has(7),
+        _ => false,
     }
 }
 
@@ -190,7 +216,7 @@ fn ends(haystack: &[u8], end: usize) -> bool {
 }
 
 /// The gap at `index` and its width, if a digit follows it.
-fn gap_at(haystack: &[u8], index: usize) -> Option<(Gap, usize)> {
+fn gap_at(haystack: &[u8], index: usize) -> Option<(Gap, u8)> {
     let (first, second) = (at(haystack, index), at(haystack, index + 1));
     let (gap, width) = match (first, second) {
         (b'-', _) => (Gap::Hyphen, 1),
@@ -200,7 +226,9 @@ fn gap_at(haystack: &[u8], index: usize) -> Option<(Gap, usize)> {
         (b' ', _) => (Gap::Blank, 1),
         _ => return None,
     };
-    at(haystack, index + width).is_ascii_digit().then_some((gap, width))
+    at(haystack, index + usize::from(width))
+        .is_ascii_digit()
+        .then_some((gap, width))
 }
 
 #[cfg(test)]
@@ -225,6 +253,26 @@ mod tests {
             let number = Number::read(text.as_bytes(), *first);
             let shape = number.as_ref().and_then(|number| number.shape(lens));
             assert_eq!(shape.map(|shape| shape.digits), expected.map(str::as_bytes), "{text}");
+        }
+    }
+
+    #[test]
+    fn dates_and_times_are_not_worth_reading() {
+        let rows = [
+            ("2024-01-02", false),
+            ("04:05", false),
+            ("12.50", false),
+            ("123.4", false),
+            ("4111 1111", true),
+            ("900101-1234568", true),
+            ("1-212-555-0123", true),
+            ("02-555-0123", true),
+            ("123456789", true),
+            ("12345678901234567890", false),
+        ];
+        for (text, expected) in rows {
+            let end = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
+            assert_eq!(is_promising(text.as_bytes(), 0, end), expected, "{text}");
         }
     }
 

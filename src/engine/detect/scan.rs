@@ -16,7 +16,7 @@ use std::ops::Range;
 use super::bytes::{Census, at, before};
 use super::context::{LOOK_BACK_BYTES_MAX, Signs};
 use super::matcher::{self, Builtin, Candidate};
-use super::number::{DIGITS_MAX, Number};
+use super::number::{Lead, Number, is_promising};
 use super::{Context, Finding, RuleId, RuleSet, Span, lane};
 
 /// Fewer digits than any number that is looked for has: a cell with fewer and no `@` can only hold a street address.
@@ -85,52 +85,65 @@ impl Scan<'_> {
 
     /// Everything that hangs on digits: every group of them.
     fn digits(&mut self, reach: &Range<usize>, numbers: bool, high: bool) {
-        let text = self.haystack.get(..reach.end).unwrap_or_default();
-        let mut next = reach.start;
-        while let Some(skip) = text
-            .get(next..)
-            .and_then(|rest| rest.iter().position(u8::is_ascii_digit))
-        {
-            let first = next + skip;
-            let len = text
-                .get(first..)
-                .unwrap_or_default()
-                .iter()
-                .take_while(|byte| byte.is_ascii_digit())
-                .count();
-            next = first + len;
-            let previous = before(self.haystack, first);
-            if previous.is_ascii_alphabetic() {
-                if numbers && len >= 2 {
-                    self.offer(Builtin::Iban, matcher::iban(self.haystack, first));
-                }
-            } else if len <= DIGITS_MAX {
-                self.group(first, next, previous, numbers, high);
+        let text = self.haystack.get(reach.clone()).unwrap_or_default();
+        let (mut first, mut inside) = (reach.start, false);
+        for (index, byte) in (reach.start..).zip(text) {
+            if byte.is_ascii_digit() == inside {
+                continue;
             }
+            if inside {
+                self.group(first, index, numbers, high);
+            }
+            first = index;
+            inside = !inside;
+        }
+        if inside {
+            self.group(first, reach.end, numbers, high);
         }
     }
 
-    /// One group of digits, `first..end`, that no letter precedes.
-    fn group(&mut self, first: usize, end: usize, previous: u8, numbers: bool, high: bool) {
+    /// One group of digits, `first..end`.
+    fn group(&mut self, first: usize, end: usize, numbers: bool, high: bool) {
+        let previous = before(self.haystack, first);
+        if previous.is_ascii_alphabetic() {
+            if numbers && end - first >= 2 && before(self.haystack, first - 1).is_ascii_alphabetic() {
+                self.offer(Builtin::Iban, matcher::iban(self.haystack, first));
+            }
+            return;
+        }
         if high && (previous == b' ' || !previous.is_ascii()) {
             self.offer(Builtin::AddressKr, matcher::address_kr(self.haystack, first));
         }
         if at(self.haystack, end) == b' ' {
             self.offer(Builtin::AddressUs, matcher::address_us(self.haystack, first));
         }
-        if !numbers {
+        if !numbers || !is_promising(self.haystack, first, end) {
             return;
         }
         let Some(number) = Number::read(self.haystack, first) else {
             return;
         };
         let numeric = self.context.number;
-        self.offer(Builtin::PhoneE164, matcher::phone_e164(&number));
-        self.offer(Builtin::PhoneKr, matcher::phone_kr(&number, numeric));
-        self.offer(Builtin::PhoneUs, matcher::phone_us(&number));
-        self.offer(Builtin::Rrn, matcher::rrn(&number));
-        self.offer(Builtin::Ssn, matcher::ssn(&number));
-        self.offer(Builtin::Card, matcher::card(&number, numeric));
+        if number.lead == Lead::Plus {
+            self.offer(Builtin::PhoneE164, matcher::phone_e164(&number));
+            return;
+        }
+        let len = number.first_len();
+        if matches!(len, 2..=4 | 9..=12) {
+            self.offer(Builtin::PhoneKr, matcher::phone_kr(&number, numeric));
+        }
+        if matches!(len, 1 | 3 | 10 | 11) {
+            self.offer(Builtin::PhoneUs, matcher::phone_us(&number));
+        }
+        if matches!(len, 6 | 13) {
+            self.offer(Builtin::Rrn, matcher::rrn(&number));
+        }
+        if matches!(len, 3 | 9) {
+            self.offer(Builtin::Ssn, matcher::ssn(&number));
+        }
+        if matches!(len, 4 | 13..) {
+            self.offer(Builtin::Card, matcher::card(&number, numeric));
+        }
     }
 
     /// A match of the operator's own expression.
@@ -209,30 +222,31 @@ impl Scan<'_> {
 
 /// Orders the findings from `first_new` on, keeps one of those that overlap, and drops those that begin outside `within`.
 fn settle(set: &RuleSet, first_new: usize, within: &Range<usize>, found: &mut Vec<Finding>) {
-    if let Some(new) = found.get_mut(first_new..)
-        && new.len() > 1
-    {
-        new.sort_by_key(|finding| finding.span.start);
-        let mut winners = first_new;
-        for index in first_new + 1..found.len() {
-            let (Some(winner), Some(next)) = (found.get(winners), found.get(index)) else {
-                break;
-            };
-            if next.span.start >= winner.span.end {
-                winners += 1;
-                found.swap(winners, index);
-            } else if rank(set, next) > rank(set, winner) {
-                found.swap(winners, index);
-            }
+    let Some(new) = found.get_mut(first_new..).filter(|new| !new.is_empty()) else {
+        return;
+    };
+    new.sort_by_key(|finding| finding.span.start);
+    let mut winner = 0;
+    for index in 1..new.len() {
+        let (Some(last), Some(next)) = (new.get(winner), new.get(index)) else {
+            break;
+        };
+        if next.span.start >= last.span.end {
+            winner += 1;
+            new.swap(winner, index);
+        } else if rank(set, next) > rank(set, last) {
+            new.swap(winner, index);
         }
-        found.truncate(winners + 1);
     }
-    let inside = |finding: &Finding| usize::try_from(finding.span.start).is_ok_and(|start| within.contains(&start));
-    let mut index = 0;
-    found.retain(|finding| {
-        index += 1;
-        index <= first_new || inside(finding)
-    });
+    let starts_before = |new: &[Finding], bound: usize| {
+        new.iter()
+            .take_while(|finding| finding.span.start < bound as u64)
+            .count()
+    };
+    let winners = new.get(..=winner).unwrap_or_default();
+    let (skipped, kept) = (starts_before(winners, within.start), starts_before(winners, within.end));
+    found.truncate(first_new + kept);
+    found.drain(first_new..first_new + skipped.min(kept));
 }
 
 /// Of two findings that overlap the greater wins: the surer, then the longer; the earlier if neither is.

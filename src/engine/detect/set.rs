@@ -50,6 +50,18 @@ pub struct RuleSource {
 }
 
 /// All rules, compiled; immutable and shared.
+///
+/// ```
+/// use tidegate::engine::detect::{Context, RuleSet};
+///
+/// let rules = RuleSet::builtin();
+/// let cell = "문의: kim@example.com입니다".as_bytes();
+/// let mut found = Vec::new();
+/// rules.scan(cell, 0..cell.len(), Context::default(), &mut found);
+/// assert_eq!(found.len(), 1);
+/// assert_eq!(rules.class_name(found[0].class), "email");
+/// assert_eq!(found[0].normal.as_bytes(), b"kim@example.com");
+/// ```
 pub struct RuleSet {
     pub(super) rules: Vec<Rule>,
     /// The class of each rule, in the order of `rules`.

@@ -77,6 +77,9 @@ pub(super) fn parse(file: &str, text: &str) -> Result<Vec<RuleSyntax>, Problem> 
 }
 
 /// The JSON Schema of a rule file, as `rules/schema.json` holds it: pretty, with a last newline.
+///
+/// # Panics
+/// Never: a schema is a JSON value.
 pub fn schema() -> String {
     let schema = schemars::schema_for!(RuleFileSyntax);
     let mut text = serde_json::to_string_pretty(&schema).expect("a schema is a JSON value");

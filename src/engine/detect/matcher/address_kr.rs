@@ -1,7 +1,8 @@
-//! Korean street addresses, first version: by road (`서울특별시 강남구 테헤란로 152`) and by lot (`서울 강남구 역삼동 737-1`).
+//! Korean street addresses, first version: by road (`서울특별시 강남구 테헤란로 152`), by lot (`서울 강남구 역삼동 737-1`) and by
+//! apartment block (`경기 수원시 영통동 자이 106동 1701호`).
 //!
-//! The trigger is a number behind `로`, `길` or, for lots, `동`, `리`, `가`; the districts are looked for before it and the
-//! building's details behind it. A road or a lot with no district before it is weak.
+//! The trigger is a number behind `로`, `길` or, for lots, `동`, `리`, `가`, or that of a block with a room behind it; the
+//! districts are looked for before it and the building's details behind it. A road with no district before it is weak.
 
 use super::super::bytes::{at, before, is_word};
 use super::{Candidate, address_key};
@@ -15,6 +16,8 @@ const DISTRICTS_MAX: usize = 4;
 const HOUSE_DIGITS_MAX: usize = 5;
 /// Details behind the number: `101동`, `1203호`, `3층`, `(역삼동)`.
 const DETAILS_MAX: usize = 4;
+/// Words of a building's name, between the district or road and the block.
+const BUILDING_WORDS_MAX: usize = 3;
 /// Bytes inside parentheses.
 const PAREN_BYTES_MAX: usize = 60;
 
@@ -56,8 +59,13 @@ enum Kind {
     Lot,
 }
 
-/// The address whose house or lot number begins at `first`.
+/// The address whose house, lot or block number begins at `first`.
 pub(in crate::engine::detect) fn find(haystack: &[u8], first: usize) -> Option<Candidate> {
+    by_number(haystack, first).or_else(|| by_block(haystack, first))
+}
+
+/// `테헤란로 152`, `역삼동 737-1`: a number directly behind the name of a road or a lot's district.
+fn by_number(haystack: &[u8], first: usize) -> Option<Candidate> {
     let name_end = first - usize::from(before(haystack, first) == b' ');
     let kind = kind(haystack, name_end)?;
     let number = number_end(haystack, first)?;
@@ -79,6 +87,32 @@ pub(in crate::engine::detect) fn find(haystack: &[u8], first: usize) -> Option<C
         normal: address_key(text),
         weak,
     })
+}
+
+/// `영통동 자이 9단지 106동 1701호`: a block and a room, and a district or a road a few words before them.
+fn by_block(haystack: &[u8], first: usize) -> Option<Candidate> {
+    let block = unit_end(haystack, first, &["동"])?;
+    let end = unit_end(haystack, block + usize::from(at(haystack, block) == b' '), &["호"])?;
+    let mut next = first;
+    for _ in 0..=BUILDING_WORDS_MAX {
+        let word_end = previous_word_end(haystack, next)?;
+        let name = word_start(haystack, word_end);
+        let word = haystack
+            .get(name..word_end)
+            .and_then(|word| std::str::from_utf8(word).ok())?;
+        let start = districts_start(haystack, name);
+        if start < name && kind(haystack, word_end).is_some_and(|kind| is_name(word, kind)) {
+            let text = haystack.get(start..end)?;
+            return Some(Candidate {
+                start,
+                end,
+                normal: address_key(text),
+                weak: false,
+            });
+        }
+        next = name;
+    }
+    None
 }
 
 /// What the word that ends at `end` is by its last syllable.
@@ -156,10 +190,8 @@ fn is_name(word: &str, kind: Kind) -> bool {
 fn districts_start(haystack: &[u8], name: usize) -> usize {
     let mut start = name;
     for _ in 0..DISTRICTS_MAX {
-        let end = match (before(haystack, start), before(haystack, start.saturating_sub(1))) {
-            (b' ', b',') => start.saturating_sub(2),
-            (b' ', _) => start - 1,
-            _ => break,
+        let Some(end) = previous_word_end(haystack, start) else {
+            break;
         };
         let word_start = word_start(haystack, end);
         let word = haystack
@@ -172,6 +204,12 @@ fn districts_start(haystack: &[u8], name: usize) -> usize {
         start = word_start;
     }
     start
+}
+
+/// Where the word before `start` ends, if a blank or a comma and a blank stand between them.
+fn previous_word_end(haystack: &[u8], start: usize) -> Option<usize> {
+    let blank = start.checked_sub(1).filter(|blank| at(haystack, *blank) == b' ')?;
+    Some(blank - usize::from(before(haystack, blank) == b','))
 }
 
 fn is_district(word: &str) -> bool {
@@ -197,6 +235,11 @@ fn details_end(haystack: &[u8], index: usize) -> (usize, bool) {
 
 /// The end of `101동`, `1203호`, `B1층`, `12번지`.
 fn room_end(haystack: &[u8], index: usize) -> Option<usize> {
+    unit_end(haystack, index, &["동", "호", "층", "번지"])
+}
+
+/// The end of a number with one of `units` behind it.
+fn unit_end(haystack: &[u8], index: usize, units: &[&str]) -> Option<usize> {
     let rest = haystack.get(index..)?;
     let len = rest
         .iter()
@@ -204,9 +247,7 @@ fn room_end(haystack: &[u8], index: usize) -> Option<usize> {
         .take_while(|byte| byte.is_ascii_alphanumeric())
         .count();
     let (number, behind) = rest.split_at_checked(len)?;
-    let unit = ["동", "호", "층", "번지"]
-        .iter()
-        .find(|unit| behind.starts_with(unit.as_bytes()))?;
+    let unit = units.iter().find(|unit| behind.starts_with(unit.as_bytes()))?;
     number
         .iter()
         .any(u8::is_ascii_digit)
@@ -250,7 +291,16 @@ mod tests {
             ),
             ("세종대로 110", Some(("세종대로 110", true))),
             ("역삼동 737-1", None),
+            (
+                "(49050) 부산 사하구 괴정동 이편한세상3차, 109동 303호",
+                Some(("부산 사하구 괴정동 이편한세상3차, 109동 303호", false)),
+            ),
+            (
+                "경기 수원시 영통구 영통동 자이 9단지 106동 1701호로",
+                Some(("경기 수원시 영통구 영통동 자이 9단지 106동 1701호", false)),
+            ),
             ("101동 1203호", None),
+            ("우리 집은 자이 101동 1203호", None),
             ("사과 바로 3개", None),
             ("서울시 새로 3명", None),
             ("경쟁으로 30", None),
@@ -258,10 +308,10 @@ mod tests {
             ("바다로 3개", None),
         ];
         for (text, expected) in rows {
-            let firsts = (0..text.len()).filter(|index| {
+            let mut firsts = (0..text.len()).filter(|index| {
                 at(text.as_bytes(), *index).is_ascii_digit() && !before(text.as_bytes(), *index).is_ascii_digit()
             });
-            let found = firsts.filter_map(|first| find(text.as_bytes(), first)).next();
+            let found = firsts.find_map(|first| find(text.as_bytes(), first));
             let found = found.map(|found| (text.get(found.start..found.end).expect("whole letters"), found.weak));
             assert_eq!(found, *expected, "{text}");
         }

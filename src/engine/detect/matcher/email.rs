@@ -82,13 +82,13 @@ fn domain_end(haystack: &[u8], start: usize) -> Option<usize> {
         .count();
     let domain = walked.get(..kept)?;
     let mut labels = domain.rsplit(|byte| *byte == b'.');
-    let top = labels.next().filter(|top| is_top_level(top))?;
+    labels.next().filter(|top| is_top_level(top))?;
     let mut names = labels.peekable();
-    let named = names.peek().is_some() && names.all(is_label);
+    let qualified = names.peek().is_some() && names.all(is_label);
     let (next, after) = (at(haystack, start + kept), at(haystack, start + kept + 1));
     // `scp user@host.name:file` and a second `@` are no addresses; `address:password` of a dump is.
     let broken = next == b'@' || (next == b'_' && after.is_ascii_alphanumeric());
-    (named && !broken && !top.is_empty()).then_some(start + kept)
+    (qualified && !broken).then_some(start + kept)
 }
 
 fn is_label(label: &[u8]) -> bool {

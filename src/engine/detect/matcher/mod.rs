@@ -9,6 +9,7 @@ mod phone;
 mod plan;
 mod rrn;
 mod ssn;
+mod usps;
 
 use super::hint::Named;
 use super::{Category, Normal};
