@@ -177,12 +177,11 @@ mod tests {
         ];
         for (peer, classic, standard, client) in cases {
             let mut headers = HeaderMap::new();
-            classic
-                .iter()
-                .for_each(|value| drop(headers.append("x-forwarded-for", value.parse().expect("a value"))));
-            standard
-                .iter()
-                .for_each(|value| drop(headers.append(FORWARDED, value.parse().expect("a value"))));
+            for (name, values) in [("x-forwarded-for", classic), ("forwarded", standard)] {
+                for value in *values {
+                    headers.append(name, value.parse().expect("a value"));
+                }
+            }
             let found = client_address(&headers, peer.parse().expect("an address"), &trusted);
             assert_eq!(found.to_string(), *client, "peer {peer}, {classic:?}, {standard:?}");
         }

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 
 use super::address::client_address;
 use super::group::{Group, Groups};
-use super::memory::{Births, Fingerprint, VerifiedTokens, credential_hash, fingerprint};
+use super::memory::{Births, Fingerprint, VerifiedTokens, credential_hash, fingerprint, stable_part};
 use super::source::{Place, Source};
 use super::token::{Issuer, Verified, joined, verify};
 use super::{Actor, Provenance};
@@ -106,7 +106,7 @@ impl Identity {
             let provenance = self.provenance(&fingerprint(&hash));
             let listed = self.groups.listed.get(&hash);
             (is_alone || provenance == Provenance::Issued).then(|| Evidence {
-                session: joined(&[source.label.as_bytes(), value]),
+                session: joined(&[source.label.as_bytes(), stable_part(value)]),
                 principal: listed.map(|listed| Arc::clone(&listed.principal)),
                 group: listed.map(|listed| Arc::clone(&listed.group)),
                 provenance,

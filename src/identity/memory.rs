@@ -14,10 +14,15 @@ pub(super) type Fingerprint = [u8; 16];
 /// Tokens are spread over this many locks.
 const SHARDS: usize = 16;
 
-/// The fingerprint of a credential, for births and listed keys. Of something in the form of a JWT only the signing
-/// input counts (RFC 7515, section 5.1): the signature is malleable, so a copy with another one is the same token.
+/// The hash of a credential, for births and listed keys.
 pub(super) fn credential_hash(key: &HashKey, value: &[u8]) -> [u8; 32] {
-    key.hash("tidegate credential 1", &[signing_input(value).unwrap_or(value)])
+    key.hash("tidegate credential 1", &[stable_part(value)])
+}
+
+/// The part of a credential that its bearer cannot vary. Of something in the form of a JWT only the signing input
+/// counts (RFC 7515, section 5.1): the signature is malleable, so a copy with another one is the same token.
+pub(super) fn stable_part(value: &[u8]) -> &[u8] {
+    signing_input(value).unwrap_or(value)
 }
 
 /// The first 16 bytes of a hash.
