@@ -1,5 +1,26 @@
 //! Who is asking: a request head becomes an [`Actor`], seen through several keys at once.
+//!
+//! The keys that a list of partners holds are made by `listed_key_hash`, under the hash key of this gateway; a file of
+//! them is worth nothing to a thief, and nothing to another gateway.
 
 mod actor;
+mod address;
+mod compile;
+mod group;
+mod identify;
+mod memory;
+mod settings;
+mod source;
+mod token;
+
+#[cfg(test)]
+mod tests;
 
 pub use actor::{Actor, Provenance};
+pub use address::{AddressKey, address_key, network_key, network_of};
+pub use compile::ReadFile;
+pub use group::Group;
+pub use identify::{Identity, listed_key_hash};
+pub use settings::{GroupSettings, IssuerSettings, Settings};
+
+use identify::RouteMatch;

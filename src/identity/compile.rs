@@ -1,0 +1,319 @@
+//! From `[identity]` as written to an [`Identity`]; every problem is reported, not only the first.
+
+use std::io;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use http::Method;
+use toml::Spanned;
+
+use super::group::{Claim, Group, Groups};
+use super::memory::{Births, VerifiedTokens};
+use super::settings::{GroupSettings, IssuerSettings, Settings};
+use super::source::Source;
+use super::token::{Issuer, parse_algorithm, read_keys};
+use super::{Identity, RouteMatch};
+use crate::engine::problem::{Problem, Severity};
+use crate::engine::secret::HashKey;
+
+const SOURCES_MAX: usize = 16;
+const ISSUERS_MAX: usize = 16;
+const GROUPS_MAX: usize = 256;
+const ROUTES_MAX: usize = 256;
+const LEEWAY_S_MAX: u32 = 600;
+/// 50 million credentials are about 2 GB.
+const REMEMBERED_MAX: usize = 50_000_000;
+
+/// How a file of the configuration is read; relative paths are the caller's to resolve. Each file has a size limit of
+/// its own, checked after reading.
+pub type ReadFile<'a> = &'a dyn Fn(&Path) -> io::Result<Vec<u8>>;
+
+/// Problems found so far in one file.
+struct Problems<'a> {
+    file: &'a str,
+    found: Vec<Problem>,
+}
+
+impl Problems<'_> {
+    fn add(&mut self, code: &'static str, span: Range<usize>, message: impl Into<String>, help: Option<&str>) {
+        self.found.push(Problem {
+            code,
+            severity: Severity::Error,
+            file: self.file.to_owned(),
+            span: Some(span).filter(|span| !span.is_empty()),
+            message: message.into(),
+            help: help.map(str::to_owned),
+        });
+    }
+}
+
+impl Identity {
+    /// Compiles the settings. `file` is the configuration file that they stand in, for the problems.
+    ///
+    /// # Errors
+    ///
+    /// All problems: `I001` a source, `I002` something that is not in this version, `I003` an algorithm, `I004` a key
+    /// set, `I005` a group, `I006` a file of listed keys, `I007` a route, `I008` a number or a name outside its range.
+    pub fn compile(settings: &Settings, file: &str, key: HashKey, read: ReadFile<'_>) -> Result<Self, Vec<Problem>> {
+        let mut problems = Problems {
+            file,
+            found: Vec::new(),
+        };
+        let sources = sources(settings, &mut problems);
+        let issuers = issuers(settings, read, &mut problems);
+        let (groups, group_list) = groups(settings, read, &mut problems);
+        let in_issuers = |list: fn(&IssuerSettings) -> &[Spanned<String>]| settings.issuer.values().flat_map(list);
+        let logs_in_at = settings
+            .logs_in_at
+            .iter()
+            .chain(in_issuers(|issuer| &issuer.logs_in_at));
+        let logs_in_at = routes(logs_in_at, &mut problems);
+        let refreshes_at = settings
+            .refreshes_at
+            .iter()
+            .chain(in_issuers(|issuer| &issuer.refreshes_at));
+        routes(refreshes_at, &mut problems);
+        for (name, value) in [
+            ("issued_tokens_max", settings.issued_tokens_max),
+            ("verified_tokens_max", settings.verified_tokens_max),
+        ] {
+            if !(1..=REMEMBERED_MAX).contains(&value) {
+                problems.add(
+                    "I008",
+                    0..0,
+                    format!("`identity.{name}` is not within 1 and {REMEMBERED_MAX}"),
+                    None,
+                );
+            }
+        }
+        if !problems.found.is_empty() {
+            return Err(problems.found);
+        }
+        Ok(Self {
+            key,
+            sources,
+            issuers,
+            groups,
+            group_list,
+            logs_in_at,
+            births: Arc::new(Births::new(settings.issued_tokens_max)),
+            tokens: VerifiedTokens::new(settings.verified_tokens_max),
+        })
+    }
+}
+
+fn sources(settings: &Settings, problems: &mut Problems<'_>) -> Vec<Source> {
+    let mut sources: Vec<Source> = Vec::new();
+    for text in &settings.sources {
+        match Source::parse(text.get_ref()) {
+            Ok(source) if sources.contains(&source) => {
+                problems.add(
+                    "I001",
+                    text.span(),
+                    format!("the source `{}` is named twice", source.label),
+                    None,
+                );
+            }
+            Ok(source) => sources.push(source),
+            Err(message) => problems.add("I001", text.span(), message, None),
+        }
+    }
+    if let Some(text) = settings.sources.get(SOURCES_MAX) {
+        problems.add(
+            "I008",
+            text.span(),
+            format!("there are more than {SOURCES_MAX} sources"),
+            None,
+        );
+    }
+    if sources.iter().any(|source| source.is_token) && settings.issuer.is_empty() {
+        let span = settings.sources.first().map_or(0..0, Spanned::span);
+        let help = "add [identity.issuer.NAME] with jwks and algorithms";
+        problems.add(
+            "I001",
+            span,
+            "tokens are a source, but no issuer says how they are verified",
+            Some(help),
+        );
+    }
+    sources
+}
+
+fn issuers(settings: &Settings, read: ReadFile<'_>, problems: &mut Problems<'_>) -> Vec<Issuer> {
+    if settings.issuer.len() > ISSUERS_MAX {
+        problems.add("I008", 0..0, format!("there are more than {ISSUERS_MAX} issuers"), None);
+    }
+    settings
+        .issuer
+        .iter()
+        .filter_map(|(name, written)| issuer(name, written, read, problems))
+        .collect()
+}
+
+fn issuer(
+    name: &Spanned<String>,
+    written: &IssuerSettings,
+    read: ReadFile<'_>,
+    problems: &mut Problems<'_>,
+) -> Option<Issuer> {
+    let before = problems.found.len();
+    if !is_name(name.get_ref()) || name.get_ref() == "api-key" {
+        let help = "use small letters, digits, - and _; `api-key` is taken by listed keys";
+        problems.add(
+            "I008",
+            name.span(),
+            format!("`{name}` cannot name an issuer"),
+            Some(help),
+        );
+    }
+    let mut algorithms = Vec::new();
+    for algorithm in &written.algorithms {
+        match parse_algorithm(algorithm.get_ref()) {
+            Ok(algorithm) => algorithms.push(algorithm),
+            Err(reason) => problems.add("I003", algorithm.span(), format!("`{algorithm}`: {reason}"), None),
+        }
+    }
+    if written.algorithms.is_empty() {
+        problems.add(
+            "I003",
+            name.span(),
+            format!("the issuer `{name}` has no algorithm"),
+            None,
+        );
+    }
+    if *written.leeway_s.get_ref() > LEEWAY_S_MAX {
+        problems.add(
+            "I008",
+            written.leeway_s.span(),
+            format!("`leeway_s` is more than {LEEWAY_S_MAX}"),
+            None,
+        );
+    }
+    let path = written.jwks.get_ref();
+    let keys = if path.contains("://") {
+        let help = "write the path of a file that holds the key set";
+        problems.add(
+            "I002",
+            written.jwks.span(),
+            "a key set behind a URL is not in this version",
+            Some(help),
+        );
+        Vec::new()
+    } else {
+        let keys = read(Path::new(path)).map_err(|error| format!("`{path}` cannot be read: {error}"));
+        keys.and_then(|bytes| read_keys(&bytes)).unwrap_or_else(|message| {
+            problems.add("I004", written.jwks.span(), message, None);
+            Vec::new()
+        })
+    };
+    (problems.found.len() == before).then(|| Issuer {
+        name: name.get_ref().as_str().into(),
+        algorithms,
+        issuer: written.issuer.clone(),
+        audience: written.audience.clone(),
+        leeway_s: *written.leeway_s.get_ref(),
+        keys,
+    })
+}
+
+fn groups(settings: &Settings, read: ReadFile<'_>, problems: &mut Problems<'_>) -> (Groups, Vec<Group>) {
+    let mut groups = Groups::default();
+    let mut list = Vec::new();
+    if settings.group.len() > GROUPS_MAX {
+        problems.add("I008", 0..0, format!("there are more than {GROUPS_MAX} groups"), None);
+    }
+    for (name, written) in &settings.group {
+        let group = Group {
+            name: name.get_ref().as_str().into(),
+            people_per_day: written.people_per_day,
+        };
+        if !is_name(name.get_ref()) {
+            let help = "use small letters, digits, - and _";
+            problems.add("I008", name.span(), format!("`{name}` cannot name a group"), Some(help));
+        }
+        members(&group, name, written, read, &mut groups, problems);
+        list.push(group);
+    }
+    groups.claims.sort_by_key(|claim| {
+        (
+            claim.group.people_per_day.unwrap_or(u32::MAX),
+            Arc::clone(&claim.group.name),
+        )
+    });
+    (groups, list)
+}
+
+/// Adds who belongs to one group.
+fn members(
+    group: &Group,
+    name: &Spanned<String>,
+    written: &GroupSettings,
+    read: ReadFile<'_>,
+    groups: &mut Groups,
+    problems: &mut Problems<'_>,
+) {
+    match (&written.claim, &written.api_keys) {
+        (Some(claim), None) => match claim.get_ref().split_once('=') {
+            Some((claim, value)) if !claim.is_empty() && !value.is_empty() => {
+                groups.claims.push(Claim {
+                    name: claim.to_owned(),
+                    value: value.to_owned(),
+                    group: group.clone(),
+                });
+            }
+            _ => problems.add(
+                "I005",
+                claim.span(),
+                "a claim is written `name=value`",
+                Some("such as role=customer"),
+            ),
+        },
+        (None, Some(path)) => {
+            let file = read(Path::new(path.get_ref())).map_err(|error| format!("it cannot be read: {error}"));
+            if let Err(message) = file.and_then(|bytes| groups.add_listed(&bytes, &group.name)) {
+                let help = "a line is the keyed hash of a key, in 64 hexadecimal digits, and a name";
+                problems.add("I006", path.span(), format!("`{path}`: {message}"), Some(help));
+            }
+        }
+        (Some(_), Some(_)) | (None, None) => {
+            let message = format!("the group `{name}` needs one of `claim` and `api_keys`");
+            problems.add("I005", name.span(), message, None);
+        }
+    }
+}
+
+fn routes<'a>(list: impl Iterator<Item = &'a Spanned<String>>, problems: &mut Problems<'_>) -> Vec<RouteMatch> {
+    let mut routes = Vec::new();
+    for text in list {
+        let parsed = text.get_ref().split_once(' ').and_then(|(method, path)| {
+            let method = Method::from_bytes(method.as_bytes()).ok()?;
+            (path.starts_with('/') && !path.contains(['?', ' '])).then(|| RouteMatch {
+                method,
+                path: path.to_owned(),
+            })
+        });
+        match parsed {
+            Some(route) if routes.len() < ROUTES_MAX => routes.push(route),
+            Some(_) => problems.add(
+                "I008",
+                text.span(),
+                format!("there are more than {ROUTES_MAX} routes here"),
+                None,
+            ),
+            None => problems.add(
+                "I007",
+                text.span(),
+                "a route is written `METHOD /path`",
+                Some("such as POST /login"),
+            ),
+        }
+    }
+    routes
+}
+
+/// Names become parts of principals, labels and file lines: small letters, digits, `-`, `_`, at most 64 bytes.
+fn is_name(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
+    (1..=64).contains(&name.len()) && name.bytes().all(allowed)
+}

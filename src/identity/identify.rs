@@ -1,0 +1,183 @@
+//! From a request head to an [`Actor`], and from a response head to the births of credentials.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::{HeaderMap, Method, StatusCode, request};
+use ipnet::IpNet;
+
+use super::address::client_address;
+use super::group::{Group, Groups};
+use super::memory::{Births, Fingerprint, VerifiedTokens, credential_hash, fingerprint, stable_part};
+use super::source::{Place, Source};
+use super::token::{Issuer, Verified, joined, verify};
+use super::{Actor, Provenance};
+use crate::engine::secret::HashKey;
+use crate::engine::time::Now;
+use crate::events::{Event, report};
+
+/// Everything that tells actors apart, compiled; immutable but for its bounded memories, and shared.
+pub struct Identity {
+    pub(super) key: HashKey,
+    pub(super) sources: Vec<Source>,
+    pub(super) issuers: Vec<Issuer>,
+    pub(super) groups: Groups,
+    pub(super) group_list: Vec<Group>,
+    pub(super) logs_in_at: Vec<RouteMatch>,
+    pub(super) births: Arc<Births>,
+    pub(super) tokens: VerifiedTokens,
+}
+
+/// One `METHOD /path`.
+pub(super) struct RouteMatch {
+    pub(super) method: Method,
+    pub(super) path: String,
+}
+
+/// What one credential says.
+struct Evidence {
+    session: Arc<[u8]>,
+    principal: Option<Arc<[u8]>>,
+    group: Option<Arc<str>>,
+    provenance: Provenance,
+}
+
+impl Identity {
+    /// Who sends this head. `peer` is the address of the connection, `trusted` the networks whose forwarding headers
+    /// are believed. The session is that of the first source that has one; the principal and the group are those of the
+    /// first verified or listed credential. Reports credentials that disagree. Never fails: an actor has an address.
+    pub fn identify(&self, head: &request::Parts, peer: IpAddr, trusted: &[IpNet], now: Now) -> Actor {
+        let mut actor = Actor {
+            address: client_address(&head.headers, peer, trusted),
+            session: None,
+            principal: None,
+            group: None,
+            provenance: Provenance::Unknown,
+            session_cookie: None,
+        };
+        for source in &self.sources {
+            let Some(evidence) = self.evidence(source, &head.headers, now) else {
+                continue;
+            };
+            if actor.session.is_none() {
+                actor.session = Some(evidence.session);
+                actor.provenance = evidence.provenance;
+                actor.session_cookie = match &source.place {
+                    Place::Cookie(name) => Some(Arc::clone(name)),
+                    Place::Header(_) => None,
+                };
+            }
+            match (&actor.principal, evidence.principal) {
+                (None, Some(principal)) => {
+                    actor.principal = Some(principal);
+                    actor.group = evidence.group;
+                }
+                (Some(one), Some(other)) if *one != other => {
+                    report(&Event::CredentialsDisagree { kind: "principals" });
+                }
+                (_, None) | (Some(_), Some(_)) => {}
+            }
+        }
+        actor
+    }
+
+    /// What the values of one source say. Where an opaque one stands there twice and differs, the origin may choose the
+    /// other: a client could name a new session with each request and be served under the same one. So only one that
+    /// was seen being issued counts then, and none else.
+    fn evidence(&self, source: &Source, headers: &HeaderMap, now: Now) -> Option<Evidence> {
+        let values = source.values(headers);
+        if values.len() > 1 {
+            report(&Event::CredentialsDisagree { kind: "duplicate" });
+        }
+        if source.is_token {
+            return values
+                .iter()
+                .find_map(|value| self.token(value, now))
+                .map(|verified| Evidence {
+                    session: Arc::clone(&verified.session),
+                    principal: verified.principal.clone(),
+                    group: verified.group.clone(),
+                    provenance: self.provenance(&verified.credential),
+                });
+        }
+        let is_alone = values.len() == 1;
+        values.iter().find_map(|value| {
+            let hash = credential_hash(&self.key, value);
+            let provenance = self.provenance(&fingerprint(&hash));
+            let listed = self.groups.listed.get(&hash);
+            (is_alone || provenance == Provenance::Issued).then(|| Evidence {
+                session: joined(&[source.label.as_bytes(), stable_part(value)]),
+                principal: listed.map(|listed| Arc::clone(&listed.principal)),
+                group: listed.map(|listed| Arc::clone(&listed.group)),
+                provenance,
+            })
+        })
+    }
+
+    /// The verified content of a token, from memory if it was verified before.
+    fn token(&self, token: &[u8], now: Now) -> Option<Arc<Verified>> {
+        let whole = fingerprint(&self.key.hash("tidegate token 1", &[token]));
+        if let Some(verified) = self.tokens.get(&whole, now) {
+            return Some(verified);
+        }
+        let credential = fingerprint(&credential_hash(&self.key, token));
+        let verified = verify(token, credential, &self.issuers, &self.groups)?;
+        if !verified.is_valid_at(now) {
+            return None;
+        }
+        let verified = Arc::new(verified);
+        self.tokens.insert(whole, Arc::clone(&verified));
+        Some(verified)
+    }
+
+    fn provenance(&self, credential: &Fingerprint) -> Provenance {
+        if self.births.contains(credential) {
+            Provenance::Issued
+        } else {
+            Provenance::Unknown
+        }
+    }
+
+    /// Whether what the response to this request issues is issued: a login gives fresh proof, every other response
+    /// passes on the mark of the credential that was sent. A refused login (status 400 and above) proves nothing.
+    pub fn gives_births(&self, method: &Method, path: &str, status: StatusCode, actor: &Actor) -> bool {
+        let logs_in = || {
+            self.logs_in_at
+                .iter()
+                .any(|route| route.method == method && route.path == path)
+        };
+        status.as_u16() < 400 && (actor.provenance == Provenance::Issued || logs_in())
+    }
+
+    /// Remembers the credentials that a response head issues: `Set-Cookie` of the cookies and values of the headers
+    /// that are sources. To be called where [`Identity::gives_births`].
+    pub fn births_in_head(&self, headers: &HeaderMap) {
+        for source in &self.sources {
+            source.issued(headers).for_each(|value| self.birth_of_token(&value));
+        }
+    }
+
+    /// Remembers one issued credential, such as an `access_token` in a body. To be called where
+    /// [`Identity::gives_births`].
+    pub fn birth_of_token(&self, token: &[u8]) {
+        self.births.record(fingerprint(&credential_hash(&self.key, token)));
+    }
+
+    /// Takes over the births that an earlier configuration remembers, so that a reload forgets none. Its bound stays
+    /// in force until the next start.
+    pub fn inherit_births(&mut self, earlier: &Self) {
+        self.births = Arc::clone(&earlier.births);
+    }
+
+    /// The groups, by name.
+    pub fn groups(&self) -> &[Group] {
+        &self.group_list
+    }
+}
+
+/// The hash by which a file of `api_keys` lists a key, in 64 hexadecimal digits.
+pub fn listed_key_hash(key: &HashKey, api_key: &[u8]) -> String {
+    blake3::Hash::from_bytes(credential_hash(key, api_key))
+        .to_hex()
+        .to_string()
+}

@@ -1,0 +1,100 @@
+//! `[identity]` as the operator wrote it.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use toml::Spanned;
+
+/// `[identity]`: where a request says who it is from, and who vouches for it.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Where credentials are read, tried in this order: `jwt:authorization`, `jwt:cookie:NAME`, `jwt:header:NAME`,
+    /// `cookie:NAME`, `header:NAME`. At most 16. Default: none, and the address alone tells actors apart.
+    #[schemars(with = "Vec<String>")]
+    pub sources: Vec<Spanned<String>>,
+    /// Who signs tokens, by name. At most 16.
+    #[schemars(with = "BTreeMap<String, IssuerSettings>")]
+    pub issuer: BTreeMap<Spanned<String>, IssuerSettings>,
+    /// Which groups of principals there are. At most 256.
+    #[schemars(with = "BTreeMap<String, GroupSettings>")]
+    pub group: BTreeMap<Spanned<String>, GroupSettings>,
+    /// `METHOD /path` of routes that give fresh proof: what they issue is issued.
+    #[schemars(with = "Vec<String>")]
+    pub logs_in_at: Vec<Spanned<String>>,
+    /// `METHOD /path` of routes that renew: what they issue inherits the mark of what was sent.
+    #[schemars(with = "Vec<String>")]
+    pub refreshes_at: Vec<Spanned<String>>,
+    /// Issued credentials remembered, at most; the oldest are forgotten first and become unknown again.
+    /// About 40 bytes each. Default 1,000,000.
+    pub issued_tokens_max: usize,
+    /// Verified tokens remembered, at most, so that a repeat costs one look-up. About 300 bytes each. Default 100,000.
+    pub verified_tokens_max: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            sources: Vec::new(),
+            issuer: BTreeMap::new(),
+            group: BTreeMap::new(),
+            logs_in_at: Vec::new(),
+            refreshes_at: Vec::new(),
+            issued_tokens_max: 1_000_000,
+            verified_tokens_max: 100_000,
+        }
+    }
+}
+
+/// `[identity.issuer.NAME]`: one signer of tokens.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct IssuerSettings {
+    /// A file with its JSON Web Key Set (RFC 7517), at most 256 KiB and 64 keys.
+    #[schemars(with = "String")]
+    pub jwks: Spanned<String>,
+    /// The algorithms it signs with; a token never chooses: `EdDSA`, `ES256`, `ES384`, `RS256`, `RS384`, `RS512`,
+    /// `PS256`, `PS384`, `PS512`.
+    #[schemars(with = "Vec<String>")]
+    pub algorithms: Vec<Spanned<String>>,
+    /// The claim `iss` that its tokens must have. Default: not looked at.
+    #[serde(default)]
+    pub issuer: Option<String>,
+    /// One of the values of the claim `aud` that its tokens must have. Default: not looked at.
+    #[serde(default)]
+    pub audience: Option<String>,
+    /// How far its clock and ours may differ, in seconds. Default 60, at most 600.
+    #[serde(default = "default_leeway_s")]
+    #[schemars(with = "u32")]
+    pub leeway_s: Spanned<u32>,
+    /// As [`Settings::logs_in_at`]; the place where the design's example has it.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub logs_in_at: Vec<Spanned<String>>,
+    /// As [`Settings::refreshes_at`].
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub refreshes_at: Vec<Spanned<String>>,
+}
+
+fn default_leeway_s() -> Spanned<u32> {
+    Spanned::new(0..0, 60)
+}
+
+/// `[identity.group]`: one group of principals and what is normal for it. Exactly one of `claim` and `api_keys`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GroupSettings {
+    /// `NAME=VALUE`: a claim of a verified token that has this value, or a list with it.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub claim: Option<Spanned<String>>,
+    /// A file of keyed hashes, one a line: 64 hexadecimal digits, then a name. At most 4 MiB.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub api_keys: Option<Spanned<String>>,
+    /// How many people a day one of its principals is normally shown.
+    #[serde(default)]
+    pub people_per_day: Option<u32>,
+}

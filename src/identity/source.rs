@@ -1,0 +1,252 @@
+//! Where credentials are: the places that `sources` names, and their values in a head, in one normal form.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, SET_COOKIE};
+use smallvec::SmallVec;
+
+/// Different values that one source may have in one head; more are not looked at.
+const VALUES_MAX: usize = 4;
+
+/// A header or a cookie.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    Header(HeaderName),
+    Cookie(Arc<str>),
+}
+
+/// One entry of `sources`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Source {
+    /// As the operator wrote it; part of the session, so that the same value in two places is two sessions.
+    pub(super) label: Arc<str>,
+    pub(super) place: Place,
+    /// Whether the value must be a verified token; else it is opaque.
+    pub(super) is_token: bool,
+}
+
+/// The different values of a source in one head, in order.
+pub(super) type Values<'a> = SmallVec<[Cow<'a, [u8]>; VALUES_MAX]>;
+
+impl Source {
+    /// Reads one entry of `sources`.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that says what is wrong with it.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let (is_token, place) = text.strip_prefix("jwt:").map_or((false, text), |place| (true, place));
+        let place = match place.split_once(':') {
+            Some(("cookie", name)) if is_cookie_name(name) => Place::Cookie(name.into()),
+            Some(("header", name)) => Place::Header(header_name(name)?),
+            None if is_token => Place::Header(header_name(place)?),
+            _ => return Err("this is none of jwt:authorization, jwt:cookie:NAME, cookie:NAME, header:NAME".to_owned()),
+        };
+        if matches!(&place, Place::Header(name) if name == COOKIE || name == SET_COOKIE) {
+            return Err("a cookie is read with cookie:NAME".to_owned());
+        }
+        Ok(Self {
+            label: text.into(),
+            place,
+            is_token,
+        })
+    }
+
+    /// The values of this source in a request. One value repeated counts once; at most [`VALUES_MAX`] are given.
+    pub(super) fn values<'a>(&self, headers: &'a HeaderMap) -> Values<'a> {
+        let mut values = Values::new();
+        let mut add = |value: Cow<'a, [u8]>| {
+            if !value.is_empty() && values.len() < VALUES_MAX && !values.contains(&value) {
+                values.push(value);
+            }
+        };
+        match &self.place {
+            Place::Header(name) => {
+                headers
+                    .get_all(name)
+                    .iter()
+                    .for_each(|value| add(header_value(name, value.as_bytes())));
+            }
+            Place::Cookie(name) => {
+                let pairs = headers
+                    .get_all(COOKIE)
+                    .iter()
+                    .flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
+                pairs.filter_map(|pair| cookie_value(pair, name)).for_each(add);
+            }
+        }
+        values
+    }
+
+    /// The values that a response issues for this source: `Set-Cookie` for a cookie, the header itself for a header.
+    pub(super) fn issued<'a>(&self, headers: &'a HeaderMap) -> impl Iterator<Item = Cow<'a, [u8]>> {
+        let from = match &self.place {
+            Place::Header(name) => name,
+            Place::Cookie(_) => &SET_COOKIE,
+        };
+        let value = move |line: &'a [u8]| match &self.place {
+            Place::Header(name) => Some(header_value(name, line)),
+            Place::Cookie(name) => cookie_value(line.split(|byte| *byte == b';').next()?, name),
+        };
+        headers
+            .get_all(from)
+            .iter()
+            .filter_map(move |line| value(line.as_bytes()))
+            .filter(|value| !value.is_empty())
+    }
+}
+
+fn header_name(name: &str) -> Result<HeaderName, String> {
+    name.parse().map_err(|_| format!("`{name}` is not a header name"))
+}
+
+/// A token of RFC 9110, section 5.6.2, as RFC 6265 wants it.
+fn is_cookie_name(name: &str) -> bool {
+    name.parse::<HeaderName>().is_ok()
+}
+
+/// The value of a header. An `Authorization` loses its scheme if that is `Bearer`, and has it in lower case otherwise:
+/// the scheme is case-insensitive (RFC 9110, section 11.1), so that its spelling must not make a new session.
+fn header_value<'a>(name: &HeaderName, value: &'a [u8]) -> Cow<'a, [u8]> {
+    let value = value.trim_ascii();
+    if name != AUTHORIZATION {
+        return Cow::Borrowed(value);
+    }
+    let end = value.iter().position(u8::is_ascii_whitespace).unwrap_or(value.len());
+    let (scheme, credentials) = value.split_at(end);
+    let credentials = credentials.trim_ascii();
+    if scheme.eq_ignore_ascii_case(b"bearer") {
+        return Cow::Borrowed(credentials);
+    }
+    Cow::Owned([scheme.to_ascii_lowercase().as_slice(), credentials].join(&b' '))
+}
+
+/// The value of a cookie pair if it has this name. Quotes around it and percent-encoding are taken off: origins that do
+/// so would otherwise know one session under many spellings, and each would be a new key to us.
+fn cookie_value<'a>(pair: &'a [u8], name: &str) -> Option<Cow<'a, [u8]>> {
+    let mut halves = pair.splitn(2, |byte| *byte == b'=');
+    if halves.next()?.trim_ascii() != name.as_bytes() {
+        return None;
+    }
+    let value = halves.next()?.trim_ascii();
+    let value = value
+        .strip_prefix(b"\"")
+        .and_then(|value| value.strip_suffix(b"\""))
+        .unwrap_or(value);
+    Some(if value.contains(&b'%') {
+        Cow::Owned(percent_decode(value))
+    } else {
+        Cow::Borrowed(value)
+    })
+}
+
+/// Decodes `%41`; what is no such triplet stays as it is.
+fn percent_decode(value: &[u8]) -> Vec<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let mut decoded = Vec::with_capacity(value.len());
+    let mut rest = value;
+    while let Some((&first, tail)) = rest.split_first() {
+        let triplet = match *tail {
+            [high, low, ..] if first == b'%' => digit(high).zip(digit(low)),
+            _ => None,
+        };
+        decoded.push(triplet.map_or(first, |(high, low)| high << 4 | low));
+        rest = if triplet.is_some() {
+            tail.get(2..).unwrap_or_default()
+        } else {
+            tail
+        };
+    }
+    decoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_parse_or_say_why_not() {
+        let good = [
+            "jwt:authorization",
+            "jwt:cookie:token",
+            "jwt:header:x-token",
+            "cookie:sid",
+            "header:x-api-key",
+        ];
+        assert!(good.iter().all(|text| Source::parse(text).is_ok()));
+        for (text, error) in [
+            ("authorization", "this is none of"),
+            ("cookie:", "this is none of"),
+            ("cookie:a b", "this is none of"),
+            ("jwt:cookie", "a cookie is read with"),
+            ("header:cookie", "a cookie is read with"),
+            ("header:x y", "`x y` is not a header name"),
+            ("basic:authorization", "this is none of"),
+        ] {
+            let message = Source::parse(text).expect_err("it is refused");
+            assert!(message.starts_with(error), "{text}: {message}");
+        }
+    }
+
+    #[test]
+    fn spelling_makes_no_new_value() {
+        let cases: &[(&str, &[(&str, &str)], &[&str])] = &[
+            ("cookie:sid", &[("cookie", "a=1; sid=abc; b=2")], &["abc"]),
+            (
+                "cookie:sid",
+                &[("cookie", "a=1;sid=abc"), ("cookie", "sid=def")],
+                &["abc", "def"],
+            ),
+            (
+                "cookie:sid",
+                &[("cookie", "sid=\"abc\"; sid=a%62c; sid= abc ")],
+                &["abc"],
+            ),
+            ("cookie:sid", &[("cookie", "sid=; xsid=1; SID=2; sid")], &[]),
+            ("cookie:sid", &[("cookie", "sid=a%zz%4")], &["a%zz%4"]),
+            (
+                "cookie:sid",
+                &[("cookie", "sid=1; sid=2; sid=3; sid=4; sid=5; sid=6")],
+                &["1", "2", "3", "4"],
+            ),
+            (
+                "header:x-api-key",
+                &[("x-api-key", " k1 "), ("x-api-key", "k1")],
+                &["k1"],
+            ),
+            ("jwt:authorization", &[("authorization", "bEaReR  t1")], &["t1"]),
+            (
+                "header:authorization",
+                &[("authorization", "BASIC  dTpw")],
+                &["basic dTpw"],
+            ),
+        ];
+        for (source, headers, values) in cases {
+            let mut map = HeaderMap::new();
+            for (name, value) in *headers {
+                map.append(
+                    name.parse::<HeaderName>().expect("a name"),
+                    value.parse().expect("a value"),
+                );
+            }
+            let source = Source::parse(source).expect("a source");
+            let found: Vec<_> = source
+                .values(&map)
+                .iter()
+                .map(|value| String::from_utf8_lossy(value).into_owned())
+                .collect();
+            assert_eq!(found, *values, "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn issued_values_are_found_as_they_will_be_sent() {
+        let mut map = HeaderMap::new();
+        for line in ["sid=abc; Path=/; HttpOnly", "theme=dark", "sid=; Max-Age=0"] {
+            map.append(SET_COOKIE, line.parse().expect("a value"));
+        }
+        let source = Source::parse("cookie:sid").expect("a source");
+        assert_eq!(source.issued(&map).collect::<Vec<_>>(), [b"abc".as_slice()]);
+    }
+}

@@ -1,0 +1,243 @@
+//! JSON Web Tokens (RFC 7519): who signs them, how they are verified, and what of them is believed.
+
+use std::sync::Arc;
+
+use jsonwebtoken::errors::ErrorKind;
+use jsonwebtoken::jwk::{AlgorithmParameters, JwkSet, PublicKeyUse};
+use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, Header, Validation};
+use serde_json::{Map, Value};
+
+use super::group::Groups;
+use super::memory::Fingerprint;
+use crate::engine::time::Now;
+
+/// A token longer than this is not read: no issuer we know signs one, and verifying it is work for a stranger.
+pub(super) const TOKEN_BYTES_MAX: usize = 8 * 1024;
+
+/// The size of a key set.
+pub(super) const JWKS_BYTES_MAX: usize = 256 * 1024;
+
+/// Keys in a key set.
+pub(super) const JWKS_KEYS_MAX: usize = 64;
+
+/// What a verified token says. It exists only after its signature and claims were checked.
+pub(super) struct Verified {
+    /// Issuer, subject and `sid` or `jti`.
+    pub(super) session: Arc<[u8]>,
+    /// Issuer and subject.
+    pub(super) principal: Option<Arc<[u8]>>,
+    /// The group that its claims put it in.
+    pub(super) group: Option<Arc<str>>,
+    /// Under which fingerprint its birth is looked for.
+    pub(super) credential: Fingerprint,
+    /// Unix seconds between which it is valid, leeway included.
+    pub(super) valid_s: std::ops::RangeInclusive<u64>,
+}
+
+impl Verified {
+    pub(super) fn is_valid_at(&self, now: Now) -> bool {
+        self.valid_s.contains(&(now.millis() / 1000))
+    }
+}
+
+/// One signer of tokens.
+pub(super) struct Issuer {
+    /// Its name in the configuration; stands for it in sessions and principals.
+    pub(super) name: Arc<str>,
+    /// The algorithms it may use.
+    pub(super) algorithms: Vec<Algorithm>,
+    /// The `iss` and `aud` that its tokens must have.
+    pub(super) issuer: Option<String>,
+    pub(super) audience: Option<String>,
+    /// How far clocks may differ, in seconds.
+    pub(super) leeway_s: u32,
+    /// Its keys.
+    pub(super) keys: Vec<SigningKey>,
+}
+
+/// One key of a key set.
+pub(super) struct SigningKey {
+    id: Option<String>,
+    /// The algorithm that the set binds the key to.
+    algorithm: Option<Algorithm>,
+    key: DecodingKey,
+}
+
+/// Reads a key set (RFC 7517). Keys for encryption and of kinds that we do not verify with are skipped.
+///
+/// # Errors
+///
+/// A sentence that says why the set is refused: too large, no JSON, too many keys, a shared secret, no usable key.
+pub(super) fn read_keys(bytes: &[u8]) -> Result<Vec<SigningKey>, String> {
+    if bytes.len() > JWKS_BYTES_MAX {
+        return Err(format!("the key set is larger than {JWKS_BYTES_MAX} bytes"));
+    }
+    let set: JwkSet = serde_json::from_slice(bytes).map_err(|error| format!("the key set does not parse: {error}"))?;
+    if set.keys.len() > JWKS_KEYS_MAX {
+        return Err(format!("the key set has more than {JWKS_KEYS_MAX} keys"));
+    }
+    let mut keys = Vec::new();
+    for jwk in &set.keys {
+        if matches!(jwk.algorithm, AlgorithmParameters::OctetKey(_)) {
+            return Err("the key set holds a shared secret: whoever verifies with it can sign".to_owned());
+        }
+        if jwk
+            .common
+            .public_key_use
+            .as_ref()
+            .is_some_and(|key_use| *key_use != PublicKeyUse::Signature)
+        {
+            continue;
+        }
+        let Ok(algorithm) = jwk.common.key_algorithm.map(Algorithm::try_from).transpose() else {
+            continue;
+        };
+        match DecodingKey::from_jwk(jwk) {
+            Ok(key) => keys.push(SigningKey {
+                id: jwk.common.key_id.clone(),
+                algorithm,
+                key,
+            }),
+            Err(error) if matches!(error.kind(), ErrorKind::UnsupportedAlgorithm) => {}
+            Err(error) => return Err(format!("a key of the set is unusable: {error}")),
+        }
+    }
+    if keys.is_empty() {
+        Err("the key set has no key to verify signatures with".to_owned())
+    } else {
+        Ok(keys)
+    }
+}
+
+/// The signature algorithm of this name, if this version verifies with it.
+///
+/// # Errors
+///
+/// A sentence that says why not.
+pub(super) fn parse_algorithm(name: &str) -> Result<Algorithm, &'static str> {
+    match name.parse::<Algorithm>() {
+        Ok(algorithm) if algorithm.family() == AlgorithmFamily::Hmac => {
+            Err("shared secrets are not in this version: whoever verifies with one can sign")
+        }
+        Ok(algorithm) => Ok(algorithm),
+        Err(_) if name.eq_ignore_ascii_case("none") => Err("an unsigned token proves nothing"),
+        Err(_) => Err("no such signature algorithm"),
+    }
+}
+
+/// Verifies `token` against the issuers in the order of their names. What the token says about itself chooses among
+/// the configured keys and algorithms, never beyond them; `jku`, `jwk` and `x5u` are not looked at.
+pub(super) fn verify(token: &[u8], credential: Fingerprint, issuers: &[Issuer], groups: &Groups) -> Option<Verified> {
+    if token.len() > TOKEN_BYTES_MAX {
+        return None;
+    }
+    let header = jsonwebtoken::decode_header(token).ok()?;
+    if header.crit.is_some() || !header.typ.as_deref().is_none_or(is_identity) {
+        return None;
+    }
+    issuers.iter().find_map(|issuer| {
+        let claims = issuer.claims(token, &header)?;
+        issuer.believe(&claims, credential, groups)
+    })
+}
+
+/// Media types of tokens that say who someone is (RFC 7519, RFC 9068); a logout or event token is none.
+fn is_identity(media_type: &str) -> bool {
+    let short = media_type.strip_prefix("application/").unwrap_or(media_type);
+    ["jwt", "at+jwt"].iter().any(|known| short.eq_ignore_ascii_case(known))
+}
+
+impl Issuer {
+    /// The claims of `token` if one of this issuer's keys signed it.
+    fn claims(&self, token: &[u8], header: &Header) -> Option<Map<String, Value>> {
+        if !self.algorithms.contains(&header.alg) {
+            return None;
+        }
+        let key = self.key_for(header)?;
+        // Times are checked against our own `now`; see `believe`.
+        let mut validation = Validation::new(header.alg);
+        validation.validate_exp = false;
+        validation.required_spec_claims.clear();
+        validation.validate_aud = self.audience.is_some();
+        if let Some(issuer) = &self.issuer {
+            validation.set_issuer(&[issuer]);
+            validation.required_spec_claims.insert("iss".to_owned());
+        }
+        if let Some(audience) = &self.audience {
+            validation.set_audience(&[audience]);
+            validation.required_spec_claims.insert("aud".to_owned());
+        }
+        jsonwebtoken::decode(token, key, &validation)
+            .ok()
+            .map(|token| token.claims)
+    }
+
+    /// The key that the token names, or, where it names none, the only one that fits.
+    fn key_for(&self, header: &Header) -> Option<&DecodingKey> {
+        let mut fitting = self.keys.iter().filter(|key| {
+            key.key.family() == header.alg.family() && key.algorithm.is_none_or(|algorithm| algorithm == header.alg)
+        });
+        if let Some(id) = &header.kid {
+            return fitting.find(|key| key.id.as_ref() == Some(id)).map(|key| &key.key);
+        }
+        let only = fitting.next()?;
+        fitting.next().is_none().then_some(&only.key)
+    }
+
+    /// What the claims say. `None` if they name no one, or times that are none.
+    fn believe(&self, claims: &Map<String, Value>, credential: Fingerprint, groups: &Groups) -> Option<Verified> {
+        let text = |name: &str| claims.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let subject = text("sub");
+        let session: Option<(&[u8], &str)> = text("sid")
+            .map(|sid| (b"sid".as_slice(), sid))
+            .or_else(|| text("jti").map(|jti| (b"jti".as_slice(), jti)));
+        if subject.is_none() && session.is_none() {
+            return None;
+        }
+        let leeway = u64::from(self.leeway_s);
+        let expires = claims
+            .get("exp")
+            .map_or(Some(u64::MAX), numeric_date)?
+            .saturating_add(leeway);
+        let begins = claims.get("nbf").map_or(Some(0), numeric_date)?.saturating_sub(leeway);
+        let (kind, id) = session.unwrap_or_default();
+        Some(Verified {
+            session: joined(&[
+                b"jwt",
+                self.name.as_bytes(),
+                subject.unwrap_or_default().as_bytes(),
+                kind,
+                id.as_bytes(),
+            ]),
+            principal: subject.map(|subject| format!("{}:{subject}", self.name).into_bytes().into()),
+            group: groups.of_claims(claims),
+            credential,
+            valid_s: begins..=expires,
+        })
+    }
+}
+
+/// A `NumericDate` (RFC 7519, section 2): seconds, perhaps with a fraction.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "checked to be within the range"
+)]
+fn numeric_date(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| {
+        value
+            .as_f64()
+            .filter(|seconds| (0.0..1e15).contains(seconds))
+            .map(|seconds| seconds as u64)
+    })
+}
+
+/// Length-prefixed parts, so that no two lists give the same bytes.
+pub(super) fn joined(parts: &[&[u8]]) -> Arc<[u8]> {
+    let mut bytes = Vec::with_capacity(parts.iter().map(|part| part.len() + 4).sum());
+    for part in parts {
+        bytes.extend_from_slice(&u32::try_from(part.len()).unwrap_or(u32::MAX).to_le_bytes());
+        bytes.extend_from_slice(part);
+    }
+    bytes.into()
+}
