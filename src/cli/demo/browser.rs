@@ -86,8 +86,8 @@ impl Browser {
     /// Asks for one page. A connection that was closed between two requests is opened again, once.
     ///
     /// # Errors
-    /// If the gateway cannot be reached, sends no head, sends more than [`BODY_BYTES_MAX`] or takes longer than
-    /// [`EXCHANGE_TIME_MAX`]. A cut body is no error.
+    /// If the gateway cannot be reached, sends no head, sends more than 16 MiB or takes longer than
+    /// 10 s. A cut body is no error.
     pub async fn get(&mut self, path: &str) -> io::Result<Reply> {
         match self.exchange(Method::GET, path, Bytes::new()).await {
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
@@ -181,4 +181,45 @@ async fn read(mut body: Incoming) -> io::Result<(Vec<u8>, bool)> {
         }
     }
     Ok((bytes, true))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// A peer that says one thing on each connection and closes it, like a gateway that refuses.
+    async fn peer(says: [&'static str; 4]) -> SocketAddr {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
+        let address = listener.local_addr().expect("bound");
+        tokio::spawn(async move {
+            for text in says {
+                let (mut stream, _) = listener.accept().await.expect("a client");
+                let _head = stream.read(&mut [0; 4_096]).await.expect("a request");
+                stream.write_all(text.as_bytes()).await.expect("an open connection");
+            }
+        });
+        address
+    }
+
+    #[tokio::test]
+    async fn a_cut_body_is_kept_and_a_closed_connection_is_opened_again() {
+        let says = [
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n8\r\nS-000001\r\n",
+            "",
+            "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nS-000002",
+        ];
+        let mut browser = Browser::new(Ipv4Addr::new(127, 9, 9, 9), peer(says).await);
+        for (status, body, is_whole) in [(200, "S-000001", false), (403, "", true), (200, "S-000002", false)] {
+            let reply = browser.get("/").await.expect("a head");
+            assert_eq!(
+                (reply.status, reply.body.as_slice(), reply.is_whole),
+                (status, body.as_bytes(), is_whole)
+            );
+        }
+        assert!(browser.get("/").await.is_err(), "nobody listens any more");
+    }
 }

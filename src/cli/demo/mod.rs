@@ -27,6 +27,8 @@ use visitors::{Kind, Street, VisitorReport, visit};
 pub const HONEST_CUSTOMERS: u32 = 200;
 /// Of them, how many are in the shop at once.
 const HONEST_AT_ONCE: usize = 16;
+/// How long all visits may take together.
+const VISITS_TIME_MAX: Duration = Duration::from_mins(1);
 /// How often progress is drawn.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 
@@ -137,7 +139,10 @@ where
         honest_done: AtomicU32::new(0),
         crawled: AtomicU32::new(0),
     });
-    let reports = send_everybody(&street, out, options.is_terminal).await?;
+    let visits = send_everybody(&street, out, options.is_terminal);
+    let reports = tokio::time::timeout(VISITS_TIME_MAX, visits)
+        .await
+        .map_err(io::Error::from)??;
     let rows = rows(&reports, &gateway);
     writeln!(out)?;
     table::write(out, &rows, &latency(&reports))?;

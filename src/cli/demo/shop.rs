@@ -41,6 +41,8 @@ const SESSIONS_MAX: usize = 100_000;
 const LOGIN_BYTES_MAX: usize = 4_096;
 /// How long a request head may take to arrive.
 const HEADER_TIME_MAX: Duration = Duration::from_secs(10);
+/// How long to wait after a failed accept: out of descriptors, it would fail again at once.
+const ACCEPT_RETRY: Duration = Duration::from_millis(10);
 /// Bytes of one write of an export, unless `chunk` says otherwise.
 const EXPORT_CHUNK_BYTES: usize = 16 * 1024;
 
@@ -82,6 +84,7 @@ async fn serve(listener: TcpListener, counter: Arc<Counter>, closed: Cancellatio
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     while let Ok(place) = Arc::clone(&places).acquire_owned().await {
         let Ok((stream, _)) = listener.accept().await else {
+            tokio::time::sleep(ACCEPT_RETRY).await;
             continue;
         };
         let (counter, closed) = (Arc::clone(&counter), closed.clone());
