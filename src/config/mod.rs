@@ -6,7 +6,8 @@ mod syntax;
 pub use compile::{Compiled, Environment, compile};
 pub use syntax::{BodySettings, ConfigSyntax, ListenSyntax, RouteSyntax, StateSettings, TlsSyntax};
 
-use crate::engine::problem::{Problem, toml_problem};
+use crate::engine::detect::toml_problem;
+use crate::engine::problem::Problem;
 
 /// A configuration file is at most so large.
 pub const CONFIG_BYTES_MAX: u64 = 4 << 20;

@@ -9,6 +9,7 @@ pub use budget::{Action, Budget, Enforcement};
 pub use plan::{Facts, Plan};
 pub use syntax::{AllowSyntax, BudgetSyntax, ExceptionSyntax, GroupShape, RoutePolicy, Text};
 
+use crate::engine::detect::{closest, did_you_mean};
 use crate::engine::ledger::BudgetId;
 use crate::engine::problem::{Problem, Severity};
 use crate::engine::secret::HashKey;
@@ -237,33 +238,8 @@ fn error(
     }
 }
 
-/// "Did you mean" for a misspelt name: the nearest of `known`, if it is near.
-pub fn nearest(name: &str, known: &[&str]) -> Option<String> {
-    let best = known.iter().map(|other| (distance(name, other), other)).min()?;
-    if best.0 <= name.len().div_ceil(3) {
-        Some(format!("did you mean `{}`?", best.1))
-    } else {
-        Some(format!("one of: {}", known.join(", ")))
-    }
-}
-
-/// Levenshtein's distance; names are short.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, a) in a.chars().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        for (b, cell) in b.iter().zip(row.iter_mut().skip(1)) {
-            let above = *cell;
-            let here = (above + 1).min(left + 1).min(diagonal + usize::from(a != *b));
-            diagonal = above;
-            left = here;
-            *cell = here;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
-        }
-    }
-    row.last().copied().unwrap_or_default()
+/// "Did you mean" for a misspelt name: the nearest of `known`, else all of them.
+fn nearest(name: &str, known: &[&str]) -> Option<String> {
+    let near = closest(name, known.iter().copied()).map(did_you_mean);
+    near.or_else(|| Some(format!("one of: {}", known.join(", "))))
 }

@@ -1,0 +1,5 @@
+//! What the gateway does on the wire, seen by real clients and a scripted origin.
+
+#[path = "../support/mod.rs"]
+mod support;
+mod support_itself;
