@@ -1,1 +1,0 @@
-//! Wiring: from a configuration to a running gateway, and down again.

@@ -1,0 +1,144 @@
+//! Loading: files and variables in, a compiled configuration or all of its problems out.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::state::{self, StateError};
+use crate::cli::rules::read_sources;
+use crate::config::{self, CONFIG_BYTES_MAX, Compiled, ConfigSyntax, Environment, OpenDoor};
+use crate::engine::detect::RuleSource;
+use crate::engine::ledger;
+use crate::engine::problem::Problem;
+use crate::engine::secret::HashKey;
+use crate::engine::time::Now;
+use crate::proxy::{Limits, Set};
+use crate::{admin, audit};
+
+/// Where a configuration comes from.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// The file as the user named it; `None` for text that the program wrote.
+    pub path: Option<PathBuf>,
+    /// The text, where there is no file.
+    pub text: String,
+    /// `SECTION__KEY` and value of `TIDEGATE__` variables.
+    pub variables: Vec<(String, String)>,
+}
+
+/// A configuration that can be put in force.
+pub struct Loaded {
+    /// The set.
+    pub set: Set,
+    /// Listeners to open.
+    pub doors: Vec<OpenDoor>,
+    /// Limits of the transport.
+    pub limits: Arc<Limits>,
+    /// Bounds of the ledger.
+    pub ledger: ledger::Settings,
+    /// For people and monitoring.
+    pub admin: admin::Settings,
+    /// For the SIEM.
+    pub audit: audit::Settings,
+    /// Keys all hashes.
+    pub secret: HashKey,
+    /// Where state is kept.
+    pub state_dir: PathBuf,
+    /// What is probably not meant.
+    pub warnings: Vec<Problem>,
+    /// The file as it was read, for `/api/v1/config`.
+    pub effective: serde_json::Value,
+    /// Texts of the files that problems point into.
+    pub sources: Vec<RuleSource>,
+}
+
+/// Why a configuration does not load.
+#[derive(Debug)]
+pub enum LoadError {
+    /// A file cannot be read.
+    Io(PathBuf, io::Error),
+    /// The state directory cannot be used.
+    State(StateError),
+    /// What was written is wrong; with the texts that the problems point into.
+    Problems(Vec<Problem>, Vec<(String, String)>),
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(path, error) => write!(f, "{}: {error}", path.display()),
+            Self::State(error) => write!(f, "{error}"),
+            Self::Problems(problems, _) => {
+                let first = problems.first().map_or("", |problem| problem.message.as_str());
+                write!(f, "{} problems in the configuration; the first: {first}", problems.len())
+            }
+        }
+    }
+}
+
+impl std::error::Error for LoadError {}
+
+impl Origin {
+    /// The name for problems.
+    pub fn name(&self) -> String {
+        self.path.as_ref().map_or_else(|| "built-in configuration".to_owned(), |path| path.display().to_string())
+    }
+
+    /// What relative paths are relative to.
+    pub fn base(&self) -> PathBuf {
+        self.path.as_deref().and_then(Path::parent).map(Path::to_owned).unwrap_or_default()
+    }
+
+    fn read(&self) -> Result<String, LoadError> {
+        let Some(path) = &self.path else { return Ok(self.text.clone()) };
+        let named = |error| LoadError::Io(path.clone(), error);
+        let mut text = String::new();
+        File::open(path).map_err(named)?.take(CONFIG_BYTES_MAX).read_to_string(&mut text).map_err(named)?;
+        Ok(text)
+    }
+}
+
+/// Reads, overlays and compiles.
+///
+/// # Errors
+/// Everything that is wrong, at once.
+pub fn load(origin: &Origin, now: Now, generation: u64) -> Result<Loaded, LoadError> {
+    let (name, base) = (origin.name(), origin.base());
+    let text = origin.read()?;
+    let wrong = |problems, sources: &[RuleSource]| {
+        let mut texts = vec![(name.clone(), text.clone())];
+        texts.extend(sources.iter().map(|source| (source.name.clone(), source.text.clone())));
+        LoadError::Problems(problems, texts)
+    };
+    let overlaid = config::overlay(&name, &text, &origin.variables).map_err(|problems| wrong(problems, &[]))?;
+    let written: ConfigSyntax = config::read(&name, &overlaid).map_err(|problems| wrong(problems, &[]))?;
+    let rules_dir = written.rules.dir.as_ref().map(|dir| base.join(dir.get_ref()));
+    let sources = read_sources(rules_dir.as_deref())
+        .map_err(|error| LoadError::Io(rules_dir.clone().unwrap_or_default(), error))?;
+    let state_dir = state::state_dir(written.state.dir.as_deref(), &base);
+    let secret = state::secret(&state_dir).map_err(LoadError::State)?;
+    let environment =
+        Environment { file: &name, base: &base, rules: &sources, secret: &secret, now, generation };
+    let Compiled { set, doors, warnings } =
+        config::compile(&written, &environment).map_err(|problems| wrong(problems, &sources))?;
+    let effective = toml::from_str::<toml::Table>(&overlaid).ok().and_then(|table| serde_json::to_value(table).ok());
+    let mut audit = written.audit;
+    audit.file = audit.file.map(|file| base.join(file));
+    let mut admin = written.admin;
+    admin.tokens = admin.tokens.map(|tokens| base.join(tokens));
+    Ok(Loaded {
+        set,
+        doors,
+        limits: Arc::new(written.limits),
+        ledger: written.ledger,
+        admin,
+        audit,
+        secret,
+        state_dir,
+        warnings,
+        effective: effective.unwrap_or_default(),
+        sources,
+    })
+}

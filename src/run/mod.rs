@@ -1,0 +1,135 @@
+//! Wiring: from a configuration to a running gateway, and down again.
+
+mod desk;
+mod load;
+mod state;
+mod tasks;
+
+pub use load::{LoadError, Loaded, Origin, load};
+pub use state::{BYPASS_FILE, BypassFile, StateError, read_bypass, secret, state_dir, write_bypass};
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::admin;
+use crate::audit::Audit;
+use crate::clock::Clock;
+use crate::engine::ledger::Ledger;
+use crate::events::{self, Event, report};
+use crate::proxy::{Exchanges, Gateway, Listener};
+use crate::tls::Acceptor;
+
+/// A running gateway.
+pub struct Running {
+    /// What its exchanges share.
+    pub gateway: Arc<Gateway>,
+    /// Where each listener listens.
+    pub listeners: Vec<(String, SocketAddr)>,
+    /// Where the admin API listens.
+    pub admin: SocketAddr,
+    /// The audit file, if there is one.
+    pub audit_file: Option<PathBuf>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+    audit: Audit,
+}
+
+/// Why a gateway did not start.
+#[derive(Debug)]
+pub enum StartError {
+    /// The configuration, or something it names.
+    Load(LoadError),
+    /// An address cannot be bound.
+    Bind(String, std::io::Error),
+    /// The audit file cannot be opened.
+    Audit(std::io::Error),
+    /// A certificate or key cannot be read.
+    Tls(String),
+}
+
+impl std::fmt::Display for StartError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Load(error) => write!(f, "{error}"),
+            Self::Bind(address, error) => write!(f, "cannot listen on {address}: {error}"),
+            Self::Audit(error) => write!(f, "cannot open the audit file: {error}"),
+            Self::Tls(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// Starts a gateway: binds everything first, so that a second one on the same address fails at once.
+///
+/// # Errors
+/// When the configuration does not load, or something it names cannot be had.
+pub async fn start(origin: Origin, metrics: Option<events::Handle>) -> Result<Running, StartError> {
+    let clock = Clock::start();
+    let loaded = load(&origin, clock.now(), 1).map_err(StartError::Load)?;
+    let audit = Audit::start(&loaded.audit).map_err(StartError::Audit)?;
+    let ledger = Arc::new(Ledger::new(loaded.ledger));
+    let audit_file = loaded.audit.file.clone();
+    events::register(loaded.names());
+    let mut doors = Vec::new();
+    for open in loaded.doors {
+        let acceptor = if open.certificates.is_empty() {
+            None
+        } else {
+            let acceptor = Acceptor::new(open.certificates).map_err(|error| StartError::Tls(error.to_string()))?;
+            Some(Arc::new(acceptor))
+        };
+        let listener = Listener::bind(open.address, Arc::clone(&loaded.limits), acceptor.clone());
+        let listener = listener.map_err(|error| StartError::Bind(open.address.to_string(), error))?;
+        doors.push((open.door, listener, acceptor));
+    }
+    let secret = loaded.secret.clone();
+    let gateway = Arc::new(Gateway::new(loaded.set, ledger, clock, secret, audit.clone()));
+    let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+    let mut listeners = Vec::new();
+    let mut acceptors = Vec::new();
+    for (door, listener, acceptor) in doors {
+        let address = listener.local_addr().map_err(|error| StartError::Bind(door.name.clone(), error))?;
+        report(&Event::Listening { listener: &door.name, address });
+        listeners.push((door.name.clone(), address));
+        acceptors.extend(acceptor);
+        let exchanges = Arc::new(Exchanges::new(Arc::clone(&gateway), door));
+        tasks.spawn(listener.serve(exchanges, stop.clone()));
+    }
+    let reloader = tasks::Reloader::new(origin, Arc::clone(&gateway), acceptors);
+    let desk = Arc::new(desk::GatewayDesk::new(Arc::clone(&gateway), reloader.handle(), loaded.effective, stop.clone()));
+    let admin = admin::Server::bind(&loaded.admin, desk, audit.clone(), metrics.clone())
+        .map_err(|error| StartError::Bind("the admin address".to_owned(), error))?;
+    let admin_address = admin.local_addr().map_err(|error| StartError::Bind("the admin address".to_owned(), error))?;
+    report(&Event::Listening { listener: "admin", address: admin_address });
+    tasks.spawn(admin.serve(stop.clone()));
+    tasks.spawn(reloader.run(stop.clone()));
+    tasks.spawn(tasks::upkeep(Arc::clone(&gateway), loaded.state_dir, metrics, stop.clone()));
+    tasks.close();
+    Ok(Running { gateway, listeners, admin: admin_address, audit_file, stop, tasks, audit })
+}
+
+impl Running {
+    /// Ends gracefully: `/readyz` fails, listeners close, exchanges finish within `drain_ms_max`, the audit is written.
+    pub async fn drain(self) {
+        report(&Event::Draining);
+        self.gateway.drain();
+        self.stop.cancel();
+        self.tasks.wait().await;
+        let audit = self.audit.clone();
+        // The last lines wait for the disk, off the runtime.
+        if tokio::task::spawn_blocking(move || audit.stop()).await.is_err() {
+            report(&Event::AuditDropped { reason: "queue" });
+        }
+        report(&Event::Stopped);
+    }
+
+    /// Resolves when the admin API asked for a drain.
+    pub async fn asked_to_drain(&self) {
+        self.stop.cancelled().await;
+    }
+}

@@ -1,0 +1,173 @@
+//! What the gateway keeps between runs: the hash key, and the bypass that works when nothing else does.
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::engine::secret::HashKey;
+
+/// The file of the 256-bit hash key.
+const KEY_FILE: &str = "hash.key";
+/// The file that suspends enforcement.
+pub const BYPASS_FILE: &str = "bypass.json";
+/// A bypass file is at most so large.
+const BYPASS_BYTES_MAX: u64 = 64 << 10;
+
+/// Why the state cannot be used.
+#[derive(Debug)]
+pub enum StateError {
+    /// The directory or a file cannot be read or made.
+    Io(PathBuf, io::Error),
+    /// The key file can be read by others.
+    Permissions(PathBuf),
+    /// The key file is not 32 bytes.
+    KeyLength(PathBuf),
+}
+
+impl fmt::Display for StateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(path, error) => write!(f, "{}: {error}", path.display()),
+            Self::Permissions(path) => {
+                write!(f, "{} can be read by others; its mode must be 0600 (chmod 600)", path.display())
+            }
+            Self::KeyLength(path) => {
+                write!(f, "{} is not a key of 32 bytes; restore it, or move it away and lose all counts", path.display())
+            }
+        }
+    }
+}
+
+impl std::error::Error for StateError {}
+
+/// The state directory: as configured, else `$STATE_DIRECTORY` (systemd), else `tidegate-state` beside the configuration.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads this variable, at start")]
+pub fn state_dir(configured: Option<&Path>, base: &Path) -> PathBuf {
+    match (configured, std::env::var("STATE_DIRECTORY")) {
+        (Some(dir), _) => base.join(dir),
+        (None, Ok(dir)) if !dir.is_empty() => PathBuf::from(dir.split(':').next().unwrap_or(&dir)),
+        (None, _) => base.join("tidegate-state"),
+    }
+}
+
+/// The hash key of `dir`, made at first start.
+///
+/// # Errors
+/// When the directory cannot be used, or the key file is not one or is readable by others.
+pub fn secret(dir: &Path) -> Result<HashKey, StateError> {
+    let named = |path: &Path| {
+        let path = path.to_owned();
+        move |error| StateError::Io(path, error)
+    };
+    fs::create_dir_all(dir).map_err(named(dir))?;
+    let path = dir.join(KEY_FILE);
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
+        Ok(mut file) => {
+            let mut key = zeroize::Zeroizing::new([0; 32]);
+            getrandom::fill(&mut *key).map_err(|error| StateError::Io(path.clone(), io::Error::other(error)))?;
+            file.write_all(&*key).and_then(|()| file.sync_all()).map_err(named(&path))?;
+            Ok(HashKey::new(*key))
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => read_key(&path),
+        Err(error) => Err(StateError::Io(path, error)),
+    }
+}
+
+fn read_key(path: &Path) -> Result<HashKey, StateError> {
+    let named = |error| StateError::Io(path.to_owned(), error);
+    let file = File::open(path).map_err(named)?;
+    if file.metadata().map_err(named)?.mode() & 0o077 != 0 {
+        return Err(StateError::Permissions(path.to_owned()));
+    }
+    let mut bytes = zeroize::Zeroizing::new(Vec::new());
+    file.take(33).read_to_end(&mut bytes).map_err(named)?;
+    let key: [u8; 32] = bytes.as_slice().try_into().map_err(|_| StateError::KeyLength(path.to_owned()))?;
+    Ok(HashKey::new(key))
+}
+
+/// The bypass as it stands in its file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BypassFile {
+    /// Suspensions; each ends by itself.
+    pub bypass: Vec<Suspension>,
+}
+
+/// One suspension of enforcement.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Suspension {
+    /// The route; all of them when absent.
+    pub route: Option<String>,
+    /// Its end, unix second.
+    pub until: u32,
+    /// Why.
+    pub reason: String,
+    /// Who asked for it.
+    pub by: String,
+}
+
+/// Reads the bypass file; none is an empty one.
+///
+/// # Errors
+/// When it cannot be read or is no bypass file: the one in force stays.
+pub fn read_bypass(dir: &Path) -> io::Result<BypassFile> {
+    let file = match File::open(dir.join(BYPASS_FILE)) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BypassFile::default()),
+        Err(error) => return Err(error),
+    };
+    let mut text = Vec::new();
+    file.take(BYPASS_BYTES_MAX).read_to_end(&mut text)?;
+    serde_json::from_slice(&text).map_err(io::Error::other)
+}
+
+/// Writes the bypass file whole, so that a reader never sees half of it.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn write_bypass(dir: &Path, bypass: &BypassFile) -> io::Result<()> {
+    let text = serde_json::to_vec_pretty(bypass).map_err(io::Error::other)?;
+    let temporary = dir.join(".bypass.json.new");
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o644).open(&temporary)?;
+    file.write_all(&text)?;
+    file.sync_all()?;
+    fs::rename(&temporary, dir.join(BYPASS_FILE))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn the_key_is_made_once_and_guarded() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = secret(dir.path()).unwrap().hash64("x", &[]);
+        assert_eq!(secret(dir.path()).unwrap().hash64("x", &[]), first);
+        let path = dir.path().join(KEY_FILE);
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        assert!(matches!(secret(dir.path()), Err(StateError::Permissions(_))));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        fs::write(&path, b"short").unwrap();
+        assert!(matches!(secret(dir.path()), Err(StateError::KeyLength(_))));
+    }
+
+    #[test]
+    fn a_bypass_is_written_whole_and_garbage_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(read_bypass(dir.path()).unwrap(), BypassFile::default());
+        let suspension = Suspension { route: None, until: 9, reason: "drill".into(), by: "ops".into() };
+        let file = BypassFile { bypass: vec![suspension] };
+        write_bypass(dir.path(), &file).unwrap();
+        assert_eq!(read_bypass(dir.path()).unwrap(), file);
+        fs::write(dir.path().join(BYPASS_FILE), b"{").unwrap();
+        assert!(read_bypass(dir.path()).is_err());
+    }
+}
