@@ -27,14 +27,14 @@ const COUNTRIES: &str = "\
 const ZERO_STAYS: [&[u8]; 5] = [b"39", b"225", b"241", b"242", b"378"];
 
 /// The lengths of `COUNTRIES` by country code; 0 where there is no such code.
-const LENGTHS: [(u8, u8); 1000] = lengths();
+const LENGTHS: [(usize, usize); 1000] = lengths();
 
 /// Reads `COUNTRIES`, when the program is compiled.
 #[expect(
     clippy::indexing_slicing,
     reason = "the compiler evaluates it: a code over 999 does not compile"
 )]
-const fn lengths() -> [(u8, u8); 1000] {
+const fn lengths() -> [(usize, usize); 1000] {
     let mut table = [(0, 0); 1000];
     let (mut text, mut code, mut shortest, mut number) = (COUNTRIES.as_bytes(), 0, 0, 0);
     while let [byte, rest @ ..] = text {
@@ -49,7 +49,7 @@ const fn lengths() -> [(u8, u8); 1000] {
             0
         };
         if matches!(rest, [] | [b' ', ..]) {
-            table[code] = (shortest as u8, number as u8);
+            table[code] = (shortest, number);
         }
         text = rest;
     }
@@ -64,7 +64,7 @@ pub(super) fn country(digits: &[u8]) -> Option<(&[u8], RangeInclusive<usize>)> {
         code = code * 10 + usize::from(digit.wrapping_sub(b'0'));
         let (shortest, longest) = *LENGTHS.get(code)?;
         if shortest > 0 {
-            return Some((digits.get(..len)?, usize::from(shortest)..=usize::from(longest)));
+            return Some((digits.get(..len)?, shortest..=longest));
         }
     }
     None
