@@ -27,7 +27,7 @@ const COUNTRIES: &str = "\
 const ZERO_STAYS: [&[u8]; 5] = [b"39", b"225", b"241", b"242", b"378"];
 
 /// The lengths of `COUNTRIES` by country code; 0 where there is no such code.
-const LENGTHS: [(usize, usize); 1000] = lengths();
+static LENGTHS: [(usize, usize); 1000] = lengths();
 
 /// Reads `COUNTRIES`, when the program is compiled.
 #[expect(
