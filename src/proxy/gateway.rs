@@ -54,6 +54,12 @@ impl Bypass {
         let second = now.second();
         self.all_until > second || self.routes.iter().any(|(name, until)| name == route && *until > second)
     }
+
+    /// Whether nothing is suspended any more.
+    pub fn is_over(&self, now: Now) -> bool {
+        let second = now.second();
+        self.all_until <= second && self.routes.iter().all(|(_, until)| *until <= second)
+    }
 }
 
 /// One gateway.
