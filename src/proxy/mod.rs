@@ -1,1 +1,19 @@
 //! The reverse proxy: listen, check, identify, forward, inspect, answer.
+
+pub mod framing;
+pub mod headers;
+pub mod limits;
+pub mod respond;
+pub mod tunnel;
+pub mod upstream;
+
+mod checked_io;
+mod connection;
+mod listen;
+mod wire;
+
+#[cfg(test)]
+mod testing;
+
+pub use connection::{BoxError, ConnState, Handler, Stop, TlsFacts};
+pub use listen::Listener;
