@@ -7,6 +7,7 @@
 mod family;
 mod install;
 mod meters;
+mod names;
 mod process;
 
 use std::net::SocketAddr;
@@ -15,7 +16,8 @@ use std::sync::OnceLock;
 use tracing::{debug, error, info, warn};
 
 pub use install::{BadFilter, Handle, LogFormat, install};
-pub use meters::{Names, Part};
+pub use meters::Part;
+pub use names::Names;
 
 use meters::{Kind, Meters};
 

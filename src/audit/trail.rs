@@ -64,9 +64,9 @@ impl Audit {
     pub fn tick(&self, now: Now) {
         let Some(trail) = &self.0 else { return };
         let reports = trail.incidents.lock().unwrap_or_else(PoisonError::into_inner).tick(now);
-        reports
-            .into_iter()
-            .for_each(|report| trail.writer.send(Message::Incident(Box::new(report))));
+        for report in reports {
+            trail.writer.send(Message::Incident(Box::new(report)));
+        }
     }
 
     /// Records an administrative change.
@@ -172,7 +172,7 @@ mod tests {
         let inner = folder.path().join("inner");
         fs::create_dir(&inner).expect("a folder");
         let path = inner.join("audit.jsonl");
-        let audit = Audit::start(&settings(path.clone())).expect("it starts");
+        let audit = Audit::start(&settings(path)).expect("it starts");
         fs::remove_dir_all(&inner).expect("it can be removed");
         audit.reopen();
         audit.changed(change("lost"), Now::default());

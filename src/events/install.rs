@@ -11,7 +11,8 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer};
 
 use super::METERS;
-use super::meters::{Meters, Names};
+use super::meters::Meters;
+use super::names::Names;
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
