@@ -25,6 +25,7 @@ use crate::events::{Event, report};
 
 /// What a caller of the admin address may take.
 #[derive(Clone, Copy)]
+#[expect(clippy::struct_field_names, reason = "limits end in `_max`")]
 pub(super) struct Limits {
     /// Connections at once; one more is closed. Answers a flood from a machine that reaches the address.
     pub(super) connections_max: usize,
@@ -114,13 +115,11 @@ async fn answer(
 ) -> Result<Response, Infallible> {
     request.extensions_mut().insert(peer);
     let answer = TowerToHyperService::new(router).call(request);
-    match timeout(Duration::from_millis(limits.request_ms_max), answer).await {
-        Ok(answer) => answer,
-        Err(_) => {
-            report(&Event::LimitHit {
-                limit: "admin_request_ms_max",
-            });
-            Ok(Fault::new(StatusCode::REQUEST_TIMEOUT, "the request took too long").into_response())
-        }
-    }
+    let answer = timeout(Duration::from_millis(limits.request_ms_max), answer).await;
+    answer.unwrap_or_else(|_| {
+        report(&Event::LimitHit {
+            limit: "admin_request_ms_max",
+        });
+        Ok(Fault::new(StatusCode::REQUEST_TIMEOUT, "the request took too long").into_response())
+    })
 }

@@ -43,7 +43,7 @@ pub struct Sighting<'a> {
 
 /// Where an incident is in its life; the numbers are the activities of OCSF findings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
+pub(super) enum Stage {
     /// The first sighting.
     Create = 1,
     /// It goes on.

@@ -159,7 +159,7 @@ const fn stage_name(stage: Stage) -> &'static str {
     }
 }
 
-/// What was refused is worse than what would have been: the alert is the news, the refusal the proof.
+/// An incident that a person should look at first is one that was acted on.
 fn severity(action: &str, enforced: bool) -> (u32, &'static str) {
     match (enforced, action) {
         (false, _) => (2, "Low"),
