@@ -14,7 +14,13 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
     /// Which log lines: `info`, `warn`, `tidegate=debug`.
-    #[arg(long, global = true, env = "TIDEGATE_LOG", default_value = "info", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        env = "TIDEGATE_LOG",
+        default_value = "info",
+        hide_env_values = true
+    )]
     pub log: String,
     /// How log lines look; default: text on a terminal, JSON otherwise.
     #[arg(long, global = true, env = "TIDEGATE_LOG_FORMAT", hide_env_values = true)]
@@ -91,7 +97,12 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub struct ConfigArgs {
     /// The configuration file
-    #[arg(long, env = "TIDEGATE_CONFIG", default_value = "tidegate.toml", hide_env_values = true)]
+    #[arg(
+        long,
+        env = "TIDEGATE_CONFIG",
+        default_value = "tidegate.toml",
+        hide_env_values = true
+    )]
     pub config: PathBuf,
 }
 

@@ -16,11 +16,20 @@ pub(super) fn execute(command: &AuthorityCommand, out: &mut dyn Write) -> Result
         AuthorityCommand::New { dir } => {
             let authority = Authority::create(dir).map_err(failed)?;
             writeln!(out, "authority: {}", authority.certificate().display())?;
-            writeln!(out, "clients trust it with: curl --cacert {}", authority.certificate().display())?;
+            writeln!(
+                out,
+                "clients trust it with: curl --cacert {}",
+                authority.certificate().display()
+            )?;
         }
         AuthorityCommand::Leaf { dir, names } => {
             let (cert, key) = Authority::open(dir).leaf(names).map_err(failed)?;
-            writeln!(out, "tls = {{ cert = \"{}\", key = \"{}\" }}", cert.display(), key.display())?;
+            writeln!(
+                out,
+                "tls = {{ cert = \"{}\", key = \"{}\" }}",
+                cert.display(),
+                key.display()
+            )?;
         }
     }
     Ok(())

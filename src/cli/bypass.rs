@@ -16,11 +16,17 @@ const SECONDS_MAX: u32 = 86_400;
 /// # Errors
 /// A time that is none, or a state directory that cannot be written.
 pub(super) fn execute(args: &BypassArgs, out: &mut dyn Write) -> Result<(), Failed> {
-    let origin = Origin { path: Some(args.config.config.clone()), text: String::new(), variables: Vec::new() };
+    let origin = Origin {
+        path: Some(args.config.config.clone()),
+        text: String::new(),
+        variables: Vec::new(),
+    };
     let text = std::fs::read_to_string(&args.config.config).unwrap_or_default();
     // Only the state directory matters, and it must be found even in a configuration that no longer loads.
     let configured = toml::from_str::<toml::Table>(&text).ok();
-    let configured = configured.as_ref().and_then(|table| table.get("state")?.get("dir")?.as_str());
+    let configured = configured
+        .as_ref()
+        .and_then(|table| table.get("state")?.get("dir")?.as_str());
     let dir = state_dir(configured.map(std::path::Path::new), &origin.base());
     let now = Clock::start().now();
     let mut file = read_bypass(&dir)?;
@@ -35,7 +41,9 @@ pub(super) fn execute(args: &BypassArgs, out: &mut dyn Write) -> Result<(), Fail
     let Some(seconds) = seconds else {
         return Err(Failed::new(Exit::Config, "--for is a time of at most 24h, such as 15m"));
     };
-    let by = std::env::vars().find(|(name, _)| name == "SUDO_USER" || name == "USER").map(|(_, value)| value);
+    let by = std::env::vars()
+        .find(|(name, _)| name == "SUDO_USER" || name == "USER")
+        .map(|(_, value)| value);
     file.bypass.push(Suspension {
         route: args.route.clone(),
         until: now.second().saturating_add(seconds),
@@ -44,6 +52,11 @@ pub(super) fn execute(args: &BypassArgs, out: &mut dyn Write) -> Result<(), Fail
     });
     write_bypass(&dir, &file)?;
     let what = args.route.as_deref().unwrap_or("all routes");
-    writeln!(out, "{what}: nothing is enforced for {} ({})", args.duration, dir.join(BYPASS_FILE).display())?;
+    writeln!(
+        out,
+        "{what}: nothing is enforced for {} ({})",
+        args.duration,
+        dir.join(BYPASS_FILE).display()
+    )?;
     Ok(())
 }

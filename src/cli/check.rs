@@ -14,7 +14,11 @@ use crate::run::{LoadError, Origin, load};
 /// # Errors
 /// When something is wrong, or is a warning and warnings are denied.
 pub(super) fn execute(path: &Path, format: Format, deny_warnings: bool, out: &mut dyn Write) -> Result<(), Failed> {
-    let origin = Origin { path: Some(path.to_owned()), text: String::new(), variables: super::run::variables() };
+    let origin = Origin {
+        path: Some(path.to_owned()),
+        text: String::new(),
+        variables: super::run::variables(),
+    };
     match load(&origin, Clock::start().now(), 1) {
         Ok(loaded) => {
             let text = std::fs::read_to_string(path).unwrap_or_default();
@@ -38,7 +42,10 @@ pub(super) fn execute(path: &Path, format: Format, deny_warnings: bool, out: &mu
         }
         Err(LoadError::Io(path, error)) => {
             let failed = Failed::from(io::Error::new(error.kind(), error.to_string()));
-            Err(Failed { message: format!("{}: {error}", path.display()), ..failed })
+            Err(Failed {
+                message: format!("{}: {error}", path.display()),
+                ..failed
+            })
         }
         Err(error @ LoadError::State(_)) => Err(Failed::new(Exit::Permission, error)),
     }
@@ -51,6 +58,11 @@ pub(super) fn render(
     format: Format,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let text_of = |file: &str| texts.iter().find(|(name, _)| name == file).map(|(_, text)| text.as_str());
+    let text_of = |file: &str| {
+        texts
+            .iter()
+            .find(|(name, _)| name == file)
+            .map(|(_, text)| text.as_str())
+    };
     report::render(problems, text_of, format, out)
 }

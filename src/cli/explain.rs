@@ -27,7 +27,11 @@ pub(super) struct Asked {
 /// # Errors
 /// A configuration that does not load, or a request that is none.
 pub(super) fn execute(path: &Path, asked: &Asked, out: &mut dyn Write) -> Result<(), Failed> {
-    let origin = Origin { path: Some(path.to_owned()), text: String::new(), variables: super::run::variables() };
+    let origin = Origin {
+        path: Some(path.to_owned()),
+        text: String::new(),
+        variables: super::run::variables(),
+    };
     let now = Clock::start().now();
     let loaded = load(&origin, now, 1).map_err(|error| {
         if let LoadError::Problems(problems, texts) = &error {
@@ -42,7 +46,9 @@ pub(super) fn execute(path: &Path, asked: &Asked, out: &mut dyn Write) -> Result
             .ok_or_else(|| Failed::new(Exit::Config, "a header is written `Name: value`"))?;
         request = request.header(name.trim(), value.trim());
     }
-    let request = request.body(()).map_err(|error| Failed::new(Exit::Config, format!("no request: {error}")))?;
+    let request = request
+        .body(())
+        .map_err(|error| Failed::new(Exit::Config, format!("no request: {error}")))?;
     let (head, ()) = request.into_parts();
     let host = head.uri.host().unwrap_or_default();
     let Some((number, route)) = find(&loaded.set.routes, &head.method, host, head.uri.path()) else {
@@ -51,8 +57,24 @@ pub(super) fn execute(path: &Path, asked: &Asked, out: &mut dyn Write) -> Result
     };
     let actor = loaded.set.identity.identify(&head, asked.client, &[], now);
     writeln!(out, "route      {}", route.name)?;
-    writeln!(out, "session    {}", if actor.session.is_some() { "shown by the request" } else { "none: the address counts" })?;
-    writeln!(out, "principal  {}", if actor.principal.is_some() { "verified or listed" } else { "none" })?;
+    writeln!(
+        out,
+        "session    {}",
+        if actor.session.is_some() {
+            "shown by the request"
+        } else {
+            "none: the address counts"
+        }
+    )?;
+    writeln!(
+        out,
+        "principal  {}",
+        if actor.principal.is_some() {
+            "verified or listed"
+        } else {
+            "none"
+        }
+    )?;
     writeln!(out, "group      {}", actor.group.as_deref().unwrap_or("none"))?;
     let provenance = match actor.provenance {
         Provenance::Issued => "issued",
@@ -71,20 +93,34 @@ pub(super) fn execute(path: &Path, asked: &Asked, out: &mut dyn Write) -> Result
         now,
     );
     if plan.keys.is_empty() {
-        writeln!(out, "\nnothing is counted here: the route is public, or there is no budget")?;
+        writeln!(
+            out,
+            "\nnothing is counted here: the route is public, or there is no budget"
+        )?;
         return Ok(());
     }
     if let Some(allowance) = &plan.allowance {
         let people = allowance.limits.first().map_or(0, |limit| limit.people);
-        writeln!(out, "\nallowance  the first {people} people of a day count under it alone: key {}", allowance.key)?;
+        writeln!(
+            out,
+            "\nallowance  the first {people} people of a day count under it alone: key {}",
+            allowance.key
+        )?;
     }
-    writeln!(out, "\n{:<10} {:<24} {:<20} {:>8} {:>9}  beyond it", "per", "key", "budget", "people", "window")?;
+    writeln!(
+        out,
+        "\n{:<10} {:<24} {:<20} {:>8} {:>9}  beyond it",
+        "per", "key", "budget", "people", "window"
+    )?;
     for used in &plan.keys {
         for limit in &used.limits {
             writeln!(out, "{}", line(&loaded.set.policy, used, limit))?;
         }
     }
-    writeln!(out, "\nThe first budget in this order that a new person would exceed decides; `tells` never changes a byte.")?;
+    writeln!(
+        out,
+        "\nThe first budget in this order that a new person would exceed decides; `tells` never changes a byte."
+    )?;
     Ok(())
 }
 
@@ -96,6 +132,15 @@ fn line(policy: &Policy, used: &KeyUse, limit: &Limit) -> String {
         Excess::Refused => action.to_owned(),
         Excess::Paced { interval_ms } => format!("{action}: one new person every {} s", interval_ms / 1000),
     };
-    let window = if limit.window == 0 { "-".to_owned() } else { format!("{} s", limit.window) };
-    format!("{:<10} {:<24} {name:<20} {:>8} {window:>9}  {beyond}", used.dimension.name(), used.key.to_string(), limit.people)
+    let window = if limit.window == 0 {
+        "-".to_owned()
+    } else {
+        format!("{} s", limit.window)
+    };
+    format!(
+        "{:<10} {:<24} {name:<20} {:>8} {window:>9}  {beyond}",
+        used.dimension.name(),
+        used.key.to_string(),
+        limit.people
+    )
 }

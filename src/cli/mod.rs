@@ -60,13 +60,20 @@ pub struct Failed {
 
 impl Failed {
     fn new(exit: Exit, message: impl std::fmt::Display) -> Self {
-        Self { message: message.to_string(), exit }
+        Self {
+            message: message.to_string(),
+            exit,
+        }
     }
 }
 
 impl From<std::io::Error> for Failed {
     fn from(error: std::io::Error) -> Self {
-        let exit = if error.kind() == std::io::ErrorKind::PermissionDenied { Exit::Permission } else { Exit::Io };
+        let exit = if error.kind() == std::io::ErrorKind::PermissionDenied {
+            Exit::Permission
+        } else {
+            Exit::Io
+        };
         Self::new(exit, error)
     }
 }
@@ -86,15 +93,40 @@ pub fn execute(cli: Cli, out: &mut dyn Write) -> Result<(), Failed> {
         // The demo prints a table; log lines between would break it.
         Command::Demo { serve } => demo::gateway::execute(serve, install("off")?, out),
         Command::Run(args) => run::execute(args, install(&cli.log)?),
-        Command::Check { config, format, deny_warnings } => check::execute(&config.config, format, deny_warnings, out),
-        Command::Explain { config, url, method, headers, client } => {
-            explain::execute(&config.config, &explain::Asked { url, method, headers, client }, out)
-        }
+        Command::Check {
+            config,
+            format,
+            deny_warnings,
+        } => check::execute(&config.config, format, deny_warnings, out),
+        Command::Explain {
+            config,
+            url,
+            method,
+            headers,
+            client,
+        } => explain::execute(
+            &config.config,
+            &explain::Asked {
+                url,
+                method,
+                headers,
+                client,
+            },
+            out,
+        ),
         Command::Bypass(args) => bypass::execute(&args, out),
-        Command::Rules { command: RulesCommand::Test { rules_dir, format } } => {
-            if rules::test(rules_dir.as_deref(), format, out)? { Ok(()) } else { Err(Failed::new(Exit::Config, "")) }
+        Command::Rules {
+            command: RulesCommand::Test { rules_dir, format },
+        } => {
+            if rules::test(rules_dir.as_deref(), format, out)? {
+                Ok(())
+            } else {
+                Err(Failed::new(Exit::Config, ""))
+            }
         }
-        Command::Rules { command: RulesCommand::Schema } => Ok(rules::print_schema(out)?),
+        Command::Rules {
+            command: RulesCommand::Schema,
+        } => Ok(rules::print_schema(out)?),
         Command::Scan(args) => match &args.manifest {
             Some(path) => manifest::execute(path, args.rules_dir.as_deref(), out),
             None => scan::execute(&args, out),

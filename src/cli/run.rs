@@ -20,7 +20,7 @@ pub(super) fn execute(args: RunArgs, metrics: events::Handle) -> Result<(), Fail
     }
     let runtime = runtime.enable_all().build()?;
     runtime.block_on(async {
-        let running = start(origin(&args), Some(metrics)).await.map_err(told)?;
+        let running = start(origin(&args), metrics).await.map_err(told)?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         tokio::select! {
@@ -50,12 +50,18 @@ fn origin(args: &RunArgs) -> Origin {
             quoted(upstream)
         )
     });
-    Origin { path: args.config.clone(), text: text.unwrap_or_default(), variables: variables() }
+    Origin {
+        path: args.config.clone(),
+        text: text.unwrap_or_default(),
+        variables: variables(),
+    }
 }
 
 /// `TIDEGATE__SECTION__KEY` variables.
 pub(super) fn variables() -> Vec<(String, String)> {
-    std::env::vars().filter_map(|(name, value)| Some((name.strip_prefix("TIDEGATE__")?.to_owned(), value))).collect()
+    std::env::vars()
+        .filter_map(|(name, value)| Some((name.strip_prefix("TIDEGATE__")?.to_owned(), value)))
+        .collect()
 }
 
 fn told(error: StartError) -> Failed {
@@ -66,14 +72,15 @@ fn told(error: StartError) -> Failed {
             drop(err.flush());
             Failed::new(Exit::Config, "the configuration is wrong; nothing was started")
         }
-        StartError::Load(LoadError::Io(path, error)) => {
-            Failed { message: format!("{}: {error}", path.display()), ..Failed::from(error) }
-        }
+        StartError::Load(LoadError::Io(path, error)) => Failed {
+            message: format!("{}: {error}", path.display()),
+            ..Failed::from(error)
+        },
         StartError::Load(error @ LoadError::State(_)) => Failed::new(Exit::Permission, error),
         StartError::Bind(address, error) => {
             Failed::new(Exit::Unavailable, format!("cannot listen on {address}: {error}"))
         }
         StartError::Audit(error) => Failed::new(Exit::Io, format!("cannot open the audit file: {error}")),
-        StartError::Admin(error) | StartError::Tls(error) => Failed::new(Exit::Config, error),
+        StartError::Tls(error) => Failed::new(Exit::Config, error),
     }
 }

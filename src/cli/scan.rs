@@ -52,7 +52,11 @@ pub(super) fn execute(args: &ScanArgs, out: &mut dyn Write) -> Result<(), Failed
         };
         results.push((name.clone(), found.map_err(|error| named(&name, &error))?));
     }
-    if args.json { print_json(&results, out) } else { print_text(&results, out) }
+    if args.json {
+        print_json(&results, out)
+    } else {
+        print_text(&results, out)
+    }
 }
 
 /// The rules with those of a directory over them; problems are printed.
@@ -96,8 +100,14 @@ fn told_by_name(name: &str) -> (Coding, Declared) {
 fn scan(input: &mut dyn Read, length: Option<u64>, name: &str, rules: &Arc<RuleSet>) -> io::Result<Found> {
     let (coding, declared) = told_by_name(name);
     let secret = passing_key().map_err(|failed| io::Error::other(failed.message))?;
-    let mut inspector =
-        Inspector::new(Mode::Watch, Bounds::default(), Some(coding), declared, Arc::clone(rules), secret);
+    let mut inspector = Inspector::new(
+        Mode::Watch,
+        Bounds::default(),
+        Some(coding),
+        declared,
+        Arc::clone(rules),
+        secret,
+    );
     let mut found = Found::default();
     let progress = progress(length);
     let mut buffer = vec![0; READ_BYTES];
@@ -113,7 +123,11 @@ fn scan(input: &mut dyn Read, length: Option<u64>, name: &str, rules: &Arc<RuleS
                 ended = read == 0;
                 let chunk = Bytes::copy_from_slice(buffer.get(..read).unwrap_or_default());
                 let started = Instant::now();
-                let step = if ended { inspector.finish() } else { inspector.push(&chunk) };
+                let step = if ended {
+                    inspector.finish()
+                } else {
+                    inspector.push(&chunk)
+                };
                 found.time += started.elapsed();
                 step
             }
@@ -133,13 +147,18 @@ fn scan(input: &mut dyn Read, length: Option<u64>, name: &str, rules: &Arc<RuleS
     let tally = inspector.tally();
     found.records = tally.records;
     for (class, count) in &tally.findings {
-        *found.classes.entry(rules.class_name(ClassId(*class)).to_owned()).or_default() += u64::from(*count);
+        *found
+            .classes
+            .entry(rules.class_name(ClassId(*class)).to_owned())
+            .or_default() += u64::from(*count);
     }
     Ok(found)
 }
 
 fn progress(length: Option<u64>) -> ProgressBar {
-    let Some(length) = length.filter(|_| io::stderr().is_terminal()) else { return ProgressBar::hidden() };
+    let Some(length) = length.filter(|_| io::stderr().is_terminal()) else {
+        return ProgressBar::hidden();
+    };
     let bar = ProgressBar::new(length);
     match ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes} {bytes_per_sec}") {
         Ok(style) => bar.with_style(style),
@@ -149,7 +168,13 @@ fn progress(length: Option<u64>) -> ProgressBar {
 
 fn print_text(results: &[(String, Found)], out: &mut dyn Write) -> Result<(), Failed> {
     for (name, found) in results {
-        writeln!(out, "{name}: {} people in {} records, {} bytes", found.people.len(), found.records, found.bytes)?;
+        writeln!(
+            out,
+            "{name}: {} people in {} records, {} bytes",
+            found.people.len(),
+            found.records,
+            found.bytes
+        )?;
         for (class, count) in &found.classes {
             writeln!(out, "  {class:<12} {count:>10}")?;
         }

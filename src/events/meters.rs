@@ -203,7 +203,11 @@ impl Meters {
             Event::AuditDropped { reason } => self.audit_dropped.add(reason, 1),
             Event::AdminChanged { operation } => self.admin_changes.add(operation, 1),
             Event::AdminDenied { reason } => self.admin_denied.add(reason, 1),
-            Event::Listening { .. } | Event::Draining | Event::Stopped | Event::AuditRecovered => {}
+            Event::Listening { .. }
+            | Event::Problem { .. }
+            | Event::Draining
+            | Event::Stopped
+            | Event::AuditRecovered => {}
         }
     }
 

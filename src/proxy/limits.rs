@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::framing::HeadLimits;
 
 /// The limits of one listener and of the connections made for it. Milliseconds, bytes and counts; nothing is unlimited.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Bytes of one head or trailer section. Default 65,536. Answers heads that fill memory; hyper's target limit.

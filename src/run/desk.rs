@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::state::read_bypass;
 use super::tasks::ReloadState;
 use crate::admin::{BypassView, Desk, DeskError, Readiness, Release};
-use crate::engine::ledger::{Dimension, HoldView, KeyId, KeyView};
+use crate::engine::ledger::{Dimension, HeldKey, HoldView, KeyId, KeyView};
 use crate::engine::time::Now;
 use crate::proxy::Gateway;
 
@@ -30,7 +30,13 @@ impl GatewayDesk {
         state_dir: PathBuf,
         stop: CancellationToken,
     ) -> Self {
-        Self { gateway, reload, effective, state_dir, stop }
+        Self {
+            gateway,
+            reload,
+            effective,
+            state_dir,
+            stop,
+        }
     }
 }
 
@@ -45,7 +51,9 @@ impl Desk for GatewayDesk {
             readiness.blockers.push("draining");
         }
         if self.reload.failed.load(Ordering::Relaxed) {
-            readiness.notes.push("the last reload was refused; the set before it is in force".to_owned());
+            readiness
+                .notes
+                .push("the last reload was refused; the set before it is in force".to_owned());
         }
         if self.gateway.audit.is_failing() {
             readiness.notes.push("the audit file cannot be written".to_owned());
@@ -62,7 +70,18 @@ impl Desk for GatewayDesk {
     }
 
     fn holds(&self, limit: usize) -> Vec<HoldView> {
-        self.gateway.ledger.holds(self.now(), limit)
+        let held = self.gateway.ledger.holds(self.now(), limit);
+        let set = self.gateway.set();
+        let cause = |held: &HeldKey| held.cause.and_then(|budget| Some(set.policy.get(budget)?.name.clone()));
+        held.iter()
+            .map(|held| HoldView {
+                key: held.key,
+                dimension: held.dimension,
+                since: held.since,
+                until: held.until,
+                cause: cause(held).unwrap_or_else(|| "manual".to_owned()),
+            })
+            .collect()
     }
 
     fn hold(&self, key: KeyId, until: u32) -> Result<HoldView, DeskError> {
@@ -72,7 +91,13 @@ impl Desk for GatewayDesk {
         if !self.gateway.ledger.hold(key, known.dimension, seconds, None, now) {
             return Err(DeskError::Full);
         }
-        let view = HoldView { key, dimension: known.dimension, since: now.second(), until, cause: None };
+        let view = HoldView {
+            key,
+            dimension: known.dimension,
+            since: now.second(),
+            until,
+            cause: "manual".to_owned(),
+        };
         Ok(view)
     }
 
@@ -95,6 +120,12 @@ impl Desk for GatewayDesk {
         let second = self.now().second();
         let file = read_bypass(&self.state_dir).unwrap_or_default();
         let in_force = file.bypass.into_iter().filter(|suspension| suspension.until > second);
-        in_force.map(|one| BypassView { route: one.route, reason: one.reason, until: one.until }).collect()
+        in_force
+            .map(|one| BypassView {
+                route: one.route,
+                reason: one.reason,
+                until: one.until,
+            })
+            .collect()
     }
 }

@@ -26,7 +26,12 @@ const CHANGE_SETTLES: Duration = Duration::from_millis(250);
 const CHANGE_POLL: Duration = Duration::from_secs(30);
 
 /// Looks after reports and the bypass until `stop`.
-pub(super) async fn upkeep(gateway: Arc<Gateway>, state_dir: PathBuf, metrics: Option<events::Handle>, stop: CancellationToken) {
+pub(super) async fn upkeep(
+    gateway: Arc<Gateway>,
+    state_dir: PathBuf,
+    metrics: events::Handle,
+    stop: CancellationToken,
+) {
     let mut second = tokio::time::interval(Duration::from_secs(1));
     let mut look = tokio::time::interval(BYPASS_LOOK);
     let mut ticks = 0_u32;
@@ -40,7 +45,7 @@ pub(super) async fn upkeep(gateway: Arc<Gateway>, state_dir: PathBuf, metrics: O
                 gateway.audit.tick(now);
                 report(&Event::HeldBytes(gateway.held.bytes()));
                 report(&Event::LedgerKeys(gateway.ledger.len() as u64));
-                if let Some(metrics) = metrics.filter(|_| ticks.is_multiple_of(METRICS_UPKEEP_TICKS)) {
+                if ticks.is_multiple_of(METRICS_UPKEEP_TICKS) {
                     metrics.upkeep();
                 }
             }
@@ -61,8 +66,14 @@ pub(super) async fn upkeep(gateway: Arc<Gateway>, state_dir: PathBuf, metrics: O
 
 fn in_force(file: &BypassFile) -> Bypass {
     let all = file.bypass.iter().filter(|suspension| suspension.route.is_none());
-    let routes = file.bypass.iter().filter_map(|suspension| Some((suspension.route.clone()?, suspension.until)));
-    Bypass { all_until: all.map(|suspension| suspension.until).max().unwrap_or(0), routes: routes.collect() }
+    let routes = file
+        .bypass
+        .iter()
+        .filter_map(|suspension| Some((suspension.route.clone()?, suspension.until)));
+    Bypass {
+        all_until: all.map(|suspension| suspension.until).max().unwrap_or(0),
+        routes: routes.collect(),
+    }
 }
 
 /// Reloads the configuration on SIGHUP, on a change of its files, and when asked.
@@ -70,6 +81,7 @@ pub(super) struct Reloader {
     origin: Origin,
     gateway: Arc<Gateway>,
     acceptors: Vec<Arc<Acceptor>>,
+    metrics: events::Handle,
     state: Arc<ReloadState>,
 }
 
@@ -82,11 +94,25 @@ pub(super) struct ReloadState {
 }
 
 impl Reloader {
-    pub(super) fn new(origin: Origin, gateway: Arc<Gateway>, acceptors: Vec<Arc<Acceptor>>) -> Self {
+    pub(super) fn new(
+        origin: Origin,
+        gateway: Arc<Gateway>,
+        acceptors: Vec<Arc<Acceptor>>,
+        metrics: events::Handle,
+    ) -> Self {
         let state = Arc::new(ReloadState::default());
         state.generation.store(1, Ordering::Relaxed);
-        report(&Event::Reloaded { ok: true, generation: 1 });
-        Self { origin, gateway, acceptors, state }
+        report(&Event::Reloaded {
+            ok: true,
+            generation: 1,
+        });
+        Self {
+            origin,
+            gateway,
+            acceptors,
+            metrics,
+            state,
+        }
     }
 
     pub(super) fn handle(&self) -> Arc<ReloadState> {
@@ -95,8 +121,12 @@ impl Reloader {
 
     /// Runs until `stop`. Without a file there is nothing to reload.
     pub(super) async fn run(self, stop: CancellationToken) {
-        let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
-        let Ok(mut reopen) = signal(SignalKind::user_defined1()) else { return };
+        let Ok(mut hangup) = signal(SignalKind::hangup()) else {
+            return;
+        };
+        let Ok(mut reopen) = signal(SignalKind::user_defined1()) else {
+            return;
+        };
         let changed = Arc::new(Notify::new());
         let _watcher = self.watch(&changed);
         let mut seen = self.content();
@@ -139,7 +169,7 @@ impl Reloader {
         match loaded {
             Ok(mut loaded) if certificates => {
                 loaded.set.identity.inherit_births(&self.gateway.set().identity);
-                events::register(&loaded.set.names());
+                self.metrics.register(&loaded.set.names());
                 self.state.generation.store(generation, Ordering::Relaxed);
                 self.state.failed.store(false, Ordering::Relaxed);
                 self.gateway.replace(loaded.set);
@@ -149,7 +179,10 @@ impl Reloader {
             Err(error) => {
                 if let LoadError::Problems(problems, _) = &error {
                     for problem in problems.iter().take(8) {
-                        report(&Event::Problem { code: problem.code, message: &problem.message });
+                        report(&Event::Problem {
+                            code: problem.code,
+                            message: &problem.message,
+                        });
                     }
                 }
                 self.refused(generation - 1);
@@ -179,8 +212,13 @@ impl Reloader {
     }
 
     fn directories(&self) -> Vec<PathBuf> {
-        let Some(path) = &self.origin.path else { return Vec::new() };
-        let base = path.parent().filter(|base| !base.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let Some(path) = &self.origin.path else {
+            return Vec::new();
+        };
+        let base = path
+            .parent()
+            .filter(|base| !base.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
         let mut dirs = vec![base.to_owned()];
         dirs.extend(self.acceptors.iter().flat_map(|acceptor| acceptor.directories()));
         dirs.push(base.join("rules.d"));
@@ -194,8 +232,13 @@ impl Reloader {
     fn content(&self) -> [u8; 32] {
         let mut hasher = blake3::Hasher::new();
         for dir in self.directories() {
-            let mut files: Vec<PathBuf> =
-                std::fs::read_dir(&dir).into_iter().flatten().flatten().map(|entry| entry.path()).take(4096).collect();
+            let mut files: Vec<PathBuf> = std::fs::read_dir(&dir)
+                .into_iter()
+                .flatten()
+                .flatten()
+                .map(|entry| entry.path())
+                .take(4096)
+                .collect();
             files.sort();
             for file in files.iter().filter(|file| is_ours(file)) {
                 hasher.update(file.as_os_str().as_encoded_bytes());
@@ -210,5 +253,7 @@ impl Reloader {
 fn is_ours(file: &Path) -> bool {
     let ending = file.extension().and_then(std::ffi::OsStr::to_str);
     matches!(ending, Some("toml" | "pem" | "crt" | "key" | "json" | "keys"))
-        && file.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() < (8 << 20))
+        && file
+            .metadata()
+            .is_ok_and(|metadata| metadata.is_file() && metadata.len() < (8 << 20))
 }

@@ -51,6 +51,12 @@ impl Acceptor {
         })
     }
 
+    /// The directories of its files, to be watched for changes.
+    pub fn directories(&self) -> impl Iterator<Item = PathBuf> {
+        let files = self.files.iter().flat_map(|pair| [&pair.cert, &pair.key]);
+        files.filter_map(|file| file.parent().map(PathBuf::from))
+    }
+
     /// Reads the same files again. New handshakes use what was read; on an error the old certificates stay.
     ///
     /// # Errors

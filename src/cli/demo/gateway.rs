@@ -11,7 +11,7 @@ use http::Request;
 use super::table::Budget;
 use super::{GatewayHandle, Options, SessionCount, run};
 use crate::cli::{Exit, Failed};
-use crate::engine::ledger::Dimension;
+use crate::engine::ledger::{Dimension, KeyId};
 use crate::engine::policy::Facts;
 use crate::events;
 use crate::identity::{address_key, network_key};
@@ -19,7 +19,7 @@ use crate::proxy::Gateway;
 use crate::run::{Origin, StartError, start};
 
 /// How long a visitor looks at a page: the whole demo takes about fifteen seconds.
-const THINK_TIME: Duration = Duration::from_millis(50);
+const THINK_TIME: Duration = Duration::from_millis(100);
 
 /// Runs the demo.
 ///
@@ -28,7 +28,11 @@ const THINK_TIME: Duration = Duration::from_millis(50);
 pub(in crate::cli) fn execute(serve: bool, metrics: events::Handle, out: &mut dyn Write) -> Result<(), Failed> {
     let dir = Scratch::new()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let options = Options { serve, is_terminal: io::stderr().is_terminal(), think_time: THINK_TIME };
+    let options = Options {
+        serve,
+        is_terminal: io::stderr().is_terminal(),
+        think_time: THINK_TIME,
+    };
     let result = runtime.block_on(run(async |shop| open(shop, dir.path(), metrics).await, out, options));
     result.map_err(|error| Failed::new(Exit::Failure, error))
 }
@@ -64,26 +68,39 @@ async fn open(shop: SocketAddr, dir: &Path, metrics: events::Handle) -> Result<G
         quoted(&dir.join("audit.jsonl")),
         include_str!("demo.toml").replace("SHOP", &shop.to_string())
     );
-    let running = start(Origin { path: None, text, variables: Vec::new() }, Some(metrics)).await?;
+    let running = start(
+        Origin {
+            path: None,
+            text,
+            variables: Vec::new(),
+        },
+        metrics,
+    )
+    .await?;
     let address = running.listeners.first().map_or(shop, |(_, address)| *address);
     let gateway = Arc::clone(&running.gateway);
+    let audit = dir.join("audit.jsonl");
     Ok(GatewayHandle {
         address,
         admin: running.admin,
-        audit_file: dir.join("audit.jsonl"),
+        audit_file: audit.clone(),
         session: Box::new(move |sid| {
             // The gateway lives as long as this closure.
             let _alive = &running;
-            count(&gateway, sid)
+            count(&gateway, &audit, sid)
         }),
     })
 }
 
 /// What the ledger says about the session with this cookie, and what stopped it.
-fn count(gateway: &Gateway, sid: &str) -> Option<SessionCount> {
+fn count(gateway: &Gateway, audit: &Path, sid: &str) -> Option<SessionCount> {
     let set = gateway.set();
     let now = gateway.clock.now();
-    let (head, ()) = Request::builder().header("cookie", format!("sid={sid}")).body(()).ok()?.into_parts();
+    let (head, ()) = Request::builder()
+        .header("cookie", format!("sid={sid}"))
+        .body(())
+        .ok()?
+        .into_parts();
     let client = std::net::Ipv4Addr::LOCALHOST.into();
     let actor = set.identity.identify(&head, client, &[], now);
     let facts = Facts {
@@ -98,9 +115,28 @@ fn count(gateway: &Gateway, sid: &str) -> Option<SessionCount> {
     let key = plan.keys.iter().find(|used| used.dimension == Dimension::Session)?.key;
     let view = gateway.ledger.key(key, now)?;
     let people = view.people.iter().map(|(_, people)| *people).max().unwrap_or(0);
-    let stopped_by = gateway.last_refusal(key).and_then(|budget| {
-        let budget = set.policy.get(budget)?;
-        Some(Budget { name: budget.name.clone(), people_max: budget.people })
-    });
-    Some(SessionCount { people, stopped_by })
+    Some(SessionCount {
+        people,
+        stopped_by: stopped_by(key, audit),
+    })
+}
+
+/// The budget that refused this session something first, as the audit trail has it.
+fn stopped_by(key: KeyId, audit: &Path) -> Option<Budget> {
+    let text = std::fs::read_to_string(audit).ok()?;
+    let events = text
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let mut incidents = events.filter_map(|mut event| event.get_mut("unmapped").map(serde_json::Value::take));
+    let key = key.to_string();
+    let incident = incidents.find(|incident| {
+        incident.get("key").and_then(serde_json::Value::as_str) == Some(&key)
+            && incident.get("mode").and_then(serde_json::Value::as_str) == Some("enforce")
+            && incident.get("action").and_then(serde_json::Value::as_str) != Some("alert")
+    })?;
+    let people_max = incident.get("limit")?.as_u64()?.try_into().ok()?;
+    Some(Budget {
+        name: incident.get("budget")?.as_str()?.to_owned(),
+        people_max,
+    })
 }
