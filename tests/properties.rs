@@ -1,5 +1,12 @@
 //! Any split of a body gives the same findings, people and released bytes; masks keep lengths; a cut is byte-exact.
 
+#![expect(
+    clippy::panic,
+    clippy::excessive_nesting,
+    reason = "a test's helpers may say what went wrong, where it went wrong"
+)]
+
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -177,6 +184,7 @@ fn masked_people_leave_no_identifier_and_every_length_stays() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn records_follow_the_counting_rule() {
     let count = |body: &str| {
         let outcome = inspect(body.as_bytes(), 1 << 20, Declared::Json, Bounds::default(), None);

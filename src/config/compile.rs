@@ -229,7 +229,10 @@ impl Reader<'_> {
         match client_config(ca.as_deref()) {
             Ok(connector) => Some(connector),
             Err(error) => {
-                let span = written.ca.as_ref().map_or(written.pattern.span(), toml::Spanned::span);
+                let span = written
+                    .ca
+                    .as_ref()
+                    .map_or_else(|| written.pattern.span(), toml::Spanned::span);
                 self.error("C010", span, &error.to_string(), None);
                 None
             }

@@ -199,38 +199,27 @@ impl Driver {
         self.deny(Denial::Held);
     }
 
-    fn run(&mut self, mut step: Step, now: Now) {
-        loop {
-            step = match step {
-                Step::More => {
-                    self.flow = Flow::Input;
-                    return;
-                }
-                Step::Done => {
-                    self.flow = Flow::Done;
-                    return;
-                }
-                Step::Stopped => {
-                    self.flow = Flow::Cut;
-                    return;
-                }
-                Step::Release { pieces, asks } => {
-                    self.release(pieces, asks);
-                    if matches!(self.flow, Flow::Wait(_)) {
-                        return;
-                    }
-                    self.inspector.step()
-                }
-                Step::Settle => match self.settle(now) {
-                    Some(step) => step,
-                    None => return,
-                },
-                Step::Fail(failure) => match self.pass_or_deny(Reason::Body(failure)) {
-                    Some(step) => step,
-                    None => return,
-                },
-            };
+    fn run(&mut self, step: Step, now: Now) {
+        let mut next = Some(step);
+        while let Some(step) = next {
+            next = self.take(step, now);
         }
+    }
+
+    /// Does what one step wants; the next step, or `None` when the flow says how it goes on.
+    fn take(&mut self, step: Step, now: Now) -> Option<Step> {
+        self.flow = match step {
+            Step::Release { pieces, asks } => {
+                self.release(pieces, asks);
+                return Some(self.inspector.step());
+            }
+            Step::Settle => return self.settle(now),
+            Step::Fail(failure) => return self.pass_or_deny(Reason::Body(failure)),
+            Step::More => Flow::Input,
+            Step::Done => Flow::Done,
+            Step::Stopped => Flow::Cut,
+        };
+        None
     }
 
     /// Asks the account; `None` when the stream waits or is cut.

@@ -212,7 +212,7 @@ impl Ending {
                 dimension: meant.per,
                 budget: &meant.name,
                 route,
-                action: done.unwrap_or(meant.action.name()),
+                action: done.unwrap_or_else(|| meant.action.name()),
                 enforced: done.is_some(),
                 people: u64::from(people),
                 limit: u64::from(meant.people),

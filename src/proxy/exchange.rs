@@ -154,9 +154,10 @@ impl Exchanges {
             .map(|(at, route)| (at, route.name.clone()))
             .ok_or((Refusal::NoRoute, style))?;
         let started = Instant::now();
-        let peer = connection
-            .as_ref()
-            .map_or(IpAddr::from(Ipv4Addr::UNSPECIFIED), |connection| connection.peer.ip());
+        let peer = connection.as_ref().map_or_else(
+            || IpAddr::from(Ipv4Addr::UNSPECIFIED),
+            |connection| connection.peer.ip(),
+        );
         let actor = set.identity.identify(head, peer, &self.door.trusted, now);
         report(&Event::AddedSeconds {
             part: Part::Identity,
@@ -283,7 +284,7 @@ impl Exchanges {
         let watching = mode == Mode::Watch;
         let start = poll_fn(|cx| body.poll_start(cx, watching)).await;
         match start {
-            Start::Refused => return Err((self.refusal(&asked, &mut body), asked.style)),
+            Start::Refused => return Err((Self::refusal(&asked, &body), asked.style)),
             Start::Failed => {
                 let error = body
                     .take_failure()
@@ -364,7 +365,7 @@ impl Exchanges {
     }
 
     /// What the client is told when nothing of the response left.
-    fn refusal(&self, asked: &Asked, body: &mut InspectedBody<UpstreamBody>) -> Refusal {
+    fn refusal(asked: &Asked, body: &InspectedBody<UpstreamBody>) -> Refusal {
         match body.driver().outcome().denial {
             Some(Denial::Budget { budget, .. }) => match asked.set.policy.get(budget).map(|budget| budget.action) {
                 Some(Action::Reauth) => asked.reauthenticate(),
@@ -398,10 +399,10 @@ impl Asked {
     }
 
     fn peer(&self) -> IpAddr {
-        self.cutter
-            .0
-            .as_ref()
-            .map_or(IpAddr::from(Ipv4Addr::UNSPECIFIED), |connection| connection.peer.ip())
+        self.cutter.0.as_ref().map_or_else(
+            || IpAddr::from(Ipv4Addr::UNSPECIFIED),
+            |connection| connection.peer.ip(),
+        )
     }
 
     fn upstream_failed(&self, kind: UpstreamErrorKind) -> (Refusal, Style) {
