@@ -14,6 +14,8 @@ mod wire;
 
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use connection::{BoxError, ConnState, Handler, Stop, TlsFacts};
 pub use listen::Listener;
