@@ -22,6 +22,8 @@ mod wire;
 
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use body::InspectedBody;
 pub use connection::{BoxError, ConnState, Handler, Stop, TlsFacts};
