@@ -7,6 +7,7 @@
 mod family;
 mod install;
 mod meters;
+mod names;
 mod process;
 
 use std::net::SocketAddr;
@@ -15,7 +16,8 @@ use std::sync::OnceLock;
 use tracing::{debug, error, info, warn};
 
 pub use install::{BadFilter, Handle, LogFormat, install};
-pub use meters::{Names, Part};
+pub use meters::Part;
+pub use names::Names;
 
 use meters::{Kind, Meters};
 
@@ -166,6 +168,13 @@ pub enum Event<'a> {
         /// The number of the set in force, from 1.
         generation: u64,
     },
+    /// One thing that is wrong with a configuration that was refused; the message quotes no data, only names.
+    Problem {
+        /// Its stable code.
+        code: &'static str,
+        /// What is wrong.
+        message: &'a str,
+    },
     /// A bypass began (`true`) or ended.
     Bypass(bool),
     /// The drain began: no new connections.
@@ -210,6 +219,7 @@ fn log(meters: &Meters, event: &Event<'_>) {
         Event::Listening { listener, address } => info!(listener, %address, "listening"),
         Event::Reloaded { ok: true, generation } => info!(generation, "configuration in force"),
         Event::Reloaded { ok: false, generation } => error!(generation, "configuration refused, the old one stays"),
+        Event::Problem { code, message } => error!(code, message, "configuration problem"),
         Event::Bypass(true) => warn!("bypass in force: nothing is enforced where it reaches"),
         Event::Bypass(false) => info!("bypass ended"),
         Event::Draining => info!("draining"),

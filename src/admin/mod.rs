@@ -1,1 +1,18 @@
 //! What operators and monitoring speak to: health, metrics, keys, holds.
+
+mod access;
+mod api;
+mod changes;
+mod desk;
+mod fault;
+mod serve;
+mod settings;
+
+#[cfg(test)]
+mod tests;
+
+pub use access::{Access, Role, token_hash};
+pub use api::{Admin, router};
+pub use desk::{BypassView, Desk, DeskError, Readiness, Release};
+pub use serve::serve;
+pub use settings::Settings;

@@ -43,7 +43,7 @@ pub struct Sighting<'a> {
 
 /// Where an incident is in its life; the numbers are the activities of OCSF findings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
+pub(super) enum Stage {
     /// The first sighting.
     Create = 1,
     /// It goes on.
@@ -88,9 +88,9 @@ pub(super) struct Incidents {
     open: HashMap<KeyId, SmallVec<[Incident; 1]>>,
     /// One a budget, for keys that found no room.
     rest: Vec<Incident>,
-    /// Invariant: the number of incidents in `open`, `<= incidents_max`.
+    /// Invariant: the number of incidents in `open`, `<= count_max`.
     count: usize,
-    incidents_max: usize,
+    count_max: usize,
     update_ms: u64,
     quiet_ms: u64,
 }
@@ -101,7 +101,7 @@ impl Incidents {
             open: HashMap::new(),
             rest: Vec::new(),
             count: 0,
-            incidents_max: settings.incidents_max,
+            count_max: settings.incidents_max,
             update_ms: u64::from(settings.update_s) * 1000,
             quiet_ms: u64::from(settings.quiet_s) * 1000,
         }
@@ -116,7 +116,7 @@ impl Incidents {
         if let Some(incident) = known {
             return incident.grow(sighting, now, self.update_ms);
         }
-        if self.count >= self.incidents_max {
+        if self.count >= self.count_max {
             if let Some(rest) = find(&mut self.rest, sighting.budget) {
                 return rest.grow(sighting, now, self.update_ms);
             }

@@ -8,6 +8,6 @@ mod trail;
 mod writer;
 
 pub use change::{Change, Operation};
-pub use incident::{Sighting, Stage};
+pub use incident::Sighting;
 pub use settings::{OnFull, Settings};
 pub use trail::Audit;

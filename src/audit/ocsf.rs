@@ -102,6 +102,11 @@ pub(super) fn activity(change: &Change, now: Now) -> Value {
     let endpoint = change
         .network
         .map_or_else(|| "process".to_owned(), |network| network.to_string());
+    let resources: Vec<Value> = change
+        .target
+        .iter()
+        .map(|target| json!({ "uid": target, "type": "key" }))
+        .collect();
     let mut event = base(6, "Application Activity", 3, "API Activity", activity_id, now);
     add(
         &mut event,
@@ -115,7 +120,7 @@ pub(super) fn activity(change: &Change, now: Now) -> Value {
             "actor": { "user": { "name": change.who, "type": change.role } },
             "api": { "operation": change.operation.name(), "service": { "name": "Tidegate admin" } },
             "src_endpoint": { "name": endpoint },
-            "resources": change.target.as_ref().map(|target| json!([{ "uid": target, "type": "key" }])).unwrap_or_else(|| json!([])),
+            "resources": resources,
             "unmapped": { "reason": change.reason, "role": change.role, "until": change.until, "people": change.people },
         }),
     );
@@ -154,7 +159,7 @@ const fn stage_name(stage: Stage) -> &'static str {
     }
 }
 
-/// What was refused is worse than what would have been: the alert is the news, the refusal the proof.
+/// An incident that a person should look at first is one that was acted on.
 fn severity(action: &str, enforced: bool) -> (u32, &'static str) {
     match (enforced, action) {
         (false, _) => (2, "Low"),
@@ -280,7 +285,7 @@ mod tests {
             ..change()
         };
         let line = line(&activity(&change, Now::from_millis(1_700_000_000_000)));
-        assert_eq!(line.iter().filter(|byte| **byte == b'\n').count(), 1);
+        assert_eq!(line.iter().position(|byte| *byte == b'\n'), Some(line.len() - 1));
         assert!(line.ends_with(b"}\n"));
     }
 }

@@ -64,9 +64,9 @@ impl Audit {
     pub fn tick(&self, now: Now) {
         let Some(trail) = &self.0 else { return };
         let reports = trail.incidents.lock().unwrap_or_else(PoisonError::into_inner).tick(now);
-        reports
-            .into_iter()
-            .for_each(|report| trail.writer.send(Message::Incident(Box::new(report))));
+        for report in reports {
+            trail.writer.send(Message::Incident(Box::new(report)));
+        }
     }
 
     /// Records an administrative change.
@@ -79,7 +79,7 @@ impl Audit {
     /// Opens the file anew before the next line, after it was rotated (SIGUSR1).
     pub fn reopen(&self) {
         if let Some(trail) = &self.0 {
-            trail.writer.send(Message::Reopen);
+            trail.writer.reopen();
         }
     }
 
@@ -176,10 +176,17 @@ mod tests {
         fs::remove_dir_all(&inner).expect("it can be removed");
         audit.reopen();
         audit.changed(change("lost"), Now::default());
-        // The writer takes messages in order: once it is stopped, the lost line was counted.
+        while !audit.is_failing() {
+            std::thread::yield_now();
+        }
+        fs::create_dir(&inner).expect("a folder");
+        audit.changed(change("kept"), Now::default());
         audit.stop();
         assert_eq!(audit.lost(), 1);
-        assert!(audit.is_failing());
+        assert!(!audit.is_failing(), "it works again");
+        assert_eq!(lines(&path)[0]["message"], "kept");
+        audit.changed(change("too late"), Now::default());
+        assert_eq!(audit.lost(), 2, "what no writer takes is counted as well");
     }
 
     #[test]

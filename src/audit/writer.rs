@@ -22,7 +22,6 @@ const MODE: u32 = 0o640;
 pub(super) enum Message {
     Incident(Box<Report>),
     Change(Box<Change>, Now),
-    Reopen,
     Stop,
 }
 
@@ -31,6 +30,8 @@ pub(super) enum Message {
 struct Health {
     dropped: AtomicU64,
     is_failing: AtomicBool,
+    /// Asked for by [`Writer::reopen`]; a flag, since a message could be lost in a full queue.
+    must_reopen: AtomicBool,
 }
 
 impl Health {
@@ -81,6 +82,11 @@ impl Writer {
         }
     }
 
+    /// Has the file opened anew before the next line.
+    pub(super) fn reopen(&self) {
+        self.health.must_reopen.store(true, Ordering::Relaxed);
+    }
+
     /// Lines lost since the start.
     pub(super) fn dropped(&self) -> u64 {
         self.health.dropped.load(Ordering::Relaxed)
@@ -124,7 +130,6 @@ impl Appender {
             match message {
                 Message::Incident(report) => self.append(&ocsf::finding(&report)),
                 Message::Change(change, now) => self.append(&ocsf::activity(&change, now)),
-                Message::Reopen => self.file = None,
                 Message::Stop => break,
             }
         }
@@ -152,9 +157,10 @@ impl Appender {
     }
 
     fn try_append(&mut self, line: &[u8]) -> io::Result<()> {
+        let must_reopen = self.health.must_reopen.swap(false, Ordering::Relaxed);
         let mut file = match self.file.take() {
-            Some(file) => file,
-            None => open(&self.path)?,
+            Some(file) if !must_reopen => file,
+            Some(_) | None => open(&self.path)?,
         };
         if self.is_torn {
             file.write_all(b"\n")?;

@@ -1,5 +1,136 @@
 //! The command line: one file a subcommand.
 
+pub mod args;
+mod authority;
+mod bypass;
+mod check;
 pub mod demo;
+mod explain;
+mod manifest;
 pub mod report;
 pub mod rules;
+mod run;
+mod scan;
+
+use std::io::Write;
+
+use args::{Cli, Command, LogFormatArg, RulesCommand};
+
+use crate::events::{self, LogFormat};
+
+/// How a command ended, as sysexits has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// It did what it should.
+    Ok,
+    /// It ran and failed.
+    Failure,
+    /// Something it depends on, or an address, cannot be had.
+    Unavailable,
+    /// A file cannot be read or written.
+    Io,
+    /// It may not.
+    Permission,
+    /// The configuration or the rules are wrong.
+    Config,
+}
+
+impl Exit {
+    /// The number for the shell.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Ok => 0,
+            Self::Failure => 1,
+            Self::Unavailable => 69,
+            Self::Io => 74,
+            Self::Permission => 77,
+            Self::Config => 78,
+        }
+    }
+}
+
+/// A command failed: what to tell, and how to exit.
+#[derive(Debug)]
+pub struct Failed {
+    /// For standard error; empty when everything was said.
+    pub message: String,
+    /// For the shell.
+    pub exit: Exit,
+}
+
+impl Failed {
+    fn new(exit: Exit, message: impl std::fmt::Display) -> Self {
+        Self {
+            message: message.to_string(),
+            exit,
+        }
+    }
+}
+
+impl From<std::io::Error> for Failed {
+    fn from(error: std::io::Error) -> Self {
+        let exit = if error.kind() == std::io::ErrorKind::PermissionDenied {
+            Exit::Permission
+        } else {
+            Exit::Io
+        };
+        Self::new(exit, error)
+    }
+}
+
+/// Runs what was typed.
+///
+/// # Errors
+/// What to tell and how to exit.
+pub fn execute(cli: Cli, out: &mut dyn Write) -> Result<(), Failed> {
+    let format = match cli.log_format {
+        None => LogFormat::Auto,
+        Some(LogFormatArg::Text) => LogFormat::Text,
+        Some(LogFormatArg::Json) => LogFormat::Json,
+    };
+    let install = |filter: &str| events::install(format, filter).map_err(|error| Failed::new(Exit::Config, error));
+    match cli.command {
+        // The demo prints a table; log lines between would break it.
+        Command::Demo { serve } => demo::gateway::execute(serve, install("off")?, out),
+        Command::Run(args) => run::execute(args, install(&cli.log)?),
+        Command::Check {
+            config,
+            format,
+            deny_warnings,
+        } => check::execute(&config.config, format, deny_warnings, out),
+        Command::Explain {
+            config,
+            url,
+            method,
+            headers,
+            client,
+        } => explain::execute(
+            &config.config,
+            &explain::Asked {
+                url,
+                method,
+                headers,
+                client,
+            },
+            out,
+        ),
+        Command::Bypass(args) => bypass::execute(&args, out),
+        Command::Rules {
+            command: RulesCommand::Test { rules_dir, format },
+        } => {
+            if rules::test(rules_dir.as_deref(), format, out)? {
+                Ok(())
+            } else {
+                Err(Failed::new(Exit::Config, ""))
+            }
+        }
+        Command::Rules {
+            command: RulesCommand::Schema,
+        } => Ok(rules::print_schema(out)?),
+        Command::Scan(args) => match &args.manifest {
+            Some(path) => manifest::execute(path, args.rules_dir.as_deref(), out),
+            None => scan::execute(&args, out),
+        },
+        Command::Authority { command } => authority::execute(&command, out),
+    }
+}

@@ -13,7 +13,7 @@ use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
 use crate::identity::Identity;
 use crate::proxy::{Door, EndpointUrl, Pattern, ReadPattern, Route, Set, Upstream};
-use crate::tls::{CertificateFiles, Connector};
+use crate::tls::{CertificateFiles, client_config};
 
 /// Routes at most: each is looked at for every exchange.
 const ROUTES_MAX: usize = 1024;
@@ -115,14 +115,14 @@ impl Reader<'_> {
             let network = text
                 .get_ref()
                 .parse()
-                .or_else(|_| text.get_ref().parse().map(ipnet::IpNet::from));
+                .or_else(|_| text.get_ref().parse::<std::net::IpAddr>().map(ipnet::IpNet::from));
             if network.is_err() {
                 self.error("C004", text.span(), "this is no network", Some("10.0.0.0/8"));
             }
             network.ok()
         });
         let trusted = trusted.collect();
-        let certificates: Vec<_> = listen
+        let certificates = listen
             .tls
             .iter()
             .chain(&listen.certificates)
@@ -224,9 +224,9 @@ impl Reader<'_> {
         })
     }
 
-    fn connector(&mut self, written: &RouteSyntax) -> Option<Connector> {
+    fn connector(&mut self, written: &RouteSyntax) -> Option<Arc<rustls::ClientConfig>> {
         let ca = written.ca.as_ref().map(|ca| self.path(ca.get_ref()));
-        match Connector::new(ca.as_deref()) {
+        match client_config(ca.as_deref()) {
             Ok(connector) => Some(connector),
             Err(error) => {
                 let span = written.ca.as_ref().map_or(written.pattern.span(), toml::Spanned::span);

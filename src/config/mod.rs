@@ -3,7 +3,7 @@
 mod compile;
 mod syntax;
 
-pub use compile::{Compiled, Environment, compile};
+pub use compile::{Compiled, Environment, OpenDoor, compile};
 pub use syntax::{BodySettings, ConfigSyntax, ListenSyntax, RouteSyntax, StateSettings, TlsSyntax};
 
 use crate::engine::detect::toml_problem;

@@ -11,7 +11,8 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer};
 
 use super::METERS;
-use super::meters::{Meters, Names};
+use super::meters::Meters;
+use super::names::Names;
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -109,6 +110,8 @@ impl FormatTime for Utc {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
     use super::super::{Event, report};
     use super::*;
 
@@ -119,6 +122,58 @@ mod tests {
         report(&Event::Draining);
         second.upkeep();
         assert!(first.render().contains("build_info{version="));
+    }
+
+    /// Log lines, as a subscriber wrote them.
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().expect("no test panics with it").extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_planted_value_reaches_no_line() {
+        let handle = install(LogFormat::Json, "off").expect("the filter parses");
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let layer = tracing_subscriber::fmt::layer()
+            .json()
+            .with_timer(Utc)
+            .with_writer(move || writer.clone());
+        let subscriber = tracing_subscriber::registry().with(layer.with_filter(own_events()));
+        let planted = "hong@example.com";
+        tracing::subscriber::with_default(subscriber, || {
+            handle.upkeep();
+            report(&Event::UpstreamFailed {
+                route: planted,
+                kind: "reset",
+            });
+            report(&Event::Refused {
+                budget: planted,
+                action: "block",
+            });
+            tracing::warn!(target: "h2::frame", value = planted, "a dependency says too much");
+        });
+        let lines = String::from_utf8(lines.0.lock().expect("no test panics with it").clone()).expect("text");
+        assert_eq!(lines.lines().count(), 2, "{lines}");
+        assert!(
+            !lines.contains(planted) && lines.contains("\"route\":\"other\""),
+            "{lines}"
+        );
+        let line: serde_json::Value = serde_json::from_str(lines.lines().next().expect("a line")).expect("JSON");
+        let time = line["timestamp"].as_str().expect("a time");
+        assert!(
+            time.len() == "2026-01-01T00:00:00.000Z".len() && time.ends_with('Z'),
+            "{time}"
+        );
     }
 
     #[test]

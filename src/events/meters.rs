@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use arc_swap::ArcSwap;
-use hashbrown::HashMap;
 use metrics::{Counter, Gauge, Histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
-use super::family::{Family, LABEL_VALUES_MAX, Maker, OTHER};
+use super::family::{Family, Maker, OTHER};
+use super::names::{NameTables, Names};
 use super::{Event, Leg, process};
 
 /// Log lines that clients can cause between two upkeeps: a flood of bad requests must not fill a disk.
@@ -100,17 +100,6 @@ pub enum Part {
     Identity,
 }
 
-/// The names of a configuration that may become label values. Everything else is `other`.
-#[derive(Clone, Debug, Default)]
-pub struct Names {
-    /// Routes, at most 1,000.
-    pub routes: Vec<String>,
-    /// Budgets, at most 1,000.
-    pub budgets: Vec<String>,
-    /// Classes of identifier, at most 1,000.
-    pub classes: Vec<String>,
-}
-
 /// All metrics of the process.
 pub(super) struct Meters {
     make: Maker,
@@ -118,8 +107,8 @@ pub(super) struct Meters {
     names: ArcSwap<NameTables>,
     log_lines_left: AtomicU32,
     would_fail: Family,
-    heads_refused: [Family; 2],
-    tls_failures: [Family; 2],
+    heads_refused: PerLeg,
+    tls_failures: PerLeg,
     limit_hits: Family,
     disagreements: Family,
     audit_dropped: Family,
@@ -135,7 +124,7 @@ pub(super) struct Meters {
     reload_ok: Gauge,
     generation: Gauge,
     bypass: Gauge,
-    added: [Histogram; 4],
+    added: Added,
 }
 
 impl Meters {
@@ -153,16 +142,13 @@ impl Meters {
         handle.run_upkeep(); // publishes the descriptions
         make.gauge("build_info", Some(("version", env!("CARGO_PKG_VERSION"))))
             .set(1.0);
-        let legs = |name, label| {
-            [Leg::Downstream, Leg::Upstream].map(|leg| make.family(name, label, Some(("leg", leg.name()))))
-        };
         Self {
             handle,
             names: ArcSwap::from_pointee(NameTables::new(&make, &Names::default())),
             log_lines_left: AtomicU32::new(LOG_LINES_MAX),
             would_fail: make.family("tidegate_would_fail_total", "reason", None),
-            heads_refused: legs("tidegate_heads_refused_total", "fault"),
-            tls_failures: legs("tidegate_tls_failures_total", "kind"),
+            heads_refused: PerLeg::new(&make, "tidegate_heads_refused_total", "fault"),
+            tls_failures: PerLeg::new(&make, "tidegate_tls_failures_total", "kind"),
             limit_hits: make.family("tidegate_limit_hits_total", "limit", None),
             disagreements: make.family("tidegate_credentials_disagree_total", "kind", None),
             audit_dropped: make.family("tidegate_audit_dropped_total", "reason", None),
@@ -178,8 +164,7 @@ impl Meters {
             reload_ok: make.gauge("tidegate_config_last_reload_successful", None),
             generation: make.gauge("tidegate_config_generation", None),
             bypass: make.gauge("tidegate_bypass_active", None),
-            added: ["holdback", "scan", "ledger", "identity"]
-                .map(|part| make.histogram("tidegate_added_seconds", Some(("part", part)))),
+            added: Added::new(&make),
             make,
         }
     }
@@ -189,8 +174,8 @@ impl Meters {
         match *event {
             Event::Connection(true) => self.connections.increment(1.0),
             Event::Connection(false) => self.connections.decrement(1.0),
-            Event::HeadRefused { leg, fault } => self.heads_refused[leg as usize].add(fault, 1),
-            Event::TlsFailed { leg, kind } => self.tls_failures[leg as usize].add(kind, 1),
+            Event::HeadRefused { leg, fault } => self.heads_refused.of(leg).add(fault, 1),
+            Event::TlsFailed { leg, kind } => self.tls_failures.of(leg).add(kind, 1),
             Event::LimitHit { limit } => self.limit_hits.add(limit, 1),
             Event::UpstreamFailed { route, kind } => self.names.load().route(route).failures.add(kind, 1),
             Event::UpstreamRetried => self.retries.increment(1),
@@ -206,7 +191,7 @@ impl Meters {
             Event::Refused { budget, action } => self.names.load().budget(budget).refusals.add(action, 1),
             Event::WouldRefuse { budget } => self.names.load().budget(budget).would_refuse.increment(1),
             Event::WouldFail { reason } => self.would_fail.add(reason, 1),
-            Event::AddedSeconds { part, seconds } => self.added[part as usize].record(seconds),
+            Event::AddedSeconds { part, seconds } => self.added.of(part).record(seconds),
             Event::HeldBytes(bytes) => self.held_bytes.set(approximate(bytes)),
             Event::LedgerKeys(keys) => self.ledger_keys.set(approximate(keys)),
             Event::LedgerFull => self.ledger_full.increment(1),
@@ -218,7 +203,11 @@ impl Meters {
             Event::AuditDropped { reason } => self.audit_dropped.add(reason, 1),
             Event::AdminChanged { operation } => self.admin_changes.add(operation, 1),
             Event::AdminDenied { reason } => self.admin_denied.add(reason, 1),
-            Event::Listening { .. } | Event::Draining | Event::Stopped | Event::AuditRecovered => {}
+            Event::Listening { .. }
+            | Event::Problem { .. }
+            | Event::Draining
+            | Event::Stopped
+            | Event::AuditRecovered => {}
         }
     }
 
@@ -227,7 +216,7 @@ impl Meters {
         self.names.store(Arc::new(NameTables::new(&self.make, names)));
     }
 
-    /// The route's name if it is configured, or `other`.
+    /// The name if it is configured, or `other`.
     pub(super) fn known<'a>(&self, kind: Kind, name: &'a str) -> &'a str {
         let names = self.names.load();
         let known = match kind {
@@ -275,79 +264,54 @@ fn approximate(value: u64) -> f64 {
     value as f64
 }
 
-/// The handles of configured names, replaced as a whole on reload.
-struct NameTables {
-    routes: HashMap<String, RouteMeters>,
-    budgets: HashMap<String, BudgetMeters>,
-    classes: HashMap<String, Counter>,
-    other: (RouteMeters, BudgetMeters, Counter),
+/// A family of counters for each leg.
+struct PerLeg {
+    downstream: Family,
+    upstream: Family,
 }
 
-impl NameTables {
-    fn new(make: &Maker, names: &Names) -> Self {
-        fn table<T>(names: &[String], meters: impl Fn(&str) -> T) -> HashMap<String, T> {
-            names
-                .iter()
-                .take(LABEL_VALUES_MAX)
-                .map(|name| (name.clone(), meters(name)))
-                .collect()
-        }
-        let route = |name: &str| RouteMeters::new(make, name);
-        let budget = |name: &str| BudgetMeters::new(make, name);
-        let class = |name: &str| make.counter("tidegate_findings_total", Some(("class", name)));
+impl PerLeg {
+    fn new(make: &Maker, name: &'static str, label: &'static str) -> Self {
+        let family = |leg: Leg| make.family(name, label, Some(("leg", leg.name())));
         Self {
-            routes: table(&names.routes, route),
-            budgets: table(&names.budgets, budget),
-            classes: table(&names.classes, class),
-            other: (route(OTHER), budget(OTHER), class(OTHER)),
+            downstream: family(Leg::Downstream),
+            upstream: family(Leg::Upstream),
         }
     }
 
-    fn route(&self, name: &str) -> &RouteMeters {
-        self.routes.get(name).unwrap_or(&self.other.0)
-    }
-
-    fn budget(&self, name: &str) -> &BudgetMeters {
-        self.budgets.get(name).unwrap_or(&self.other.1)
-    }
-
-    fn class(&self, name: &str) -> &Counter {
-        self.classes.get(name).unwrap_or(&self.other.2)
-    }
-}
-
-struct RouteMeters {
-    exchanges: Family,
-    people: Counter,
-    inspected: Counter,
-    uninspected: Family,
-    failures: Family,
-}
-
-impl RouteMeters {
-    fn new(make: &Maker, name: &str) -> Self {
-        let route = Some(("route", name));
-        Self {
-            exchanges: make.family("tidegate_exchanges_total", "verdict", route),
-            people: make.counter("tidegate_people_total", route),
-            inspected: make.counter("tidegate_inspected_bytes_total", route),
-            uninspected: make.family("tidegate_uninspected_bytes_total", "reason", route),
-            failures: make.family("tidegate_upstream_failures_total", "kind", route),
+    fn of(&self, leg: Leg) -> &Family {
+        match leg {
+            Leg::Downstream => &self.downstream,
+            Leg::Upstream => &self.upstream,
         }
     }
 }
 
-struct BudgetMeters {
-    refusals: Family,
-    would_refuse: Counter,
+/// The histograms of added time.
+struct Added {
+    holdback: Histogram,
+    scan: Histogram,
+    ledger: Histogram,
+    identity: Histogram,
 }
 
-impl BudgetMeters {
-    fn new(make: &Maker, name: &str) -> Self {
-        let budget = Some(("budget", name));
+impl Added {
+    fn new(make: &Maker) -> Self {
+        let part = |part| make.histogram("tidegate_added_seconds", Some(("part", part)));
         Self {
-            refusals: make.family("tidegate_refusals_total", "action", budget),
-            would_refuse: make.counter("tidegate_would_refuse_total", budget),
+            holdback: part("holdback"),
+            scan: part("scan"),
+            ledger: part("ledger"),
+            identity: part("identity"),
+        }
+    }
+
+    fn of(&self, part: Part) -> &Histogram {
+        match part {
+            Part::Holdback => &self.holdback,
+            Part::Scan => &self.scan,
+            Part::Ledger => &self.ledger,
+            Part::Identity => &self.identity,
         }
     }
 }
@@ -433,7 +397,9 @@ mod tests {
     fn every_described_metric_is_rendered_with_its_help() {
         let meters = Meters::new();
         meters.register(&names());
-        EVENTS.iter().for_each(|event| meters.count(event));
+        for event in EVENTS {
+            meters.count(event);
+        }
         let text = meters.render();
         for (name, help) in HELP {
             assert!(

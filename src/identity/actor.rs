@@ -20,7 +20,8 @@ pub struct Actor {
     pub address: IpAddr,
     /// The session: source name and value of a cookie or header, or issuer, subject and `sid`/`jti` of a verified JWT.
     pub session: Option<Arc<[u8]>>,
-    /// Who the credential says it is: issuer and subject of a verified JWT, or the name of a listed API key.
+    /// Who the credential says it is: `ISSUER:SUBJECT` of a verified JWT, with the issuer's name in the configuration,
+    /// or `api-key:NAME` of a listed API key.
     pub principal: Option<Arc<[u8]>>,
     /// The group whose declaration binds this actor; only verified or listed credentials have one.
     pub group: Option<Arc<str>>,

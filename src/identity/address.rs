@@ -176,11 +176,11 @@ mod tests {
             ("10.0.0.1", &[""], &[], "10.0.0.1"),
         ];
         for (peer, classic, standard, client) in cases {
+            let classic_lines = classic.iter().map(|value| ("x-forwarded-for", value));
+            let lines = classic_lines.chain(standard.iter().map(|value| ("forwarded", value)));
             let mut headers = HeaderMap::new();
-            for (name, values) in [("x-forwarded-for", classic), ("forwarded", standard)] {
-                for value in *values {
-                    headers.append(name, value.parse().expect("a value"));
-                }
+            for (name, value) in lines {
+                headers.append(name, value.parse().expect("a value"));
             }
             let found = client_address(&headers, peer.parse().expect("an address"), &trusted);
             assert_eq!(found.to_string(), *client, "peer {peer}, {classic:?}, {standard:?}");

@@ -210,8 +210,8 @@ fn issuer(
     (problems.found.len() == before).then(|| Issuer {
         name: name.get_ref().as_str().into(),
         algorithms,
-        issuer: written.issuer.clone(),
-        audience: written.audience.clone(),
+        iss: written.issuer.clone(),
+        aud: written.audience.clone(),
         leeway_s: *written.leeway_s.get_ref(),
         keys,
     })

@@ -143,7 +143,7 @@ mod tests {
             match (result, error) {
                 (Ok(()), None) => {}
                 (Err(message), Some(start)) => {
-                    assert!(message.starts_with(start) && !message.contains("secret"), "{message}")
+                    assert!(message.starts_with(start) && !message.contains("secret"), "{message}");
                 }
                 (result, error) => panic!("{result:?} is not {error:?}"),
             }

@@ -191,7 +191,12 @@ mod tests {
 
     #[test]
     fn spelling_makes_no_new_value() {
-        let cases: &[(&str, &[(&str, &str)], &[&str])] = &[
+        type Case = (
+            &'static str,
+            &'static [(&'static str, &'static str)],
+            &'static [&'static str],
+        );
+        let cases: &[Case] = &[
             ("cookie:sid", &[("cookie", "a=1; sid=abc; b=2")], &["abc"]),
             (
                 "cookie:sid",

@@ -291,80 +291,81 @@ fn of_two_cookies_only_an_issued_one_counts() {
     assert!(ask(&identity, &[("cookie", "sid=mine; sid=mine")]).session == mine);
 }
 
+const PROBLEMS: &[(&str, &str, &str)] = &[
+    (r#"sources = ["cookie"]"#, "I001", "this is none of"),
+    (
+        r#"sources = ["cookie:a", "cookie:a"]"#,
+        "I001",
+        "the source `cookie:a` is named twice",
+    ),
+    (r#"sources = ["jwt:authorization"]"#, "I001", "tokens are a source"),
+    (
+        r#"issuer.a = { jwks = "https://a.example/jwks", algorithms = ["ES256"] }"#,
+        "I002",
+        "a key set behind a URL",
+    ),
+    (
+        r#"issuer.a = { jwks = "jwks.json", algorithms = ["HS256"] }"#,
+        "I003",
+        "`HS256`: shared secrets",
+    ),
+    (
+        r#"issuer.a = { jwks = "jwks.json", algorithms = ["none"] }"#,
+        "I003",
+        "`none`: an unsigned token",
+    ),
+    (
+        r#"issuer.a = { jwks = "jwks.json", algorithms = [] }"#,
+        "I003",
+        "the issuer `a` has no algorithm",
+    ),
+    (
+        r#"issuer.a = { jwks = "gone.json", algorithms = ["ES256"] }"#,
+        "I004",
+        "`gone.json` cannot be read",
+    ),
+    (
+        r#"issuer.a = { jwks = "shared.json", algorithms = ["ES256"] }"#,
+        "I004",
+        "the key set holds a shared secret",
+    ),
+    (
+        r#"issuer.a = { jwks = "empty.json", algorithms = ["ES256"] }"#,
+        "I004",
+        "the key set has no key",
+    ),
+    (
+        r"group.x = { people_per_day = 3 }",
+        "I005",
+        "the group `x` needs one of",
+    ),
+    (r#"group.x = { claim = "role" }"#, "I005", "a claim is written"),
+    (
+        r#"group.x = { api_keys = "jwks.json" }"#,
+        "I006",
+        "`jwks.json`: line 1 does not begin",
+    ),
+    (r#"logs_in_at = ["/login"]"#, "I007", "a route is written"),
+    (
+        r#"issuer.api-key = { jwks = "jwks.json", algorithms = ["EdDSA"] }"#,
+        "I008",
+        "`api-key` cannot name",
+    ),
+    (
+        r"issued_tokens_max = 0",
+        "I008",
+        "`identity.issued_tokens_max` is not within",
+    ),
+];
+
 #[test]
 fn every_problem_is_named_with_its_place() {
-    let cases = [
-        (r#"sources = ["cookie"]"#, "I001", "this is none of"),
-        (
-            r#"sources = ["cookie:a", "cookie:a"]"#,
-            "I001",
-            "the source `cookie:a` is named twice",
-        ),
-        (r#"sources = ["jwt:authorization"]"#, "I001", "tokens are a source"),
-        (
-            r#"issuer.a = { jwks = "https://a.example/jwks", algorithms = ["ES256"] }"#,
-            "I002",
-            "a key set behind a URL",
-        ),
-        (
-            r#"issuer.a = { jwks = "jwks.json", algorithms = ["HS256"] }"#,
-            "I003",
-            "`HS256`: shared secrets",
-        ),
-        (
-            r#"issuer.a = { jwks = "jwks.json", algorithms = ["none"] }"#,
-            "I003",
-            "`none`: an unsigned token",
-        ),
-        (
-            r#"issuer.a = { jwks = "jwks.json", algorithms = [] }"#,
-            "I003",
-            "the issuer `a` has no algorithm",
-        ),
-        (
-            r#"issuer.a = { jwks = "gone.json", algorithms = ["ES256"] }"#,
-            "I004",
-            "`gone.json` cannot be read",
-        ),
-        (
-            r#"issuer.a = { jwks = "shared.json", algorithms = ["ES256"] }"#,
-            "I004",
-            "the key set holds a shared secret",
-        ),
-        (
-            r#"issuer.a = { jwks = "empty.json", algorithms = ["ES256"] }"#,
-            "I004",
-            "the key set has no key",
-        ),
-        (
-            r"group.x = { people_per_day = 3 }",
-            "I005",
-            "the group `x` needs one of",
-        ),
-        (r#"group.x = { claim = "role" }"#, "I005", "a claim is written"),
-        (
-            r#"group.x = { api_keys = "jwks.json" }"#,
-            "I006",
-            "`jwks.json`: line 1 does not begin",
-        ),
-        (r#"logs_in_at = ["/login"]"#, "I007", "a route is written"),
-        (
-            r#"issuer.api-key = { jwks = "jwks.json", algorithms = ["EdDSA"] }"#,
-            "I008",
-            "`api-key` cannot name",
-        ),
-        (
-            r"issued_tokens_max = 0",
-            "I008",
-            "`identity.issued_tokens_max` is not within",
-        ),
-    ];
-    for (config, code, message) in cases {
+    for (config, code, message) in PROBLEMS {
         let problems = compile(config).err().expect(config);
         let [problem] = problems.as_slice() else {
             panic!("{config}: {problems:?}")
         };
-        assert_eq!(problem.code, code, "{config}");
+        assert_eq!(problem.code, *code, "{config}");
         assert!(problem.message.starts_with(message), "{config}: {}", problem.message);
         assert!(
             problem

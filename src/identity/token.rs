@@ -47,8 +47,8 @@ pub(super) struct Issuer {
     /// The algorithms it may use.
     pub(super) algorithms: Vec<Algorithm>,
     /// The `iss` and `aud` that its tokens must have.
-    pub(super) issuer: Option<String>,
-    pub(super) audience: Option<String>,
+    pub(super) iss: Option<String>,
+    pub(super) aud: Option<String>,
     /// How far clocks may differ, in seconds.
     pub(super) leeway_s: u32,
     /// Its keys.
@@ -158,13 +158,13 @@ impl Issuer {
         let mut validation = Validation::new(header.alg);
         validation.validate_exp = false;
         validation.required_spec_claims.clear();
-        validation.validate_aud = self.audience.is_some();
-        if let Some(issuer) = &self.issuer {
-            validation.set_issuer(&[issuer]);
+        validation.validate_aud = self.aud.is_some();
+        if let Some(iss) = &self.iss {
+            validation.set_issuer(&[iss]);
             validation.required_spec_claims.insert("iss".to_owned());
         }
-        if let Some(audience) = &self.audience {
-            validation.set_audience(&[audience]);
+        if let Some(aud) = &self.aud {
+            validation.set_audience(&[aud]);
             validation.required_spec_claims.insert("aud".to_owned());
         }
         jsonwebtoken::decode(token, key, &validation)

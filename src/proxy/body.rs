@@ -7,17 +7,17 @@
 //! ```
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Sleep, sleep};
 
+use super::connection::BoxError;
 use super::driver::{Driver, Flow};
-use super::exchange::Ending;
+use super::ending::Ending;
 use super::gateway::Cutter;
 use crate::clock::Clock;
 
@@ -25,9 +25,6 @@ use crate::clock::Clock;
 const HOLDS_LOOK_MS: u64 = 250;
 /// How long an HTTP/2 stream that is cut is given to send what was granted.
 const CUT_FLUSH_MS: u64 = 20;
-
-/// Why a body ends early. Carries the HTTP/2 reason by which the stream is reset.
-pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The inspected body of one response.
 pub struct InspectedBody<B> {
@@ -37,7 +34,7 @@ pub struct InspectedBody<B> {
     cutter: Cutter,
     trailers: Option<HeaderMap>,
     /// The upstream failed; what was released before goes first.
-    failed: Option<BodyError>,
+    failed: Option<BoxError>,
     timer: Option<Pin<Box<Sleep>>>,
     cut_at: Option<Pin<Box<Sleep>>>,
     holds_seen: u64,
@@ -60,7 +57,7 @@ pub(super) enum Start {
 impl<B> InspectedBody<B>
 where
     B: Body<Data = Bytes>,
-    B::Error: Into<BodyError>,
+    B::Error: Into<BoxError>,
 {
     pub(super) fn new(upstream: B, driver: Driver, clock: Clock, cutter: Cutter, ending: Ending) -> Self {
         let holds_seen = ending.holds_changed();
@@ -112,7 +109,7 @@ where
         &mut self.driver
     }
 
-    pub(super) fn take_failure(&mut self) -> Option<BodyError> {
+    pub(super) fn take_failure(&mut self) -> Option<BoxError> {
         self.failed.take()
     }
 
@@ -159,7 +156,9 @@ where
     /// While nothing moves: looks at the holds from time to time.
     fn poll_holds(&mut self, cx: &mut Context<'_>) -> bool {
         loop {
-            let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(Duration::from_millis(HOLDS_LOOK_MS))));
+            let timer = self
+                .timer
+                .get_or_insert_with(|| Box::pin(sleep(Duration::from_millis(HOLDS_LOOK_MS))));
             if timer.as_mut().poll(cx).is_pending() {
                 return false;
             }
@@ -185,14 +184,16 @@ where
     }
 
     /// Ends the stream so that the client sees it is not whole.
-    fn poll_cut(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_cut(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         self.upstream = None;
         if self.cutter.cut_when_flushed() {
             // The connection fails once everything before was written: the last chunk never comes.
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        let flush = self.cut_at.get_or_insert_with(|| Box::pin(sleep(Duration::from_millis(CUT_FLUSH_MS))));
+        let flush = self
+            .cut_at
+            .get_or_insert_with(|| Box::pin(sleep(Duration::from_millis(CUT_FLUSH_MS))));
         match flush.as_mut().poll(cx) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(()) => {
@@ -206,15 +207,12 @@ where
 impl<B> Body for InspectedBody<B>
 where
     B: Body<Data = Bytes>,
-    B::Error: Into<BodyError>,
+    B::Error: Into<BoxError>,
 {
     type Data = Bytes;
-    type Error = BodyError;
+    type Error = BoxError;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = &mut *self;
         if this.finished {
             return Poll::Ready(None);
@@ -237,9 +235,8 @@ where
                     Poll::Pending => return Poll::Pending,
                 },
                 Flow::Input => {
-                    if let Some(error) = this.failed.take() {
-                        this.finished = true;
-                        return Poll::Ready(Some(Err(error)));
+                    if this.failed.is_some() {
+                        return this.poll_cut(cx);
                     }
                     if this.poll_upstream(cx).is_pending() && !this.poll_holds(cx) {
                         return Poll::Pending;
@@ -265,9 +262,4 @@ impl<B> Drop for InspectedBody<B> {
             ending.report(&self.driver, self.cut_at.is_some());
         }
     }
-}
-
-/// When a deadline lies.
-pub(super) fn deadline(ms: u64) -> Instant {
-    Instant::now() + Duration::from_millis(ms)
 }

@@ -47,8 +47,16 @@ pub(super) struct Terms {
 /// Why an exchange was refused or cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Denial {
-    Budget { budget: BudgetId, key: KeyId, dimension: Dimension, people: u32 },
-    Throttled { budget: BudgetId, retry_after_s: u64 },
+    Budget {
+        budget: BudgetId,
+        key: KeyId,
+        dimension: Dimension,
+        people: u32,
+    },
+    Throttled {
+        budget: BudgetId,
+        retry_after_s: u64,
+    },
     Fail(Reason),
     /// A hold began while the stream was running.
     Held,
@@ -235,9 +243,12 @@ impl Driver {
         let granted = answer.granted;
         match answer.next {
             Next::Done => Some(self.inspector.resolve(granted, Resolution::Granted)),
-            Next::Denied { budget, key, dimension, people } => {
-                Some(self.denied(granted, budget, (key, dimension, people), now))
-            }
+            Next::Denied {
+                budget,
+                key,
+                dimension,
+                people,
+            } => Some(self.denied(granted, budget, (key, dimension, people), now)),
             Next::Wait { budget, until } => self.wait(granted, budget, until, now),
             Next::Full => {
                 // Open: the rest of this batch passes uncounted; closed: the body ends here.
@@ -254,7 +265,11 @@ impl Driver {
 
     fn denied(&mut self, granted: usize, budget: BudgetId, on: (KeyId, Dimension, u32), now: Now) -> Step {
         let (key, dimension, people) = on;
-        let action = self.terms.policy.get(budget).map_or(Action::Block, |budget| budget.action);
+        let action = self
+            .terms
+            .policy
+            .get(budget)
+            .map_or(Action::Block, |budget| budget.action);
         if let Action::Hold { seconds } = action {
             self.terms.ledger.hold(key, dimension, seconds, Some(budget), now);
         }
@@ -264,7 +279,12 @@ impl Driver {
             }
             return self.inspector.resolve(granted, Resolution::Mask);
         }
-        self.outcome.denial.get_or_insert(Denial::Budget { budget, key, dimension, people });
+        self.outcome.denial.get_or_insert(Denial::Budget {
+            budget,
+            key,
+            dimension,
+            people,
+        });
         self.inspector.resolve(granted, Resolution::Cut)
     }
 
@@ -275,7 +295,9 @@ impl Driver {
         }
         if wait_ms > self.terms.throttle_wait_ms_max {
             let retry_after_s = wait_ms.div_ceil(1000);
-            self.outcome.denial.get_or_insert(Denial::Throttled { budget, retry_after_s });
+            self.outcome
+                .denial
+                .get_or_insert(Denial::Throttled { budget, retry_after_s });
             return Some(self.inspector.resolve(granted, Resolution::Cut));
         }
         self.flow = Flow::Wait(until);
@@ -306,7 +328,11 @@ impl Driver {
 
     /// Fail modes act as open where nothing is enforced.
     fn mode(&self, reason: Reason) -> Fail {
-        if self.account.is_enforcing() { self.terms.fail.of(reason, self.terms.fail_default) } else { Fail::Open }
+        if self.account.is_enforcing() {
+            self.terms.fail.of(reason, self.terms.fail_default)
+        } else {
+            Fail::Open
+        }
     }
 
     /// Refuses the exchange: nothing more leaves.
@@ -349,7 +375,9 @@ impl Driver {
     /// Moves `count` bytes from waiting to released, uncopied.
     fn keep(&mut self, mut count: usize) {
         while count > 0 {
-            let Some(mut first) = self.waiting.pop_front() else { return };
+            let Some(mut first) = self.waiting.pop_front() else {
+                return;
+            };
             if first.len() > count {
                 self.waiting.push_front(first.split_off(count));
             }
@@ -361,7 +389,9 @@ impl Driver {
 
     fn drop_waiting(&mut self, mut count: usize) {
         while count > 0 {
-            let Some(mut first) = self.waiting.pop_front() else { return };
+            let Some(mut first) = self.waiting.pop_front() else {
+                return;
+            };
             if first.len() > count {
                 self.waiting.push_front(first.split_off(count));
             }

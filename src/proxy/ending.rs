@@ -32,12 +32,37 @@ pub(super) struct Ending {
 impl Ending {
     pub(super) fn new(gateway: Arc<Gateway>, set: Arc<Set>, route: usize, actor: &Actor, account: &Account) -> Self {
         let keys = account.keys().iter().map(|used| (used.key, used.dimension)).collect();
-        Self { gateway, set, route, network: network_of(actor.address), keys }
+        Self {
+            gateway,
+            set,
+            route,
+            network: network_of(actor.address),
+            keys,
+        }
     }
 
     /// A number that changes whenever a hold begins or ends.
     pub(super) fn holds_changed(&self) -> u64 {
         self.gateway.ledger.holds_changed()
+    }
+
+    /// Who an incident is about: the actor's most specific key, for an exchange has no name.
+    fn actor_key(&self, key: KeyId, budget: BudgetId) -> KeyId {
+        let per_exchange = self
+            .set
+            .policy
+            .get(budget)
+            .is_some_and(|budget| budget.per == Dimension::Exchange);
+        let own = self
+            .keys
+            .iter()
+            .filter(|(_, dimension)| !dimension.is_shared())
+            .min_by_key(|(_, dimension)| *dimension);
+        if per_exchange {
+            own.map_or(key, |(key, _)| *key)
+        } else {
+            key
+        }
     }
 
     /// Whether one of `keys` is held.
@@ -61,11 +86,22 @@ impl Ending {
             self.sighted(*budget, *key, *people, Some("redact"), route, &classes, now);
         }
         match outcome.denial {
-            Some(Denial::Budget { budget, key, dimension, people }) => {
-                let action = self.set.policy.get(budget).map_or(Action::Block, |budget| budget.action);
+            Some(Denial::Budget {
+                budget,
+                key,
+                dimension,
+                people,
+            }) => {
+                let action = self
+                    .set
+                    .policy
+                    .get(budget)
+                    .map_or(Action::Block, |budget| budget.action);
                 self.sighted(budget, key, people, Some(action.name()), route, &classes, now);
                 if action == Action::Reauth && cut {
-                    self.gateway.ledger.hold(key, dimension, REAUTH_MARK_SECONDS, Some(budget), now);
+                    self.gateway
+                        .ledger
+                        .hold(key, dimension, REAUTH_MARK_SECONDS, Some(budget), now);
                 }
             }
             Some(Denial::Throttled { budget, .. }) => {
@@ -79,35 +115,58 @@ impl Ending {
 
     fn report_body(&self, route: &str, driver: &Driver) {
         let (tally, outcome) = (driver.inspector().tally(), driver.outcome());
-        report(&Event::Inspected { route, bytes: tally.inspected_bytes });
+        report(&Event::Inspected {
+            route,
+            bytes: tally.inspected_bytes,
+        });
         for (class, count) in &tally.findings {
             let class = self.set.rules.class_name(ClassId(*class));
-            report(&Event::Findings { class, count: u64::from(*count) });
+            report(&Event::Findings {
+                class,
+                count: u64::from(*count),
+            });
         }
         if outcome.new_people > 0 {
-            report(&Event::People { route, count: outcome.new_people });
+            report(&Event::People {
+                route,
+                count: outcome.new_people,
+            });
         }
         for reason in &outcome.passed {
-            report(&Event::Uninspected { route, reason: reason.name(), bytes: tally.uninspected_bytes });
+            report(&Event::Uninspected {
+                route,
+                reason: reason.name(),
+                bytes: tally.uninspected_bytes,
+            });
             if *reason == Reason::LedgerFull {
                 report(&Event::LedgerFull);
             }
         }
         if let Some(Denial::Fail(reason)) = outcome.denial {
-            report(&Event::Refused { budget: "fail_mode", action: reason.name() });
+            report(&Event::Refused {
+                budget: "fail_mode",
+                action: reason.name(),
+            });
         }
-        for (part, time) in
-            [(Part::Scan, outcome.scan), (Part::Ledger, outcome.ledger), (Part::Holdback, outcome.holdback)]
-        {
-            report(&Event::AddedSeconds { part, seconds: time.as_secs_f64() });
+        for (part, time) in [
+            (Part::Scan, outcome.scan),
+            (Part::Ledger, outcome.ledger),
+            (Part::Holdback, outcome.holdback),
+        ] {
+            report(&Event::AddedSeconds {
+                part,
+                seconds: time.as_secs_f64(),
+            });
         }
     }
 
     fn verdict(&self, outcome: &Outcome) -> &'static str {
         match outcome.denial {
-            Some(Denial::Budget { budget, .. }) => {
-                self.set.policy.get(budget).map_or("block", |budget| budget.action.name())
-            }
+            Some(Denial::Budget { budget, .. }) => self
+                .set
+                .policy
+                .get(budget)
+                .map_or("block", |budget| budget.action.name()),
             Some(Denial::Throttled { .. }) => "throttle",
             Some(Denial::Fail(_)) => "fail_closed",
             Some(Denial::Held) => "hold",
@@ -119,7 +178,9 @@ impl Ending {
 
     fn classes(&self, driver: &Driver) -> SmallVec<[&str; 8]> {
         let findings = driver.inspector().tally().findings.iter();
-        findings.map(|(class, _)| self.set.rules.class_name(ClassId(*class))).collect()
+        findings
+            .map(|(class, _)| self.set.rules.class_name(ClassId(*class)))
+            .collect()
     }
 
     /// One budget was met: `done` is what was done, `None` when it only told.
@@ -134,15 +195,20 @@ impl Ending {
         classes: &[&str],
         now: Now,
     ) {
-        let Some(meant) = self.set.policy.get(budget) else { return };
+        let Some(meant) = self.set.policy.get(budget) else {
+            return;
+        };
         match done {
-            Some(action) => report(&Event::Refused { budget: &meant.name, action }),
+            Some(action) => report(&Event::Refused {
+                budget: &meant.name,
+                action,
+            }),
             None if meant.action != Action::Alert => report(&Event::WouldRefuse { budget: &meant.name }),
             None => {}
         }
         self.gateway.audit.sighted(
             &Sighting {
-                key,
+                key: self.actor_key(key, budget),
                 dimension: meant.per,
                 budget: &meant.name,
                 route,

@@ -1,32 +1,36 @@
 //! One exchange, top to bottom: route, identify, plan, forward, inspect, answer.
 
 use std::future::poll_fn;
+use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT_ENCODING, ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HOST, IF_RANGE,
+    ACCEPT_ENCODING, ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, IF_RANGE,
     RANGE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, request, response};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
-use super::body::{BodyError, InspectedBody, Start};
-use super::connection::{ConnState, Handler};
+use super::body::{InspectedBody, Start};
+use super::connection::{BoxError, ConnState, Handler};
 use super::driver::{Denial, Driver, Terms};
 use super::ending::Ending;
-use super::fail::Fail;
+use super::forward::ForwardBody;
 use super::gateway::{Cutter, Door, Gateway, Set};
+use super::headers::{self, Hop};
+use super::limits::Limits;
 use super::respond::{Refusal, Style, respond};
 use super::route::{self, Route};
-use super::upstream::ResponseBody;
-use super::{headers, tunnel};
+use super::tunnel::tunnel;
+use super::upstream::{ResponseBody, UpstreamError, UpstreamErrorKind};
 use crate::engine::decode::Coding;
 use crate::engine::head;
 use crate::engine::inspect::{Inspector, Mode};
@@ -49,10 +53,15 @@ const IMPERSONAL: [HeaderName; 8] = [
     ACCEPT_RANGES,
 ];
 
+/// The body of an upstream's response.
+type UpstreamBody = ResponseBody<ForwardBody>;
+
 /// Answers the requests of one listener.
 pub struct Exchanges {
     gateway: Arc<Gateway>,
     door: Arc<Door>,
+    limits: Arc<Limits>,
+    stop: CancellationToken,
 }
 
 /// The body of an answer.
@@ -60,7 +69,7 @@ pub enum Answer {
     /// One of our own.
     Own(Full<Bytes>),
     /// The upstream's, inspected.
-    Inspected(Box<InspectedBody<ResponseBody>>),
+    Inspected(Box<InspectedBody<UpstreamBody>>),
 }
 
 /// What is known of an exchange before it goes upstream.
@@ -76,32 +85,59 @@ struct Asked {
 }
 
 impl Exchanges {
-    /// Exchanges that come through `door`.
-    pub fn new(gateway: Arc<Gateway>, door: Door) -> Self {
-        Self { gateway, door: Arc::new(door) }
+    /// Exchanges that come through `door`; tunnels end with `stop`.
+    pub fn new(gateway: Arc<Gateway>, door: Door, limits: Arc<Limits>, stop: CancellationToken) -> Self {
+        Self {
+            gateway,
+            door: Arc::new(door),
+            limits,
+            stop,
+        }
     }
 
     async fn exchange(&self, request: Request<Incoming>) -> Result<Response<Answer>, (Refusal, Style)> {
         let (mut head, body) = request.into_parts();
         let now = self.gateway.clock.now();
         let asked = self.ask(&head, now)?;
-        let account = self.gateway.ledger.open(asked.plan.keys.clone(), asked.plan.allowance.clone());
+        let offer = head.extensions.remove::<OnUpgrade>();
+        let account = self
+            .gateway
+            .ledger
+            .open(asked.plan.keys.clone(), asked.plan.allowance.clone());
         self.refuse_held(&asked, &account, now)?;
         let mode = mode(&asked, &account);
-        let upgrade = tunnel::wanted(&head);
-        self.prepare(&mut head, mode, &asked);
+        self.prepare(&mut head, mode, &asked)?;
         let upstream = Arc::clone(&asked.route().upstream);
-        let sent = upstream.send(Request::from_parts(head, body)).await;
-        let response = sent.map_err(|error| {
-            report(&Event::UpstreamFailed { route: &asked.route().name, kind: error.kind().name() });
-            (Refusal::Upstream(error.kind()), asked.style)
-        })?;
+        let sent = upstream.send(Request::from_parts(head, ForwardBody::new(body))).await;
+        let response = sent.map_err(|error| asked.upstream_failed(error.kind))?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return tunnel::switch(upgrade, response, &asked.cutter)
-                .map(|response| response.map(|()| Answer::Own(Full::default())))
-                .map_err(|kind| (Refusal::Upstream(kind), asked.style));
+            return self.switch(&asked, offer, response);
         }
         self.answer(asked, account, mode, response).await
+    }
+
+    /// Both sides leave HTTP: a tunnel, counted as uninspected.
+    fn switch(
+        &self,
+        asked: &Asked,
+        offer: Option<OnUpgrade>,
+        mut response: Response<UpstreamBody>,
+    ) -> Result<Response<Answer>, (Refusal, Style)> {
+        let Some(downstream) = offer else {
+            return Err(asked.upstream_failed(UpstreamErrorKind::Framing));
+        };
+        let upstream = hyper::upgrade::on(&mut response);
+        let limits = Arc::clone(&self.limits);
+        let stop = self.stop.clone();
+        tokio::spawn(async move { tunnel(downstream, upstream, &limits, stop).await });
+        let (mut head, body) = response.into_parts();
+        drop(body);
+        headers::forward_response(&mut head.headers, true);
+        report(&Event::ExchangeEnded {
+            route: &asked.route().name,
+            verdict: "tunnel",
+        });
+        Ok(Response::from_parts(head, Answer::Own(Full::default())))
     }
 
     /// Who asks for what, and what it counts under.
@@ -110,13 +146,22 @@ impl Exchanges {
         let connection = head.extensions.get::<Arc<ConnState>>().cloned();
         let set = Arc::clone(&self.gateway.set());
         let host = head.uri.authority().map(http::uri::Authority::as_str);
-        let host = host.or_else(|| head.headers.get(HOST)?.to_str().ok()).unwrap_or_default();
+        let host = host
+            .or_else(|| head.headers.get(HOST)?.to_str().ok())
+            .unwrap_or_default();
         let found = route::find(&set.routes, &head.method, host, head.uri.path());
-        let (route, name) = found.map(|(at, route)| (at, route.name.clone())).ok_or((Refusal::NoRoute, style))?;
+        let (route, name) = found
+            .map(|(at, route)| (at, route.name.clone()))
+            .ok_or((Refusal::NoRoute, style))?;
         let started = Instant::now();
-        let peer = connection.as_ref().map_or(std::net::Ipv4Addr::UNSPECIFIED.into(), |connection| connection.peer.ip());
+        let peer = connection
+            .as_ref()
+            .map_or(IpAddr::from(Ipv4Addr::UNSPECIFIED), |connection| connection.peer.ip());
         let actor = set.identity.identify(head, peer, &self.door.trusted, now);
-        report(&Event::AddedSeconds { part: Part::Identity, seconds: started.elapsed().as_secs_f64() });
+        report(&Event::AddedSeconds {
+            part: Part::Identity,
+            seconds: started.elapsed().as_secs_f64(),
+        });
         let mut plan = set.policy.plan(
             &Facts {
                 session: actor.session.as_deref(),
@@ -132,18 +177,32 @@ impl Exchanges {
             suspend(&mut plan);
         }
         let (method, path) = (head.method.clone(), head.uri.path().to_owned());
-        Ok(Asked { set, route, actor, plan, style, method, path, cutter: Cutter(connection) })
+        Ok(Asked {
+            set,
+            route,
+            actor,
+            plan,
+            style,
+            method,
+            path,
+            cutter: Cutter(connection),
+        })
     }
 
     /// Holds are checked before the request goes upstream.
     fn refuse_held(&self, asked: &Asked, account: &Account, now: Now) -> Result<(), (Refusal, Style)> {
-        let Some((key, cause, _)) = self.gateway.ledger.held(account.keys(), now) else { return Ok(()) };
+        let Some((key, cause, _)) = self.gateway.ledger.held(account.keys(), now) else {
+            return Ok(());
+        };
         let budget = cause.and_then(|cause| asked.set.policy.get(cause));
         let name = budget.map_or("manual", |budget| budget.name.as_str());
         let reauth = budget.is_some_and(|budget| budget.action == Action::Reauth);
         let action = if reauth { "reauth" } else { "hold" };
         report(&Event::Refused { budget: name, action });
-        report(&Event::ExchangeEnded { route: &asked.route().name, verdict: action });
+        report(&Event::ExchangeEnded {
+            route: &asked.route().name,
+            verdict: action,
+        });
         if reauth {
             // Asked once; who comes back with the old credential meets its budget again.
             self.gateway.ledger.release(key, 0, 0);
@@ -153,19 +212,31 @@ impl Exchanges {
     }
 
     /// Makes the request one whose answer can be inspected.
-    fn prepare(&self, head: &mut request::Parts, mode: Mode, asked: &Asked) {
-        headers::forward_request(head, &asked.cutter, &self.door);
+    fn prepare(&self, head: &mut request::Parts, mode: Mode, asked: &Asked) -> Result<(), (Refusal, Style)> {
+        let peer = asked.peer();
+        let trusted = self.door.trusted.iter().any(|network| network.contains(&peer));
+        let hop = Hop {
+            peer,
+            trusted,
+            is_tls: self.door.tls,
+            version: head.version,
+        };
+        let authority = head.uri.authority().map(|authority| authority.as_str().to_owned());
+        let forwarded = headers::forward_request(&mut head.headers, authority.as_deref(), &hop);
+        forwarded.map_err(|headers::Loop| (Refusal::Loop, asked.style))?;
         match mode {
             // Nothing is changed where nothing is enforced.
-            Mode::Watch => return,
+            Mode::Watch => return Ok(()),
             Mode::Guard => restrict_codings(&mut head.headers),
             Mode::Rewrite => {
-                head.headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+                head.headers
+                    .insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
             }
         }
         // A part of a body has no whole records.
         head.headers.remove(RANGE);
         head.headers.remove(IF_RANGE);
+        Ok(())
     }
 
     async fn answer(
@@ -173,15 +244,18 @@ impl Exchanges {
         asked: Asked,
         mut account: Account,
         mode: Mode,
-        response: Response<ResponseBody>,
+        response: Response<UpstreamBody>,
     ) -> Result<Response<Answer>, (Refusal, Style)> {
         let (mut head, body) = response.into_parts();
         let now = self.gateway.clock.now();
         let set = Arc::clone(&asked.set);
-        if set.identity.gives_births(&asked.method, &asked.path, head.status, &asked.actor) {
+        if set
+            .identity
+            .gives_births(&asked.method, &asked.path, head.status, &asked.actor)
+        {
             set.identity.births_in_head(&head.headers);
         }
-        headers::forward_response(&mut head);
+        headers::forward_response(&mut head.headers, false);
         let mut masked_head = false;
         let denied = self.count_head(&asked, &mut account, &mut head.headers, &mut masked_head, now);
         let coding = coding(&head.headers);
@@ -194,7 +268,13 @@ impl Exchanges {
             self.gateway.secret.clone(),
         );
         let terms = self.terms(&asked);
-        let ending = Ending::new(Arc::clone(&self.gateway), Arc::clone(&set), asked.route, &asked.actor, &account);
+        let ending = Ending::new(
+            Arc::clone(&self.gateway),
+            Arc::clone(&set),
+            asked.route,
+            &asked.actor,
+            &account,
+        );
         let mut driver = Driver::new(inspector, account, terms);
         if let Some(denial) = denied {
             driver.deny(denial);
@@ -205,9 +285,11 @@ impl Exchanges {
         match start {
             Start::Refused => return Err((self.refusal(&asked, &mut body), asked.style)),
             Start::Failed => {
-                let kind = super::upstream::kind_of(body.take_failure());
-                report(&Event::UpstreamFailed { route: &asked.route().name, kind: kind.name() });
-                return Err((Refusal::Upstream(kind), asked.style));
+                let error = body
+                    .take_failure()
+                    .and_then(|error| error.downcast::<UpstreamError>().ok());
+                let kind = error.map_or(UpstreamErrorKind::Reset, |error| error.kind);
+                return Err(asked.upstream_failed(kind));
             }
             Start::Ready => {}
         }
@@ -228,13 +310,29 @@ impl Exchanges {
         now: Now,
     ) -> Option<Denial> {
         let names: Vec<HeaderName> = fields.iter().map(|(name, _)| name.clone()).collect();
-        let values = fields.iter().map(|(name, value)| if IMPERSONAL.contains(name) { &b""[..] } else { value.as_bytes() });
+        let values = fields.iter().map(|(name, value)| {
+            if IMPERSONAL.contains(name) {
+                &b""[..]
+            } else {
+                value.as_bytes()
+            }
+        });
         let people = head::people(values, &asked.set.rules, &self.gateway.secret);
         for (number, subjects) in people {
             let answer = account.reserve(&[subjects], now);
             let denial = match answer.next {
                 Next::Done | Next::Full => continue,
-                Next::Denied { budget, key, dimension, people } => Denial::Budget { budget, key, dimension, people },
+                Next::Denied {
+                    budget,
+                    key,
+                    dimension,
+                    people,
+                } => Denial::Budget {
+                    budget,
+                    key,
+                    dimension,
+                    people,
+                },
                 Next::Wait { budget, until } => {
                     let retry_after_s = until.saturating_sub(now.millis()).div_ceil(1000);
                     Denial::Throttled { budget, retry_after_s }
@@ -266,7 +364,7 @@ impl Exchanges {
     }
 
     /// What the client is told when nothing of the response left.
-    fn refusal(&self, asked: &Asked, body: &mut InspectedBody<ResponseBody>) -> Refusal {
+    fn refusal(&self, asked: &Asked, body: &mut InspectedBody<UpstreamBody>) -> Refusal {
         match body.driver().outcome().denial {
             Some(Denial::Budget { budget, .. }) => match asked.set.policy.get(budget).map(|budget| budget.action) {
                 Some(Action::Reauth) => asked.reauthenticate(),
@@ -293,13 +391,38 @@ impl Handler for Exchanges {
 
 impl Asked {
     fn route(&self) -> &Route {
-        self.set.routes.get(self.route).expect("the number was found in the same set")
+        self.set
+            .routes
+            .get(self.route)
+            .expect("the number was found in the same set")
+    }
+
+    fn peer(&self) -> IpAddr {
+        self.cutter
+            .0
+            .as_ref()
+            .map_or(IpAddr::from(Ipv4Addr::UNSPECIFIED), |connection| connection.peer.ip())
+    }
+
+    fn upstream_failed(&self, kind: UpstreamErrorKind) -> (Refusal, Style) {
+        let route = &self.route().name;
+        report(&Event::UpstreamFailed {
+            route,
+            kind: kind.name(),
+        });
+        report(&Event::ExchangeEnded {
+            route,
+            verdict: "upstream_failed",
+        });
+        (Refusal::Upstream(kind), self.style)
     }
 
     /// A refusal on the way back would make the client do it twice.
     fn is_unsafe(&self) -> bool {
         let reads = self.route().reads.iter();
-        let is_read = reads.into_iter().any(|read| read.method == self.method && read.path == self.path);
+        let is_read = reads
+            .into_iter()
+            .any(|read| read.method == self.method && read.path == self.path);
         !is_read && matches!(self.method, Method::POST | Method::PUT | Method::PATCH | Method::DELETE)
     }
 
@@ -309,15 +432,17 @@ impl Asked {
     }
 
     fn reauthenticate(&self) -> Refusal {
-        Refusal::Reauthenticate { cookie: self.actor.session_cookie.as_deref().map(Box::from) }
+        Refusal::Reauthenticate {
+            cookie: self.actor.session_cookie.as_deref().map(Box::from),
+        }
     }
 }
 
 impl Body for Answer {
     type Data = Bytes;
-    type Error = BodyError;
+    type Error = BoxError;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match self.get_mut() {
             Self::Own(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
             Self::Inspected(body) => Pin::new(body.as_mut()).poll_frame(cx),
@@ -353,12 +478,18 @@ fn mode(asked: &Asked, account: &Account) -> Mode {
 /// Under a bypass every budget only tells.
 fn suspend(plan: &mut Plan) {
     plan.redacts = false;
-    plan.keys.iter_mut().flat_map(|used| &mut used.limits).for_each(|limit| limit.excess = Excess::Told);
+    plan.keys
+        .iter_mut()
+        .flat_map(|used| &mut used.limits)
+        .for_each(|limit| limit.excess = Excess::Told);
 }
 
 /// Leaves of `Accept-Encoding` what can be looked into.
 fn restrict_codings(headers: &mut HeaderMap) {
-    let listed = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    let listed = headers
+        .get_all(ACCEPT_ENCODING)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
     let known = listed.flat_map(|value| value.split(',')).map(str::trim).filter(|item| {
         let name = item.split(';').next().unwrap_or_default().trim();
         Coding::from_header(name.as_bytes()).is_some() && !name.is_empty()
@@ -381,7 +512,9 @@ fn coding(headers: &HeaderMap) -> Option<Coding> {
 }
 
 fn declared(headers: &HeaderMap) -> Declared {
-    headers.get(CONTENT_TYPE).map_or(Declared::Unknown, |value| Declared::from_content_type(value.as_bytes()))
+    headers
+        .get(CONTENT_TYPE)
+        .map_or(Declared::Unknown, |value| Declared::from_content_type(value.as_bytes()))
 }
 
 /// An altered response says so to machines; a decoded one no longer says how it was coded.
@@ -392,14 +525,9 @@ fn mark_altered(head: &mut response::Parts, mode: Mode, coding: Option<Coding>, 
         head.headers.remove(CONTENT_LENGTH);
     }
     if may_be_masked {
-        for name in [ETAG, HeaderName::from_static("digest"), HeaderName::from_static("content-digest"), HeaderName::from_static("repr-digest"), HeaderName::from_static("content-md5")] {
+        for name in ["etag", "digest", "content-digest", "repr-digest", "content-md5"] {
             head.headers.remove(name);
         }
         head.headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
-}
-
-/// The longest an exchange may take.
-pub(super) fn total(ms: u64) -> Duration {
-    Duration::from_millis(ms)
 }

@@ -17,6 +17,7 @@ use crate::engine::ledger::Ledger;
 use crate::engine::policy::Policy;
 use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
+use crate::events::Names;
 use crate::identity::Identity;
 
 /// One configuration, compiled; replaced whole on reload.
@@ -39,6 +40,17 @@ pub struct Set {
     pub throttle_wait_ms_max: u64,
 }
 
+impl Set {
+    /// The names that may become labels of metrics.
+    pub fn names(&self) -> Names {
+        Names {
+            routes: self.routes.iter().map(|route| route.name.clone()).collect(),
+            budgets: self.policy.budgets().iter().map(|budget| budget.name.clone()).collect(),
+            classes: self.rules.classes().map(|(_, name, _)| name.to_owned()).collect(),
+        }
+    }
+}
+
 /// Where enforcement is suspended, and until when (unix second).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bypass {
@@ -53,6 +65,12 @@ impl Bypass {
     pub fn covers(&self, route: &str, now: Now) -> bool {
         let second = now.second();
         self.all_until > second || self.routes.iter().any(|(name, until)| name == route && *until > second)
+    }
+
+    /// Whether nothing is suspended any more.
+    pub fn is_over(&self, now: Now) -> bool {
+        let second = now.second();
+        self.all_until <= second && self.routes.iter().all(|(_, until)| *until <= second)
     }
 }
 
@@ -136,13 +154,13 @@ pub struct Door {
 
 /// Cuts one exchange so that the client sees a truncation.
 #[derive(Clone)]
-pub struct Cutter(pub(super) Option<Arc<ConnState>>);
+pub(super) struct Cutter(pub(super) Option<Arc<ConnState>>);
 
 impl Cutter {
     /// On HTTP/1: the connection ends once everything before was written. False on HTTP/2, where the stream is reset.
     pub(super) fn cut_when_flushed(&self) -> bool {
         match &self.0 {
-            Some(connection) if !connection.is_http2() => {
+            Some(connection) if !connection.is_http2 => {
                 connection.cut();
                 true
             }

@@ -1,1 +1,39 @@
 //! The reverse proxy: listen, check, identify, forward, inspect, answer.
+
+pub mod framing;
+pub mod headers;
+pub mod limits;
+pub mod respond;
+pub mod tunnel;
+pub mod upstream;
+
+mod body;
+mod checked_io;
+mod connection;
+mod driver;
+mod ending;
+mod exchange;
+mod fail;
+mod forward;
+mod gateway;
+mod listen;
+mod route;
+mod wire;
+
+#[cfg(test)]
+mod testing;
+
+pub use body::InspectedBody;
+pub use connection::{BoxError, ConnState, Handler, Stop, TlsFacts};
+pub use driver::HeldTotal;
+pub use exchange::{Answer, Exchanges};
+pub use fail::{Fail, FailModes};
+pub use forward::ForwardBody;
+pub use gateway::{Bypass, Door, Gateway, Set};
+pub use limits::Limits;
+pub use listen::Listener;
+pub use route::{Pattern, ReadPattern, Route, find};
+pub use upstream::EndpointUrl;
+
+/// The upstream of a route.
+pub type Upstream = upstream::Upstream<ForwardBody>;

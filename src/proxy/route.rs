@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use http::Method;
 
+use super::Upstream;
 use super::fail::{Fail, FailModes};
-use super::upstream::Upstream;
 
 /// `[METHOD ]host/path`, as written in `match`; the host may be `*`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +30,9 @@ impl Pattern {
             }
             None => (None, text),
         };
-        let Some(slash) = rest.find('/') else { return Err("a route has a path: example.com/") };
+        let Some(slash) = rest.find('/') else {
+            return Err("a route has a path: example.com/");
+        };
         let (host, path) = rest.split_at(slash);
         if !is_plain(path) {
             return Err("a path without `//`, `.`, `..` and escapes of them");
@@ -39,19 +41,28 @@ impl Pattern {
             "" | "*" => None,
             host => Some(host.to_ascii_lowercase()),
         };
-        Ok(Self { method, host, path: path.to_owned() })
+        Ok(Self {
+            method,
+            host,
+            path: path.to_owned(),
+        })
     }
 
     /// How specific the match is, or `None`: the largest wins.
     fn rank(&self, method: &Method, host: &str, path: &str) -> Option<(bool, usize, bool)> {
         let method_fits = self.method.as_ref().is_none_or(|wanted| wanted == method);
-        let host_fits = self.host.as_deref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(host));
+        let host_fits = self
+            .host
+            .as_deref()
+            .is_none_or(|wanted| wanted.eq_ignore_ascii_case(host));
         let fits = method_fits && host_fits && self.is_path_of(path);
         fits.then_some((self.host.is_some(), self.path.len(), self.method.is_some()))
     }
 
     fn is_path_of(&self, path: &str) -> bool {
-        let Some(rest) = path.strip_prefix(self.path.as_str()) else { return false };
+        let Some(rest) = path.strip_prefix(self.path.as_str()) else {
+            return false;
+        };
         rest.is_empty() || self.path.ends_with('/') || rest.starts_with('/')
     }
 }
@@ -87,7 +98,11 @@ pub struct Route {
 pub fn find<'r>(routes: &'r [Route], method: &Method, host: &str, path: &str) -> Option<(usize, &'r Route)> {
     let plain = is_plain(path);
     let host = host.rsplit_once(':').map_or(host, |(name, port)| {
-        if port.bytes().all(|byte| byte.is_ascii_digit()) { name } else { host }
+        if port.bytes().all(|byte| byte.is_ascii_digit()) {
+            name
+        } else {
+            host
+        }
     });
     let candidates = routes.iter().enumerate().filter(|(_, route)| plain || !route.lenient);
     let ranked = candidates.filter_map(|(at, route)| Some((route.pattern.rank(method, host, path)?, at, route)));
@@ -104,7 +119,10 @@ fn is_plain(path: &str) -> bool {
         let segment = segment.split(';').next().unwrap_or(segment);
         segment == "." || segment == ".."
     });
-    !dots && !["//", "\\", "%2e", "%2f", "%5c", "%00", "%25"].iter().any(|odd| lower.contains(odd))
+    !dots
+        && !["//", "\\", "%2e", "%2f", "%5c", "%00", "%25"]
+            .iter()
+            .any(|odd| lower.contains(odd))
 }
 
 #[cfg(test)]
@@ -114,7 +132,9 @@ mod tests {
     #[test]
     fn the_most_specific_pattern_wins() {
         let rank = |pattern: &str, path: &str| {
-            Pattern::parse(pattern).unwrap().rank(&Method::GET, "shop.example", path)
+            Pattern::parse(pattern)
+                .unwrap()
+                .rank(&Method::GET, "shop.example", path)
         };
         assert!(rank("shop.example/stores", "/stores/1") > rank("shop.example/", "/stores/1"));
         assert!(rank("shop.example/", "/x") > rank("*/x", "/x"));

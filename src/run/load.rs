@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read as _};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -38,8 +39,10 @@ pub struct Loaded {
     pub limits: Arc<Limits>,
     /// Bounds of the ledger.
     pub ledger: ledger::Settings,
-    /// For people and monitoring.
-    pub admin: admin::Settings,
+    /// Where people and monitoring connect.
+    pub admin: SocketAddr,
+    /// Who may do what there.
+    pub access: admin::Access,
     /// For the SIEM.
     pub audit: audit::Settings,
     /// Keys all hashes.
@@ -72,7 +75,11 @@ impl fmt::Display for LoadError {
             Self::State(error) => write!(f, "{error}"),
             Self::Problems(problems, _) => {
                 let first = problems.first().map_or("", |problem| problem.message.as_str());
-                write!(f, "{} problems in the configuration; the first: {first}", problems.len())
+                write!(
+                    f,
+                    "{} problems in the configuration; the first: {first}",
+                    problems.len()
+                )
             }
         }
     }
@@ -83,19 +90,32 @@ impl std::error::Error for LoadError {}
 impl Origin {
     /// The name for problems.
     pub fn name(&self) -> String {
-        self.path.as_ref().map_or_else(|| "built-in configuration".to_owned(), |path| path.display().to_string())
+        self.path.as_ref().map_or_else(
+            || "built-in configuration".to_owned(),
+            |path| path.display().to_string(),
+        )
     }
 
     /// What relative paths are relative to.
     pub fn base(&self) -> PathBuf {
-        self.path.as_deref().and_then(Path::parent).map(Path::to_owned).unwrap_or_default()
+        self.path
+            .as_deref()
+            .and_then(Path::parent)
+            .map(Path::to_owned)
+            .unwrap_or_default()
     }
 
     fn read(&self) -> Result<String, LoadError> {
-        let Some(path) = &self.path else { return Ok(self.text.clone()) };
+        let Some(path) = &self.path else {
+            return Ok(self.text.clone());
+        };
         let named = |error| LoadError::Io(path.clone(), error);
         let mut text = String::new();
-        File::open(path).map_err(named)?.take(CONFIG_BYTES_MAX).read_to_string(&mut text).map_err(named)?;
+        File::open(path)
+            .map_err(named)?
+            .take(CONFIG_BYTES_MAX)
+            .read_to_string(&mut text)
+            .map_err(named)?;
         Ok(text)
     }
 }
@@ -119,21 +139,34 @@ pub fn load(origin: &Origin, now: Now, generation: u64) -> Result<Loaded, LoadEr
         .map_err(|error| LoadError::Io(rules_dir.clone().unwrap_or_default(), error))?;
     let state_dir = state::state_dir(written.state.dir.as_deref(), &base);
     let secret = state::secret(&state_dir).map_err(LoadError::State)?;
-    let environment =
-        Environment { file: &name, base: &base, rules: &sources, secret: &secret, now, generation };
+    let environment = Environment {
+        file: &name,
+        base: &base,
+        rules: &sources,
+        secret: &secret,
+        now,
+        generation,
+    };
     let Compiled { set, doors, warnings } =
         config::compile(&written, &environment).map_err(|problems| wrong(problems, &sources))?;
-    let effective = toml::from_str::<toml::Table>(&overlaid).ok().and_then(|table| serde_json::to_value(table).ok());
+    let effective = toml::from_str::<toml::Table>(&overlaid)
+        .ok()
+        .and_then(|table| serde_json::to_value(table).ok());
     let mut audit = written.audit;
     audit.file = audit.file.map(|file| base.join(file));
-    let mut admin = written.admin;
-    admin.tokens = admin.tokens.map(|tokens| base.join(tokens));
+    let mut warnings = warnings;
+    let read = |path: &Path| std::fs::read(base.join(path));
+    let access = admin::Access::compile(&written.admin, &name, &read).map_err(|mut problems| {
+        problems.append(&mut warnings);
+        wrong(problems, &sources)
+    })?;
     Ok(Loaded {
+        access,
         set,
         doors,
         limits: Arc::new(written.limits),
         ledger: written.ledger,
-        admin,
+        admin: *written.admin.address.get_ref(),
         audit,
         secret,
         state_dir,

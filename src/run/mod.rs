@@ -6,16 +6,17 @@ mod state;
 mod tasks;
 
 pub use load::{LoadError, Loaded, Origin, load};
-pub use state::{BYPASS_FILE, BypassFile, StateError, read_bypass, secret, state_dir, write_bypass};
+pub use state::{BYPASS_FILE, BypassFile, StateError, Suspension, read_bypass, secret, state_dir, write_bypass};
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::admin;
+use crate::admin::{self, Admin};
 use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::engine::ledger::Ledger;
@@ -68,13 +69,13 @@ impl std::error::Error for StartError {}
 ///
 /// # Errors
 /// When the configuration does not load, or something it names cannot be had.
-pub async fn start(origin: Origin, metrics: Option<events::Handle>) -> Result<Running, StartError> {
+pub async fn start(origin: Origin, metrics: events::Handle) -> Result<Running, StartError> {
     let clock = Clock::start();
     let loaded = load(&origin, clock.now(), 1).map_err(StartError::Load)?;
     let audit = Audit::start(&loaded.audit).map_err(StartError::Audit)?;
     let ledger = Arc::new(Ledger::new(loaded.ledger));
     let audit_file = loaded.audit.file.clone();
-    events::register(loaded.names());
+    metrics.register(&loaded.set.names());
     let mut doors = Vec::new();
     for open in loaded.doors {
         let acceptor = if open.certificates.is_empty() {
@@ -93,24 +94,62 @@ pub async fn start(origin: Origin, metrics: Option<events::Handle>) -> Result<Ru
     let mut listeners = Vec::new();
     let mut acceptors = Vec::new();
     for (door, listener, acceptor) in doors {
-        let address = listener.local_addr().map_err(|error| StartError::Bind(door.name.clone(), error))?;
-        report(&Event::Listening { listener: &door.name, address });
+        let address = listener
+            .local_addr()
+            .map_err(|error| StartError::Bind(door.name.clone(), error))?;
+        report(&Event::Listening {
+            listener: &door.name,
+            address,
+        });
         listeners.push((door.name.clone(), address));
         acceptors.extend(acceptor);
-        let exchanges = Arc::new(Exchanges::new(Arc::clone(&gateway), door));
+        let exchanges = Arc::new(Exchanges::new(
+            Arc::clone(&gateway),
+            door,
+            Arc::clone(&loaded.limits),
+            stop.clone(),
+        ));
         tasks.spawn(listener.serve(exchanges, stop.clone()));
     }
-    let reloader = tasks::Reloader::new(origin, Arc::clone(&gateway), acceptors);
-    let desk = Arc::new(desk::GatewayDesk::new(Arc::clone(&gateway), reloader.handle(), loaded.effective, stop.clone()));
-    let admin = admin::Server::bind(&loaded.admin, desk, audit.clone(), metrics.clone())
-        .map_err(|error| StartError::Bind("the admin address".to_owned(), error))?;
-    let admin_address = admin.local_addr().map_err(|error| StartError::Bind("the admin address".to_owned(), error))?;
-    report(&Event::Listening { listener: "admin", address: admin_address });
-    tasks.spawn(admin.serve(stop.clone()));
+    let reloader = tasks::Reloader::new(origin, Arc::clone(&gateway), acceptors, metrics);
+    let bind = |error| StartError::Bind(format!("{} (admin)", loaded.admin), error);
+    let admin_socket = TcpListener::bind(loaded.admin).await.map_err(bind)?;
+    let admin_address = admin_socket.local_addr().map_err(bind)?;
+    report(&Event::Listening {
+        listener: "admin",
+        address: admin_address,
+    });
+    let desk = desk::GatewayDesk::new(
+        Arc::clone(&gateway),
+        reloader.handle(),
+        loaded.effective,
+        loaded.state_dir.clone(),
+        stop.clone(),
+    );
+    let admin = Admin {
+        desk: Arc::new(desk),
+        access: loaded.access,
+        audit: audit.clone(),
+        reports: metrics,
+    };
+    tasks.spawn(admin::serve(admin_socket, Arc::new(admin), stop.clone()));
     tasks.spawn(reloader.run(stop.clone()));
-    tasks.spawn(tasks::upkeep(Arc::clone(&gateway), loaded.state_dir, metrics, stop.clone()));
+    tasks.spawn(tasks::upkeep(
+        Arc::clone(&gateway),
+        loaded.state_dir,
+        metrics,
+        stop.clone(),
+    ));
     tasks.close();
-    Ok(Running { gateway, listeners, admin: admin_address, audit_file, stop, tasks, audit })
+    Ok(Running {
+        gateway,
+        listeners,
+        admin: admin_address,
+        audit_file,
+        stop,
+        tasks,
+        audit,
+    })
 }
 
 impl Running {

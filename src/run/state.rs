@@ -33,10 +33,18 @@ impl fmt::Display for StateError {
         match self {
             Self::Io(path, error) => write!(f, "{}: {error}", path.display()),
             Self::Permissions(path) => {
-                write!(f, "{} can be read by others; its mode must be 0600 (chmod 600)", path.display())
+                write!(
+                    f,
+                    "{} can be read by others; its mode must be 0600 (chmod 600)",
+                    path.display()
+                )
             }
             Self::KeyLength(path) => {
-                write!(f, "{} is not a key of 32 bytes; restore it, or move it away and lose all counts", path.display())
+                write!(
+                    f,
+                    "{} is not a key of 32 bytes; restore it, or move it away and lose all counts",
+                    path.display()
+                )
             }
         }
     }
@@ -45,7 +53,10 @@ impl fmt::Display for StateError {
 impl std::error::Error for StateError {}
 
 /// The state directory: as configured, else `$STATE_DIRECTORY` (systemd), else `tidegate-state` beside the configuration.
-#[expect(clippy::disallowed_methods, reason = "the one place that reads this variable, at start")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads this variable, at start"
+)]
 pub fn state_dir(configured: Option<&Path>, base: &Path) -> PathBuf {
     match (configured, std::env::var("STATE_DIRECTORY")) {
         (Some(dir), _) => base.join(dir),
@@ -69,7 +80,9 @@ pub fn secret(dir: &Path) -> Result<HashKey, StateError> {
         Ok(mut file) => {
             let mut key = zeroize::Zeroizing::new([0; 32]);
             getrandom::fill(&mut *key).map_err(|error| StateError::Io(path.clone(), io::Error::other(error)))?;
-            file.write_all(&*key).and_then(|()| file.sync_all()).map_err(named(&path))?;
+            file.write_all(&*key)
+                .and_then(|()| file.sync_all())
+                .map_err(named(&path))?;
             Ok(HashKey::new(*key))
         }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => read_key(&path),
@@ -85,7 +98,10 @@ fn read_key(path: &Path) -> Result<HashKey, StateError> {
     }
     let mut bytes = zeroize::Zeroizing::new(Vec::new());
     file.take(33).read_to_end(&mut bytes).map_err(named)?;
-    let key: [u8; 32] = bytes.as_slice().try_into().map_err(|_| StateError::KeyLength(path.to_owned()))?;
+    let key: [u8; 32] = bytes
+        .as_slice()
+        .try_into()
+        .map_err(|_| StateError::KeyLength(path.to_owned()))?;
     Ok(HashKey::new(key))
 }
 
@@ -133,7 +149,12 @@ pub fn read_bypass(dir: &Path) -> io::Result<BypassFile> {
 pub fn write_bypass(dir: &Path, bypass: &BypassFile) -> io::Result<()> {
     let text = serde_json::to_vec_pretty(bypass).map_err(io::Error::other)?;
     let temporary = dir.join(".bypass.json.new");
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o644).open(&temporary)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o644)
+        .open(&temporary)?;
     file.write_all(&text)?;
     file.sync_all()?;
     fs::rename(&temporary, dir.join(BYPASS_FILE))
@@ -163,8 +184,15 @@ mod tests {
     fn a_bypass_is_written_whole_and_garbage_is_an_error() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(read_bypass(dir.path()).unwrap(), BypassFile::default());
-        let suspension = Suspension { route: None, until: 9, reason: "drill".into(), by: "ops".into() };
-        let file = BypassFile { bypass: vec![suspension] };
+        let suspension = Suspension {
+            route: None,
+            until: 9,
+            reason: "drill".into(),
+            by: "ops".into(),
+        };
+        let file = BypassFile {
+            bypass: vec![suspension],
+        };
         write_bypass(dir.path(), &file).unwrap();
         assert_eq!(read_bypass(dir.path()).unwrap(), file);
         fs::write(dir.path().join(BYPASS_FILE), b"{").unwrap();

@@ -2,6 +2,7 @@
 
 pub mod browser;
 pub mod export;
+pub(in crate::cli) mod gateway;
 mod pages;
 pub mod people;
 mod places;

@@ -15,7 +15,7 @@ pub use account::{Account, Answer, Next, Told};
 pub use key::{BudgetId, Dimension, KeyId};
 pub use limit::{Excess, KeyUse, Limit};
 pub use shards::{Ledger, Settings};
-pub use view::{HoldView, KeyView};
+pub use view::{HeldKey, HoldView, KeyView};
 
 #[cfg(test)]
 mod tests {

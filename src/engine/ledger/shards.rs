@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 use super::account::Account;
 use super::entry::{Allowance, Entry, Hold};
 use super::limit::KeyUse;
-use super::{BudgetId, Dimension, HoldView, KeyId, KeyView};
+use super::{BudgetId, Dimension, HeldKey, KeyId, KeyView};
 use crate::engine::time::Now;
 
 /// A power of two; two exchanges meet on a lock only when they share a shard.
@@ -150,14 +150,14 @@ impl Ledger {
     }
 
     /// Up to `limit` holds in force.
-    pub fn holds(&self, now: Now, limit: usize) -> Vec<HoldView> {
+    pub fn holds(&self, now: Now, limit: usize) -> Vec<HeldKey> {
         let mut views = Vec::new();
         for at in 0..SHARDS {
             let shard = self.lock_shard(at);
             let held = shard
                 .iter()
                 .filter_map(|(key, entry)| Some((key, entry.dimension, entry.held(now)?)));
-            views.extend(held.map(|(key, dimension, hold)| HoldView {
+            views.extend(held.map(|(key, dimension, hold)| HeldKey {
                 key: *key,
                 dimension,
                 since: hold.since,

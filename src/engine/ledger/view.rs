@@ -30,6 +30,21 @@ pub struct HoldView {
     pub since: u32,
     /// When it ends by itself, unix second.
     pub until: u32,
+    /// The budget that set it, or `manual`.
+    pub cause: String,
+}
+
+/// One hold, as the ledger knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeldKey {
+    /// The held key.
+    pub key: KeyId,
+    /// Its dimension.
+    pub dimension: Dimension,
+    /// When the hold began, unix second.
+    pub since: u32,
+    /// When it ends by itself, unix second.
+    pub until: u32,
     /// The budget that set it; `None` when a person did.
     pub cause: Option<BudgetId>,
 }

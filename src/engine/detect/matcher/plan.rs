@@ -3,6 +3,8 @@
 //! Sources: ITU-T E.164 and its list of assigned country codes; the NANPA numbering rules; the Korean numbering plan
 //! (MSIT notice on the management of telecommunication numbers). Lengths are those in use, without service numbers.
 
+use std::ops::RangeInclusive;
+
 /// Country code, shortest and longest national number, in digits; sorted by code as text.
 const COUNTRIES: &str = "\
 1:10-10 20:8-10 211:9-9 212:9-9 213:8-9 216:8-8 218:8-9 220:7-7 221:9-9 222:8-8 223:8-8 224:9-9 225:10-10 226:8-8 \
@@ -24,15 +26,48 @@ const COUNTRIES: &str = "\
 /// Countries whose national numbers themselves begin with 0, so that a 0 behind the code is no trunk prefix.
 const ZERO_STAYS: [&[u8]; 5] = [b"39", b"225", b"241", b"242", b"378"];
 
+/// The lengths of `COUNTRIES` by country code; 0 where there is no such code.
+static LENGTHS: [(usize, usize); 1000] = lengths();
+
+/// Reads `COUNTRIES`, when the program is compiled.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "the compiler evaluates it: a code over 999 does not compile"
+)]
+const fn lengths() -> [(usize, usize); 1000] {
+    let mut table = [(0, 0); 1000];
+    let (mut text, mut code, mut shortest, mut number) = (COUNTRIES.as_bytes(), 0, 0, 0);
+    while let [byte, rest @ ..] = text {
+        match byte {
+            b':' => code = number,
+            b'-' => shortest = number,
+            _ => {}
+        }
+        number = if byte.is_ascii_digit() {
+            number * 10 + (*byte - b'0') as usize
+        } else {
+            0
+        };
+        if matches!(rest, [] | [b' ', ..]) {
+            table[code] = (shortest, number);
+        }
+        text = rest;
+    }
+    table
+}
+
 /// The country code at the beginning of international `digits`, and the lengths of its national numbers.
-pub(super) fn country(digits: &[u8]) -> Option<(&[u8], std::ops::RangeInclusive<usize>)> {
+pub(super) fn country(digits: &[u8]) -> Option<(&[u8], RangeInclusive<usize>)> {
     // No code is the beginning of another (ITU-T E.164, 6.2.1), so the first that fits is the one.
-    COUNTRIES.split(' ').find_map(|entry| {
-        let (code, lengths) = entry.split_once(':')?;
-        let found = digits.get(..code.len()).filter(|head| *head == code.as_bytes())?;
-        let (shortest, longest) = lengths.split_once('-')?;
-        Some((found, shortest.parse().ok()?..=longest.parse().ok()?))
-    })
+    let mut code = 0;
+    for (len, digit) in (1..).zip(digits.iter().take(3)) {
+        code = code * 10 + usize::from(digit.wrapping_sub(b'0'));
+        let (shortest, longest) = *LENGTHS.get(code)?;
+        if shortest > 0 {
+            return Some((digits.get(..len)?, shortest..=longest));
+        }
+    }
+    None
 }
 
 /// Whether a 0 behind country `code` is a trunk prefix, dialled inside the country only: `+44 (0)20`.

@@ -1,0 +1,83 @@
+//! What the admin address asks of the gateway behind it.
+
+use crate::engine::ledger::{Dimension, HoldView, KeyId, KeyView};
+use crate::engine::time::Now;
+
+/// The gateway, as the admin address sees it. `run` implements it over the ledger; calls return at once.
+pub trait Desk: Send + Sync + 'static {
+    /// The time.
+    fn now(&self) -> Now;
+
+    /// Whether the gateway may be sent traffic.
+    fn ready(&self) -> Readiness;
+
+    /// At most `limit` keys, of one dimension if given, those with the most people first.
+    fn keys(&self, dimension: Option<Dimension>, limit: usize) -> Vec<KeyView>;
+
+    /// One key.
+    fn key(&self, key: KeyId) -> Option<KeyView>;
+
+    /// At most `limit` holds, the newest first.
+    fn holds(&self, limit: usize) -> Vec<HoldView>;
+
+    /// Holds a key until a unix second.
+    ///
+    /// # Errors
+    ///
+    /// [`DeskError`] says why not.
+    fn hold(&self, key: KeyId, until: u32) -> Result<HoldView, DeskError>;
+
+    /// Ends the hold of a key.
+    ///
+    /// # Errors
+    ///
+    /// [`DeskError`] says why not.
+    fn release(&self, key: KeyId, release: Release) -> Result<(), DeskError>;
+
+    /// The configuration in force, with secrets masked.
+    fn config(&self) -> serde_json::Value;
+
+    /// Begins to drain: `/readyz` fails first, then listeners close.
+    fn drain(&self);
+
+    /// The bypasses in force.
+    fn bypass(&self) -> Vec<BypassView>;
+}
+
+/// Whether the gateway may be sent traffic, and what a person should know.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Readiness {
+    /// Why not: `starting`, `draining`, `no valid rules`. Empty if ready.
+    pub blockers: Vec<&'static str>,
+    /// What is wrong although it is ready.
+    pub notes: Vec<String>,
+}
+
+/// A release means forgiven: up to `people` more subjects until then, or the next record would hold the key again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Release {
+    /// How many new subjects are allowed.
+    pub people: u32,
+    /// When the allowance ends, unix second.
+    pub until: u32,
+}
+
+/// One bypass in force.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct BypassView {
+    /// The route; `None` for all.
+    pub route: Option<String>,
+    /// Why.
+    pub reason: String,
+    /// When it ends by itself, unix second.
+    pub until: u32,
+}
+
+/// Why the gateway did not do it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeskError {
+    /// It does not know this key, or the key is not held.
+    Unknown,
+    /// There is no room for one more hold.
+    Full,
+}

@@ -1,0 +1,202 @@
+//! The command line as typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use super::report::Format;
+
+/// A proxy that counts how many people's data each actor is given, and stops a spill.
+#[derive(Debug, Parser)]
+#[command(name = "tidegate", version, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Which log lines: `info`, `warn`, `tidegate=debug`.
+    #[arg(
+        long,
+        global = true,
+        env = "TIDEGATE_LOG",
+        default_value = "info",
+        hide_env_values = true
+    )]
+    pub log: String,
+    /// How log lines look; default: text on a terminal, JSON otherwise.
+    #[arg(long, global = true, env = "TIDEGATE_LOG_FORMAT", hide_env_values = true)]
+    pub log_format: Option<LogFormatArg>,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormatArg {
+    /// One line a person reads.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Watch a synthetic shop being robbed, and the gateway stopping it (about fifteen seconds)
+    Demo {
+        /// Leave everything running afterwards, with curl lines to try
+        #[arg(long)]
+        serve: bool,
+    },
+    /// Run the gateway
+    Run(RunArgs),
+    /// Check configuration and rules, and say what is wrong where
+    Check {
+        #[command(flatten)]
+        config: ConfigArgs,
+        /// For people or for machines
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+        /// Warnings fail as well
+        #[arg(long)]
+        deny_warnings: bool,
+    },
+    /// Say which route, keys and budgets a request would meet, and what would decide
+    Explain {
+        #[command(flatten)]
+        config: ConfigArgs,
+        /// The URL as the client sends it
+        #[arg(long)]
+        url: String,
+        /// The method
+        #[arg(long, default_value = "GET")]
+        method: String,
+        /// A header, `Name: value`; may be repeated
+        #[arg(short = 'H', long = "header")]
+        headers: Vec<String>,
+        /// The client's address
+        #[arg(long, default_value = "192.0.2.1")]
+        client: std::net::IpAddr,
+    },
+    /// Suspend enforcement for a while, even when the admin address is dead
+    Bypass(BypassArgs),
+    /// Detection rules
+    Rules {
+        /// What to do with them
+        #[command(subcommand)]
+        command: RulesCommand,
+    },
+    /// Say what is in files: identifiers per class and how many people, never a raw value
+    Scan(ScanArgs),
+    /// Development certificates
+    Authority {
+        /// What to make
+        #[command(subcommand)]
+        command: AuthorityCommand,
+    },
+}
+
+/// Where the configuration is.
+#[derive(Debug, Args)]
+pub struct ConfigArgs {
+    /// The configuration file
+    #[arg(
+        long,
+        env = "TIDEGATE_CONFIG",
+        default_value = "tidegate.toml",
+        hide_env_values = true
+    )]
+    pub config: PathBuf,
+}
+
+/// `tidegate run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// The configuration file
+    #[arg(long, env = "TIDEGATE_CONFIG", hide_env_values = true, conflicts_with = "upstream")]
+    pub config: Option<PathBuf>,
+    /// Without a file: watch what this upstream answers, enforce nothing
+    #[arg(long, required_unless_present = "config")]
+    pub upstream: Option<String>,
+    /// With --upstream: where to listen
+    #[arg(long, default_value = "127.0.0.1:8080", requires = "upstream")]
+    pub listen: String,
+    /// With --upstream: the admin address
+    #[arg(long, default_value = "127.0.0.1:9800", requires = "upstream")]
+    pub admin: String,
+    /// Worker threads; default: one a processor
+    #[arg(long, env = "TIDEGATE_THREADS", hide_env_values = true)]
+    pub threads: Option<usize>,
+}
+
+/// `tidegate bypass`.
+#[derive(Debug, Args)]
+pub struct BypassArgs {
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// One route, as its `match` says
+    #[arg(long, conflicts_with = "all", required_unless_present_any = ["all", "end"])]
+    pub route: Option<String>,
+    /// All routes
+    #[arg(long)]
+    pub all: bool,
+    /// For how long: `15m`, at most 24h
+    #[arg(long = "for", default_value = "15m")]
+    pub duration: String,
+    /// Why; it goes into the audit
+    #[arg(long, required_unless_present = "end")]
+    pub reason: Option<String>,
+    /// End every bypass now
+    #[arg(long)]
+    pub end: bool,
+}
+
+/// `tidegate rules`.
+#[derive(Debug, Subcommand)]
+pub enum RulesCommand {
+    /// Run the examples of every rule
+    Test {
+        /// A directory of rule files over the built-in ones
+        #[arg(long)]
+        rules_dir: Option<PathBuf>,
+        /// For people or for machines
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// Print the JSON Schema of rule files
+    Schema,
+}
+
+/// `tidegate scan`.
+#[derive(Debug, Args)]
+pub struct ScanArgs {
+    /// Files; `-` is standard input
+    #[arg(required_unless_present = "manifest")]
+    pub files: Vec<PathBuf>,
+    /// One JSON object instead of a table
+    #[arg(long)]
+    pub json: bool,
+    /// A directory of rule files over the built-in ones
+    #[arg(long)]
+    pub rules_dir: Option<PathBuf>,
+    /// A list of labelled documents, one JSON object a line: prints one prediction a line
+    #[arg(long, conflicts_with_all = ["files", "json"])]
+    pub manifest: Option<PathBuf>,
+}
+
+/// `tidegate authority`.
+#[derive(Debug, Subcommand)]
+pub enum AuthorityCommand {
+    /// Make a new authority
+    New {
+        /// Where its certificate and key go
+        #[arg(long, default_value = "certs")]
+        dir: PathBuf,
+    },
+    /// Sign a certificate for names or addresses
+    Leaf {
+        /// Where the authority is, and where the leaf goes
+        #[arg(long, default_value = "certs")]
+        dir: PathBuf,
+        /// DNS names or IP addresses
+        #[arg(required = true)]
+        names: Vec<String>,
+    },
+}

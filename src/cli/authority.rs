@@ -1,0 +1,36 @@
+//! `tidegate authority`: development certificates.
+
+use std::io::Write;
+
+use super::args::AuthorityCommand;
+use super::{Exit, Failed};
+use crate::tls::{Authority, AuthorityError};
+
+/// Makes an authority or a leaf and says where it is.
+///
+/// # Errors
+/// Files that exist, or cannot be read or written.
+pub(super) fn execute(command: &AuthorityCommand, out: &mut dyn Write) -> Result<(), Failed> {
+    let failed = |error: AuthorityError| Failed::new(Exit::Io, error);
+    match command {
+        AuthorityCommand::New { dir } => {
+            let authority = Authority::create(dir).map_err(failed)?;
+            writeln!(out, "authority: {}", authority.certificate().display())?;
+            writeln!(
+                out,
+                "clients trust it with: curl --cacert {}",
+                authority.certificate().display()
+            )?;
+        }
+        AuthorityCommand::Leaf { dir, names } => {
+            let (cert, key) = Authority::open(dir).leaf(names).map_err(failed)?;
+            writeln!(
+                out,
+                "tls = {{ cert = \"{}\", key = \"{}\" }}",
+                cert.display(),
+                key.display()
+            )?;
+        }
+    }
+    Ok(())
+}

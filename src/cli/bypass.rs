@@ -1,0 +1,62 @@
+//! `tidegate bypass`: suspends enforcement through a file, so that it works when the admin address does not.
+
+use std::io::Write;
+
+use super::args::BypassArgs;
+use super::{Exit, Failed};
+use crate::clock::Clock;
+use crate::engine::policy::units;
+use crate::run::{BYPASS_FILE, Origin, Suspension, read_bypass, state_dir, write_bypass};
+
+/// A bypass lasts at most a day; who needs more changes the configuration.
+const SECONDS_MAX: u32 = 86_400;
+
+/// Writes the bypass file; a running gateway follows within five seconds.
+///
+/// # Errors
+/// A time that is none, or a state directory that cannot be written.
+pub(super) fn execute(args: &BypassArgs, out: &mut dyn Write) -> Result<(), Failed> {
+    let origin = Origin {
+        path: Some(args.config.config.clone()),
+        text: String::new(),
+        variables: Vec::new(),
+    };
+    let text = std::fs::read_to_string(&args.config.config).unwrap_or_default();
+    // Only the state directory matters, and it must be found even in a configuration that no longer loads.
+    let configured = toml::from_str::<toml::Table>(&text).ok();
+    let configured = configured
+        .as_ref()
+        .and_then(|table| table.get("state")?.get("dir")?.as_str());
+    let dir = state_dir(configured.map(std::path::Path::new), &origin.base());
+    let now = Clock::start().now();
+    let mut file = read_bypass(&dir)?;
+    file.bypass.retain(|suspension| suspension.until > now.second());
+    if args.end {
+        file.bypass.clear();
+        write_bypass(&dir, &file)?;
+        writeln!(out, "no bypass is in force any more")?;
+        return Ok(());
+    }
+    let seconds = units::seconds(&args.duration).filter(|seconds| (1..=SECONDS_MAX).contains(seconds));
+    let Some(seconds) = seconds else {
+        return Err(Failed::new(Exit::Config, "--for is a time of at most 24h, such as 15m"));
+    };
+    let by = std::env::vars()
+        .find(|(name, _)| name == "SUDO_USER" || name == "USER")
+        .map(|(_, value)| value);
+    file.bypass.push(Suspension {
+        route: args.route.clone(),
+        until: now.second().saturating_add(seconds),
+        reason: args.reason.clone().unwrap_or_default(),
+        by: by.unwrap_or_else(|| "unknown".to_owned()),
+    });
+    write_bypass(&dir, &file)?;
+    let what = args.route.as_deref().unwrap_or("all routes");
+    writeln!(
+        out,
+        "{what}: nothing is enforced for {} ({})",
+        args.duration,
+        dir.join(BYPASS_FILE).display()
+    )?;
+    Ok(())
+}

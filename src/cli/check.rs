@@ -1,0 +1,68 @@
+//! `tidegate check`: what is wrong with configuration and rules, where, and what was meant.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use super::report::{self, Format};
+use super::{Exit, Failed};
+use crate::clock::Clock;
+use crate::engine::problem::Problem;
+use crate::run::{LoadError, Origin, load};
+
+/// Checks and reports.
+///
+/// # Errors
+/// When something is wrong, or is a warning and warnings are denied.
+pub(super) fn execute(path: &Path, format: Format, deny_warnings: bool, out: &mut dyn Write) -> Result<(), Failed> {
+    let origin = Origin {
+        path: Some(path.to_owned()),
+        text: String::new(),
+        variables: super::run::variables(),
+    };
+    match load(&origin, Clock::start().now(), 1) {
+        Ok(loaded) => {
+            let text = std::fs::read_to_string(path).unwrap_or_default();
+            render(&loaded.warnings, &[(origin.name(), text)], format, out)?;
+            if format == Format::Text {
+                let (routes, budgets) = (loaded.set.routes.len(), loaded.set.policy.budgets().len());
+                let summary = report::summary(&loaded.warnings);
+                writeln!(out, "{}: {routes} routes, {budgets} budgets: {summary}", path.display())?;
+            }
+            if deny_warnings && !loaded.warnings.is_empty() {
+                return Err(Failed::new(Exit::Config, ""));
+            }
+            Ok(())
+        }
+        Err(LoadError::Problems(problems, texts)) => {
+            render(&problems, &texts, format, out)?;
+            if format == Format::Text {
+                writeln!(out, "{}: {}", path.display(), report::summary(&problems))?;
+            }
+            Err(Failed::new(Exit::Config, ""))
+        }
+        Err(LoadError::Io(path, error)) => {
+            let failed = Failed::from(io::Error::new(error.kind(), error.to_string()));
+            Err(Failed {
+                message: format!("{}: {error}", path.display()),
+                ..failed
+            })
+        }
+        Err(error @ LoadError::State(_)) => Err(Failed::new(Exit::Permission, error)),
+    }
+}
+
+/// Renders problems over the texts they point into.
+pub(super) fn render(
+    problems: &[Problem],
+    texts: &[(String, String)],
+    format: Format,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let text_of = |file: &str| {
+        texts
+            .iter()
+            .find(|(name, _)| name == file)
+            .map(|(_, text)| text.as_str())
+    };
+    report::render(problems, text_of, format, out)
+}

@@ -1,0 +1,146 @@
+//! `tidegate explain`: the route, keys and budgets that a request would meet, and what would decide.
+
+use std::io::Write;
+use std::net::IpAddr;
+use std::path::Path;
+
+use http::Request;
+
+use super::{Exit, Failed, check, report};
+use crate::clock::Clock;
+use crate::engine::ledger::{Excess, KeyUse, Limit};
+use crate::engine::policy::{Facts, Policy};
+use crate::identity::{Provenance, address_key, network_key};
+use crate::proxy::find;
+use crate::run::{LoadError, Origin, load};
+
+/// The request to explain.
+pub(super) struct Asked {
+    pub(super) url: String,
+    pub(super) method: String,
+    pub(super) headers: Vec<String>,
+    pub(super) client: IpAddr,
+}
+
+/// Explains.
+///
+/// # Errors
+/// A configuration that does not load, or a request that is none.
+pub(super) fn execute(path: &Path, asked: &Asked, out: &mut dyn Write) -> Result<(), Failed> {
+    let origin = Origin {
+        path: Some(path.to_owned()),
+        text: String::new(),
+        variables: super::run::variables(),
+    };
+    let now = Clock::start().now();
+    let loaded = load(&origin, now, 1).map_err(|error| {
+        if let LoadError::Problems(problems, texts) = &error {
+            drop(check::render(problems, texts, report::Format::Text, out));
+        }
+        Failed::new(Exit::Config, error)
+    })?;
+    let mut request = Request::builder().method(asked.method.as_str()).uri(asked.url.as_str());
+    for header in &asked.headers {
+        let (name, value) = header
+            .split_once(':')
+            .ok_or_else(|| Failed::new(Exit::Config, "a header is written `Name: value`"))?;
+        request = request.header(name.trim(), value.trim());
+    }
+    let request = request
+        .body(())
+        .map_err(|error| Failed::new(Exit::Config, format!("no request: {error}")))?;
+    let (head, ()) = request.into_parts();
+    let host = head.uri.host().unwrap_or_default();
+    let Some((number, route)) = find(&loaded.set.routes, &head.method, host, head.uri.path()) else {
+        writeln!(out, "no route leads there: 404")?;
+        return Ok(());
+    };
+    let actor = loaded.set.identity.identify(&head, asked.client, &[], now);
+    writeln!(out, "route      {}", route.name)?;
+    writeln!(
+        out,
+        "session    {}",
+        if actor.session.is_some() {
+            "shown by the request"
+        } else {
+            "none: the address counts"
+        }
+    )?;
+    writeln!(
+        out,
+        "principal  {}",
+        if actor.principal.is_some() {
+            "verified or listed"
+        } else {
+            "none"
+        }
+    )?;
+    writeln!(out, "group      {}", actor.group.as_deref().unwrap_or("none"))?;
+    let provenance = match actor.provenance {
+        Provenance::Issued => "issued",
+        Provenance::Unknown => "unknown (births are known to the running gateway only)",
+    };
+    writeln!(out, "provenance {provenance}")?;
+    let plan = loaded.set.policy.plan(
+        &Facts {
+            session: actor.session.as_deref(),
+            principal: actor.principal.as_deref(),
+            group: actor.group.as_deref(),
+            address: &address_key(actor.address),
+            network: &network_key(actor.address),
+            route: number,
+        },
+        now,
+    );
+    if plan.keys.is_empty() {
+        writeln!(
+            out,
+            "\nnothing is counted here: the route is public, or there is no budget"
+        )?;
+        return Ok(());
+    }
+    if let Some(allowance) = &plan.allowance {
+        let people = allowance.limits.first().map_or(0, |limit| limit.people);
+        writeln!(
+            out,
+            "\nallowance  the first {people} people of a day count under it alone: key {}",
+            allowance.key
+        )?;
+    }
+    writeln!(
+        out,
+        "\n{:<10} {:<24} {:<20} {:>8} {:>9}  beyond it",
+        "per", "key", "budget", "people", "window"
+    )?;
+    for used in &plan.keys {
+        for limit in &used.limits {
+            writeln!(out, "{}", line(&loaded.set.policy, used, limit))?;
+        }
+    }
+    writeln!(
+        out,
+        "\nThe first budget in this order that a new person would exceed decides; `tells` never changes a byte."
+    )?;
+    Ok(())
+}
+
+fn line(policy: &Policy, used: &KeyUse, limit: &Limit) -> String {
+    let budget = policy.get(limit.budget);
+    let (name, action) = budget.map_or(("", ""), |budget| (budget.name.as_str(), budget.action.name()));
+    let beyond = match limit.excess {
+        Excess::Told => format!("tells ({action})"),
+        Excess::Refused => action.to_owned(),
+        Excess::Paced { interval_ms } => format!("{action}: one new person every {} s", interval_ms / 1000),
+    };
+    let window = if limit.window == 0 {
+        "-".to_owned()
+    } else {
+        format!("{} s", limit.window)
+    };
+    format!(
+        "{:<10} {:<24} {name:<20} {:>8} {window:>9}  {beyond}",
+        used.dimension.name(),
+        used.key.to_string(),
+        limit.people
+    )
+}

@@ -1,0 +1,86 @@
+//! `tidegate run`: the gateway until a signal.
+
+use std::io::Write as _;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::args::RunArgs;
+use super::{Exit, Failed, check};
+use crate::events;
+use crate::run::{LoadError, Origin, StartError, start};
+
+/// Runs until SIGTERM, SIGINT or a drain by the admin API; a second signal ends at once.
+///
+/// # Errors
+/// What kept it from starting.
+pub(super) fn execute(args: RunArgs, metrics: events::Handle) -> Result<(), Failed> {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if let Some(threads) = args.threads {
+        runtime.worker_threads(threads.clamp(1, 1024));
+    }
+    let runtime = runtime.enable_all().build()?;
+    runtime.block_on(async {
+        let running = start(origin(&args), metrics).await.map_err(told)?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            () = running.asked_to_drain() => {}
+        }
+        tokio::select! {
+            () = running.drain() => {}
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        Ok(())
+    })
+}
+
+/// The file, or safe defaults around an upstream: everything is watched, nothing enforced.
+fn origin(args: &RunArgs) -> Origin {
+    let text = args.upstream.as_ref().map(|upstream| {
+        let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
+        format!(
+            "[listen.http]\naddress = {}\n[admin]\naddress = {}\n[[route]]\nmatch = \"*/\"\nupstream = [{}]\n\
+             [[budget]]\nname = \"exchange\"\nper = \"exchange\"\npeople = 60\naction = \"alert\"\n\
+             [[budget]]\nname = \"address-day\"\nper = \"address\"\npeople = 100\nwindow = \"1d\"\naction = \"alert\"\n",
+            quoted(&args.listen),
+            quoted(&args.admin),
+            quoted(upstream)
+        )
+    });
+    Origin {
+        path: args.config.clone(),
+        text: text.unwrap_or_default(),
+        variables: variables(),
+    }
+}
+
+/// `TIDEGATE__SECTION__KEY` variables.
+pub(super) fn variables() -> Vec<(String, String)> {
+    std::env::vars()
+        .filter_map(|(name, value)| Some((name.strip_prefix("TIDEGATE__")?.to_owned(), value)))
+        .collect()
+}
+
+fn told(error: StartError) -> Failed {
+    match error {
+        StartError::Load(LoadError::Problems(problems, texts)) => {
+            let mut err = std::io::stderr();
+            drop(check::render(&problems, &texts, super::report::Format::Text, &mut err));
+            drop(err.flush());
+            Failed::new(Exit::Config, "the configuration is wrong; nothing was started")
+        }
+        StartError::Load(LoadError::Io(path, error)) => Failed {
+            message: format!("{}: {error}", path.display()),
+            ..Failed::from(error)
+        },
+        StartError::Load(error @ LoadError::State(_)) => Failed::new(Exit::Permission, error),
+        StartError::Bind(address, error) => {
+            Failed::new(Exit::Unavailable, format!("cannot listen on {address}: {error}"))
+        }
+        StartError::Audit(error) => Failed::new(Exit::Io, format!("cannot open the audit file: {error}")),
+        StartError::Tls(error) => Failed::new(Exit::Config, error),
+    }
+}

@@ -1,0 +1,94 @@
+//! The metric handles of names that a configuration brings, and what becomes of all other names.
+
+use hashbrown::HashMap;
+use metrics::Counter;
+
+use super::family::{Family, LABEL_VALUES_MAX, Maker, OTHER};
+
+/// The names of a configuration that may become label values. Everything else is `other`.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    /// Routes, at most 1,000.
+    pub routes: Vec<String>,
+    /// Budgets, at most 1,000.
+    pub budgets: Vec<String>,
+    /// Classes of identifier, at most 1,000.
+    pub classes: Vec<String>,
+}
+
+/// The handles of configured names, replaced as a whole on reload.
+pub(super) struct NameTables {
+    pub(super) routes: HashMap<String, RouteMeters>,
+    pub(super) budgets: HashMap<String, BudgetMeters>,
+    classes: HashMap<String, Counter>,
+    other: (RouteMeters, BudgetMeters, Counter),
+}
+
+impl NameTables {
+    pub(super) fn new(make: &Maker, names: &Names) -> Self {
+        fn table<T>(names: &[String], meters: impl Fn(&str) -> T) -> HashMap<String, T> {
+            names
+                .iter()
+                .take(LABEL_VALUES_MAX)
+                .map(|name| (name.clone(), meters(name)))
+                .collect()
+        }
+        let route = |name: &str| RouteMeters::new(make, name);
+        let budget = |name: &str| BudgetMeters::new(make, name);
+        let class = |name: &str| make.counter("tidegate_findings_total", Some(("class", name)));
+        Self {
+            routes: table(&names.routes, route),
+            budgets: table(&names.budgets, budget),
+            classes: table(&names.classes, class),
+            other: (route(OTHER), budget(OTHER), class(OTHER)),
+        }
+    }
+
+    pub(super) fn route(&self, name: &str) -> &RouteMeters {
+        self.routes.get(name).unwrap_or(&self.other.0)
+    }
+
+    pub(super) fn budget(&self, name: &str) -> &BudgetMeters {
+        self.budgets.get(name).unwrap_or(&self.other.1)
+    }
+
+    pub(super) fn class(&self, name: &str) -> &Counter {
+        self.classes.get(name).unwrap_or(&self.other.2)
+    }
+}
+
+pub(super) struct RouteMeters {
+    pub(super) exchanges: Family,
+    pub(super) people: Counter,
+    pub(super) inspected: Counter,
+    pub(super) uninspected: Family,
+    pub(super) failures: Family,
+}
+
+impl RouteMeters {
+    fn new(make: &Maker, name: &str) -> Self {
+        let route = Some(("route", name));
+        Self {
+            exchanges: make.family("tidegate_exchanges_total", "verdict", route),
+            people: make.counter("tidegate_people_total", route),
+            inspected: make.counter("tidegate_inspected_bytes_total", route),
+            uninspected: make.family("tidegate_uninspected_bytes_total", "reason", route),
+            failures: make.family("tidegate_upstream_failures_total", "kind", route),
+        }
+    }
+}
+
+pub(super) struct BudgetMeters {
+    pub(super) refusals: Family,
+    pub(super) would_refuse: Counter,
+}
+
+impl BudgetMeters {
+    fn new(make: &Maker, name: &str) -> Self {
+        let budget = Some(("budget", name));
+        Self {
+            refusals: make.family("tidegate_refusals_total", "action", budget),
+            would_refuse: make.counter("tidegate_would_refuse_total", budget),
+        }
+    }
+}

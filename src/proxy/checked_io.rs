@@ -1,0 +1,384 @@
+//! The stream between a socket and hyper: framing is checked, progress noted, and a connection cut where it must be.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+
+use super::framing::{Fault, Framing, Request, Response, Role};
+use super::limits::Limits;
+use super::wire::{Phase, Wire};
+use crate::events::{Event, Leg, report};
+
+/// The method of the one synthetic request that stands for a refused head; its path names the fault.
+pub(super) const REFUSED_METHOD: &str = "TIDEGATE-REFUSED";
+
+/// Bytes read at a time behind a head that is not whole.
+const READ_BYTES: usize = 4_096;
+
+/// What differs between the legs.
+pub(super) trait Side: Role + Sized + Unpin {
+    const LEG: Leg;
+    /// Learns what the exchanges told the wire since the last read.
+    fn sync(framing: &mut Framing<Self>, wire: &Wire, cx: &mut Context<'_>);
+    /// Where the connection stands.
+    fn phase(framing: &Framing<Self>, nothing_held: bool) -> Phase;
+    /// What hyper is given instead of a refused head; none is an error.
+    fn instead_of_head(fault: Fault) -> Option<Vec<u8>>;
+}
+
+impl Side for Request {
+    const LEG: Leg = Leg::Downstream;
+
+    fn sync(framing: &mut Framing<Self>, wire: &Wire, cx: &mut Context<'_>) {
+        if framing.is_undecided()
+            && let Some(tunnel) = wire.upgrade_answer(cx.waker())
+        {
+            framing.decide(tunnel);
+        }
+    }
+
+    fn phase(framing: &Framing<Self>, nothing_held: bool) -> Phase {
+        if framing.is_undecided() {
+            Phase::Undecided
+        } else if framing.is_open() {
+            Phase::Open
+        } else if !framing.between_messages() {
+            Phase::Body
+        } else if nothing_held {
+            Phase::Idle
+        } else {
+            Phase::Head
+        }
+    }
+
+    /// One request that the service answers with the refusal: so it comes after the answers to what was pipelined before.
+    fn instead_of_head(fault: Fault) -> Option<Vec<u8>> {
+        let name = fault.name();
+        let head = format!("{REFUSED_METHOD} /{name} HTTP/1.1\r\nhost: refused.invalid\r\nconnection: close\r\n\r\n");
+        Some(head.into_bytes())
+    }
+}
+
+impl Side for Response {
+    const LEG: Leg = Leg::Upstream;
+
+    fn sync(framing: &mut Framing<Self>, wire: &Wire, _cx: &mut Context<'_>) {
+        if let Some(asked) = wire.asked() {
+            framing.role_mut().ask(asked);
+        }
+    }
+
+    fn phase(framing: &Framing<Self>, _nothing_held: bool) -> Phase {
+        if framing.is_open() {
+            Phase::Open
+        } else if !framing.between_messages() {
+            Phase::Body
+        } else if framing.role().is_awaited() {
+            Phase::Awaiting
+        } else {
+            Phase::Idle
+        }
+    }
+
+    fn instead_of_head(_fault: Fault) -> Option<Vec<u8>> {
+        None
+    }
+}
+
+/// A connection's place among those of its listener, given back when dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    _permit: OwnedSemaphorePermit,
+    _drained: TaskTrackerToken,
+}
+
+impl Place {
+    pub(super) fn new(permit: OwnedSemaphorePermit, drained: TaskTrackerToken) -> Self {
+        report(&Event::Connection(true));
+        Self {
+            _permit: permit,
+            _drained: drained,
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        report(&Event::Connection(false));
+    }
+}
+
+/// How a stream ended by a fault goes on.
+#[derive(Clone, Copy)]
+struct Refusal {
+    fault: Fault,
+    /// Whether hyper was given a stand-in for the head, whose answer then ends the connection.
+    stands_in: bool,
+}
+
+/// A stream under hyper. Without a framing (HTTP/2) it only notes progress.
+pub(super) struct CheckedIo<T, S> {
+    inner: T,
+    framing: Option<Framing<S>>,
+    /// Bytes read but not yet given to hyper: the first `passed` are in order, the rest is a head or line not yet whole.
+    held: Vec<u8>,
+    passed: usize,
+    refused: Option<Refusal>,
+    linger_left: usize,
+    wire: Arc<Wire>,
+    /// Goes with the stream, also when it leaves HTTP.
+    _place: Option<Place>,
+}
+
+impl<T, S: Side> CheckedIo<T, S> {
+    /// Checks `inner`, of which `already_read` has been taken.
+    pub(super) fn http1(inner: T, already_read: Vec<u8>, role: S, wire: Arc<Wire>, limits: &Limits) -> Self {
+        let mut io = Self::new(inner, already_read, wire, limits);
+        io.framing = Some(Framing::new(role, limits.head()));
+        io
+    }
+
+    /// Passes everything; for HTTP/2.
+    pub(super) fn http2(inner: T, already_read: Vec<u8>, wire: Arc<Wire>, limits: &Limits) -> Self {
+        wire.enter(Phase::Open);
+        let mut io = Self::new(inner, already_read, wire, limits);
+        io.passed = io.held.len();
+        io
+    }
+
+    fn new(inner: T, held: Vec<u8>, wire: Arc<Wire>, limits: &Limits) -> Self {
+        let linger_left = limits.linger_bytes_max as usize;
+        Self {
+            inner,
+            framing: None,
+            held,
+            passed: 0,
+            refused: None,
+            linger_left,
+            wire,
+            _place: None,
+        }
+    }
+
+    /// Keeps the connection's place for as long as the stream lives.
+    pub(super) fn occupying(mut self, place: Place) -> Self {
+        self._place = Some(place);
+        self
+    }
+
+    /// Judges everything held, and puts the refusal in place of a bad head.
+    fn check_held(&mut self) {
+        let Some(framing) = &mut self.framing else {
+            self.passed = self.held.len();
+            return;
+        };
+        match framing.push(&self.held) {
+            Ok(passed) => self.passed = passed,
+            Err(refused) => {
+                self.held.truncate(refused.valid);
+                self.refuse(refused.in_head, refused.fault);
+            }
+        }
+        self.note_phase();
+    }
+
+    fn refuse(&mut self, in_head: bool, fault: Fault) {
+        report(&Event::HeadRefused {
+            leg: S::LEG,
+            fault: fault.name(),
+        });
+        self.wire.set_fault(fault);
+        let stand_in = S::instead_of_head(fault).filter(|_| in_head);
+        self.refused = Some(Refusal {
+            fault,
+            stands_in: stand_in.is_some(),
+        });
+        self.held.extend_from_slice(&stand_in.unwrap_or_default());
+        self.passed = self.held.len();
+        self.wire.enter(Phase::Idle);
+    }
+
+    fn note_phase(&self) {
+        if let Some(framing) = self.framing.as_ref().filter(|_| self.refused.is_none()) {
+            self.wire.enter(S::phase(framing, self.held.len() == self.passed));
+        }
+    }
+
+    fn give(&mut self, buf: &mut ReadBuf<'_>) {
+        let given = self.passed.min(buf.remaining());
+        buf.put_slice(self.held.get(..given).unwrap_or_default());
+        self.held.drain(..given);
+        self.passed -= given;
+        if self.held.is_empty() {
+            self.held = Vec::new();
+        }
+    }
+}
+
+impl<T: AsyncRead + Unpin, S: Side> CheckedIo<T, S> {
+    /// Reads straight into hyper's buffer and gives what is in order there; only the tail is copied out.
+    fn read_in_place(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<bool>> {
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
+        let read = buf.filled().get(before..).unwrap_or_default();
+        if read.is_empty() {
+            return Poll::Ready(Ok(true));
+        }
+        self.wire.progress();
+        let Some(framing) = &mut self.framing else {
+            return Poll::Ready(Ok(true));
+        };
+        let (valid, refused) = match framing.push(read) {
+            Ok(passed) => (passed, None),
+            Err(refused) => (refused.valid, Some(refused)),
+        };
+        if refused.is_none() {
+            self.held.extend_from_slice(read.get(valid..).unwrap_or_default());
+        }
+        buf.set_filled(before + valid);
+        if let Some(refused) = refused {
+            self.refuse(refused.in_head, refused.fault);
+        }
+        self.note_phase();
+        Poll::Ready(Ok(valid > 0))
+    }
+
+    /// Reads behind the tail that is held.
+    fn read_behind(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut chunk = [0; READ_BYTES];
+        let mut more = ReadBuf::new(&mut chunk);
+        ready!(Pin::new(&mut self.inner).poll_read(cx, &mut more))?;
+        self.wire.progress();
+        self.held.extend_from_slice(more.filled());
+        Poll::Ready(Ok(more.filled().len()))
+    }
+
+    fn poll_checked(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if let Some(framing) = &mut self.framing {
+            let was_undecided = framing.is_undecided();
+            S::sync(framing, &self.wire, cx);
+            if was_undecided && !framing.is_undecided() {
+                self.check_held();
+            }
+        }
+        if !self.held.is_empty() && self.passed == 0 && self.refused.is_none() {
+            self.check_held();
+        }
+        loop {
+            if self.passed > 0 {
+                self.give(buf);
+                return Poll::Ready(Ok(()));
+            }
+            if let Some(Refusal { fault, stands_in }) = self.refused {
+                let error = || io::Error::new(io::ErrorKind::InvalidData, fault);
+                return if stands_in {
+                    Poll::Pending
+                } else {
+                    Poll::Ready(Err(error()))
+                };
+            }
+            if self.held.is_empty() {
+                if ready!(self.read_in_place(cx, buf))? {
+                    return Poll::Ready(Ok(()));
+                }
+            } else {
+                // A framing that waits for an answer takes nothing: do not read without bound.
+                let waits = self.framing.as_ref().is_some_and(Framing::is_undecided);
+                if waits && self.held.len() > READ_BYTES {
+                    return Poll::Pending;
+                }
+                if ready!(self.read_behind(cx))? == 0 {
+                    return Poll::Ready(Ok(()));
+                }
+                self.check_held();
+            }
+        }
+    }
+
+    /// Reads and drops what the peer still sends: closing with unread bytes resets the connection, and the reset may
+    /// overtake our last answer.
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut chunk = [0; READ_BYTES];
+        while self.linger_left > 0 {
+            let mut dropped = ReadBuf::new(&mut chunk);
+            let read = ready!(Pin::new(&mut self.inner).poll_read(cx, &mut dropped));
+            if read.is_err() || dropped.filled().is_empty() {
+                break;
+            }
+            self.linger_left = self.linger_left.saturating_sub(dropped.filled().len());
+        }
+        Poll::Ready(())
+    }
+}
+
+impl<T: AsyncRead + Unpin, S: Side> AsyncRead for CheckedIo<T, S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let answer = self.poll_checked(cx, buf);
+        self.wire
+            .reading
+            .store(answer.is_pending(), std::sync::atomic::Ordering::Relaxed);
+        answer
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin, S: Side> CheckedIo<T, S> {
+    fn note_write(&self, answer: &Poll<io::Result<usize>>) {
+        self.wire
+            .writing
+            .store(answer.is_pending(), std::sync::atomic::Ordering::Relaxed);
+        if answer.is_ready() {
+            self.wire.progress();
+        }
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin, S: Side> AsyncWrite for CheckedIo<T, S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let answer = Pin::new(&mut self.inner).poll_write(cx, bytes);
+        self.note_write(&answer);
+        answer
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let answer = Pin::new(&mut self.inner).poll_write_vectored(cx, bytes);
+        self.note_write(&answer);
+        answer
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    /// hyper flushes once it has written all it has: the moment at which a cut loses nothing that was granted.
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(Pin::new(&mut self.inner).poll_flush(cx))?;
+        if !self.wire.is_cut() {
+            return Poll::Ready(Ok(()));
+        }
+        ready!(self.as_mut().poll_shutdown(cx))?;
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionAborted, "cut")))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let unread = self.refused.is_some() || self.wire.is_cut() || self.wire.phase() == Phase::Body;
+        if self.wire.phase() != Phase::Closing {
+            ready!(Pin::new(&mut self.inner).poll_shutdown(cx))?;
+            if unread && S::LEG == Leg::Downstream && self.framing.is_some() {
+                self.wire.close();
+            }
+        }
+        if self.wire.phase() == Phase::Closing {
+            ready!(self.poll_linger(cx));
+        }
+        Poll::Ready(Ok(()))
+    }
+}

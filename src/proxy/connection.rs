@@ -1,0 +1,308 @@
+//! One downstream connection: which protocol it speaks, its limits, and a service call per request.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio_util::sync::CancellationToken;
+
+use super::checked_io::{CheckedIo, Place, REFUSED_METHOD};
+use super::framing::{Fault, Request as RequestRole};
+use super::limits::{Limits, ms};
+use super::respond::{Refusal, Style, respond};
+use super::wire::Wire;
+use crate::events::{Event, report};
+
+/// What HTTP/2 with prior knowledge begins with (RFC 9113 section 3.4).
+const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// An error that a body may end with. One whose sources hold an `h2::Reason` resets the stream with it.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What every exchange of a connection may know of it; in the extensions of each request, as `Arc<ConnState>`.
+#[derive(Debug)]
+pub struct ConnState {
+    /// The address of the client, or of the proxy before us.
+    pub peer: SocketAddr,
+    /// Our own address.
+    pub local: SocketAddr,
+    /// Whether many exchanges share the connection.
+    pub is_http2: bool,
+    /// TLS, if the listener ends it.
+    pub tls: Option<TlsFacts>,
+    /// When the listener stops, for what an exchange leaves behind: a tunnel.
+    pub stop: Stop,
+    wire: Arc<Wire>,
+}
+
+/// What is known of a TLS connection.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TlsFacts {
+    /// The name that the client asked for (RFC 6066 section 3), lower case.
+    pub server_name: Option<Box<str>>,
+    /// Whether ALPN chose `h2`.
+    pub is_h2: bool,
+}
+
+impl ConnState {
+    /// Cuts an HTTP/1 connection: everything written so far arrives, then it closes without the last chunk. The body that
+    /// calls this must return `Pending` from then on. On HTTP/2 a body ends with an error instead.
+    pub fn cut(&self) {
+        self.wire.cut();
+    }
+
+    /// The framing fault that the client's stream ended with, if any: why a request body failed.
+    pub fn fault(&self) -> Option<Fault> {
+        self.wire.fault()
+    }
+}
+
+/// How connections learn to stop: first between exchanges, then at once.
+#[derive(Clone, Debug, Default)]
+pub struct Stop {
+    /// Finish what is in flight.
+    pub graceful: CancellationToken,
+    /// Cut what is still in flight.
+    pub now: CancellationToken,
+}
+
+/// What answers requests. An `Arc` of a closure is one.
+pub trait Handler: Send + Sync + 'static {
+    /// The body of an answer.
+    type Body: Body<Data = Bytes, Error = BoxError> + Send + Unpin + 'static;
+
+    /// Answers one request. There is no error: every failure has a response.
+    fn handle(&self, request: Request<Incoming>) -> impl Future<Output = Response<Self::Body>> + Send;
+}
+
+impl<F, Fut, B> Handler for F
+where
+    F: Fn(Request<Incoming>) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Response<B>> + Send,
+    B: Body<Data = Bytes, Error = BoxError> + Send + Unpin + 'static,
+{
+    type Body = B;
+
+    fn handle(&self, request: Request<Incoming>) -> impl Future<Output = Response<B>> + Send {
+        self(request)
+    }
+}
+
+/// Serves an accepted connection until it ends. `facts` are of the TLS under `io`, if any.
+pub(super) async fn serve<T, H>(
+    mut io: T,
+    addresses: (SocketAddr, SocketAddr),
+    facts: Option<TlsFacts>,
+    handler: Arc<H>,
+    limits: Arc<Limits>,
+    stop: Stop,
+    place: Place,
+) where
+    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    H: Handler,
+{
+    let mut front = Vec::new();
+    let is_http2 = match &facts {
+        Some(facts) => facts.is_h2,
+        None => tokio::select! {
+            answer = tokio::time::timeout(ms(limits.handshake_ms_max), speaks_http2(&mut io, &mut front)) => {
+                match answer {
+                    Ok(Ok(answer)) => answer,
+                    Ok(Err(_)) => return,
+                    Err(_) => return report(&Event::LimitHit { limit: "handshake_ms_max" }),
+                }
+            }
+            () = stop.graceful.cancelled() => return,
+        },
+    };
+    let (peer, local) = addresses;
+    let wire = Arc::new(Wire::new());
+    let state = ConnState {
+        peer,
+        local,
+        is_http2,
+        tls: facts,
+        stop: stop.clone(),
+        wire: Arc::clone(&wire),
+    };
+    let state = Arc::new(state);
+    let watch = Arc::clone(&limits);
+    if is_http2 {
+        let io = CheckedIo::<T, RequestRole>::http2(io, front, Arc::clone(&wire), &limits).occupying(place);
+        let service = service_fn(move |request| answer(&handler, &state, request));
+        let connection = http2_builder(&limits).serve_connection(TokioIo::new(io), service);
+        drive(connection, http2::Connection::graceful_shutdown, &wire, &watch, &stop).await;
+    } else {
+        let io = CheckedIo::http1(io, front, RequestRole::default(), Arc::clone(&wire), &limits).occupying(place);
+        let service = service_fn(move |request| answer(&handler, &state, request));
+        let connection = http1_builder(&limits)
+            .serve_connection(TokioIo::new(io), service)
+            .with_upgrades();
+        drive(
+            connection,
+            http1::UpgradeableConnection::graceful_shutdown,
+            &wire,
+            &watch,
+            &stop,
+        )
+        .await;
+    }
+}
+
+/// Reads until the preface of HTTP/2 is there or cannot be any more; what was read is in `front`.
+async fn speaks_http2(io: &mut (impl AsyncRead + Unpin), front: &mut Vec<u8>) -> io::Result<bool> {
+    loop {
+        if !PREFACE.starts_with(front.get(..PREFACE.len()).unwrap_or(front)) {
+            return Ok(false);
+        }
+        if front.len() >= PREFACE.len() {
+            return Ok(true);
+        }
+        if io.read_buf(front).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+}
+
+fn http1_builder(limits: &Limits) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    // Our watch times heads without a timer per head.
+    builder.header_read_timeout(None).max_buf_size(limits.h1_buffer_bytes());
+    if limits.headers_max > 100 {
+        // Up to 100, hyper's default, it parses on the stack.
+        builder.max_headers(usize::from(limits.headers_max));
+    }
+    builder
+}
+
+fn http2_builder(limits: &Limits) -> http2::Builder<TokioExecutor> {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits.streams_max)
+        .max_header_list_size(limits.header_bytes_max)
+        .max_pending_accept_reset_streams(limits.h2_pending_resets_max)
+        .max_local_error_reset_streams(limits.h2_error_resets_max)
+        .initial_stream_window_size(limits.h2_stream_window_bytes)
+        .initial_connection_window_size(limits.h2_connection_window_bytes)
+        .max_send_buf_size(limits.h2_send_bytes_max)
+        .keep_alive_interval(ms(limits.h2_ping_ms))
+        .keep_alive_timeout(ms(limits.h2_ping_ms));
+    builder
+}
+
+/// Drives a connection to its end, its limit, or the end of a drain.
+async fn drive<C, E>(connection: C, shut_down: fn(Pin<&mut C>), wire: &Wire, limits: &Limits, stop: &Stop)
+where
+    C: Future<Output = Result<(), E>>,
+{
+    let mut connection = pin!(connection);
+    let mut watch = pin!(wire.watch_downstream(limits));
+    let mut token = &stop.graceful;
+    loop {
+        tokio::select! {
+            biased;
+            // An error here is the client's or a cut of ours; both were reported where they began.
+            _ = connection.as_mut() => return,
+            limit = watch.as_mut() => return report(&Event::LimitHit { limit }),
+            () = token.cancelled() => {
+                if std::ptr::eq(token, &raw const stop.now) {
+                    return;
+                }
+                shut_down(connection.as_mut());
+                token = &stop.now;
+            }
+        }
+    }
+}
+
+/// Answers one request: the stand-in of a refused head, or an exchange.
+fn answer<H: Handler>(
+    handler: &Arc<H>,
+    state: &Arc<ConnState>,
+    mut request: Request<Incoming>,
+) -> impl Future<Output = Result<Response<ServeBody<H::Body>>, Infallible>> + Send + use<H> {
+    let in_flight = InFlight::begin(Arc::clone(&state.wire));
+    let handler = Arc::clone(handler);
+    request.extensions_mut().insert(Arc::clone(state));
+    async move {
+        if request.method().as_str() == REFUSED_METHOD {
+            return Ok(refused(&request));
+        }
+        let is_connect = request.method() == Method::CONNECT;
+        let response = handler.handle(request).await;
+        let status = response.status();
+        in_flight
+            .0
+            .answer_upgrade(status == StatusCode::SWITCHING_PROTOCOLS || (is_connect && status.is_success()));
+        Ok(response.map(|body| ServeBody::Exchange(body, in_flight)))
+    }
+}
+
+/// The answer to a refused head. A client that sends the stand-in itself, over HTTP/2, gets the same.
+fn refused<B>(request: &Request<Incoming>) -> Response<ServeBody<B>> {
+    let name = request.uri().path().trim_start_matches('/');
+    let fault = Fault::from_name(name).unwrap_or(Fault::Method);
+    respond(&Refusal::Framing(fault), Style::Problem).map(ServeBody::Own)
+}
+
+/// Counts an exchange as in flight until its response body is dropped.
+struct InFlight(Arc<Wire>);
+
+impl InFlight {
+    fn begin(wire: Arc<Wire>) -> Self {
+        wire.begin_exchange();
+        Self(wire)
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.end_exchange();
+    }
+}
+
+/// A response body: our own, or that of an exchange.
+enum ServeBody<B> {
+    Own(Full<Bytes>),
+    Exchange(B, #[expect(dead_code, reason = "held for its drop")] InFlight),
+}
+
+impl<B: Body<Data = Bytes, Error = BoxError> + Unpin> Body for ServeBody<B> {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match &mut *self {
+            Self::Own(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
+            Self::Exchange(body, _) => Pin::new(body).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Own(body) => body.is_end_stream(),
+            Self::Exchange(body, _) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Own(body) => body.size_hint(),
+            Self::Exchange(body, _) => body.size_hint(),
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! The field section of a head or trailer: every line judged once, and what framing needs remembered.
+
+use super::{Fault, HeadLimits, line};
+
+/// What the fields of one head say about framing and routing.
+#[derive(Debug, Default)]
+pub struct Fields {
+    /// The only Content-Length.
+    pub(super) length: Option<u64>,
+    /// Whether a Transfer-Encoding says `chunked`.
+    pub(super) chunked: bool,
+    /// Whether there is a Host, which then is the only one.
+    pub(super) host: bool,
+    /// Whether Connection names `upgrade`.
+    pub(super) connection_upgrade: bool,
+    /// Whether Upgrade names a protocol other than `h2c`, which is never offered to an origin.
+    pub(super) upgrade: bool,
+}
+
+/// A head or trailer section in progress.
+#[derive(Debug, Default)]
+pub(super) struct Section {
+    /// Whether the start line has been read.
+    pub(super) started: bool,
+    /// Where the start line stands: 2 after a leading empty line.
+    pub(super) head_at: usize,
+    /// Bytes judged, at most `header_bytes_max`.
+    pub(super) read: usize,
+    count: usize,
+    pub(super) fields: Fields,
+}
+
+impl Section {
+    /// Bytes that this section may still have.
+    pub(super) fn room(&self, limits: &HeadLimits) -> usize {
+        limits.header_bytes_max.saturating_sub(self.read)
+    }
+
+    /// The next whole line of a head of which `bytes` is the front; it is counted as read.
+    pub(super) fn next_line<'a>(&mut self, bytes: &'a [u8], limits: &HeadLimits) -> Result<Option<&'a [u8]>, Fault> {
+        let rest = bytes.get(self.read..).unwrap_or_default();
+        let line = line::whole(rest, self.room(limits), Fault::HeadTooLarge)?;
+        self.read += line.map_or(0, |line| line.len() + line::END);
+        Ok(line)
+    }
+
+    /// One empty line before a start line is ignored (RFC 9112 section 2.2); a second is not a client's slip.
+    pub(super) fn skip_leading_empty_line(&mut self) -> Result<(), Fault> {
+        if self.head_at > 0 {
+            return Err(Fault::EmptyLines);
+        }
+        self.head_at = self.read;
+        Ok(())
+    }
+
+    /// Judges one field line of a head; it ends where `read` stands.
+    pub(super) fn field(&mut self, field: &[u8], limits: &HeadLimits) -> Result<(), Fault> {
+        let (name, value) = self.split(field, limits.headers_max, Fault::TooManyFields)?;
+        match name.len() {
+            4 if name.eq_ignore_ascii_case(b"host") => self.host(value),
+            7 if name.eq_ignore_ascii_case(b"upgrade") => {
+                let is_h2c = |item: &[u8]| line::trim(item).eq_ignore_ascii_case(b"h2c");
+                self.fields.upgrade |= !value.split(|byte| *byte == b',').all(is_h2c);
+                Ok(())
+            }
+            10 if name.eq_ignore_ascii_case(b"connection") => {
+                self.fields.connection_upgrade |= line::has_token(value, b"upgrade");
+                Ok(())
+            }
+            14 | 17 => self.framing(name, value),
+            _ => Ok(()),
+        }
+    }
+
+    /// Judges one field line of a trailer section.
+    pub(super) fn trailer(&mut self, field: &[u8], limits: &HeadLimits) -> Result<(), Fault> {
+        self.read += field.len() + line::END;
+        let (name, _) = self.split(field, limits.headers_max, Fault::TrailersTooLarge)?;
+        let forbidden: [&[u8]; 5] = [
+            b"content-length",
+            b"transfer-encoding",
+            b"host",
+            b"trailer",
+            b"authorization",
+        ];
+        if forbidden.iter().any(|other| name.eq_ignore_ascii_case(other)) {
+            return Err(Fault::TrailerField);
+        }
+        Ok(())
+    }
+
+    fn split<'a>(&mut self, field: &'a [u8], max: usize, too_many: Fault) -> Result<(&'a [u8], &'a [u8]), Fault> {
+        self.count += 1;
+        if self.count > max {
+            return Err(too_many);
+        }
+        if matches!(field.first(), Some(b' ' | b'\t')) {
+            return Err(Fault::ObsFold);
+        }
+        // Names are short: a plain loop beats a call.
+        let colon = field.iter().position(|byte| *byte == b':').ok_or(Fault::FieldName)?;
+        let (name, value) = field.split_at_checked(colon).ok_or(Fault::FieldName)?;
+        if matches!(name.last(), Some(b' ' | b'\t')) {
+            return Err(Fault::SpaceBeforeColon);
+        }
+        if !line::is_token(name) {
+            return Err(Fault::FieldName);
+        }
+        if line::has_control(value) {
+            return Err(Fault::ControlInValue);
+        }
+        Ok((name, line::trim(value.get(1..).unwrap_or_default())))
+    }
+
+    fn host(&mut self, value: &[u8]) -> Result<(), Fault> {
+        if std::mem::replace(&mut self.fields.host, true) {
+            return Err(Fault::HostTwice);
+        }
+        if value.is_empty() || !value.iter().all(|byte| is_authority_byte(*byte)) {
+            return Err(Fault::Host);
+        }
+        Ok(())
+    }
+
+    fn framing(&mut self, name: &[u8], value: &[u8]) -> Result<(), Fault> {
+        if name.eq_ignore_ascii_case(b"content-length") {
+            let length = line::decimal(value).ok_or(Fault::ContentLength)?;
+            if self.fields.length.replace(length).is_some() {
+                return Err(Fault::ContentLengthTwice);
+            }
+        } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
+            if self.fields.chunked || !value.eq_ignore_ascii_case(b"chunked") {
+                return Err(Fault::TransferEncoding);
+            }
+            self.fields.chunked = true;
+        } else if name.eq_ignore_ascii_case(b"content_length") || name.eq_ignore_ascii_case(b"transfer_encoding") {
+            return Err(Fault::LookalikeName);
+        }
+        Ok(())
+    }
+}
+
+/// What may stand in an authority without user information (RFC 3986 section 3.2.2, with its port).
+pub(super) fn is_authority_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=:[]".contains(&byte)
+}

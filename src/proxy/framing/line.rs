@@ -1,0 +1,103 @@
+//! Lines: finding their ends strictly, and reading the tokens and numbers on them.
+
+use super::Fault;
+
+/// Bytes of a line end.
+pub(super) const END: usize = 2;
+
+/// The first line of `bytes` without its CRLF; `None` while it is not whole. The line and its end must fit in `room`.
+///
+/// One pass finds the line end and every byte that may not stand in a head: a CR or LF on its own, and NUL.
+pub(super) fn whole(bytes: &[u8], room: usize, too_large: Fault) -> Result<Option<&[u8]>, Fault> {
+    let searched = bytes.get(..room).unwrap_or(bytes);
+    let Some(at) = memchr::memchr3(b'\r', b'\n', 0, searched) else {
+        return if bytes.len() < room { Ok(None) } else { Err(too_large) };
+    };
+    match bytes.get(at) {
+        Some(b'\n') => Err(Fault::BareLf),
+        Some(b'\r') if at + END > room => Err(too_large),
+        Some(b'\r') => match bytes.get(at + 1) {
+            None => Ok(None),
+            Some(b'\n') => Ok(bytes.get(..at)),
+            Some(_) => Err(Fault::BareCr),
+        },
+        _ => Err(Fault::Nul),
+    }
+}
+
+/// A chunk size with optional extensions. More is refused than RFC 9112 section 7.1 asks: blanks around the size.
+pub(super) fn chunk_size(line: &[u8]) -> Result<u64, Fault> {
+    let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+    let (hex, extensions) = line.split_at_checked(digits).ok_or(Fault::ChunkSize)?;
+    let plain = extensions.is_empty() || extensions.first() == Some(&b';');
+    if hex.is_empty() || hex.len() > 16 || !plain || has_control(extensions) {
+        return Err(Fault::ChunkSize);
+    }
+    Ok(hex.iter().fold(0, |size, byte| size << 4 | u64::from(hex_value(*byte))))
+}
+
+fn hex_value(byte: u8) -> u8 {
+    match byte {
+        b'0'..=b'9' => byte - b'0',
+        _ => (byte | 0x20) - b'a' + 10,
+    }
+}
+
+/// A decimal length: digits only, at most 19, so that it cannot overflow.
+pub(super) fn decimal(value: &[u8]) -> Option<u64> {
+    if value.is_empty() || value.len() > 19 || !value.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    Some(value.iter().fold(0, |sum, byte| sum * 10 + u64::from(byte - b'0')))
+}
+
+/// Whether a field value has a control character other than the tab (RFC 9110 section 5.5).
+pub(super) fn has_control(value: &[u8]) -> bool {
+    value.iter().fold(false, |bad, &byte| {
+        bad | ((byte < b' ') & (byte != b'\t')) | (byte == 0x7f)
+    })
+}
+
+/// Whether these bytes are a token (RFC 9110 section 5.6.2), and not empty.
+pub(super) fn is_token(name: &[u8]) -> bool {
+    !name.is_empty() && name.iter().all(|byte| is_token_byte(*byte))
+}
+
+const fn is_token_byte(byte: u8) -> bool {
+    TOKEN[byte as usize]
+}
+
+#[expect(
+    clippy::indexing_slicing,
+    reason = "evaluated at compile time; an index out of bounds does not compile"
+)]
+const TOKEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        let is_mark = matches!(
+            byte as u8,
+            b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
+        );
+        table[byte] = is_mark || (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    table
+};
+
+/// A field value without the optional white space around it: space and tab only.
+pub(super) fn trim(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = value {
+        value = rest;
+    }
+    while let [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
+}
+
+/// Whether a comma list has this token, ignoring case.
+pub(super) fn has_token(list: &[u8], token: &[u8]) -> bool {
+    list.split(|byte| *byte == b',')
+        .any(|item| trim(item).eq_ignore_ascii_case(token))
+}

@@ -1,0 +1,293 @@
+//! A listener: accepts within its limits, ends TLS where configured, and drains when told to.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::checked_io::Place;
+use super::connection::{Handler, Stop, TlsFacts, serve};
+use super::limits::{Limits, ms};
+use crate::events::{Event, Leg, report};
+use crate::tls::Acceptor;
+
+/// How long accepting pauses when the process is out of descriptors or memory: at first, and at most.
+const PAUSE_MS: (u64, u64) = (5, 1_000);
+/// How long a connection is silent before the kernel probes it.
+const KEEPALIVE: Duration = Duration::from_secs(60);
+
+/// A bound socket that is not yet served.
+#[derive(Debug)]
+pub struct Listener {
+    socket: TcpListener,
+    limits: Arc<Limits>,
+    tls: Option<Arc<Acceptor>>,
+}
+
+impl Listener {
+    /// Binds `address`; port 0 asks the kernel for one. Without `tls` it speaks HTTP/1.1 and HTTP/2 by prior knowledge.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel refuses: an address in use, a privileged port.
+    pub fn bind(address: SocketAddr, limits: Arc<Limits>, tls: Option<Arc<Acceptor>>) -> io::Result<Self> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(i32::try_from(limits.backlog_max).unwrap_or(i32::MAX))?;
+        Ok(Self {
+            socket: TcpListener::from_std(socket.into())?,
+            limits,
+            tls,
+        })
+    }
+
+    /// The address that is bound.
+    ///
+    /// # Errors
+    ///
+    /// None in practice: the socket is bound.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// Serves until `stop`, then drains: no new connections, idle ones close, exchanges finish within `drain_ms_max` and
+    /// are cut after it. Returns when every connection has ended.
+    pub async fn serve<H: Handler>(self, handler: Arc<H>, stop: CancellationToken) {
+        let Self { socket, limits, tls } = self;
+        let room = Arc::new(Semaphore::new(limits.connections_max as usize));
+        let connections = TaskTracker::new();
+        let stops = Stop {
+            graceful: stop.child_token(),
+            now: CancellationToken::new(),
+        };
+        let mut pause = PAUSE_MS.0;
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                accepted = socket.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, peer)) => {
+                    pause = PAUSE_MS.0;
+                    let Ok(permit) = Arc::clone(&room).try_acquire_owned() else {
+                        report(&Event::LimitHit {
+                            limit: "connections_max",
+                        });
+                        continue;
+                    };
+                    let (handler, limits) = (Arc::clone(&handler), Arc::clone(&limits));
+                    let place = Place::new(permit, connections.token());
+                    connections.spawn(connect(
+                        stream,
+                        peer,
+                        tls.clone(),
+                        handler,
+                        limits,
+                        stops.clone(),
+                        place,
+                    ));
+                }
+                // The peer went away between its handshake and our accept.
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(_) => {
+                    report(&Event::LimitHit { limit: "accept" });
+                    tokio::time::sleep(ms(pause)).await;
+                    pause = (pause * 2).min(PAUSE_MS.1);
+                }
+            }
+        }
+        drop(socket);
+        connections.close();
+        if tokio::time::timeout(ms(limits.drain_ms_max), connections.wait())
+            .await
+            .is_err()
+        {
+            report(&Event::LimitHit { limit: "drain_ms_max" });
+            stops.now.cancel();
+            connections.wait().await;
+        }
+    }
+}
+
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted
+    )
+}
+
+/// One accepted connection, from its socket options to its end.
+async fn connect<H: Handler>(
+    stream: TcpStream,
+    peer: SocketAddr,
+    tls: Option<Arc<Acceptor>>,
+    handler: Arc<H>,
+    limits: Arc<Limits>,
+    stop: Stop,
+    place: Place,
+) {
+    // Both fail only on a socket that is already dead.
+    let options = stream
+        .set_nodelay(true)
+        .and_then(|()| SockRef::from(&stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE)));
+    let (Ok(()), Ok(local)) = (options, stream.local_addr()) else {
+        return;
+    };
+    let addresses = (peer, local);
+    match tls {
+        None => serve(stream, addresses, None, handler, limits, stop, place).await,
+        Some(acceptor) => {
+            let handshake = tokio::time::timeout(ms(limits.handshake_ms_max), acceptor.accept(stream));
+            match handshake.await {
+                Ok(Ok((stream, server_name, is_h2))) => {
+                    let facts = TlsFacts { server_name, is_h2 };
+                    serve(stream, addresses, Some(facts), handler, limits, stop, place).await;
+                }
+                Ok(Err(kind)) => report(&Event::TlsFailed {
+                    leg: Leg::Downstream,
+                    kind,
+                }),
+                Err(_) => report(&Event::LimitHit {
+                    limit: "handshake_ms_max",
+                }),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::super::testing::{TestBody, echo, gateway, talk};
+    use super::*;
+
+    #[tokio::test]
+    async fn requests_of_one_connection_are_answered_in_order_and_a_bad_head_last() {
+        let gateway = gateway(&Arc::new(Limits::default()), None, echo);
+        let good = "POST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhiGET /2 HTTP/1.1\r\nHost: a\r\n\r\n";
+        let cases = [
+            (
+                "GET /3 HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+                "length_and_coding",
+            ),
+            ("GET /3 HTTP/1.1\r\nHost: a\nX: y\r\n\r\n", "bare_lf"),
+            ("TIDEGATE-REFUSED /bare_lf HTTP/1.1\r\nHost: a\r\n\r\n", "method"),
+        ];
+        for (bad, fault) in cases {
+            let answer = talk(
+                gateway.address,
+                format!("{good}{bad}GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes(),
+            )
+            .await;
+            let at = |text: &str| {
+                answer
+                    .find(text)
+                    .unwrap_or_else(|| panic!("{text} is missing from {answer}"))
+            };
+            assert!(at("/1 hi;") < at("/2 ;") && at("/2 ;") < at("HTTP/1.1 400"), "{answer}");
+            assert!(answer.ends_with(&format!("\"fault\":\"{fault}\"}}")), "{answer}");
+            assert!(!answer.contains("smuggled"));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_head_over_its_limit_is_431() {
+        let limits = Arc::new(Limits {
+            header_bytes_max: 8_192,
+            ..Limits::default()
+        });
+        let gateway = gateway(&limits, None, echo);
+        let head = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(9_000));
+        assert!(
+            talk(gateway.address, head.as_bytes())
+                .await
+                .starts_with("HTTP/1.1 431 ")
+        );
+    }
+
+    #[tokio::test]
+    async fn a_slow_head_and_a_slow_body_are_cut() {
+        let limits = Limits {
+            handshake_ms_max: 20,
+            header_ms_max: 20,
+            body_idle_ms_max: 20,
+            ..Limits::default()
+        };
+        let gateway = gateway(&Arc::new(limits), None, echo);
+        for start in [
+            "",
+            "GET / HT",
+            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nx",
+        ] {
+            assert_eq!(talk(gateway.address, start.as_bytes()).await, "", "{start:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn connections_over_the_limit_are_closed_at_once() {
+        let gateway = gateway(
+            &Arc::new(Limits {
+                connections_max: 0,
+                ..Limits::default()
+            }),
+            None,
+            echo,
+        );
+        assert_eq!(talk(gateway.address, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await, "");
+    }
+
+    #[tokio::test]
+    async fn a_drain_finishes_what_is_in_flight() {
+        let gateway = gateway(&Arc::new(Limits::default()), None, echo);
+        let mut busy = TcpStream::connect(gateway.address).await.unwrap();
+        busy.write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
+            .await
+            .unwrap();
+        let mut interim = [0; 25];
+        busy.read_exact(&mut interim).await.unwrap();
+        assert_eq!(&interim, b"HTTP/1.1 100 Continue\r\n\r\n");
+        gateway.stop.cancel();
+        busy.write_all(b"hi").await.unwrap();
+        let mut answer = String::new();
+        busy.read_to_string(&mut answer).await.unwrap();
+        assert!(
+            answer.ends_with("/ hi;") && answer.contains("connection: close"),
+            "{answer}"
+        );
+        gateway.served.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_drain_ends_after_its_limit() {
+        let arrived = Arc::new(tokio::sync::Notify::new());
+        let seen = Arc::clone(&arrived);
+        let never = move |_| {
+            seen.notify_one();
+            std::future::pending::<http::Response<TestBody>>()
+        };
+        let gateway = gateway(
+            &Arc::new(Limits {
+                drain_ms_max: 10,
+                ..Limits::default()
+            }),
+            None,
+            never,
+        );
+        let client = tokio::spawn(talk(gateway.address, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
+        arrived.notified().await;
+        gateway.stop.cancel();
+        gateway.served.await.unwrap();
+        assert_eq!(client.await.unwrap(), "");
+    }
+}

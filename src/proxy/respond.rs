@@ -1,0 +1,221 @@
+//! The one place where errors become responses. No answer quotes a byte of the upstream or of the client.
+
+use bytes::Bytes;
+use http::header::{ACCEPT, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http_body_util::Full;
+
+use super::framing::Fault;
+use super::upstream::UpstreamErrorKind;
+
+/// What a refused exchange is told. The words are for the client; the log has its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The head broke a rule of framing: 400, or 431 for its size. The connection closes.
+    Framing(Fault),
+    /// The request could not be read as a whole: 400.
+    BadRequest,
+    /// The request is too large: 413.
+    TooLarge,
+    /// Log in again: 401, with the named session cookie expired.
+    Reauthenticate {
+        /// The cookie's name, as configured.
+        cookie: Option<Box<str>>,
+    },
+    /// A budget or rule refuses this exchange: 403.
+    Blocked,
+    /// The actor is on hold: 403.
+    Held,
+    /// No route leads there: 404.
+    NoRoute,
+    /// The form would save a mask over real data: 409.
+    MaskedValue,
+    /// The host is not that of the connection: 421.
+    Misdirected,
+    /// The request came round in a loop: 508.
+    Loop,
+    /// Too fast: 429.
+    Throttled {
+        /// When to come back, in seconds, at least 1.
+        retry_after_s: u64,
+    },
+    /// The body cannot be inspected and the route fails closed: 502.
+    Uninspectable,
+    /// We are over a limit of our own: 503.
+    Overloaded {
+        /// When to come back, in seconds, at least 1.
+        retry_after_s: u64,
+    },
+    /// The upstream failed: 502, 503 or 504, with `Proxy-Status`.
+    Upstream(UpstreamErrorKind),
+}
+
+/// The form of an answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Style {
+    /// `application/problem+json` (RFC 9457).
+    #[default]
+    Problem,
+    /// A small page, for people.
+    Page,
+    /// A status in the headers of an empty response (gRPC over HTTP/2, "Trailers-Only").
+    Grpc,
+}
+
+impl Style {
+    /// The form that the client of this request reads: gRPC by its content type, a page if it prefers HTML.
+    pub fn of(request: &HeaderMap) -> Self {
+        let starts = |name: HeaderName, front: &[u8]| {
+            request
+                .get(name)
+                .is_some_and(|value| value.as_bytes().get(..front.len()) == Some(front))
+        };
+        if starts(CONTENT_TYPE, b"application/grpc") {
+            Self::Grpc
+        } else if starts(ACCEPT, b"text/html") {
+            Self::Page
+        } else {
+            Self::Problem
+        }
+    }
+}
+
+impl Refusal {
+    /// The status of the answer.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Framing(fault) if fault.is_size() => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::Framing(_) | Self::BadRequest => StatusCode::BAD_REQUEST,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Reauthenticate { .. } => StatusCode::UNAUTHORIZED,
+            Self::Blocked | Self::Held => StatusCode::FORBIDDEN,
+            Self::NoRoute => StatusCode::NOT_FOUND,
+            Self::MaskedValue => StatusCode::CONFLICT,
+            Self::Loop => StatusCode::LOOP_DETECTED,
+            Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
+            Self::Loop => StatusCode::LOOP_DETECTED,
+            Self::Throttled { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::Uninspectable => StatusCode::BAD_GATEWAY,
+            Self::Overloaded { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Upstream(kind) => kind.status(),
+        }
+    }
+
+    /// A stable slug for `type`, and a title.
+    const fn words(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Framing(_) => ("framing", "The request is malformed or ambiguous"),
+            Self::BadRequest => ("bad-request", "The request could not be read"),
+            Self::TooLarge => ("too-large", "The request is too large"),
+            Self::Reauthenticate { .. } => ("reauthenticate", "Please log in again"),
+            Self::Blocked => ("blocked", "The response was blocked by a data protection policy"),
+            Self::Held => ("held", "Access is on hold under a data protection policy"),
+            Self::NoRoute => ("no-route", "Nothing is served here"),
+            Self::MaskedValue => (
+                "masked-value",
+                "The request contains a masked value, which would overwrite real data",
+            ),
+            Self::Misdirected => ("misdirected", "This connection is for another host"),
+            Self::Loop => ("loop", "The request passes this gateway again and again"),
+            Self::Throttled { .. } => ("throttled", "Too many requests for new data; slow down"),
+            Self::Uninspectable => ("uninspectable", "The response could not be inspected"),
+            Self::Overloaded { .. } => ("overloaded", "The gateway is at a limit; try again"),
+            Self::Upstream(_) => ("upstream", "The origin did not answer properly"),
+        }
+    }
+
+    /// The status of gRPC: 1-16 as in its core documentation.
+    const fn grpc_status(&self) -> &'static str {
+        match self {
+            Self::Blocked | Self::Held | Self::MaskedValue => "7",
+            Self::Throttled { .. } | Self::TooLarge => "8",
+            Self::Framing(_) | Self::BadRequest | Self::Uninspectable | Self::Loop => "13",
+            Self::NoRoute => "12",
+            Self::Overloaded { .. } | Self::Upstream(_) | Self::Misdirected => "14",
+            Self::Reauthenticate { .. } => "16",
+        }
+    }
+}
+
+/// The answer to a refused exchange.
+pub fn respond(refusal: &Refusal, style: Style) -> Response<Full<Bytes>> {
+    let (slug, title) = refusal.words();
+    let status = refusal.status();
+    let fault = if let Refusal::Framing(fault) = refusal {
+        fault.name()
+    } else {
+        ""
+    };
+    let (status, content_type, body) = match style {
+        Style::Grpc => (StatusCode::OK, "application/grpc", String::new()),
+        Style::Page => (status, "text/html; charset=utf-8", page(status, title)),
+        Style::Problem => (status, "application/problem+json", problem(status, slug, title, fault)),
+    };
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if style == Style::Grpc {
+        headers.insert("grpc-status", HeaderValue::from_static(refusal.grpc_status()));
+        headers.insert("grpc-message", HeaderValue::from_static(title));
+    }
+    special_fields(refusal, headers);
+    response
+}
+
+fn special_fields(refusal: &Refusal, headers: &mut HeaderMap) {
+    match refusal {
+        Refusal::Framing(_) => {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        Refusal::Throttled { retry_after_s } | Refusal::Overloaded { retry_after_s } => {
+            headers.insert(RETRY_AFTER, HeaderValue::from((*retry_after_s).max(1)));
+        }
+        Refusal::Reauthenticate { cookie } => {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Cookie realm=\"tidegate\""));
+            let expired = cookie.as_deref().map(|name| format!("{name}=; Max-Age=0; Path=/"));
+            if let Some(Ok(value)) = expired.map(HeaderValue::try_from) {
+                headers.insert(SET_COOKIE, value);
+            }
+        }
+        Refusal::Upstream(kind) => {
+            headers.insert("proxy-status", HeaderValue::from_static(kind.proxy_status()));
+            if kind.status() == StatusCode::SERVICE_UNAVAILABLE {
+                headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+        }
+        Refusal::BadRequest
+        | Refusal::TooLarge
+        | Refusal::Blocked
+        | Refusal::Held
+        | Refusal::NoRoute
+        | Refusal::MaskedValue
+        | Refusal::Misdirected
+        | Refusal::Loop
+        | Refusal::Uninspectable => {}
+    }
+}
+
+/// RFC 9457; the type is a URN, so that it promises no page. Everything in it is our own text.
+fn problem(status: StatusCode, slug: &str, title: &str, fault: &str) -> String {
+    let detail = if fault.is_empty() {
+        String::new()
+    } else {
+        format!(r#","fault":"{fault}""#)
+    };
+    format!(
+        r#"{{"type":"urn:tidegate:problem:{slug}","title":"{title}","status":{}{detail}}}"#,
+        status.as_u16()
+    )
+}
+
+fn page(status: StatusCode, title: &str) -> String {
+    let code = status.as_u16();
+    format!(
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>{code}</title>\
+         <style>body{{font:16px system-ui;margin:15vh auto;max-width:36em;padding:0 1em}}</style>\
+         <h1>{title}</h1><p>Status {code}. If you think this is wrong, tell the people who run this service the time of \
+         your request.</p></html>"
+    )
+}

@@ -1,0 +1,164 @@
+//! The connections of one endpoint: idle ones over HTTP/1.1, newest first, or one shared over HTTP/2.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use hyper::client::conn::{http1, http2};
+use rustls::ClientConfig;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout};
+
+use super::connect::{Dialed, dial};
+use super::endpoint::{Addresses, EndpointUrl, Health, Protocol};
+use super::error::{UpstreamError, UpstreamErrorKind};
+use super::send::RequestBody;
+use crate::proxy::limits::{Limits, ms};
+use crate::proxy::wire::Wire;
+
+/// One connection over HTTP/1.1, which carries one exchange at a time.
+pub(super) struct H1<B> {
+    pub(super) sender: http1::SendRequest<B>,
+    pub(super) wire: Arc<Wire>,
+    born: Instant,
+}
+
+impl<B> H1<B> {
+    pub(super) fn new(sender: http1::SendRequest<B>, wire: Arc<Wire>) -> Self {
+        Self {
+            sender,
+            wire,
+            born: Instant::now(),
+        }
+    }
+}
+
+/// A connection for one exchange.
+pub(super) enum Connection<B> {
+    H1(H1<B>),
+    H2(http2::SendRequest<B>),
+}
+
+/// One endpoint with what is known and open of it.
+pub(super) struct Endpoint<B> {
+    pub(super) url: EndpointUrl,
+    pub(super) health: Health,
+    addresses: Addresses,
+    next_address: AtomicUsize,
+    /// Newest last.
+    idle: Mutex<Vec<H1<B>>>,
+    shared: Mutex<Option<http2::SendRequest<B>>>,
+    /// Whether the last connection spoke HTTP/2: then one dials and the others wait for it.
+    speaks_http2: AtomicBool,
+    dialing: tokio::sync::Mutex<()>,
+    slots: Arc<Semaphore>,
+}
+
+impl<B: RequestBody> Endpoint<B> {
+    pub(super) fn new(url: EndpointUrl, limits: &Limits) -> Self {
+        let speaks_http2 = AtomicBool::new(url.protocol == Protocol::H2c);
+        Self {
+            url,
+            health: Health::new(),
+            addresses: Addresses::default(),
+            next_address: AtomicUsize::new(0),
+            idle: Mutex::new(Vec::new()),
+            shared: Mutex::new(None),
+            speaks_http2,
+            dialing: tokio::sync::Mutex::new(()),
+            slots: Arc::new(Semaphore::new(limits.upstream_exchanges_max as usize)),
+        }
+    }
+
+    /// A place for one exchange; waits for one at most `upstream_wait_ms_max`.
+    pub(super) async fn slot(&self, limits: &Limits) -> Result<OwnedSemaphorePermit, UpstreamError> {
+        let slots = &self.slots;
+        if let Ok(slot) = Arc::clone(slots).try_acquire_owned() {
+            return Ok(slot);
+        }
+        let waited = timeout(ms(limits.upstream_wait_ms_max), Arc::clone(slots).acquire_owned()).await;
+        waited
+            .ok()
+            .and_then(Result::ok)
+            .ok_or(UpstreamError::new(UpstreamErrorKind::PoolFull))
+    }
+
+    /// An open connection, or a new one; `fresh` passes over what is idle.
+    pub(super) async fn connection(
+        &self,
+        fresh: bool,
+        tls: &Arc<ClientConfig>,
+        limits: &Arc<Limits>,
+    ) -> Result<Connection<B>, UpstreamError> {
+        if !self.speaks_http2.load(Relaxed) {
+            if let Some(idle) = self.idle(limits).filter(|_| !fresh) {
+                return Ok(Connection::H1(idle));
+            }
+            return self.dial(tls, limits).await;
+        }
+        if let Some(shared) = self.shared() {
+            return Ok(Connection::H2(shared));
+        }
+        let _single = self.dialing.lock().await;
+        match self.shared() {
+            Some(shared) => Ok(Connection::H2(shared)),
+            None => self.dial(tls, limits).await,
+        }
+    }
+
+    /// Keeps a connection whose exchange is over.
+    pub(super) fn keep(&self, connection: H1<B>, limits: &Limits) {
+        let mut idle = lock(&self.idle);
+        if idle.len() < limits.upstream_idle_max && !connection.sender.is_closed() {
+            idle.push(connection);
+        }
+    }
+
+    /// The newest idle connection that is ready; those that are closed or too old are dropped on the way. One whose task
+    /// has not come round since its last body is passed over: it will be ready for the next.
+    fn idle(&self, limits: &Limits) -> Option<H1<B>> {
+        let mut idle = lock(&self.idle);
+        let mut at = idle.len();
+        while at > 0 {
+            at -= 1;
+            let connection = idle.get(at)?;
+            if connection.sender.is_closed() || connection.born.elapsed() > ms(limits.upstream_age_ms_max) {
+                drop(idle.remove(at));
+            } else if connection.sender.is_ready() {
+                return Some(idle.remove(at));
+            }
+        }
+        None
+    }
+
+    fn shared(&self) -> Option<http2::SendRequest<B>> {
+        let mut shared = lock(&self.shared);
+        if shared.as_ref().is_some_and(http2::SendRequest::is_closed) {
+            *shared = None;
+        }
+        shared.clone()
+    }
+
+    async fn dial(&self, tls: &Arc<ClientConfig>, limits: &Arc<Limits>) -> Result<Connection<B>, UpstreamError> {
+        let mut addresses = self.addresses.resolve(&self.url, limits).await?;
+        if addresses.len() > 1 {
+            let first = self.next_address.fetch_add(1, Relaxed) % addresses.len();
+            addresses.rotate_left(first);
+        }
+        match dial(&self.url, &addresses, tls, limits).await? {
+            Dialed::H1(connection) => {
+                self.speaks_http2.store(false, Relaxed);
+                Ok(Connection::H1(connection))
+            }
+            Dialed::H2(sender) => {
+                self.speaks_http2.store(true, Relaxed);
+                *lock(&self.shared) = Some(sender.clone());
+                Ok(Connection::H2(sender))
+            }
+        }
+    }
+}
+
+/// Nothing panics under these locks; if something did, a list of connections is still a list of connections.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,305 @@
+//! Sending a request to an upstream: which endpoint, on which connection, and whether to try again.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use bytes::Bytes;
+use http::header::{CONNECTION, HOST, UPGRADE};
+use http::uri::{Authority, PathAndQuery, Scheme, Uri};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
+use http_body::Body;
+use hyper::client::conn::http2;
+use hyper::ext::ReasonPhrase;
+use rustls::ClientConfig;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
+
+use super::body::{Lease, ResponseBody};
+use super::endpoint::EndpointUrl;
+use super::error::{UpstreamError, UpstreamErrorKind};
+use super::pool::{Connection, Endpoint, H1};
+use crate::events::{Event, report};
+use crate::proxy::connection::BoxError;
+use crate::proxy::framing::Asked;
+use crate::proxy::limits::{Limits, ms};
+
+/// What a request body must be; its default is empty, and stands in when a request without a body is sent again.
+pub trait RequestBody: Body<Data = Bytes, Error = BoxError> + Default + Send + Unpin + 'static {}
+
+impl<B: Body<Data = Bytes, Error = BoxError> + Default + Send + Unpin + 'static> RequestBody for B {}
+
+/// The endpoints that serve one route. `B` is the body of requests.
+pub struct Upstream<B> {
+    endpoints: Vec<Arc<Endpoint<B>>>,
+    next: AtomicUsize,
+    tls: Arc<ClientConfig>,
+    limits: Arc<Limits>,
+}
+
+/// A failed attempt, with the request if none of it was sent.
+struct Failed<B> {
+    error: UpstreamError,
+    unsent: Option<Request<B>>,
+}
+
+impl<B: RequestBody> Upstream<B> {
+    /// An upstream over these endpoints, at least one; connections are made as requests come.
+    pub fn new(endpoints: Vec<EndpointUrl>, tls: Arc<ClientConfig>, limits: Arc<Limits>) -> Self {
+        let endpoints = endpoints
+            .into_iter()
+            .map(|url| Arc::new(Endpoint::new(url, &limits)))
+            .collect();
+        Self {
+            endpoints,
+            next: AtomicUsize::new(0),
+            tls,
+            limits,
+        }
+    }
+
+    /// Sends a request and returns the head of the answer; its body follows. The client's host stays as it was sent.
+    ///
+    /// A request of which nothing was sent, or an idempotent one without a body, is tried once more, elsewhere if there
+    /// is another endpoint.
+    ///
+    /// # Errors
+    ///
+    /// The failure of the last attempt.
+    pub async fn send(&self, request: Request<B>) -> Result<Response<ResponseBody<B>>, UpstreamError> {
+        let copy = Repeatable::of(&request);
+        let first = self
+            .choose(None)
+            .ok_or(UpstreamError::new(UpstreamErrorKind::Connect))?;
+        let failed = match self.attempt(first, request, false).await {
+            Ok(response) => return Ok(response),
+            Err(failed) => failed,
+        };
+        let again = failed.unsent.or_else(|| copy.map(Repeatable::request));
+        let (Some(request), true) = (again, failed.error.is_of_endpoint()) else {
+            return Err(failed.error);
+        };
+        report(&Event::UpstreamRetried);
+        let second = self.choose(Some(first)).unwrap_or(first);
+        self.attempt(second, request, true).await.map_err(|failed| failed.error)
+    }
+
+    /// The next endpoint in turn that is well and not `avoided`; if none is, the next in turn all the same.
+    fn choose(&self, avoided: Option<&Arc<Endpoint<B>>>) -> Option<&Arc<Endpoint<B>>> {
+        let turn = if self.endpoints.len() > 1 {
+            self.next.fetch_add(1, Relaxed) % self.endpoints.len()
+        } else {
+            0
+        };
+        let (before, from) = self.endpoints.split_at_checked(turn)?;
+        let is_good = |endpoint: &&Arc<Endpoint<B>>| {
+            !endpoint.health.is_ejected() && avoided.is_none_or(|avoided| !Arc::ptr_eq(avoided, endpoint))
+        };
+        from.iter().chain(before).find(is_good).or_else(|| from.first())
+    }
+
+    async fn attempt(
+        &self,
+        endpoint: &Arc<Endpoint<B>>,
+        request: Request<B>,
+        fresh: bool,
+    ) -> Result<Response<ResponseBody<B>>, Failed<B>> {
+        let answer = self.exchange(endpoint, request, fresh).await;
+        let gateway_errors = [
+            StatusCode::BAD_GATEWAY,
+            StatusCode::SERVICE_UNAVAILABLE,
+            StatusCode::GATEWAY_TIMEOUT,
+        ];
+        let failed = match &answer {
+            Ok(response) => gateway_errors.contains(&response.status()),
+            Err(failed) => failed.error.is_of_endpoint() || failed.error.kind == UpstreamErrorKind::HeadTimeout,
+        };
+        if failed {
+            endpoint.health.failed(&self.limits);
+        } else {
+            endpoint.health.succeeded();
+        }
+        answer
+    }
+
+    async fn exchange(
+        &self,
+        endpoint: &Arc<Endpoint<B>>,
+        request: Request<B>,
+        fresh: bool,
+    ) -> Result<Response<ResponseBody<B>>, Failed<B>> {
+        let slot = match endpoint.slot(&self.limits).await {
+            Ok(slot) => slot,
+            Err(error) => {
+                return Err(Failed {
+                    error,
+                    unsent: Some(request),
+                });
+            }
+        };
+        match endpoint.connection(fresh, &self.tls, &self.limits).await {
+            Ok(Connection::H1(connection)) => self.over_http1(endpoint, connection, slot, request).await,
+            Ok(Connection::H2(sender)) => self.over_http2(endpoint, sender, slot, request).await,
+            Err(error) => Err(Failed {
+                error,
+                unsent: Some(request),
+            }),
+        }
+    }
+
+    async fn over_http1(
+        &self,
+        endpoint: &Arc<Endpoint<B>>,
+        mut connection: H1<B>,
+        slot: OwnedSemaphorePermit,
+        mut request: Request<B>,
+    ) -> Result<Response<ResponseBody<B>>, Failed<B>> {
+        to_http1(&mut request);
+        connection.wire.ask(asked(&request));
+        match connection.sender.try_send_request(request).await {
+            Ok(response) => {
+                let leaves_http = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+                let connection = Some(connection).filter(|_| !leaves_http);
+                Ok(self.received(response, endpoint, connection, slot))
+            }
+            Err(mut refused) => {
+                let unsent = refused.take_message();
+                let error = UpstreamError::from_hyper(refused.error(), connection.wire.expired());
+                Err(Failed { error, unsent })
+            }
+        }
+    }
+
+    async fn over_http2(
+        &self,
+        endpoint: &Arc<Endpoint<B>>,
+        mut sender: http2::SendRequest<B>,
+        slot: OwnedSemaphorePermit,
+        mut request: Request<B>,
+    ) -> Result<Response<ResponseBody<B>>, Failed<B>> {
+        to_http2(&mut request, endpoint.url.scheme());
+        // A long upload is no hung origin: with a body, only the exchange as a whole is timed.
+        let is_short = request.body().is_end_stream();
+        let limit = if is_short {
+            self.limits.response_head_ms_max
+        } else {
+            self.limits.exchange_ms_max
+        };
+        match timeout(ms(limit), sender.try_send_request(request)).await {
+            Ok(Ok(response)) => Ok(self.received(response, endpoint, None, slot)),
+            Ok(Err(mut refused)) => {
+                let unsent = refused.take_message();
+                Err(Failed {
+                    error: UpstreamError::from_hyper(refused.error(), None),
+                    unsent,
+                })
+            }
+            Err(_) => Err(Failed {
+                error: UpstreamError::new(UpstreamErrorKind::HeadTimeout),
+                unsent: None,
+            }),
+        }
+    }
+
+    fn received(
+        &self,
+        mut response: Response<hyper::body::Incoming>,
+        endpoint: &Arc<Endpoint<B>>,
+        connection: Option<H1<B>>,
+        slot: OwnedSemaphorePermit,
+    ) -> Response<ResponseBody<B>> {
+        // Our own connections speak 1.1 whatever the origin's did, and its reason phrase could carry data.
+        *response.version_mut() = Version::HTTP_11;
+        response.extensions_mut().remove::<ReasonPhrase>();
+        let lease = Lease {
+            endpoint: Arc::clone(endpoint),
+            limits: Arc::clone(&self.limits),
+            connection,
+            slot,
+        };
+        response.map(|body| ResponseBody::new(body, lease))
+    }
+}
+
+impl<B> fmt::Debug for Upstream<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upstream")
+            .field("endpoints", &self.endpoints.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The head of a request that may be sent twice: idempotent (RFC 9110 section 9.2.2) and without a body.
+struct Repeatable {
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+}
+
+impl Repeatable {
+    fn of<B: Body>(request: &Request<B>) -> Option<Self> {
+        let may_repeat = request.method().is_idempotent() && request.body().is_end_stream();
+        may_repeat.then(|| Self {
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            headers: request.headers().clone(),
+        })
+    }
+
+    fn request<B: Default>(self) -> Request<B> {
+        let mut request = Request::new(B::default());
+        *request.method_mut() = self.method;
+        *request.uri_mut() = self.uri;
+        *request.headers_mut() = self.headers;
+        request
+    }
+}
+
+/// What the framing of the answer depends on.
+fn asked<B>(request: &Request<B>) -> Asked {
+    match *request.method() {
+        Method::HEAD => Asked::Head,
+        Method::CONNECT => Asked::Connect,
+        _ if request.headers().contains_key(UPGRADE) => Asked::Upgrade,
+        _ => Asked::Content,
+    }
+}
+
+/// A target in origin form and a Host field, as HTTP/1.1 wants them; unchanged where they are already.
+fn to_http1<B>(request: &mut Request<B>) {
+    *request.version_mut() = Version::HTTP_11;
+    let Some(authority) = request
+        .uri()
+        .authority()
+        .cloned()
+        .filter(|_| request.method() != Method::CONNECT)
+    else {
+        return;
+    };
+    let target = request
+        .uri()
+        .path_and_query()
+        .cloned()
+        .unwrap_or(PathAndQuery::from_static("/"));
+    *request.uri_mut() = Uri::from(target);
+    if let Ok(host) = HeaderValue::from_str(authority.as_str()) {
+        request.headers_mut().entry(HOST).or_insert(host);
+    }
+}
+
+/// Scheme and authority in the target, as HTTP/2 wants them, and no Host field (RFC 9113 section 8.3.1).
+fn to_http2<B>(request: &mut Request<B>, scheme: Scheme) {
+    *request.version_mut() = Version::HTTP_2;
+    let host = request.headers_mut().remove(HOST);
+    // A switch of protocols is not to be had here (RFC 9113 section 8.2.2).
+    request.headers_mut().remove(UPGRADE);
+    request.headers_mut().remove(CONNECTION);
+    let named = host.and_then(|host| Authority::try_from(host.as_bytes()).ok());
+    let mut parts = std::mem::take(request.uri_mut()).into_parts();
+    parts.scheme = Some(scheme);
+    parts.authority = parts.authority.or(named);
+    // Without any host (HTTP/1.0) the upstream is asked for itself; hyper refuses a target without an authority.
+    parts.authority = parts.authority.or_else(|| Some(Authority::from_static("localhost")));
+    parts.path_and_query = parts.path_and_query.or_else(|| Some(PathAndQuery::from_static("/")));
+    *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
+}

@@ -1,0 +1,224 @@
+//! Upstreams over real sockets: reuse, retry, health, and every kind of failure with its answer.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::proxy::limits::Limits;
+use crate::proxy::testing::{forward, gateway, origin, read_head, talk};
+
+const GET: &str = "GET /a HTTP/1.1\r\nHost: shop.example\r\n\r\n";
+const LAST_GET: &str = "GET /b HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n\r\n";
+const OK: &[u8] = b"HTTP/1.1 200 Fine\r\nContent-Length: 2\r\n\r\nok";
+
+fn url(address: std::net::SocketAddr) -> String {
+    format!("http://{address}")
+}
+
+/// Answers every head with these bytes.
+async fn answer(mut stream: TcpStream, bytes: &'static [u8]) {
+    while read_head(&mut stream).await != "" {
+        stream.write_all(bytes).await.unwrap();
+    }
+}
+
+/// What a client gets from a gateway before an origin that answers one request with these bytes and closes.
+async fn through(bytes: &'static [u8], limits: Limits) -> String {
+    let origin = origin(move |_, mut stream| async move {
+        read_head(&mut stream).await;
+        stream.write_all(bytes).await.unwrap();
+        if bytes.is_empty() {
+            // Silent, not gone.
+            drop(stream.read_u8().await);
+        }
+    })
+    .await;
+    let limits = Arc::new(limits);
+    let gateway = gateway(&limits, None, forward(&[url(origin)], &limits));
+    talk(
+        gateway.address,
+        b"POST /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+    )
+    .await
+}
+
+#[tokio::test]
+async fn one_connection_serves_many_exchanges_and_the_host_stays() {
+    let connections = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&connections);
+    let origin = origin(move |_, mut stream| {
+        counted.fetch_add(1, Relaxed);
+        async move {
+            while read_head(&mut stream).await.contains("host: shop.example\r\n") {
+                stream.write_all(OK).await.unwrap();
+            }
+        }
+    })
+    .await;
+    let limits = Arc::new(Limits::default());
+    let gateway = gateway(&limits, None, forward(&[url(origin)], &limits));
+    let answers = talk(gateway.address, [GET, GET, GET, LAST_GET].concat().as_bytes()).await;
+    assert_eq!(answers.matches("\r\n\r\nok").count(), 4, "{answers}");
+    assert!(!answers.contains("Fine"), "a reason phrase was passed on");
+    assert_eq!(connections.load(Relaxed), 1);
+}
+
+#[tokio::test]
+async fn an_idempotent_request_is_sent_again_and_only_once() {
+    for (failures, status) in [(1, "200"), (2, "502")] {
+        let origin = origin(move |number, mut stream| async move {
+            read_head(&mut stream).await;
+            if number >= failures {
+                stream.write_all(OK).await.unwrap();
+            }
+        })
+        .await;
+        let limits = Arc::new(Limits::default());
+        let gateway = gateway(&limits, None, forward(&[url(origin)], &limits));
+        let answer = talk(gateway.address, LAST_GET.as_bytes()).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn failures_have_their_answers() {
+    let short = || Limits {
+        response_head_ms_max: 10,
+        ..Limits::default()
+    };
+    let cases: [(&[u8], &str, &str); 6] = [
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            "502",
+            "http_protocol_error",
+        ),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Length: +2\r\n\r\nok",
+            "502",
+            "http_protocol_error",
+        ),
+        (
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
+            "502",
+            "http_protocol_error",
+        ),
+        (b"ICY 200 OK\r\n\r\n", "502", "http_protocol_error"),
+        (b"HTTP/1.1 200 O", "502", "connection_terminated"),
+        (b"", "504", "http_response_timeout"),
+    ];
+    for (bytes, status, error) in cases {
+        let answer = through(bytes, short()).await;
+        let shown = String::from_utf8_lossy(bytes);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{shown}: {answer}");
+        assert!(
+            answer.contains(&format!("proxy-status: tidegate; error={error}\r\n")),
+            "{shown}: {answer}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_is_not_made_whole() {
+    let cases: [&[u8]; 3] = [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0x1\r\nz\r\n0\r\n\r\n",
+    ];
+    for bytes in cases {
+        let answer = through(bytes, Limits::default()).await;
+        assert!(!answer.ends_with("0\r\n\r\n") && !answer.contains("okz"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn interim_responses_are_passed_over_and_bodies_to_the_end_are_whole() {
+    let early = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.0 200 OK\r\n\r\nto the end";
+    let answer = through(early, Limits::default()).await;
+    assert!(
+        answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.contains("to the end"),
+        "{answer}"
+    );
+    assert!(!answer.contains("103"));
+}
+
+#[tokio::test]
+async fn an_endpoint_that_fails_is_ejected_and_the_other_serves() {
+    let bad = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&bad);
+    let failing = origin(move |_, stream| {
+        counted.fetch_add(1, Relaxed);
+        answer(
+            stream,
+            b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+        )
+    })
+    .await;
+    let good = origin(|_, stream| answer(stream, OK)).await;
+    let limits = Arc::new(Limits {
+        eject_after: 2,
+        eject_ms: 3_600_000,
+        ..Limits::default()
+    });
+    let gateway = gateway(&limits, None, forward(&[url(failing), url(good)], &limits));
+    for _ in 0..12 {
+        talk(gateway.address, LAST_GET.as_bytes()).await;
+    }
+    assert_eq!(bad.load(Relaxed), 2);
+}
+
+#[tokio::test]
+async fn nobody_listening_is_502_and_no_place_is_503() {
+    let gone = {
+        let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        socket.local_addr().unwrap()
+    };
+    let cases = [
+        (Limits::default(), "502", "connection_refused"),
+        (
+            Limits {
+                upstream_exchanges_max: 0,
+                upstream_wait_ms_max: 1,
+                ..Limits::default()
+            },
+            "503",
+            "connection_limit_reached",
+        ),
+    ];
+    for (limits, status, error) in cases {
+        let limits = Arc::new(limits);
+        let gateway = gateway(&limits, None, forward(&[url(gone)], &limits));
+        let answer = talk(gateway.address, LAST_GET.as_bytes()).await;
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status} ")) && answer.contains(error),
+            "{answer}"
+        );
+    }
+}
+
+#[test]
+fn endpoint_urls_are_an_authority_and_no_more() {
+    use super::{EndpointUrl, InvalidUrl};
+    let cases = [
+        ("http://10.1.0.10:9000", Ok(("10.1.0.10", 9000))),
+        ("https://shop.internal", Ok(("shop.internal", 443))),
+        ("h2c://[::1]:50051/", Ok(("::1", 50051))),
+        ("ftp://a", Err(InvalidUrl::Scheme)),
+        ("10.1.0.10:9000", Err(InvalidUrl::Scheme)),
+        ("http://a/b", Err(InvalidUrl::MoreThanAuthority)),
+        ("http://u:p@a", Err(InvalidUrl::MoreThanAuthority)),
+        ("http://", Err(InvalidUrl::Malformed)),
+    ];
+    for (text, expected) in cases {
+        let parsed = text.parse::<EndpointUrl>();
+        assert_eq!(
+            parsed
+                .as_ref()
+                .map(|url| (&*url.host, url.port))
+                .map_err(|error| *error),
+            expected,
+            "{text}"
+        );
+    }
+}

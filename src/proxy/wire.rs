@@ -1,0 +1,246 @@
+//! What the socket, the watch and the exchanges of one connection share: phase, progress, and a few requests to the socket.
+
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::task::Waker;
+
+use tokio::time::Instant;
+
+use super::framing::{Asked, Fault};
+use super::limits::{Limits, ms};
+
+/// Where a connection stands, as its socket last saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Phase {
+    /// Between messages.
+    Idle,
+    /// In the head of a request.
+    Head,
+    /// A request was sent, its answer is awaited.
+    Awaiting,
+    /// In the body of a message.
+    Body,
+    /// HTTP/2, or bytes without framing.
+    Open,
+    /// A switch of protocols is offered.
+    Undecided,
+    /// Closing: the rest is read and dropped.
+    Closing,
+}
+
+/// The shared state of one connection. Everything in it is a hint or a flag: relaxed atomics suffice.
+#[derive(Debug)]
+pub(super) struct Wire {
+    start: Instant,
+    phase: AtomicU8,
+    /// When the phase began, and when bytes last moved; ms since `start`.
+    phase_ms: AtomicU64,
+    progress_ms: AtomicU64,
+    /// Whether the last read, or write, found the socket not ready.
+    pub(super) reading: AtomicBool,
+    pub(super) writing: AtomicBool,
+    in_flight: AtomicU32,
+    exchanges_seen: AtomicBool,
+    cut: AtomicBool,
+    /// 0 nothing; downstream 1 tunnel, 2 no tunnel; upstream 1 + `Asked`.
+    told: AtomicU8,
+    reader: Mutex<Option<Waker>>,
+    fault: OnceLock<Fault>,
+    expired: OnceLock<&'static str>,
+}
+
+impl Wire {
+    pub(super) fn new() -> Self {
+        Self {
+            start: Instant::now(),
+            phase: AtomicU8::new(Phase::Idle as u8),
+            phase_ms: AtomicU64::new(0),
+            progress_ms: AtomicU64::new(0),
+            reading: AtomicBool::new(false),
+            writing: AtomicBool::new(false),
+            in_flight: AtomicU32::new(0),
+            exchanges_seen: AtomicBool::new(false),
+            cut: AtomicBool::new(false),
+            told: AtomicU8::new(0),
+            reader: Mutex::new(None),
+            fault: OnceLock::new(),
+            expired: OnceLock::new(),
+        }
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        const PHASES: [Phase; 7] = [
+            Phase::Idle,
+            Phase::Head,
+            Phase::Awaiting,
+            Phase::Body,
+            Phase::Open,
+            Phase::Undecided,
+            Phase::Closing,
+        ];
+        PHASES
+            .get(usize::from(self.phase.load(Relaxed)))
+            .copied()
+            .unwrap_or(Phase::Closing)
+    }
+
+    /// Bytes moved.
+    pub(super) fn progress(&self) {
+        self.progress_ms.store(self.now_ms(), Relaxed);
+    }
+
+    pub(super) fn enter(&self, phase: Phase) {
+        if self.phase.swap(phase as u8, Relaxed) != phase as u8 {
+            self.phase_ms.store(self.progress_ms.load(Relaxed), Relaxed);
+        }
+    }
+
+    /// Starts the time-out of the closing.
+    pub(super) fn close(&self) {
+        self.progress();
+        self.enter(Phase::Closing);
+    }
+
+    pub(super) fn begin_exchange(&self) {
+        self.exchanges_seen.store(true, Relaxed);
+        self.in_flight.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn end_exchange(&self) {
+        if self.in_flight.fetch_sub(1, Relaxed) == 1 {
+            self.progress();
+        }
+    }
+
+    /// Asks the socket to fail as soon as what was written so far has been flushed.
+    pub(super) fn cut(&self) {
+        self.cut.store(true, Relaxed);
+    }
+
+    pub(super) fn is_cut(&self) -> bool {
+        self.cut.load(Relaxed)
+    }
+
+    /// Answers an offered switch of protocols, if one is open.
+    pub(super) fn answer_upgrade(&self, tunnel: bool) {
+        if self.phase() == Phase::Undecided {
+            self.told.store(if tunnel { 1 } else { 2 }, Relaxed);
+            let waiting = self.reader.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(reader) = waiting {
+                reader.wake();
+            }
+        }
+    }
+
+    /// The answer to an offered switch; `reader` is woken when there is one.
+    pub(super) fn upgrade_answer(&self, reader: &Waker) -> Option<bool> {
+        *self.reader.lock().unwrap_or_else(PoisonError::into_inner) = Some(reader.clone());
+        match self.told.swap(0, Relaxed) {
+            0 => None,
+            told => Some(told == 1),
+        }
+    }
+
+    /// Tells the framing of an upstream connection what is about to be asked.
+    pub(super) fn ask(&self, asked: Asked) {
+        self.told.store(1 + asked as u8, Relaxed);
+        self.progress();
+        self.enter(Phase::Awaiting);
+    }
+
+    pub(super) fn asked(&self) -> Option<Asked> {
+        if self.told.load(Relaxed) == 0 {
+            return None;
+        }
+        match self.told.swap(0, Relaxed) {
+            1 => Some(Asked::Content),
+            2 => Some(Asked::Head),
+            3 => Some(Asked::Upgrade),
+            4 => Some(Asked::Connect),
+            _ => None,
+        }
+    }
+
+    pub(super) fn set_fault(&self, fault: Fault) {
+        // Only the first fault counts.
+        let _ = self.fault.set(fault);
+    }
+
+    pub(super) fn fault(&self) -> Option<Fault> {
+        self.fault.get().copied()
+    }
+
+    /// The limit that ended the connection.
+    pub(super) fn expired(&self) -> Option<&'static str> {
+        self.expired.get().copied()
+    }
+
+    /// Returns when a downstream limit is passed, with its name. Looks twice within the shortest limit, so an end comes at
+    /// most half of that late; looking costs nothing per request.
+    pub(super) async fn watch_downstream(&self, limits: &Limits) -> &'static str {
+        let shortest = limits
+            .header_ms_max
+            .min(limits.body_idle_ms_max)
+            .min(limits.idle_ms_max)
+            .min(limits.linger_ms_max);
+        self.watch(shortest, || self.downstream_limit_passed(limits)).await
+    }
+
+    /// The same for an upstream connection over HTTP/1.
+    pub(super) async fn watch_upstream(&self, limits: &Limits) -> &'static str {
+        let shortest = limits
+            .response_head_ms_max
+            .min(limits.response_idle_ms_max)
+            .min(limits.upstream_idle_ms_max);
+        self.watch(shortest, || self.upstream_limit_passed(limits)).await
+    }
+
+    async fn watch(&self, shortest: u64, passed: impl Fn() -> Option<&'static str>) -> &'static str {
+        let tick = ms((shortest / 2).max(1));
+        loop {
+            tokio::time::sleep(tick).await;
+            if let Some(limit) = passed() {
+                // Set once: the watch ends here.
+                let _ = self.expired.set(limit);
+                return limit;
+            }
+        }
+    }
+
+    fn downstream_limit_passed(&self, limits: &Limits) -> Option<&'static str> {
+        let now = self.now_ms();
+        let still = now.saturating_sub(self.progress_ms.load(Relaxed));
+        let in_phase = now.saturating_sub(self.phase_ms.load(Relaxed));
+        let in_flight = self.in_flight.load(Relaxed) > 0;
+        let phase = self.phase();
+        let new = !self.exchanges_seen.load(Relaxed);
+        let waits = self.writing.load(Relaxed) || (phase == Phase::Body && self.reading.load(Relaxed));
+        let idles = !in_flight && matches!(phase, Phase::Idle | Phase::Open);
+        if phase == Phase::Closing {
+            (in_phase > limits.linger_ms_max).then_some("linger_ms_max")
+        } else if waits {
+            (still > limits.body_idle_ms_max).then_some("body_idle_ms_max")
+        } else if phase == Phase::Head || (idles && new) {
+            (in_phase > limits.header_ms_max).then_some("header_ms_max")
+        } else {
+            (idles && still > limits.idle_ms_max).then_some("idle_ms_max")
+        }
+    }
+
+    fn upstream_limit_passed(&self, limits: &Limits) -> Option<&'static str> {
+        let still = self.now_ms().saturating_sub(self.progress_ms.load(Relaxed));
+        let waits = self.reading.load(Relaxed) || self.writing.load(Relaxed);
+        match self.phase() {
+            Phase::Idle => (still > limits.upstream_idle_ms_max).then_some("upstream_idle_ms_max"),
+            Phase::Awaiting => (waits && still > limits.response_head_ms_max).then_some("response_head_ms_max"),
+            Phase::Head | Phase::Body | Phase::Open | Phase::Undecided | Phase::Closing => {
+                (waits && still > limits.response_idle_ms_max).then_some("response_idle_ms_max")
+            }
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! TLS of a listener: certificates by server name, reloaded on demand, the old ones kept if the new do not load.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use rustls::ServerConfig;
+use rustls::crypto::aws_lc_rs::Ticketer;
+use rustls::server::{ClientHello, ProducesTickets, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use serde::Deserialize;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use super::provider::{TlsError, certificates, file_error, private_key, provider};
+
+/// A certificate chain and its key, as files in PEM.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CertificateFiles {
+    /// The chain, leaf first.
+    pub cert: PathBuf,
+    /// The private key of the leaf.
+    pub key: PathBuf,
+}
+
+/// Ends TLS 1.2 and 1.3. ALPN offers `h2` and `http/1.1`.
+pub struct Acceptor {
+    files: Vec<CertificateFiles>,
+    ticketer: Arc<dyn ProducesTickets>,
+    config: ArcSwap<ServerConfig>,
+}
+
+impl Acceptor {
+    /// Reads the certificates. The first one also answers clients whose server name no certificate has.
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be read, a key that does not fit, or no certificate at all.
+    pub fn new(files: Vec<CertificateFiles>) -> Result<Self, TlsError> {
+        // One ticketer for the life of the listener: a reload does not end sessions that could be resumed.
+        let ticketer = Ticketer::new()?;
+        let config = ArcSwap::new(load(&files, &ticketer)?);
+        Ok(Self {
+            files,
+            ticketer,
+            config,
+        })
+    }
+
+    /// The directories of its files, to be watched for changes.
+    pub fn directories(&self) -> impl Iterator<Item = PathBuf> {
+        let files = self.files.iter().flat_map(|pair| [&pair.cert, &pair.key]);
+        files.filter_map(|file| file.parent().map(PathBuf::from))
+    }
+
+    /// Reads the same files again. New handshakes use what was read; on an error the old certificates stay.
+    ///
+    /// # Errors
+    ///
+    /// As [`Acceptor::new`].
+    pub fn reload(&self) -> Result<(), TlsError> {
+        self.config.store(load(&self.files, &self.ticketer)?);
+        Ok(())
+    }
+
+    /// Shakes hands; gives the stream, the server name that was asked for, and whether ALPN chose `h2`. The caller sets
+    /// the deadline.
+    ///
+    /// # Errors
+    ///
+    /// Why, from a fixed set of words.
+    pub async fn accept<T>(&self, io: T) -> Result<(TlsStream<T>, Option<Box<str>>, bool), &'static str>
+    where
+        T: AsyncRead + AsyncWrite + Unpin,
+    {
+        let acceptor = TlsAcceptor::from(self.config.load_full());
+        let stream = acceptor.accept(io).await.map_err(|error| kind(&error))?;
+        let (_, session) = stream.get_ref();
+        let name = session
+            .server_name()
+            .map(|name| name.to_ascii_lowercase().into_boxed_str());
+        let is_h2 = session.alpn_protocol() == Some(b"h2");
+        Ok((stream, name, is_h2))
+    }
+}
+
+impl fmt::Debug for Acceptor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Acceptor")
+            .field("files", &self.files)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The bounded name of a failed handshake.
+fn kind(error: &std::io::Error) -> &'static str {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        None => "io",
+        Some(rustls::Error::AlertReceived(_)) => "alert",
+        Some(rustls::Error::PeerIncompatible(_) | rustls::Error::NoApplicationProtocol) => "incompatible",
+        Some(_) => "misbehaved",
+    }
+}
+
+fn load(files: &[CertificateFiles], ticketer: &Arc<dyn ProducesTickets>) -> Result<Arc<ServerConfig>, TlsError> {
+    let mut config = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(ByName::load(files)?));
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.ticketer = Arc::clone(ticketer);
+    config.ignore_client_order = true;
+    Ok(Arc::new(config))
+}
+
+/// Certificates by the names in them.
+#[derive(Debug)]
+struct ByName {
+    default: Arc<CertifiedKey>,
+    /// Lower case; a wildcard stands as `*.example.com` and covers one label (RFC 9525 section 6.3).
+    names: HashMap<String, Arc<CertifiedKey>>,
+}
+
+impl ByName {
+    fn load(files: &[CertificateFiles]) -> Result<Self, TlsError> {
+        let mut default = None;
+        let mut names = HashMap::new();
+        for file in files {
+            let chain = certificates(&file.cert)?;
+            let key = Arc::new(CertifiedKey::from_der(chain, private_key(&file.key)?, &provider())?);
+            let leaf = key.end_entity_cert()?;
+            let parsed = webpki::EndEntityCert::try_from(leaf).map_err(|error| file_error(&file.cert, error))?;
+            for name in parsed.valid_dns_names() {
+                names
+                    .entry(name.to_ascii_lowercase())
+                    .or_insert_with(|| Arc::clone(&key));
+            }
+            default.get_or_insert(key);
+        }
+        Ok(Self {
+            default: default.ok_or(TlsError::NoCertificate)?,
+            names,
+        })
+    }
+
+    fn find(&self, name: &str) -> Option<&Arc<CertifiedKey>> {
+        self.names.get(name).or_else(|| {
+            let (_, parent) = name.split_once('.')?;
+            self.names.get(&format!("*.{parent}"))
+        })
+    }
+}
+
+impl ResolvesServerCert for ByName {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let named = hello
+            .server_name()
+            .and_then(|name| self.find(&name.to_ascii_lowercase()));
+        Some(Arc::clone(named.unwrap_or(&self.default)))
+    }
+}

@@ -1,0 +1,186 @@
+//! A development authority: signs leaf certificates for local names. Not for production; `certs/README.md` says how.
+
+use std::fmt;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::net::IpAddr;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    SerialNumber,
+};
+
+/// Days a leaf is valid: what browsers accept at most.
+const LEAF_DAYS: i64 = 397;
+/// Days the authority is valid.
+const AUTHORITY_DAYS: i64 = 3_650;
+/// Days that validity is backdated, for machines whose clock is behind.
+const BACKDATED_DAYS: i64 = 2;
+
+/// Why no certificate was written.
+#[derive(Debug)]
+pub enum AuthorityError {
+    /// A file cannot be read or written.
+    File(PathBuf, io::Error),
+    /// A file that a new key would overwrite.
+    Exists(PathBuf),
+    /// A name that no certificate can carry, or a key that cannot be used.
+    Certificate(rcgen::Error),
+    /// A leaf without a name.
+    NoName,
+}
+
+impl fmt::Display for AuthorityError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path, error) => write!(f, "{}: {error}", path.display()),
+            Self::Exists(path) => write!(f, "{} exists and is kept; remove it first", path.display()),
+            Self::Certificate(error) => write!(f, "certificate: {error}"),
+            Self::NoName => f.write_str("a leaf needs at least one name"),
+        }
+    }
+}
+
+impl std::error::Error for AuthorityError {}
+
+impl From<rcgen::Error> for AuthorityError {
+    fn from(error: rcgen::Error) -> Self {
+        Self::Certificate(error)
+    }
+}
+
+/// An authority whose key is in a directory: `authority.pem` and `authority.key`.
+#[derive(Debug)]
+pub struct Authority {
+    directory: PathBuf,
+}
+
+impl Authority {
+    /// Makes a new P-256 authority in `directory`, which is made if it is not there. The key file has mode 0600.
+    ///
+    /// # Errors
+    ///
+    /// The files exist already, or cannot be written.
+    pub fn create(directory: &Path) -> Result<Self, AuthorityError> {
+        fs::create_dir_all(directory).map_err(|error| AuthorityError::File(directory.to_owned(), error))?;
+        let mut params = CertificateParams::default();
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "Tidegate development authority");
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        validity(&mut params, AUTHORITY_DAYS)?;
+        let key = KeyPair::generate()?;
+        let certificate = params.self_signed(&key)?;
+        write_pair(directory, "authority", &certificate.pem(), &key)?;
+        Ok(Self {
+            directory: directory.to_owned(),
+        })
+    }
+
+    /// The authority that [`Authority::create`] left in `directory`.
+    pub fn open(directory: &Path) -> Self {
+        Self {
+            directory: directory.to_owned(),
+        }
+    }
+
+    /// The certificate of the authority, which clients are to trust.
+    pub fn certificate(&self) -> PathBuf {
+        self.directory.join("authority.pem")
+    }
+
+    /// Signs a leaf for `names`, DNS names or IP literals, and writes its chain and key (mode 0600) as
+    /// `<first name>.pem` and `<first name>.key`; an older leaf of that name is replaced. Returns both paths.
+    ///
+    /// # Errors
+    ///
+    /// No name, a name that is none, or files that cannot be read or written.
+    pub fn leaf(&self, names: &[String]) -> Result<(PathBuf, PathBuf), AuthorityError> {
+        let first = names.first().ok_or(AuthorityError::NoName)?;
+        let authority_pem = read(&self.certificate())?;
+        let authority_key = KeyPair::from_pem(&read(&self.directory.join("authority.key"))?)?;
+        let issuer = Issuer::from_ca_cert_pem(&authority_pem, authority_key)?;
+        // An IP literal becomes an IP name, as clients demand; the rest are DNS names.
+        let mut params = CertificateParams::new(names.to_vec())?;
+        params.distinguished_name.push(DnType::CommonName, first.as_str());
+        params.use_authority_key_identifier_extension = true;
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        validity(&mut params, LEAF_DAYS)?;
+        let key = KeyPair::generate()?;
+        let chain = params.signed_by(&key, &issuer)?.pem() + &authority_pem;
+        let stem = file_stem(first);
+        for name in [format!("{stem}.pem"), format!("{stem}.key")] {
+            remove(&self.directory.join(name))?;
+        }
+        write_pair(&self.directory, &stem, &chain, &key)
+    }
+}
+
+/// Validity from two days ago, and a random 128-bit serial.
+fn validity(params: &mut CertificateParams, days: i64) -> Result<(), AuthorityError> {
+    let now = jiff::Timestamp::now();
+    let day = |offset: i64| {
+        jiff::tz::Offset::UTC
+            .to_datetime(now + jiff::SignedDuration::from_hours(24 * offset))
+            .date()
+    };
+    let date = |date: jiff::civil::Date| {
+        rcgen::date_time_ymd(
+            i32::from(date.year()),
+            date.month().unsigned_abs(),
+            date.day().unsigned_abs(),
+        )
+    };
+    params.not_before = date(day(-BACKDATED_DAYS));
+    params.not_after = date(day(days - BACKDATED_DAYS));
+    let mut serial = [0; 16];
+    getrandom::fill(&mut serial).map_err(|_| rcgen::Error::RingUnspecified)?;
+    if let Some(first) = serial.first_mut() {
+        // Positive, and never so small that a byte is lost.
+        *first = *first & 0x7f | 0x40;
+    }
+    params.serial_number = Some(SerialNumber::from_slice(&serial));
+    Ok(())
+}
+
+/// A name as a file name: what a certificate name may have, apart from the wildcard and the colons of an IPv6 address.
+fn file_stem(name: &str) -> String {
+    match name.parse::<IpAddr>() {
+        Ok(_) => name.replace(':', "_"),
+        Err(_) => name.replace('*', "_").replace(['/', '\\'], "_"),
+    }
+}
+
+fn read(path: &Path) -> Result<String, AuthorityError> {
+    fs::read_to_string(path).map_err(|error| AuthorityError::File(path.to_owned(), error))
+}
+
+fn remove(path: &Path) -> Result<(), AuthorityError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(AuthorityError::File(path.to_owned(), error)),
+        _ => Ok(()),
+    }
+}
+
+fn write_pair(directory: &Path, stem: &str, chain: &str, key: &KeyPair) -> Result<(PathBuf, PathBuf), AuthorityError> {
+    let chain_path = directory.join(format!("{stem}.pem"));
+    let key_path = directory.join(format!("{stem}.key"));
+    write(&key_path, &key.serialize_pem(), 0o600)?;
+    write(&chain_path, chain, 0o644)?;
+    Ok((chain_path, key_path))
+}
+
+/// Writes a file that must not exist: its mode is right from the first byte.
+fn write(path: &Path, text: &str, mode: u32) -> Result<(), AuthorityError> {
+    let opened = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
+    opened
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => AuthorityError::Exists(path.to_owned()),
+            _ => AuthorityError::File(path.to_owned(), error),
+        })
+}
