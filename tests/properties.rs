@@ -127,7 +127,11 @@ fn csv_people(count: usize) -> Vec<u8> {
     let mut text = String::from("serial,name,email,phone\n");
     for n in 0..count {
         let (high, low) = (n / 10_000, n % 10_000);
-        writeln!(text, "S{n},\"Person, {n}\",person{n}@mail.example,010-2{high:03}-{low:04}").unwrap();
+        writeln!(
+            text,
+            "S{n},\"Person, {n}\",person{n}@mail.example,010-2{high:03}-{low:04}"
+        )
+        .unwrap();
     }
     text.into_bytes()
 }

@@ -218,9 +218,10 @@ impl Reader<'_> {
             pattern: pattern?,
             upstream: Arc::new(Upstream::new(endpoints, connector, Arc::clone(limits))),
             reads,
+            inspect: written.inspect,
             fail: written.fail,
             fail_on: written.fail_on,
-            lenient: written.public || written.allow.is_some(),
+            lenient: written.public || written.allow.is_some() || !written.inspect,
         })
     }
 

@@ -132,7 +132,10 @@ impl Ending {
                 count: outcome.new_people,
             });
         }
-        for reason in &outcome.passed {
+        for (reason, would_refuse) in &outcome.passed {
+            if *would_refuse {
+                report(&Event::WouldFail { reason: reason.name() });
+            }
             report(&Event::Uninspected {
                 route,
                 reason: reason.name(),
