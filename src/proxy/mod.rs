@@ -9,6 +9,7 @@ pub mod upstream;
 
 mod checked_io;
 mod connection;
+mod flush;
 mod listen;
 mod wire;
 
@@ -18,4 +19,5 @@ mod testing;
 mod tests;
 
 pub use connection::{BoxError, ConnState, Handler, Stop, TlsFacts};
+pub use flush::FlushTicket;
 pub use listen::Listener;
