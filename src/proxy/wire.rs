@@ -227,7 +227,7 @@ impl Wire {
             (in_phase > limits.linger_ms_max).then_some("linger_ms_max")
         } else if waits {
             (still > limits.body_idle_ms_max).then_some("body_idle_ms_max")
-        } else if phase == Phase::Head || (idles && new) {
+        } else if (phase == Phase::Head && !in_flight) || (idles && new) {
             (in_phase > limits.header_ms_max).then_some("header_ms_max")
         } else {
             (idles && still > limits.idle_ms_max).then_some("idle_ms_max")
