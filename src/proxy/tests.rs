@@ -91,15 +91,13 @@ impl Body for Blocked {
     type Error = BoxError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        match self.frames.pop_front() {
-            Some(frame) => Poll::Ready(Some(Ok(Frame::data(frame)))),
-            None => {
-                let this = &mut *self;
-                this.connection
-                    .poll_cut(&mut this.ticket, cx)
-                    .map(|error| Some(Err(error)))
-            }
+        if let Some(frame) = self.frames.pop_front() {
+            return Poll::Ready(Some(Ok(Frame::data(frame))));
         }
+        let this = &mut *self;
+        this.connection
+            .poll_cut(&mut this.ticket, cx)
+            .map(|error| Some(Err(error)))
     }
 }
 

@@ -92,6 +92,7 @@ fn requests_in_order_pass_whole() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table")]
 fn ambiguous_requests_are_refused_with_their_fault() {
     let post = |fields: &str| format!("POST / HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\nx");
     let cases = [
@@ -265,6 +266,7 @@ fn odd_chunks_are_refused_where_they_begin() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table")]
 fn answers_are_framed_by_what_was_asked() {
     use Asked::{Connect, Content, Head, Upgrade};
     let cases = [
