@@ -1,0 +1,7 @@
+//! Any rule file loads or is refused with problems that point into it.
+#![no_main]
+
+#[path = "../../tests/checks/mod.rs"]
+mod checks;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| checks::rule_syntax(data));

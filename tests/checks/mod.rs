@@ -1,0 +1,28 @@
+//! What must hold for any input: the checks that `fuzz/` searches with and that the gate replays over what was found.
+//!
+//! A check takes bytes, reads its settings from the first few, and panics where a promise is broken.
+
+mod body;
+mod coding;
+mod framing;
+mod texts;
+
+pub(crate) use body::scan_chunks;
+pub(crate) use coding::decode;
+pub(crate) use framing::framing;
+pub(crate) use texts::{config_syntax, rule_syntax};
+
+/// Every check under the name of its fuzz target and of its folders in `fuzz/corpus` and `fuzz/regressions`.
+#[cfg_attr(fuzzing, expect(dead_code, reason = "a fuzz target calls its one check"))]
+pub(crate) const CHECKS: [(&str, fn(&[u8])); 5] = [
+    ("scan_chunks", scan_chunks),
+    ("decode", decode),
+    ("rule_syntax", rule_syntax),
+    ("framing", framing),
+    ("config_syntax", config_syntax),
+];
+
+/// The first `N` bytes, which choose the settings, and the rest.
+fn settings<const N: usize>(data: &[u8]) -> Option<([u8; N], &[u8])> {
+    data.split_first_chunk().map(|(first, rest)| (*first, rest))
+}
