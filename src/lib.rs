@@ -16,6 +16,9 @@
 //!
 //! Read first: [`engine::inspect`], then `proxy/body.rs`.
 
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!("Tidegate counts bytes in 64 bits and runs on 64-bit servers only");
+
 pub mod admin;
 pub mod audit;
 pub mod cli;

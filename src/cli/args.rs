@@ -49,6 +49,7 @@ pub enum Command {
     Run(RunArgs),
     /// Check configuration and rules, and say what is wrong where
     Check {
+        /// Where the configuration is
         #[command(flatten)]
         config: ConfigArgs,
         /// For people or for machines
@@ -60,6 +61,7 @@ pub enum Command {
     },
     /// Say which route, keys and budgets a request would meet, and what would decide
     Explain {
+        /// Where the configuration is
         #[command(flatten)]
         config: ConfigArgs,
         /// The URL as the client sends it
@@ -129,6 +131,7 @@ pub struct RunArgs {
 /// `tidegate bypass`.
 #[derive(Debug, Args)]
 pub struct BypassArgs {
+    /// Where the configuration is
     #[command(flatten)]
     pub config: ConfigArgs,
     /// One route, as its `match` says

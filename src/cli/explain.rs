@@ -9,8 +9,8 @@ use http::Request;
 use super::{Exit, Failed, check, report};
 use crate::clock::Clock;
 use crate::engine::ledger::{Excess, KeyUse, Limit};
-use crate::engine::policy::{Facts, Policy};
-use crate::identity::{Provenance, address_key, network_key};
+use crate::engine::policy::{Facts, Plan, Policy};
+use crate::identity::{Actor, Provenance, address_key, network_key};
 use crate::proxy::find;
 use crate::run::{LoadError, Origin, load};
 
@@ -39,16 +39,7 @@ pub(super) fn execute(path: &Path, asked: &Asked, out: &mut dyn Write) -> Result
         }
         Failed::new(Exit::Config, error)
     })?;
-    let mut request = Request::builder().method(asked.method.as_str()).uri(asked.url.as_str());
-    for header in &asked.headers {
-        let (name, value) = header
-            .split_once(':')
-            .ok_or_else(|| Failed::new(Exit::Config, "a header is written `Name: value`"))?;
-        request = request.header(name.trim(), value.trim());
-    }
-    let request = request
-        .body(())
-        .map_err(|error| Failed::new(Exit::Config, format!("no request: {error}")))?;
+    let request = asked.request()?;
     let (head, ()) = request.into_parts();
     let host = head.uri.host().unwrap_or_default();
     let Some((number, route)) = find(&loaded.set.routes, &head.method, host, head.uri.path()) else {
@@ -57,15 +48,39 @@ pub(super) fn execute(path: &Path, asked: &Asked, out: &mut dyn Write) -> Result
     };
     let actor = loaded.set.identity.identify(&head, asked.client, &[], now);
     writeln!(out, "route      {}", route.name)?;
-    writeln!(
-        out,
-        "session    {}",
-        if actor.session.is_some() {
-            "shown by the request"
-        } else {
-            "none: the address counts"
+    tell_actor(&actor, out)?;
+    let facts = Facts {
+        session: actor.session.as_deref(),
+        principal: actor.principal.as_deref(),
+        group: actor.group.as_deref(),
+        address: &address_key(actor.address),
+        network: &network_key(actor.address),
+        route: number,
+    };
+    tell_plan(&loaded.set.policy, &loaded.set.policy.plan(&facts, now), out)
+}
+
+impl Asked {
+    fn request(&self) -> Result<Request<()>, Failed> {
+        let mut request = Request::builder().method(self.method.as_str()).uri(self.url.as_str());
+        for header in &self.headers {
+            let parts = header.split_once(':');
+            let (name, value) = parts.ok_or_else(|| Failed::new(Exit::Config, "a header is written `Name: value`"))?;
+            request = request.header(name.trim(), value.trim());
         }
-    )?;
+        request
+            .body(())
+            .map_err(|error| Failed::new(Exit::Config, format!("no request: {error}")))
+    }
+}
+
+fn tell_actor(actor: &Actor, out: &mut dyn Write) -> Result<(), Failed> {
+    let session = if actor.session.is_some() {
+        "shown by the request"
+    } else {
+        "none: the address counts"
+    };
+    writeln!(out, "session    {session}")?;
     writeln!(
         out,
         "principal  {}",
@@ -81,17 +96,10 @@ pub(super) fn execute(path: &Path, asked: &Asked, out: &mut dyn Write) -> Result
         Provenance::Unknown => "unknown (births are known to the running gateway only)",
     };
     writeln!(out, "provenance {provenance}")?;
-    let plan = loaded.set.policy.plan(
-        &Facts {
-            session: actor.session.as_deref(),
-            principal: actor.principal.as_deref(),
-            group: actor.group.as_deref(),
-            address: &address_key(actor.address),
-            network: &network_key(actor.address),
-            route: number,
-        },
-        now,
-    );
+    Ok(())
+}
+
+fn tell_plan(policy: &Policy, plan: &Plan, out: &mut dyn Write) -> Result<(), Failed> {
     if plan.keys.is_empty() {
         writeln!(
             out,
@@ -114,7 +122,7 @@ pub(super) fn execute(path: &Path, asked: &Asked, out: &mut dyn Write) -> Result
     )?;
     for used in &plan.keys {
         for limit in &used.limits {
-            writeln!(out, "{}", line(&loaded.set.policy, used, limit))?;
+            writeln!(out, "{}", line(policy, used, limit))?;
         }
     }
     writeln!(

@@ -92,7 +92,7 @@ pub fn execute(cli: Cli, out: &mut dyn Write) -> Result<(), Failed> {
     match cli.command {
         // The demo prints a table; log lines between would break it.
         Command::Demo { serve } => demo::gateway::execute(serve, install("off")?, out),
-        Command::Run(args) => run::execute(args, install(&cli.log)?),
+        Command::Run(args) => run::execute(&args, install(&cli.log)?),
         Command::Check {
             config,
             format,

@@ -13,14 +13,14 @@ use crate::run::{LoadError, Origin, StartError, start};
 ///
 /// # Errors
 /// What kept it from starting.
-pub(super) fn execute(args: RunArgs, metrics: events::Handle) -> Result<(), Failed> {
+pub(super) fn execute(args: &RunArgs, metrics: events::Handle) -> Result<(), Failed> {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if let Some(threads) = args.threads {
         runtime.worker_threads(threads.clamp(1, 1024));
     }
     let runtime = runtime.enable_all().build()?;
     runtime.block_on(async {
-        let running = start(origin(&args), metrics).await.map_err(told)?;
+        let running = start(origin(args), metrics).await.map_err(told)?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         tokio::select! {

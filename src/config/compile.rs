@@ -218,9 +218,10 @@ impl Reader<'_> {
             pattern: pattern?,
             upstream: Arc::new(Upstream::new(endpoints, connector, Arc::clone(limits))),
             reads,
+            inspect: written.inspect,
             fail: written.fail,
             fail_on: written.fail_on,
-            lenient: written.public || written.allow.is_some(),
+            lenient: written.public || written.allow.is_some() || !written.inspect,
         })
     }
 
@@ -229,7 +230,10 @@ impl Reader<'_> {
         match client_config(ca.as_deref()) {
             Ok(connector) => Some(connector),
             Err(error) => {
-                let span = written.ca.as_ref().map_or(written.pattern.span(), toml::Spanned::span);
+                let span = written
+                    .ca
+                    .as_ref()
+                    .map_or_else(|| written.pattern.span(), toml::Spanned::span);
                 self.error("C010", span, &error.to_string(), None);
                 None
             }

@@ -4,7 +4,7 @@ mod compile;
 mod syntax;
 
 pub use compile::{Compiled, Environment, OpenDoor, compile};
-pub use syntax::{BodySettings, ConfigSyntax, ListenSyntax, RouteSyntax, StateSettings, TlsSyntax};
+pub use syntax::{BodySettings, ConfigSyntax, ListenSyntax, RouteSyntax, RulesSettings, StateSettings, TlsSyntax};
 
 use crate::engine::detect::toml_problem;
 use crate::engine::problem::Problem;

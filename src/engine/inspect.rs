@@ -279,6 +279,11 @@ impl Inspector {
         &self.asks
     }
 
+    /// The records behind [`Inspector::asks`].
+    pub fn records(&self) -> &[Record] {
+        &self.ready
+    }
+
     /// The answer to [`Step::Settle`]: the first `granted` asks are granted, `then` holds for the next.
     pub fn resolve(&mut self, granted: usize, then: Resolution) -> Step {
         let granted = granted.min(self.ready.len());
@@ -335,7 +340,7 @@ impl Inspector {
                         .extend(self.ready.iter().map(|record| record.subjects.clone()));
                     return Step::Settle;
                 }
-                let otherwise = self.failure.map_or(self.idle(), Step::Fail);
+                let otherwise = self.failure.map_or_else(|| self.idle(), Step::Fail);
                 self.release(self.grantable(), otherwise)
             }
         }
@@ -382,33 +387,37 @@ impl Inspector {
 
     fn decode(&mut self, chunk: &Bytes, output: &mut [u8]) -> Result<(), Failure> {
         let mut coded = self.pushed - chunk.len() as u64;
-        for mut slice in chunk.chunks(SLICE) {
-            loop {
-                let Some(decoder) = &mut self.decoder else {
-                    return Ok(());
-                };
-                let progress = decoder.step(slice, output).map_err(failure_of)?;
-                let drained = progress.written < output.len();
-                let checkpoint = drained && self.mode == Mode::Guard && decoder.is_checkpoint();
-                slice = slice.get(progress.read..).unwrap_or_default();
-                coded += progress.read as u64;
-                let text = output.get(..progress.written).unwrap_or_default();
-                if self.mode == Mode::Rewrite && !text.is_empty() {
-                    self.rewritten.push_back(Bytes::copy_from_slice(text));
-                }
-                self.search(text);
-                if self.decoded > RATIO_FREE_BYTES && self.decoded / coded.max(1) > self.bounds.decoded_ratio_max {
-                    return Err(Failure::Ratio);
-                }
-                if checkpoint {
-                    self.checkpoint(coded);
-                }
-                if slice.is_empty() && drained {
-                    break;
-                }
+        chunk
+            .chunks(SLICE)
+            .try_for_each(|slice| self.decode_slice(slice, &mut coded, output))
+    }
+
+    /// Decodes one slice to its end, and remembers where the decoder was drained.
+    fn decode_slice(&mut self, mut slice: &[u8], coded: &mut u64, output: &mut [u8]) -> Result<(), Failure> {
+        loop {
+            let Some(decoder) = &mut self.decoder else {
+                return Ok(());
+            };
+            let progress = decoder.step(slice, output).map_err(failure_of)?;
+            let drained = progress.written < output.len();
+            let checkpoint = drained && self.mode == Mode::Guard && decoder.is_checkpoint();
+            slice = slice.get(progress.read..).unwrap_or_default();
+            *coded += progress.read as u64;
+            let text = output.get(..progress.written).unwrap_or_default();
+            if self.mode == Mode::Rewrite && !text.is_empty() {
+                self.rewritten.push_back(Bytes::copy_from_slice(text));
+            }
+            self.search(text);
+            if self.decoded > RATIO_FREE_BYTES && self.decoded / (*coded).max(1) > self.bounds.decoded_ratio_max {
+                return Err(Failure::Ratio);
+            }
+            if checkpoint {
+                self.checkpoint(*coded);
+            }
+            if slice.is_empty() && drained {
+                return Ok(());
             }
         }
-        Ok(())
     }
 
     /// Remembers that the first `coded` bytes yield what was decoded so far, and no more.

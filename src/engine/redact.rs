@@ -12,10 +12,8 @@ const ENDED_BYTES_MIN: usize = 6;
 pub fn mask(place: &Place) -> Bytes {
     let length = (place.span.end - place.span.start) as usize;
     let mut mask = vec![if place.number { b'9' } else { b'*' }; length];
-    if !place.number && length >= ENDED_BYTES_MIN {
-        if let [first, .., last] = mask.as_mut_slice() {
-            (*first, *last) = (b'~', b'~');
-        }
+    if let ([first, .., last], true) = (mask.as_mut_slice(), !place.number && length >= ENDED_BYTES_MIN) {
+        (*first, *last) = (b'~', b'~');
     }
     Bytes::from(mask)
 }

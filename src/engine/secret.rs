@@ -25,8 +25,11 @@ impl HashKey {
 
     /// The first 64 bits of [`HashKey::hash`].
     pub fn hash64(&self, domain: &str, parts: &[&[u8]]) -> u64 {
-        let [a, b, c, d, e, f, g, h, ..] = self.hash(domain, parts);
-        u64::from_le_bytes([a, b, c, d, e, f, g, h])
+        let hash = self.hash(domain, parts);
+        hash.iter()
+            .take(8)
+            .rev()
+            .fold(0, |number, byte| number << 8 | u64::from(*byte))
     }
 }
 

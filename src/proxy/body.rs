@@ -7,7 +7,7 @@
 //! ```
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -89,14 +89,11 @@ where
                 Flow::Done => return Poll::Ready(Start::Ready),
                 Flow::Cut => return Poll::Ready(Start::Refused),
                 Flow::Input if self.failed.is_some() => return Poll::Ready(Start::Failed),
-                Flow::Input => match self.poll_upstream(cx) {
-                    Poll::Ready(()) => {}
-                    Poll::Pending => return Poll::Pending,
-                },
-                Flow::Wait(until) => match self.poll_wait(cx, until) {
-                    Poll::Ready(()) => self.driver.resume(self.clock.now()),
-                    Poll::Pending => return Poll::Pending,
-                },
+                Flow::Input => ready!(self.poll_upstream(cx)),
+                Flow::Wait(until) => {
+                    ready!(self.poll_wait(cx, until));
+                    self.driver.resume(self.clock.now());
+                }
             }
         }
     }
@@ -230,18 +227,13 @@ where
                     let trailers = this.trailers.take().map(|trailers| Ok(Frame::trailers(trailers)));
                     return Poll::Ready(trailers);
                 }
-                Flow::Wait(until) => match this.poll_wait(cx, until) {
-                    Poll::Ready(()) => this.driver.resume(this.clock.now()),
-                    Poll::Pending => return Poll::Pending,
-                },
-                Flow::Input => {
-                    if this.failed.is_some() {
-                        return this.poll_cut(cx);
-                    }
-                    if this.poll_upstream(cx).is_pending() && !this.poll_holds(cx) {
-                        return Poll::Pending;
-                    }
+                Flow::Wait(until) => {
+                    ready!(this.poll_wait(cx, until));
+                    this.driver.resume(this.clock.now());
                 }
+                Flow::Input if this.failed.is_some() => return this.poll_cut(cx),
+                Flow::Input if this.poll_upstream(cx).is_pending() && !this.poll_holds(cx) => return Poll::Pending,
+                Flow::Input => {}
             }
         }
     }

@@ -93,17 +93,16 @@ impl Side for Response {
 /// A connection's place among those of its listener, given back when dropped.
 #[derive(Debug)]
 pub(super) struct Place {
-    _permit: OwnedSemaphorePermit,
-    _drained: TaskTrackerToken,
+    #[expect(dead_code, reason = "held for its drop")]
+    permit: OwnedSemaphorePermit,
+    #[expect(dead_code, reason = "held for its drop")]
+    token: TaskTrackerToken,
 }
 
 impl Place {
-    pub(super) fn new(permit: OwnedSemaphorePermit, drained: TaskTrackerToken) -> Self {
+    pub(super) fn new(permit: OwnedSemaphorePermit, token: TaskTrackerToken) -> Self {
         report(&Event::Connection(true));
-        Self {
-            _permit: permit,
-            _drained: drained,
-        }
+        Self { permit, token }
     }
 }
 
@@ -132,7 +131,7 @@ pub(super) struct CheckedIo<T, S> {
     linger_left: usize,
     wire: Arc<Wire>,
     /// Goes with the stream, also when it leaves HTTP.
-    _place: Option<Place>,
+    place: Option<Place>,
 }
 
 impl<T, S: Side> CheckedIo<T, S> {
@@ -140,6 +139,7 @@ impl<T, S: Side> CheckedIo<T, S> {
     pub(super) fn http1(inner: T, already_read: Vec<u8>, role: S, wire: Arc<Wire>, limits: &Limits) -> Self {
         let mut io = Self::new(inner, already_read, wire, limits);
         io.framing = Some(Framing::new(role, limits.head()));
+        io.check_held();
         io
     }
 
@@ -161,13 +161,13 @@ impl<T, S: Side> CheckedIo<T, S> {
             refused: None,
             linger_left,
             wire,
-            _place: None,
+            place: None,
         }
     }
 
     /// Keeps the connection's place for as long as the stream lives.
     pub(super) fn occupying(mut self, place: Place) -> Self {
-        self._place = Some(place);
+        self.place = Some(place);
         self
     }
 
@@ -258,45 +258,36 @@ impl<T: AsyncRead + Unpin, S: Side> CheckedIo<T, S> {
         Poll::Ready(Ok(more.filled().len()))
     }
 
-    fn poll_checked(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if let Some(framing) = &mut self.framing {
-            let was_undecided = framing.is_undecided();
-            S::sync(framing, &self.wire, cx);
-            if was_undecided && !framing.is_undecided() {
-                self.check_held();
-            }
+    /// Gives hyper something, or reads; true when there is something in `buf`, or the stream has ended.
+    fn advance(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<bool>> {
+        if self.passed > 0 {
+            self.give(buf);
+            return Poll::Ready(Ok(true));
         }
-        if !self.held.is_empty() && self.passed == 0 && self.refused.is_none() {
+        match self.refused {
+            // The answer to the stand-in ends the connection; an end of the stream would make hyper drop that answer.
+            Some(Refusal { stands_in: true, .. }) => return Poll::Pending,
+            Some(Refusal { fault, .. }) => return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, fault))),
+            None if self.held.is_empty() => return self.read_in_place(cx, buf),
+            None => {}
+        }
+        // A framing that waits for an answer takes nothing: do not read without bound.
+        let waits = self.framing.as_ref().is_some_and(Framing::is_undecided);
+        if waits && self.held.len() > READ_BYTES {
+            return Poll::Pending;
+        }
+        let read = ready!(self.read_behind(cx))?;
+        self.check_held();
+        Poll::Ready(Ok(read == 0))
+    }
+
+    /// Lets the framing learn what was told since; what waited for it may now pass.
+    fn sync(&mut self, cx: &mut Context<'_>) {
+        let Some(framing) = &mut self.framing else { return };
+        let was_undecided = framing.is_undecided();
+        S::sync(framing, &self.wire, cx);
+        if was_undecided && !framing.is_undecided() {
             self.check_held();
-        }
-        loop {
-            if self.passed > 0 {
-                self.give(buf);
-                return Poll::Ready(Ok(()));
-            }
-            if let Some(Refusal { fault, stands_in }) = self.refused {
-                let error = || io::Error::new(io::ErrorKind::InvalidData, fault);
-                return if stands_in {
-                    Poll::Pending
-                } else {
-                    Poll::Ready(Err(error()))
-                };
-            }
-            if self.held.is_empty() {
-                if ready!(self.read_in_place(cx, buf))? {
-                    return Poll::Ready(Ok(()));
-                }
-            } else {
-                // A framing that waits for an answer takes nothing: do not read without bound.
-                let waits = self.framing.as_ref().is_some_and(Framing::is_undecided);
-                if waits && self.held.len() > READ_BYTES {
-                    return Poll::Pending;
-                }
-                if ready!(self.read_behind(cx))? == 0 {
-                    return Poll::Ready(Ok(()));
-                }
-                self.check_held();
-            }
         }
     }
 
@@ -318,7 +309,14 @@ impl<T: AsyncRead + Unpin, S: Side> CheckedIo<T, S> {
 
 impl<T: AsyncRead + Unpin, S: Side> AsyncRead for CheckedIo<T, S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let answer = self.poll_checked(cx, buf);
+        self.sync(cx);
+        let answer = loop {
+            match self.advance(cx, buf) {
+                Poll::Ready(Ok(false)) => {}
+                Poll::Ready(answer) => break Poll::Ready(answer.map(drop)),
+                Poll::Pending => break Poll::Pending,
+            }
+        };
         self.wire
             .reading
             .store(answer.is_pending(), std::sync::atomic::Ordering::Relaxed);

@@ -17,6 +17,7 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::checked_io::{CheckedIo, Place, REFUSED_METHOD};
@@ -115,18 +116,22 @@ pub(super) async fn serve<T, H>(
     H: Handler,
 {
     let mut front = Vec::new();
-    let is_http2 = match &facts {
-        Some(facts) => facts.is_h2,
-        None => tokio::select! {
-            answer = tokio::time::timeout(ms(limits.handshake_ms_max), speaks_http2(&mut io, &mut front)) => {
-                match answer {
-                    Ok(Ok(answer)) => answer,
-                    Ok(Err(_)) => return,
-                    Err(_) => return report(&Event::LimitHit { limit: "handshake_ms_max" }),
-                }
-            }
+    let is_http2 = if let Some(facts) = &facts {
+        facts.is_h2
+    } else {
+        let seen = tokio::select! {
+            seen = timeout(ms(limits.handshake_ms_max), speaks_http2(&mut io, &mut front)) => seen,
             () = stop.graceful.cancelled() => return,
-        },
+        };
+        match seen {
+            Ok(Ok(is_http2)) => is_http2,
+            Ok(Err(_)) => return,
+            Err(_) => {
+                return report(&Event::LimitHit {
+                    limit: "handshake_ms_max",
+                });
+            }
+        }
     };
     let (peer, local) = addresses;
     let wire = Arc::new(Wire::new());

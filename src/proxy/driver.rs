@@ -84,8 +84,8 @@ pub(super) struct Outcome {
     /// Budgets that only told.
     pub(super) told: Vec<Told>,
     pub(super) new_people: u64,
-    /// Fail modes that let bytes pass, and those that would have refused.
-    pub(super) passed: Vec<Reason>,
+    /// Fail modes that let bytes pass, and whether they did so only because nothing is enforced.
+    pub(super) passed: Vec<(Reason, bool)>,
     pub(super) scan: Duration,
     pub(super) ledger: Duration,
     pub(super) holdback: Duration,
@@ -199,38 +199,27 @@ impl Driver {
         self.deny(Denial::Held);
     }
 
-    fn run(&mut self, mut step: Step, now: Now) {
-        loop {
-            step = match step {
-                Step::More => {
-                    self.flow = Flow::Input;
-                    return;
-                }
-                Step::Done => {
-                    self.flow = Flow::Done;
-                    return;
-                }
-                Step::Stopped => {
-                    self.flow = Flow::Cut;
-                    return;
-                }
-                Step::Release { pieces, asks } => {
-                    self.release(pieces, asks);
-                    if matches!(self.flow, Flow::Wait(_)) {
-                        return;
-                    }
-                    self.inspector.step()
-                }
-                Step::Settle => match self.settle(now) {
-                    Some(step) => step,
-                    None => return,
-                },
-                Step::Fail(failure) => match self.pass_or_deny(Reason::Body(failure)) {
-                    Some(step) => step,
-                    None => return,
-                },
-            };
+    fn run(&mut self, step: Step, now: Now) {
+        let mut next = Some(step);
+        while let Some(step) = next {
+            next = self.take(step, now);
         }
+    }
+
+    /// Does what one step wants; the next step, or `None` when the flow says how it goes on.
+    fn take(&mut self, step: Step, now: Now) -> Option<Step> {
+        self.flow = match step {
+            Step::Release { pieces, asks } => {
+                self.release(pieces, asks);
+                return Some(self.inspector.step());
+            }
+            Step::Settle => return self.settle(now),
+            Step::Fail(failure) => return self.pass_or_deny(Reason::Body(failure)),
+            Step::More => Flow::Input,
+            Step::Done => Flow::Done,
+            Step::Stopped => Flow::Cut,
+        };
+        None
     }
 
     /// Asks the account; `None` when the stream waits or is cut.
@@ -253,7 +242,9 @@ impl Driver {
             Next::Full => {
                 // Open: the rest of this batch passes uncounted; closed: the body ends here.
                 if self.mode(Reason::LedgerFull) == Fail::Open {
-                    self.outcome.passed.push(Reason::LedgerFull);
+                    self.outcome
+                        .passed
+                        .push((Reason::LedgerFull, self.would_refuse(Reason::LedgerFull)));
                     let all = self.inspector.asks().len();
                     return Some(self.inspector.resolve(all, Resolution::Granted));
                 }
@@ -319,11 +310,21 @@ impl Driver {
     /// The route's fail mode for `reason`: the next step if the rest passes uninspected.
     fn pass_or_deny(&mut self, reason: Reason) -> Option<Step> {
         if self.mode(reason) == Fail::Open && self.inspector.can_pass_blind() {
-            self.outcome.passed.push(reason);
+            self.outcome.passed.push((reason, self.would_refuse(reason)));
             return Some(self.inspector.pass_blind());
         }
         self.deny(Denial::Fail(reason));
         None
+    }
+
+    /// Whether the exchange was refused because its body could not be read.
+    pub(super) fn is_unreadable(&self) -> bool {
+        matches!(self.outcome.denial, Some(Denial::Fail(_)))
+    }
+
+    /// Whether only the lack of enforcement lets `reason` pass.
+    fn would_refuse(&self, reason: Reason) -> bool {
+        self.terms.fail.of(reason, self.terms.fail_default) == Fail::Closed
     }
 
     /// Fail modes act as open where nothing is enforced.

@@ -132,7 +132,10 @@ impl Ending {
                 count: outcome.new_people,
             });
         }
-        for reason in &outcome.passed {
+        for (reason, would_refuse) in &outcome.passed {
+            if *would_refuse {
+                report(&Event::WouldFail { reason: reason.name() });
+            }
             report(&Event::Uninspected {
                 route,
                 reason: reason.name(),
@@ -212,7 +215,7 @@ impl Ending {
                 dimension: meant.per,
                 budget: &meant.name,
                 route,
-                action: done.unwrap_or(meant.action.name()),
+                action: done.unwrap_or_else(|| meant.action.name()),
                 enforced: done.is_some(),
                 people: u64::from(people),
                 limit: u64::from(meant.people),

@@ -27,6 +27,7 @@ use super::forward::ForwardBody;
 use super::gateway::{Cutter, Door, Gateway, Set};
 use super::headers::{self, Hop};
 use super::limits::Limits;
+use super::passed::PassedBody;
 use super::respond::{Refusal, Style, respond};
 use super::route::{self, Route};
 use super::tunnel::tunnel;
@@ -70,6 +71,8 @@ pub enum Answer {
     Own(Full<Bytes>),
     /// The upstream's, inspected.
     Inspected(Box<InspectedBody<UpstreamBody>>),
+    /// The upstream's, not looked into.
+    Passed(PassedBody<UpstreamBody>),
 }
 
 /// What is known of an exchange before it goes upstream.
@@ -154,9 +157,10 @@ impl Exchanges {
             .map(|(at, route)| (at, route.name.clone()))
             .ok_or((Refusal::NoRoute, style))?;
         let started = Instant::now();
-        let peer = connection
-            .as_ref()
-            .map_or(IpAddr::from(Ipv4Addr::UNSPECIFIED), |connection| connection.peer.ip());
+        let peer = connection.as_ref().map_or_else(
+            || IpAddr::from(Ipv4Addr::UNSPECIFIED),
+            |connection| connection.peer.ip(),
+        );
         let actor = set.identity.identify(head, peer, &self.door.trusted, now);
         report(&Event::AddedSeconds {
             part: Part::Identity,
@@ -256,6 +260,12 @@ impl Exchanges {
             set.identity.births_in_head(&head.headers);
         }
         headers::forward_response(&mut head.headers, false);
+        if !asked.route().inspect {
+            return Ok(Response::from_parts(
+                head,
+                Answer::Passed(PassedBody::new(body, set, asked.route)),
+            ));
+        }
         let mut masked_head = false;
         let denied = self.count_head(&asked, &mut account, &mut head.headers, &mut masked_head, now);
         let coding = coding(&head.headers);
@@ -283,7 +293,12 @@ impl Exchanges {
         let watching = mode == Mode::Watch;
         let start = poll_fn(|cx| body.poll_start(cx, watching)).await;
         match start {
-            Start::Refused => return Err((self.refusal(&asked, &mut body), asked.style)),
+            // The order has been placed: its status is told, though not what cannot be read.
+            Start::Refused if asked.is_unsafe() && body.driver().is_unreadable() => {
+                drop_content(&mut head);
+                return Ok(Response::from_parts(head, Answer::Own(Full::default())));
+            }
+            Start::Refused => return Err((Self::refusal(&asked, &body), asked.style)),
             Start::Failed => {
                 let error = body
                     .take_failure()
@@ -364,7 +379,7 @@ impl Exchanges {
     }
 
     /// What the client is told when nothing of the response left.
-    fn refusal(&self, asked: &Asked, body: &mut InspectedBody<UpstreamBody>) -> Refusal {
+    fn refusal(asked: &Asked, body: &InspectedBody<UpstreamBody>) -> Refusal {
         match body.driver().outcome().denial {
             Some(Denial::Budget { budget, .. }) => match asked.set.policy.get(budget).map(|budget| budget.action) {
                 Some(Action::Reauth) => asked.reauthenticate(),
@@ -398,10 +413,10 @@ impl Asked {
     }
 
     fn peer(&self) -> IpAddr {
-        self.cutter
-            .0
-            .as_ref()
-            .map_or(IpAddr::from(Ipv4Addr::UNSPECIFIED), |connection| connection.peer.ip())
+        self.cutter.0.as_ref().map_or_else(
+            || IpAddr::from(Ipv4Addr::UNSPECIFIED),
+            |connection| connection.peer.ip(),
+        )
     }
 
     fn upstream_failed(&self, kind: UpstreamErrorKind) -> (Refusal, Style) {
@@ -446,6 +461,7 @@ impl Body for Answer {
         match self.get_mut() {
             Self::Own(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
             Self::Inspected(body) => Pin::new(body.as_mut()).poll_frame(cx),
+            Self::Passed(body) => Pin::new(body).poll_frame(cx),
         }
     }
 
@@ -453,6 +469,7 @@ impl Body for Answer {
         match self {
             Self::Own(body) => body.is_end_stream(),
             Self::Inspected(body) => body.is_end_stream(),
+            Self::Passed(body) => body.is_end_stream(),
         }
     }
 
@@ -460,6 +477,7 @@ impl Body for Answer {
         match self {
             Self::Own(body) => body.size_hint(),
             Self::Inspected(body) => body.size_hint(),
+            Self::Passed(body) => body.size_hint(),
         }
     }
 }
@@ -515,6 +533,14 @@ fn declared(headers: &HeaderMap) -> Declared {
     headers
         .get(CONTENT_TYPE)
         .map_or(Declared::Unknown, |value| Declared::from_content_type(value.as_bytes()))
+}
+
+/// Leaves of a head what is true of an empty body.
+fn drop_content(head: &mut response::Parts) {
+    for name in [CONTENT_TYPE, CONTENT_ENCODING, CONTENT_LENGTH] {
+        head.headers.remove(name);
+    }
+    head.headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
 }
 
 /// An altered response says so to machines; a decoded one no longer says how it was coded.

@@ -18,7 +18,7 @@ pub enum Fail {
 
 /// A reason for which a fail mode applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Reason {
+pub(super) enum Reason {
     /// The body could not be read.
     Body(Failure),
     /// All streams together hold as much as they may.
@@ -29,7 +29,7 @@ pub enum Reason {
 
 impl Reason {
     /// The name in metrics, events and configuration.
-    pub const fn name(self) -> &'static str {
+    pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Body(failure) => failure.name(),
             Self::Memory => "memory",
@@ -58,7 +58,7 @@ pub struct FailModes {
 
 impl FailModes {
     /// The mode for `reason`; `default` where the route says nothing of it.
-    pub fn of(&self, reason: Reason, default: Fail) -> Fail {
+    pub(super) fn of(self, reason: Reason, default: Fail) -> Fail {
         let mode = match reason {
             Reason::Body(Failure::UnknownCoding) => self.unknown_coding,
             Reason::Body(Failure::Undecodable) => self.undecodable,

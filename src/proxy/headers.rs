@@ -1,6 +1,5 @@
 //! What a proxy must take from a head and add to it (RFC 9110 section 7.6): pure functions on a header map.
 
-use std::fmt::Write;
 use std::net::IpAddr;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -173,8 +172,7 @@ fn set_forwarded(headers: &mut HeaderMap, authority: Option<&str>, hop: &Hop) {
         chain.push_str(value);
         chain.push_str(", ");
     }
-    // Writing to a string cannot fail.
-    let _ = write!(chain, "{}", hop.peer.to_canonical());
+    chain.push_str(&hop.peer.to_canonical().to_string());
     if let Ok(chain) = HeaderValue::try_from(chain) {
         headers.insert(X_FORWARDED_FOR, chain);
     }
@@ -262,7 +260,8 @@ mod tests {
 
     #[test]
     fn hop_by_hop_fields_stay_behind() {
-        let cases: [(&[(&str, &str)], &[&str]); 6] = [
+        type Case<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str]);
+        let cases: [Case<'_>; 6] = [
             (&[("host", "a"), ("accept", "*/*")], &["accept: */*", "host: a"]),
             (
                 &[("connection", "close, X-Secret"), ("x-secret", "1"), ("x-kept", "2")],

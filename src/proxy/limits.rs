@@ -36,7 +36,7 @@ pub struct Limits {
     pub streams_max: u32,
     /// HTTP/2 streams reset by the peer before we accepted them. Default 20. Answers rapid reset (CVE-2023-44487).
     pub h2_pending_resets_max: usize,
-    /// HTTP/2 streams reset for the peer's own errors. Default 256. Answers MadeYouReset (CVE-2025-8671).
+    /// HTTP/2 streams reset for the peer's own errors. Default 256. Answers `MadeYouReset` (CVE-2025-8671).
     pub h2_error_resets_max: usize,
     /// HTTP/2 flow-control window of a stream, bytes. Default 524,288. Bounds what one stream can make us hold.
     pub h2_stream_window_bytes: u32,

@@ -17,11 +17,14 @@ mod fail;
 mod forward;
 mod gateway;
 mod listen;
+mod passed;
 mod route;
 mod wire;
 
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use body::InspectedBody;
 pub use connection::{BoxError, ConnState, Handler, Stop, TlsFacts};
@@ -32,6 +35,7 @@ pub use forward::ForwardBody;
 pub use gateway::{Bypass, Door, Gateway, Set};
 pub use limits::Limits;
 pub use listen::Listener;
+pub use passed::PassedBody;
 pub use route::{Pattern, ReadPattern, Route, find};
 pub use upstream::EndpointUrl;
 

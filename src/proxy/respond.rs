@@ -93,7 +93,6 @@ impl Refusal {
             Self::MaskedValue => StatusCode::CONFLICT,
             Self::Loop => StatusCode::LOOP_DETECTED,
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
-            Self::Loop => StatusCode::LOOP_DETECTED,
             Self::Throttled { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Uninspectable => StatusCode::BAD_GATEWAY,
             Self::Overloaded { .. } => StatusCode::SERVICE_UNAVAILABLE,

@@ -86,11 +86,13 @@ pub struct Route {
     pub upstream: Arc<Upstream>,
     /// Requests that read although their method does not say so.
     pub reads: Vec<ReadPattern>,
+    /// Whether bodies are looked into.
+    pub inspect: bool,
     /// The fail mode where `fail_on` says nothing.
     pub fail: Fail,
     /// Fail modes by reason.
     pub fail_on: FailModes,
-    /// Whether it is declared public or has an allowance: an ambiguous path never meets it.
+    /// Whether it is declared public, has an allowance or is not looked into: an ambiguous path never meets it.
     pub lenient: bool,
 }
 

@@ -168,7 +168,7 @@ impl Wire {
 
     pub(super) fn set_fault(&self, fault: Fault) {
         // Only the first fault counts.
-        let _ = self.fault.set(fault);
+        self.fault.get_or_init(|| fault);
     }
 
     pub(super) fn fault(&self) -> Option<Fault> {
@@ -205,8 +205,7 @@ impl Wire {
         loop {
             tokio::time::sleep(tick).await;
             if let Some(limit) = passed() {
-                // Set once: the watch ends here.
-                let _ = self.expired.set(limit);
+                self.expired.get_or_init(|| limit);
                 return limit;
             }
         }

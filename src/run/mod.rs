@@ -19,9 +19,10 @@ use tokio_util::task::TaskTracker;
 use crate::admin::{self, Admin};
 use crate::audit::Audit;
 use crate::clock::Clock;
+use crate::config::OpenDoor;
 use crate::engine::ledger::Ledger;
 use crate::events::{self, Event, report};
-use crate::proxy::{Exchanges, Gateway, Listener};
+use crate::proxy::{Door, Exchanges, Gateway, Limits, Listener};
 use crate::tls::Acceptor;
 
 /// A running gateway.
@@ -73,83 +74,106 @@ pub async fn start(origin: Origin, metrics: events::Handle) -> Result<Running, S
     let clock = Clock::start();
     let loaded = load(&origin, clock.now(), 1).map_err(StartError::Load)?;
     let audit = Audit::start(&loaded.audit).map_err(StartError::Audit)?;
-    let ledger = Arc::new(Ledger::new(loaded.ledger));
     let audit_file = loaded.audit.file.clone();
     metrics.register(&loaded.set.names());
-    let mut doors = Vec::new();
-    for open in loaded.doors {
-        let acceptor = if open.certificates.is_empty() {
-            None
-        } else {
-            let acceptor = Acceptor::new(open.certificates).map_err(|error| StartError::Tls(error.to_string()))?;
-            Some(Arc::new(acceptor))
-        };
-        let listener = Listener::bind(open.address, Arc::clone(&loaded.limits), acceptor.clone());
-        let listener = listener.map_err(|error| StartError::Bind(open.address.to_string(), error))?;
-        doors.push((open.door, listener, acceptor));
-    }
-    let secret = loaded.secret.clone();
-    let gateway = Arc::new(Gateway::new(loaded.set, ledger, clock, secret, audit.clone()));
+    let doors = open(loaded.doors, &loaded.limits)?;
+    let bind = |error| StartError::Bind(format!("{} (admin)", loaded.admin), error);
+    let admin_socket = TcpListener::bind(loaded.admin).await.map_err(bind)?;
+    let admin = admin_socket.local_addr().map_err(bind)?;
+
+    let ledger = Arc::new(Ledger::new(loaded.ledger));
+    let gateway = Arc::new(Gateway::new(loaded.set, ledger, clock, loaded.secret, audit.clone()));
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     let mut listeners = Vec::new();
     let mut acceptors = Vec::new();
-    for (door, listener, acceptor) in doors {
-        let address = listener
-            .local_addr()
-            .map_err(|error| StartError::Bind(door.name.clone(), error))?;
+    for Opened {
+        door,
+        listener,
+        address,
+        acceptor,
+    } in doors
+    {
         report(&Event::Listening {
             listener: &door.name,
             address,
         });
         listeners.push((door.name.clone(), address));
         acceptors.extend(acceptor);
-        let exchanges = Arc::new(Exchanges::new(
-            Arc::clone(&gateway),
-            door,
-            Arc::clone(&loaded.limits),
-            stop.clone(),
-        ));
-        tasks.spawn(listener.serve(exchanges, stop.clone()));
+        let exchanges = Exchanges::new(Arc::clone(&gateway), door, Arc::clone(&loaded.limits), stop.clone());
+        tasks.spawn(listener.serve(Arc::new(exchanges), stop.clone()));
     }
-    let reloader = tasks::Reloader::new(origin, Arc::clone(&gateway), acceptors, metrics);
-    let bind = |error| StartError::Bind(format!("{} (admin)", loaded.admin), error);
-    let admin_socket = TcpListener::bind(loaded.admin).await.map_err(bind)?;
-    let admin_address = admin_socket.local_addr().map_err(bind)?;
     report(&Event::Listening {
         listener: "admin",
-        address: admin_address,
+        address: admin,
     });
+    let reloader = tasks::Reloader::new(origin, Arc::clone(&gateway), acceptors, metrics);
+    let dir = loaded.state_dir;
     let desk = desk::GatewayDesk::new(
         Arc::clone(&gateway),
         reloader.handle(),
         loaded.effective,
-        loaded.state_dir.clone(),
+        dir.clone(),
         stop.clone(),
     );
-    let admin = Admin {
+    let desk = Admin {
         desk: Arc::new(desk),
         access: loaded.access,
         audit: audit.clone(),
         reports: metrics,
     };
-    tasks.spawn(admin::serve(admin_socket, Arc::new(admin), stop.clone()));
+    tasks.spawn(admin::serve(admin_socket, Arc::new(desk), stop.clone()));
     tasks.spawn(reloader.run(stop.clone()));
-    tasks.spawn(tasks::upkeep(
-        Arc::clone(&gateway),
-        loaded.state_dir,
-        metrics,
-        stop.clone(),
-    ));
+    tasks.spawn(tasks::upkeep(Arc::clone(&gateway), dir, metrics, stop.clone()));
     tasks.close();
     Ok(Running {
         gateway,
         listeners,
-        admin: admin_address,
+        admin,
         audit_file,
         stop,
         tasks,
         audit,
     })
+}
+
+/// A listener that is bound.
+struct Opened {
+    door: Door,
+    listener: Listener,
+    address: SocketAddr,
+    acceptor: Option<Arc<Acceptor>>,
+}
+
+fn open(doors: Vec<OpenDoor>, limits: &Arc<Limits>) -> Result<Vec<Opened>, StartError> {
+    doors
+        .into_iter()
+        .map(
+            |OpenDoor {
+                 door,
+                 address,
+                 certificates,
+             }| {
+                let acceptor = if certificates.is_empty() {
+                    None
+                } else {
+                    Some(Acceptor::new(certificates))
+                };
+                let acceptor = acceptor
+                    .transpose()
+                    .map_err(|error| StartError::Tls(error.to_string()))?
+                    .map(Arc::new);
+                let bind = |error| StartError::Bind(address.to_string(), error);
+                let listener = Listener::bind(address, Arc::clone(limits), acceptor.clone()).map_err(bind)?;
+                let address = listener.local_addr().map_err(bind)?;
+                Ok(Opened {
+                    door,
+                    listener,
+                    address,
+                    acceptor,
+                })
+            },
+        )
+        .collect()
 }
 
 impl Running {

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::load::{LoadError, Origin, load};
 use super::state::{BypassFile, read_bypass};
+use crate::engine::problem::Problem;
 use crate::events::{self, Event, report};
 use crate::proxy::{Bypass, Gateway};
 use crate::tls::Acceptor;
@@ -178,12 +179,7 @@ impl Reloader {
             Ok(_) => self.refused(generation - 1),
             Err(error) => {
                 if let LoadError::Problems(problems, _) = &error {
-                    for problem in problems.iter().take(8) {
-                        report(&Event::Problem {
-                            code: problem.code,
-                            message: &problem.message,
-                        });
-                    }
+                    problems.iter().take(8).for_each(tell);
                 }
                 self.refused(generation - 1);
             }
@@ -218,7 +214,7 @@ impl Reloader {
         let base = path
             .parent()
             .filter(|base| !base.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
+            .unwrap_or_else(|| Path::new("."));
         let mut dirs = vec![base.to_owned()];
         dirs.extend(self.acceptors.iter().flat_map(|acceptor| acceptor.directories()));
         dirs.push(base.join("rules.d"));
@@ -247,6 +243,13 @@ impl Reloader {
         }
         *hasher.finalize().as_bytes()
     }
+}
+
+fn tell(problem: &Problem) {
+    report(&Event::Problem {
+        code: problem.code,
+        message: &problem.message,
+    });
 }
 
 /// What a configuration is made of, by its ending.

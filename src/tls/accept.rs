@@ -163,3 +163,79 @@ impl ResolvesServerCert for ByName {
         Some(Arc::clone(named.unwrap_or(&self.default)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use rustls::pki_types::ServerName;
+    use tokio_rustls::TlsConnector;
+
+    use super::super::{Authority, client_config};
+    use super::*;
+
+    fn leaf(authority: &Authority, names: &[&str]) -> CertificateFiles {
+        let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+        let (cert, key) = authority.leaf(&names).unwrap();
+        CertificateFiles { cert, key }
+    }
+
+    /// The leaf that a client which asks for `name` is shown; none if it does not believe it.
+    async fn shown(acceptor: &Acceptor, authority: &Path, name: &'static str) -> Option<Vec<u8>> {
+        let connector = TlsConnector::from(client_config(Some(authority)).unwrap());
+        let (client, server) = tokio::io::duplex(65_536);
+        let name = ServerName::try_from(name).unwrap();
+        let (client, _) = tokio::join!(connector.connect(name, client), acceptor.accept(server));
+        Some(client.ok()?.get_ref().1.peer_certificates()?.first()?.to_vec())
+    }
+
+    #[tokio::test]
+    async fn certificates_are_chosen_by_name() {
+        let directory = tempfile::tempdir().unwrap();
+        let authority = Authority::create(directory.path()).unwrap();
+        let files = vec![
+            leaf(&authority, &["a.example", "127.0.0.1"]),
+            leaf(&authority, &["*.b.example", "b.example"]),
+        ];
+        let acceptor = Acceptor::new(files.clone()).unwrap();
+        let first = certificates(&files[0].cert).unwrap()[0].to_vec();
+        let second = certificates(&files[1].cert).unwrap()[0].to_vec();
+        let cases = [
+            ("a.example", Some(&first)),
+            ("127.0.0.1", Some(&first)),
+            ("b.example", Some(&second)),
+            ("X.b.example", Some(&second)),
+            ("x.y.b.example", None),
+            ("other.example", None),
+        ];
+        for (name, leaf) in cases {
+            assert_eq!(
+                shown(&acceptor, &authority.certificate(), name).await.as_ref(),
+                leaf,
+                "{name}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_reload_that_fails_keeps_the_old_certificates() {
+        let directory = tempfile::tempdir().unwrap();
+        let authority = Authority::create(directory.path()).unwrap();
+        let files = leaf(&authority, &["a.example"]);
+        let acceptor = Acceptor::new(vec![files.clone()]).unwrap();
+        let old = shown(&acceptor, &authority.certificate(), "a.example").await.unwrap();
+
+        leaf(&authority, &["a.example"]);
+        acceptor.reload().unwrap();
+        let new = shown(&acceptor, &authority.certificate(), "a.example").await.unwrap();
+        assert_ne!(new, old);
+
+        std::fs::write(&files.cert, "no certificate").unwrap();
+        assert!(matches!(acceptor.reload(), Err(TlsError::File { .. })));
+        assert_eq!(
+            shown(&acceptor, &authority.certificate(), "a.example").await.unwrap(),
+            new
+        );
+        assert!(matches!(Acceptor::new(Vec::new()), Err(TlsError::NoCertificate)));
+    }
+}

@@ -179,8 +179,56 @@ fn write(path: &Path, text: &str, mode: u32) -> Result<(), AuthorityError> {
     let opened = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
     opened
         .and_then(|mut file| file.write_all(text.as_bytes()))
-        .map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => AuthorityError::Exists(path.to_owned()),
-            _ => AuthorityError::File(path.to_owned(), error),
+        .map_err(|error| {
+            if error.kind() == io::ErrorKind::AlreadyExists {
+                AuthorityError::Exists(path.to_owned())
+            } else {
+                AuthorityError::File(path.to_owned(), error)
+            }
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn keys_are_private_and_an_authority_is_never_overwritten() {
+        let directory = tempfile::tempdir().unwrap();
+        let authority = Authority::create(directory.path()).unwrap();
+        let (cert, key) = authority.leaf(&["localhost".into(), "::1".into()]).unwrap();
+        for (path, mode) in [
+            (&directory.path().join("authority.key"), 0o600),
+            (&key, 0o600),
+            (&cert, 0o644),
+        ] {
+            assert_eq!(
+                fs::metadata(path).unwrap().permissions().mode() & 0o777 & !0o022,
+                mode & !0o022,
+                "{path:?}"
+            );
+        }
+        assert!(matches!(
+            Authority::create(directory.path()),
+            Err(AuthorityError::Exists(_))
+        ));
+        assert!(matches!(authority.leaf(&[]), Err(AuthorityError::NoName)));
+        // A leaf may be renewed.
+        let again = Authority::open(directory.path()).leaf(&["localhost".into()]).unwrap();
+        assert_eq!(again, (cert, key));
+    }
+
+    #[test]
+    fn names_become_file_names_inside_the_directory() {
+        for (name, stem) in [
+            ("a.example", "a.example"),
+            ("*.a", "_.a"),
+            ("::1", "__1"),
+            ("../x", ".._x"),
+        ] {
+            assert_eq!(file_stem(name), stem);
+        }
+    }
 }

@@ -4,10 +4,10 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
+use rustls::CipherSuite;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{CipherSuite, SupportedCipherSuite};
 
 /// Why TLS could not be set up. Names files, never their content.
 #[derive(Debug)]
@@ -47,13 +47,10 @@ impl From<rustls::Error> for TlsError {
 pub(super) fn provider() -> Arc<CryptoProvider> {
     static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| {
         let mut provider = aws_lc_rs::default_provider();
+        // The sort is stable: the others keep their order.
         provider
             .cipher_suites
-            .sort_by_key(|suite: &SupportedCipherSuite| match suite.suite() {
-                CipherSuite::TLS13_AES_128_GCM_SHA256 => 0,
-                CipherSuite::TLS13_CHACHA20_POLY1305_SHA256 | CipherSuite::TLS13_AES_256_GCM_SHA384 => 1,
-                _ => 2,
-            });
+            .sort_by_key(|suite| suite.suite() != CipherSuite::TLS13_AES_128_GCM_SHA256);
         Arc::new(provider)
     });
     Arc::clone(&PROVIDER)

@@ -34,9 +34,8 @@ impl Br {
 
     pub(super) fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<Progress, DecodeError> {
         match self.progress {
-            Stage::Start if input.is_empty() => return Ok(Progress::default()),
+            Stage::Start | Stage::Ended if input.is_empty() => return Ok(Progress::default()),
             // Bytes after the end: a lenient reader may take them for more.
-            Stage::Ended if input.is_empty() => return Ok(Progress::default()),
             Stage::Ended => return Err(DecodeError::Corrupt),
             Stage::Start | Stage::Inside => self.progress = Stage::Inside,
         }

@@ -55,7 +55,7 @@ impl Inflate {
             };
         };
         match (self.state, self.kind) {
-            (State::Inside, _) => {}
+            (State::Inside, _) | (State::Start, Kind::Gzip) => {}
             (State::Start, Kind::Deflate) => {
                 // A zlib header's first byte names method 8 and a window of at most 32 KiB (RFC 1950, section 2.2); as
                 // the start of raw deflate it would be a stored block with garbage in its padding.
@@ -64,7 +64,6 @@ impl Inflate {
                     self.stream = Decompress::new(false);
                 }
             }
-            (State::Start, Kind::Gzip) => {}
             (State::Ended, Kind::Gzip) => self.stream = Decompress::new_gzip(WINDOW_BITS),
             (State::Ended, Kind::Deflate) => return Err(DecodeError::Corrupt),
         }

@@ -15,7 +15,7 @@ impl Unescaped {
         let raw = |at: usize| {
             self.offsets
                 .get(at)
-                .or(self.offsets.last())
+                .or_else(|| self.offsets.last())
                 .copied()
                 .unwrap_or_default() as usize
         };

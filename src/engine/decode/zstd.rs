@@ -122,19 +122,17 @@ impl Frames {
             self.part = if left > 0 {
                 Part::Content { left, then }
             } else {
-                self.after(then)
+                Self::after(then)
             };
             return Ok(taken as usize);
         }
         self.seen.extend(bytes.first().copied());
         let le = |bytes: &[u8]| bytes.iter().rev().fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte));
         let next = match (self.part, self.seen.as_slice()) {
-            (Part::Magic, magic) if magic.len() < 4 => return Ok(1),
             (Part::Magic, magic) if *magic == MAGIC => Part::FrameHeader,
             (Part::Magic, [low, 0x2a, 0x4d, 0x18]) if *low & 0xf0 == 0x50 => Part::SkippableSize,
-            (Part::Magic, _) => return Err(DecodeError::Corrupt),
-            (Part::SkippableSize, size) if size.len() < 4 => return Ok(1),
-            (Part::SkippableSize, size) => self.content(le(size), Then::Frame),
+            (Part::Magic, magic) if magic.len() == 4 => return Err(DecodeError::Corrupt),
+            (Part::SkippableSize, size) if size.len() == 4 => Self::content(le(size), Then::Frame),
             (Part::FrameHeader, [descriptor, rest @ ..]) => {
                 if rest.len() < frame_header_bytes(*descriptor) {
                     return Ok(1);
@@ -142,9 +140,11 @@ impl Frames {
                 self.checksum = descriptor & 4 != 0;
                 Part::BlockHeader
             }
-            (Part::BlockHeader, header) if header.len() < 3 => return Ok(1),
-            (Part::BlockHeader, header) => self.block(le(header))?,
-            (Part::FrameHeader | Part::Content { .. }, _) => return Err(DecodeError::Corrupt),
+            (Part::BlockHeader, header) if header.len() == 3 => self.block(le(header))?,
+            // A header that is not whole yet.
+            (Part::Magic | Part::SkippableSize | Part::BlockHeader | Part::FrameHeader | Part::Content { .. }, _) => {
+                return Ok(1);
+            }
         };
         self.seen.clear();
         self.part = next;
@@ -165,18 +165,18 @@ impl Frames {
             (true, true) => Then::Checksum,
             (true, false) => Then::Frame,
         };
-        Ok(self.content(left, then))
+        Ok(Self::content(left, then))
     }
 
-    fn content(&self, left: u64, then: Then) -> Part {
+    fn content(left: u64, then: Then) -> Part {
         if left > 0 {
             Part::Content { left, then }
         } else {
-            self.after(then)
+            Self::after(then)
         }
     }
 
-    fn after(&self, then: Then) -> Part {
+    fn after(then: Then) -> Part {
         match then {
             Then::Block => Part::BlockHeader,
             Then::Checksum => Part::Content {

@@ -140,24 +140,30 @@ impl Account {
         let ledger = Arc::clone(&self.ledger);
         let mut locked: Option<Locked<'_>> = None;
         for ask in asks {
-            let mut fresh: SmallVec<[u64; 2]> = ask
-                .iter()
-                .map(|subject| subject.0)
-                .filter(|subject| !self.granted.contains(subject))
-                .collect();
-            fresh.sort_unstable();
-            fresh.dedup();
-            if !fresh.is_empty() {
+            let fresh = self.fresh(ask);
+            let reserved = if fresh.is_empty() {
+                Ok(())
+            } else {
                 let locked = locked.get_or_insert_with(|| ledger.lock(&self.shards));
-                if let Err(next) = self.reserve_one(locked, &fresh, now, &mut answer) {
-                    answer.next = next;
-                    break;
-                }
+                self.reserve_one(locked, &fresh, now, &mut answer)
+            };
+            if let Err(next) = reserved {
+                answer.next = next;
+                break;
             }
             answer.granted += 1;
             self.asks_granted += 1;
         }
         answer
+    }
+
+    /// The subjects of `ask` that this exchange was not yet granted.
+    fn fresh(&self, ask: &[Subject]) -> SmallVec<[u64; 2]> {
+        let subjects = ask.iter().map(|subject| subject.0);
+        let mut fresh: SmallVec<[u64; 2]> = subjects.filter(|subject| !self.granted.contains(subject)).collect();
+        fresh.sort_unstable();
+        fresh.dedup();
+        fresh
     }
 
     /// Enters into the ledger the subjects of the first `asks` asks that were ever granted: their bytes leave now.
@@ -170,9 +176,8 @@ impl Account {
         let capacity = self.ledger.settings().exact_elements_max;
         let ledger = Arc::clone(&self.ledger);
         let mut locked = ledger.lock(&self.shards);
-        self.each_waiting(&leaving, Some(&mut locked), |entry, subject| {
-            entry.seen.touch(subject, now.second(), capacity);
-            entry.unpin(subject);
+        self.each_waiting(&leaving, &mut locked, |entry, subject| {
+            entry.show(subject, now, capacity);
         });
     }
 
@@ -222,9 +227,7 @@ impl Account {
         if !allowed {
             self.each_key(locked, |entry, used| pace(entry, used, fresh, now));
         }
-        self.each_waiting(&added, Some(locked), |entry, subject| {
-            *entry.pending.entry(subject).or_insert(0) += 1
-        });
+        self.each_waiting(&added, locked, Entry::pin);
         self.granted.extend(fresh);
         self.waiting.extend(added);
         for told in told {
@@ -259,30 +262,22 @@ impl Account {
     }
 
     /// `act` on every key under which each of `subjects` counts; the exchange's own key last, if it is asked for.
-    fn each_waiting(
-        &mut self,
-        subjects: &[Waiting],
-        locked: Option<&mut Locked<'_>>,
-        mut act: impl FnMut(&mut Entry, u64),
-    ) {
-        if let Some(locked) = locked {
-            for used in self.keys.iter().chain(&self.allowance) {
-                let is_allowance = self
-                    .allowance
-                    .as_ref()
-                    .is_some_and(|allowance| allowance.key == used.key);
-                let Some(entry) = locked.entry(used.key) else { continue };
-                subjects
-                    .iter()
-                    .filter(|waiting| waiting.allowed == is_allowance)
-                    .for_each(|w| act(entry, w.subject));
+    fn each_waiting(&mut self, subjects: &[Waiting], locked: &mut Locked<'_>, mut act: impl FnMut(&mut Entry, u64)) {
+        let mut on = |entry: &mut Entry, allowed: bool| {
+            let counted = subjects.iter().filter(|waiting| waiting.allowed == allowed);
+            counted.for_each(|waiting| act(entry, waiting.subject));
+        };
+        for used in self.keys.iter().chain(&self.allowance) {
+            let allowed = self
+                .allowance
+                .as_ref()
+                .is_some_and(|allowance| allowance.key == used.key);
+            if let Some(entry) = locked.entry(used.key) {
+                on(entry, allowed);
             }
         }
         if let Some((_, entry)) = &mut self.own {
-            subjects
-                .iter()
-                .filter(|waiting| !waiting.allowed)
-                .for_each(|waiting| act(entry, waiting.subject));
+            on(entry, false);
         }
     }
 }
@@ -296,7 +291,7 @@ impl Drop for Account {
         let ledger = Arc::clone(&self.ledger);
         let mut locked = ledger.lock(&self.shards);
         self.own = None;
-        self.each_waiting(&waiting, Some(&mut locked), Entry::unpin);
+        self.each_waiting(&waiting, &mut locked, Entry::unpin);
     }
 }
 
@@ -314,21 +309,22 @@ fn rule_all(
         let (ruling, people, new) = rule(entry, used, limit, fresh, now);
         is_new |= new > 0;
         match ruling {
-            Ruling::Granted => {}
             Ruling::Told => told.push((limit.budget, used.key, people + new)),
-            Ruling::Refused => {
-                return Err(Next::Denied {
-                    budget: limit.budget,
-                    key: used.key,
-                    dimension: used.dimension,
-                    people,
-                });
-            }
+            Ruling::Refused => return Err(denied(used, limit, people)),
             Ruling::Wait(until) if wait.is_none_or(|(_, other)| until > other) => *wait = Some((limit.budget, until)),
-            Ruling::Wait(_) => {}
+            Ruling::Granted | Ruling::Wait(_) => {}
         }
     }
     Ok(is_new)
+}
+
+fn denied(used: &KeyUse, limit: &Limit, people: u32) -> Next {
+    Next::Denied {
+        budget: limit.budget,
+        key: used.key,
+        dimension: used.dimension,
+        people,
+    }
 }
 
 /// What `limit` says to the subjects of one ask, the people who count now, and how many of the ask are new.

@@ -8,6 +8,9 @@ use super::seen::Seen;
 use super::{BudgetId, Dimension};
 use crate::engine::time::Now;
 
+/// A sweep costs a look at each element, so that it is spread over as many sightings.
+const SHOWN_BETWEEN_SWEEPS: u32 = 1024;
+
 /// A key refused for a time.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Hold {
@@ -46,6 +49,8 @@ pub(super) struct Entry {
     /// The longest window in seconds that any budget asked of it.
     pub(super) window_max: u32,
     pub(super) windows: SmallVec<[u32; 2]>,
+    /// People shown since the entry was made; now and then what no window reaches any more is dropped.
+    shown: u32,
     /// GCRA: the millisecond from which each pacing budget grants again.
     paces: SmallVec<[(BudgetId, u64); 1]>,
 }
@@ -61,6 +66,7 @@ impl Entry {
             enforced: false,
             window_max: 0,
             windows: SmallVec::new(),
+            shown: 0,
             paces: SmallVec::new(),
         }
     }
@@ -140,6 +146,21 @@ impl Entry {
     /// The hold in force at `now`.
     pub(super) fn held(&self, now: Now) -> Option<Hold> {
         self.hold.filter(|hold| hold.until > now.second())
+    }
+
+    /// `subject` was handed over at `now`.
+    pub(super) fn show(&mut self, subject: u64, now: Now, capacity: usize) {
+        self.seen.touch(subject, now.second(), capacity);
+        self.unpin(subject);
+        self.shown = self.shown.wrapping_add(1);
+        if self.shown.is_multiple_of(SHOWN_BETWEEN_SWEEPS) {
+            self.seen.forget_before(now.second().saturating_sub(self.window_max));
+        }
+    }
+
+    /// Adds one reservation of `subject`.
+    pub(super) fn pin(&mut self, subject: u64) {
+        *self.pending.entry(subject).or_insert(0) += 1;
     }
 
     /// Drops one reservation of `subject`.

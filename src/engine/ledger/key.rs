@@ -56,14 +56,14 @@ impl KeyId {
     pub fn new(secret: &HashKey, dimension: Dimension, value: &[u8], scope: &[u8]) -> Self {
         let hash = secret.hash("tidegate key 1", &[dimension.name().as_bytes(), value, scope]);
         let mut id = [0; 12];
-        id.copy_from_slice(hash.first_chunk::<12>().expect("a hash has 32 bytes"));
+        id.iter_mut().zip(hash).for_each(|(to, from)| *to = from);
         Self(id)
     }
 
     /// Reads what [`fmt::Display`] wrote: 24 hexadecimal digits.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.as_bytes();
-        if text.len() != 24 {
+        if text.len() != 24 || !text.iter().all(u8::is_ascii_hexdigit) {
             return None;
         }
         let mut id = [0; 12];

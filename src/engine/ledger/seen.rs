@@ -84,6 +84,7 @@ impl Seen {
     }
 
     /// How many elements are kept.
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.big.as_ref().map_or(self.flat.len(), |big| big.elements.len())
     }

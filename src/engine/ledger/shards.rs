@@ -85,7 +85,7 @@ impl Ledger {
         let mut shard = self.lock_shard(shard_of(key));
         let entry = shard.entry(key).or_insert_with(|| Entry::new(dimension));
         let until = now.second().saturating_add(seconds);
-        let since = entry.held(now).map_or(now.second(), |hold| hold.since);
+        let since = entry.held(now).map_or_else(|| now.second(), |hold| hold.since);
         let until = entry.held(now).map_or(until, |hold| hold.until.max(until));
         entry.hold = Some(Hold { since, until, cause });
         drop(shard);

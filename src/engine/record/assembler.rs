@@ -85,7 +85,7 @@ impl Assembler {
         } else if self.scalar_start.is_some() {
             let items = std::mem::take(&mut self.scalar);
             let start = self.scalar_start.replace(decided).unwrap_or(decided);
-            self.settle(start, decided, items, false);
+            self.settle(start, decided, &items, false);
         } else {
             self.settle_free(decided);
             self.free_from = decided;
@@ -138,12 +138,12 @@ impl Assembler {
         push(&mut self.settled, start, decided, &items, people);
     }
 
-    fn settle(&mut self, start: u64, end: u64, items: Vec<Item>, has_name: bool) {
+    fn settle(&mut self, start: u64, end: u64, items: &[Item], has_name: bool) {
         if items.is_empty() {
             return;
         }
-        let people = subject::subjects(&items, has_name, &mut self.common, None);
-        push(&mut self.settled, start, end, &items, people);
+        let people = subject::subjects(items, has_name, &mut self.common, None);
+        push(&mut self.settled, start, end, items, people);
     }
 
     fn settle_free(&mut self, end: u64) {
@@ -151,7 +151,7 @@ impl Assembler {
         let Some(first) = items.first() else { return };
         let start = first.place.span.start.saturating_sub(GAP_BYTES_MAX).max(self.free_from);
         self.free_from = end;
-        self.settle(start, end, items, false);
+        self.settle(start, end, &items, false);
     }
 
     /// Searches one cell; what it finds goes to `keep`.
@@ -209,12 +209,7 @@ impl Assembler {
             .iter()
             .rev()
             .find(|frame| frame.container != Container::Array);
-        let role = self
-            .frames
-            .iter()
-            .rev()
-            .find_map(|frame| frame.key_role)
-            .unwrap_or(Role::None);
+        let role = self.frames.iter().rev().find_map(Frame::key_role).unwrap_or(Role::None);
         Item {
             place: Place {
                 span,
@@ -229,12 +224,19 @@ impl Assembler {
         }
     }
 
+    /// Puts `item` into a list of the innermost container.
+    fn top_items(&mut self, list: impl FnOnce(&mut Frame) -> &mut Vec<Item>, item: Item) {
+        if let Some(frame) = self.frames.last_mut() {
+            list(frame).push(item);
+        }
+    }
+
     /// A map's member whose name identifies someone and whose value had nothing to add ended before `end`.
     fn settle_name(&mut self, end: u64) {
         let Some(frame) = self.frames.last_mut() else { return };
         if !frame.key_items.is_empty() {
             let (start, items) = (frame.key_at, std::mem::take(&mut frame.key_items));
-            self.settle(start, end, items, false);
+            self.settle(start, end, &items, false);
         }
     }
 
@@ -259,7 +261,7 @@ impl Assembler {
     fn join_member(&mut self, mut child: Frame, end: u64) {
         let Some(parent) = self.frames.last_mut() else { return };
         let items = child.take_items();
-        let key_is_role = parent.key_role.is_some();
+        let key_is_role = parent.key_role().is_some();
         if parent.pieces.is_some() || parent.shape == Shape::Struct {
             parent.has_name |= child.has_name;
             parent.items.extend(items);
@@ -281,7 +283,7 @@ impl Assembler {
         parent.shape = if is_map { Shape::Map } else { Shape::Struct };
         if is_map {
             for member in [first, member] {
-                self.settle(member.start, member.end, member.items, member.has_name);
+                self.settle(member.start, member.end, &member.items, member.has_name);
             }
         } else {
             for member in [first, member] {
@@ -321,7 +323,7 @@ impl Sink for Assembler {
                 let people = subject::subjects(&items, frame.has_name, &mut self.common, frame.pieces.as_mut());
                 push(&mut self.settled, start, end, &items, people);
             } else {
-                self.settle(frame.start, end, items, frame.has_name);
+                self.settle(frame.start, end, &items, frame.has_name);
             }
         } else {
             self.join_member(frame, end);
@@ -340,16 +342,7 @@ impl Sink for Assembler {
         let Some(frame) = self.frames.last_mut() else { return };
         frame.begin_member(name, at);
         if frame.container == Container::Object && role::is_data(name) {
-            self.search(key, |this, item| {
-                if let Some(frame) = this.frames.last_mut() {
-                    let items = if frame.shape == Shape::Map {
-                        &mut frame.key_items
-                    } else {
-                        &mut frame.items
-                    };
-                    items.push(item);
-                }
-            });
+            self.search(key, |this, item| this.top_items(Frame::items_of_key, item));
         }
     }
 
@@ -359,11 +352,7 @@ impl Sink for Assembler {
             return;
         };
         if !frame.values_are_records() {
-            self.search(cell, |this, item| {
-                if let Some(frame) = this.frames.last_mut() {
-                    frame.items.push(item);
-                }
-            });
+            self.search(cell, |this, item| this.top_items(|frame| &mut frame.items, item));
             return;
         }
         let quote = u64::from(cell.form == CellForm::JsonString);
@@ -380,7 +369,7 @@ impl Sink for Assembler {
         if cell.last {
             let start = self.scalar_start.take().unwrap_or(cell.at);
             let items = std::mem::take(&mut self.scalar);
-            self.settle(start, cell.end() + quote, items, false);
+            self.settle(start, cell.end() + quote, &items, false);
         }
     }
 

@@ -43,7 +43,6 @@ pub(super) struct Frame {
     /// The name of the member under way.
     pub(super) key: SmallVec<[u8; KEY_BYTES_MAX]>,
     pub(super) key_at: u64,
-    pub(super) key_role: Option<Role>,
     /// Identifiers found in the name itself, where it is data.
     pub(super) key_items: Vec<Item>,
     /// Order-free combination of all member names.
@@ -66,7 +65,6 @@ impl Frame {
             first: None,
             key: SmallVec::new(),
             key_at: start,
-            key_role: None,
             key_items: Vec::new(),
             keyset: 0,
             members: 0,
@@ -81,12 +79,25 @@ impl Frame {
         self.key
             .extend_from_slice(key.get(..key.len().min(KEY_BYTES_MAX)).unwrap_or_default());
         self.key_at = at;
-        self.key_role = Role::of(&self.key);
         self.has_name |= role::is_name(&self.key);
         self.keyset = self.keyset.wrapping_add(fnv(key));
         self.members += 1;
         if self.members == 1 && self.container == Container::Object && role::is_data(&self.key) {
             self.shape = Shape::Map;
+        }
+    }
+
+    /// The role that the name of the member under way states.
+    pub(super) fn key_role(&self) -> Option<Role> {
+        Role::of(&self.key)
+    }
+
+    /// Where identifiers found in the name under way belong: beside the value of a map, to the struct itself.
+    pub(super) fn items_of_key(&mut self) -> &mut Vec<Item> {
+        if self.shape == Shape::Map {
+            &mut self.key_items
+        } else {
+            &mut self.items
         }
     }
 

@@ -38,7 +38,7 @@ pub(super) fn header_delimiter(line: &[u8]) -> Option<u8> {
     if looks_like_data {
         return None;
     }
-    let count = |delimiter: u8| text.iter().filter(|byte| **byte == delimiter).count();
+    let count = |delimiter: u8| memchr::memchr_iter(delimiter, text).count();
     let (best, columns) = [b',', b';', b'\t', b'|']
         .map(|delimiter| (delimiter, count(delimiter)))
         .into_iter()

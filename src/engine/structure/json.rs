@@ -168,19 +168,15 @@ impl Json {
                 b',' | b'}' | b']' | b':' | b'"' | b'{' | b'[' | b' ' | b'\n' | b'\r' | b'\t'
             )
         };
-        match chunk.iter().position(ends) {
-            Some(at) => {
-                self.end_bare(chunk.get(..at).unwrap_or_default(), sink);
-                self.state = State::Between;
-                at
+        let Some(at) = chunk.iter().position(ends) else {
+            for bite in chunk.chunks(4096) {
+                self.carry.extend(bite, CellForm::Bare, &mut |cell| sink.cell(cell));
             }
-            None => {
-                for bite in chunk.chunks(4096) {
-                    self.carry.extend(bite, CellForm::Bare, &mut |cell| sink.cell(cell));
-                }
-                chunk.len()
-            }
-        }
+            return chunk.len();
+        };
+        self.end_bare(chunk.get(..at).unwrap_or_default(), sink);
+        self.state = State::Between;
+        at
     }
 
     fn end_bare(&mut self, part: &[u8], sink: &mut impl Sink) {

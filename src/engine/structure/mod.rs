@@ -173,8 +173,7 @@ impl Structure {
         let Some(first) = rest.first() else { return rest };
         let at = self.skipped;
         self.form = match (self.declared, first) {
-            (_, b'{' | b'[') => Form::Json(Json::new(at, self.settings)),
-            (Declared::Json, b'"' | b'-' | b'0'..=b'9') => Form::Json(Json::new(at, self.settings)),
+            (_, b'{' | b'[') | (Declared::Json, b'"' | b'-' | b'0'..=b'9') => Form::Json(Json::new(at, self.settings)),
             (Declared::Unknown, b'<') | (Declared::Markup, _) => Form::Text(Text::new(at, self.settings, false)),
             (Declared::Unknown | Declared::Json | Declared::Table, _) => Form::FirstLine(Vec::new()),
             (Declared::Lines, _) => Form::Text(Text::new(at, self.settings, true)),

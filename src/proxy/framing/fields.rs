@@ -4,6 +4,7 @@ use super::{Fault, HeadLimits, line};
 
 /// What the fields of one head say about framing and routing.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts of one head")]
 pub struct Fields {
     /// The only Content-Length.
     pub(super) length: Option<u64>,

@@ -51,11 +51,14 @@ pub(super) fn decimal(value: &[u8]) -> Option<u64> {
     Some(value.iter().fold(0, |sum, byte| sum * 10 + u64::from(byte - b'0')))
 }
 
-/// Whether a field value has a control character other than the tab (RFC 9110 section 5.5).
+/// Whether a field value has a control character other than the tab (RFC 9110 section 5.5). Counting, unlike an early
+/// exit, compiles to vector instructions.
 pub(super) fn has_control(value: &[u8]) -> bool {
-    value.iter().fold(false, |bad, &byte| {
-        bad | ((byte < b' ') & (byte != b'\t')) | (byte == 0x7f)
-    })
+    value
+        .iter()
+        .filter(|byte| matches!(byte, 0..=8 | 10..=31 | 127))
+        .count()
+        > 0
 }
 
 /// Whether these bytes are a token (RFC 9110 section 5.6.2), and not empty.
@@ -63,23 +66,21 @@ pub(super) fn is_token(name: &[u8]) -> bool {
     !name.is_empty() && name.iter().all(|byte| is_token_byte(*byte))
 }
 
+#[expect(clippy::indexing_slicing, reason = "the table has a place for every byte")]
 const fn is_token_byte(byte: u8) -> bool {
     TOKEN[byte as usize]
 }
 
-#[expect(
-    clippy::indexing_slicing,
-    reason = "evaluated at compile time; an index out of bounds does not compile"
-)]
+#[expect(clippy::indexing_slicing, reason = "evaluated at compile time")]
 const TOKEN: [bool; 256] = {
     let mut table = [false; 256];
-    let mut byte = 0;
+    let mut byte = 0_u8;
     while byte < 128 {
         let is_mark = matches!(
-            byte as u8,
+            byte,
             b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
         );
-        table[byte] = is_mark || (byte as u8).is_ascii_alphanumeric();
+        table[byte as usize] = is_mark || byte.is_ascii_alphanumeric();
         byte += 1;
     }
     table

@@ -255,4 +255,4 @@ impl<R: Role> Framing<R> {
 }
 
 #[cfg(test)]
-mod tests {}
+mod tests;

@@ -46,10 +46,13 @@ impl Role for Request {
         }
         let body = content(fields, self.http10)?.unwrap_or(Body::None);
         let switches = self.target == Target::Authority || (fields.connection_upgrade && fields.upgrade);
-        match body {
-            Body::None | Body::Counted(0) if switches => Ok(Body::Undecided),
-            _ if self.target == Target::Authority => Err(Fault::BodyForbidden),
-            _ => Ok(body),
+        let is_empty = matches!(body, Body::None | Body::Counted(0));
+        if switches && is_empty {
+            Ok(Body::Undecided)
+        } else if self.target == Target::Authority {
+            Err(Fault::BodyForbidden)
+        } else {
+            Ok(body)
         }
     }
 }

@@ -17,11 +17,19 @@ fn url(address: std::net::SocketAddr) -> String {
     format!("http://{address}")
 }
 
-/// Answers every head with these bytes.
-async fn answer(mut stream: TcpStream, bytes: &'static [u8]) {
-    while read_head(&mut stream).await != "" {
+/// Answers heads with these bytes for as long as they are `good`.
+async fn answer_while(stream: &mut TcpStream, good: impl Fn(&str) -> bool, bytes: &[u8]) {
+    loop {
+        let head = read_head(stream).await;
+        if head.is_empty() || !good(&head) {
+            return;
+        }
         stream.write_all(bytes).await.unwrap();
     }
+}
+
+async fn answer(mut stream: TcpStream, bytes: &'static [u8]) {
+    answer_while(&mut stream, |_| true, bytes).await;
 }
 
 /// What a client gets from a gateway before an origin that answers one request with these bytes and closes.
@@ -51,9 +59,7 @@ async fn one_connection_serves_many_exchanges_and_the_host_stays() {
     let origin = origin(move |_, mut stream| {
         counted.fetch_add(1, Relaxed);
         async move {
-            while read_head(&mut stream).await.contains("host: shop.example\r\n") {
-                stream.write_all(OK).await.unwrap();
-            }
+            answer_while(&mut stream, |head| head.contains("host: shop.example\r\n"), OK).await;
         }
     })
     .await;
@@ -69,10 +75,7 @@ async fn one_connection_serves_many_exchanges_and_the_host_stays() {
 async fn an_idempotent_request_is_sent_again_and_only_once() {
     for (failures, status) in [(1, "200"), (2, "502")] {
         let origin = origin(move |number, mut stream| async move {
-            read_head(&mut stream).await;
-            if number >= failures {
-                stream.write_all(OK).await.unwrap();
-            }
+            answer_while(&mut stream, |_| number >= failures, OK).await;
         })
         .await;
         let limits = Arc::new(Limits::default());
