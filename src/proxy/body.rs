@@ -7,6 +7,7 @@
 //! ```
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -15,28 +16,28 @@ use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Sleep, sleep};
 
-use super::connection::BoxError;
+use super::connection::{BoxError, ConnState};
 use super::driver::{Driver, Flow};
 use super::ending::Ending;
-use super::gateway::Cutter;
+use super::flush::FlushTicket;
 use crate::clock::Clock;
 
 /// How often a stream that waits looks whether a hold began on one of its keys: within the second that is promised.
 const HOLDS_LOOK_MS: u64 = 250;
-/// How long an HTTP/2 stream that is cut is given to send what was granted.
-const CUT_FLUSH_MS: u64 = 20;
 
 /// The inspected body of one response.
 pub struct InspectedBody<B> {
     upstream: Option<Pin<Box<B>>>,
     driver: Driver,
     clock: Clock,
-    cutter: Cutter,
+    connection: Option<Arc<ConnState>>,
     trailers: Option<HeaderMap>,
     /// The upstream failed; what was released before goes first.
     failed: Option<BoxError>,
     timer: Option<Pin<Box<Sleep>>>,
-    cut_at: Option<Pin<Box<Sleep>>>,
+    /// The stream is being cut.
+    cut: bool,
+    flushed: FlushTicket,
     holds_seen: u64,
     /// Reports the exchange when the body is dropped, however it ends.
     ending: Option<Ending>,
@@ -59,17 +60,24 @@ where
     B: Body<Data = Bytes>,
     B::Error: Into<BoxError>,
 {
-    pub(super) fn new(upstream: B, driver: Driver, clock: Clock, cutter: Cutter, ending: Ending) -> Self {
+    pub(super) fn new(
+        upstream: B,
+        driver: Driver,
+        clock: Clock,
+        connection: Option<Arc<ConnState>>,
+        ending: Ending,
+    ) -> Self {
         let holds_seen = ending.holds_changed();
         Self {
             upstream: Some(Box::pin(upstream)),
             driver,
             clock,
-            cutter,
+            connection,
             trailers: None,
             failed: None,
             timer: None,
-            cut_at: None,
+            cut: false,
+            flushed: FlushTicket::default(),
             holds_seen,
             ending: Some(ending),
             finished: false,
@@ -180,24 +188,16 @@ where
         held
     }
 
-    /// Ends the stream so that the client sees it is not whole.
+    /// Ends the stream so that the client sees it is not whole, after everything that was released.
     fn poll_cut(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         self.upstream = None;
-        if self.cutter.cut_when_flushed() {
-            // The connection fails once everything before was written: the last chunk never comes.
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        let flush = self
-            .cut_at
-            .get_or_insert_with(|| Box::pin(sleep(Duration::from_millis(CUT_FLUSH_MS))));
-        match flush.as_mut().poll(cx) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(()) => {
-                self.finished = true;
-                Poll::Ready(Some(Err(Box::new(h2::Error::from(h2::Reason::CANCEL)))))
-            }
-        }
+        self.cut = true;
+        let error = match &self.connection {
+            Some(connection) => ready!(connection.poll_cut(&mut self.flushed, cx)),
+            None => h2::Error::from(h2::Reason::CANCEL).into(),
+        };
+        self.finished = true;
+        Poll::Ready(Some(Err(error)))
     }
 }
 
@@ -251,7 +251,7 @@ where
 impl<B> Drop for InspectedBody<B> {
     fn drop(&mut self) {
         if let Some(ending) = self.ending.take() {
-            ending.report(&self.driver, self.cut_at.is_some());
+            ending.report(&self.driver, self.cut);
         }
     }
 }

@@ -24,7 +24,7 @@ use super::connection::{BoxError, ConnState, Handler};
 use super::driver::{Denial, Driver, Terms};
 use super::ending::Ending;
 use super::forward::ForwardBody;
-use super::gateway::{Cutter, Door, Gateway, Set};
+use super::gateway::{Door, Gateway, Set};
 use super::headers::{self, Hop};
 use super::limits::Limits;
 use super::passed::PassedBody;
@@ -84,7 +84,7 @@ struct Asked {
     style: Style,
     method: Method,
     path: String,
-    cutter: Cutter,
+    connection: Option<Arc<ConnState>>,
 }
 
 impl Exchanges {
@@ -189,7 +189,7 @@ impl Exchanges {
             style,
             method,
             path,
-            cutter: Cutter(connection),
+            connection,
         })
     }
 
@@ -289,7 +289,7 @@ impl Exchanges {
         if let Some(denial) = denied {
             driver.deny(denial);
         }
-        let mut body = InspectedBody::new(body, driver, self.gateway.clock, asked.cutter.clone(), ending);
+        let mut body = InspectedBody::new(body, driver, self.gateway.clock, asked.connection.clone(), ending);
         let watching = mode == Mode::Watch;
         let start = poll_fn(|cx| body.poll_start(cx, watching)).await;
         match start {
@@ -413,7 +413,7 @@ impl Asked {
     }
 
     fn peer(&self) -> IpAddr {
-        self.cutter.0.as_ref().map_or_else(
+        self.connection.as_ref().map_or_else(
             || IpAddr::from(Ipv4Addr::UNSPECIFIED),
             |connection| connection.peer.ip(),
         )

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use arc_swap::{ArcSwap, Guard};
 use ipnet::IpNet;
 
-use super::connection::ConnState;
 use super::driver::HeldTotal;
 use super::route::Route;
 use crate::audit::Audit;
@@ -150,21 +149,4 @@ pub struct Door {
     pub trusted: Vec<IpNet>,
     /// Whether clients come over TLS.
     pub tls: bool,
-}
-
-/// Cuts one exchange so that the client sees a truncation.
-#[derive(Clone)]
-pub(super) struct Cutter(pub(super) Option<Arc<ConnState>>);
-
-impl Cutter {
-    /// On HTTP/1: the connection ends once everything before was written. False on HTTP/2, where the stream is reset.
-    pub(super) fn cut_when_flushed(&self) -> bool {
-        match &self.0 {
-            Some(connection) if !connection.is_http2 => {
-                connection.cut();
-                true
-            }
-            _ => false,
-        }
-    }
 }

@@ -207,11 +207,7 @@ async fn a_gateway_that_does_not_reserve_is_found_out() {
     let gateway = gateway(&origin, "monitor").await;
     for (session, exports) in crowds(65_536, 100) {
         let given = crowd(&gateway, &session, exports).await;
-        assert_eq!(
-            kept(&given),
-            Err(Broken::TooMany(99 * 16 + 100)),
-            "{session}"
-        );
+        assert_eq!(kept(&given), Err(Broken::TooMany(99 * 16 + 100)), "{session}");
     }
 }
 
@@ -260,8 +256,14 @@ fn greedy_cases() -> Vec<(Coding, usize, usize)> {
 }
 
 fn assert_greedy(given: &Given, name: &str) {
-    let people = given.people().unwrap_or_else(|broken| panic!("{name}: {broken:?}")).len();
-    assert!(people <= PEOPLE_MAX && !given.is_whole || given.status == 403, "{name}: {people}");
+    let people = given
+        .people()
+        .unwrap_or_else(|broken| panic!("{name}: {broken:?}"))
+        .len();
+    assert!(
+        people <= PEOPLE_MAX && !given.is_whole || given.status == 403,
+        "{name}: {people}"
+    );
     let body = if given.status == 200 { given.body.len() } else { 0 };
     if given.export.coding == Coding::Identity {
         let next = given.export.starts()[PEOPLE_MAX];
@@ -297,7 +299,11 @@ async fn people_who_were_shown_before_cost_nothing() {
     let asked = [all.clone(), all.clone(), again, all].map(|export| (export, true));
     for (export, is_given) in asked.into_iter().chain([(new, false)]) {
         let reply = get(gateway.address, &format!("/{}", export.path()), "Cookie: sid=again\r\n").await;
-        let expected = if is_given { (200, export.plain()) } else { (403, reply.body.clone()) };
+        let expected = if is_given {
+            (200, export.plain())
+        } else {
+            (403, reply.body.clone())
+        };
         assert!((reply.status, reply.body) == expected && reply.is_whole, "{export:?}");
     }
 }
