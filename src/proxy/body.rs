@@ -19,6 +19,7 @@ use super::connection::BoxError;
 use super::driver::{Driver, Flow};
 use super::ending::Ending;
 use super::gateway::Cutter;
+use super::upstream::{UpstreamError, UpstreamErrorKind};
 use crate::clock::Clock;
 
 /// How often a stream that waits looks whether a hold began on one of its keys: within the second that is promised.
@@ -41,6 +42,8 @@ pub struct InspectedBody<B> {
     /// Reports the exchange when the body is dropped, however it ends.
     ending: Option<Ending>,
     finished: bool,
+    /// The client sees a truncated body.
+    cut: bool,
 }
 
 /// What is known before the head may go.
@@ -52,6 +55,14 @@ pub(super) enum Start {
     Refused,
     /// The upstream failed before anything was released.
     Failed,
+}
+
+impl<B> InspectedBody<B> {
+    /// How the upstream failed while its body was on the way, if it did.
+    pub(super) fn failure(&self) -> Option<UpstreamErrorKind> {
+        let error = self.failed.as_ref()?.downcast_ref::<UpstreamError>();
+        Some(error.map_or(UpstreamErrorKind::Reset, |error| error.kind))
+    }
 }
 
 impl<B> InspectedBody<B>
@@ -73,6 +84,7 @@ where
             holds_seen,
             ending: Some(ending),
             finished: false,
+            cut: false,
         }
     }
 
@@ -107,10 +119,6 @@ where
 
     pub(super) fn driver_mut(&mut self) -> &mut Driver {
         &mut self.driver
-    }
-
-    pub(super) fn take_failure(&mut self) -> Option<BoxError> {
-        self.failed.take()
     }
 
     /// Feeds the driver with one frame of the upstream, or its end.
@@ -186,6 +194,7 @@ where
     /// Ends the stream so that the client sees it is not whole.
     fn poll_cut(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         self.upstream = None;
+        self.cut = true;
         if self.cutter.cut_when_flushed() {
             // The connection fails once everything before was written: the last chunk never comes.
             cx.waker().wake_by_ref();
@@ -259,7 +268,7 @@ where
 impl<B> Drop for InspectedBody<B> {
     fn drop(&mut self) {
         if let Some(ending) = self.ending.take() {
-            ending.report(&self.driver, self.cut_at.is_some());
+            ending.report(&self.driver, self.cut, self.failure());
         }
     }
 }

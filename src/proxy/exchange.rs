@@ -30,7 +30,7 @@ use super::limits::Limits;
 use super::respond::{Refusal, Style, respond};
 use super::route::{self, Route};
 use super::tunnel::tunnel;
-use super::upstream::{ResponseBody, UpstreamError, UpstreamErrorKind};
+use super::upstream::{ResponseBody, UpstreamErrorKind};
 use crate::engine::decode::Coding;
 use crate::engine::head;
 use crate::engine::inspect::{Inspector, Mode};
@@ -285,11 +285,9 @@ impl Exchanges {
         match start {
             Start::Refused => return Err((self.refusal(&asked, &mut body), asked.style)),
             Start::Failed => {
-                let error = body
-                    .take_failure()
-                    .and_then(|error| error.downcast::<UpstreamError>().ok());
-                let kind = error.map_or(UpstreamErrorKind::Reset, |error| error.kind);
-                return Err(asked.upstream_failed(kind));
+                // The body reports it when it is dropped.
+                let kind = body.failure().unwrap_or(UpstreamErrorKind::Reset);
+                return Err((Refusal::Upstream(kind), asked.style));
             }
             Start::Ready => {}
         }

@@ -5,7 +5,7 @@ mod load;
 mod state;
 mod tasks;
 
-pub use load::{LoadError, Loaded, Origin, load};
+pub use load::{LoadError, Loaded, Origin, load, look};
 pub use state::{BYPASS_FILE, BypassFile, StateError, Suspension, read_bypass, secret, state_dir, write_bypass};
 
 use std::net::SocketAddr;
@@ -111,7 +111,7 @@ pub async fn start(origin: Origin, metrics: events::Handle) -> Result<Running, S
         ));
         tasks.spawn(listener.serve(exchanges, stop.clone()));
     }
-    let reloader = tasks::Reloader::new(origin, Arc::clone(&gateway), acceptors, metrics);
+    let reloader = tasks::Reloader::new(origin, Arc::clone(&gateway), acceptors, loaded.directories, metrics);
     let bind = |error| StartError::Bind(format!("{} (admin)", loaded.admin), error);
     let admin_socket = TcpListener::bind(loaded.admin).await.map_err(bind)?;
     let admin_address = admin_socket.local_addr().map_err(bind)?;
