@@ -20,6 +20,7 @@ use super::connection::{BoxError, ConnState};
 use super::driver::{Driver, Flow};
 use super::ending::Ending;
 use super::flush::FlushTicket;
+use super::upstream::{UpstreamError, UpstreamErrorKind};
 use crate::clock::Clock;
 
 /// How often a stream that waits looks whether a hold began on one of its keys: within the second that is promised.
@@ -35,7 +36,7 @@ pub struct InspectedBody<B> {
     /// The upstream failed; what was released before goes first.
     failed: Option<BoxError>,
     timer: Option<Pin<Box<Sleep>>>,
-    /// The stream is being cut.
+    /// The client sees a truncated body.
     cut: bool,
     flushed: FlushTicket,
     holds_seen: u64,
@@ -53,6 +54,14 @@ pub(super) enum Start {
     Refused,
     /// The upstream failed before anything was released.
     Failed,
+}
+
+impl<B> InspectedBody<B> {
+    /// How the upstream failed while its body was on the way, if it did.
+    pub(super) fn failure(&self) -> Option<UpstreamErrorKind> {
+        let error = self.failed.as_ref()?.downcast_ref::<UpstreamError>();
+        Some(error.map_or(UpstreamErrorKind::Reset, |error| error.kind))
+    }
 }
 
 impl<B> InspectedBody<B>
@@ -112,10 +121,6 @@ where
 
     pub(super) fn driver_mut(&mut self) -> &mut Driver {
         &mut self.driver
-    }
-
-    pub(super) fn take_failure(&mut self) -> Option<BoxError> {
-        self.failed.take()
     }
 
     /// Feeds the driver with one frame of the upstream, or its end.
@@ -251,7 +256,7 @@ where
 impl<B> Drop for InspectedBody<B> {
     fn drop(&mut self) {
         if let Some(ending) = self.ending.take() {
-            ending.report(&self.driver, self.cut);
+            ending.report(&self.driver, self.cut, self.failure());
         }
     }
 }

@@ -6,8 +6,9 @@ use ipnet::IpNet;
 use smallvec::SmallVec;
 
 use super::driver::{Denial, Driver, Outcome};
-use super::fail::Reason;
+use super::fail::{Fail, Reason};
 use super::gateway::{Gateway, Set};
+use super::upstream::UpstreamErrorKind;
 use crate::audit::Sighting;
 use crate::engine::detect::ClassId;
 use crate::engine::ledger::{Account, BudgetId, Dimension, KeyId, KeyUse};
@@ -70,13 +71,22 @@ impl Ending {
         self.gateway.ledger.held(keys, now).is_some()
     }
 
-    /// Tells everything. `cut`: the client saw a truncated body.
-    pub(super) fn report(self, driver: &Driver, cut: bool) {
+    /// Tells everything. `cut`: the client saw a truncated body. `failure`: how the upstream failed within its body.
+    pub(super) fn report(self, driver: &Driver, cut: bool, failure: Option<UpstreamErrorKind>) {
         let now = self.gateway.clock.now();
         let route = self.set.routes.get(self.route).map_or("", |route| route.name.as_str());
         let outcome = driver.outcome();
         self.report_body(route, driver);
-        let verdict = self.verdict(outcome);
+        if let Some(kind) = failure {
+            report(&Event::UpstreamFailed {
+                route,
+                kind: kind.name(),
+            });
+        }
+        let verdict = match (outcome.denial, failure) {
+            (None, Some(_)) => "upstream_failed",
+            (Some(_), _) | (None, None) => self.verdict(outcome),
+        };
         report(&Event::ExchangeEnded { route, verdict });
         let classes = self.classes(driver);
         for (budget, key, people) in &outcome.told {
@@ -143,6 +153,10 @@ impl Ending {
             });
             if *reason == Reason::LedgerFull {
                 report(&Event::LedgerFull);
+            }
+            let meant = self.set.routes.get(self.route);
+            if meant.is_some_and(|route| route.fail_on.of(*reason, route.fail) == Fail::Closed) {
+                report(&Event::WouldFail { reason: reason.name() });
             }
         }
         if let Some(Denial::Fail(reason)) = outcome.denial {

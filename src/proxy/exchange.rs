@@ -31,7 +31,7 @@ use super::passed::PassedBody;
 use super::respond::{Refusal, Style, respond};
 use super::route::{self, Route};
 use super::tunnel::tunnel;
-use super::upstream::{ResponseBody, UpstreamError, UpstreamErrorKind};
+use super::upstream::{ResponseBody, UpstreamErrorKind};
 use crate::engine::decode::Coding;
 use crate::engine::head;
 use crate::engine::inspect::{Inspector, Mode};
@@ -300,11 +300,9 @@ impl Exchanges {
             }
             Start::Refused => return Err((Self::refusal(&asked, &body), asked.style)),
             Start::Failed => {
-                let error = body
-                    .take_failure()
-                    .and_then(|error| error.downcast::<UpstreamError>().ok());
-                let kind = error.map_or(UpstreamErrorKind::Reset, |error| error.kind);
-                return Err(asked.upstream_failed(kind));
+                // The body reports it when it is dropped.
+                let kind = body.failure().unwrap_or(UpstreamErrorKind::Reset);
+                return Err((Refusal::Upstream(kind), asked.style));
             }
             Start::Ready => {}
         }

@@ -19,6 +19,9 @@ use crate::engine::time::Now;
 use crate::events::Names;
 use crate::identity::Identity;
 
+/// What refuses without being a budget: a fail mode, and a hold set by a person.
+const OWN_CAUSES: [&str; 2] = ["fail_mode", "manual"];
+
 /// One configuration, compiled; replaced whole on reload.
 pub struct Set {
     /// Its number, from 1.
@@ -42,9 +45,10 @@ pub struct Set {
 impl Set {
     /// The names that may become labels of metrics.
     pub fn names(&self) -> Names {
+        let budgets = self.policy.budgets().iter().map(|budget| budget.name.clone());
         Names {
             routes: self.routes.iter().map(|route| route.name.clone()).collect(),
-            budgets: self.policy.budgets().iter().map(|budget| budget.name.clone()).collect(),
+            budgets: budgets.chain(OWN_CAUSES.map(str::to_owned)).collect(),
             classes: self.rules.classes().map(|(_, name, _)| name.to_owned()).collect(),
         }
     }
