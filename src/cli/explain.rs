@@ -127,7 +127,7 @@ fn tell_plan(policy: &Policy, plan: &Plan, out: &mut dyn Write) -> Result<(), Fa
     }
     writeln!(
         out,
-        "\nThe first budget in this order that a new person would exceed decides; `tells` never changes a byte."
+        "\nThe first budget that a new person would exceed decides, those per exchange last; `tells` never changes a byte."
     )?;
     Ok(())
 }

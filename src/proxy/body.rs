@@ -256,7 +256,8 @@ where
 impl<B> Drop for InspectedBody<B> {
     fn drop(&mut self) {
         if let Some(ending) = self.ending.take() {
-            ending.report(&self.driver, self.cut, self.failure());
+            let failure = self.failure();
+            ending.report(&mut self.driver, self.cut, failure);
         }
     }
 }

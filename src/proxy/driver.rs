@@ -75,6 +75,16 @@ pub(super) enum Flow {
     Done,
 }
 
+/// What the head of a response came to.
+#[derive(Debug, Default)]
+pub(super) struct HeadCount {
+    pub(super) denial: Option<Denial>,
+    pub(super) told: Vec<Told>,
+    pub(super) new_people: u64,
+    /// A field was dropped.
+    pub(super) masked: bool,
+}
+
 /// What an exchange leaves for reports.
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
@@ -110,7 +120,7 @@ pub(super) struct Driver {
 }
 
 impl Driver {
-    pub(super) fn new(inspector: Inspector, account: Account, terms: Terms) -> Self {
+    pub(super) fn new(inspector: Inspector, account: Account, terms: Terms, head: HeadCount) -> Self {
         Self {
             inspector,
             asks_before: account.asks_granted(),
@@ -121,8 +131,13 @@ impl Driver {
             waiting_since: None,
             released: VecDeque::new(),
             asks_left: None,
-            outcome: Outcome::default(),
-            flow: Flow::Input,
+            flow: if head.denial.is_some() { Flow::Cut } else { Flow::Input },
+            outcome: Outcome {
+                denial: head.denial,
+                told: head.told,
+                new_people: head.new_people,
+                ..Outcome::default()
+            },
         }
     }
 
@@ -336,8 +351,15 @@ impl Driver {
         }
     }
 
+    /// The route's bodies are not looked into: all of it passes, counted.
+    pub(super) fn pass_unread(&mut self) {
+        self.outcome.passed.push((Reason::Route, false));
+        // It has nothing to release yet.
+        drop(self.inspector.pass_blind());
+    }
+
     /// Refuses the exchange: nothing more leaves.
-    pub(super) fn deny(&mut self, denial: Denial) {
+    fn deny(&mut self, denial: Denial) {
         self.outcome.denial.get_or_insert(denial);
         self.flow = Flow::Cut;
     }

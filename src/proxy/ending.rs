@@ -72,9 +72,10 @@ impl Ending {
     }
 
     /// Tells everything. `cut`: the client saw a truncated body. `failure`: how the upstream failed within its body.
-    pub(super) fn report(self, driver: &Driver, cut: bool, failure: Option<UpstreamErrorKind>) {
+    pub(super) fn report(self, driver: &mut Driver, cut: bool, failure: Option<UpstreamErrorKind>) {
         let now = self.gateway.clock.now();
         let route = self.set.routes.get(self.route).map_or("", |route| route.name.as_str());
+        let met = self.met(driver, now);
         let outcome = driver.outcome();
         self.report_body(route, driver);
         if let Some(kind) = failure {
@@ -89,11 +90,8 @@ impl Ending {
         };
         report(&Event::ExchangeEnded { route, verdict });
         let classes = self.classes(driver);
-        for (budget, key, people) in &outcome.told {
-            self.sighted(*budget, *key, *people, None, route, &classes, now);
-        }
-        for (budget, key, people) in &outcome.masked {
-            self.sighted(*budget, *key, *people, Some("redact"), route, &classes, now);
+        for (budget, key, people, done) in met {
+            self.sighted(budget, key, people, done, route, &classes, now);
         }
         match outcome.denial {
             Some(Denial::Budget {
@@ -109,6 +107,7 @@ impl Ending {
                     .map_or(Action::Block, |budget| budget.action);
                 self.sighted(budget, key, people, Some(action.name()), route, &classes, now);
                 if action == Action::Reauth && cut {
+                    let key = self.actor_key(key, budget);
                     self.gateway
                         .ledger
                         .hold(key, dimension, REAUTH_MARK_SECONDS, Some(budget), now);
@@ -121,6 +120,25 @@ impl Ending {
             }
             Some(Denial::Fail(_) | Denial::Held) | None => {}
         }
+    }
+
+    /// The budgets that told or masked, with the people who count under each by now.
+    fn met(&self, driver: &mut Driver, now: Now) -> Vec<(BudgetId, KeyId, u32, Option<&'static str>)> {
+        let outcome = driver.outcome();
+        let told = outcome
+            .told
+            .iter()
+            .map(|(budget, key, people)| (*budget, *key, *people, None));
+        let masked = outcome
+            .masked
+            .iter()
+            .map(|(budget, key, people)| (*budget, *key, *people, Some("redact")));
+        let mut met: Vec<_> = told.chain(masked).collect();
+        for (budget, key, people, _) in &mut met {
+            let window = self.set.policy.get(*budget).map_or(0, |budget| budget.window);
+            *people = driver.account().people_under(*key, window, now).max(*people);
+        }
+        met
     }
 
     fn report_body(&self, route: &str, driver: &Driver) {

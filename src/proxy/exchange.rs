@@ -21,13 +21,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::body::{InspectedBody, Start};
 use super::connection::{BoxError, ConnState, Handler};
-use super::driver::{Denial, Driver, Terms};
+use super::driver::{Denial, Driver, HeadCount, Terms};
 use super::ending::Ending;
+use super::fail::{Fail, Reason};
 use super::forward::ForwardBody;
 use super::gateway::{Door, Gateway, Set};
 use super::headers::{self, Hop};
 use super::limits::Limits;
-use super::passed::PassedBody;
 use super::respond::{Refusal, Style, respond};
 use super::route::{self, Route};
 use super::tunnel::tunnel;
@@ -71,8 +71,6 @@ pub enum Answer {
     Own(Full<Bytes>),
     /// The upstream's, inspected.
     Inspected(Box<InspectedBody<UpstreamBody>>),
-    /// The upstream's, not looked into.
-    Passed(PassedBody<UpstreamBody>),
 }
 
 /// What is known of an exchange before it goes upstream.
@@ -85,6 +83,8 @@ struct Asked {
     method: Method,
     path: String,
     connection: Option<Arc<ConnState>>,
+    /// Nothing is enforced here for now, holds included.
+    bypassed: bool,
 }
 
 impl Exchanges {
@@ -177,7 +177,8 @@ impl Exchanges {
             },
             now,
         );
-        if self.gateway.bypass().covers(&name, now) {
+        let bypassed = self.gateway.bypass().covers(&name, now);
+        if bypassed {
             suspend(&mut plan);
         }
         let (method, path) = (head.method.clone(), head.uri.path().to_owned());
@@ -190,11 +191,15 @@ impl Exchanges {
             method,
             path,
             connection,
+            bypassed,
         })
     }
 
     /// Holds are checked before the request goes upstream.
     fn refuse_held(&self, asked: &Asked, account: &Account, now: Now) -> Result<(), (Refusal, Style)> {
+        if asked.bypassed {
+            return Ok(());
+        }
         let Some((key, cause, _)) = self.gateway.ledger.held(account.keys(), now) else {
             return Ok(());
         };
@@ -260,14 +265,7 @@ impl Exchanges {
             set.identity.births_in_head(&head.headers);
         }
         headers::forward_response(&mut head.headers, false);
-        if !asked.route().inspect {
-            return Ok(Response::from_parts(
-                head,
-                Answer::Passed(PassedBody::new(body, set, asked.route)),
-            ));
-        }
-        let mut masked_head = false;
-        let denied = self.count_head(&asked, &mut account, &mut head.headers, &mut masked_head, now);
+        let counted = self.count_head(&asked, &mut account, &mut head.headers, now);
         let coding = coding(&head.headers);
         let inspector = Inspector::new(
             mode,
@@ -285,9 +283,10 @@ impl Exchanges {
             &asked.actor,
             &account,
         );
-        let mut driver = Driver::new(inspector, account, terms);
-        if let Some(denial) = denied {
-            driver.deny(denial);
+        let masked_head = counted.masked;
+        let mut driver = Driver::new(inspector, account, terms, counted);
+        if !asked.route().inspect {
+            driver.pass_unread();
         }
         let mut body = InspectedBody::new(body, driver, self.gateway.clock, asked.connection.clone(), ending);
         let watching = mode == Mode::Watch;
@@ -314,14 +313,8 @@ impl Exchanges {
     }
 
     /// Counts the people in the head; a field with someone over a limit is dropped where masking applies.
-    fn count_head(
-        &self,
-        asked: &Asked,
-        account: &mut Account,
-        fields: &mut HeaderMap,
-        masked: &mut bool,
-        now: Now,
-    ) -> Option<Denial> {
+    fn count_head(&self, asked: &Asked, account: &mut Account, fields: &mut HeaderMap, now: Now) -> HeadCount {
+        let mut counted = HeadCount::default();
         let names: Vec<HeaderName> = fields.iter().map(|(name, _)| name.clone()).collect();
         let values = fields.iter().map(|(name, value)| {
             if IMPERSONAL.contains(name) {
@@ -330,11 +323,13 @@ impl Exchanges {
                 value.as_bytes()
             }
         });
-        let people = head::people(values, &asked.set.rules, &self.gateway.secret);
-        for (number, subjects) in people {
+        for (number, subjects) in head::people(values, &asked.set.rules, &self.gateway.secret) {
             let answer = account.reserve(&[subjects], now);
+            counted.told.extend(answer.told);
+            counted.new_people += u64::from(answer.new_subjects);
             let denial = match answer.next {
-                Next::Done | Next::Full => continue,
+                Next::Done => continue,
+                Next::Full => Denial::Fail(Reason::LedgerFull),
                 Next::Denied {
                     budget,
                     key,
@@ -351,15 +346,19 @@ impl Exchanges {
                     Denial::Throttled { budget, retry_after_s }
                 }
             };
-            if !asked.may_mask() {
-                return Some(denial);
-            }
-            if let Some(name) = names.get(number) {
-                fields.remove(name);
-                *masked = true;
+            match (denial, asked.may_mask(), names.get(number)) {
+                (Denial::Fail(reason), ..) if asked.fail_mode(reason, account) == Fail::Open => {}
+                (_, true, Some(name)) => {
+                    fields.remove(name);
+                    counted.masked = true;
+                }
+                _ => {
+                    counted.denial = Some(denial);
+                    break;
+                }
             }
         }
-        None
+        counted
     }
 
     fn terms(&self, asked: &Asked) -> Terms {
@@ -430,6 +429,16 @@ impl Asked {
         (Refusal::Upstream(kind), self.style)
     }
 
+    /// Fail modes act as open where nothing is enforced.
+    fn fail_mode(&self, reason: Reason, account: &Account) -> Fail {
+        let route = self.route();
+        if account.is_enforcing() {
+            route.fail_on.of(reason, route.fail)
+        } else {
+            Fail::Open
+        }
+    }
+
     /// A refusal on the way back would make the client do it twice.
     fn is_unsafe(&self) -> bool {
         let reads = self.route().reads.iter();
@@ -459,7 +468,6 @@ impl Body for Answer {
         match self.get_mut() {
             Self::Own(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
             Self::Inspected(body) => Pin::new(body.as_mut()).poll_frame(cx),
-            Self::Passed(body) => Pin::new(body).poll_frame(cx),
         }
     }
 
@@ -467,7 +475,6 @@ impl Body for Answer {
         match self {
             Self::Own(body) => body.is_end_stream(),
             Self::Inspected(body) => body.is_end_stream(),
-            Self::Passed(body) => body.is_end_stream(),
         }
     }
 
@@ -475,7 +482,6 @@ impl Body for Answer {
         match self {
             Self::Own(body) => body.size_hint(),
             Self::Inspected(body) => body.size_hint(),
-            Self::Passed(body) => body.size_hint(),
         }
     }
 }
@@ -533,11 +539,19 @@ fn declared(headers: &HeaderMap) -> Declared {
         .map_or(Declared::Unknown, |value| Declared::from_content_type(value.as_bytes()))
 }
 
+/// What names the bytes of a body that is no longer the same.
+fn drop_validators(head: &mut response::Parts) {
+    for name in ["etag", "digest", "content-digest", "repr-digest", "content-md5"] {
+        head.headers.remove(name);
+    }
+}
+
 /// Leaves of a head what is true of an empty body.
 fn drop_content(head: &mut response::Parts) {
     for name in [CONTENT_TYPE, CONTENT_ENCODING, CONTENT_LENGTH] {
         head.headers.remove(name);
     }
+    drop_validators(head);
     head.headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
 }
 
@@ -549,9 +563,7 @@ fn mark_altered(head: &mut response::Parts, mode: Mode, coding: Option<Coding>, 
         head.headers.remove(CONTENT_LENGTH);
     }
     if may_be_masked {
-        for name in ["etag", "digest", "content-digest", "repr-digest", "content-md5"] {
-            head.headers.remove(name);
-        }
+        drop_validators(head);
         head.headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
 }

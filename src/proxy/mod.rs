@@ -18,7 +18,6 @@ mod flush;
 mod forward;
 mod gateway;
 mod listen;
-mod passed;
 mod route;
 mod wire;
 
@@ -37,7 +36,6 @@ pub use forward::ForwardBody;
 pub use gateway::{Bypass, Door, Gateway, Set};
 pub use limits::Limits;
 pub use listen::Listener;
-pub use passed::PassedBody;
 pub use route::{Pattern, ReadPattern, Route, find};
 pub use upstream::EndpointUrl;
 

@@ -34,6 +34,12 @@ impl Pattern {
             return Err("a route has a path: example.com/");
         };
         let (host, path) = rest.split_at(slash);
+        if rest.contains("://") {
+            return Err("a route begins with a host, not with a scheme");
+        }
+        if host != "*" && host.contains(['*', ':', '@']) {
+            return Err("the host is a whole name without a port, or `*`");
+        }
         if !is_plain(path) {
             return Err("a path without `//`, `.`, `..` and escapes of them");
         }
