@@ -91,6 +91,10 @@ fn answer(seen: &Seen) -> Answer {
     let answer = match seen.uri.path() {
         "/profile" => Answer::new("application/json", body(Format::Json, 7..8)).header(header::ETAG, "\"p7\""),
         "/orders" => Answer::new("application/x-ndjson", body(Format::Ndjson, 7..8)),
+        // hyper does not withhold the body of an answer to HEAD over HTTP/2.
+        "/large" if seen.method == Method::HEAD => {
+            Answer::new("application/octet-stream", "").header(header::CONTENT_LENGTH, "400000")
+        }
         "/large" => Answer::new("application/octet-stream", large()),
         "/coded/gzip" => coded(Coding::Gzip),
         "/coded/deflate" => coded(Coding::DeflateZlib),
