@@ -594,6 +594,8 @@ impl Inspector {
     fn release_blind(&mut self) -> Step {
         let mut pieces = Vec::new();
         self.keep(&mut pieces, self.pushed);
+        // Whoever was granted and waited for a checkpoint leaves with the rest.
+        self.asks_left += self.leaving.drain(..).count() as u64;
         if pieces.is_empty() {
             self.idle()
         } else {
