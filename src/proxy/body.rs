@@ -13,6 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
+use tokio::sync::oneshot;
 use tokio::time::{Sleep, sleep};
 
 use super::connection::BoxError;
@@ -23,8 +24,9 @@ use crate::clock::Clock;
 
 /// How often a stream that waits looks whether a hold began on one of its keys: within the second that is promised.
 const HOLDS_LOOK_MS: u64 = 250;
-/// How long an HTTP/2 stream that is cut is given to send what was granted.
-const CUT_FLUSH_MS: u64 = 20;
+/// How long an HTTP/2 stream that is cut is given to send what was granted: a reset drops what is still queued, and a
+/// client that reads nothing is not waited for.
+const CUT_FLUSH_MS_MAX: u64 = 500;
 
 /// The inspected body of one response.
 pub struct InspectedBody<B> {
@@ -37,6 +39,11 @@ pub struct InspectedBody<B> {
     failed: Option<BoxError>,
     timer: Option<Pin<Box<Sleep>>>,
     cut_at: Option<Pin<Box<Sleep>>>,
+    /// Whether the stream may be cut and is one of several on its connection.
+    is_tracked: bool,
+    /// Resolves when the last bytes that were given to HTTP/2 have left its queue.
+    last_sent: Option<oneshot::Receiver<()>>,
+    was_cut: bool,
     holds_seen: u64,
     /// Reports the exchange when the body is dropped, however it ends.
     ending: Option<Ending>,
@@ -59,8 +66,16 @@ where
     B: Body<Data = Bytes>,
     B::Error: Into<BoxError>,
 {
-    pub(super) fn new(upstream: B, driver: Driver, clock: Clock, cutter: Cutter, ending: Ending) -> Self {
-        let holds_seen = ending.holds_changed();
+    /// `holds_seen`: the number of [`Ending::holds_changed`] before the exchange's own keys were looked at.
+    pub(super) fn new(
+        upstream: B,
+        mut driver: Driver,
+        clock: Clock,
+        cutter: Cutter,
+        ending: Ending,
+        holds_seen: u64,
+    ) -> Self {
+        let is_tracked = cutter.is_http2() && driver.account().is_enforcing();
         Self {
             upstream: Some(Box::pin(upstream)),
             driver,
@@ -70,6 +85,9 @@ where
             failed: None,
             timer: None,
             cut_at: None,
+            is_tracked,
+            last_sent: None,
+            was_cut: false,
             holds_seen,
             ending: Some(ending),
             finished: false,
@@ -82,6 +100,10 @@ where
             return Poll::Ready(Start::Ready);
         }
         loop {
+            // A bracket or a header line before the first refused person is no reason to begin an answer.
+            if self.driver.flow() == Flow::Cut && self.driver.shows_nobody() {
+                return Poll::Ready(Start::Refused);
+            }
             if self.driver.has_output() {
                 return Poll::Ready(Start::Ready);
             }
@@ -94,7 +116,7 @@ where
                     Poll::Pending => return Poll::Pending,
                 },
                 Flow::Wait(until) => match self.poll_wait(cx, until) {
-                    Poll::Ready(()) => self.driver.resume(self.clock.now()),
+                    Poll::Ready(()) => {}
                     Poll::Pending => return Poll::Pending,
                 },
             }
@@ -141,15 +163,25 @@ where
         Poll::Ready(())
     }
 
+    /// Waits until the millisecond `until`, then resumes; or until a hold begins.
     fn poll_wait(&mut self, cx: &mut Context<'_>, until: u64) -> Poll<()> {
-        let wait = Duration::from_millis(until.saturating_sub(self.clock.now().millis()));
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(wait)));
-        match timer.as_mut().poll(cx) {
-            Poll::Ready(()) => {
+        loop {
+            let now = self.clock.now();
+            let left = until.saturating_sub(now.millis());
+            if left == 0 {
                 self.timer = None;
-                Poll::Ready(())
+                self.driver.resume(now);
+                return Poll::Ready(());
             }
-            Poll::Pending => Poll::Pending,
+            let look = Duration::from_millis(left.min(HOLDS_LOOK_MS));
+            let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(look)));
+            if timer.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            self.timer = None;
+            if self.hold_began() {
+                return Poll::Ready(());
+            }
         }
     }
 
@@ -186,21 +218,37 @@ where
     /// Ends the stream so that the client sees it is not whole.
     fn poll_cut(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         self.upstream = None;
+        if !self.was_cut {
+            self.was_cut = true;
+            if let Some(ending) = &self.ending {
+                ending.cut(&self.driver);
+            }
+        }
         if self.cutter.cut_when_flushed() {
             // The connection fails once everything before was written: the last chunk never comes.
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        let flush = self
-            .cut_at
-            .get_or_insert_with(|| Box::pin(sleep(Duration::from_millis(CUT_FLUSH_MS))));
-        match flush.as_mut().poll(cx) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(()) => {
-                self.finished = true;
-                Poll::Ready(Some(Err(Box::new(h2::Error::from(h2::Reason::CANCEL)))))
+        if let Some(sent) = &mut self.last_sent {
+            let late = self
+                .cut_at
+                .get_or_insert_with(|| Box::pin(sleep(Duration::from_millis(CUT_FLUSH_MS_MAX))));
+            if Pin::new(sent).poll(cx).is_pending() && late.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
             }
         }
+        self.finished = true;
+        Poll::Ready(Some(Err(Box::new(h2::Error::from(h2::Reason::CANCEL)))))
+    }
+
+    /// `bytes`, whose drop tells that the queue before them is sent, if they are the last for now.
+    fn tracked(&mut self, bytes: Bytes) -> Bytes {
+        if !self.is_tracked || self.driver.has_output() {
+            return bytes;
+        }
+        let (sent, last_sent) = oneshot::channel();
+        self.last_sent = Some(last_sent);
+        Bytes::from_owner(Tracked { bytes, _sent: sent })
     }
 }
 
@@ -221,7 +269,7 @@ where
         loop {
             let now = this.clock.now();
             if let Some(bytes) = this.driver.output(now) {
-                return Poll::Ready(Some(Ok(Frame::data(bytes))));
+                return Poll::Ready(Some(Ok(Frame::data(this.tracked(bytes)))));
             }
             match this.driver.flow() {
                 Flow::Cut => return this.poll_cut(cx),
@@ -231,7 +279,7 @@ where
                     return Poll::Ready(trailers);
                 }
                 Flow::Wait(until) => match this.poll_wait(cx, until) {
-                    Poll::Ready(()) => this.driver.resume(this.clock.now()),
+                    Poll::Ready(()) => {}
                     Poll::Pending => return Poll::Pending,
                 },
                 Flow::Input => {
@@ -259,7 +307,19 @@ where
 impl<B> Drop for InspectedBody<B> {
     fn drop(&mut self) {
         if let Some(ending) = self.ending.take() {
-            ending.report(&self.driver, self.cut_at.is_some());
+            ending.report(&self.driver);
         }
+    }
+}
+
+/// Bytes whose drop is noticed.
+struct Tracked {
+    bytes: Bytes,
+    _sent: oneshot::Sender<()>,
+}
+
+impl AsRef<[u8]> for Tracked {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
     }
 }

@@ -70,8 +70,25 @@ impl Ending {
         self.gateway.ledger.held(keys, now).is_some()
     }
 
-    /// Tells everything. `cut`: the client saw a truncated body.
-    pub(super) fn report(self, driver: &Driver, cut: bool) {
+    /// The client sees a truncated body from here on: who must log in again is asked to on the next request.
+    pub(super) fn cut(&self, driver: &Driver) {
+        let Some(Denial::Budget {
+            budget, key, dimension, ..
+        }) = driver.outcome().denial
+        else {
+            return;
+        };
+        let meant = self.set.policy.get(budget);
+        if meant.is_some_and(|meant| meant.action == Action::Reauth) {
+            let now = self.gateway.clock.now();
+            self.gateway
+                .ledger
+                .hold(key, dimension, REAUTH_MARK_SECONDS, Some(budget), now);
+        }
+    }
+
+    /// Tells everything.
+    pub(super) fn report(self, driver: &Driver) {
         let now = self.gateway.clock.now();
         let route = self.set.routes.get(self.route).map_or("", |route| route.name.as_str());
         let outcome = driver.outcome();
@@ -87,10 +104,7 @@ impl Ending {
         }
         match outcome.denial {
             Some(Denial::Budget {
-                budget,
-                key,
-                dimension,
-                people,
+                budget, key, people, ..
             }) => {
                 let action = self
                     .set
@@ -98,11 +112,6 @@ impl Ending {
                     .get(budget)
                     .map_or(Action::Block, |budget| budget.action);
                 self.sighted(budget, key, people, Some(action.name()), route, &classes, now);
-                if action == Action::Reauth && cut {
-                    self.gateway
-                        .ledger
-                        .hold(key, dimension, REAUTH_MARK_SECONDS, Some(budget), now);
-                }
             }
             Some(Denial::Throttled { budget, .. }) => {
                 if let Some((key, _)) = self.keys.first() {

@@ -82,6 +82,9 @@ struct Asked {
     method: Method,
     path: String,
     cutter: Cutter,
+    /// The ledger's number of changed holds when the keys were last looked at: a hold that begins while the upstream
+    /// thinks must not go unseen.
+    holds_seen: u64,
 }
 
 impl Exchanges {
@@ -186,6 +189,7 @@ impl Exchanges {
             method,
             path,
             cutter: Cutter(connection),
+            holds_seen: self.gateway.ledger.holds_changed(),
         })
     }
 
@@ -279,7 +283,14 @@ impl Exchanges {
         if let Some(denial) = denied {
             driver.deny(denial);
         }
-        let mut body = InspectedBody::new(body, driver, self.gateway.clock, asked.cutter.clone(), ending);
+        let mut body = InspectedBody::new(
+            body,
+            driver,
+            self.gateway.clock,
+            asked.cutter.clone(),
+            ending,
+            asked.holds_seen,
+        );
         let watching = mode == Mode::Watch;
         let start = poll_fn(|cx| body.poll_start(cx, watching)).await;
         match start {

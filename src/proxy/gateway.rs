@@ -157,6 +157,11 @@ pub struct Door {
 pub(super) struct Cutter(pub(super) Option<Arc<ConnState>>);
 
 impl Cutter {
+    /// Whether other exchanges share the connection.
+    pub(super) fn is_http2(&self) -> bool {
+        self.0.as_ref().is_some_and(|connection| connection.is_http2)
+    }
+
     /// On HTTP/1: the connection ends once everything before was written. False on HTTP/2, where the stream is reset.
     pub(super) fn cut_when_flushed(&self) -> bool {
         match &self.0 {
