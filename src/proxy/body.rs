@@ -69,14 +69,15 @@ where
     B: Body<Data = Bytes>,
     B::Error: Into<BoxError>,
 {
+    /// `holds_seen`: the number of [`Ending::holds_changed`] before the exchange's own keys were looked at.
     pub(super) fn new(
         upstream: B,
         driver: Driver,
         clock: Clock,
         connection: Option<Arc<ConnState>>,
         ending: Ending,
+        holds_seen: u64,
     ) -> Self {
-        let holds_seen = ending.holds_changed();
         Self {
             upstream: Some(Box::pin(upstream)),
             driver,
@@ -99,6 +100,10 @@ where
             return Poll::Ready(Start::Ready);
         }
         loop {
+            // A bracket or a header line before the first refused person is no reason to begin an answer.
+            if self.driver.flow() == Flow::Cut && self.driver.shows_nobody() {
+                return Poll::Ready(Start::Refused);
+            }
             if self.driver.has_output() {
                 return Poll::Ready(Start::Ready);
             }
@@ -107,10 +112,7 @@ where
                 Flow::Cut => return Poll::Ready(Start::Refused),
                 Flow::Input if self.failed.is_some() => return Poll::Ready(Start::Failed),
                 Flow::Input => ready!(self.poll_upstream(cx)),
-                Flow::Wait(until) => {
-                    ready!(self.poll_wait(cx, until));
-                    self.driver.resume(self.clock.now());
-                }
+                Flow::Wait(until) => ready!(self.poll_wait(cx, until)),
             }
         }
     }
@@ -151,15 +153,25 @@ where
         Poll::Ready(())
     }
 
+    /// Waits until the millisecond `until`, then resumes; or until a hold begins.
     fn poll_wait(&mut self, cx: &mut Context<'_>, until: u64) -> Poll<()> {
-        let wait = Duration::from_millis(until.saturating_sub(self.clock.now().millis()));
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(wait)));
-        match timer.as_mut().poll(cx) {
-            Poll::Ready(()) => {
+        loop {
+            let now = self.clock.now();
+            let left = until.saturating_sub(now.millis());
+            if left == 0 {
                 self.timer = None;
-                Poll::Ready(())
+                self.driver.resume(now);
+                return Poll::Ready(());
             }
-            Poll::Pending => Poll::Pending,
+            let look = Duration::from_millis(left.min(HOLDS_LOOK_MS));
+            let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(look)));
+            if timer.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            self.timer = None;
+            if self.hold_began() {
+                return Poll::Ready(());
+            }
         }
     }
 
@@ -196,7 +208,11 @@ where
     /// Ends the stream so that the client sees it is not whole, after everything that was released.
     fn poll_cut(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         self.upstream = None;
-        self.cut = true;
+        if !std::mem::replace(&mut self.cut, true)
+            && let Some(ending) = &self.ending
+        {
+            ending.cut(&self.driver);
+        }
         let error = match &self.connection {
             Some(connection) => ready!(connection.poll_cut(&mut self.flushed, cx)),
             None => h2::Error::from(h2::Reason::CANCEL).into(),
@@ -232,10 +248,7 @@ where
                     let trailers = this.trailers.take().map(|trailers| Ok(Frame::trailers(trailers)));
                     return Poll::Ready(trailers);
                 }
-                Flow::Wait(until) => {
-                    ready!(this.poll_wait(cx, until));
-                    this.driver.resume(this.clock.now());
-                }
+                Flow::Wait(until) => ready!(this.poll_wait(cx, until)),
                 Flow::Input if this.failed.is_some() => return this.poll_cut(cx),
                 Flow::Input if this.poll_upstream(cx).is_pending() && !this.poll_holds(cx) => return Poll::Pending,
                 Flow::Input => {}
@@ -257,7 +270,7 @@ impl<B> Drop for InspectedBody<B> {
     fn drop(&mut self) {
         if let Some(ending) = self.ending.take() {
             let failure = self.failure();
-            ending.report(&mut self.driver, self.cut, failure);
+            ending.report(&mut self.driver, failure);
         }
     }
 }

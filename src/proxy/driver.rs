@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
 
 use super::fail::{Fail, FailModes, Reason};
@@ -167,15 +167,36 @@ impl Driver {
         !self.released.is_empty()
     }
 
+    /// Whether nobody was granted or masked in the body so far.
+    pub(super) fn shows_nobody(&self) -> bool {
+        self.account.asks_granted() == self.asks_before && self.outcome.masked.is_empty()
+    }
+
     /// The next bytes for downstream; the people in them enter the ledger now.
     pub(super) fn output(&mut self, now: Now) -> Option<Bytes> {
-        let (bytes, asks) = self.released.pop_front()?;
+        let (bytes, asks) = self.joined()?;
         if let Some(asks) = asks {
             let started = Instant::now();
             self.account.hand_over(self.asks_before + asks, now);
             self.outcome.ledger += started.elapsed();
         }
         Some(bytes)
+    }
+
+    /// The first of what was released, with what follows it if all are small: a record that came byte by byte does not
+    /// leave as so many frames, which peers refuse over HTTP/2.
+    fn joined(&mut self) -> Option<(Bytes, Option<u64>)> {
+        let (first, mut asks) = self.released.pop_front()?;
+        let fits = |length: usize, next: &Bytes| length + next.len() <= PINNED_BYTES_MIN;
+        if self.released.front().is_none_or(|(next, _)| !fits(first.len(), next)) {
+            return Some((first, asks));
+        }
+        let mut joined = BytesMut::from(&first[..]);
+        while let Some((next, more)) = self.released.pop_front_if(|(next, _)| fits(joined.len(), next)) {
+            joined.extend_from_slice(&next);
+            asks = more.or(asks);
+        }
+        Some((joined.freeze(), asks))
     }
 
     /// The next chunk of the upstream's body.

@@ -68,11 +68,33 @@ impl Ending {
 
     /// Whether one of `keys` is held.
     pub(super) fn is_held(&self, keys: &[KeyUse], now: Now) -> bool {
-        self.gateway.ledger.held(keys, now).is_some()
+        let route = self.set.routes.get(self.route).map_or("", |route| route.name.as_str());
+        self.gateway.ledger.held(keys, now).is_some() && !self.gateway.bypass().covers(route, now)
     }
 
-    /// Tells everything. `cut`: the client saw a truncated body. `failure`: how the upstream failed within its body.
-    pub(super) fn report(self, driver: &mut Driver, cut: bool, failure: Option<UpstreamErrorKind>) {
+    /// The client sees a truncated body from here on: who must log in again is asked to on the next request.
+    pub(super) fn cut(&self, driver: &Driver) {
+        let Some(Denial::Budget {
+            budget, key, dimension, ..
+        }) = driver.outcome().denial
+        else {
+            return;
+        };
+        if self
+            .set
+            .policy
+            .get(budget)
+            .is_some_and(|meant| meant.action == Action::Reauth)
+        {
+            let (now, key) = (self.gateway.clock.now(), self.actor_key(key, budget));
+            self.gateway
+                .ledger
+                .hold(key, dimension, REAUTH_MARK_SECONDS, Some(budget), now);
+        }
+    }
+
+    /// Tells everything. `failure`: how the upstream failed within its body.
+    pub(super) fn report(self, driver: &mut Driver, failure: Option<UpstreamErrorKind>) {
         let now = self.gateway.clock.now();
         let route = self.set.routes.get(self.route).map_or("", |route| route.name.as_str());
         let met = self.met(driver, now);
@@ -95,10 +117,7 @@ impl Ending {
         }
         match outcome.denial {
             Some(Denial::Budget {
-                budget,
-                key,
-                dimension,
-                people,
+                budget, key, people, ..
             }) => {
                 let action = self
                     .set
@@ -106,12 +125,6 @@ impl Ending {
                     .get(budget)
                     .map_or(Action::Block, |budget| budget.action);
                 self.sighted(budget, key, people, Some(action.name()), route, &classes, now);
-                if action == Action::Reauth && cut {
-                    let key = self.actor_key(key, budget);
-                    self.gateway
-                        .ledger
-                        .hold(key, dimension, REAUTH_MARK_SECONDS, Some(budget), now);
-                }
             }
             Some(Denial::Throttled { budget, .. }) => {
                 if let Some((key, _)) = self.keys.first() {

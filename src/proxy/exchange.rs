@@ -85,6 +85,9 @@ struct Asked {
     connection: Option<Arc<ConnState>>,
     /// Nothing is enforced here for now, holds included.
     bypassed: bool,
+    /// The ledger's number of changed holds when the keys were last looked at: a hold that begins while the upstream
+    /// thinks must not go unseen.
+    holds_seen: u64,
 }
 
 impl Exchanges {
@@ -192,6 +195,7 @@ impl Exchanges {
             path,
             connection,
             bypassed,
+            holds_seen: self.gateway.ledger.holds_changed(),
         })
     }
 
@@ -288,7 +292,8 @@ impl Exchanges {
         if !asked.route().inspect {
             driver.pass_unread();
         }
-        let mut body = InspectedBody::new(body, driver, self.gateway.clock, asked.connection.clone(), ending);
+        let (clock, connection) = (self.gateway.clock, asked.connection.clone());
+        let mut body = InspectedBody::new(body, driver, clock, connection, ending, asked.holds_seen);
         let watching = mode == Mode::Watch;
         let start = poll_fn(|cx| body.poll_start(cx, watching)).await;
         match start {

@@ -219,14 +219,7 @@ impl Reloader {
             }
             Ok(_) => self.refused(generation - 1),
             Err(error) => {
-                match &error {
-                    LoadError::Problems(problems, _) => {
-                        for problem in problems.iter().take(8) {
-                            tell(problem.code, &problem.message);
-                        }
-                    }
-                    LoadError::Io(..) | LoadError::State(_) => tell("C011", &error.to_string()),
-                }
+                tell_all(&error);
                 self.refused(generation - 1);
             }
         }
@@ -304,6 +297,16 @@ impl Reloader {
             }
         }
         *hasher.finalize().as_bytes()
+    }
+}
+
+/// Says why a reload was refused.
+fn tell_all(error: &LoadError) {
+    match error {
+        LoadError::Problems(problems, _) => {
+            problems.iter().take(8).for_each(|problem| tell(problem.code, &problem.message));
+        }
+        LoadError::Io(..) | LoadError::State(_) => tell("C011", &error.to_string()),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use tempfile::TempDir;
 use tidegate::engine::ledger::{Dimension, HeldKey, KeyView};
@@ -16,8 +17,12 @@ pub(crate) struct Gateway {
     /// Where operators connect.
     pub(crate) admin: SocketAddr,
     running: Running,
-    _state: TempDir,
+    state: TempDir,
 }
+
+/// How often a condition is looked at, and for how long: a test that waits longer has failed.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+const CONDITION_TIME_MAX: Duration = Duration::from_secs(20);
 
 impl Gateway {
     /// The token of an operator who may release.
@@ -50,8 +55,13 @@ impl Gateway {
             address: *address,
             admin: running.admin,
             running,
-            _state: state,
+            state,
         }
+    }
+
+    /// Its state directory.
+    pub(crate) fn state(&self) -> &Path {
+        self.state.path()
     }
 
     /// What its exchanges share.
@@ -69,6 +79,17 @@ impl Gateway {
     pub(crate) fn holds(&self) -> Vec<HeldKey> {
         self.shared().ledger.holds(self.shared().clock.now(), 1_000)
     }
+}
+
+/// Waits until `condition` holds.
+pub(crate) async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let look = async {
+        while !condition().await {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    };
+    let seen = tokio::time::timeout(CONDITION_TIME_MAX, look).await;
+    assert!(seen.is_ok(), "{what}: not within {CONDITION_TIME_MAX:?}");
 }
 
 /// A path as TOML writes it.
