@@ -126,11 +126,12 @@ fn json_people(count: usize) -> Vec<u8> {
 fn csv_people(count: usize) -> Vec<u8> {
     let mut text = String::from("serial,name,email,phone\n");
     for n in 0..count {
-        text.push_str(&format!(
-            "S{n},\"Person, {n}\",person{n}@mail.example,010-2{:03}-{:04}\n",
-            n / 10_000,
-            n % 10_000
-        ));
+        let (high, low) = (n / 10_000, n % 10_000);
+        writeln!(
+            text,
+            "S{n},\"Person, {n}\",person{n}@mail.example,010-2{high:03}-{low:04}"
+        )
+        .unwrap();
     }
     text.into_bytes()
 }

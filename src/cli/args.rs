@@ -110,12 +110,13 @@ pub struct ConfigArgs {
 
 /// `tidegate run`.
 #[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("source").required(true))]
 pub struct RunArgs {
     /// The configuration file
-    #[arg(long, env = "TIDEGATE_CONFIG", hide_env_values = true, conflicts_with = "upstream")]
+    #[arg(long, env = "TIDEGATE_CONFIG", hide_env_values = true, group = "source")]
     pub config: Option<PathBuf>,
     /// Without a file: watch what this upstream answers, enforce nothing
-    #[arg(long, required_unless_present = "config")]
+    #[arg(long, group = "source")]
     pub upstream: Option<String>,
     /// With --upstream: where to listen
     #[arg(long, default_value = "127.0.0.1:8080", requires = "upstream")]

@@ -24,6 +24,9 @@ pub(super) fn execute(args: &BypassArgs, out: &mut dyn Write) -> Result<(), Fail
     let text = std::fs::read_to_string(&args.config.config).unwrap_or_default();
     // Only the state directory matters, and it must be found even in a configuration that no longer loads.
     let configured = toml::from_str::<toml::Table>(&text).ok();
+    if let (Some(route), Some(table)) = (&args.route, &configured) {
+        known_route(route, table)?;
+    }
     let configured = configured
         .as_ref()
         .and_then(|table| table.get("state")?.get("dir")?.as_str());
@@ -59,4 +62,18 @@ pub(super) fn execute(args: &BypassArgs, out: &mut dyn Write) -> Result<(), Fail
         dir.join(BYPASS_FILE).display()
     )?;
     Ok(())
+}
+
+/// A bypass of a route that does not exist would look like one and do nothing.
+fn known_route(route: &str, table: &toml::Table) -> Result<(), Failed> {
+    let routes = table.get("route").and_then(toml::Value::as_array).into_iter().flatten();
+    let names: Vec<&str> = routes.filter_map(|route| route.get("match")?.as_str()).collect();
+    if names.contains(&route) {
+        return Ok(());
+    }
+    let known = names.join("`, `");
+    Err(Failed::new(
+        Exit::Config,
+        format!("there is no route `{route}`; there is: `{known}`"),
+    ))
 }

@@ -7,7 +7,7 @@ use super::report::{self, Format};
 use super::{Exit, Failed};
 use crate::clock::Clock;
 use crate::engine::problem::Problem;
-use crate::run::{LoadError, Origin, load};
+use crate::run::{LoadError, Origin, look};
 
 /// Checks and reports.
 ///
@@ -19,7 +19,7 @@ pub(super) fn execute(path: &Path, format: Format, deny_warnings: bool, out: &mu
         text: String::new(),
         variables: super::run::variables(),
     };
-    match load(&origin, Clock::start().now(), 1) {
+    match look(&origin, Clock::start().now()) {
         Ok(loaded) => {
             let text = std::fs::read_to_string(path).unwrap_or_default();
             render(&loaded.warnings, &[(origin.name(), text)], format, out)?;

@@ -12,7 +12,7 @@ use crate::engine::ledger::{Excess, KeyUse, Limit};
 use crate::engine::policy::{Facts, Plan, Policy};
 use crate::identity::{Actor, Provenance, address_key, network_key};
 use crate::proxy::find;
-use crate::run::{LoadError, Origin, load};
+use crate::run::{LoadError, Origin, look};
 
 /// The request to explain.
 pub(super) struct Asked {
@@ -33,7 +33,7 @@ pub(super) fn execute(path: &Path, asked: &Asked, out: &mut dyn Write) -> Result
         variables: super::run::variables(),
     };
     let now = Clock::start().now();
-    let loaded = load(&origin, now, 1).map_err(|error| {
+    let loaded = look(&origin, now).map_err(|error| {
         if let LoadError::Problems(problems, texts) = &error {
             drop(check::render(problems, texts, report::Format::Text, out));
         }
@@ -127,7 +127,7 @@ fn tell_plan(policy: &Policy, plan: &Plan, out: &mut dyn Write) -> Result<(), Fa
     }
     writeln!(
         out,
-        "\nThe first budget in this order that a new person would exceed decides; `tells` never changes a byte."
+        "\nThe first budget that a new person would exceed decides, those per exchange last; `tells` never changes a byte."
     )?;
     Ok(())
 }

@@ -170,10 +170,10 @@ fn print_text(results: &[(String, Found)], out: &mut dyn Write) -> Result<(), Fa
     for (name, found) in results {
         writeln!(
             out,
-            "{name}: {} people in {} records, {} bytes",
-            found.people.len(),
-            found.records,
-            found.bytes
+            "{name}: {} in {}, {}",
+            counted(found.people.len() as u64, "person", "people"),
+            counted(found.records, "record", "records"),
+            counted(found.bytes, "byte", "bytes")
         )?;
         for (class, count) in &found.classes {
             writeln!(out, "  {class:<12} {count:>10}")?;
@@ -187,6 +187,10 @@ fn print_text(results: &[(String, Found)], out: &mut dyn Write) -> Result<(), Fa
         }
     }
     Ok(())
+}
+
+fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 fn print_json(results: &[(String, Found)], out: &mut dyn Write) -> Result<(), Failed> {

@@ -80,6 +80,22 @@ pub fn compile(written: &ConfigSyntax, environment: &Environment<'_>) -> Result<
         .filter_map(|(name, listen)| reader.door(name.get_ref(), listen))
         .collect();
     let routes = reader.routes(written);
+    for (missing, what, help) in [
+        (
+            written.listen.is_empty(),
+            "nothing listens",
+            "[listen.http] with address = \"127.0.0.1:8080\"",
+        ),
+        (
+            written.route.is_empty(),
+            "no request leads anywhere",
+            "[[route]] with match and upstream",
+        ),
+    ] {
+        if missing {
+            reader.warning("C013", what, help);
+        }
+    }
     let identity = reader.identity(written);
     let policy = reader.policy(written);
     let failed = problems.iter().any(|problem| problem.severity == Severity::Error);
@@ -218,9 +234,10 @@ impl Reader<'_> {
             pattern: pattern?,
             upstream: Arc::new(Upstream::new(endpoints, connector, Arc::clone(limits))),
             reads,
+            inspect: written.inspect,
             fail: written.fail,
             fail_on: written.fail_on,
-            lenient: written.public || written.allow.is_some(),
+            lenient: written.public || written.allow.is_some() || !written.inspect,
         })
     }
 
@@ -291,6 +308,17 @@ impl Reader<'_> {
 
     fn path(&self, path: &Path) -> PathBuf {
         self.environment.base.join(path)
+    }
+
+    fn warning(&mut self, code: &'static str, message: &str, help: &str) {
+        self.problems.push(Problem {
+            code,
+            severity: Severity::Warning,
+            file: self.environment.file.to_owned(),
+            span: None,
+            message: message.to_owned(),
+            help: Some(help.to_owned()),
+        });
     }
 
     fn error(&mut self, code: &'static str, span: std::ops::Range<usize>, message: &str, help: Option<&str>) {

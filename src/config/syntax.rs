@@ -100,6 +100,10 @@ pub struct RouteSyntax {
     #[serde(default)]
     #[schemars(with = "Option<bool>")]
     pub fail_enforce: Option<Spanned<bool>>,
+    /// Whether bodies are looked into. Default true; false lets them pass, counted as uninspected under `route`: for large
+    /// media that holds nobody's data.
+    #[serde(default = "yes")]
+    pub inspect: bool,
     /// Declared data of no person, such as store locators; still measured.
     #[serde(default)]
     pub public: bool,
@@ -110,6 +114,10 @@ pub struct RouteSyntax {
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub reads: Vec<Text>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// `[body]`: bounds of bodies and of the hold-back.

@@ -168,6 +168,8 @@ pub struct Inspector {
     /// `finish` was called.
     ended: bool,
     failure: Option<Failure>,
+    /// The first input byte of the chunk that failed.
+    failed_at: u64,
     tally: Tally,
     /// Where a decoder writes.
     output: Vec<u8>,
@@ -237,6 +239,7 @@ impl Inspector {
             ended: false,
             output: Vec::new(),
             failure: coding.is_none().then_some(Failure::UnknownCoding),
+            failed_at: 0,
             tally: Tally::default(),
         }
     }
@@ -248,6 +251,7 @@ impl Inspector {
             Phase::Open if self.failure.is_none() => {
                 if let Err(failure) = self.inspect(chunk) {
                     self.failure = Some(failure);
+                    self.failed_at = self.pushed - chunk.len() as u64;
                 }
             }
             Phase::Blind => self.tally.uninspected_bytes += chunk.len() as u64,
@@ -313,7 +317,7 @@ impl Inspector {
     /// The answer to [`Step::Fail`]: let the rest pass uninspected. In `Rewrite` what was coded cannot be passed on.
     pub fn pass_blind(&mut self) -> Step {
         self.failure = None;
-        self.tally.uninspected_bytes += self.pushed - self.released;
+        self.tally.uninspected_bytes += self.pushed - self.failed_at;
         self.phase = Phase::Blind;
         self.ready.clear();
         self.step()
@@ -603,6 +607,8 @@ impl Inspector {
     fn release_blind(&mut self) -> Step {
         let mut pieces = Vec::new();
         self.keep(&mut pieces, self.pushed);
+        // Whoever was granted and waited for a checkpoint leaves with the rest.
+        self.asks_left += self.leaving.drain(..).count() as u64;
         if pieces.is_empty() {
             self.idle()
         } else {

@@ -7,6 +7,7 @@
 //! ```
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -15,28 +16,29 @@ use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Sleep, sleep};
 
-use super::connection::BoxError;
+use super::connection::{BoxError, ConnState};
 use super::driver::{Driver, Flow};
 use super::ending::Ending;
-use super::gateway::Cutter;
+use super::flush::FlushTicket;
+use super::upstream::{UpstreamError, UpstreamErrorKind};
 use crate::clock::Clock;
 
 /// How often a stream that waits looks whether a hold began on one of its keys: within the second that is promised.
 const HOLDS_LOOK_MS: u64 = 250;
-/// How long an HTTP/2 stream that is cut is given to send what was granted.
-const CUT_FLUSH_MS: u64 = 20;
 
 /// The inspected body of one response.
 pub struct InspectedBody<B> {
     upstream: Option<Pin<Box<B>>>,
     driver: Driver,
     clock: Clock,
-    cutter: Cutter,
+    connection: Option<Arc<ConnState>>,
     trailers: Option<HeaderMap>,
     /// The upstream failed; what was released before goes first.
     failed: Option<BoxError>,
     timer: Option<Pin<Box<Sleep>>>,
-    cut_at: Option<Pin<Box<Sleep>>>,
+    /// The client sees a truncated body.
+    cut: bool,
+    flushed: FlushTicket,
     holds_seen: u64,
     /// Reports the exchange when the body is dropped, however it ends.
     ending: Option<Ending>,
@@ -54,22 +56,38 @@ pub(super) enum Start {
     Failed,
 }
 
+impl<B> InspectedBody<B> {
+    /// How the upstream failed while its body was on the way, if it did.
+    pub(super) fn failure(&self) -> Option<UpstreamErrorKind> {
+        let error = self.failed.as_ref()?.downcast_ref::<UpstreamError>();
+        Some(error.map_or(UpstreamErrorKind::Reset, |error| error.kind))
+    }
+}
+
 impl<B> InspectedBody<B>
 where
     B: Body<Data = Bytes>,
     B::Error: Into<BoxError>,
 {
-    pub(super) fn new(upstream: B, driver: Driver, clock: Clock, cutter: Cutter, ending: Ending) -> Self {
-        let holds_seen = ending.holds_changed();
+    /// `holds_seen`: the number of [`Ending::holds_changed`] before the exchange's own keys were looked at.
+    pub(super) fn new(
+        upstream: B,
+        driver: Driver,
+        clock: Clock,
+        connection: Option<Arc<ConnState>>,
+        ending: Ending,
+        holds_seen: u64,
+    ) -> Self {
         Self {
             upstream: Some(Box::pin(upstream)),
             driver,
             clock,
-            cutter,
+            connection,
             trailers: None,
             failed: None,
             timer: None,
-            cut_at: None,
+            cut: false,
+            flushed: FlushTicket::default(),
             holds_seen,
             ending: Some(ending),
             finished: false,
@@ -82,6 +100,10 @@ where
             return Poll::Ready(Start::Ready);
         }
         loop {
+            // A bracket or a header line before the first refused person is no reason to begin an answer.
+            if self.driver.flow() == Flow::Cut && self.driver.shows_nobody() {
+                return Poll::Ready(Start::Refused);
+            }
             if self.driver.has_output() {
                 return Poll::Ready(Start::Ready);
             }
@@ -90,10 +112,7 @@ where
                 Flow::Cut => return Poll::Ready(Start::Refused),
                 Flow::Input if self.failed.is_some() => return Poll::Ready(Start::Failed),
                 Flow::Input => ready!(self.poll_upstream(cx)),
-                Flow::Wait(until) => {
-                    ready!(self.poll_wait(cx, until));
-                    self.driver.resume(self.clock.now());
-                }
+                Flow::Wait(until) => ready!(self.poll_wait(cx, until)),
             }
         }
     }
@@ -104,10 +123,6 @@ where
 
     pub(super) fn driver_mut(&mut self) -> &mut Driver {
         &mut self.driver
-    }
-
-    pub(super) fn take_failure(&mut self) -> Option<BoxError> {
-        self.failed.take()
     }
 
     /// Feeds the driver with one frame of the upstream, or its end.
@@ -138,15 +153,25 @@ where
         Poll::Ready(())
     }
 
+    /// Waits until the millisecond `until`, then resumes; or until a hold begins.
     fn poll_wait(&mut self, cx: &mut Context<'_>, until: u64) -> Poll<()> {
-        let wait = Duration::from_millis(until.saturating_sub(self.clock.now().millis()));
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(wait)));
-        match timer.as_mut().poll(cx) {
-            Poll::Ready(()) => {
+        loop {
+            let now = self.clock.now();
+            let left = until.saturating_sub(now.millis());
+            if left == 0 {
                 self.timer = None;
-                Poll::Ready(())
+                self.driver.resume(now);
+                return Poll::Ready(());
             }
-            Poll::Pending => Poll::Pending,
+            let look = Duration::from_millis(left.min(HOLDS_LOOK_MS));
+            let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(look)));
+            if timer.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            self.timer = None;
+            if self.hold_began() {
+                return Poll::Ready(());
+            }
         }
     }
 
@@ -180,24 +205,20 @@ where
         held
     }
 
-    /// Ends the stream so that the client sees it is not whole.
+    /// Ends the stream so that the client sees it is not whole, after everything that was released.
     fn poll_cut(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         self.upstream = None;
-        if self.cutter.cut_when_flushed() {
-            // The connection fails once everything before was written: the last chunk never comes.
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
+        if !std::mem::replace(&mut self.cut, true)
+            && let Some(ending) = &self.ending
+        {
+            ending.cut(&self.driver);
         }
-        let flush = self
-            .cut_at
-            .get_or_insert_with(|| Box::pin(sleep(Duration::from_millis(CUT_FLUSH_MS))));
-        match flush.as_mut().poll(cx) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(()) => {
-                self.finished = true;
-                Poll::Ready(Some(Err(Box::new(h2::Error::from(h2::Reason::CANCEL)))))
-            }
-        }
+        let error = match &self.connection {
+            Some(connection) => ready!(connection.poll_cut(&mut self.flushed, cx)),
+            None => h2::Error::from(h2::Reason::CANCEL).into(),
+        };
+        self.finished = true;
+        Poll::Ready(Some(Err(error)))
     }
 }
 
@@ -227,10 +248,7 @@ where
                     let trailers = this.trailers.take().map(|trailers| Ok(Frame::trailers(trailers)));
                     return Poll::Ready(trailers);
                 }
-                Flow::Wait(until) => {
-                    ready!(this.poll_wait(cx, until));
-                    this.driver.resume(this.clock.now());
-                }
+                Flow::Wait(until) => ready!(this.poll_wait(cx, until)),
                 Flow::Input if this.failed.is_some() => return this.poll_cut(cx),
                 Flow::Input if this.poll_upstream(cx).is_pending() && !this.poll_holds(cx) => return Poll::Pending,
                 Flow::Input => {}
@@ -251,7 +269,8 @@ where
 impl<B> Drop for InspectedBody<B> {
     fn drop(&mut self) {
         if let Some(ending) = self.ending.take() {
-            ending.report(&self.driver, self.cut_at.is_some());
+            let failure = self.failure();
+            ending.report(&mut self.driver, failure);
         }
     }
 }

@@ -1,11 +1,12 @@
 //! One downstream connection: which protocol it speaks, its limits, and a service call per request.
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -21,6 +22,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::checked_io::{CheckedIo, Place, REFUSED_METHOD};
+use super::flush::FlushTicket;
 use super::framing::{Fault, Request as RequestRole};
 use super::limits::{Limits, ms};
 use super::respond::{Refusal, Style, respond};
@@ -59,10 +61,20 @@ pub struct TlsFacts {
 }
 
 impl ConnState {
-    /// Cuts an HTTP/1 connection: everything written so far arrives, then it closes without the last chunk. The body that
-    /// calls this must return `Pending` from then on. On HTTP/2 a body ends with an error instead.
-    pub fn cut(&self) {
-        self.wire.cut();
+    /// Ends a response in the middle, so that every frame given before arrives and the truncation shows. The body calls
+    /// this from `poll_frame` once it has nothing more to give, always with the same ticket, and ends with the error.
+    ///
+    /// On HTTP/2 the error, a reset with CANCEL, comes when the connection has written what it could: a reset throws away
+    /// what it had not. On HTTP/1 it never comes: the connection closes, without the last chunk, after the next flush.
+    pub fn poll_cut(&self, ticket: &mut FlushTicket, cx: &mut Context<'_>) -> Poll<BoxError> {
+        if !self.is_http2 {
+            self.wire.cut();
+            return Poll::Pending;
+        }
+        self.wire
+            .flushes
+            .poll_flushed(ticket, cx)
+            .map(|()| h2::Error::from(h2::Reason::CANCEL).into())
     }
 
     /// The framing fault that the client's stream ended with, if any: why a request body failed.
@@ -218,10 +230,14 @@ where
     let mut watch = pin!(wire.watch_downstream(limits));
     let mut token = &stop.graceful;
     loop {
+        let polled = poll_fn(|cx| {
+            wire.flushes
+                .around(cx, |cx| connection.as_mut().poll(cx), || wire.writing.load(Relaxed))
+        });
         tokio::select! {
             biased;
             // An error here is the client's or a cut of ours; both were reported where they began.
-            _ = connection.as_mut() => return,
+            _ = polled => return,
             limit = watch.as_mut() => return report(&Event::LimitHit { limit }),
             () = token.cancelled() => {
                 if std::ptr::eq(token, &raw const stop.now) {

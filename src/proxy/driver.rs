@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
 
 use super::fail::{Fail, FailModes, Reason};
@@ -75,6 +75,16 @@ pub(super) enum Flow {
     Done,
 }
 
+/// What the head of a response came to.
+#[derive(Debug, Default)]
+pub(super) struct HeadCount {
+    pub(super) denial: Option<Denial>,
+    pub(super) told: Vec<Told>,
+    pub(super) new_people: u64,
+    /// A field was dropped.
+    pub(super) masked: bool,
+}
+
 /// What an exchange leaves for reports.
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
@@ -84,8 +94,8 @@ pub(super) struct Outcome {
     /// Budgets that only told.
     pub(super) told: Vec<Told>,
     pub(super) new_people: u64,
-    /// Fail modes that let bytes pass, and those that would have refused.
-    pub(super) passed: Vec<Reason>,
+    /// Fail modes that let bytes pass, and whether they did so only because nothing is enforced.
+    pub(super) passed: Vec<(Reason, bool)>,
     pub(super) scan: Duration,
     pub(super) ledger: Duration,
     pub(super) holdback: Duration,
@@ -110,7 +120,7 @@ pub(super) struct Driver {
 }
 
 impl Driver {
-    pub(super) fn new(inspector: Inspector, account: Account, terms: Terms) -> Self {
+    pub(super) fn new(inspector: Inspector, account: Account, terms: Terms, head: HeadCount) -> Self {
         Self {
             inspector,
             asks_before: account.asks_granted(),
@@ -121,8 +131,13 @@ impl Driver {
             waiting_since: None,
             released: VecDeque::new(),
             asks_left: None,
-            outcome: Outcome::default(),
-            flow: Flow::Input,
+            flow: if head.denial.is_some() { Flow::Cut } else { Flow::Input },
+            outcome: Outcome {
+                denial: head.denial,
+                told: head.told,
+                new_people: head.new_people,
+                ..Outcome::default()
+            },
         }
     }
 
@@ -152,15 +167,36 @@ impl Driver {
         !self.released.is_empty()
     }
 
+    /// Whether nobody was granted or masked in the body so far.
+    pub(super) fn shows_nobody(&self) -> bool {
+        self.account.asks_granted() == self.asks_before && self.outcome.masked.is_empty()
+    }
+
     /// The next bytes for downstream; the people in them enter the ledger now.
     pub(super) fn output(&mut self, now: Now) -> Option<Bytes> {
-        let (bytes, asks) = self.released.pop_front()?;
+        let (bytes, asks) = self.joined()?;
         if let Some(asks) = asks {
             let started = Instant::now();
             self.account.hand_over(self.asks_before + asks, now);
             self.outcome.ledger += started.elapsed();
         }
         Some(bytes)
+    }
+
+    /// The first of what was released, with what follows it if all are small: a record that came byte by byte does not
+    /// leave as so many frames, which peers refuse over HTTP/2.
+    fn joined(&mut self) -> Option<(Bytes, Option<u64>)> {
+        let (first, mut asks) = self.released.pop_front()?;
+        let fits = |length: usize, next: &Bytes| length + next.len() <= PINNED_BYTES_MIN;
+        if self.released.front().is_none_or(|(next, _)| !fits(first.len(), next)) {
+            return Some((first, asks));
+        }
+        let mut joined = BytesMut::from(&first[..]);
+        while let Some((next, more)) = self.released.pop_front_if(|(next, _)| fits(joined.len(), next)) {
+            joined.extend_from_slice(&next);
+            asks = more.or(asks);
+        }
+        Some((joined.freeze(), asks))
     }
 
     /// The next chunk of the upstream's body.
@@ -242,7 +278,9 @@ impl Driver {
             Next::Full => {
                 // Open: the rest of this batch passes uncounted; closed: the body ends here.
                 if self.mode(Reason::LedgerFull) == Fail::Open {
-                    self.outcome.passed.push(Reason::LedgerFull);
+                    self.outcome
+                        .passed
+                        .push((Reason::LedgerFull, self.would_refuse(Reason::LedgerFull)));
                     let all = self.inspector.asks().len();
                     return Some(self.inspector.resolve(all, Resolution::Granted));
                 }
@@ -308,11 +346,21 @@ impl Driver {
     /// The route's fail mode for `reason`: the next step if the rest passes uninspected.
     fn pass_or_deny(&mut self, reason: Reason) -> Option<Step> {
         if self.mode(reason) == Fail::Open && self.inspector.can_pass_blind() {
-            self.outcome.passed.push(reason);
+            self.outcome.passed.push((reason, self.would_refuse(reason)));
             return Some(self.inspector.pass_blind());
         }
         self.deny(Denial::Fail(reason));
         None
+    }
+
+    /// Whether the exchange was refused because its body could not be read.
+    pub(super) fn is_unreadable(&self) -> bool {
+        matches!(self.outcome.denial, Some(Denial::Fail(_)))
+    }
+
+    /// Whether only the lack of enforcement lets `reason` pass.
+    fn would_refuse(&self, reason: Reason) -> bool {
+        self.terms.fail.of(reason, self.terms.fail_default) == Fail::Closed
     }
 
     /// Fail modes act as open where nothing is enforced.
@@ -324,8 +372,15 @@ impl Driver {
         }
     }
 
+    /// The route's bodies are not looked into: all of it passes, counted.
+    pub(super) fn pass_unread(&mut self) {
+        self.outcome.passed.push((Reason::Route, false));
+        // It has nothing to release yet.
+        drop(self.inspector.pass_blind());
+    }
+
     /// Refuses the exchange: nothing more leaves.
-    pub(super) fn deny(&mut self, denial: Denial) {
+    fn deny(&mut self, denial: Denial) {
         self.outcome.denial.get_or_insert(denial);
         self.flow = Flow::Cut;
     }

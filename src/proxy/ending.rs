@@ -6,8 +6,9 @@ use ipnet::IpNet;
 use smallvec::SmallVec;
 
 use super::driver::{Denial, Driver, Outcome};
-use super::fail::Reason;
+use super::fail::{Fail, Reason};
 use super::gateway::{Gateway, Set};
+use super::upstream::UpstreamErrorKind;
 use crate::audit::Sighting;
 use crate::engine::detect::ClassId;
 use crate::engine::ledger::{Account, BudgetId, Dimension, KeyId, KeyUse};
@@ -67,30 +68,56 @@ impl Ending {
 
     /// Whether one of `keys` is held.
     pub(super) fn is_held(&self, keys: &[KeyUse], now: Now) -> bool {
-        self.gateway.ledger.held(keys, now).is_some()
+        let route = self.set.routes.get(self.route).map_or("", |route| route.name.as_str());
+        self.gateway.ledger.held(keys, now).is_some() && !self.gateway.bypass().covers(route, now)
     }
 
-    /// Tells everything. `cut`: the client saw a truncated body.
-    pub(super) fn report(self, driver: &Driver, cut: bool) {
+    /// The client sees a truncated body from here on: who must log in again is asked to on the next request.
+    pub(super) fn cut(&self, driver: &Driver) {
+        let Some(Denial::Budget {
+            budget, key, dimension, ..
+        }) = driver.outcome().denial
+        else {
+            return;
+        };
+        if self
+            .set
+            .policy
+            .get(budget)
+            .is_some_and(|meant| meant.action == Action::Reauth)
+        {
+            let (now, key) = (self.gateway.clock.now(), self.actor_key(key, budget));
+            self.gateway
+                .ledger
+                .hold(key, dimension, REAUTH_MARK_SECONDS, Some(budget), now);
+        }
+    }
+
+    /// Tells everything. `failure`: how the upstream failed within its body.
+    pub(super) fn report(self, driver: &mut Driver, failure: Option<UpstreamErrorKind>) {
         let now = self.gateway.clock.now();
         let route = self.set.routes.get(self.route).map_or("", |route| route.name.as_str());
+        let met = self.met(driver, now);
         let outcome = driver.outcome();
         self.report_body(route, driver);
-        let verdict = self.verdict(outcome);
+        if let Some(kind) = failure {
+            report(&Event::UpstreamFailed {
+                route,
+                kind: kind.name(),
+            });
+        }
+        let verdict = match (outcome.denial, failure) {
+            (None, Some(_)) => "upstream_failed",
+            (Some(_), _) | (None, None) => self.verdict(outcome),
+        };
         report(&Event::ExchangeEnded { route, verdict });
         let classes = self.classes(driver);
-        for (budget, key, people) in &outcome.told {
-            self.sighted(*budget, *key, *people, None, route, &classes, now);
-        }
-        for (budget, key, people) in &outcome.masked {
-            self.sighted(*budget, *key, *people, Some("redact"), route, &classes, now);
+        for (budget, key, people, done) in met {
+            self.sighted(budget, key, people, done, route, &classes, now);
         }
         match outcome.denial {
             Some(Denial::Budget {
-                budget,
-                key,
-                dimension,
-                people,
+                budget, key, people, ..
             }) => {
                 let action = self
                     .set
@@ -98,11 +125,6 @@ impl Ending {
                     .get(budget)
                     .map_or(Action::Block, |budget| budget.action);
                 self.sighted(budget, key, people, Some(action.name()), route, &classes, now);
-                if action == Action::Reauth && cut {
-                    self.gateway
-                        .ledger
-                        .hold(key, dimension, REAUTH_MARK_SECONDS, Some(budget), now);
-                }
             }
             Some(Denial::Throttled { budget, .. }) => {
                 if let Some((key, _)) = self.keys.first() {
@@ -111,6 +133,25 @@ impl Ending {
             }
             Some(Denial::Fail(_) | Denial::Held) | None => {}
         }
+    }
+
+    /// The budgets that told or masked, with the people who count under each by now.
+    fn met(&self, driver: &mut Driver, now: Now) -> Vec<(BudgetId, KeyId, u32, Option<&'static str>)> {
+        let outcome = driver.outcome();
+        let told = outcome
+            .told
+            .iter()
+            .map(|(budget, key, people)| (*budget, *key, *people, None));
+        let masked = outcome
+            .masked
+            .iter()
+            .map(|(budget, key, people)| (*budget, *key, *people, Some("redact")));
+        let mut met: Vec<_> = told.chain(masked).collect();
+        for (budget, key, people, _) in &mut met {
+            let window = self.set.policy.get(*budget).map_or(0, |budget| budget.window);
+            *people = driver.account().people_under(*key, window, now).max(*people);
+        }
+        met
     }
 
     fn report_body(&self, route: &str, driver: &Driver) {
@@ -132,7 +173,10 @@ impl Ending {
                 count: outcome.new_people,
             });
         }
-        for reason in &outcome.passed {
+        for (reason, would_refuse) in &outcome.passed {
+            if *would_refuse {
+                report(&Event::WouldFail { reason: reason.name() });
+            }
             report(&Event::Uninspected {
                 route,
                 reason: reason.name(),
@@ -140,6 +184,10 @@ impl Ending {
             });
             if *reason == Reason::LedgerFull {
                 report(&Event::LedgerFull);
+            }
+            let meant = self.set.routes.get(self.route);
+            if meant.is_some_and(|route| route.fail_on.of(*reason, route.fail) == Fail::Closed) {
+                report(&Event::WouldFail { reason: reason.name() });
             }
         }
         if let Some(Denial::Fail(reason)) = outcome.denial {

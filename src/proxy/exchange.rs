@@ -21,16 +21,17 @@ use tokio_util::sync::CancellationToken;
 
 use super::body::{InspectedBody, Start};
 use super::connection::{BoxError, ConnState, Handler};
-use super::driver::{Denial, Driver, Terms};
+use super::driver::{Denial, Driver, HeadCount, Terms};
 use super::ending::Ending;
+use super::fail::{Fail, Reason};
 use super::forward::ForwardBody;
-use super::gateway::{Cutter, Door, Gateway, Set};
+use super::gateway::{Door, Gateway, Set};
 use super::headers::{self, Hop};
 use super::limits::Limits;
 use super::respond::{Refusal, Style, respond};
 use super::route::{self, Route};
 use super::tunnel::tunnel;
-use super::upstream::{ResponseBody, UpstreamError, UpstreamErrorKind};
+use super::upstream::{ResponseBody, UpstreamErrorKind};
 use crate::engine::decode::Coding;
 use crate::engine::head;
 use crate::engine::inspect::{Inspector, Mode};
@@ -81,7 +82,12 @@ struct Asked {
     style: Style,
     method: Method,
     path: String,
-    cutter: Cutter,
+    connection: Option<Arc<ConnState>>,
+    /// Nothing is enforced here for now, holds included.
+    bypassed: bool,
+    /// The ledger's number of changed holds when the keys were last looked at: a hold that begins while the upstream
+    /// thinks must not go unseen.
+    holds_seen: u64,
 }
 
 impl Exchanges {
@@ -174,7 +180,8 @@ impl Exchanges {
             },
             now,
         );
-        if self.gateway.bypass().covers(&name, now) {
+        let bypassed = self.gateway.bypass().covers(&name, now);
+        if bypassed {
             suspend(&mut plan);
         }
         let (method, path) = (head.method.clone(), head.uri.path().to_owned());
@@ -186,12 +193,17 @@ impl Exchanges {
             style,
             method,
             path,
-            cutter: Cutter(connection),
+            connection,
+            bypassed,
+            holds_seen: self.gateway.ledger.holds_changed(),
         })
     }
 
     /// Holds are checked before the request goes upstream.
     fn refuse_held(&self, asked: &Asked, account: &Account, now: Now) -> Result<(), (Refusal, Style)> {
+        if asked.bypassed {
+            return Ok(());
+        }
         let Some((key, cause, _)) = self.gateway.ledger.held(account.keys(), now) else {
             return Ok(());
         };
@@ -257,8 +269,7 @@ impl Exchanges {
             set.identity.births_in_head(&head.headers);
         }
         headers::forward_response(&mut head.headers, false);
-        let mut masked_head = false;
-        let denied = self.count_head(&asked, &mut account, &mut head.headers, &mut masked_head, now);
+        let counted = self.count_head(&asked, &mut account, &mut head.headers, now);
         let coding = coding(&head.headers);
         let inspector = Inspector::new(
             mode,
@@ -276,21 +287,26 @@ impl Exchanges {
             &asked.actor,
             &account,
         );
-        let mut driver = Driver::new(inspector, account, terms);
-        if let Some(denial) = denied {
-            driver.deny(denial);
+        let masked_head = counted.masked;
+        let mut driver = Driver::new(inspector, account, terms, counted);
+        if !asked.route().inspect {
+            driver.pass_unread();
         }
-        let mut body = InspectedBody::new(body, driver, self.gateway.clock, asked.cutter.clone(), ending);
+        let (clock, connection) = (self.gateway.clock, asked.connection.clone());
+        let mut body = InspectedBody::new(body, driver, clock, connection, ending, asked.holds_seen);
         let watching = mode == Mode::Watch;
         let start = poll_fn(|cx| body.poll_start(cx, watching)).await;
         match start {
+            // The order has been placed: its status is told, though not what cannot be read.
+            Start::Refused if asked.is_unsafe() && body.driver().is_unreadable() => {
+                drop_content(&mut head);
+                return Ok(Response::from_parts(head, Answer::Own(Full::default())));
+            }
             Start::Refused => return Err((Self::refusal(&asked, &body), asked.style)),
             Start::Failed => {
-                let error = body
-                    .take_failure()
-                    .and_then(|error| error.downcast::<UpstreamError>().ok());
-                let kind = error.map_or(UpstreamErrorKind::Reset, |error| error.kind);
-                return Err(asked.upstream_failed(kind));
+                // The body reports it when it is dropped.
+                let kind = body.failure().unwrap_or(UpstreamErrorKind::Reset);
+                return Err((Refusal::Upstream(kind), asked.style));
             }
             Start::Ready => {}
         }
@@ -302,14 +318,8 @@ impl Exchanges {
     }
 
     /// Counts the people in the head; a field with someone over a limit is dropped where masking applies.
-    fn count_head(
-        &self,
-        asked: &Asked,
-        account: &mut Account,
-        fields: &mut HeaderMap,
-        masked: &mut bool,
-        now: Now,
-    ) -> Option<Denial> {
+    fn count_head(&self, asked: &Asked, account: &mut Account, fields: &mut HeaderMap, now: Now) -> HeadCount {
+        let mut counted = HeadCount::default();
         let names: Vec<HeaderName> = fields.iter().map(|(name, _)| name.clone()).collect();
         let values = fields.iter().map(|(name, value)| {
             if IMPERSONAL.contains(name) {
@@ -318,11 +328,13 @@ impl Exchanges {
                 value.as_bytes()
             }
         });
-        let people = head::people(values, &asked.set.rules, &self.gateway.secret);
-        for (number, subjects) in people {
+        for (number, subjects) in head::people(values, &asked.set.rules, &self.gateway.secret) {
             let answer = account.reserve(&[subjects], now);
+            counted.told.extend(answer.told);
+            counted.new_people += u64::from(answer.new_subjects);
             let denial = match answer.next {
-                Next::Done | Next::Full => continue,
+                Next::Done => continue,
+                Next::Full => Denial::Fail(Reason::LedgerFull),
                 Next::Denied {
                     budget,
                     key,
@@ -339,15 +351,19 @@ impl Exchanges {
                     Denial::Throttled { budget, retry_after_s }
                 }
             };
-            if !asked.may_mask() {
-                return Some(denial);
-            }
-            if let Some(name) = names.get(number) {
-                fields.remove(name);
-                *masked = true;
+            match (denial, asked.may_mask(), names.get(number)) {
+                (Denial::Fail(reason), ..) if asked.fail_mode(reason, account) == Fail::Open => {}
+                (_, true, Some(name)) => {
+                    fields.remove(name);
+                    counted.masked = true;
+                }
+                _ => {
+                    counted.denial = Some(denial);
+                    break;
+                }
             }
         }
-        None
+        counted
     }
 
     fn terms(&self, asked: &Asked) -> Terms {
@@ -399,7 +415,7 @@ impl Asked {
     }
 
     fn peer(&self) -> IpAddr {
-        self.cutter.0.as_ref().map_or_else(
+        self.connection.as_ref().map_or_else(
             || IpAddr::from(Ipv4Addr::UNSPECIFIED),
             |connection| connection.peer.ip(),
         )
@@ -416,6 +432,16 @@ impl Asked {
             verdict: "upstream_failed",
         });
         (Refusal::Upstream(kind), self.style)
+    }
+
+    /// Fail modes act as open where nothing is enforced.
+    fn fail_mode(&self, reason: Reason, account: &Account) -> Fail {
+        let route = self.route();
+        if account.is_enforcing() {
+            route.fail_on.of(reason, route.fail)
+        } else {
+            Fail::Open
+        }
     }
 
     /// A refusal on the way back would make the client do it twice.
@@ -518,6 +544,22 @@ fn declared(headers: &HeaderMap) -> Declared {
         .map_or(Declared::Unknown, |value| Declared::from_content_type(value.as_bytes()))
 }
 
+/// What names the bytes of a body that is no longer the same.
+fn drop_validators(head: &mut response::Parts) {
+    for name in ["etag", "digest", "content-digest", "repr-digest", "content-md5"] {
+        head.headers.remove(name);
+    }
+}
+
+/// Leaves of a head what is true of an empty body.
+fn drop_content(head: &mut response::Parts) {
+    for name in [CONTENT_TYPE, CONTENT_ENCODING, CONTENT_LENGTH] {
+        head.headers.remove(name);
+    }
+    drop_validators(head);
+    head.headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+}
+
 /// An altered response says so to machines; a decoded one no longer says how it was coded.
 fn mark_altered(head: &mut response::Parts, mode: Mode, coding: Option<Coding>, may_be_masked: bool) {
     head.headers.remove(ACCEPT_RANGES);
@@ -526,9 +568,7 @@ fn mark_altered(head: &mut response::Parts, mode: Mode, coding: Option<Coding>, 
         head.headers.remove(CONTENT_LENGTH);
     }
     if may_be_masked {
-        for name in ["etag", "digest", "content-digest", "repr-digest", "content-md5"] {
-            head.headers.remove(name);
-        }
+        drop_validators(head);
         head.headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
 }

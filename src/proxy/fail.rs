@@ -25,6 +25,8 @@ pub(super) enum Reason {
     Memory,
     /// The ledger has no room for a new key.
     LedgerFull,
+    /// The route says that its bodies are not looked into; always open.
+    Route,
 }
 
 impl Reason {
@@ -34,6 +36,7 @@ impl Reason {
             Self::Body(failure) => failure.name(),
             Self::Memory => "memory",
             Self::LedgerFull => "ledger_full",
+            Self::Route => "route",
         }
     }
 }
@@ -66,6 +69,7 @@ impl FailModes {
             Reason::Body(Failure::HoldBack) => self.holdback_exhausted,
             Reason::Memory => self.memory,
             Reason::LedgerFull => self.ledger_full,
+            Reason::Route => Some(Fail::Open),
         };
         mode.unwrap_or(default)
     }

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use arc_swap::{ArcSwap, Guard};
 use ipnet::IpNet;
 
-use super::connection::ConnState;
 use super::driver::HeldTotal;
 use super::route::Route;
 use crate::audit::Audit;
@@ -19,6 +18,9 @@ use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
 use crate::events::Names;
 use crate::identity::Identity;
+
+/// What refuses without being a budget: a fail mode, and a hold set by a person.
+const OWN_CAUSES: [&str; 2] = ["fail_mode", "manual"];
 
 /// One configuration, compiled; replaced whole on reload.
 pub struct Set {
@@ -43,9 +45,10 @@ pub struct Set {
 impl Set {
     /// The names that may become labels of metrics.
     pub fn names(&self) -> Names {
+        let budgets = self.policy.budgets().iter().map(|budget| budget.name.clone());
         Names {
             routes: self.routes.iter().map(|route| route.name.clone()).collect(),
-            budgets: self.policy.budgets().iter().map(|budget| budget.name.clone()).collect(),
+            budgets: budgets.chain(OWN_CAUSES.map(str::to_owned)).collect(),
             classes: self.rules.classes().map(|(_, name, _)| name.to_owned()).collect(),
         }
     }
@@ -150,21 +153,4 @@ pub struct Door {
     pub trusted: Vec<IpNet>,
     /// Whether clients come over TLS.
     pub tls: bool,
-}
-
-/// Cuts one exchange so that the client sees a truncation.
-#[derive(Clone)]
-pub(super) struct Cutter(pub(super) Option<Arc<ConnState>>);
-
-impl Cutter {
-    /// On HTTP/1: the connection ends once everything before was written. False on HTTP/2, where the stream is reset.
-    pub(super) fn cut_when_flushed(&self) -> bool {
-        match &self.0 {
-            Some(connection) if !connection.is_http2 => {
-                connection.cut();
-                true
-            }
-            _ => false,
-        }
-    }
 }

@@ -218,3 +218,76 @@ fn page(status: StatusCode, title: &str) -> String {
          your request.</p></html>"
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    async fn text(response: Response<Full<Bytes>>) -> String {
+        String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn every_refusal_has_its_status_and_its_fields() {
+        let cookie = Some("sid".into());
+        let cases = [
+            (Refusal::Framing(Fault::BareCr), 400, ("connection", "close")),
+            (Refusal::Framing(Fault::HeadTooLarge), 431, ("connection", "close")),
+            (Refusal::TooLarge, 413, ("cache-control", "no-store")),
+            (
+                Refusal::Reauthenticate { cookie },
+                401,
+                ("set-cookie", "sid=; Max-Age=0; Path=/"),
+            ),
+            (Refusal::Blocked, 403, ("cache-control", "no-store")),
+            (Refusal::MaskedValue, 409, ("cache-control", "no-store")),
+            (Refusal::Throttled { retry_after_s: 0 }, 429, ("retry-after", "1")),
+            (Refusal::Overloaded { retry_after_s: 7 }, 503, ("retry-after", "7")),
+            (
+                Refusal::Upstream(UpstreamErrorKind::Dns),
+                502,
+                ("proxy-status", "tidegate; error=dns_error"),
+            ),
+            (
+                Refusal::Upstream(UpstreamErrorKind::PoolFull),
+                503,
+                ("retry-after", "1"),
+            ),
+            (
+                Refusal::Upstream(UpstreamErrorKind::HeadTimeout),
+                504,
+                ("cache-control", "no-store"),
+            ),
+        ];
+        for (refusal, status, (name, value)) in cases {
+            let response = respond(&refusal, Style::Problem);
+            assert_eq!(response.status(), status, "{refusal:?}");
+            assert_eq!(response.headers()[name], value, "{refusal:?}");
+            assert_eq!(response.headers()[CONTENT_TYPE], "application/problem+json");
+            let problem: serde_json::Value = serde_json::from_str(&text(response).await).unwrap();
+            assert_eq!(problem["status"], status, "{refusal:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_form_is_what_the_client_reads() {
+        let style = |name: &'static str, value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, HeaderValue::from_static(value));
+            Style::of(&headers)
+        };
+        assert_eq!(style("accept", "text/html,application/xhtml+xml"), Style::Page);
+        assert_eq!(style("accept", "application/json"), Style::Problem);
+        assert_eq!(style("content-type", "application/grpc+proto"), Style::Grpc);
+        let grpc = respond(&Refusal::Blocked, Style::Grpc);
+        assert_eq!(
+            (grpc.status(), &grpc.headers()["grpc-status"]),
+            (StatusCode::OK, &HeaderValue::from_static("7"))
+        );
+        let page = respond(&Refusal::Blocked, Style::Page);
+        assert_eq!(page.headers()[CONTENT_TYPE], "text/html; charset=utf-8");
+        assert!(text(page).await.contains("<h1>The response was blocked"));
+    }
+}

@@ -34,6 +34,12 @@ impl Pattern {
             return Err("a route has a path: example.com/");
         };
         let (host, path) = rest.split_at(slash);
+        if rest.contains("://") {
+            return Err("a route begins with a host, not with a scheme");
+        }
+        if host != "*" && host.contains(['*', ':', '@']) {
+            return Err("the host is a whole name without a port, or `*`");
+        }
         if !is_plain(path) {
             return Err("a path without `//`, `.`, `..` and escapes of them");
         }
@@ -86,11 +92,13 @@ pub struct Route {
     pub upstream: Arc<Upstream>,
     /// Requests that read although their method does not say so.
     pub reads: Vec<ReadPattern>,
+    /// Whether bodies are looked into.
+    pub inspect: bool,
     /// The fail mode where `fail_on` says nothing.
     pub fail: Fail,
     /// Fail modes by reason.
     pub fail_on: FailModes,
-    /// Whether it is declared public or has an allowance: an ambiguous path never meets it.
+    /// Whether it is declared public, has an allowance or is not looked into: an ambiguous path never meets it.
     pub lenient: bool,
 }
 

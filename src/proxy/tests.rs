@@ -17,6 +17,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::connection::{BoxError, ConnState};
+use super::flush::FlushTicket;
 use super::limits::Limits;
 use super::testing::{TestBody, echo, forward, forward_to, gateway, origin, read_head, talk};
 use super::tunnel::tunnel;
@@ -80,55 +81,77 @@ async fn the_stand_in_of_a_refused_head_is_refused_from_a_client_too() {
 
 /// Gives its frames, then ends the exchange as the verdict of a block would.
 struct Blocked {
-    frames: VecDeque<&'static str>,
+    frames: VecDeque<Bytes>,
     connection: Arc<ConnState>,
+    ticket: FlushTicket,
 }
 
 impl Body for Blocked {
     type Data = Bytes;
     type Error = BoxError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        match self.frames.pop_front() {
-            Some(frame) => Poll::Ready(Some(Ok(Frame::data(Bytes::from(frame))))),
-            None if self.connection.is_http2 => Poll::Ready(Some(Err(h2::Error::from(h2::Reason::CANCEL).into()))),
-            None => {
-                self.connection.cut();
-                Poll::Pending
-            }
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if let Some(frame) = self.frames.pop_front() {
+            return Poll::Ready(Some(Ok(Frame::data(frame))));
         }
+        let this = &mut *self;
+        this.connection
+            .poll_cut(&mut this.ticket, cx)
+            .map(|error| Some(Err(error)))
     }
+}
+
+static GRANTED: [u8; 10_000] = [b'~'; 10_000];
+
+/// How many frames a path asks for.
+fn frame_count(path: &str) -> usize {
+    path.trim_start_matches('/').parse().unwrap()
 }
 
 async fn blocked(request: Request<Incoming>) -> Response<Blocked> {
     let connection = Arc::clone(request.extensions().get::<Arc<ConnState>>().unwrap());
+    let frames = (0..frame_count(request.uri().path()))
+        .map(|_| Bytes::from_static(&GRANTED))
+        .collect();
     Response::new(Blocked {
-        frames: ["granted ", "bytes"].into(),
+        frames,
         connection,
+        ticket: FlushTicket::default(),
     })
 }
 
 #[tokio::test]
 async fn a_cut_lets_everything_granted_arrive_and_no_last_chunk() {
     let gateway = gateway(&default_limits(), None, blocked);
-    let answer = talk(gateway.address, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
-    assert!(answer.ends_with("8\r\ngranted \r\n5\r\nbytes\r\n"), "{answer}");
+    for frames in [1, 2, 100] {
+        let answer = talk(
+            gateway.address,
+            format!("GET /{frames} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes(),
+        )
+        .await;
+        assert_eq!(answer.matches('~').count(), frames * GRANTED.len());
+        assert!(answer.ends_with("~\r\n"));
+    }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_block_resets_its_stream_and_no_other() {
     let gateway = gateway(&default_limits(), None, blocked);
     let mut sender = http2_to(gateway.address).await;
-    for _ in 0..2 {
-        let mut body = sender.send_request(post("http://a/", "")).await.unwrap().into_body();
-        let mut seen = Vec::new();
+    for frames in (0..100).chain([200, 400]) {
+        let mut body = sender
+            .send_request(post(&format!("http://a/{frames}"), ""))
+            .await
+            .unwrap()
+            .into_body();
+        let mut seen = 0;
         let error = loop {
             match body.frame().await.unwrap() {
-                Ok(frame) => seen.extend_from_slice(&frame.into_data().unwrap()),
+                Ok(frame) => seen += frame.into_data().unwrap().len(),
                 Err(error) => break error,
             }
         };
-        assert_eq!(seen, b"granted bytes");
+        assert_eq!(seen, frames * GRANTED.len());
         let source = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<h2::Error>());
         assert_eq!(source.and_then(h2::Error::reason), Some(h2::Reason::CANCEL));
     }

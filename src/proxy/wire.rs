@@ -6,6 +6,7 @@ use std::task::Waker;
 
 use tokio::time::Instant;
 
+use super::flush::Flushes;
 use super::framing::{Asked, Fault};
 use super::limits::{Limits, ms};
 
@@ -43,6 +44,7 @@ pub(super) struct Wire {
     in_flight: AtomicU32,
     exchanges_seen: AtomicBool,
     cut: AtomicBool,
+    pub(super) flushes: Flushes,
     /// 0 nothing; downstream 1 tunnel, 2 no tunnel; upstream 1 + `Asked`.
     told: AtomicU8,
     reader: Mutex<Option<Waker>>,
@@ -62,6 +64,7 @@ impl Wire {
             in_flight: AtomicU32::new(0),
             exchanges_seen: AtomicBool::new(false),
             cut: AtomicBool::new(false),
+            flushes: Flushes::default(),
             told: AtomicU8::new(0),
             reader: Mutex::new(None),
             fault: OnceLock::new(),
@@ -224,7 +227,7 @@ impl Wire {
             (in_phase > limits.linger_ms_max).then_some("linger_ms_max")
         } else if waits {
             (still > limits.body_idle_ms_max).then_some("body_idle_ms_max")
-        } else if phase == Phase::Head || (idles && new) {
+        } else if (phase == Phase::Head && !in_flight) || (idles && new) {
             (in_phase > limits.header_ms_max).then_some("header_ms_max")
         } else {
             (idles && still > limits.idle_ms_max).then_some("idle_ms_max")

@@ -53,8 +53,8 @@ pub struct Loaded {
     pub warnings: Vec<Problem>,
     /// The file as it was read, for `/api/v1/config`.
     pub effective: serde_json::Value,
-    /// Texts of the files that problems point into.
-    pub sources: Vec<RuleSource>,
+    /// Directories of files that it names, to be watched for changes.
+    pub directories: Vec<PathBuf>,
 }
 
 /// Why a configuration does not load.
@@ -120,25 +120,44 @@ impl Origin {
     }
 }
 
-/// Reads, overlays and compiles.
+/// Reads, overlays and compiles; makes the hash key if there is none yet.
 ///
 /// # Errors
 /// Everything that is wrong, at once.
 pub fn load(origin: &Origin, now: Now, generation: u64) -> Result<Loaded, LoadError> {
+    load_with(origin, now, generation, state::secret)
+}
+
+/// The same for a question about a configuration, which leaves nothing behind.
+///
+/// # Errors
+/// As [`load`].
+pub fn look(origin: &Origin, now: Now) -> Result<Loaded, LoadError> {
+    load_with(origin, now, 1, state::passing_secret)
+}
+
+fn load_with(
+    origin: &Origin,
+    now: Now,
+    generation: u64,
+    secret: impl Fn(&Path) -> Result<HashKey, StateError>,
+) -> Result<Loaded, LoadError> {
     let (name, base) = (origin.name(), origin.base());
     let text = origin.read()?;
+    let overlaid = config::overlay(&name, &text, &origin.variables)
+        .map_err(|problems| LoadError::Problems(problems, vec![(name.clone(), text.clone())]))?;
+    // Places are those of the text that was parsed, which variables may have moved.
     let wrong = |problems, sources: &[RuleSource]| {
-        let mut texts = vec![(name.clone(), text.clone())];
+        let mut texts = vec![(name.clone(), overlaid.clone())];
         texts.extend(sources.iter().map(|source| (source.name.clone(), source.text.clone())));
         LoadError::Problems(problems, texts)
     };
-    let overlaid = config::overlay(&name, &text, &origin.variables).map_err(|problems| wrong(problems, &[]))?;
     let written: ConfigSyntax = config::read(&name, &overlaid).map_err(|problems| wrong(problems, &[]))?;
     let rules_dir = written.rules.dir.as_ref().map(|dir| base.join(dir.get_ref()));
     let sources = read_sources(rules_dir.as_deref())
         .map_err(|error| LoadError::Io(rules_dir.clone().unwrap_or_default(), error))?;
     let state_dir = state::state_dir(written.state.dir.as_deref(), &base);
-    let secret = state::secret(&state_dir).map_err(LoadError::State)?;
+    let secret = secret(&state_dir).map_err(LoadError::State)?;
     let environment = Environment {
         file: &name,
         base: &base,
@@ -152,6 +171,7 @@ pub fn load(origin: &Origin, now: Now, generation: u64) -> Result<Loaded, LoadEr
     let effective = toml::from_str::<toml::Table>(&overlaid)
         .ok()
         .and_then(|table| serde_json::to_value(table).ok());
+    let directories = directories(&written, &base);
     let mut audit = written.audit;
     audit.file = audit.file.map(|file| base.join(file));
     let mut warnings = warnings;
@@ -172,6 +192,24 @@ pub fn load(origin: &Origin, now: Now, generation: u64) -> Result<Loaded, LoadEr
         state_dir,
         warnings,
         effective: effective.unwrap_or_default(),
-        sources,
+        directories,
     })
+}
+
+/// Where the files are that a configuration names, beside its own directory.
+fn directories(written: &ConfigSyntax, base: &Path) -> Vec<PathBuf> {
+    let identity = &written.identity;
+    let sets = identity.issuer.values().map(|issuer| issuer.jwks.get_ref());
+    let keys = identity.group.values().filter_map(|group| group.api_keys.as_ref());
+    let named = sets.chain(keys.map(toml::Spanned::get_ref)).map(Path::new).chain(
+        written
+            .route
+            .iter()
+            .filter_map(|route| Some(route.ca.as_ref()?.get_ref().as_path())),
+    );
+    let mut directories: Vec<PathBuf> = named
+        .filter_map(|file| Some(base.join(file).parent()?.to_owned()))
+        .collect();
+    directories.extend(written.rules.dir.as_ref().map(|dir| base.join(dir.get_ref())));
+    directories
 }

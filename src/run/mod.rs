@@ -5,7 +5,7 @@ mod load;
 mod state;
 mod tasks;
 
-pub use load::{LoadError, Loaded, Origin, load};
+pub use load::{LoadError, Loaded, Origin, load, look};
 pub use state::{BYPASS_FILE, BypassFile, StateError, Suspension, read_bypass, secret, state_dir, write_bypass};
 
 use std::net::SocketAddr;
@@ -106,7 +106,7 @@ pub async fn start(origin: Origin, metrics: events::Handle) -> Result<Running, S
         listener: "admin",
         address: admin,
     });
-    let reloader = tasks::Reloader::new(origin, Arc::clone(&gateway), acceptors, metrics);
+    let reloader = tasks::Reloader::new(origin, Arc::clone(&gateway), acceptors, loaded.directories, metrics);
     let dir = loaded.state_dir;
     let desk = desk::GatewayDesk::new(
         Arc::clone(&gateway),

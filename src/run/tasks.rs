@@ -11,8 +11,8 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::load::{LoadError, Origin, load};
-use super::state::{BypassFile, read_bypass};
-use crate::engine::problem::Problem;
+use super::state::{BypassFile, Suspension, read_bypass};
+use crate::audit::{Change, Operation};
 use crate::events::{self, Event, report};
 use crate::proxy::{Bypass, Gateway};
 use crate::tls::Acceptor;
@@ -36,7 +36,7 @@ pub(super) async fn upkeep(
     let mut second = tokio::time::interval(Duration::from_secs(1));
     let mut look = tokio::time::interval(BYPASS_LOOK);
     let mut ticks = 0_u32;
-    let mut bypassing = false;
+    let mut known = Vec::new();
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
@@ -52,17 +52,43 @@ pub(super) async fn upkeep(
             }
             _ = look.tick() => {
                 // A file that cannot be read changes nothing: what was in force ends by itself.
-                if let Ok(file) = read_bypass(&state_dir) {
-                    gateway.set_bypass(in_force(&file));
-                }
-                let covers = !gateway.bypass().is_over(gateway.clock.now());
-                if covers != bypassing {
-                    bypassing = covers;
-                    report(&Event::Bypass(covers));
-                }
+                let file = read_bypass(&state_dir).unwrap_or_else(|_| BypassFile { bypass: known.clone() });
+                gateway.set_bypass(in_force(&file));
+                known = follow(&gateway, known, file);
             }
         }
     }
+}
+
+/// Tells and audits which suspensions began and which ended since `known`; gives those that are in force.
+fn follow(gateway: &Gateway, known: Vec<Suspension>, file: BypassFile) -> Vec<Suspension> {
+    let now = gateway.clock.now();
+    let mut present = file.bypass;
+    present.retain(|suspension| suspension.until > now.second());
+    let audit = |operation, suspension: &Suspension| {
+        let change = Change {
+            operation,
+            succeeded: true,
+            who: suspension.by.clone(),
+            role: "process",
+            reason: suspension.reason.clone(),
+            target: suspension.route.clone(),
+            until: suspension.until,
+            people: 0,
+            network: None,
+        };
+        gateway.audit.changed(change, now);
+    };
+    for begun in present.iter().filter(|suspension| !known.contains(suspension)) {
+        audit(Operation::Bypass, begun);
+    }
+    for ended in known.iter().filter(|suspension| !present.contains(suspension)) {
+        audit(Operation::BypassEnd, ended);
+    }
+    if known.is_empty() != present.is_empty() {
+        report(&Event::Bypass(!present.is_empty()));
+    }
+    present
 }
 
 fn in_force(file: &BypassFile) -> Bypass {
@@ -82,6 +108,8 @@ pub(super) struct Reloader {
     origin: Origin,
     gateway: Arc<Gateway>,
     acceptors: Vec<Arc<Acceptor>>,
+    /// Directories of files that the configuration in force names.
+    named: Vec<PathBuf>,
     metrics: events::Handle,
     state: Arc<ReloadState>,
 }
@@ -99,6 +127,7 @@ impl Reloader {
         origin: Origin,
         gateway: Arc<Gateway>,
         acceptors: Vec<Arc<Acceptor>>,
+        named: Vec<PathBuf>,
         metrics: events::Handle,
     ) -> Self {
         let state = Arc::new(ReloadState::default());
@@ -111,6 +140,7 @@ impl Reloader {
             origin,
             gateway,
             acceptors,
+            named,
             metrics,
             state,
         }
@@ -121,7 +151,7 @@ impl Reloader {
     }
 
     /// Runs until `stop`. Without a file there is nothing to reload.
-    pub(super) async fn run(self, stop: CancellationToken) {
+    pub(super) async fn run(mut self, stop: CancellationToken) {
         let Ok(mut hangup) = signal(SignalKind::hangup()) else {
             return;
         };
@@ -129,7 +159,7 @@ impl Reloader {
             return;
         };
         let changed = Arc::new(Notify::new());
-        let _watcher = self.watch(&changed);
+        let mut watcher = self.watch(&changed);
         let mut seen = self.content();
         let mut poll = tokio::time::interval(CHANGE_POLL);
         loop {
@@ -155,38 +185,63 @@ impl Reloader {
                 }
             }
             seen = self.content();
+            let before = self.directories();
             self.reload();
+            if self.directories() != before {
+                // Another set may name files elsewhere. The old watch ends only now, so that no change falls between.
+                drop(std::mem::replace(&mut watcher, self.watch(&changed)));
+                seen = self.content();
+            }
         }
     }
 
     /// Puts the new set in force, or leaves the old one and says so.
-    fn reload(&self) {
+    fn reload(&mut self) {
         if self.origin.path.is_none() {
             return;
         }
         let generation = self.state.generation.load(Ordering::Relaxed) + 1;
         let loaded = load(&self.origin, self.gateway.clock.now(), generation);
-        let certificates = self.acceptors.iter().all(|acceptor| acceptor.reload().is_ok());
+        let certificates = self.acceptors.iter().try_for_each(|acceptor| acceptor.reload());
+        if let Err(error) = &certificates {
+            tell("C012", &error.to_string());
+        }
         match loaded {
-            Ok(mut loaded) if certificates => {
+            Ok(mut loaded) if certificates.is_ok() => {
                 loaded.set.identity.inherit_births(&self.gateway.set().identity);
                 self.metrics.register(&loaded.set.names());
                 self.state.generation.store(generation, Ordering::Relaxed);
                 self.state.failed.store(false, Ordering::Relaxed);
                 self.gateway.replace(loaded.set);
+                self.named = loaded.directories;
+                self.audit(true);
                 report(&Event::Reloaded { ok: true, generation });
             }
             Ok(_) => self.refused(generation - 1),
             Err(error) => {
-                if let LoadError::Problems(problems, _) = &error {
-                    problems.iter().take(8).for_each(tell);
-                }
+                tell_all(&error);
                 self.refused(generation - 1);
             }
         }
     }
 
+    fn audit(&self, succeeded: bool) {
+        let change = Change {
+            operation: Operation::Reload,
+            succeeded,
+            who: "reload".to_owned(),
+            role: "process",
+            reason: "its files changed, or it was told to".to_owned(),
+            target: None,
+            until: 0,
+            people: 0,
+            network: None,
+        };
+        self.gateway.audit.changed(change, self.gateway.clock.now());
+    }
+
     fn refused(&self, generation: u64) {
+        self.audit(false);
         self.state.failed.store(true, Ordering::Relaxed);
         report(&Event::Reloaded { ok: false, generation });
     }
@@ -217,7 +272,7 @@ impl Reloader {
             .unwrap_or_else(|| Path::new("."));
         let mut dirs = vec![base.to_owned()];
         dirs.extend(self.acceptors.iter().flat_map(|acceptor| acceptor.directories()));
-        dirs.push(base.join("rules.d"));
+        dirs.extend(self.named.iter().cloned());
         dirs.retain(|dir| dir.is_dir());
         dirs.sort();
         dirs.dedup();
@@ -245,11 +300,18 @@ impl Reloader {
     }
 }
 
-fn tell(problem: &Problem) {
-    report(&Event::Problem {
-        code: problem.code,
-        message: &problem.message,
-    });
+/// Says why a reload was refused.
+fn tell_all(error: &LoadError) {
+    match error {
+        LoadError::Problems(problems, _) => {
+            problems.iter().take(8).for_each(|problem| tell(problem.code, &problem.message));
+        }
+        LoadError::Io(..) | LoadError::State(_) => tell("C011", &error.to_string()),
+    }
+}
+
+fn tell(code: &'static str, message: &str) {
+    report(&Event::Problem { code, message });
 }
 
 /// What a configuration is made of, by its ending.

@@ -1,7 +1,9 @@
 //! What integration tests share: an origin that does as it is told, clients that keep every byte they were given,
-//! independent decoders, and synthetic people.
+//! independent decoders, synthetic people, and the gateway itself.
 
 pub(crate) mod client;
 pub(crate) mod coding;
+pub(crate) mod export;
+pub(crate) mod gateway;
 pub(crate) mod origin;
 pub(crate) mod people;

@@ -181,6 +181,21 @@ impl Account {
         });
     }
 
+    /// How many people count under `key` in `window` now: handed over, or about to be.
+    pub fn people_under(&mut self, key: KeyId, window: u32, now: Now) -> u32 {
+        if let Some((used, entry)) = &mut self.own
+            && used.key == key
+        {
+            return entry.union(u32::MAX, now);
+        }
+        let mut locked = self.ledger.lock(&self.shards);
+        if self.keys.iter().any(|used| used.key == key) {
+            locked.entry(key).map_or(0, |entry| entry.union(window, now))
+        } else {
+            0
+        }
+    }
+
     /// How many asks were ever granted.
     pub fn asks_granted(&self) -> u64 {
         self.asks_granted

@@ -85,7 +85,7 @@ mod tests {
         let mut first = ledger.open(vec![session.clone()], None);
         assert_eq!(first.reserve(&asks(0..5), START).granted, 5);
         first.hand_over(2, START);
-        let mut second = ledger.open(vec![session.clone()], None);
+        let mut second = ledger.open(vec![session], None);
         assert_eq!(
             second.reserve(&asks(10..11), START).granted,
             0,

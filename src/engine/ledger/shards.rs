@@ -79,7 +79,12 @@ impl Ledger {
     /// Holds `key` for `seconds`; false when `holds_max` is reached. Live streams learn of it through
     /// [`Ledger::holds_changed`].
     pub fn hold(&self, key: KeyId, dimension: Dimension, seconds: u32, cause: Option<BudgetId>, now: Now) -> bool {
-        if self.holds(now, self.settings.holds_max).len() >= self.settings.holds_max {
+        // A key that is held already needs no room; a crawler that goes on costs one look-up.
+        let known = self
+            .lock_shard(shard_of(key))
+            .get(&key)
+            .is_some_and(|entry| entry.held(now).is_some());
+        if !known && self.holds(now, self.settings.holds_max).len() >= self.settings.holds_max {
             return false;
         }
         let mut shard = self.lock_shard(shard_of(key));

@@ -306,6 +306,11 @@ impl Reader<'_> {
             let help = "action = \"alert\", or accept_outage = true if that is meant";
             self.error("P005", Some(written.action.span()), &message, Some(help));
         }
+        if matches!(budget.action, Action::Hold { .. }) && budget.per == Dimension::Exchange {
+            let message = "an exchange cannot be held: it ends with its response";
+            let help = "per = \"session\", or action = \"block\"";
+            self.error("P014", Some(written.action.span()), message, Some(help));
+        }
         if budget.refuses() && budget.people as usize > exact_max {
             let span = written.people.as_ref().map(toml::Spanned::span);
             let message = format!("a refusing limit must be exact: at most {exact_max} people (`exact_elements_max`)");

@@ -77,6 +77,7 @@ impl Section {
     pub(super) fn trailer(&mut self, field: &[u8], limits: &HeadLimits) -> Result<(), Fault> {
         self.read += field.len() + line::END;
         let (name, _) = self.split(field, limits.headers_max, Fault::TrailersTooLarge)?;
+        line::control_in(field).map_or(Ok(()), Err)?;
         let forbidden: [&[u8]; 5] = [
             b"content-length",
             b"transfer-encoding",
@@ -98,19 +99,27 @@ impl Section {
         if matches!(field.first(), Some(b' ' | b'\t')) {
             return Err(Fault::ObsFold);
         }
-        // Names are short: a plain loop beats a call.
-        let colon = field.iter().position(|byte| *byte == b':').ok_or(Fault::FieldName)?;
-        let (name, value) = field.split_at_checked(colon).ok_or(Fault::FieldName)?;
-        if matches!(name.last(), Some(b' ' | b'\t')) {
-            return Err(Fault::SpaceBeforeColon);
+        // One pass over the name: it ends at its colon, or at the byte that makes it none.
+        let end = field.iter().position(|byte| !line::is_token_byte(*byte));
+        let (name, rest) = field
+            .split_at_checked(end.unwrap_or(field.len()))
+            .ok_or(Fault::FieldName)?;
+        match rest {
+            [b':', value @ ..] if !name.is_empty() => Ok((name, line::trim(value))),
+            [b' ' | b'\t', ..] if line::trim(rest).starts_with(b":") => Err(Fault::SpaceBeforeColon),
+            _ => Err(Fault::FieldName),
         }
-        if !line::is_token(name) {
-            return Err(Fault::FieldName);
+    }
+
+    /// At the end of a head: the line ends are its only control characters, or this is the fault.
+    pub(super) fn stray_control(&self, head: &[u8]) -> Option<Fault> {
+        // Start line, fields, empty line.
+        let ends = (self.count + 2) * line::END;
+        if line::controls(head) == ends {
+            return None;
         }
-        if line::has_control(value) {
-            return Err(Fault::ControlInValue);
-        }
-        Ok((name, line::trim(value.get(1..).unwrap_or_default())))
+        let mut lines = head.split(|byte| *byte == b'\n');
+        lines.find_map(|line| line::control_in(line.strip_suffix(b"\r").unwrap_or(line)))
     }
 
     fn host(&mut self, value: &[u8]) -> Result<(), Fault> {
@@ -143,5 +152,25 @@ impl Section {
 
 /// What may stand in an authority without user information (RFC 3986 section 3.2.2, with its port).
 pub(super) fn is_authority_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=:[]".contains(&byte)
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'-' | b'.'
+                | b'_'
+                | b'~'
+                | b'%'
+                | b'!'
+                | b'$'
+                | b'&'
+                | b'\''
+                | b'('
+                | b')'
+                | b'*'
+                | b'+'
+                | b';'
+                | b'='
+                | b':'
+                | b'['
+                | b']'
+        )
 }

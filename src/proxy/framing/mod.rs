@@ -197,6 +197,7 @@ impl<R: Role> Framing<R> {
             } else {
                 let section = std::mem::take(&mut self.section);
                 let head = rest.get(section.head_at..section.read).unwrap_or_default();
+                section.stray_control(head).map_or(Ok(()), Err)?;
                 self.state = match self.role.end_of_head(head, &section.fields)? {
                     Body::None | Body::Counted(0) => State::Head,
                     Body::Counted(length) => State::Counted(length),

@@ -80,7 +80,7 @@ pub(super) fn content(fields: &Fields, http10: bool) -> Result<Option<Body>, Fau
 /// The four forms of RFC 9112 section 3.2, each only where it belongs.
 fn judge_target(method: &[u8], target: &[u8]) -> Result<Target, Fault> {
     // A fragment is never sent; hyper would cut it off silently.
-    if line::has_control(target) || target.iter().any(|byte| matches!(byte, b'#' | b'\t')) {
+    if memchr::memchr2(b'#', b'\t', target).is_some() {
         return Err(Fault::Target);
     }
     if method == b"CONNECT" {

@@ -58,7 +58,7 @@ impl Role for Response {
         if self.status < 100 {
             return Err(Fault::Status);
         }
-        if !matches!(reason.first(), None | Some(b' ')) || line::has_control(reason) {
+        if !matches!(reason.first(), None | Some(b' ')) {
             return Err(Fault::StartLine);
         }
         Ok(())

@@ -93,7 +93,8 @@ impl UpstreamError {
                 fault: Some(fault),
             };
         }
-        let kind = if expired.is_some() {
+        // A connection that was closed for being idle, as the request came, is as good as reset: it may be sent again.
+        let kind = if expired.is_some_and(|limit| limit != "upstream_idle_ms_max") {
             HeadTimeout
         } else if error.is_user() {
             RequestBody

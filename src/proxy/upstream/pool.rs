@@ -32,6 +32,12 @@ impl<B> H1<B> {
     }
 }
 
+/// One connection over HTTP/2, which carries many.
+struct Shared<B> {
+    sender: http2::SendRequest<B>,
+    born: Instant,
+}
+
 /// A connection for one exchange.
 pub(super) enum Connection<B> {
     H1(H1<B>),
@@ -46,7 +52,7 @@ pub(super) struct Endpoint<B> {
     next_address: AtomicUsize,
     /// Newest last.
     idle: Mutex<Vec<H1<B>>>,
-    shared: Mutex<Option<http2::SendRequest<B>>>,
+    shared: Mutex<Option<Shared<B>>>,
     /// Whether the last connection spoke HTTP/2: then one dials and the others wait for it.
     speaks_http2: AtomicBool,
     dialing: tokio::sync::Mutex<()>,
@@ -95,11 +101,11 @@ impl<B: RequestBody> Endpoint<B> {
             }
             return self.dial(tls, limits).await;
         }
-        if let Some(shared) = self.shared() {
+        if let Some(shared) = self.shared(limits) {
             return Ok(Connection::H2(shared));
         }
         let _single = self.dialing.lock().await;
-        match self.shared() {
+        match self.shared(limits) {
             Some(shared) => Ok(Connection::H2(shared)),
             None => self.dial(tls, limits).await,
         }
@@ -130,12 +136,15 @@ impl<B: RequestBody> Endpoint<B> {
         None
     }
 
-    fn shared(&self) -> Option<http2::SendRequest<B>> {
+    /// The shared connection, unless it is closed or too old to take more streams; those it has go on.
+    fn shared(&self, limits: &Limits) -> Option<http2::SendRequest<B>> {
         let mut shared = lock(&self.shared);
-        if shared.as_ref().is_some_and(http2::SendRequest::is_closed) {
+        let is_good =
+            |shared: &Shared<B>| !shared.sender.is_closed() && shared.born.elapsed() <= ms(limits.upstream_age_ms_max);
+        if !shared.as_ref().is_some_and(is_good) {
             *shared = None;
         }
-        shared.clone()
+        shared.as_ref().map(|shared| shared.sender.clone())
     }
 
     async fn dial(&self, tls: &Arc<ClientConfig>, limits: &Arc<Limits>) -> Result<Connection<B>, UpstreamError> {
@@ -151,7 +160,10 @@ impl<B: RequestBody> Endpoint<B> {
             }
             Dialed::H2(sender) => {
                 self.speaks_http2.store(true, Relaxed);
-                *lock(&self.shared) = Some(sender.clone());
+                *lock(&self.shared) = Some(Shared {
+                    sender: sender.clone(),
+                    born: Instant::now(),
+                });
                 Ok(Connection::H2(sender))
             }
         }

@@ -172,6 +172,23 @@ async fn an_endpoint_that_fails_is_ejected_and_the_other_serves() {
 }
 
 #[tokio::test]
+async fn a_name_is_looked_up_and_its_addresses_tried() {
+    // It may have an address of each family; only one of them listens.
+    let origin = origin(|_, stream| answer(stream, OK)).await;
+    let limits = Arc::new(Limits::default());
+    let by_name = gateway(
+        &limits,
+        None,
+        forward(&[format!("http://localhost:{}", origin.port())], &limits),
+    );
+    assert!(talk(by_name.address, LAST_GET.as_bytes()).await.ends_with("ok"));
+    // RFC 2606 keeps this name without an address.
+    let nameless = gateway(&limits, None, forward(&["http://nowhere.invalid".to_owned()], &limits));
+    let answer = talk(nameless.address, LAST_GET.as_bytes()).await;
+    assert!(answer.contains("error=dns_"), "{answer}");
+}
+
+#[tokio::test]
 async fn nobody_listening_is_502_and_no_place_is_503() {
     let gone = {
         let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

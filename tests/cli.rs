@@ -1,0 +1,471 @@
+//! What people read on the command line: help, errors and answers, with the exit codes of scripts.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+/// What a command said, and how it ended.
+struct Said {
+    text: String,
+    code: Option<i32>,
+}
+
+/// Runs the binary in `dir`, with nothing of ours in its environment.
+fn tidegate(dir: &Path, arguments: &[&str]) -> Said {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("TIDEGATE") || name == "STATE_DIRECTORY" || name == "COLUMNS" {
+            command.env_remove(name);
+        }
+    }
+    let output = command
+        .args(arguments)
+        .current_dir(dir)
+        .stdin(Stdio::null())
+        .output()
+        .expect("the binary runs");
+    let (out, err) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    Said {
+        text: format!("{out}{err}"),
+        code: output.status.code(),
+    }
+}
+
+fn dir() -> TempDir {
+    tempfile::tempdir().expect("a directory")
+}
+
+fn write(dir: &TempDir, name: &str, text: &str) {
+    let path = dir.path().join(name);
+    std::fs::create_dir_all(path.parent().expect("a directory")).expect("ours");
+    std::fs::write(path, text).expect("ours");
+}
+
+/// A configuration in which nothing is wrong, before the lines of a test.
+const GOOD: &str =
+    "[listen.http]\naddress = \"127.0.0.1:8080\"\n[[route]]\nmatch = \"*/\"\nupstream = [\"http://127.0.0.1:9000\"]\n";
+
+/// `check` of [`GOOD`] with these lines after it.
+fn check(lines: &str) -> Said {
+    let dir = dir();
+    write(&dir, "tidegate.toml", &format!("{GOOD}{lines}"));
+    tidegate(dir.path(), &["check"])
+}
+
+fn budget(lines: &str) -> String {
+    format!("[[budget]]\nname = \"b\"\n{lines}\n")
+}
+
+#[test]
+fn help() {
+    let dir = dir();
+    let commands = [
+        "",
+        "run",
+        "check",
+        "explain",
+        "bypass",
+        "rules",
+        "scan",
+        "authority",
+        "demo",
+    ];
+    let text = commands.map(|command| {
+        let arguments: Vec<&str> = [command, "--help"]
+            .into_iter()
+            .filter(|word| !word.is_empty())
+            .collect();
+        let said = tidegate(dir.path(), &arguments);
+        assert_eq!(said.code, Some(0), "{command}");
+        format!("$ tidegate {}\n{}", arguments.join(" "), said.text)
+    });
+    insta::assert_snapshot!(text.join("\n"));
+}
+
+#[test]
+fn what_is_typed_wrong() {
+    let dir = dir();
+    for (arguments, words) in [
+        (["run"].as_slice(), "<--config <CONFIG>|--upstream <UPSTREAM>>"),
+        (&["rum"], "'run'"),
+        (&["check", "--formt", "json"], "'--format'"),
+        (&["bypass", "--all"], "--reason"),
+    ] {
+        let said = tidegate(dir.path(), arguments);
+        assert!(
+            said.code == Some(2) && said.text.contains(words),
+            "{arguments:?}: {}",
+            said.text
+        );
+    }
+}
+
+#[test]
+fn every_problem_of_a_configuration_is_shown_where_it_is() {
+    let route = |lines: &str| {
+        format!("[[route]]\nmatch = \"shop.example/\"\nupstream = [\"http://127.0.0.1:9000\"]\n{lines}\n")
+    };
+    let people = "people = 100\nwindow = \"1d\"\naction = \"block\"\nmode = \"enforce\"";
+    let exception = |lines: &str| {
+        format!(
+            "{}[[exception]]\nprincipal = \"agent:1\"\npeople = 5\nowner = \"o\"\nreason = \"r\"\n{lines}\n",
+            budget(&format!("per = \"session\"\n{people}"))
+        )
+    };
+    let rows = [
+        ("C000 later", route("fail_enforce = true")),
+        ("C001 no TOML", "[body\n".to_owned()),
+        (
+            "C002 unknown field",
+            budget("per = \"session\"\npeeple = 100\nwindow = \"1d\"\naction = \"block\""),
+        ),
+        (
+            "C002 wrong type",
+            budget("per = \"session\"\npeople = \"many\"\nwindow = \"1d\"\naction = \"block\""),
+        ),
+        (
+            "C004 no network",
+            "[listen.two]\naddress = \"127.0.0.1:1\"\ntrusted = [\"10.0.0.0/40\"]\n".to_owned(),
+        ),
+        ("C004 no address", "[listen.two]\naddress = \"localhost\"\n".to_owned()),
+        (
+            "C006 same route",
+            "[[route]]\nmatch = \"*/\"\nupstream = [\"http://127.0.0.1:9000\"]\n".to_owned(),
+        ),
+        (
+            "C007 no pattern",
+            "[[route]]\nmatch = \"shop.example\"\nupstream = [\"http://127.0.0.1:9000\"]\n".to_owned(),
+        ),
+        (
+            "C008 no upstream",
+            "[[route]]\nmatch = \"a.example/\"\nupstream = []\n".to_owned(),
+        ),
+        (
+            "C008 no URL",
+            "[[route]]\nmatch = \"a.example/\"\nupstream = [\"127.0.0.1:9000\"]\n".to_owned(),
+        ),
+        ("C009 no read", route("reads = [\"/search\"]")),
+        ("C010 no authority", route("ca = \"nowhere.pem\"")),
+        (
+            "P000 later",
+            budget(&format!("per = \"session\"\nuninspected = \"20MiB\"\n{people}")),
+        ),
+        ("P000 later dimension", budget(&format!("per = \"kid\"\n{people}"))),
+        ("P001 no dimension", budget(&format!("per = \"sesion\"\n{people}"))),
+        (
+            "P001 no action",
+            budget("per = \"session\"\npeople = 1\nwindow = \"1d\"\naction = \"blok\""),
+        ),
+        (
+            "P001 no mode",
+            budget("per = \"session\"\npeople = 1\nwindow = \"1d\"\naction = \"block\"\nmode = \"on\""),
+        ),
+        (
+            "P002 no pace",
+            budget("per = \"session\"\npeople = 1\nwindow = \"1d\"\naction = \"throttle\""),
+        ),
+        (
+            "P002 no time",
+            budget("per = \"session\"\npeople = 1\nwindow = \"1d\"\naction = \"hold\"\nhold_for = \"long\""),
+        ),
+        (
+            "P003 no window",
+            budget("per = \"session\"\npeople = 1\naction = \"block\""),
+        ),
+        (
+            "P003 bad window",
+            budget("per = \"session\"\npeople = 1\nwindow = \"90d\"\naction = \"block\""),
+        ),
+        (
+            "P003 exchange",
+            budget("per = \"exchange\"\npeople = 1\nwindow = \"1d\"\naction = \"block\""),
+        ),
+        (
+            "P004 no limit",
+            budget("per = \"session\"\nwindow = \"1d\"\naction = \"block\""),
+        ),
+        ("P005 shared", budget(&format!("per = \"network\"\n{people}"))),
+        (
+            "P006 inexact",
+            budget("per = \"session\"\npeople = 200000\nwindow = \"1d\"\naction = \"block\"\nmode = \"enforce\""),
+        ),
+        (
+            "P007 same name",
+            budget(&format!("per = \"session\"\n{people}")).repeat(2),
+        ),
+        ("P009 no budget", exception("budget = \"c\"\nexpires = \"2999-12-01\"")),
+        ("P010 no date", exception("budget = \"b\"\nexpires = \"soon\"")),
+        (
+            "P012 no group",
+            route("allow = { group = \"partner\", people_per_day = 5 }"),
+        ),
+    ];
+    let mut all = String::new();
+    for (what, lines) in rows {
+        let said = check(&lines);
+        assert_eq!(said.code, Some(78), "{what}: {}", said.text);
+        let code = what.split(' ').next().expect("a code");
+        assert!(said.text.contains(&format!("error[{code}]")), "{what}: {}", said.text);
+        all.push_str(&format!("# {what}\n{}\n", said.text));
+    }
+    insta::assert_snapshot!(all);
+}
+
+#[test]
+fn what_is_probably_not_meant_is_a_warning() {
+    let strict = "per = \"session\"\npeople = 10\nwindow = \"1d\"\naction = \"block\"\nmode = \"enforce\"";
+    let exception =
+        "[[exception]]\nbudget = \"b\"\nprincipal = \"agent:1\"\npeople = 50\nowner = \"o\"\nreason = \"r\"\n";
+    let rows = [
+        (
+            "P011",
+            format!("{}{exception}expires = \"2020-01-01\"\n", budget(strict)),
+        ),
+        (
+            "P013",
+            format!(
+                "{}{}",
+                budget(strict),
+                budget(&strict.replace("10", "100")).replace("\"b\"", "\"c\"")
+            ),
+        ),
+    ];
+    let mut all = String::new();
+    for (code, lines) in rows {
+        let said = check(&lines);
+        assert!(
+            said.code == Some(0) && said.text.contains(&format!("warning[{code}]")),
+            "{}",
+            said.text
+        );
+        all.push_str(&said.text);
+    }
+    let dir = dir();
+    write(&dir, "tidegate.toml", "");
+    let said = tidegate(dir.path(), &["check"]);
+    assert_eq!(said.code, Some(0));
+    all.push_str(&said.text);
+    assert_eq!(tidegate(dir.path(), &["check", "--deny-warnings"]).code, Some(78));
+    insta::assert_snapshot!(all);
+}
+
+#[test]
+fn a_check_leaves_nothing_behind() {
+    let dir = dir();
+    write(&dir, "tidegate.toml", GOOD);
+    let said = tidegate(dir.path(), &["check"]);
+    assert_eq!(
+        (said.code, said.text.as_str()),
+        (Some(0), "tidegate.toml: 1 route, 0 budgets: 0 errors, 0 warnings\n")
+    );
+    assert_eq!(std::fs::read_dir(dir.path()).expect("ours").count(), 1);
+    let said = tidegate(dir.path(), &["check", "--config", "nowhere.toml"]);
+    assert!(
+        said.code == Some(74) && said.text.starts_with("tidegate: nowhere.toml: "),
+        "{}",
+        said.text
+    );
+}
+
+#[test]
+fn problems_as_json() {
+    let dir = dir();
+    write(
+        &dir,
+        "tidegate.toml",
+        &format!(
+            "{GOOD}{}",
+            budget("per = \"sesion\"\npeople = 1\nwindow = \"1d\"\naction = \"block\"")
+        ),
+    );
+    let said = tidegate(dir.path(), &["check", "--format", "json"]);
+    assert_eq!(said.code, Some(78));
+    let problem: serde_json::Value = serde_json::from_str(said.text.trim()).expect("one object a line");
+    let place = (&problem["file"], &problem["line"], &problem["column"], &problem["code"]);
+    assert_eq!(place, (&"tidegate.toml".into(), &8.into(), &7.into(), &"P001".into()));
+}
+
+#[test]
+fn variables_lie_over_the_file() {
+    let dir = dir();
+    write(&dir, "tidegate.toml", GOOD);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+    command
+        .arg("check")
+        .current_dir(dir.path())
+        .env("TIDEGATE__LIMITS__HEADER_BYTES_MAXX", "1");
+    let output = command.output().expect("the binary runs");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(78));
+    assert!(
+        text.contains("header_bytes_maxx = 1") && text.contains("did you mean"),
+        "it shows the line: {text}"
+    );
+}
+
+#[test]
+fn rules() {
+    let dir = dir();
+    let said = tidegate(dir.path(), &["rules", "test"]);
+    assert!(
+        said.code == Some(0) && said.text.contains("hold their examples: 0 errors, 0 warnings"),
+        "{}",
+        said.text
+    );
+    let rule = |lines: &str| format!("[[rule]]\nname = \"staff\"\nclass = \"staff\"\n{lines}\n");
+    let rows = [
+        (
+            "syntax",
+            rule("regex = 'EMP-[0-9'\nkeywords = [\"EMP-\"]\nexamples = [\"EMP-1\"]"),
+        ),
+        (
+            "unbounded",
+            rule("regex = 'EMP-[0-9]+'\nkeywords = [\"EMP-\"]\nexamples = [\"EMP-1\"]"),
+        ),
+        (
+            "empty",
+            rule("regex = '[0-9]{0,9}'\nkeywords = [\"EMP-\"]\nexamples = [\"EMP-1\"]"),
+        ),
+        (
+            "example",
+            rule("regex = 'EMP-[0-9]{6}'\nkeywords = [\"EMP-\"]\nexamples = [\"EMP-1\"]"),
+        ),
+        (
+            "counter-example",
+            rule(
+                "regex = 'EMP-[0-9]{6}'\nkeywords = [\"EMP-\"]\nexamples = [\"EMP-000001\"]\ncounter_examples = [\"EMP-123456\"]",
+            ),
+        ),
+        (
+            "same name",
+            rule("regex = 'EMP-[0-9]{6}'\nkeywords = [\"EMP-\"]\nexamples = [\"EMP-000001\"]").repeat(2),
+        ),
+        ("unknown field", rule("regexp = 'EMP-[0-9]{6}'")),
+    ];
+    let mut all = String::new();
+    for (what, text) in rows {
+        write(&dir, "rules.d/staff.toml", &text);
+        let said = tidegate(dir.path(), &["rules", "test", "--rules-dir", "rules.d"]);
+        assert_eq!(said.code, Some(78), "{what}: {}", said.text);
+        all.push_str(&format!("# {what}\n{}\n", said.text));
+    }
+    insta::assert_snapshot!(all);
+    let said = tidegate(dir.path(), &["rules", "schema"]);
+    let schema: serde_json::Value = serde_json::from_str(&said.text).expect("a schema is JSON");
+    assert!(said.code == Some(0) && schema["$schema"].is_string());
+}
+
+#[test]
+fn explain() {
+    let dir = dir();
+    let budgets = "[identity]\nsources = [\"cookie:sid\"]\n\
+        [[route]]\nmatch = \"*/stores\"\nupstream = [\"http://127.0.0.1:9000\"]\npublic = true\n\
+        [[budget]]\nname = \"bulk\"\nper = \"exchange\"\npeople = 60\naction = \"block\"\nmode = \"enforce\"\n\
+        [[budget]]\nname = \"day\"\nper = \"session\"\npeople = 100\nwindow = \"1d\"\naction = \"throttle\"\nto = \"6/h\"\nmode = \"enforce\"\n\
+        [[budget]]\nname = \"crowd\"\nper = \"network\"\npeople = 500\nwindow = \"1h\"\naction = \"alert\"\n";
+    write(&dir, "tidegate.toml", &format!("{GOOD}{budgets}"));
+    let mut all = String::new();
+    for arguments in [
+        [
+            "--url",
+            "http://shop.example/profile",
+            "-H",
+            "Cookie: sid=planted-session",
+        ]
+        .as_slice(),
+        &["--url", "http://shop.example/profile"],
+        &["--url", "http://shop.example/stores"],
+    ] {
+        let said = tidegate(dir.path(), &[["explain"].as_slice(), arguments].concat());
+        assert!(
+            said.code == Some(0) && !said.text.contains("planted-session"),
+            "{}",
+            said.text
+        );
+        all.push_str(&format!(
+            "$ tidegate explain {}\n{}\n",
+            arguments.join(" "),
+            without_keys(&said.text)
+        ));
+    }
+    insta::assert_snapshot!(all);
+    let said = tidegate(dir.path(), &["explain", "--url", "no url at all"]);
+    assert_eq!(said.code, Some(78), "{}", said.text);
+}
+
+/// The text with every key, a hash under a key of this run, as `KEY`.
+fn without_keys(text: &str) -> String {
+    let is_key = |word: &str| word.len() >= 16 && word.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+    let lines = text.lines().map(|line| {
+        let words = line.split(' ').map(|word| if is_key(word) { "KEY" } else { word });
+        words.collect::<Vec<_>>().join(" ")
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn scan() {
+    let dir = dir();
+    let csv = "name,email,phone\nKim,kim@example.com,+82 10-2345-6789\nLee,lee@example.org,+1 202-555-0143\nnobody,,\n";
+    write(&dir, "people.csv", csv);
+    let said = tidegate(dir.path(), &["scan", "people.csv"]);
+    assert_eq!(said.code, Some(0));
+    let lines: Vec<&str> = said.text.lines().filter(|line| !line.ends_with("MB/s")).collect();
+    insta::assert_snapshot!(lines.join("\n"));
+    let said = tidegate(dir.path(), &["scan", "--json", "people.csv"]);
+    let found: serde_json::Value = serde_json::from_str(&said.text).expect("JSON");
+    let file = &found["files"][0];
+    assert_eq!((&file["people"], &file["records"]), (&2.into(), &2.into()));
+    assert_eq!(file["classes"], serde_json::json!({ "email": 2, "phone": 2 }));
+    for planted in ["kim@", "lee@", "2345", "555"] {
+        assert!(!said.text.contains(planted), "never a raw value");
+    }
+    let said = tidegate(dir.path(), &["scan", "nowhere.csv"]);
+    assert!(
+        said.code == Some(74) && said.text.contains("nowhere.csv"),
+        "{}",
+        said.text
+    );
+}
+
+#[test]
+fn authority() {
+    let dir = dir();
+    let mut all = String::new();
+    for (arguments, code) in [
+        (["authority", "leaf", "localhost"].as_slice(), 74),
+        (&["authority", "new"], 0),
+        (&["authority", "new"], 74),
+        (&["authority", "leaf", "localhost", "127.0.0.1"], 0),
+    ] {
+        let said = tidegate(dir.path(), arguments);
+        assert_eq!(said.code, Some(code), "{arguments:?}: {}", said.text);
+        all.push_str(&format!("$ tidegate {}\n{}\n", arguments.join(" "), said.text));
+    }
+    insta::assert_snapshot!(all);
+}
+
+#[test]
+fn bypass() {
+    let dir = dir();
+    write(&dir, "tidegate.toml", GOOD);
+    let mut all = String::new();
+    for (arguments, code) in [
+        (
+            ["bypass", "--route", "*/", "--for", "15m", "--reason", "a drill"].as_slice(),
+            0,
+        ),
+        (&["bypass", "--all", "--for", "2d", "--reason", "a drill"], 78),
+        (&["bypass", "--route", "shop.example/", "--reason", "a drill"], 78),
+        (&["bypass", "--end"], 0),
+    ] {
+        let said = tidegate(dir.path(), arguments);
+        assert_eq!(said.code, Some(code), "{arguments:?}: {}", said.text);
+        all.push_str(&format!("$ tidegate {}\n{}\n", arguments.join(" "), said.text));
+    }
+    insta::assert_snapshot!(all);
+}

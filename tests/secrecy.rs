@@ -1,0 +1,286 @@
+//! What passes through the gateway rests nowhere: no planted value, in any of its forms, is in a log line, a metric, an
+//! audit line, an admin answer, a file or an error.
+
+#[path = "live/process.rs"]
+#[allow(dead_code, reason = "the suites that share it use different parts")]
+mod process;
+#[path = "support/mod.rs"]
+#[allow(dead_code, reason = "every suite uses a part of what they share")]
+mod support;
+
+use std::fmt::Write as _;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+
+use http::{HeaderName, StatusCode, header};
+use tokio::net::TcpListener;
+
+use process::{Tidegate, eventually};
+use support::client::{H2, get, http1};
+use support::coding::Coding;
+use support::origin::{Answer, Origin, Seen};
+
+/// One value of each class, from published test ranges, and a body in which it is found.
+const PLANTED: &[(&str, &str)] = &[
+    ("email", "planted.person@example.com"),
+    ("phone", "+82 10-2345-6789"),
+    ("phone-us", "+1 202-555-0143"),
+    ("card", "4111 1111 1111 1111"),
+    ("rrn", "900101-1234568"),
+    ("ssn", "219-09-9999"),
+    ("iban", "GB82 WEST 1234 5698 7654 32"),
+    ("address-kr", "서울특별시 중구 세종대로 110"),
+    ("address-us", "1600 Pennsylvania Ave NW, Washington, DC 20500"),
+];
+
+/// Bare digits this short are in any file by chance.
+const DIGITS_MIN: usize = 9;
+
+/// The forms in which a value may hide.
+fn forms(value: &str) -> Vec<String> {
+    let digits: String = value.chars().filter(char::is_ascii_digit).collect();
+    let joined: String = value.chars().filter(|letter| letter.is_alphanumeric()).collect();
+    let mut forms = vec![value.to_owned(), value.to_lowercase(), joined];
+    if digits.len() >= DIGITS_MIN {
+        forms.push(format!("{digits:?}"));
+        forms.push(digits);
+    }
+    let plain = forms.clone();
+    for form in plain {
+        forms.push(percent(&form, false));
+        forms.push(percent(&form, true));
+        forms.push(hex(form.as_bytes()));
+        forms.push(form.escape_unicode().to_string());
+        forms.extend((0..3).map(|shift| base64_core(form.as_bytes(), shift)));
+    }
+    forms.sort();
+    forms.dedup();
+    forms
+}
+
+/// Percent-encoded: what must be, or every byte.
+fn percent(text: &str, is_whole: bool) -> String {
+    text.bytes().fold(String::new(), |mut done, byte| {
+        if byte.is_ascii_alphanumeric() && !is_whole {
+            done.push(char::from(byte));
+        } else {
+            write!(done, "%{byte:02X}").expect("memory takes it");
+        }
+        done
+    })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut done, byte| {
+        write!(done, "{byte:02x}").expect("memory takes it");
+        done
+    })
+}
+
+/// The part of the base64 text that does not depend on what stands before and after, for `shift` bytes before.
+fn base64_core(bytes: &[u8], shift: usize) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let shifted = [&vec![0; shift], bytes].concat();
+    let bits = |at: usize| u32::from(shifted.get(at).copied().unwrap_or_default());
+    let text: Vec<char> = (0..shifted.len().div_ceil(3) * 3)
+        .step_by(3)
+        .flat_map(|at| {
+            let word = bits(at) << 16 | bits(at + 1) << 8 | bits(at + 2);
+            [18, 12, 6, 0].map(|down| char::from(ALPHABET[(word >> down & 63) as usize]))
+        })
+        .collect();
+    // The first letters depend on the bytes before, the last on those after.
+    let (first, last) = ([0, 2, 3][shift], shifted.len() * 8 / 6);
+    text[first..last].iter().collect()
+}
+
+/// The planted values that are in a text in some form: by class and form, never by value.
+fn leaks(text: &str) -> Vec<String> {
+    let folded = text.to_lowercase();
+    let found = PLANTED.iter().flat_map(|(class, value)| {
+        let forms = forms(value).into_iter().enumerate();
+        let is_in = |form: &str| text.contains(form) || folded.contains(&form.to_lowercase());
+        forms.filter_map(move |(number, form)| is_in(&form).then(|| format!("{class} in form {number}")))
+    });
+    found.collect()
+}
+
+#[test]
+fn the_checker_catches_every_value_in_every_form() {
+    for (class, value) in PLANTED {
+        for form in forms(value) {
+            let text = format!("{{\"message\":\"refused\",\"detail\":\"x{form}y\"}}");
+            assert!(
+                leaks(&text).iter().any(|leak| leak.starts_with(class)),
+                "{class}: {form}"
+            );
+        }
+        // As base64 of a text around it, at any offset.
+        for before in ["", "a", "ab"] {
+            let shifted = [before, value, "tail"].concat();
+            let whole = format!("{}{}", &base64_core(shifted.as_bytes(), 0), "=");
+            assert!(!leaks(&whole).is_empty(), "{class} behind {} bytes", before.len());
+        }
+    }
+    assert_eq!(
+        leaks("2026-11-23T23:44:15.198Z tidegate_people_total{route=\"*/\"} 500"),
+        Vec::<String>::new()
+    );
+}
+
+/// Every planted value in every form, as a JSON body with one person a value.
+fn everything() -> String {
+    let people = PLANTED.iter().enumerate().flat_map(|(number, (class, value))| {
+        let class = class.split('-').next().unwrap_or(class);
+        forms(value).into_iter().enumerate().map(move |(form, text)| {
+            let text = text.replace(['"', '\\'], "");
+            format!("{{\"id\":\"{number}-{form}\",\"{class}\":\"{text}\",\"name\":\"n\"}}")
+        })
+    });
+    format!("[{}]", people.collect::<Vec<_>>().join(",\n"))
+}
+
+fn answer(seen: &Seen) -> Answer {
+    let json = || Answer::new("application/json", everything());
+    let email = PLANTED[0].1;
+    match seen.uri.path() {
+        "/gzip" => json().coded(Coding::Gzip, 200),
+        "/broken" => json().chunked(64).broken(),
+        "/error" => json().status(StatusCode::INTERNAL_SERVER_ERROR),
+        "/undecodable" => json().header(header::CONTENT_ENCODING, "gzip"),
+        "/head" => Answer::new("text/plain", "ok")
+            .header(header::LOCATION, &format!("/u?email={}", percent(email, true)))
+            .header(header::SET_COOKIE, &format!("who={email}"))
+            .header(HeaderName::from_static("x-card"), "4111 1111 1111 1111"),
+        _ => json(),
+    }
+}
+
+/// A value that a URL, a header or a cookie can carry.
+fn token(value: &str) -> String {
+    percent(value, false)
+}
+
+/// Sends every value in URL, header, cookie and body, well-formed and not, over both protocols.
+async fn drive(gateway: &Tidegate, listener: &str) -> String {
+    let address = gateway.address(listener);
+    let mut errors = String::new();
+    for path in ["/", "/gzip", "/broken", "/error", "/undecodable", "/head"] {
+        get(address, path, "Cookie: sid=planted.person@example.com\r\n").await;
+    }
+    for (_, value) in PLANTED {
+        let in_url = token(value);
+        let lines =
+            format!("Cookie: sid={in_url}; who={in_url}\r\nX-Api-Key: {in_url}\r\nAuthorization: Bearer {in_url}\r\n");
+        get(address, &format!("/u/{in_url}?q={in_url}"), &lines).await;
+        let body = format!("{{\"value\":\"{value}\"}}");
+        let post = format!(
+            "POST /{in_url} HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        http1(address, post.as_bytes()).await;
+        // Answers of the gateway itself: no route, a bad head, a bad host.
+        for request in [
+            format!("GET /none/{in_url} HTTP/1.1\r\nHost: {in_url}.invalid\r\nConnection: close\r\n\r\n"),
+            format!("GET /{in_url} HTTP/1.1\r\nHost: a\r\nX-Bad {value}: x\r\n\r\n"),
+            format!("{value} / HTTP/1.1\r\nHost: {value}\r\n\r\n"),
+            format!("GET /down/{in_url} HTTP/1.1\r\nHost: down.example\r\nConnection: close\r\n\r\n"),
+        ] {
+            let reply = http1(address, request.as_bytes()).await;
+            if reply.status >= 400 {
+                errors.push_str(&String::from_utf8_lossy(&reply.wire));
+            }
+        }
+        H2::connect(address)
+            .await
+            .get(&format!("/u/{in_url}"), &[("cookie", &format!("sid={in_url}"))])
+            .await;
+    }
+    // Over its limit: refused without a byte of what it would have shown.
+    let refused = get(address, "/", "Cookie: sid=somebody\r\n").await;
+    if refused.status >= 400 {
+        errors.push_str(&String::from_utf8_lossy(&refused.wire));
+    }
+    errors
+}
+
+/// Everything under a directory, names and bytes.
+fn files(dir: &Path) -> String {
+    let mut all = String::new();
+    for entry in std::fs::read_dir(dir).expect("a directory").flatten() {
+        let path = entry.path();
+        all.push_str(&path.to_string_lossy());
+        if path.is_dir() {
+            all.push_str(&files(&path));
+        } else if path.extension() != Some("toml".as_ref()) {
+            all.push_str(&String::from_utf8_lossy(&std::fs::read(&path).expect("ours")));
+        }
+    }
+    all
+}
+
+/// An address where nobody listens.
+async fn nobody() -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .await
+        .expect("a loopback port");
+    listener.local_addr().expect("a bound address")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_that_passes_rests_anywhere() {
+    let origin = Origin::serve(answer).await;
+    let budget = |name: &str, per: &str, people: u32, action: &str| {
+        format!(
+            "[[budget]]\nname = \"{name}\"\nper = \"{per}\"\npeople = {people}\naction = \"{action}\"\nmode = \"enforce\"\n"
+        )
+    };
+    for (action, people) in [("alert", 1), ("block", 4), ("redact", 4), ("reauth", 4), ("hold", 4)] {
+        let config = format!(
+            "[listen.http]\naddress = \"127.0.0.1:0\"\n\
+             [identity]\nsources = [\"header:x-api-key\", \"cookie:sid\"]\nlogs_in_at = [\"GET /head\"]\n\
+             [audit]\nfile = \"audit.jsonl\"\n\
+             [[route]]\nmatch = \"a/\"\nupstream = [\"http://{origin}\"]\nfail = \"closed\"\n\
+             [[route]]\nmatch = \"shop.example/\"\nupstream = [\"http://{origin}\"]\n\
+             [[route]]\nmatch = \"127.0.0.1/\"\nupstream = [\"http://{origin}\"]\n\
+             [[route]]\nmatch = \"down.example/\"\nupstream = [\"http://{nobody}\"]\n\
+             {}window = \"1d\"\n",
+            budget("day", "session", people, action),
+            origin = origin.address,
+            nobody = nobody().await,
+        );
+        let dir = Arc::new(tempfile::tempdir().expect("a directory"));
+        std::fs::write(
+            dir.path().join("tidegate.toml"),
+            format!("{config}[admin]\naddress = \"127.0.0.1:0\"\n"),
+        )
+        .expect("ours");
+        let mut gateway = Tidegate::launch(dir, &["run", "--config", "tidegate.toml"], "trace").await;
+        let errors = drive(&gateway, "http").await;
+        let mut told = vec![("errors", errors)];
+        for path in [
+            "/metrics",
+            "/readyz",
+            "/api/v1/keys?limit=1000",
+            "/api/v1/holds",
+            "/api/v1/config",
+            "/api/v1/nowhere",
+        ] {
+            let reply = gateway.admin(path).await;
+            told.push((path, String::from_utf8_lossy(&reply.wire).into_owned()));
+        }
+        gateway.signal("TERM").await;
+        eventually("it stops", async || gateway.has_said("stopped").then_some(())).await;
+        assert_eq!(gateway.ended().await.code(), Some(0));
+        told.push(("logs", gateway.written()));
+        told.push(("files", files(gateway.dir.path())));
+        for (place, text) in told {
+            assert_eq!(leaks(&text), Vec::<String>::new(), "{place} with {action}");
+            // There was something to look at.
+            assert!(!text.is_empty(), "{place} with {action}");
+        }
+        let audit = std::fs::read_to_string(gateway.file("audit.jsonl")).expect("the audit file");
+        assert!(audit.contains("\"day\""), "{action} was audited: {audit}");
+    }
+}

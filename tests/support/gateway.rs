@@ -1,0 +1,98 @@
+//! The real gateway, started in this process in front of a test's origin.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tidegate::engine::ledger::{Dimension, HeldKey, KeyView};
+use tidegate::events::{self, LogFormat};
+use tidegate::proxy;
+use tidegate::run::{Origin, Running, start};
+
+/// A running gateway on loopback ports of the system's choice; its state goes when it is dropped.
+pub(crate) struct Gateway {
+    /// Where clients connect.
+    pub(crate) address: SocketAddr,
+    /// Where operators connect.
+    pub(crate) admin: SocketAddr,
+    running: Running,
+    state: TempDir,
+}
+
+/// How often a condition is looked at, and for how long: a test that waits longer has failed.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+const CONDITION_TIME_MAX: Duration = Duration::from_secs(20);
+
+impl Gateway {
+    /// The token of an operator who may release.
+    pub(crate) const RELEASER: &str = "releaser-of-the-tests-0123456789abcdef";
+
+    /// A gateway with this configuration after its addresses and directories.
+    pub(crate) async fn start(text: &str) -> Self {
+        Self::start_in(tempfile::tempdir().expect("a directory"), text).await
+    }
+
+    /// The same over a state directory that was prepared.
+    pub(crate) async fn start_in(state: TempDir, text: &str) -> Self {
+        let tokens = state.path().join("admin.tokens");
+        let hash = tidegate::admin::token_hash(Self::RELEASER.as_bytes());
+        std::fs::write(&tokens, format!("carol releaser {hash}\n")).expect("a file of tokens");
+        let text = format!(
+            "[listen.shop]\naddress = \"127.0.0.1:0\"\n[admin]\naddress = \"127.0.0.1:0\"\ntokens = {}\n[state]\ndir = {}\n{text}",
+            quoted(&tokens),
+            quoted(state.path()),
+        );
+        let origin = Origin {
+            path: None,
+            text,
+            variables: Vec::new(),
+        };
+        let metrics = events::install(LogFormat::Text, "off").expect("`off` is a filter");
+        let running = start(origin, metrics).await.unwrap_or_else(|error| panic!("{error}"));
+        let (_, address) = running.listeners.first().expect("one listener");
+        Self {
+            address: *address,
+            admin: running.admin,
+            running,
+            state,
+        }
+    }
+
+    /// Its state directory.
+    pub(crate) fn state(&self) -> &Path {
+        self.state.path()
+    }
+
+    /// What its exchanges share.
+    pub(crate) fn shared(&self) -> &proxy::Gateway {
+        &self.running.gateway
+    }
+
+    /// The keys of one dimension, those with most people first.
+    pub(crate) fn keys(&self, dimension: Dimension) -> Vec<KeyView> {
+        let now = self.shared().clock.now();
+        self.shared().ledger.keys(Some(dimension), 1_000, now)
+    }
+
+    /// The holds in force.
+    pub(crate) fn holds(&self) -> Vec<HeldKey> {
+        self.shared().ledger.holds(self.shared().clock.now(), 1_000)
+    }
+}
+
+/// Waits until `condition` holds.
+pub(crate) async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let look = async {
+        while !condition().await {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    };
+    let seen = tokio::time::timeout(CONDITION_TIME_MAX, look).await;
+    assert!(seen.is_ok(), "{what}: not within {CONDITION_TIME_MAX:?}");
+}
+
+/// A path as TOML writes it.
+pub(crate) fn quoted(path: &Path) -> String {
+    toml::Value::String(path.display().to_string()).to_string()
+}
