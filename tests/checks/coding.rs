@@ -38,14 +38,14 @@ pub(crate) fn decode(data: &[u8]) {
 
 fn decode_all(coding: Coding, coded: &[u8], slice: usize, output: usize) -> Result<Vec<u8>, DecodeError> {
     let mut decoder = Decoder::new(coding).expect("these codings have a decoder");
-    let (mut decoded, mut buffer) = (Vec::new(), vec![0; output]);
+    let (mut plain, mut buffer) = (Vec::new(), vec![0; output]);
     for mut rest in coded.chunks(slice) {
         loop {
             let progress = decoder.step(rest, &mut buffer)?;
-            decoded.extend_from_slice(&buffer[..progress.written]);
+            plain.extend_from_slice(&buffer[..progress.written]);
             rest = &rest[progress.read..];
-            if decoded.len() >= DECODED_BYTES_MAX {
-                return Ok(decoded);
+            if plain.len() >= DECODED_BYTES_MAX {
+                return Ok(plain);
             }
             if rest.is_empty() && progress.written < buffer.len() {
                 break;
@@ -53,5 +53,5 @@ fn decode_all(coding: Coding, coded: &[u8], slice: usize, output: usize) -> Resu
             assert!(progress.read + progress.written > 0, "{coding:?} stands still");
         }
     }
-    decoder.finish().map(|()| decoded)
+    decoder.finish().map(|()| plain)
 }

@@ -12,9 +12,12 @@ pub(crate) use coding::decode;
 pub(crate) use framing::framing;
 pub(crate) use texts::{config_syntax, rule_syntax};
 
+/// Panics on a broken promise.
+pub(crate) type Check = fn(&[u8]);
+
 /// Every check under the name of its fuzz target and of its folders in `fuzz/corpus` and `fuzz/regressions`.
 #[cfg_attr(fuzzing, expect(dead_code, reason = "a fuzz target calls its one check"))]
-pub(crate) const CHECKS: [(&str, fn(&[u8])); 5] = [
+pub(crate) const CHECKS: [(&str, Check); 5] = [
     ("scan_chunks", scan_chunks),
     ("decode", decode),
     ("rule_syntax", rule_syntax),

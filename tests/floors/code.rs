@@ -18,20 +18,18 @@ impl Code {
     /// Reads a file's text.
     pub(crate) fn read(text: &str) -> Self {
         let mut code = Self::default();
-        let tokens = cut_tests(tokens(&blank(text)), &mut code.test_modules);
+        let tokens = cut_tests(&tokens(&blank(text)), &mut code.test_modules);
         let mut at = 0;
         while at < tokens.len() {
-            let follows_path = at > 0 && matches!(word(&tokens, at - 1), "::" | ".");
-            if is_name(word(&tokens, at)) && !follows_path {
-                let line = tokens[at].0;
-                if is_call(&tokens, at + 1) {
-                    code.macros.push((line, word(&tokens, at).to_owned()));
-                }
-                let is_use = at > 0 && word(&tokens, at - 1) == "use";
-                at = code.read_path(&tokens, at, &[], is_use);
-            } else {
+            let (before, name) = (at.checked_sub(1).map_or("", |at| word(&tokens, at)), word(&tokens, at));
+            if !is_name(name) || matches!(before, "::" | ".") {
                 at += 1;
+                continue;
             }
+            if is_call(&tokens, at + 1) {
+                code.macros.push((tokens[at].0, name.to_owned()));
+            }
+            at = code.read_path(&tokens, at, &[], before == "use");
         }
         code
     }
@@ -90,19 +88,19 @@ fn is_name(word: &str) -> bool {
 }
 
 /// Cuts every item under `#[cfg(test)]`; the modules among them that have a file of their own go into `modules`.
-fn cut_tests(tokens: Vec<Token>, modules: &mut Vec<String>) -> Vec<Token> {
+fn cut_tests(tokens: &[Token], modules: &mut Vec<String>) -> Vec<Token> {
     const MARK: [&str; 7] = ["#", "[", "cfg", "(", "test", ")", "]"];
     let mut kept = Vec::new();
     let mut at = 0;
     while at < tokens.len() {
-        if MARK.iter().zip(at..).any(|(mark, at)| word(&tokens, at) != *mark) {
+        if MARK.iter().zip(at..).any(|(mark, at)| word(tokens, at) != *mark) {
             kept.push(tokens[at].clone());
             at += 1;
             continue;
         }
-        let end = item_end(&tokens, at + MARK.len());
-        if word(&tokens, end - 1) == ";" && word(&tokens, end - 3) == "mod" {
-            modules.push(word(&tokens, end - 2).to_owned());
+        let end = item_end(tokens, at + MARK.len());
+        if word(tokens, end - 1) == ";" && word(tokens, end - 3) == "mod" {
+            modules.push(word(tokens, end - 2).to_owned());
         }
         at = end;
     }
@@ -115,9 +113,8 @@ fn item_end(tokens: &[Token], mut at: usize) -> usize {
     while at < tokens.len() {
         match word(tokens, at) {
             "{" | "(" | "[" => depth += 1,
-            ")" | "]" => depth = depth.saturating_sub(1),
             "}" if depth == 1 => return at + 1,
-            "}" => depth = depth.saturating_sub(1),
+            ")" | "]" | "}" => depth = depth.saturating_sub(1),
             ";" if depth == 0 => return at + 1,
             _ => {}
         }
@@ -152,7 +149,7 @@ fn blank(text: &str) -> String {
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
         let length = literal_length(rest);
-        let (token, after) = rest.split_at(length.unwrap_or(first.len_utf8()));
+        let (token, after) = rest.split_at(length.unwrap_or_else(|| first.len_utf8()));
         match length {
             Some(_) => out.extend(token.chars().map(|sign| if sign == '\n' { '\n' } else { ' ' })),
             None => out.push(first),
