@@ -31,6 +31,10 @@ pub(super) fn execute(args: &BypassArgs, out: &mut dyn Write) -> Result<(), Fail
         .as_ref()
         .and_then(|table| table.get("state")?.get("dir")?.as_str());
     let dir = state_dir(configured.map(std::path::Path::new), &origin.base());
+    if !dir.is_dir() {
+        let message = format!("{}: no gateway has run with this state directory", dir.display());
+        return Err(Failed::new(Exit::Io, message));
+    }
     let now = Clock::start().now();
     let mut file = read_bypass(&dir)?;
     file.bypass.retain(|suspension| suspension.until > now.second());
