@@ -28,6 +28,10 @@ pub(super) fn execute(args: &BypassArgs, out: &mut dyn Write) -> Result<(), Fail
         known_route(route, table)?;
     }
     let dir = dir_of(&origin);
+    if !dir.is_dir() {
+        let message = format!("{}: no gateway has run with this state directory", dir.display());
+        return Err(Failed::new(Exit::Io, message));
+    }
     let now = Clock::start().now();
     let mut file = read_bypass(&dir)?;
     file.bypass.retain(|suspension| suspension.until > now.second());
