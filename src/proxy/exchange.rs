@@ -294,6 +294,12 @@ impl Exchanges {
         let watching = mode == Mode::Watch;
         let start = poll_fn(|cx| body.poll_start(cx, watching)).await;
         match start {
+            Start::Refused if asked.is_unsafe() && matches!(body.driver().outcome().denial, Some(Denial::Fail(_))) => {
+                return Ok(Response::from_parts(
+                    without_content(head),
+                    Answer::Own(Full::default()),
+                ));
+            }
             Start::Refused => return Err((self.refusal(&asked, &mut body), asked.style)),
             Start::Failed => {
                 let error = body
@@ -526,6 +532,15 @@ fn declared(headers: &HeaderMap) -> Declared {
     headers
         .get(CONTENT_TYPE)
         .map_or(Declared::Unknown, |value| Declared::from_content_type(value.as_bytes()))
+}
+
+/// The status of a response whose body cannot be read: what the request did is done, and a refusal would make the client
+/// do it again.
+fn without_content(mut head: response::Parts) -> response::Parts {
+    for name in [CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ACCEPT_RANGES] {
+        head.headers.remove(name);
+    }
+    head
 }
 
 /// An altered response says so to machines; a decoded one no longer says how it was coded.
