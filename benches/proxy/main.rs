@@ -3,11 +3,11 @@
 //! The proxies are processes of their own on loopback. Measured are the processor time of each, in alternating rounds,
 //! and its instructions under callgrind; ratios of these mean something on another machine, the times do not.
 
+#![expect(clippy::print_stdout, reason = "the table is what this program is for")]
+
 #[path = "../corpus/mod.rs"]
 #[expect(dead_code, reason = "of the corpora, only the clean page is served here")]
 mod corpus;
-#![expect(clippy::print_stdout, reason = "the table is what this program is for")]
-
 mod load;
 mod minproxy;
 mod process;
