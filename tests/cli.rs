@@ -124,7 +124,7 @@ fn every_problem_of_a_configuration_is_shown_where_it_is() {
             budget("per = \"session\"\npeeple = 100\nwindow = \"1d\"\naction = \"block\""),
         ),
         (
-            "C002 wrong type",
+            "C001 wrong type",
             budget("per = \"session\"\npeople = \"many\"\nwindow = \"1d\"\naction = \"block\""),
         ),
         (
@@ -453,6 +453,13 @@ fn authority() {
 fn bypass() {
     let dir = dir();
     write(&dir, "tidegate.toml", GOOD);
+    let said = tidegate(dir.path(), &["bypass", "--all", "--reason", "a drill"]);
+    assert!(
+        said.code == Some(74) && said.text.contains("tidegate-state: "),
+        "no gateway ran here: {}",
+        said.text
+    );
+    write(&dir, "tidegate-state/hash.key", "");
     let mut all = String::new();
     for (arguments, code) in [
         (

@@ -183,8 +183,8 @@ async fn drive(gateway: &Tidegate, listener: &str) -> String {
         // Answers of the gateway itself: no route, a bad head, a bad host.
         for request in [
             format!("GET /none/{in_url} HTTP/1.1\r\nHost: {in_url}.invalid\r\nConnection: close\r\n\r\n"),
-            format!("GET /{in_url} HTTP/1.1\r\nHost: a\r\nX-Bad {value}: x\r\n\r\n"),
-            format!("{value} / HTTP/1.1\r\nHost: {value}\r\n\r\n"),
+            format!("GET /{in_url} HTTP/1.1\r\nHost: a\r\nX-Bad {value}: x\r\nConnection: close\r\n\r\n"),
+            format!("{value} / HTTP/1.1\r\nHost: {value}\r\nConnection: close\r\n\r\n"),
             format!("GET /down/{in_url} HTTP/1.1\r\nHost: down.example\r\nConnection: close\r\n\r\n"),
         ] {
             let reply = http1(address, request.as_bytes()).await;

@@ -214,7 +214,7 @@ impl FromRequestParts<Arc<Admin>> for Monitor {
         if is_local && has_local_host(parts) {
             Ok(Self)
         } else {
-            identify(parts, &admin.access).map(|_| Self)
+            identify(parts, &admin.access.load()).map(|_| Self)
         }
     }
 }
@@ -223,7 +223,7 @@ impl FromRequestParts<Arc<Admin>> for Caller {
     type Rejection = Fault;
 
     async fn from_request_parts(parts: &mut Parts, admin: &Arc<Admin>) -> Result<Self, Fault> {
-        identify(parts, &admin.access)
+        identify(parts, &admin.access.load())
     }
 }
 

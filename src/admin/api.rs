@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::response::{IntoResponse, Response};
@@ -43,8 +44,8 @@ const DIMENSIONS: [Dimension; 7] = [
 pub struct Admin {
     /// The gateway.
     pub desk: Arc<dyn Desk>,
-    /// Who may do what.
-    pub access: Access,
+    /// Who may do what; replaced when the configuration is reloaded.
+    pub access: Arc<ArcSwap<Access>>,
     /// Where changes are recorded.
     pub audit: Audit,
     /// The metrics.

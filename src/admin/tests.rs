@@ -151,7 +151,7 @@ async fn start_with(desk: FakeDesk, with_tokens: bool, limits: Limits) -> Runnin
     let reports = events::install(LogFormat::Json, "off").expect("the filter parses");
     let admin = Admin {
         desk: Arc::<FakeDesk>::clone(&desk),
-        access,
+        access: Arc::new(arc_swap::ArcSwap::from_pointee(access)),
         audit: audit.clone(),
         reports,
     };

@@ -87,6 +87,15 @@ pub enum Command {
     },
     /// Say what is in files: identifiers per class and how many people, never a raw value
     Scan(ScanArgs),
+    /// Read a secret from standard input and print the line by which a file knows it
+    Hash {
+        /// Where the configuration is
+        #[command(flatten)]
+        config: ConfigArgs,
+        /// What the secret is
+        #[command(subcommand)]
+        kind: HashKind,
+    },
     /// Development certificates
     Authority {
         /// What to make
@@ -183,6 +192,23 @@ pub struct ScanArgs {
     /// A list of labelled documents, one JSON object a line: prints one prediction a line
     #[arg(long, conflicts_with_all = ["files", "json"])]
     pub manifest: Option<PathBuf>,
+}
+
+/// `tidegate hash`.
+#[derive(Debug, Subcommand)]
+pub enum HashKind {
+    /// A partner's API key, for `api_keys` of a group; keyed by this gateway's hash key
+    ApiKey {
+        /// The name of the partner
+        name: String,
+    },
+    /// A token of the admin address, for `tokens` of `[admin]`
+    AdminToken {
+        /// The name of its owner
+        name: String,
+        /// `viewer`, `analyst`, `releaser` or `policy`
+        role: String,
+    },
 }
 
 /// `tidegate authority`.

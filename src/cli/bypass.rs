@@ -6,7 +6,7 @@ use super::args::BypassArgs;
 use super::{Exit, Failed};
 use crate::clock::Clock;
 use crate::engine::policy::units;
-use crate::run::{BYPASS_FILE, Origin, Suspension, read_bypass, state_dir, write_bypass};
+use crate::run::{BYPASS_FILE, Origin, Suspension, dir_of, read_bypass, write_bypass};
 
 /// A bypass lasts at most a day; who needs more changes the configuration.
 const SECONDS_MAX: u32 = 86_400;
@@ -19,7 +19,7 @@ pub(super) fn execute(args: &BypassArgs, out: &mut dyn Write) -> Result<(), Fail
     let origin = Origin {
         path: Some(args.config.config.clone()),
         text: String::new(),
-        variables: Vec::new(),
+        variables: super::run::variables(),
     };
     let text = std::fs::read_to_string(&args.config.config).unwrap_or_default();
     // Only the state directory matters, and it must be found even in a configuration that no longer loads.
@@ -27,10 +27,11 @@ pub(super) fn execute(args: &BypassArgs, out: &mut dyn Write) -> Result<(), Fail
     if let (Some(route), Some(table)) = (&args.route, &configured) {
         known_route(route, table)?;
     }
-    let configured = configured
-        .as_ref()
-        .and_then(|table| table.get("state")?.get("dir")?.as_str());
-    let dir = state_dir(configured.map(std::path::Path::new), &origin.base());
+    let dir = dir_of(&origin);
+    if !dir.is_dir() {
+        let message = format!("{}: no gateway has run with this state directory", dir.display());
+        return Err(Failed::new(Exit::Io, message));
+    }
     let now = Clock::start().now();
     let mut file = read_bypass(&dir)?;
     file.bypass.retain(|suspension| suspension.until > now.second());

@@ -24,9 +24,10 @@ pub(super) fn execute(path: &Path, format: Format, deny_warnings: bool, out: &mu
             let text = std::fs::read_to_string(path).unwrap_or_default();
             render(&loaded.warnings, &[(origin.name(), text)], format, out)?;
             if format == Format::Text {
-                let (routes, budgets) = (loaded.set.routes.len(), loaded.set.policy.budgets().len());
+                let routes = report::counted(loaded.set.routes.len() as u64, "route", "routes");
+                let budgets = report::counted(loaded.set.policy.budgets().len() as u64, "budget", "budgets");
                 let summary = report::summary(&loaded.warnings);
-                writeln!(out, "{}: {routes} routes, {budgets} budgets: {summary}", path.display())?;
+                writeln!(out, "{}: {routes}, {budgets}: {summary}", path.display())?;
             }
             if deny_warnings && !loaded.warnings.is_empty() {
                 return Err(Failed::new(Exit::Config, ""));

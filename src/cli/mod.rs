@@ -6,6 +6,7 @@ mod bypass;
 mod check;
 pub mod demo;
 mod explain;
+mod hash;
 mod manifest;
 pub mod report;
 pub mod rules;
@@ -131,6 +132,7 @@ pub fn execute(cli: Cli, out: &mut dyn Write) -> Result<(), Failed> {
             Some(path) => manifest::execute(path, args.rules_dir.as_deref(), out),
             None => scan::execute(&args, out),
         },
+        Command::Hash { config, kind } => hash::execute(&config.config, &kind, out),
         Command::Authority { command } => authority::execute(&command, out),
     }
 }

@@ -42,12 +42,16 @@ pub fn summary(problems: &[Problem]) -> String {
         .iter()
         .filter(|problem| problem.severity == Severity::Error)
         .count();
-    let plural = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     format!(
         "{}, {}",
-        plural(errors, "error"),
-        plural(problems.len() - errors, "warning")
+        counted(errors as u64, "error", "errors"),
+        counted((problems.len() - errors) as u64, "warning", "warnings")
     )
+}
+
+/// A number with the word for one or for several.
+pub fn counted(count: u64, one: &str, several: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { several })
 }
 
 fn text(problem: &Problem, source: Option<&str>) -> String {

@@ -12,6 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::Instant;
 
 use super::args::ScanArgs;
+use super::report::counted;
 use super::rules::{read_sources, report};
 use super::{Exit, Failed};
 use crate::engine::decode::Coding;
@@ -187,10 +188,6 @@ fn print_text(results: &[(String, Found)], out: &mut dyn Write) -> Result<(), Fa
         }
     }
     Ok(())
-}
-
-fn counted(count: u64, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 fn print_json(results: &[(String, Found)], out: &mut dyn Write) -> Result<(), Failed> {

@@ -13,7 +13,7 @@ use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
 use crate::identity::Identity;
 use crate::proxy::{Door, EndpointUrl, Pattern, ReadPattern, Route, Set, Upstream};
-use crate::tls::{CertificateFiles, client_config};
+use crate::tls::{Acceptor, CertificateFiles, client_config};
 
 /// Routes at most: each is looked at for every exchange.
 const ROUTES_MAX: usize = 1024;
@@ -147,6 +147,20 @@ impl Reader<'_> {
                 key: self.path(tls.key.get_ref()),
             });
         let certificates: Vec<CertificateFiles> = certificates.collect();
+        if !certificates.is_empty()
+            && let Err(error) = Acceptor::new(certificates.clone())
+        {
+            let span = listen
+                .tls
+                .as_ref()
+                .map_or_else(|| listen.address.span(), |tls| tls.cert.span());
+            self.error(
+                "C014",
+                span,
+                &error.to_string(),
+                Some("tidegate authority new; tidegate authority leaf NAME"),
+            );
+        }
         let Ok(address) = address else {
             self.error(
                 "C004",

@@ -17,7 +17,6 @@ use crate::proxy::Gateway;
 pub(super) struct GatewayDesk {
     gateway: Arc<Gateway>,
     reload: Arc<ReloadState>,
-    effective: serde_json::Value,
     state_dir: PathBuf,
     stop: CancellationToken,
 }
@@ -26,14 +25,12 @@ impl GatewayDesk {
     pub(super) fn new(
         gateway: Arc<Gateway>,
         reload: Arc<ReloadState>,
-        effective: serde_json::Value,
         state_dir: PathBuf,
         stop: CancellationToken,
     ) -> Self {
         Self {
             gateway,
             reload,
-            effective,
             state_dir,
             stop,
         }
@@ -108,7 +105,7 @@ impl Desk for GatewayDesk {
 
     fn config(&self) -> serde_json::Value {
         // The file names secrets by path and holds none.
-        self.effective.clone()
+        self.reload.effective.load().as_ref().clone()
     }
 
     fn drain(&self) {

@@ -12,7 +12,7 @@ use crate::cli::rules::read_sources;
 use crate::config::{self, CONFIG_BYTES_MAX, Compiled, ConfigSyntax, Environment, OpenDoor};
 use crate::engine::detect::RuleSource;
 use crate::engine::ledger;
-use crate::engine::problem::Problem;
+use crate::engine::problem::{Problem, Severity};
 use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
 use crate::proxy::{Limits, Set};
@@ -175,6 +175,17 @@ fn load_with(
     let mut audit = written.audit;
     audit.file = audit.file.map(|file| base.join(file));
     let mut warnings = warnings;
+    if audit.on_audit_full == audit::OnFull::Block {
+        warnings.push(Problem {
+            code: "C000",
+            severity: Severity::Error,
+            file: name.clone(),
+            span: None,
+            message: "`on_audit_full = \"block\"` is not in this version".to_owned(),
+            help: None,
+        });
+        return Err(wrong(warnings, &sources));
+    }
     let read = |path: &Path| std::fs::read(base.join(path));
     let access = admin::Access::compile(&written.admin, &name, &read).map_err(|mut problems| {
         problems.append(&mut warnings);

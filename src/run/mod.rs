@@ -6,7 +6,9 @@ mod state;
 mod tasks;
 
 pub use load::{LoadError, Loaded, Origin, load, look};
-pub use state::{BYPASS_FILE, BypassFile, StateError, Suspension, read_bypass, secret, state_dir, write_bypass};
+pub use state::{
+    BYPASS_FILE, BypassFile, StateError, Suspension, dir_of, key_of, read_bypass, secret, state_dir, write_bypass,
+};
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -106,18 +108,14 @@ pub async fn start(origin: Origin, metrics: events::Handle) -> Result<Running, S
         listener: "admin",
         address: admin,
     });
-    let reloader = tasks::Reloader::new(origin, Arc::clone(&gateway), acceptors, loaded.directories, metrics);
+    let state = tasks::ReloadState::new(loaded.effective, loaded.access);
+    let (shared, told) = (Arc::clone(&gateway), Arc::clone(&state));
+    let reloader = tasks::Reloader::new(origin, shared, acceptors, loaded.directories, metrics, told);
     let dir = loaded.state_dir;
-    let desk = desk::GatewayDesk::new(
-        Arc::clone(&gateway),
-        reloader.handle(),
-        loaded.effective,
-        dir.clone(),
-        stop.clone(),
-    );
+    let desk = desk::GatewayDesk::new(Arc::clone(&gateway), Arc::clone(&state), dir.clone(), stop.clone());
     let desk = Admin {
         desk: Arc::new(desk),
-        access: loaded.access,
+        access: Arc::clone(&state.access),
         audit: audit.clone(),
         reports: metrics,
     };

@@ -65,6 +65,33 @@ pub fn state_dir(configured: Option<&Path>, base: &Path) -> PathBuf {
     }
 }
 
+/// The hash key of the gateway with this configuration, found even where the configuration no longer loads.
+///
+/// # Errors
+/// As [`secret`].
+pub fn key_of(origin: &super::Origin) -> Result<HashKey, StateError> {
+    secret(&dir_of(origin))
+}
+
+/// The state directory of the gateway with this configuration, found even where the configuration no longer loads.
+pub fn dir_of(origin: &super::Origin) -> PathBuf {
+    let text = origin
+        .path
+        .as_ref()
+        .and_then(|path| fs::read_to_string(path).ok())
+        .unwrap_or_default();
+    let table = toml::from_str::<toml::Table>(&text).ok();
+    let configured = table
+        .as_ref()
+        .and_then(|table| table.get("state")?.get("dir")?.as_str());
+    let overlaid = origin
+        .variables
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case("STATE__DIR"));
+    let dir = overlaid.map(|(_, value)| value.as_str()).or(configured);
+    state_dir(dir.map(Path::new), &origin.base())
+}
+
 /// The hash key of `dir`, made at first start.
 ///
 /// # Errors

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use notify::{RecursiveMode, Watcher as _};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
@@ -12,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::load::{LoadError, Origin, load};
 use super::state::{BypassFile, Suspension, read_bypass};
+use crate::admin::Access;
 use crate::audit::{Change, Operation};
 use crate::events::{self, Event, report};
 use crate::proxy::{Bypass, Gateway};
@@ -54,14 +56,14 @@ pub(super) async fn upkeep(
                 // A file that cannot be read changes nothing: what was in force ends by itself.
                 let file = read_bypass(&state_dir).unwrap_or_else(|_| BypassFile { bypass: known.clone() });
                 gateway.set_bypass(in_force(&file));
-                known = follow(&gateway, known, file);
+                known = follow(&gateway, &known, file);
             }
         }
     }
 }
 
 /// Tells and audits which suspensions began and which ended since `known`; gives those that are in force.
-fn follow(gateway: &Gateway, known: Vec<Suspension>, file: BypassFile) -> Vec<Suspension> {
+fn follow(gateway: &Gateway, known: &[Suspension], file: BypassFile) -> Vec<Suspension> {
     let now = gateway.clock.now();
     let mut present = file.bypass;
     present.retain(|suspension| suspension.until > now.second());
@@ -115,11 +117,26 @@ pub(super) struct Reloader {
 }
 
 /// How reloading went.
-#[derive(Default)]
 pub(super) struct ReloadState {
-    pub(super) failed: std::sync::atomic::AtomicBool,
+    pub(super) failed: AtomicBool,
+    /// The configuration in force, as it was read.
+    pub(super) effective: ArcSwap<serde_json::Value>,
+    /// Who may do what on the admin address.
+    pub(super) access: Arc<ArcSwap<Access>>,
     generation: AtomicU64,
     asked: Notify,
+}
+
+impl ReloadState {
+    pub(super) fn new(effective: serde_json::Value, access: Access) -> Arc<Self> {
+        Arc::new(Self {
+            failed: AtomicBool::new(false),
+            effective: ArcSwap::from_pointee(effective),
+            access: Arc::new(ArcSwap::from_pointee(access)),
+            generation: AtomicU64::new(1),
+            asked: Notify::new(),
+        })
+    }
 }
 
 impl Reloader {
@@ -129,9 +146,8 @@ impl Reloader {
         acceptors: Vec<Arc<Acceptor>>,
         named: Vec<PathBuf>,
         metrics: events::Handle,
+        state: Arc<ReloadState>,
     ) -> Self {
-        let state = Arc::new(ReloadState::default());
-        state.generation.store(1, Ordering::Relaxed);
         report(&Event::Reloaded {
             ok: true,
             generation: 1,
@@ -144,10 +160,6 @@ impl Reloader {
             metrics,
             state,
         }
-    }
-
-    pub(super) fn handle(&self) -> Arc<ReloadState> {
-        Arc::clone(&self.state)
     }
 
     /// Runs until `stop`. Without a file there is nothing to reload.
@@ -213,6 +225,8 @@ impl Reloader {
                 self.state.generation.store(generation, Ordering::Relaxed);
                 self.state.failed.store(false, Ordering::Relaxed);
                 self.gateway.replace(loaded.set);
+                self.state.effective.store(Arc::new(loaded.effective));
+                self.state.access.store(Arc::new(loaded.access));
                 self.named = loaded.directories;
                 self.audit(true);
                 report(&Event::Reloaded { ok: true, generation });
@@ -304,7 +318,10 @@ impl Reloader {
 fn tell_all(error: &LoadError) {
     match error {
         LoadError::Problems(problems, _) => {
-            problems.iter().take(8).for_each(|problem| tell(problem.code, &problem.message));
+            problems
+                .iter()
+                .take(8)
+                .for_each(|problem| tell(problem.code, &problem.message));
         }
         LoadError::Io(..) | LoadError::State(_) => tell("C011", &error.to_string()),
     }

@@ -1,0 +1,39 @@
+//! `tidegate hash`: the line by which a file knows a secret, so that no file holds one.
+
+use std::io::{Read as _, Write};
+use std::path::Path;
+
+use super::Failed;
+use super::args::HashKind;
+use crate::admin::token_hash;
+use crate::identity::listed_key_hash;
+use crate::run::{Origin, key_of};
+
+/// A secret is at most so long.
+const SECRET_BYTES_MAX: u64 = 4096;
+
+/// Reads a secret from standard input and prints its line.
+///
+/// # Errors
+/// A state directory that cannot be used.
+pub(super) fn execute(config: &Path, kind: &HashKind, out: &mut dyn Write) -> Result<(), Failed> {
+    let mut secret = zeroize::Zeroizing::new(Vec::new());
+    std::io::stdin()
+        .lock()
+        .take(SECRET_BYTES_MAX)
+        .read_to_end(&mut secret)?;
+    let secret = secret.trim_ascii_end();
+    match kind {
+        HashKind::AdminToken { name, role } => writeln!(out, "{name} {role} {}", token_hash(secret))?,
+        HashKind::ApiKey { name } => {
+            let origin = Origin {
+                path: Some(config.to_owned()),
+                text: String::new(),
+                variables: Vec::new(),
+            };
+            let key = key_of(&origin).map_err(|error| Failed::new(super::Exit::Permission, error))?;
+            writeln!(out, "{} {name}", listed_key_hash(&key, secret))?;
+        }
+    }
+    Ok(())
+}
