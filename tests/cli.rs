@@ -1,5 +1,18 @@
 //! What people read on the command line: help, errors and answers, with the exit codes of scripts.
 
+#![allow(
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::excessive_nesting,
+    clippy::format_push_string,
+    clippy::format_collect,
+    clippy::too_many_lines,
+    clippy::similar_names,
+    reason = "a test says what went wrong where it went wrong, helpers included"
+)]
+
 use std::path::Path;
 use std::process::{Command, Stdio};
 

@@ -1,6 +1,19 @@
 //! What passes through the gateway rests nowhere: no planted value, in any of its forms, is in a log line, a metric, an
 //! audit line, an admin answer, a file or an error.
 
+#![allow(
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::excessive_nesting,
+    clippy::format_push_string,
+    clippy::format_collect,
+    clippy::too_many_lines,
+    clippy::similar_names,
+    reason = "a test says what went wrong where it went wrong, helpers included"
+)]
+
 #[path = "live/process.rs"]
 #[allow(dead_code, reason = "the suites that share it use different parts")]
 mod process;

@@ -8,10 +8,7 @@
 #[path = "../corpus/mod.rs"]
 #[expect(dead_code, reason = "of the corpora, only the clean page is served here")]
 mod corpus;
-<<<<<<< HEAD
 
-=======
->>>>>>> house
 mod load;
 mod minproxy;
 mod process;

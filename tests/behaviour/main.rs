@@ -1,5 +1,18 @@
 //! What the gateway does on the wire, seen by real clients and a scripted origin.
 
+#![allow(
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::excessive_nesting,
+    clippy::format_push_string,
+    clippy::format_collect,
+    clippy::too_many_lines,
+    clippy::similar_names,
+    reason = "a test says what went wrong where it went wrong, helpers included"
+)]
+
 mod bounded_leak;
 mod enforcement;
 mod fail_modes;
