@@ -316,7 +316,8 @@ fn rules() {
         "{}",
         said.text
     );
-    let rule = |lines: &str| format!("[[rule]]\nname = \"staff\"\nclass = \"staff\"\n{lines}\n");
+    let rule =
+        |lines: &str| format!("[[rule]]\nname = \"staff\"\nclass = \"staff\"\ncategory = \"account\"\n{lines}\n");
     let rows = [
         (
             "syntax",
