@@ -1,11 +1,17 @@
 //! What passes through the gateway rests nowhere: no planted value, in any of its forms, is in a log line, a metric, an
 //! audit line, an admin answer, a file or an error.
 
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a helper of a test fails as the test does"
+)]
+
 #[path = "live/process.rs"]
 #[allow(dead_code, reason = "the suites that share it use different parts")]
 mod process;
 #[path = "support/mod.rs"]
-#[allow(dead_code, reason = "every suite uses a part of what they share")]
+#[allow(dead_code, unused_imports, reason = "every suite uses a part of what they share")]
 mod support;
 
 use std::fmt::Write as _;

@@ -94,7 +94,7 @@ pub fn secret(dir: &Path) -> Result<HashKey, StateError> {
 ///
 /// # Errors
 /// As [`secret`].
-pub fn passing_secret(dir: &Path) -> Result<HashKey, StateError> {
+pub(super) fn passing_secret(dir: &Path) -> Result<HashKey, StateError> {
     let path = dir.join(KEY_FILE);
     if path.exists() {
         return read_key(&path);

@@ -54,14 +54,14 @@ pub(super) async fn upkeep(
                 // A file that cannot be read changes nothing: what was in force ends by itself.
                 let file = read_bypass(&state_dir).unwrap_or_else(|_| BypassFile { bypass: known.clone() });
                 gateway.set_bypass(in_force(&file));
-                known = follow(&gateway, known, file);
+                known = follow(&gateway, &known, file);
             }
         }
     }
 }
 
 /// Tells and audits which suspensions began and which ended since `known`; gives those that are in force.
-fn follow(gateway: &Gateway, known: Vec<Suspension>, file: BypassFile) -> Vec<Suspension> {
+fn follow(gateway: &Gateway, known: &[Suspension], file: BypassFile) -> Vec<Suspension> {
     let now = gateway.clock.now();
     let mut present = file.bypass;
     present.retain(|suspension| suspension.until > now.second());
@@ -219,14 +219,7 @@ impl Reloader {
             }
             Ok(_) => self.refused(generation - 1),
             Err(error) => {
-                match &error {
-                    LoadError::Problems(problems, _) => {
-                        for problem in problems.iter().take(8) {
-                            tell(problem.code, &problem.message);
-                        }
-                    }
-                    LoadError::Io(..) | LoadError::State(_) => tell("C011", &error.to_string()),
-                }
+                tell_why(&error);
                 self.refused(generation - 1);
             }
         }
@@ -304,6 +297,18 @@ impl Reloader {
             }
         }
         *hasher.finalize().as_bytes()
+    }
+}
+
+/// At most eight of the problems; the first is most often the cause of the others.
+fn tell_why(error: &LoadError) {
+    match error {
+        LoadError::Problems(problems, _) => {
+            for problem in problems.iter().take(8) {
+                tell(problem.code, &problem.message);
+            }
+        }
+        LoadError::Io(..) | LoadError::State(_) => tell("C011", &error.to_string()),
     }
 }
 
