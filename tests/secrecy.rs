@@ -3,6 +3,7 @@
 
 #![allow(
     clippy::indexing_slicing,
+<<<<<<< HEAD
     clippy::string_slice,
     clippy::panic,
     clippy::unwrap_used,
@@ -12,13 +13,17 @@
     clippy::too_many_lines,
     clippy::similar_names,
     reason = "a test says what went wrong where it went wrong, helpers included"
+=======
+    clippy::panic,
+    reason = "a helper of a test fails as the test does"
+>>>>>>> wild
 )]
 
 #[path = "live/process.rs"]
 #[allow(dead_code, reason = "the suites that share it use different parts")]
 mod process;
 #[path = "support/mod.rs"]
-#[allow(dead_code, reason = "every suite uses a part of what they share")]
+#[allow(dead_code, unused_imports, reason = "every suite uses a part of what they share")]
 mod support;
 
 use std::fmt::Write as _;

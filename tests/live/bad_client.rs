@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::mpsc;
 
 use super::process::{CONDITION_TIME_MAX, Tidegate, eventually};
@@ -146,6 +147,20 @@ async fn who_stalls_is_closed() {
     }
 }
 
+/// A byte of a head at a time, until the peer has closed.
+async fn drip(mut writer: OwnedWriteHalf) {
+    let head = b"GET / HTTP/1.1\r\nHost: a\r\nX-Drip: "
+        .iter()
+        .chain(std::iter::repeat(&b'x'));
+    let mut pace = tokio::time::interval(std::time::Duration::from_millis(10));
+    for byte in head {
+        pace.tick().await;
+        if writer.write_all(&[*byte]).await.is_err() {
+            return;
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_head_that_drips_is_closed_though_it_always_moves() {
     let origin = well().await;
@@ -153,19 +168,8 @@ async fn a_head_that_drips_is_closed_though_it_always_moves() {
     let stream = TcpStream::connect(gateway.address("http"))
         .await
         .expect("a listening peer");
-    let (mut reader, mut writer) = stream.into_split();
-    let drip = tokio::spawn(async move {
-        let head = b"GET / HTTP/1.1\r\nHost: a\r\nX-Drip: "
-            .iter()
-            .chain(std::iter::repeat(&b'x'));
-        let mut pace = tokio::time::interval(std::time::Duration::from_millis(10));
-        for byte in head {
-            pace.tick().await;
-            if writer.write_all(&[*byte]).await.is_err() {
-                return;
-            }
-        }
-    });
+    let (mut reader, writer) = stream.into_split();
+    let drip = tokio::spawn(drip(writer));
     let mut wire = Vec::new();
     // Closed or reset: a reset ends the reading with an error.
     drop(

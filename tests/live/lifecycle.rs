@@ -190,8 +190,8 @@ async fn rules_whose_example_fails_leave_the_old_set() {
 async fn authority(dir: &Path, arguments: &[&str]) {
     let mut make = command(dir);
     make.arg("authority").args(arguments);
-    let made = output(make).await;
-    assert!(made.status.success(), "{}", said(&made));
+    let told = output(make).await;
+    assert!(told.status.success(), "{}", said(&told));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
