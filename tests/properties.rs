@@ -12,7 +12,6 @@
     clippy::similar_names,
     reason = "a test says what went wrong where it went wrong, helpers included"
 )]
-
 #![expect(
     clippy::panic,
     clippy::excessive_nesting,
