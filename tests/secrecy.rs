@@ -3,7 +3,6 @@
 
 #![allow(
     clippy::indexing_slicing,
-<<<<<<< HEAD
     clippy::string_slice,
     clippy::panic,
     clippy::unwrap_used,
@@ -13,10 +12,6 @@
     clippy::too_many_lines,
     clippy::similar_names,
     reason = "a test says what went wrong where it went wrong, helpers included"
-=======
-    clippy::panic,
-    reason = "a helper of a test fails as the test does"
->>>>>>> wild
 )]
 
 #[path = "live/process.rs"]

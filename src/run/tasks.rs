@@ -233,11 +233,7 @@ impl Reloader {
             }
             Ok(_) => self.refused(generation - 1),
             Err(error) => {
-<<<<<<< HEAD
                 tell_all(&error);
-=======
-                tell_why(&error);
->>>>>>> wild
                 self.refused(generation - 1);
             }
         }
@@ -318,7 +314,6 @@ impl Reloader {
     }
 }
 
-<<<<<<< HEAD
 /// Says why a reload was refused.
 fn tell_all(error: &LoadError) {
     match error {
@@ -327,15 +322,6 @@ fn tell_all(error: &LoadError) {
                 .iter()
                 .take(8)
                 .for_each(|problem| tell(problem.code, &problem.message));
-=======
-/// At most eight of the problems; the first is most often the cause of the others.
-fn tell_why(error: &LoadError) {
-    match error {
-        LoadError::Problems(problems, _) => {
-            for problem in problems.iter().take(8) {
-                tell(problem.code, &problem.message);
-            }
->>>>>>> wild
         }
         LoadError::Io(..) | LoadError::State(_) => tell("C011", &error.to_string()),
     }

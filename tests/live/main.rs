@@ -2,7 +2,6 @@
 
 #![allow(
     clippy::indexing_slicing,
-<<<<<<< HEAD
     clippy::string_slice,
     clippy::panic,
     clippy::unwrap_used,
@@ -12,10 +11,6 @@
     clippy::too_many_lines,
     clippy::similar_names,
     reason = "a test says what went wrong where it went wrong, helpers included"
-=======
-    clippy::panic,
-    reason = "a helper of a test fails as the test does"
->>>>>>> wild
 )]
 
 #[path = "../support/mod.rs"]
