@@ -14,11 +14,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use crate::engine::decode::{Coding, DecodeError, Decoder};
+use crate::engine::decode::{Coding, Decoder};
 use crate::engine::detect::RuleSet;
 use crate::engine::record::{Assembler, Place, Record};
 use crate::engine::redact;
 use crate::engine::secret::{HashKey, Subject};
+use crate::engine::step::Phase;
+pub use crate::engine::step::{Bounds, Failure, Mode, Piece, Resolution, Step, Tally};
 use crate::engine::structure::{CellSettings, Declared, Structure};
 
 /// Records are looked for, and the hold-back measured, every so many decoded bytes: a fixed grid, whatever the chunks.
@@ -28,117 +30,8 @@ const SLICE: usize = 512;
 /// Decoded bytes written at one step of a decoder.
 const OUTPUT: usize = 16 * 1024;
 
-/// What may happen to the bytes of a body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// Nothing is held or changed; people are counted.
-    Watch,
-    /// Bytes wait until their records are granted; coded bytes leave as they came.
-    Guard,
-    /// As `Guard`, and a coded body leaves decoded, so that it can be masked.
-    Rewrite,
-}
-
-/// Bounds of one body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Bounds {
-    /// Bytes of an identity-coded body that wait at most. Default 64 KiB. A record that outgrows it is settled by what it
-    /// has shown.
-    pub held_bytes_max: u64,
-    /// Decoded bytes of a coded body that wait at most. Default 256 KiB.
-    pub held_decoded_bytes_max: u64,
-    /// Coded bytes that wait at most. Default 256 KiB.
-    pub held_coded_bytes_max: u64,
-    /// Decoded bytes for one coded byte, beyond the first MiB. Default 250. Against: decompression bombs.
-    pub decoded_ratio_max: u64,
-    /// Bytes of one value searched at once. Default 2048.
-    pub segment_bytes: usize,
-}
-
-impl Default for Bounds {
-    fn default() -> Self {
-        Self {
-            held_bytes_max: 64 << 10,
-            held_decoded_bytes_max: 256 << 10,
-            held_coded_bytes_max: 256 << 10,
-            decoded_ratio_max: 250,
-            segment_bytes: 2048,
-        }
-    }
-}
-
 /// Ratios are measured beyond this many decoded bytes: small bodies may be as repetitive as they like.
 const RATIO_FREE_BYTES: u64 = 1 << 20;
-
-/// Why a body cannot be inspected further.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Failure {
-    /// Its content coding is unknown or stacked.
-    UnknownCoding,
-    /// It is not what its content coding says.
-    Undecodable,
-    /// It decodes to more than the allowed ratio.
-    Ratio,
-    /// More coded bytes would have to wait than may.
-    HoldBack,
-}
-
-impl Failure {
-    /// The name in metrics and configuration.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::UnknownCoding => "unknown_coding",
-            Self::Undecodable => "undecodable",
-            Self::Ratio => "ratio",
-            Self::HoldBack => "holdback_exhausted",
-        }
-    }
-}
-
-/// What to do with the next bytes that were pushed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Piece {
-    /// Release so many of them as they are.
-    Keep(usize),
-    /// Release these instead of so many of them.
-    Replace(usize, Bytes),
-}
-
-/// What the inspector wants next.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// Another chunk, or `finish`.
-    More,
-    /// The people of [`Inspector::asks`] to be reserved, then `resolve`.
-    Settle,
-    /// These bytes handed downstream; with them leave the first `asks` asks that were granted.
-    Release {
-        /// In order, from the first byte that was pushed and not yet released.
-        pieces: Vec<Piece>,
-        /// How many granted asks have left, counted from the start of the body.
-        asks: u64,
-    },
-    /// A decision between [`Inspector::pass_blind`] and giving up.
-    Fail(Failure),
-    /// Nothing more: the body was cut here.
-    Stopped,
-    /// Nothing more: the body is complete.
-    Done,
-}
-
-/// The answer to [`Step::Settle`] for the ask after the granted ones.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Resolution {
-    /// All were granted.
-    Granted,
-    /// It is masked; those after it are asked again.
-    Mask,
-    /// The body ends before it.
-    Cut,
-    /// It is asked again later.
-    Later,
-}
 
 /// The inspector of one body.
 pub struct Inspector {
@@ -173,33 +66,6 @@ pub struct Inspector {
     tally: Tally,
     /// Where a decoder writes.
     output: Vec<u8>,
-}
-
-/// Numbers of one body.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Decoded bytes that were searched.
-    pub inspected_bytes: u64,
-    /// Body bytes that were not, since `Failure`.
-    pub uninspected_bytes: u64,
-    /// Identifiers found, by class number.
-    pub findings: SmallVec<[(u8, u32); 8]>,
-    /// Records settled.
-    pub records: u64,
-    /// Identifiers masked.
-    pub masked: u64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    Open,
-    /// The body was read to its end.
-    Complete,
-    /// Uninspected from here on.
-    Blind,
-    /// Cut at this decoded offset.
-    Cut(u64),
-    Stopped,
 }
 
 impl Inspector {
@@ -272,7 +138,7 @@ impl Inspector {
             self.collect(u64::MAX);
             match self.decoder.as_ref().map_or(Ok(()), Decoder::finish) {
                 Ok(()) => self.phase = Phase::Complete,
-                Err(error) => self.failure = Some(failure_of(error)),
+                Err(error) => self.failure = Some(error.into()),
             }
         }
         self.step()
@@ -303,7 +169,9 @@ impl Inspector {
             (Resolution::Mask, Some(_)) => {
                 let masked = self.ready.remove(0);
                 self.tally.masked += masked.places.len() as u64;
+                // A record around others settles before them, and yet has identifiers after theirs.
                 self.masks.extend(masked.places);
+                self.masks.make_contiguous().sort_unstable_by_key(|place| place.span);
             }
             (Resolution::Later, _) => {
                 self.asks.clear();
@@ -355,8 +223,7 @@ impl Inspector {
         &self.tally
     }
 
-    /// Input bytes that wait.
-    pub fn held(&self) -> u64 {
+    fn held(&self) -> u64 {
         self.pushed - self.released
     }
 
@@ -402,7 +269,7 @@ impl Inspector {
             let Some(decoder) = &mut self.decoder else {
                 return Ok(());
             };
-            let progress = decoder.step(slice, output).map_err(failure_of)?;
+            let progress = decoder.step(slice, output).map_err(Failure::from)?;
             let drained = progress.written < output.len();
             let checkpoint = drained && self.mode == Mode::Guard && decoder.is_checkpoint();
             slice = slice.get(progress.read..).unwrap_or_default();
@@ -426,6 +293,10 @@ impl Inspector {
 
     /// Remembers that the first `coded` bytes yield what was decoded so far, and no more.
     fn checkpoint(&mut self, coded: u64) {
+        // The header of a coding alone is no reason to begin an answer that may yet be refused.
+        if self.decoded == 0 {
+            return;
+        }
         // Two points with the same text in between: the later lets more coded bytes go.
         if self
             .checkpoints
@@ -533,14 +404,15 @@ impl Inspector {
     }
 
     fn release_identity(&mut self, pieces: &mut Vec<Piece>, to: u64) {
-        while let Some(place) = self.masks.front().copied().filter(|place| place.span.end <= to) {
-            self.masks.pop_front();
+        while let Some(place) = self.masks.pop_front_if(|place| place.span.end <= to) {
             self.keep(pieces, place.span.start);
-            pieces.push(Piece::Replace(
-                (place.span.end - place.span.start) as usize,
-                redact::mask(&place),
-            ));
-            self.released = place.span.end;
+            // Two findings never share bytes; should they, the first mask covers them.
+            if let Some(left) = place.span.end.checked_sub(self.released).filter(|left| *left > 0) {
+                let mask = redact::mask(&place);
+                let mask = mask.slice(mask.len().saturating_sub(left as usize)..);
+                pieces.push(Piece::Replace(mask.len(), mask));
+                self.released = place.span.end;
+            }
         }
         self.keep(pieces, to);
         self.decoded_released = self.released;
@@ -625,8 +497,4 @@ impl Inspector {
             self.released = to;
         }
     }
-}
-
-fn failure_of(_: DecodeError) -> Failure {
-    Failure::Undecodable
 }

@@ -10,5 +10,6 @@ pub mod problem;
 pub mod record;
 pub mod redact;
 pub mod secret;
+pub mod step;
 pub mod structure;
 pub mod time;

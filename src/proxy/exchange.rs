@@ -2,25 +2,23 @@
 
 use std::future::poll_fn;
 use std::net::{IpAddr, Ipv4Addr};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use bytes::Bytes;
 use http::header::{
     ACCEPT_ENCODING, ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, IF_RANGE,
     RANGE,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, request, response};
-use http_body::{Body, Frame, SizeHint};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, request};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::answer::{Answer, UpstreamBody};
 use super::body::{InspectedBody, Start};
-use super::connection::{BoxError, ConnState, Handler};
+use super::connection::{ConnState, Handler};
+use super::content::{coding, declared, drop_content, mark_altered, restrict_codings};
 use super::driver::{Denial, Driver, HeadCount, Terms};
 use super::ending::Ending;
 use super::fail::{Fail, Reason};
@@ -31,13 +29,11 @@ use super::limits::Limits;
 use super::respond::{Refusal, Style, respond};
 use super::route::{self, Route};
 use super::tunnel::tunnel;
-use super::upstream::{ResponseBody, UpstreamErrorKind};
-use crate::engine::decode::Coding;
+use super::upstream::UpstreamErrorKind;
 use crate::engine::head;
 use crate::engine::inspect::{Inspector, Mode};
 use crate::engine::ledger::{Account, Excess, Next};
 use crate::engine::policy::{Action, Facts, Plan};
-use crate::engine::structure::Declared;
 use crate::engine::time::Now;
 use crate::events::{Event, Part, report};
 use crate::identity::{Actor, address_key, network_key};
@@ -54,23 +50,12 @@ const IMPERSONAL: [HeaderName; 8] = [
     ACCEPT_RANGES,
 ];
 
-/// The body of an upstream's response.
-type UpstreamBody = ResponseBody<ForwardBody>;
-
 /// Answers the requests of one listener.
 pub struct Exchanges {
     gateway: Arc<Gateway>,
     door: Arc<Door>,
     limits: Arc<Limits>,
     stop: CancellationToken,
-}
-
-/// The body of an answer.
-pub enum Answer {
-    /// One of our own.
-    Own(Full<Bytes>),
-    /// The upstream's, inspected.
-    Inspected(Box<InspectedBody<UpstreamBody>>),
 }
 
 /// What is known of an exchange before it goes upstream.
@@ -465,32 +450,6 @@ impl Asked {
     }
 }
 
-impl Body for Answer {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        match self.get_mut() {
-            Self::Own(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
-            Self::Inspected(body) => Pin::new(body.as_mut()).poll_frame(cx),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Own(body) => body.is_end_stream(),
-            Self::Inspected(body) => body.is_end_stream(),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Own(body) => body.size_hint(),
-            Self::Inspected(body) => body.size_hint(),
-        }
-    }
-}
-
 /// How the body is treated.
 fn mode(asked: &Asked, account: &Account) -> Mode {
     if !account.is_enforcing() {
@@ -509,66 +468,4 @@ fn suspend(plan: &mut Plan) {
         .iter_mut()
         .flat_map(|used| &mut used.limits)
         .for_each(|limit| limit.excess = Excess::Told);
-}
-
-/// Leaves of `Accept-Encoding` what can be looked into.
-fn restrict_codings(headers: &mut HeaderMap) {
-    let listed = headers
-        .get_all(ACCEPT_ENCODING)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    let known = listed.flat_map(|value| value.split(',')).map(str::trim).filter(|item| {
-        let name = item.split(';').next().unwrap_or_default().trim();
-        Coding::from_header(name.as_bytes()).is_some() && !name.is_empty()
-    });
-    let value = known.collect::<Vec<_>>().join(", ");
-    let value = if value.is_empty() { "identity".to_owned() } else { value };
-    if let Ok(value) = HeaderValue::try_from(value) {
-        headers.insert(ACCEPT_ENCODING, value);
-    }
-}
-
-/// The coding of a body; `None` when it is unknown or stacked.
-fn coding(headers: &HeaderMap) -> Option<Coding> {
-    let mut values = headers.get_all(CONTENT_ENCODING).iter();
-    match (values.next(), values.next()) {
-        (None, _) => Some(Coding::Identity),
-        (Some(value), None) => Coding::from_header(value.as_bytes()),
-        (Some(_), Some(_)) => None,
-    }
-}
-
-fn declared(headers: &HeaderMap) -> Declared {
-    headers
-        .get(CONTENT_TYPE)
-        .map_or(Declared::Unknown, |value| Declared::from_content_type(value.as_bytes()))
-}
-
-/// What names the bytes of a body that is no longer the same.
-fn drop_validators(head: &mut response::Parts) {
-    for name in ["etag", "digest", "content-digest", "repr-digest", "content-md5"] {
-        head.headers.remove(name);
-    }
-}
-
-/// Leaves of a head what is true of an empty body.
-fn drop_content(head: &mut response::Parts) {
-    for name in [CONTENT_TYPE, CONTENT_ENCODING, CONTENT_LENGTH] {
-        head.headers.remove(name);
-    }
-    drop_validators(head);
-    head.headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-}
-
-/// An altered response says so to machines; a decoded one no longer says how it was coded.
-fn mark_altered(head: &mut response::Parts, mode: Mode, coding: Option<Coding>, may_be_masked: bool) {
-    head.headers.remove(ACCEPT_RANGES);
-    if mode == Mode::Rewrite && coding.is_some_and(|coding| coding != Coding::Identity) {
-        head.headers.remove(CONTENT_ENCODING);
-        head.headers.remove(CONTENT_LENGTH);
-    }
-    if may_be_masked {
-        drop_validators(head);
-        head.headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    }
 }

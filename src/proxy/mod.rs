@@ -7,9 +7,11 @@ pub mod respond;
 pub mod tunnel;
 pub mod upstream;
 
+mod answer;
 mod body;
 mod checked_io;
 mod connection;
+mod content;
 mod driver;
 mod ending;
 mod exchange;
@@ -26,10 +28,11 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
+pub use answer::Answer;
 pub use body::InspectedBody;
 pub use connection::{BoxError, ConnState, Handler, Stop, TlsFacts};
 pub use driver::HeldTotal;
-pub use exchange::{Answer, Exchanges};
+pub use exchange::Exchanges;
 pub use fail::{Fail, FailModes};
 pub use flush::FlushTicket;
 pub use forward::ForwardBody;

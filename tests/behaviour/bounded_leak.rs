@@ -5,7 +5,7 @@
 //! shown from the first byte of his or her record.
 
 use std::collections::BTreeSet;
-use std::ops::{Range, RangeInclusive};
+use std::ops::Range;
 use std::sync::Arc;
 
 use tidegate::engine::ledger::Dimension;
@@ -130,6 +130,7 @@ async fn crowd(gateway: &Gateway, session: &str, exports: Vec<Export>) -> Vec<Gi
         let (address, cookie) = (gateway.address, format!("sid={session}"));
         streams.spawn(async move {
             barrier.wait().await;
+            #[expect(clippy::single_match_else, reason = "two clients, side by side")]
             match shared {
                 Some(connection) => over_h2(&connection, &path, &cookie, export).await,
                 None => {
@@ -278,7 +279,6 @@ fn assert_greedy(given: &Given, name: &str) {
     }
     let wire = given.export.wire();
     let most = longest_prefix(&given.export, &wire);
-    eprintln!("{name}: {people} people, {body} of {most} bytes");
     if given.export.coding == Coding::Zstd {
         // Nothing of a block can be read before its end, and so nothing of it is let go before.
         assert!(body <= most);

@@ -19,6 +19,8 @@ pub(super) struct Json {
     beyond: u64,
     /// Whether the next string of the innermost object is a member's name.
     expects_key: bool,
+    /// The first byte of the value under way, quote included.
+    value_at: u64,
     carry: Carry,
 }
 
@@ -37,15 +39,18 @@ impl Json {
             stack: Vec::new(),
             beyond: 0,
             expects_key: false,
+            value_at: at,
             carry: Carry::new(settings),
         }
     }
 
     pub(super) fn decided_to(&self) -> u64 {
-        if self.state == State::Between {
-            self.at
-        } else {
-            self.carry.searched_to()
+        let searched = self.carry.searched_to();
+        match self.state {
+            State::Between => self.at,
+            // Until some of a string was searched, its quote belongs to it.
+            State::String { .. } if searched == self.value_at + 1 => self.value_at,
+            State::String { .. } | State::Bare => searched,
         }
     }
 
@@ -81,6 +86,7 @@ impl Json {
                 b'"' => {
                     let key = self.expects_key && self.stack.last() == Some(&true);
                     self.state = State::String { key, escaped: false };
+                    self.value_at = at;
                     self.carry.begin(at + 1);
                     return taken + 1;
                 }

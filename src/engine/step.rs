@@ -1,0 +1,149 @@
+//! What the inspector says and is told: modes, bounds, steps, answers and numbers.
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+use crate::engine::decode::DecodeError;
+
+/// What may happen to the bytes of a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Nothing is held or changed; people are counted.
+    Watch,
+    /// Bytes wait until their records are granted; coded bytes leave as they came.
+    Guard,
+    /// As `Guard`, and a coded body leaves decoded, so that it can be masked.
+    Rewrite,
+}
+
+/// Bounds of one body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Bounds {
+    /// Bytes of an identity-coded body that wait at most. Default 64 KiB. A record that outgrows it is settled by what it
+    /// has shown.
+    pub held_bytes_max: u64,
+    /// Decoded bytes of a coded body that wait at most. Default 256 KiB.
+    pub held_decoded_bytes_max: u64,
+    /// Coded bytes that wait at most. Default 256 KiB.
+    pub held_coded_bytes_max: u64,
+    /// Decoded bytes for one coded byte, beyond the first MiB. Default 250. Against: decompression bombs.
+    pub decoded_ratio_max: u64,
+    /// Bytes of one value searched at once. Default 2048.
+    pub segment_bytes: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            held_bytes_max: 64 << 10,
+            held_decoded_bytes_max: 256 << 10,
+            held_coded_bytes_max: 256 << 10,
+            decoded_ratio_max: 250,
+            segment_bytes: 2048,
+        }
+    }
+}
+
+/// Why a body cannot be inspected further.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Failure {
+    /// Its content coding is unknown or stacked.
+    UnknownCoding,
+    /// It is not what its content coding says.
+    Undecodable,
+    /// It decodes to more than the allowed ratio.
+    Ratio,
+    /// More coded bytes would have to wait than may.
+    HoldBack,
+}
+
+impl Failure {
+    /// The name in metrics and configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::UnknownCoding => "unknown_coding",
+            Self::Undecodable => "undecodable",
+            Self::Ratio => "ratio",
+            Self::HoldBack => "holdback_exhausted",
+        }
+    }
+}
+
+/// What to do with the next bytes that were pushed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// Release so many of them as they are.
+    Keep(usize),
+    /// Release these instead of so many of them.
+    Replace(usize, Bytes),
+}
+
+/// What the inspector wants next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Another chunk, or `finish`.
+    More,
+    /// The people of [`Inspector::asks`] to be reserved, then `resolve`.
+    Settle,
+    /// These bytes handed downstream; with them leave the first `asks` asks that were granted.
+    Release {
+        /// In order, from the first byte that was pushed and not yet released.
+        pieces: Vec<Piece>,
+        /// How many granted asks have left, counted from the start of the body.
+        asks: u64,
+    },
+    /// A decision between [`Inspector::pass_blind`] and giving up.
+    Fail(Failure),
+    /// Nothing more: the body was cut here.
+    Stopped,
+    /// Nothing more: the body is complete.
+    Done,
+}
+
+/// The answer to [`Step::Settle`] for the ask after the granted ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resolution {
+    /// All were granted.
+    Granted,
+    /// It is masked; those after it are asked again.
+    Mask,
+    /// The body ends before it.
+    Cut,
+    /// It is asked again later.
+    Later,
+}
+
+/// Numbers of one body.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Decoded bytes that were searched.
+    pub inspected_bytes: u64,
+    /// Body bytes that were not, since `Failure`.
+    pub uninspected_bytes: u64,
+    /// Identifiers found, by class number.
+    pub findings: SmallVec<[(u8, u32); 8]>,
+    /// Records settled.
+    pub records: u64,
+    /// Identifiers masked.
+    pub masked: u64,
+}
+
+/// Where a body stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    Open,
+    /// The body was read to its end.
+    Complete,
+    /// Uninspected from here on.
+    Blind,
+    /// Cut at this decoded offset.
+    Cut(u64),
+    Stopped,
+}
+
+impl From<DecodeError> for Failure {
+    fn from(_: DecodeError) -> Self {
+        Self::Undecodable
+    }
+}

@@ -1,0 +1,50 @@
+//! The body of an answer: one of our own, or the upstream's, inspected.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::Full;
+
+use super::body::InspectedBody;
+use super::connection::BoxError;
+use super::forward::ForwardBody;
+use super::upstream::ResponseBody;
+
+/// The body of an upstream's response.
+pub(super) type UpstreamBody = ResponseBody<ForwardBody>;
+
+/// The body of an answer.
+pub enum Answer {
+    /// One of our own.
+    Own(Full<Bytes>),
+    /// The upstream's, inspected.
+    Inspected(Box<InspectedBody<UpstreamBody>>),
+}
+
+impl Body for Answer {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match self.get_mut() {
+            Self::Own(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
+            Self::Inspected(body) => Pin::new(body.as_mut()).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Own(body) => body.is_end_stream(),
+            Self::Inspected(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Own(body) => body.size_hint(),
+            Self::Inspected(body) => body.size_hint(),
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! What a head says of its content, and what is left of that when the content is read, changed or dropped.
+
+use http::header::{ACCEPT_ENCODING, ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, response};
+
+use crate::engine::decode::Coding;
+use crate::engine::inspect::Mode;
+use crate::engine::structure::Declared;
+
+/// Leaves of `Accept-Encoding` what can be looked into.
+pub(super) fn restrict_codings(headers: &mut HeaderMap) {
+    let listed = headers
+        .get_all(ACCEPT_ENCODING)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    let known = listed.flat_map(|value| value.split(',')).map(str::trim).filter(|item| {
+        let name = item.split(';').next().unwrap_or_default().trim();
+        Coding::from_header(name.as_bytes()).is_some() && !name.is_empty()
+    });
+    let value = known.collect::<Vec<_>>().join(", ");
+    let value = if value.is_empty() { "identity".to_owned() } else { value };
+    if let Ok(value) = HeaderValue::try_from(value) {
+        headers.insert(ACCEPT_ENCODING, value);
+    }
+}
+
+/// The coding of a body; `None` when it is unknown or stacked.
+pub(super) fn coding(headers: &HeaderMap) -> Option<Coding> {
+    let mut values = headers.get_all(CONTENT_ENCODING).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Some(Coding::Identity),
+        (Some(value), None) => Coding::from_header(value.as_bytes()),
+        (Some(_), Some(_)) => None,
+    }
+}
+
+pub(super) fn declared(headers: &HeaderMap) -> Declared {
+    headers
+        .get(CONTENT_TYPE)
+        .map_or(Declared::Unknown, |value| Declared::from_content_type(value.as_bytes()))
+}
+
+/// What names the bytes of a body that is no longer the same.
+pub(super) fn drop_validators(head: &mut response::Parts) {
+    for name in ["etag", "digest", "content-digest", "repr-digest", "content-md5"] {
+        head.headers.remove(name);
+    }
+}
+
+/// Leaves of a head what is true of an empty body.
+pub(super) fn drop_content(head: &mut response::Parts) {
+    for name in [CONTENT_TYPE, CONTENT_ENCODING, CONTENT_LENGTH] {
+        head.headers.remove(name);
+    }
+    drop_validators(head);
+    head.headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+}
+
+/// An altered response says so to machines; a decoded one no longer says how it was coded.
+pub(super) fn mark_altered(head: &mut response::Parts, mode: Mode, coding: Option<Coding>, may_be_masked: bool) {
+    head.headers.remove(ACCEPT_RANGES);
+    if mode == Mode::Rewrite && coding.is_some_and(|coding| coding != Coding::Identity) {
+        head.headers.remove(CONTENT_ENCODING);
+        head.headers.remove(CONTENT_LENGTH);
+    }
+    if may_be_masked {
+        drop_validators(head);
+        head.headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+}
