@@ -84,7 +84,7 @@ pub enum Piece {
 pub enum Step {
     /// Another chunk, or `finish`.
     More,
-    /// The people of [`Inspector::asks`] to be reserved, then `resolve`.
+    /// The people of [`Inspector::asks`](crate::engine::inspect::Inspector::asks) to be reserved, then `resolve`.
     Settle,
     /// These bytes handed downstream; with them leave the first `asks` asks that were granted.
     Release {
@@ -93,7 +93,7 @@ pub enum Step {
         /// How many granted asks have left, counted from the start of the body.
         asks: u64,
     },
-    /// A decision between [`Inspector::pass_blind`] and giving up.
+    /// A decision between [`Inspector::pass_blind`](crate::engine::inspect::Inspector::pass_blind) and giving up.
     Fail(Failure),
     /// Nothing more: the body was cut here.
     Stopped,
