@@ -11,7 +11,7 @@ fn found(set: &RuleSet, key: &str, text: &str) -> Vec<(String, String)> {
         text.as_bytes(),
         0..text.len(),
         Context {
-            key: key.as_bytes(),
+            key: &set.key(key.as_bytes()),
             number: false,
         },
         &mut found,
@@ -323,7 +323,7 @@ fn scan(set: &RuleSet, text: &[u8], within: std::ops::Range<usize>, key: &str) -
         text,
         within,
         Context {
-            key: key.as_bytes(),
+            key: &set.key(key.as_bytes()),
             number: false,
         },
         &mut found,

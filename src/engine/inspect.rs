@@ -87,6 +87,7 @@ impl Inspector {
                 declared,
                 CellSettings {
                     segment: bounds.segment_bytes,
+                    all: rules.has_expressions(),
                 },
             ),
             assembler: Assembler::new(rules, secret),

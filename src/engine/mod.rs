@@ -1,5 +1,6 @@
 //! The pure core: bytes and `now` in, steps and verdicts out; no socket, clock, async, logging or global state.
 
+mod block;
 pub mod decode;
 pub mod detect;
 pub mod head;

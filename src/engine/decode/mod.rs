@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn zstd_lets_go_at_block_ends_only() {
         let text: Vec<u8> = (0..400_000_u32)
-            .map(|n| ((n * 2_654_435_761_u32) >> 13) as u8)
+            .map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8)
             .collect();
         let bytes = coded(Coding::Zstd, &text);
         let mut decoder = Decoder::new(Coding::Zstd).unwrap();

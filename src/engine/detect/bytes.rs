@@ -21,40 +21,6 @@ pub(super) const fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
-/// What a haystack holds, from one branch-free pass: enough to leave most cells at once.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Census {
-    /// ASCII digits in it.
-    pub(super) digits: usize,
-    /// Whether it has an `@`.
-    pub(super) at_sign: bool,
-    /// Whether it has a blank.
-    pub(super) blank: bool,
-    /// Whether it has a byte that is not ASCII.
-    pub(super) high: bool,
-}
-
-impl Census {
-    /// Counts `haystack`, in blocks short enough for a byte-wide counter, so that the compiler can use vectors.
-    pub(super) fn of(haystack: &[u8]) -> Self {
-        let mut census = Self::default();
-        for block in haystack.chunks(128) {
-            let (mut digits, mut at_sign, mut blank, mut high) = (0u8, 0u8, 0u8, 0u8);
-            for &byte in block {
-                digits = digits.wrapping_add(u8::from(byte.wrapping_sub(b'0') < 10));
-                at_sign |= u8::from(byte == b'@');
-                blank |= u8::from(byte == b' ');
-                high |= byte;
-            }
-            census.digits += usize::from(digits);
-            census.at_sign |= at_sign != 0;
-            census.blank |= blank != 0;
-            census.high |= high >= 0x80;
-        }
-        census
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,23 +30,6 @@ mod tests {
         assert_eq!(
             (at(b"ab", 1), at(b"ab", 2), before(b"ab", 0), before(b"ab", 2)),
             (b'b', 0, 0, b'b')
-        );
-    }
-
-    #[test]
-    fn census_counts_over_block_borders() {
-        let text = "7 ".repeat(200);
-        let expected = Census {
-            digits: 200,
-            at_sign: false,
-            blank: true,
-            high: false,
-        };
-        assert_eq!(Census::of(text.as_bytes()), expected);
-        let census = Census::of("kim@예".as_bytes());
-        assert_eq!(
-            (census.digits, census.at_sign, census.blank, census.high),
-            (0, true, false, true)
         );
     }
 }

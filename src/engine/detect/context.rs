@@ -33,12 +33,24 @@ impl Rules {
 }
 
 /// What the words of one text say.
+#[derive(Clone, Copy)]
 pub(super) struct Signs {
     context: Rules,
     veto: Rules,
 }
 
 impl Signs {
+    /// Those of no text.
+    pub(super) const NONE: Self = Self {
+        context: Rules::NONE,
+        veto: Rules::NONE,
+    };
+
+    /// Whether a context word of any rule is there.
+    pub(super) fn speaks(&self) -> bool {
+        self.context.0.iter().any(|word| *word != 0)
+    }
+
     /// Whether a context word of `rule` is there.
     pub(super) fn speak_for(&self, rule: RuleId) -> bool {
         self.context.contains(rule)
@@ -90,10 +102,7 @@ impl Words {
 
     /// What the words in `text` say.
     pub(super) fn signs(&self, text: &[u8]) -> Signs {
-        let mut signs = Signs {
-            context: Rules::NONE,
-            veto: Rules::NONE,
-        };
+        let mut signs = Signs::NONE;
         for found in self.automaton.find_overlapping_iter(text) {
             if !is_word(text, found.start(), found.end()) {
                 continue;

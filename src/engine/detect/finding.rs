@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use super::{Category, ClassId};
+use super::{Category, ClassId, Key};
 
 /// A place in a haystack, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -46,10 +46,19 @@ pub struct Finding {
 }
 
 /// What the structure around a cell says about its text.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 pub struct Context<'a> {
-    /// The field name, column header or label of the cell; empty where there is none.
-    pub key: &'a [u8],
+    /// The field name, column header or label of the cell, understood by `RuleSet::key`.
+    pub key: &'a Key,
     /// Whether the cell is a bare number (a JSON number, an unquoted CSV cell of digits).
     pub number: bool,
+}
+
+impl Default for Context<'_> {
+    fn default() -> Self {
+        Self {
+            key: Key::NONE,
+            number: false,
+        }
+    }
 }

@@ -5,6 +5,7 @@ mod class;
 mod context;
 mod finding;
 mod hint;
+mod key;
 mod lane;
 mod matcher;
 mod number;
@@ -17,6 +18,7 @@ mod validate;
 pub use class::{Category, ClassId};
 pub use finding::{Context, Finding, Normal, Span};
 pub use hint::{closest, did_you_mean, toml_problem};
+pub use key::Key;
 pub use set::{CLASSES_MAX, Layer, RULE_FILE_BYTES_MAX, RULES_MAX, RuleSet, RuleSource, builtin_sources};
 pub use syntax::schema;
 

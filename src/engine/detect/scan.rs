@@ -1,7 +1,7 @@
 //! One pass over a cell: triggers wake matchers, rules judge what they find, and of overlapping findings one wins.
 //!
 //! ```text
-//! haystack  census ── no '@', few digits ──> done (most cells)
+//! haystack  wakes? ── no '@', no long run of digits ──> done (most cells)
 //!              │
 //!              ├─ every '@' ─────────────> email
 //!              ├─ every group of digits ─> number: phones, card, rrn, ssn;  behind two letters: iban;
@@ -10,19 +10,15 @@
 //! candidate ── validator, veto, context ──> finding ── overlaps ──> one winner each
 //! ```
 
-use std::cell::OnceCell;
 use std::ops::Range;
 
-use super::bytes::{Census, at, before};
-use super::context::{LOOK_BACK_BYTES_MAX, Signs};
+use super::bytes::{at, before};
+use super::context::LOOK_BACK_BYTES_MAX;
 use super::matcher::{self, Builtin, Candidate};
 use super::number::{Lead, Number, is_promising};
 use super::{Context, Finding, RuleId, RuleSet, Span, lane};
+use crate::engine::block::{Walk, wakes};
 
-/// Fewer digits than any number that is looked for has: a cell with fewer and no `@` can only hold a street address.
-const NUMBER_DIGITS_MIN: usize = 7;
-/// Fewer bytes than any street address has.
-const ADDRESS_BYTES_MIN: usize = 8;
 /// How far outside `within` a trigger or an overlapping finding may stand, before and after, in bytes.
 const BEFORE_BYTES_MAX: usize = 64;
 const AFTER_BYTES_MAX: usize = 256;
@@ -37,10 +33,7 @@ impl RuleSet {
         let Some(text) = haystack.get(reach.clone()) else {
             return;
         };
-        let census = Census::of(text);
-        let numbers = census.digits >= NUMBER_DIGITS_MIN;
-        let addresses = census.digits > 0 && text.len() >= ADDRESS_BYTES_MIN && (census.blank || census.high);
-        if !(numbers || addresses || census.at_sign || self.lane.is_some()) {
+        if !self.has_expressions() && !context.key.wakes() && !wakes(text) {
             return;
         }
         let first_new = found.len();
@@ -48,17 +41,13 @@ impl RuleSet {
             set: self,
             haystack,
             context,
-            key: OnceCell::new(),
             found,
         };
-        if census.at_sign {
-            scan.signs_at(&reach);
-        }
-        if numbers || addresses {
-            scan.digits(&reach, numbers, census.high);
-        }
+        scan.triggers(&reach);
         if let Some(lane) = &self.lane {
-            lane.run(haystack, context.key, reach, |rule, span| scan.expression(rule, span));
+            lane.run(haystack, context.key.name(), reach, |rule, span| {
+                scan.expression(rule, span)
+            });
         }
         settle(self, first_new, &within, found);
     }
@@ -69,55 +58,55 @@ struct Scan<'s> {
     set: &'s RuleSet,
     haystack: &'s [u8],
     context: Context<'s>,
-    /// What the words in the cell's key say; looked up when the first candidate asks.
-    key: OnceCell<Signs>,
     found: &'s mut Vec<Finding>,
 }
 
 impl Scan<'_> {
-    /// E-mail addresses: every `@`.
-    fn signs_at(&mut self, reach: &Range<usize>) {
+    /// E-mail addresses at every `@`, everything else at every group of digits.
+    fn triggers(&mut self, reach: &Range<usize>) {
         let text = self.haystack.get(reach.clone()).unwrap_or_default();
-        for sign in memchr::memchr_iter(b'@', text) {
-            self.offer(Builtin::Email, matcher::email(self.haystack, reach.start + sign));
-        }
-    }
-
-    /// Everything that hangs on digits: every group of them.
-    fn digits(&mut self, reach: &Range<usize>, numbers: bool, high: bool) {
-        let text = self.haystack.get(reach.clone()).unwrap_or_default();
-        let (mut first, mut inside) = (reach.start, false);
-        for (index, byte) in (reach.start..).zip(text) {
-            if byte.is_ascii_digit() == inside {
-                continue;
+        let mut walk = Walk::new(text, b'@');
+        // The group under way, if the last block ended inside one.
+        let mut first = None;
+        while let Some(masks) = walk.next() {
+            let block = reach.start + walk.at();
+            let place = |left: u64| block + left.trailing_zeros() as usize;
+            let mut signs = masks.sign;
+            while signs != 0 {
+                self.offer(Builtin::Email, matcher::email(self.haystack, place(signs)));
+                signs &= signs - 1;
             }
-            if inside {
-                self.group(first, index, numbers, high);
+            // A bit where a group begins, and one where it has ended.
+            let mut edges = masks.digit ^ (masks.digit << 1 | u64::from(first.is_some()));
+            while edges != 0 {
+                match first.take() {
+                    Some(first) => self.group(first, place(edges)),
+                    None => first = Some(place(edges)),
+                }
+                edges &= edges - 1;
             }
-            first = index;
-            inside = !inside;
         }
-        if inside {
-            self.group(first, reach.end, numbers, high);
+        if let Some(first) = first {
+            self.group(first, reach.end);
         }
     }
 
     /// One group of digits, `first..end`.
-    fn group(&mut self, first: usize, end: usize, numbers: bool, high: bool) {
+    fn group(&mut self, first: usize, end: usize) {
         let previous = before(self.haystack, first);
         if previous.is_ascii_alphabetic() {
-            if numbers && end - first >= 2 && before(self.haystack, first - 1).is_ascii_alphabetic() {
+            if end - first >= 2 && before(self.haystack, first - 1).is_ascii_alphabetic() {
                 self.offer(Builtin::Iban, matcher::iban(self.haystack, first));
             }
             return;
         }
-        if high && (previous == b' ' || !previous.is_ascii()) {
+        if previous == b' ' || !previous.is_ascii() {
             self.offer(Builtin::AddressKr, matcher::address_kr(self.haystack, first));
         }
         if at(self.haystack, end) == b' ' {
             self.offer(Builtin::AddressUs, matcher::address_us(self.haystack, first));
         }
-        if !numbers || !is_promising(self.haystack, first, end) {
+        if !is_promising(self.haystack, first, end) {
             return;
         }
         let Some(number) = Number::read(self.haystack, first) else {
@@ -188,7 +177,7 @@ impl Scan<'_> {
         {
             return;
         }
-        if !rule.veto.is_empty() && self.key().speak_against(id) {
+        if !rule.veto.is_empty() && self.context.key.signs().speak_against(id) {
             return;
         }
         if (candidate.weak || rule.context_required) && !self.has_context(id, candidate.start) {
@@ -206,17 +195,13 @@ impl Scan<'_> {
         });
     }
 
-    fn key(&self) -> &Signs {
-        self.key.get_or_init(|| self.set.words.signs(self.context.key))
-    }
-
     /// Whether a context word of `rule` is in the key or shortly before `start`.
     fn has_context(&self, rule: RuleId, start: usize) -> bool {
         let before = self
             .haystack
             .get(start.saturating_sub(LOOK_BACK_BYTES_MAX)..start)
             .unwrap_or_default();
-        self.key().speak_for(rule) || (!before.is_empty() && self.set.words.signs(before).speak_for(rule))
+        self.context.key.signs().speak_for(rule) || (!before.is_empty() && self.set.words.signs(before).speak_for(rule))
     }
 }
 

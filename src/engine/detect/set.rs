@@ -190,15 +190,9 @@ impl RuleSet {
         let (key, text) = example.split_once(" => ").unwrap_or(("", example));
         let number = !key.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         let mut found = Vec::new();
-        self.scan(
-            text.as_bytes(),
-            0..text.len(),
-            Context {
-                key: key.as_bytes(),
-                number,
-            },
-            &mut found,
-        );
+        let key = self.key(key.as_bytes());
+        let context = Context { key: &key, number };
+        self.scan(text.as_bytes(), 0..text.len(), context, &mut found);
         found.iter().any(|finding| finding.class == class)
     }
 

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use super::fields::{FieldRef, Fields};
 use super::frame::{Frame, Member, Shape};
-use super::role::{self, Role};
+use super::role::Role;
 use super::subject::{self, Common};
 use super::{Item, Place, Record};
 use crate::engine::decode::Unescaped;
-use crate::engine::detect::{Context, Finding, RuleSet, Span};
+use crate::engine::detect::{Context, Finding, Key, RuleSet, Span};
 use crate::engine::secret::HashKey;
 use crate::engine::structure::{Cell, CellForm, Container, Sink};
 
@@ -19,6 +20,7 @@ pub struct Assembler {
     rules: Arc<RuleSet>,
     secret: HashKey,
     frames: Vec<Frame>,
+    fields: Fields,
     objects: u32,
     /// A scalar that is a record by itself, while its segments arrive.
     scalar: Vec<Item>,
@@ -41,6 +43,7 @@ impl Assembler {
             rules,
             secret,
             frames: Vec::new(),
+            fields: Fields::new(),
             objects: 0,
             scalar: Vec::new(),
             scalar_start: None,
@@ -134,7 +137,7 @@ impl Assembler {
             frame.pieces.get_or_insert_default();
         }
         let Some(frame) = self.frames.get_mut(at) else { return };
-        let people = subject::subjects(&items, has_name, &mut self.common, frame.pieces.as_mut());
+        let people = subject::subjects(&items, has_name, &mut self.common, frame.pieces.as_deref_mut());
         push(&mut self.settled, start, decided, &items, people);
     }
 
@@ -163,8 +166,9 @@ impl Assembler {
             .iter()
             .rev()
             .find(|frame| frame.container != Container::Array);
+        let field = frame.and_then(|frame| self.fields.get(&frame.field));
         let context = Context {
-            key: frame.map_or(&[][..], |frame| &frame.key),
+            key: field.map_or(Key::NONE, |field| &field.key),
             number,
         };
         let mut found = std::mem::take(&mut self.found);
@@ -209,7 +213,12 @@ impl Assembler {
             .iter()
             .rev()
             .find(|frame| frame.container != Container::Array);
-        let role = self.frames.iter().rev().find_map(Frame::key_role).unwrap_or(Role::None);
+        let role = self
+            .frames
+            .iter()
+            .rev()
+            .find_map(|frame| frame.role)
+            .unwrap_or(Role::None);
         Item {
             place: Place {
                 span,
@@ -219,7 +228,7 @@ impl Assembler {
             category: finding.category,
             value,
             role,
-            field: named.map_or(0, |frame| super::frame::fnv(&frame.key)),
+            field: named.map_or(0, |frame| self.fields.hash(&frame.field)),
             object: named.map_or(0, |frame| frame.object),
         }
     }
@@ -261,7 +270,7 @@ impl Assembler {
     fn join_member(&mut self, mut child: Frame, end: u64) {
         let Some(parent) = self.frames.last_mut() else { return };
         let items = child.take_items();
-        let key_is_role = parent.key_role().is_some();
+        let key_is_role = parent.role.is_some();
         if parent.pieces.is_some() || parent.shape == Shape::Struct {
             parent.has_name |= child.has_name;
             parent.items.extend(items);
@@ -276,17 +285,17 @@ impl Assembler {
             has_name: child.has_name,
         };
         let Some(first) = parent.first.take() else {
-            parent.first = Some(member);
+            parent.first = Some(Box::new(member));
             return;
         };
         let is_map = first.keyset == member.keyset && child.members > 0 && !first.key_is_role && !member.key_is_role;
         parent.shape = if is_map { Shape::Map } else { Shape::Struct };
         if is_map {
-            for member in [first, member] {
+            for member in [*first, member] {
                 self.settle(member.start, member.end, &member.items, member.has_name);
             }
         } else {
-            for member in [first, member] {
+            for member in [*first, member] {
                 parent.has_name |= member.has_name;
                 parent.items.extend(member.items);
             }
@@ -320,7 +329,7 @@ impl Sink for Assembler {
             let items = frame.take_items();
             if frame.pieces.is_some() {
                 let start = items.first().map_or(end, |item| item.place.span.start);
-                let people = subject::subjects(&items, frame.has_name, &mut self.common, frame.pieces.as_mut());
+                let people = subject::subjects(&items, frame.has_name, &mut self.common, frame.pieces.as_deref_mut());
                 push(&mut self.settled, start, end, &items, people);
             } else {
                 self.settle(frame.start, end, &items, frame.has_name);
@@ -333,17 +342,23 @@ impl Sink for Assembler {
         }
     }
 
-    fn key(&mut self, key: &Cell<'_>) {
+    fn key(&mut self, key: &Cell<'_>) -> bool {
         let at = key.at.saturating_sub(1);
         let name = key.raw.get(key.within()).unwrap_or_default();
         // A header is named by its whole text, a member by what is not yet told of it.
         let name = if name.is_empty() { key.raw } else { name };
         self.settle_name(at);
-        let Some(frame) = self.frames.last_mut() else { return };
-        frame.begin_member(name, at);
-        if frame.container == Container::Object && role::is_data(name) {
+        let Some(frame) = self.frames.last_mut() else {
+            return true;
+        };
+        let field = self.fields.find(&self.rules, name);
+        let data = matches!(field, FieldRef::Data(_));
+        let wanted = data || self.fields.get(&field).is_some_and(|field| field.key.wakes());
+        frame.begin_member(&self.fields, field, at);
+        if frame.container == Container::Object && data {
             self.search(key, |this, item| this.top_items(Frame::items_of_key, item));
         }
+        wanted
     }
 
     fn cell(&mut self, cell: &Cell<'_>) {

@@ -1,14 +1,10 @@
 //! One open container on the assembler's stack.
 
-use smallvec::SmallVec;
-
 use super::Item;
-use super::role::{self, Role};
+use super::fields::{FieldRef, Fields};
+use super::role::Role;
 use super::subject::Pieces;
 use crate::engine::structure::Container;
-
-/// Bytes of a field name that are kept for context.
-const KEY_BYTES_MAX: usize = 64;
 
 /// Whether an object is a struct (its members describe one thing) or a map (each member is a thing).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,9 +35,10 @@ pub(super) struct Frame {
     /// A number of its own within the body.
     pub(super) object: u32,
     pub(super) items: Vec<Item>,
-    pub(super) first: Option<Member>,
-    /// The name of the member under way.
-    pub(super) key: SmallVec<[u8; KEY_BYTES_MAX]>,
+    pub(super) first: Option<Box<Member>>,
+    /// The name of the member under way, the role it states, and where it stands.
+    pub(super) field: FieldRef,
+    pub(super) role: Option<Role>,
     pub(super) key_at: u64,
     /// Identifiers found in the name itself, where it is data.
     pub(super) key_items: Vec<Item>,
@@ -50,7 +47,7 @@ pub(super) struct Frame {
     pub(super) members: u32,
     pub(super) has_name: bool,
     /// Set once the record outgrew the hold-back and was settled by what it had shown.
-    pub(super) pieces: Option<Pieces>,
+    pub(super) pieces: Option<Box<Pieces>>,
 }
 
 impl Frame {
@@ -63,7 +60,8 @@ impl Frame {
             object,
             items: Vec::new(),
             first: None,
-            key: SmallVec::new(),
+            field: FieldRef::None,
+            role: None,
             key_at: start,
             key_items: Vec::new(),
             keyset: 0,
@@ -73,23 +71,18 @@ impl Frame {
         }
     }
 
-    /// A member named `key` begins at `at`.
-    pub(super) fn begin_member(&mut self, key: &[u8], at: u64) {
-        self.key.clear();
-        self.key
-            .extend_from_slice(key.get(..key.len().min(KEY_BYTES_MAX)).unwrap_or_default());
+    /// A member called `field` begins at `at`.
+    pub(super) fn begin_member(&mut self, fields: &Fields, field: FieldRef, at: u64) {
+        let said = fields.get(&field);
+        self.role = said.and_then(|said| said.role);
+        self.has_name |= said.is_some_and(|said| said.names);
         self.key_at = at;
-        self.has_name |= role::is_name(&self.key);
-        self.keyset = self.keyset.wrapping_add(fnv(key));
+        self.keyset = self.keyset.wrapping_add(fields.hash(&field));
         self.members += 1;
-        if self.members == 1 && self.container == Container::Object && role::is_data(&self.key) {
+        if self.members == 1 && self.container == Container::Object && matches!(field, FieldRef::Data(_)) {
             self.shape = Shape::Map;
         }
-    }
-
-    /// The role that the name of the member under way states.
-    pub(super) fn key_role(&self) -> Option<Role> {
-        Role::of(&self.key)
+        self.field = field;
     }
 
     /// Where identifiers found in the name under way belong: beside the value of a map, to the struct itself.
@@ -131,11 +124,4 @@ impl Frame {
             (_, Some(_)) => self.items.first().map(|item| item.place.span.start),
         }
     }
-}
-
-/// A quick hash of a field name (FNV-1a); names are not secret and collisions only blur map from struct.
-pub(super) fn fnv(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    })
 }

@@ -1,6 +1,7 @@
 //! From identifiers to records to subjects: the counting rule, in one pass and bounded memory.
 
 mod assembler;
+mod fields;
 mod frame;
 mod role;
 mod subject;

@@ -1,5 +1,9 @@
 //! Roles: whether a field speaks of the buyer, the recipient, the shop, or of nobody in particular.
 
+use std::sync::LazyLock;
+
+use aho_corasick::AhoCorasick;
+
 /// The role under which an identifier stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Role {
@@ -66,15 +70,19 @@ const WORDS: [(&str, Role); 44] = [
     ("contact", Role::Place),
 ];
 
+/// All words at once; letter case of ASCII does not matter.
+static AUTOMATON: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    let words = WORDS.iter().map(|(word, _)| word);
+    AhoCorasick::builder().ascii_case_insensitive(true).build(words).ok()
+});
+
 impl Role {
     /// The role a field name states, if any: `buyer_phone`, `recipientName`, `판매자 전화`.
     pub(super) fn of(key: &[u8]) -> Option<Self> {
-        let lower = key.to_ascii_lowercase();
-        let found = WORDS
-            .iter()
-            .filter(|(word, _)| memchr::memmem::find(&lower, word.as_bytes()).is_some());
+        let found = AUTOMATON.as_ref()?.find_overlapping_iter(key);
+        let words = found.filter_map(|found| WORDS.get(found.pattern().as_usize()));
         // The longest word wins: `고객센터` is a shop, though `고객` is a buyer.
-        found.max_by_key(|(word, _)| word.len()).map(|(_, role)| *role)
+        words.max_by_key(|(word, _)| word.len()).map(|(_, role)| *role)
     }
 
     /// Whose subject it is: places belong to the person without a role.
@@ -88,7 +96,7 @@ impl Role {
     }
 }
 
-/// Whether a field name says that the record has a person's name. Asked of every member, hence its quick way out.
+/// Whether a field name says that the record has a person's name.
 pub(super) fn is_name(key: &[u8]) -> bool {
     let is_ascii_name = key.len() >= 4 && key.windows(4).any(|word| word.eq_ignore_ascii_case(b"name"));
     is_ascii_name

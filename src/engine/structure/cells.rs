@@ -22,11 +22,16 @@ const LOOK_AHEAD: usize = 256;
 pub struct CellSettings {
     /// Bytes of a long value searched at once; at least 1. Memory per stream is this plus 320 bytes.
     pub segment: usize,
+    /// Whether every value is told, also one that nothing wakes a search in: an operator's expressions look for anything.
+    pub all: bool,
 }
 
 impl Default for CellSettings {
     fn default() -> Self {
-        Self { segment: 2048 }
+        Self {
+            segment: 2048,
+            all: false,
+        }
     }
 }
 
@@ -92,9 +97,11 @@ pub(super) struct Carry {
 
 impl Carry {
     pub(super) fn new(settings: CellSettings) -> Self {
-        let segment = settings.segment.max(1);
         Self {
-            settings: CellSettings { segment },
+            settings: CellSettings {
+                segment: settings.segment.max(1),
+                ..settings
+            },
             bytes: Vec::new(),
             at: 0,
             from: 0,
@@ -111,6 +118,12 @@ impl Carry {
     /// The offset up to which the value was searched.
     pub(super) fn searched_to(&self) -> u64 {
         self.at + self.from as u64
+    }
+
+    /// Whether nothing of the value was searched yet.
+    pub(super) fn is_at_start(&self) -> bool {
+        // What was searched leaves at least one byte to look behind at.
+        self.from == 0
     }
 
     /// More of the value, which goes on after `part`.
@@ -176,7 +189,7 @@ mod tests {
 
     fn segments(value: &[u8], segment: usize, chunk: usize) -> Vec<(u64, Vec<u8>, bool)> {
         let mut out = Vec::new();
-        let mut carry = Carry::new(CellSettings { segment });
+        let mut carry = Carry::new(CellSettings { segment, all: false });
         let mut emit = |cell: &Cell<'_>| {
             let text = cell.raw[cell.within()].to_vec();
             out.push((cell.at + cell.within.0 as u64, text, cell.last));

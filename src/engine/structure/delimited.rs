@@ -1,9 +1,13 @@
 //! Tables with one row a line: CSV (RFC 4180) and its kin with semicolons, tabs or bars.
+//!
+//! Separators come from bit masks, 64 bytes at a time; a cell in which nothing wakes a search, under a header that wants
+//! nothing, is passed over without a look. A cell that is cut by a chunk's end is carried.
 
 use memchr::memchr2;
 
 use super::cells::{Carry, Cell, CellForm, CellSettings};
 use super::{Container, Sink};
+use crate::engine::block::Walk;
 
 /// Columns whose header is kept; those beyond have none.
 const COLUMNS_MAX: usize = 256;
@@ -16,10 +20,27 @@ pub(super) struct Delimited {
     delimiter: u8,
     state: State,
     column: usize,
-    in_row: bool,
-    headers: Vec<Vec<u8>>,
+    row: Row,
+    columns: Vec<Column>,
     in_header: bool,
+    all: bool,
     carry: Carry,
+}
+
+/// One column, by its header.
+struct Column {
+    header: Vec<u8>,
+    /// Whether its cells are told even if nothing in them wakes a search; not known before the first.
+    wanted: Option<bool>,
+}
+
+/// The row under way.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Row {
+    None,
+    /// It began here, and the sink need not know yet.
+    Begun(u64),
+    Told,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -50,16 +71,16 @@ pub(super) fn header_delimiter(line: &[u8]) -> Option<u8> {
 
 impl Delimited {
     pub(super) fn new(at: u64, settings: CellSettings, delimiter: u8) -> Self {
-        let (state, carry) = (State::CellStart, Carry::new(settings));
         Self {
             at,
             delimiter,
-            state,
+            state: State::CellStart,
             column: 0,
-            in_row: false,
-            headers: Vec::new(),
+            row: Row::None,
+            columns: Vec::new(),
             in_header: true,
-            carry,
+            all: settings.all,
+            carry: Carry::new(settings),
         }
     }
 
@@ -74,7 +95,7 @@ impl Delimited {
     pub(super) fn push(&mut self, mut chunk: &[u8], sink: &mut impl Sink) {
         while !chunk.is_empty() {
             let taken = match self.state {
-                State::CellStart => self.start(chunk, sink),
+                State::CellStart => self.cells(chunk, sink),
                 State::Plain => self.plain(chunk, sink),
                 State::Quoted => self.quoted(chunk, sink),
                 State::QuoteSeen => self.after_quote(chunk, sink),
@@ -82,6 +103,8 @@ impl Delimited {
             self.at += taken as u64;
             chunk = chunk.get(taken..).unwrap_or_default();
         }
+        // What is not whole may be held back from its first byte.
+        self.tell_row(sink);
     }
 
     pub(super) fn finish(&mut self, sink: &mut impl Sink) {
@@ -93,25 +116,77 @@ impl Delimited {
         self.end_row(self.at, sink);
     }
 
-    fn start(&mut self, chunk: &[u8], sink: &mut impl Sink) -> usize {
-        if !self.in_row {
-            self.in_row = true;
-            sink.open(Container::Row, self.at);
+    /// Reads whole plain cells up to one that is quoted or cut by the chunk's end, which it begins.
+    fn cells(&mut self, chunk: &[u8], sink: &mut impl Sink) -> usize {
+        let mut walk = Walk::new(chunk, self.delimiter);
+        let mut from = 0;
+        while let Some(masks) = walk.next() {
+            let mut left = masks.delimiter | masks.newline;
+            while left != 0 {
+                let end = walk.at() + left.trailing_zeros() as usize;
+                left &= left - 1;
+                if end < from {
+                    continue;
+                }
+                if chunk.get(from) == Some(&b'"') {
+                    let begun = self.begin_cell(chunk, from, sink);
+                    let rest = chunk.get(begun..).unwrap_or_default();
+                    let Some(taken) = self.whole_quoted(rest, self.at + begun as u64, sink) else {
+                        return begun;
+                    };
+                    from = begun + taken;
+                    continue;
+                }
+                if self.in_header || self.wants() || walk.wakes_text(from, end) {
+                    self.begin_cell(chunk, from, sink);
+                    self.end_cell(chunk.get(from..end).unwrap_or_default(), CellForm::Plain, sink);
+                    self.state = State::CellStart;
+                } else if self.row == Row::None {
+                    self.row = Row::Begun(self.at + from as u64);
+                }
+                self.separator(chunk.get(end).copied(), self.at + end as u64 + 1, sink);
+                from = end + 1;
+            }
         }
+        if from < chunk.len() {
+            return self.begin_cell(chunk, from, sink);
+        }
+        from
+    }
+
+    fn wants(&self) -> bool {
+        self.all
+            || self
+                .columns
+                .get(self.column)
+                .is_none_or(|column| column.wanted != Some(false))
+    }
+
+    /// A cell begins at `from`, with a quote or without; returns the bytes up to its first.
+    fn begin_cell(&mut self, chunk: &[u8], from: usize, sink: &mut impl Sink) -> usize {
+        let at = self.at + from as u64;
+        if self.row == Row::None {
+            self.row = Row::Begun(at);
+        }
+        self.tell_row(sink);
         if !self.in_header {
-            let raw = self.headers.get(self.column).map_or(&[][..], Vec::as_slice);
-            sink.key(&Cell {
+            let column = self.columns.get_mut(self.column);
+            let raw = column.as_ref().map_or(&[][..], |column| column.header.as_slice());
+            let wanted = sink.key(&Cell {
                 raw,
-                at: self.at,
+                at,
                 within: (0, 0),
                 form: CellForm::Plain,
                 last: true,
             });
+            if let Some(column) = column {
+                column.wanted = Some(wanted);
+            }
         }
-        let quoted = chunk.first() == Some(&b'"');
-        self.carry.begin(self.at + u64::from(quoted));
+        let quoted = chunk.get(from) == Some(&b'"');
+        self.carry.begin(at + u64::from(quoted));
         self.state = if quoted { State::Quoted } else { State::Plain };
-        usize::from(quoted)
+        from + usize::from(quoted)
     }
 
     fn plain(&mut self, chunk: &[u8], sink: &mut impl Sink) -> usize {
@@ -132,6 +207,18 @@ impl Delimited {
         }
         self.state = State::QuoteSeen;
         to + 1
+    }
+
+    /// Reads a quoted cell, its opening quote behind it at offset `at`, and its separator; `None` where it is not whole.
+    fn whole_quoted(&mut self, text: &[u8], at: u64, sink: &mut impl Sink) -> Option<usize> {
+        let to = memchr::memchr(b'"', text)?;
+        let next = *text.get(to + 1)?;
+        if next != self.delimiter && next != b'\n' {
+            return None;
+        }
+        self.end_cell(text.get(..to)?, CellForm::Quoted, sink);
+        self.separator(Some(next), at + to as u64 + 2, sink);
+        Some(to + 2)
     }
 
     fn after_quote(&mut self, chunk: &[u8], sink: &mut impl Sink) -> usize {
@@ -163,11 +250,21 @@ impl Delimited {
         }
     }
 
-    fn end_row(&mut self, end: u64, sink: &mut impl Sink) {
-        if std::mem::take(&mut self.in_row) {
-            sink.close(end);
-            self.in_header &= self.headers.is_empty();
+    fn tell_row(&mut self, sink: &mut impl Sink) {
+        if let Row::Begun(at) = self.row {
+            self.row = Row::Told;
+            sink.open(Container::Row, at);
         }
+    }
+
+    fn end_row(&mut self, end: u64, sink: &mut impl Sink) {
+        if self.row == Row::Told {
+            sink.close(end);
+        }
+        if self.row != Row::None {
+            self.in_header &= self.columns.is_empty();
+        }
+        self.row = Row::None;
         self.column = 0;
     }
 
@@ -179,16 +276,16 @@ impl Delimited {
     }
 
     fn end_cell(&mut self, part: &[u8], form: CellForm, sink: &mut impl Sink) {
-        let headers = &mut self.headers;
-        let collects = self.in_header && headers.len() < COLUMNS_MAX;
+        let columns = &mut self.columns;
+        let collects = self.in_header && columns.len() < COLUMNS_MAX;
         self.carry.end(part, form, &mut |cell| {
             if collects && cell.last {
                 let name = cell.raw.get(cell.within()).unwrap_or_default().trim_ascii();
-                headers.push(
-                    name.get(..name.len().min(HEADER_BYTES_MAX))
-                        .unwrap_or_default()
-                        .to_vec(),
-                );
+                let header = name.get(..name.len().min(HEADER_BYTES_MAX)).unwrap_or_default();
+                columns.push(Column {
+                    header: header.to_vec(),
+                    wanted: None,
+                });
             }
             sink.cell(cell);
         });

@@ -1,27 +1,42 @@
 //! JSON as it streams past: one document, many, one a line, or a piece of one. Forgiving: what is not JSON is passed over,
 //! never refused, because a reader behind the client may be forgiving too.
+//!
+//! Structure comes from bit masks (`marks.rs`); a value in which nothing wakes a search is passed over without a look.
+//! A string or bare value that is cut by a chunk's end is carried, and told whatever is in it.
 
 use memchr::memchr2;
 
 use super::cells::{Carry, Cell, CellForm, CellSettings};
+use super::marks::Marks;
 use super::{Container, Sink};
 
 /// Deeper containers are read as part of the one at this depth. Against: `[[[[...` that costs a frame a byte.
 const DEPTH_MAX: usize = 128;
+/// `true`, `null` and shorter numbers cannot hold an identifier.
+const BARE_BYTES_MIN: usize = 7;
 
 /// The lexer; a stack of containers and at most one value under way.
 pub(super) struct Json {
     at: u64,
     state: State,
-    /// `true` is an object.
-    stack: Vec<bool>,
+    stack: Vec<Level>,
     /// Containers open beyond [`DEPTH_MAX`].
     beyond: u64,
     /// Whether the next string of the innermost object is a member's name.
     expects_key: bool,
-    /// The first byte of the value under way, quote included.
-    value_at: u64,
+    /// Whether the value under way is told even if nothing in it wakes a search.
+    wanted: bool,
+    /// Whether every value is.
+    all: bool,
     carry: Carry,
+}
+
+/// One open container.
+#[derive(Clone, Copy)]
+struct Level {
+    object: bool,
+    /// `wanted` around it.
+    wanted: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -39,7 +54,8 @@ impl Json {
             stack: Vec::new(),
             beyond: 0,
             expects_key: false,
-            value_at: at,
+            wanted: settings.all,
+            all: settings.all,
             carry: Carry::new(settings),
         }
     }
@@ -48,9 +64,9 @@ impl Json {
         let searched = self.carry.searched_to();
         match self.state {
             State::Between => self.at,
-            // Until some of a string was searched, its quote belongs to it.
-            State::String { .. } if searched == self.value_at + 1 => self.value_at,
-            State::String { .. } | State::Bare => searched,
+            // The quote belongs to the string.
+            State::String { .. } => searched - u64::from(self.carry.is_at_start()),
+            State::Bare => searched,
         }
     }
 
@@ -78,31 +94,41 @@ impl Json {
         }
     }
 
-    /// Reads structure up to the next value; returns the bytes taken.
+    /// Reads structure and whole values to the end of `chunk`, and begins the value that is cut there.
     fn between(&mut self, chunk: &[u8], sink: &mut impl Sink) -> usize {
-        for (taken, byte) in chunk.iter().enumerate() {
-            let at = self.at + taken as u64;
+        let mut marks = Marks::new(chunk);
+        let mut from = 0;
+        while let Some(at) = marks.next() {
+            let byte = chunk.get(at).copied().unwrap_or_default();
+            if at - from >= BARE_BYTES_MIN && (self.wanted || marks.walk().wakes_bare(from, at)) {
+                self.bare_between(chunk, from..at, sink);
+            }
             match byte {
                 b'"' => {
-                    let key = self.expects_key && self.stack.last() == Some(&true);
-                    self.state = State::String { key, escaped: false };
-                    self.value_at = at;
-                    self.carry.begin(at + 1);
-                    return taken + 1;
+                    let Some(end) = marks.next() else {
+                        return self.cut_string(chunk, at, sink);
+                    };
+                    let part = chunk.get(at + 1..end).unwrap_or_default();
+                    let key = self.next_is_key();
+                    if key || self.wanted || marks.walk().wakes_text(at + 1, end) {
+                        self.carry.begin(self.at + at as u64 + 1);
+                        self.end_string(part, key, sink);
+                    }
+                    from = end;
                 }
-                b'{' | b'[' => self.open(*byte == b'{', at, sink),
-                b'}' | b']' => self.close(at + 1, sink),
+                b'{' | b'[' => self.open(byte == b'{', self.at + at as u64, sink),
+                b'}' | b']' => self.close(self.at + at as u64 + 1, sink),
                 b',' => self.expects_key = true,
-                b':' => self.expects_key = false,
-                b' ' | b'\n' | b'\r' | b'\t' => {}
-                _ => {
-                    self.state = State::Bare;
-                    self.carry.begin(at);
-                    return taken;
-                }
+                _ => self.expects_key = false,
             }
+            from = from.max(at) + 1;
         }
+        self.cut_bare(chunk, from, sink);
         chunk.len()
+    }
+
+    fn next_is_key(&self) -> bool {
+        self.expects_key && self.stack.last().is_some_and(|level| level.object)
     }
 
     fn open(&mut self, object: bool, at: u64, sink: &mut impl Sink) {
@@ -110,26 +136,68 @@ impl Json {
             self.beyond += 1;
             return;
         }
-        self.stack.push(object);
+        self.stack.push(Level {
+            object,
+            wanted: self.wanted,
+        });
         self.expects_key = object;
+        // An array's elements stand under its name.
+        self.wanted = self.all || (self.wanted && !object);
         sink.open(if object { Container::Object } else { Container::Array }, at);
     }
 
     fn close(&mut self, end: u64, sink: &mut impl Sink) {
         if self.beyond > 0 {
             self.beyond -= 1;
-        } else if self.stack.pop().is_some() {
+        } else if let Some(level) = self.stack.pop() {
+            self.wanted = level.wanted;
             sink.close(end);
         }
         self.expects_key = false;
     }
 
-    fn string(&mut self, chunk: &[u8], key: bool, mut escaped: bool, sink: &mut impl Sink) -> usize {
-        let mut from = 0;
-        if escaped {
-            from = 1;
-            escaped = false;
+    /// Tells the bare values between two marks: numbers, mostly, and whatever stands there that is not JSON.
+    fn bare_between(&mut self, chunk: &[u8], range: std::ops::Range<usize>, sink: &mut impl Sink) {
+        let mut at = range.start;
+        let text = chunk.get(range).unwrap_or_default();
+        for value in text.split(|byte| is_space(*byte)) {
+            if value.len() >= BARE_BYTES_MIN {
+                self.carry.begin(self.at + at as u64);
+                self.end_bare(value, sink);
+            }
+            at += value.len() + 1;
         }
+    }
+
+    /// The chunk ends between two marks, `from` being the first byte after the last: a bare value may be cut there.
+    fn cut_bare(&mut self, chunk: &[u8], from: usize, sink: &mut impl Sink) {
+        let text = chunk.get(from..).unwrap_or_default();
+        let cut = text.iter().rev().take_while(|byte| !is_space(**byte)).count();
+        let begun = chunk.len() - cut;
+        self.bare_between(chunk, from..begun, sink);
+        if cut > 0 {
+            self.state = State::Bare;
+            self.carry.begin(self.at + begun as u64);
+            self.extend(chunk.get(begun..).unwrap_or_default(), CellForm::Bare, sink);
+        }
+    }
+
+    /// The chunk ends within the string whose quote stands at `quote`.
+    fn cut_string(&mut self, chunk: &[u8], quote: usize, sink: &mut impl Sink) -> usize {
+        let part = chunk.get(quote + 1..).unwrap_or_default();
+        let backslashes = part.iter().rev().take_while(|byte| **byte == b'\\').count();
+        self.state = State::String {
+            key: self.next_is_key(),
+            escaped: backslashes % 2 == 1,
+        };
+        self.carry.begin(self.at + quote as u64 + 1);
+        self.extend(part, CellForm::JsonString, sink);
+        chunk.len()
+    }
+
+    /// Goes on with a string that was cut; returns the bytes taken.
+    fn string(&mut self, chunk: &[u8], key: bool, mut escaped: bool, sink: &mut impl Sink) -> usize {
+        let mut from = usize::from(std::mem::take(&mut escaped));
         while let Some(found) = memchr2(b'"', b'\\', chunk.get(from..).unwrap_or_default()) {
             let at = from + found;
             if chunk.get(at) == Some(&b'"') {
@@ -144,10 +212,7 @@ impl Json {
             }
         }
         self.state = State::String { key, escaped };
-        for bite in chunk.chunks(4096) {
-            self.carry
-                .extend(bite, CellForm::JsonString, &mut |cell| sink.cell(cell));
-        }
+        self.extend(chunk, CellForm::JsonString, sink);
         chunk.len()
     }
 
@@ -157,27 +222,23 @@ impl Json {
             return;
         }
         self.expects_key = false;
+        let mut wanted = true;
         self.carry.end(part, CellForm::JsonString, &mut |cell| {
             if cell.within.0 == 0 {
-                sink.key(cell);
+                wanted = sink.key(cell);
             } else {
                 // Too long for a name: its first piece was searched as a cell, so is the rest.
                 sink.cell(cell);
             }
         });
+        self.wanted = self.all || wanted;
     }
 
+    /// Goes on with a bare value that was cut; returns the bytes taken.
     fn bare(&mut self, chunk: &[u8], sink: &mut impl Sink) -> usize {
-        let ends = |byte: &u8| {
-            matches!(
-                byte,
-                b',' | b'}' | b']' | b':' | b'"' | b'{' | b'[' | b' ' | b'\n' | b'\r' | b'\t'
-            )
-        };
+        let ends = |byte: &u8| is_space(*byte) || matches!(byte, b',' | b'}' | b']' | b':' | b'"' | b'{' | b'[');
         let Some(at) = chunk.iter().position(ends) else {
-            for bite in chunk.chunks(4096) {
-                self.carry.extend(bite, CellForm::Bare, &mut |cell| sink.cell(cell));
-            }
+            self.extend(chunk, CellForm::Bare, sink);
             return chunk.len();
         };
         self.end_bare(chunk.get(..at).unwrap_or_default(), sink);
@@ -187,10 +248,19 @@ impl Json {
 
     fn end_bare(&mut self, part: &[u8], sink: &mut impl Sink) {
         self.carry.end(part, CellForm::Bare, &mut |cell: &Cell<'_>| {
-            // `true`, `null` and short numbers cannot hold an identifier.
-            if cell.raw.len() >= 7 {
+            if cell.raw.len() >= BARE_BYTES_MIN {
                 sink.cell(cell);
             }
         });
     }
+
+    fn extend(&mut self, part: &[u8], form: CellForm, sink: &mut impl Sink) {
+        for bite in part.chunks(4096) {
+            self.carry.extend(bite, form, &mut |cell| sink.cell(cell));
+        }
+    }
+}
+
+const fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\n' | b'\r' | b'\t')
 }

@@ -6,6 +6,7 @@
 mod cells;
 mod delimited;
 mod json;
+mod marks;
 mod text;
 
 use delimited::Delimited;
@@ -36,9 +37,11 @@ pub trait Sink {
     fn open(&mut self, container: Container, at: u64);
     /// The innermost container ends; `end` is one past its last byte.
     fn close(&mut self, end: u64);
-    /// A member of the innermost object begins, or a cell of the innermost row is about to come under this header.
-    fn key(&mut self, key: &Cell<'_>);
-    /// Text to search: a scalar value, or one segment of a long one. `last` segments end the value.
+    /// A member of the innermost object begins, or a cell of the innermost row is about to come under this header. Returns
+    /// whether its value is wanted even if nothing in it wakes a search.
+    fn key(&mut self, key: &Cell<'_>) -> bool;
+    /// Text to search: a scalar value, or one segment of a long one. `last` segments end the value. A value that is not
+    /// wanted and in which nothing wakes a search need not be told.
     fn cell(&mut self, cell: &Cell<'_>);
     /// Free text ended at `end`: what stood on the line before does not belong to what comes after.
     fn line(&mut self, end: u64);

@@ -1,0 +1,28 @@
+//! The masks of a block, byte by byte: what every other way to make them is held against.
+
+use super::{BLOCK, Masks};
+
+/// Writes the masks of each block into `out`, as many as both have.
+pub(super) fn classify(blocks: &[[u8; BLOCK]], delimiter: u8, out: &mut [Masks]) {
+    for (block, masks) in blocks.iter().zip(out) {
+        *masks = of(block, delimiter);
+    }
+}
+
+fn of(block: &[u8; BLOCK], delimiter: u8) -> Masks {
+    let mut masks = Masks::default();
+    for (place, byte) in block.iter().enumerate() {
+        let bit = |is: bool| u64::from(is) << place;
+        masks.quote |= bit(*byte == b'"');
+        masks.backslash |= bit(*byte == b'\\');
+        masks.structural |= bit(matches!(byte, b'{' | b'}' | b'[' | b']' | b':' | b','));
+        masks.newline |= bit(*byte == b'\n');
+        masks.delimiter |= bit(*byte == delimiter);
+        masks.digit |= bit(byte.is_ascii_digit());
+        masks.punctuation |= bit(matches!(byte, b'(' | b')' | b'+' | b'-' | b'.'));
+        masks.sign |= bit(*byte == b'@');
+        masks.blank |= bit(*byte == b' ');
+        masks.high |= bit(!byte.is_ascii());
+    }
+    masks
+}

@@ -1,0 +1,288 @@
+//! The masks of a block with the vector instructions of x86-64. The only file with `unsafe`: loads through a pointer, and
+//! the call of a function whose instructions were found at run time.
+//!
+//! A byte's classes come from two table look-ups by nibble (Mula and Lemire, "Faster Base64 Encoding and Decoding using
+//! AVX2 Instructions", 2018, describe the method): a class whose members share their high nibble is one bit of
+//! `HIGH[byte >> 4] & LOW[byte & 15]`. SSE2, which every x86-64 has, lacks the look-up and compares instead.
+
+#![expect(
+    unsafe_code,
+    reason = "vector loads, and calls of functions whose instructions the processor was asked for"
+)]
+
+use std::arch::x86_64::{
+    __m128i, __m256i, _mm_and_si128, _mm_cmpeq_epi8, _mm_loadu_si128, _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128,
+    _mm_set1_epi8, _mm_sub_epi8, _mm256_and_si256, _mm256_broadcastsi128_si256, _mm256_cmpeq_epi8, _mm256_loadu_si256,
+    _mm256_movemask_epi8, _mm256_set1_epi8, _mm256_shuffle_epi8, _mm256_slli_epi16, _mm256_srli_epi16,
+};
+
+use super::{BLOCK, Masks};
+
+/// Writes the masks of each block into `out`, as many as both have.
+pub(super) fn classify(blocks: &[[u8; BLOCK]], delimiter: u8, out: &mut [Masks]) {
+    if is_x86_feature_detected!("avx2") {
+        // SAFETY: the processor has just been asked for AVX2.
+        unsafe { classify_avx2(blocks, delimiter, out) }
+    } else {
+        // SAFETY: SSE2 is part of x86-64.
+        unsafe { classify_sse2(blocks, delimiter, out) }
+    }
+}
+
+/// Bits of the first pair of tables.
+const COMMA: u8 = 1;
+const COLON: u8 = 1 << 1;
+const BRACKET: u8 = 1 << 2;
+const QUOTE: u8 = 1 << 3;
+const BACKSLASH: u8 = 1 << 4;
+const DIGIT: u8 = 1 << 5;
+const SIGN: u8 = 1 << 6;
+const BLANK: u8 = 1 << 7;
+/// A bit of the second pair: `( ) + - .`, which share their high nibble.
+const PUNCTUATION: u8 = 1 << 7;
+
+/// By high nibble: the classes that have a member there.
+const HIGH: [u8; 16] = [
+    0,
+    0,
+    COMMA | QUOTE | BLANK,
+    COLON | DIGIT,
+    SIGN,
+    BRACKET | BACKSLASH,
+    0,
+    BRACKET,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+];
+/// By low nibble: the classes that have a member there.
+const LOW: [u8; 16] = [
+    DIGIT | SIGN | BLANK,
+    DIGIT,
+    DIGIT | QUOTE,
+    DIGIT,
+    DIGIT,
+    DIGIT,
+    DIGIT,
+    DIGIT,
+    DIGIT,
+    DIGIT,
+    COLON,
+    BRACKET,
+    COMMA | BACKSLASH,
+    BRACKET,
+    0,
+    0,
+];
+const PUNCTUATION_HIGH: [u8; 16] = [0, 0, PUNCTUATION, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+const PUNCTUATION_LOW: [u8; 16] = [
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    PUNCTUATION,
+    PUNCTUATION,
+    0,
+    PUNCTUATION,
+    0,
+    PUNCTUATION,
+    PUNCTUATION,
+    0,
+];
+
+#[target_feature(enable = "avx2")]
+fn classify_avx2(blocks: &[[u8; BLOCK]], delimiter: u8, out: &mut [Masks]) {
+    let tables = Tables::new(delimiter);
+    for (block, masks) in blocks.iter().zip(out) {
+        let (low, high) = block.split_at(BLOCK / 2);
+        let (Some(low), Some(high)) = (low.first_chunk(), high.first_chunk()) else {
+            return;
+        };
+        *masks = join(tables.half(low), tables.half(high));
+    }
+}
+
+/// The look-up tables, in registers.
+struct Tables {
+    high: __m256i,
+    low: __m256i,
+    punctuation_high: __m256i,
+    punctuation_low: __m256i,
+    nibble: __m256i,
+    newline: __m256i,
+    delimiter: __m256i,
+}
+
+/// Half a block's masks, in their low 32 bits.
+struct Half {
+    first: [u32; 8],
+    punctuation: u32,
+    newline: u32,
+    delimiter: u32,
+    high: u32,
+}
+
+impl Tables {
+    #[target_feature(enable = "avx2")]
+    fn new(delimiter: u8) -> Self {
+        // SAFETY: sixteen bytes are read where sixteen are.
+        let table = |bytes: &[u8; 16]| unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) };
+        Self {
+            high: _mm256_broadcastsi128_si256(table(&HIGH)),
+            low: _mm256_broadcastsi128_si256(table(&LOW)),
+            punctuation_high: _mm256_broadcastsi128_si256(table(&PUNCTUATION_HIGH)),
+            punctuation_low: _mm256_broadcastsi128_si256(table(&PUNCTUATION_LOW)),
+            nibble: _mm256_set1_epi8(0x0f),
+            newline: _mm256_set1_epi8(b'\n'.cast_signed()),
+            delimiter: _mm256_set1_epi8(delimiter.cast_signed()),
+        }
+    }
+
+    #[target_feature(enable = "avx2")]
+    fn half(&self, bytes: &[u8; BLOCK / 2]) -> Half {
+        // SAFETY: 32 bytes are read where 32 are.
+        let bytes: __m256i = unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) };
+        let nibble = _mm256_and_si256(_mm256_srli_epi16::<4>(bytes), self.nibble);
+        // A byte over 127 selects zero from the table by its low nibble, and so belongs to no class.
+        let classes = _mm256_and_si256(
+            _mm256_shuffle_epi8(self.high, nibble),
+            _mm256_shuffle_epi8(self.low, bytes),
+        );
+        let punctuation = _mm256_and_si256(
+            _mm256_shuffle_epi8(self.punctuation_high, nibble),
+            _mm256_shuffle_epi8(self.punctuation_low, bytes),
+        );
+        let bits = |vector| _mm256_movemask_epi8(vector).cast_unsigned();
+        Half {
+            first: [
+                bits(_mm256_slli_epi16::<7>(classes)),
+                bits(_mm256_slli_epi16::<6>(classes)),
+                bits(_mm256_slli_epi16::<5>(classes)),
+                bits(_mm256_slli_epi16::<4>(classes)),
+                bits(_mm256_slli_epi16::<3>(classes)),
+                bits(_mm256_slli_epi16::<2>(classes)),
+                bits(_mm256_slli_epi16::<1>(classes)),
+                bits(classes),
+            ],
+            punctuation: bits(punctuation),
+            newline: bits(_mm256_cmpeq_epi8(bytes, self.newline)),
+            delimiter: bits(_mm256_cmpeq_epi8(bytes, self.delimiter)),
+            high: bits(bytes),
+        }
+    }
+}
+
+fn join(low: Half, high: Half) -> Masks {
+    let word = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
+    let [comma, colon, bracket, quote, backslash, digit, sign, blank] = low.first;
+    let [
+        comma_2,
+        colon_2,
+        bracket_2,
+        quote_2,
+        backslash_2,
+        digit_2,
+        sign_2,
+        blank_2,
+    ] = high.first;
+    Masks {
+        quote: word(quote, quote_2),
+        backslash: word(backslash, backslash_2),
+        structural: word(comma | colon | bracket, comma_2 | colon_2 | bracket_2),
+        newline: word(low.newline, high.newline),
+        delimiter: word(low.delimiter, high.delimiter),
+        digit: word(digit, digit_2),
+        punctuation: word(low.punctuation, high.punctuation),
+        sign: word(sign, sign_2),
+        blank: word(blank, blank_2),
+        high: word(low.high, high.high),
+    }
+}
+
+#[target_feature(enable = "sse2")]
+fn classify_sse2(blocks: &[[u8; BLOCK]], delimiter: u8, out: &mut [Masks]) {
+    for (block, masks) in blocks.iter().zip(out) {
+        let mut joined = Masks::default();
+        let (quarters, _) = block.as_chunks::<16>();
+        for (quarter, bytes) in quarters.iter().enumerate() {
+            add_quarter(&mut joined, bytes, delimiter, 16 * quarter);
+        }
+        *masks = joined;
+    }
+}
+
+/// Adds the masks of sixteen bytes, which stand `shift` bytes into the block.
+#[target_feature(enable = "sse2")]
+fn add_quarter(masks: &mut Masks, bytes: &[u8; 16], delimiter: u8, shift: usize) {
+    // SAFETY: sixteen bytes are read where sixteen are.
+    let bytes: __m128i = unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) };
+    let word = |vector| u64::from(_mm_movemask_epi8(vector).cast_unsigned()) << shift;
+    let all = |byte: u8| _mm_set1_epi8(byte.cast_signed());
+    let is = |byte: u8| _mm_cmpeq_epi8(bytes, all(byte));
+    let or = |left, right| _mm_or_si128(left, right);
+    // `[` and `{`, `]` and `}` differ in one bit.
+    let lower = or(bytes, all(0x20));
+    let brackets = or(_mm_cmpeq_epi8(lower, all(b'{')), _mm_cmpeq_epi8(lower, all(b'}')));
+    let above_zero = _mm_sub_epi8(bytes, all(b'0'));
+    let digit = _mm_cmpeq_epi8(_mm_min_epu8(above_zero, all(9)), above_zero);
+    let blank = is(b' ');
+    let signs = or(or(is(b'+'), is(b'-')), is(b'.'));
+    masks.quote |= word(is(b'"'));
+    masks.backslash |= word(is(b'\\'));
+    masks.structural |= word(or(brackets, or(is(b':'), is(b','))));
+    masks.newline |= word(is(b'\n'));
+    masks.delimiter |= word(is(delimiter));
+    masks.digit |= word(digit);
+    masks.punctuation |= word(or(signs, or(is(b'('), is(b')'))));
+    masks.sign |= word(is(b'@'));
+    masks.blank |= word(blank);
+    masks.high |= word(_mm_and_si128(bytes, all(0x80)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::portable;
+    use super::*;
+
+    /// Every byte at every place of a block, and blocks of pseudo-random bytes.
+    fn blocks() -> Vec<[u8; BLOCK]> {
+        let mut blocks: Vec<[u8; BLOCK]> = (0..=u8::MAX)
+            .map(|first| std::array::from_fn(|place| first.wrapping_add(place as u8)))
+            .collect();
+        let mut state = 1_u64;
+        for _ in 0..1_000 {
+            blocks.push(std::array::from_fn(|_| {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                (state >> 56) as u8
+            }));
+        }
+        blocks
+    }
+
+    #[test]
+    fn all_ways_agree() {
+        let blocks = blocks();
+        for delimiter in [b',', b'\t', b';', b'|', 0xff] {
+            let mut expected = vec![Masks::default(); blocks.len()];
+            portable::classify(&blocks, delimiter, &mut expected);
+            let mut found = vec![Masks::default(); blocks.len()];
+            // SAFETY: SSE2 is part of x86-64.
+            unsafe { classify_sse2(&blocks, delimiter, &mut found) };
+            assert!(found == expected, "SSE2");
+            if is_x86_feature_detected!("avx2") {
+                found.fill(Masks::default());
+                classify(&blocks, delimiter, &mut found);
+                assert!(found == expected, "AVX2");
+            }
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Where a text may hold an identifier at all: the one test that most cells fail.
+
+use super::walk::ADDRESS_BYTES_MIN;
+use super::{BATCH, Batch, Masks};
+
+/// Digits in one piece that wake a search: the shortest identifier written so without a telling key has as many.
+const DIGITS_MIN: u32 = 7;
+/// Bytes of digits and phone punctuation that wake a search; a blank counts behind one of these only, so that indentation
+/// does not. A date has ten (`2026-11-26`).
+const NUMBER_BYTES_MIN: u32 = 11;
+
+/// Whether `text` may hold an identifier whose field's name does not announce it: an `@`, a run of digits, a run of digits
+/// and phone punctuation, or a digit in a text of several words.
+pub(in crate::engine) fn wakes(text: &[u8]) -> bool {
+    let mut triggers = Triggers::default();
+    let (mut digit, mut loose) = (false, false);
+    let mut rest = text;
+    while !rest.is_empty() {
+        let batch = Batch::of(rest, 0xff);
+        for masks in batch.masks() {
+            if triggers.next(masks) != 0 {
+                return true;
+            }
+            digit |= masks.digit != 0;
+            loose |= (masks.blank | masks.high) != 0;
+        }
+        rest = rest.get(BATCH..).unwrap_or_default();
+    }
+    digit && loose && text.len() >= ADDRESS_BYTES_MIN
+}
+
+/// Finds triggers block by block: `@`, and the ends of long runs.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Triggers {
+    digits: [Stage; 3],
+    numbers: [Stage; 4],
+    solid: Stage,
+}
+
+impl Triggers {
+    /// A bit for each byte of the block that is an `@`, or at which a run has become long enough.
+    pub(super) fn next(&mut self, masks: &Masks) -> u64 {
+        let digits = run::<3>(masks.digit, &mut self.digits, DIGIT_SHIFTS);
+        let solid = masks.digit | masks.punctuation;
+        let blank = masks.blank & self.solid.shift(solid, 1);
+        let numbers = run::<4>(solid | blank, &mut self.numbers, NUMBER_SHIFTS);
+        digits | numbers | masks.sign
+    }
+}
+
+/// Shifts whose sum is one less than the run's length: 2, 4, then 7 bytes.
+const DIGIT_SHIFTS: [u32; 3] = [1, 2, 3];
+/// 2, 4, 8, then 11 bytes.
+const NUMBER_SHIFTS: [u32; 4] = [1, 2, 4, 3];
+const _: () = assert!(1 + 1 + 2 + 3 == DIGITS_MIN && 1 + 1 + 2 + 4 + 3 == NUMBER_BYTES_MIN);
+
+/// The bits of the last block that a shift brings into the next.
+#[derive(Clone, Copy, Default)]
+struct Stage(u64);
+
+impl Stage {
+    /// `bits` moved up by `shift` places.
+    fn shift(&mut self, bits: u64, shift: u32) -> u64 {
+        let shifted = bits << shift | self.0;
+        self.0 = bits >> (u64::BITS - shift);
+        shifted
+    }
+}
+
+/// The places at which all bits of a run ending there are set, across blocks.
+fn run<const STAGES: usize>(mut bits: u64, stages: &mut [Stage; STAGES], shifts: [u32; STAGES]) -> u64 {
+    for (stage, shift) in stages.iter_mut().zip(shifts) {
+        bits &= stage.shift(bits, shift);
+    }
+    bits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The same, byte by byte.
+    fn wakes_plainly(text: &[u8]) -> bool {
+        let is_solid = |byte: &u8| byte.is_ascii_digit() || b"()+-.".contains(byte);
+        let is_number = |at: usize| is_solid(&text[at]) || (text[at] == b' ' && at > 0 && is_solid(&text[at - 1]));
+        let numbers: Vec<bool> = (0..text.len()).map(is_number).collect();
+        text.contains(&b'@')
+            || text.windows(7).any(|run| run.iter().all(u8::is_ascii_digit))
+            || numbers.windows(11).any(|run| run.iter().all(|number| *number))
+            || (text.len() >= 8
+                && text.iter().any(u8::is_ascii_digit)
+                && text.iter().any(|byte| *byte == b' ' || !byte.is_ascii()))
+    }
+
+    #[test]
+    fn texts_wake_as_they_do_byte_by_byte() {
+        let letters = b"7 -a1@(5x\xea";
+        let mut state = 7_u64;
+        for length in (0..200).chain([511, 512, 513, 1500]) {
+            for _ in 0..30 {
+                // Long runs of one class, so that some are just long enough.
+                let mut text = Vec::new();
+                while text.len() < length {
+                    state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                    let letter = letters[(state >> 33) as usize % letters.len()];
+                    let count = (state >> 50) as usize % 13;
+                    text.extend(std::iter::repeat_n(letter, count));
+                }
+                text.truncate(length);
+                assert_eq!(wakes(&text), wakes_plainly(&text), "{}", text.escape_ascii());
+            }
+        }
+    }
+
+    #[test]
+    fn what_wakes_and_what_does_not() {
+        for (text, expected) in [
+            ("kim@example.com", true),
+            ("010-0000-1234", true),
+            ("1234567", true),
+            ("123456", false),
+            ("2026-11-26", false),
+            ("2026-11-26T01:02:03Z", false),
+            ("37.5665357", true),
+            ("37.566535", false),
+            ("350 Fifth Ave", true),
+            ("blue cotton shirt", false),
+            ("99.90", false),
+            ("", false),
+        ] {
+            assert_eq!(wakes(text.as_bytes()), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! A walk over a chunk, block by block, that remembers whether a search is worth its while between two places of it.
+
+use super::{BATCH, BLOCK, Batch, Masks, Triggers};
+
+/// Fewer bytes than any street address has.
+pub(super) const ADDRESS_BYTES_MIN: usize = 8;
+
+/// A walk over one chunk.
+pub(in crate::engine) struct Walk<'c> {
+    chunk: &'c [u8],
+    delimiter: u8,
+    batch: Batch,
+    /// The block under way: its number in the batch, and its first byte in the chunk.
+    block: usize,
+    at: usize,
+    triggers: Triggers,
+    trigger: Seen,
+    digit: Seen,
+    /// Blanks and bytes that are not ASCII.
+    loose: Seen,
+    high: Seen,
+    backslash: Seen,
+}
+
+impl<'c> Walk<'c> {
+    /// A walk that has not entered the first block yet.
+    pub(in crate::engine) fn new(chunk: &'c [u8], delimiter: u8) -> Self {
+        Self {
+            chunk,
+            delimiter,
+            batch: Batch::of(chunk, delimiter),
+            block: usize::MAX,
+            at: 0,
+            triggers: Triggers::default(),
+            trigger: Seen::default(),
+            digit: Seen::default(),
+            loose: Seen::default(),
+            high: Seen::default(),
+            backslash: Seen::default(),
+        }
+    }
+
+    /// The first byte of the block under way.
+    #[inline]
+    pub(in crate::engine) fn at(&self) -> usize {
+        self.at
+    }
+
+    /// Enters the next block.
+    pub(in crate::engine) fn next(&mut self) -> Option<Masks> {
+        if self.block == usize::MAX {
+            self.block = 0;
+        } else {
+            self.block += 1;
+            self.at += BLOCK;
+            if self.at.is_multiple_of(BATCH) {
+                self.batch = Batch::of(self.chunk.get(self.at..)?, self.delimiter);
+                self.block = 0;
+            }
+        }
+        let masks = *self.batch.masks().get(self.block)?;
+        self.trigger.next(self.triggers.next(&masks), self.at);
+        self.digit.next(masks.digit, self.at);
+        self.loose.next(masks.blank | masks.high, self.at);
+        self.high.next(masks.high, self.at);
+        self.backslash.next(masks.backslash, self.at);
+        Some(masks)
+    }
+
+    /// Whether the text from `start` to `end`, a place in the block under way, may hold an identifier; a text with escapes
+    /// always may.
+    #[inline]
+    pub(in crate::engine) fn wakes_text(&self, start: usize, end: usize) -> bool {
+        let any = |seen: Seen| seen.any(start, end, self.at);
+        any(self.trigger)
+            || any(self.backslash)
+            || (end - start >= ADDRESS_BYTES_MIN && any(self.digit) && any(self.loose))
+    }
+
+    /// The same of a text of which no blank is part.
+    #[inline]
+    pub(in crate::engine) fn wakes_bare(&self, start: usize, end: usize) -> bool {
+        let any = |seen: Seen| seen.any(start, end, self.at);
+        any(self.trigger) || (any(self.digit) && any(self.high))
+    }
+}
+
+/// Where bytes of one sort stand: in the block under way, and the last before it.
+#[derive(Clone, Copy, Default)]
+struct Seen {
+    mask: u64,
+    /// One past the last one in earlier blocks; 0 is none.
+    before: usize,
+}
+
+impl Seen {
+    /// The next block, which begins `at` bytes into the chunk, has these.
+    #[inline]
+    fn next(&mut self, mask: u64, at: usize) {
+        if self.mask != 0 {
+            self.before = at - self.mask.leading_zeros() as usize;
+        }
+        self.mask = mask;
+    }
+
+    /// Whether one stands in `start..end`, where `end` lies in the block that begins at `at`.
+    #[inline]
+    fn any(self, start: usize, end: usize, at: usize) -> bool {
+        let below = self.mask & !(u64::MAX << (end - at));
+        let last = if below == 0 {
+            self.before
+        } else {
+            at + BLOCK - below.leading_zeros() as usize
+        };
+        last > start
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::wakes;
+    use super::*;
+
+    /// What a walk says of the text between two bars.
+    fn between_bars(text: &[u8]) -> bool {
+        let mut walk = Walk::new(text, b'|');
+        let mut places = Vec::new();
+        while let Some(masks) = walk.next() {
+            let mut left = masks.delimiter;
+            while left != 0 {
+                places.push(walk.at() + left.trailing_zeros() as usize);
+                left &= left - 1;
+                if let [start, end] = places[..] {
+                    return walk.wakes_text(start + 1, end);
+                }
+            }
+        }
+        panic!("two bars");
+    }
+
+    #[test]
+    fn what_wakes_lies_between_the_places() {
+        let far = " ".repeat(100);
+        for (text, expected) in [
+            ("|010-0000-1234|".to_owned(), true),
+            ("|blue shirt|".to_owned(), false),
+            ("kim@example.com|blue|kim@example.com".to_owned(), false),
+            (format!("a@b.kr{far}|blue{far}|"), false),
+            (format!("|a@b.kr {far}{far}|"), true),
+            ("|350 Fifth Ave|".to_owned(), true),
+            ("|a\\u0040b.kr|".to_owned(), true),
+        ] {
+            assert_eq!(between_bars(text.as_bytes()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_walk_passes_over_nothing_that_wakes() {
+        let letters = b"7 -a1@(5x\xea";
+        let mut state = 11_u64;
+        for length in (0..150).chain([511, 512, 513]) {
+            for _ in 0..20 {
+                let mut text = vec![b'x'; length % 70];
+                text.push(b'|');
+                for _ in 0..length {
+                    state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                    text.push(letters[(state >> 33) as usize % letters.len()]);
+                }
+                text.extend_from_slice(b"|7777777@");
+                let cell = &text[length % 70 + 1..length % 70 + 1 + length];
+                assert_eq!(between_bars(&text), wakes(cell), "{}", cell.escape_ascii());
+            }
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! The field names of one body, each understood once.
+
+use super::role::{self, Role};
+use crate::engine::detect::{Key, RuleSet};
+
+/// Different field names that are remembered; later ones are understood anew each time. Some 400 bytes each.
+const FIELDS_MAX: usize = 256;
+/// Places of the table, a power of two: at most half are taken.
+const SLOTS: usize = 2 * FIELDS_MAX;
+/// Bytes of a field name that are understood.
+const NAME_BYTES_MAX: usize = 64;
+
+/// A field name and what it says.
+pub(super) struct Field {
+    pub(super) key: Key,
+    pub(super) role: Option<Role>,
+    /// Whether it says that the record has a person's name.
+    pub(super) names: bool,
+    /// A number of its own, but for collisions, which only blur map from struct: names are not secret.
+    pub(super) hash: u64,
+}
+
+impl Field {
+    fn new(rules: &RuleSet, name: &[u8], hash: u64) -> Self {
+        Self {
+            key: rules.key(name),
+            role: Role::of(name),
+            names: role::is_name(name),
+            hash,
+        }
+    }
+}
+
+/// A field of a [`Fields`], or one that found no place there.
+#[derive(Default)]
+pub(super) enum FieldRef {
+    /// No field.
+    #[default]
+    None,
+    /// A name that is data (an identifier, a date): it says nothing. Its hash.
+    Data(u64),
+    Known(u16),
+    Own(Box<Field>),
+}
+
+/// The field names of one body.
+pub(super) struct Fields {
+    known: Vec<Field>,
+    /// One more than an index in `known`; 0 is free.
+    slots: Vec<u16>,
+}
+
+impl Fields {
+    pub(super) fn new() -> Self {
+        Self {
+            known: Vec::new(),
+            slots: Vec::new(),
+        }
+    }
+
+    /// The field called `name`.
+    pub(super) fn find(&mut self, rules: &RuleSet, name: &[u8]) -> FieldRef {
+        let name = name.get(..NAME_BYTES_MAX).unwrap_or(name);
+        let hash = hash(name);
+        if role::is_data(name) {
+            return FieldRef::Data(hash);
+        }
+        if self.slots.is_empty() {
+            self.slots.resize(SLOTS, 0);
+        }
+        let mut slot = hash as usize;
+        // Half of the places are free, so the search ends.
+        for _ in 0..SLOTS {
+            slot %= SLOTS;
+            let Some(place) = self.slots.get_mut(slot) else { break };
+            if *place == 0 {
+                if self.known.len() == FIELDS_MAX {
+                    break;
+                }
+                self.known.push(Field::new(rules, name, hash));
+                *place = self.known.len() as u16;
+                return FieldRef::Known(*place - 1);
+            }
+            let index = *place - 1;
+            let known = self.known.get(usize::from(index));
+            if known.is_some_and(|field| field.hash == hash && field.key.name() == name) {
+                return FieldRef::Known(index);
+            }
+            slot += 1;
+        }
+        FieldRef::Own(Box::new(Field::new(rules, name, hash)))
+    }
+
+    /// What a field says; nothing if there is none.
+    pub(super) fn get<'f>(&'f self, field: &'f FieldRef) -> Option<&'f Field> {
+        match field {
+            FieldRef::None | FieldRef::Data(_) => None,
+            FieldRef::Known(index) => self.known.get(usize::from(*index)),
+            FieldRef::Own(field) => Some(field),
+        }
+    }
+
+    /// The number of a field.
+    pub(super) fn hash(&self, field: &FieldRef) -> u64 {
+        match field {
+            FieldRef::None => 0,
+            FieldRef::Data(hash) => *hash,
+            FieldRef::Known(_) | FieldRef::Own(_) => self.get(field).map_or(0, |field| field.hash),
+        }
+    }
+}
+
+/// A quick hash of a short name: its words, and its last eight bytes, folded by a multiplication.
+fn hash(name: &[u8]) -> u64 {
+    let mix = |hash: u64, word: u64| {
+        let product = u128::from(hash ^ word) * 0x9e37_79b9_7f4a_7c15;
+        (product as u64) ^ (product >> 64) as u64
+    };
+    let length = name.len() as u64;
+    let last = match (name.last_chunk::<8>(), name.first_chunk::<4>(), name.last_chunk::<4>()) {
+        (Some(last), ..) => u64::from_le_bytes(*last),
+        (None, Some(first), Some(last)) => {
+            u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32
+        }
+        _ => name.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+    };
+    let (words, _) = name.as_chunks::<8>();
+    let start = mix(length, last);
+    words
+        .iter()
+        .fold(start, |hash, word| mix(hash, u64::from_le_bytes(*word)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_understood_once_and_too_many_are_understood_all_the_same() {
+        let rules = RuleSet::builtin();
+        let mut fields = Fields::new();
+        for round in 0..2 {
+            for number in 0..2 * FIELDS_MAX {
+                let name = format!("buyer_phone_x{number}");
+                let field = fields.find(&rules, name.as_bytes());
+                assert_eq!(
+                    matches!(field, FieldRef::Known(_)),
+                    number < FIELDS_MAX,
+                    "round {round}"
+                );
+                let field = fields.get(&field).expect("a field");
+                assert_eq!((field.key.name(), field.role), (name.as_bytes(), Some(Role::Buyer)));
+            }
+        }
+    }
+
+    #[test]
+    fn names_of_every_length_have_hashes_of_their_own() {
+        let text: Vec<u8> = (0..100).collect();
+        let mut hashes: Vec<u64> = (0..100).map(|length| hash(&text[..length])).collect();
+        hashes.sort_unstable();
+        hashes.dedup();
+        assert_eq!(hashes.len(), 100);
+    }
+
+    #[test]
+    fn a_name_that_is_data_says_nothing() {
+        let mut fields = Fields::new();
+        let field = fields.find(&RuleSet::builtin(), b"buyer@mail.example");
+        assert!(matches!(field, FieldRef::Data(_)) && fields.get(&field).is_none());
+        assert_ne!(fields.hash(&field), 0);
+    }
+}
