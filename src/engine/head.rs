@@ -26,13 +26,7 @@ pub fn people<'v>(
         }
         let mut assembler = Assembler::new(Arc::clone(rules), secret.clone());
         let raw = value.get(..value.len().min(VALUE_BYTES_MAX)).unwrap_or_default();
-        assembler.cell(&Cell {
-            raw,
-            at: 0,
-            within: (0, raw.len()),
-            form: CellForm::Plain,
-            last: true,
-        });
+        assembler.cell(&Cell::whole(raw, 0, CellForm::Plain));
         assembler.line(raw.len() as u64);
         let mut records: Vec<Record> = Vec::new();
         assembler.take_settled(u64::MAX, &mut records);

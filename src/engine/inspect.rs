@@ -85,10 +85,7 @@ impl Inspector {
             decoder: coding.and_then(Decoder::new),
             structure: Structure::new(
                 declared,
-                CellSettings {
-                    segment: bounds.segment_bytes,
-                    all: rules.has_expressions(),
-                },
+                CellSettings::new(bounds.segment_bytes, rules.has_expressions()),
             ),
             assembler: Assembler::new(rules, secret),
             ready: Vec::new(),

@@ -24,10 +24,8 @@ use trigger::Triggers;
 
 /// Bytes of one block: a bit of a word for each.
 pub(super) const BLOCK: usize = 64;
-/// Blocks classified by one call: enough to make the call itself cheap, few enough to lie on the stack.
-const BATCH_BLOCKS: usize = 8;
-/// Bytes classified by one call.
-const BATCH: usize = BATCH_BLOCKS * BLOCK;
+/// Blocks of a chunk that are classified by one call: enough to make the call cheap, few enough to lie on the stack.
+pub(super) const CHUNK_BLOCKS: usize = 8;
 
 /// What the bytes of one block are: bit `i` speaks of byte `i`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,55 +52,48 @@ pub(super) struct Masks {
     pub(super) high: u64,
 }
 
-/// The masks of up to [`BATCH`] bytes.
-pub(super) struct Batch {
-    blocks: [Masks; BATCH_BLOCKS],
+/// The masks of up to `BLOCKS` blocks.
+struct Batch<const BLOCKS: usize> {
+    blocks: [Masks; BLOCKS],
     count: usize,
 }
 
-impl Batch {
-    /// Classifies the first [`BATCH`] bytes of `text`; bits past its end are zero.
-    pub(super) fn of(text: &[u8], delimiter: u8) -> Self {
-        let mut batch = Self {
-            blocks: [Masks::default(); BATCH_BLOCKS],
+impl<const BLOCKS: usize> Batch<BLOCKS> {
+    /// One that is empty.
+    fn new() -> Self {
+        Self {
+            blocks: [Masks::default(); BLOCKS],
             count: 0,
-        };
-        let text = text.get(..BATCH).unwrap_or(text);
+        }
+    }
+
+    /// Classifies the first blocks of `text`, as many as fit; bits past its end are zero.
+    fn read(&mut self, text: &[u8], delimiter: u8) {
+        let text = text.get(..BLOCKS * BLOCK).unwrap_or(text);
         let (whole, rest) = text.as_chunks::<BLOCK>();
-        #[cfg(target_arch = "x86_64")]
-        simd::classify(whole, delimiter, &mut batch.blocks);
-        #[cfg(not(target_arch = "x86_64"))]
-        portable::classify(whole, delimiter, &mut batch.blocks);
-        batch.count = whole.len();
-        if !rest.is_empty() {
-            batch.push_rest(rest, delimiter);
-        }
-        batch
-    }
-
-    /// The masks, block by block.
-    pub(super) fn masks(&self) -> &[Masks] {
-        self.blocks.get(..self.count).unwrap_or_default()
-    }
-
-    /// A last block that is not whole: padded with NUL, which belongs to no class.
-    fn push_rest(&mut self, rest: &[u8], delimiter: u8) {
-        let mut block = [[0; BLOCK]];
-        let [bytes] = &mut block;
-        for (to, from) in bytes.iter_mut().zip(rest) {
-            *to = *from;
-        }
-        let mut masks = [Masks::default()];
-        #[cfg(target_arch = "x86_64")]
-        simd::classify(&block, delimiter, &mut masks);
-        #[cfg(not(target_arch = "x86_64"))]
-        portable::classify(&block, delimiter, &mut masks);
-        if let ([masks], Some(slot)) = (masks, self.blocks.get_mut(self.count)) {
-            *slot = masks;
+        classify(whole, delimiter, &mut self.blocks);
+        self.count = whole.len();
+        if let (false, Some(last)) = (rest.is_empty(), self.blocks.get_mut(whole.len()..)) {
+            // Padded with NUL, which belongs to no class.
+            let mut block = [[0; BLOCK]];
+            if let Some(bytes) = block.as_flattened_mut().get_mut(..rest.len()) {
+                bytes.copy_from_slice(rest);
+            }
+            classify(&block, delimiter, last);
             self.count += 1;
         }
     }
+
+    /// The masks, block by block.
+    fn masks(&self) -> &[Masks] {
+        self.blocks.get(..self.count).unwrap_or_default()
+    }
 }
+
+#[cfg(not(target_arch = "x86_64"))]
+use portable::classify;
+#[cfg(target_arch = "x86_64")]
+use simd::classify;
 
 #[cfg(test)]
 mod tests {
@@ -112,9 +103,10 @@ mod tests {
     fn a_batch_ends_where_the_text_does() {
         for length in [0, 1, 63, 64, 65, 511, 512, 600] {
             let text = vec![b'7'; length];
-            let batch = Batch::of(&text, b',');
+            let mut batch = Batch::<8>::new();
+            batch.read(&text, b',');
             let digits: u32 = batch.masks().iter().map(|masks| masks.digit.count_ones()).sum();
-            assert_eq!(digits as usize, length.min(BATCH));
+            assert_eq!(digits as usize, length.min(8 * BLOCK));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Where a text may hold an identifier at all: the one test that most cells fail.
 
 use super::walk::ADDRESS_BYTES_MIN;
-use super::{BATCH, Batch, Masks};
+use super::{BLOCK, Batch, CHUNK_BLOCKS, Masks};
 
 /// Digits in one piece that wake a search: the shortest identifier written so without a telling key has as many.
 const DIGITS_MIN: u32 = 7;
@@ -14,9 +14,9 @@ const NUMBER_BYTES_MIN: u32 = 11;
 pub(in crate::engine) fn wakes(text: &[u8]) -> bool {
     let mut triggers = Triggers::default();
     let (mut digit, mut loose) = (false, false);
-    let mut rest = text;
-    while !rest.is_empty() {
-        let batch = Batch::of(rest, 0xff);
+    let mut batch = Batch::<CHUNK_BLOCKS>::new();
+    for part in text.chunks(CHUNK_BLOCKS * BLOCK) {
+        batch.read(part, 0xff);
         for masks in batch.masks() {
             if triggers.next(masks) != 0 {
                 return true;
@@ -24,7 +24,6 @@ pub(in crate::engine) fn wakes(text: &[u8]) -> bool {
             digit |= masks.digit != 0;
             loose |= (masks.blank | masks.high) != 0;
         }
-        rest = rest.get(BATCH..).unwrap_or_default();
     }
     digit && loose && text.len() >= ADDRESS_BYTES_MIN
 }

@@ -1,41 +1,42 @@
 //! A walk over a chunk, block by block, that remembers whether a search is worth its while between two places of it.
 
-use super::{BATCH, BLOCK, Batch, Masks, Triggers};
+use super::{BLOCK, Batch, Masks, Triggers};
 
 /// Fewer bytes than any street address has.
 pub(super) const ADDRESS_BYTES_MIN: usize = 8;
 
-/// A walk over one chunk.
-pub(in crate::engine) struct Walk<'c> {
+/// A walk over one chunk, which classifies `BLOCKS` blocks at a time.
+pub(in crate::engine) struct Walk<'c, const BLOCKS: usize> {
     chunk: &'c [u8],
     delimiter: u8,
-    batch: Batch,
-    /// The block under way: its number in the batch, and its first byte in the chunk.
+    batch: Batch<BLOCKS>,
+    /// The number of the next block in the batch, and its first byte in the chunk.
     block: usize,
+    next: usize,
+    /// The first byte of the block under way.
     at: usize,
     triggers: Triggers,
     trigger: Seen,
     digit: Seen,
     /// Blanks and bytes that are not ASCII.
     loose: Seen,
-    high: Seen,
     backslash: Seen,
 }
 
-impl<'c> Walk<'c> {
+impl<'c, const BLOCKS: usize> Walk<'c, BLOCKS> {
     /// A walk that has not entered the first block yet.
     pub(in crate::engine) fn new(chunk: &'c [u8], delimiter: u8) -> Self {
         Self {
             chunk,
             delimiter,
-            batch: Batch::of(chunk, delimiter),
-            block: usize::MAX,
+            batch: Batch::new(),
+            block: BLOCKS,
+            next: 0,
             at: 0,
             triggers: Triggers::default(),
             trigger: Seen::default(),
             digit: Seen::default(),
             loose: Seen::default(),
-            high: Seen::default(),
             backslash: Seen::default(),
         }
     }
@@ -48,21 +49,17 @@ impl<'c> Walk<'c> {
 
     /// Enters the next block.
     pub(in crate::engine) fn next(&mut self) -> Option<Masks> {
-        if self.block == usize::MAX {
+        if self.block == BLOCKS {
+            self.batch.read(self.chunk.get(self.next..)?, self.delimiter);
             self.block = 0;
-        } else {
-            self.block += 1;
-            self.at += BLOCK;
-            if self.at.is_multiple_of(BATCH) {
-                self.batch = Batch::of(self.chunk.get(self.at..)?, self.delimiter);
-                self.block = 0;
-            }
         }
+        self.at = self.next;
+        self.next += BLOCK;
         let masks = *self.batch.masks().get(self.block)?;
+        self.block += 1;
         self.trigger.next(self.triggers.next(&masks), self.at);
         self.digit.next(masks.digit, self.at);
         self.loose.next(masks.blank | masks.high, self.at);
-        self.high.next(masks.high, self.at);
         self.backslash.next(masks.backslash, self.at);
         Some(masks)
     }
@@ -77,11 +74,10 @@ impl<'c> Walk<'c> {
             || (end - start >= ADDRESS_BYTES_MIN && any(self.digit) && any(self.loose))
     }
 
-    /// The same of a text of which no blank is part.
-    #[inline]
-    pub(in crate::engine) fn wakes_bare(&self, start: usize, end: usize) -> bool {
-        let any = |seen: Seen| seen.any(start, end, self.at);
-        any(self.trigger) || (any(self.digit) && any(self.high))
+    /// The same of all that was passed, which is `length` bytes, but for escapes.
+    pub(in crate::engine) fn wakes(&self, length: usize) -> bool {
+        let any = |seen: Seen| seen.mask != 0 || seen.before != 0;
+        any(self.trigger) || (length >= ADDRESS_BYTES_MIN && any(self.digit) && any(self.loose))
     }
 }
 
@@ -123,7 +119,7 @@ mod tests {
 
     /// What a walk says of the text between two bars.
     fn between_bars(text: &[u8]) -> bool {
-        let mut walk = Walk::new(text, b'|');
+        let mut walk = Walk::<2>::new(text, b'|');
         let mut places = Vec::new();
         while let Some(masks) = walk.next() {
             let mut left = masks.delimiter;

@@ -17,7 +17,7 @@ use super::context::LOOK_BACK_BYTES_MAX;
 use super::matcher::{self, Builtin, Candidate};
 use super::number::{Lead, Number, is_promising};
 use super::{Context, Finding, RuleId, RuleSet, Span, lane};
-use crate::engine::block::{Walk, wakes};
+use crate::engine::block::{BLOCK, Masks, Walk, wakes};
 
 /// How far outside `within` a trigger or an overlapping finding may stand, before and after, in bytes.
 const BEFORE_BYTES_MAX: usize = 64;
@@ -33,7 +33,14 @@ impl RuleSet {
         let Some(text) = haystack.get(reach.clone()) else {
             return;
         };
-        if !self.has_expressions() && !context.key.wakes() && !wakes(text) {
+        let forced = self.has_expressions() || context.key.wakes();
+        // A number without a telling name is anything: an order, a price, a moment.
+        if !forced && (context.number || (text.len() > BLOCK && !wakes(text))) {
+            return;
+        }
+        let mut walk = Walk::<1>::new(text, b'@');
+        let mut masks = walk.next();
+        if !forced && text.len() <= BLOCK && !walk.wakes(text.len()) {
             return;
         }
         let first_new = found.len();
@@ -43,7 +50,15 @@ impl RuleSet {
             context,
             found,
         };
-        scan.triggers(&reach);
+        // The group of digits under way, where the last block ended inside one.
+        let mut first = None;
+        while let Some(block) = masks {
+            scan.block(&block, reach.start + walk.at(), &mut first);
+            masks = walk.next();
+        }
+        if let Some(first) = first {
+            scan.group(first, reach.end);
+        }
         if let Some(lane) = &self.lane {
             lane.run(haystack, context.key.name(), reach, |rule, span| {
                 scan.expression(rule, span)
@@ -62,32 +77,22 @@ struct Scan<'s> {
 }
 
 impl Scan<'_> {
-    /// E-mail addresses at every `@`, everything else at every group of digits.
-    fn triggers(&mut self, reach: &Range<usize>) {
-        let text = self.haystack.get(reach.clone()).unwrap_or_default();
-        let mut walk = Walk::new(text, b'@');
-        // The group under way, if the last block ended inside one.
-        let mut first = None;
-        while let Some(masks) = walk.next() {
-            let block = reach.start + walk.at();
-            let place = |left: u64| block + left.trailing_zeros() as usize;
-            let mut signs = masks.sign;
-            while signs != 0 {
-                self.offer(Builtin::Email, matcher::email(self.haystack, place(signs)));
-                signs &= signs - 1;
-            }
-            // A bit where a group begins, and one where it has ended.
-            let mut edges = masks.digit ^ (masks.digit << 1 | u64::from(first.is_some()));
-            while edges != 0 {
-                match first.take() {
-                    Some(first) => self.group(first, place(edges)),
-                    None => first = Some(place(edges)),
-                }
-                edges &= edges - 1;
-            }
+    /// One block, which begins at `at`: e-mail addresses at every `@`, everything else at every group of digits.
+    fn block(&mut self, masks: &Masks, at: usize, first: &mut Option<usize>) {
+        let place = |left: u64| at + left.trailing_zeros() as usize;
+        let mut signs = masks.sign;
+        while signs != 0 {
+            self.offer(Builtin::Email, matcher::email(self.haystack, place(signs)));
+            signs &= signs - 1;
         }
-        if let Some(first) = first {
-            self.group(first, reach.end);
+        // A bit where a group begins, and one where it has ended.
+        let mut edges = masks.digit ^ (masks.digit << 1 | u64::from(first.is_some()));
+        while edges != 0 {
+            match first.take() {
+                Some(first) => self.group(first, place(edges)),
+                None => *first = Some(place(edges)),
+            }
+            edges &= edges - 1;
         }
     }
 

@@ -18,6 +18,8 @@ pub(super) struct Field {
     pub(super) names: bool,
     /// A number of its own, but for collisions, which only blur map from struct: names are not secret.
     pub(super) hash: u64,
+    /// The index of the field that came after this one: records of one kind name their fields in one order.
+    next: u16,
 }
 
 impl Field {
@@ -27,6 +29,7 @@ impl Field {
             role: Role::of(name),
             names: role::is_name(name),
             hash,
+            next: 0,
         }
     }
 }
@@ -48,6 +51,8 @@ pub(super) struct Fields {
     known: Vec<Field>,
     /// One more than an index in `known`; 0 is free.
     slots: Vec<u16>,
+    /// The index of the field that was found last.
+    last: u16,
 }
 
 impl Fields {
@@ -55,16 +60,38 @@ impl Fields {
         Self {
             known: Vec::new(),
             slots: Vec::new(),
+            last: 0,
         }
     }
 
     /// The field called `name`.
     pub(super) fn find(&mut self, rules: &RuleSet, name: &[u8]) -> FieldRef {
         let name = name.get(..NAME_BYTES_MAX).unwrap_or(name);
+        let guess = self.known.get(usize::from(self.last)).map_or(0, |last| last.next);
+        if self
+            .known
+            .get(usize::from(guess))
+            .is_some_and(|field| field.key.name() == name)
+        {
+            self.last = guess;
+            return FieldRef::Known(guess);
+        }
         let hash = hash(name);
         if role::is_data(name) {
             return FieldRef::Data(hash);
         }
+        let Some(index) = self.place(rules, name, hash) else {
+            return FieldRef::Own(Box::new(Field::new(rules, name, hash)));
+        };
+        if let Some(last) = self.known.get_mut(usize::from(self.last)) {
+            last.next = index;
+        }
+        self.last = index;
+        FieldRef::Known(index)
+    }
+
+    /// The index of the field called `name`, which is added if there is room.
+    fn place(&mut self, rules: &RuleSet, name: &[u8], hash: u64) -> Option<u16> {
         if self.slots.is_empty() {
             self.slots.resize(SLOTS, 0);
         }
@@ -72,23 +99,23 @@ impl Fields {
         // Half of the places are free, so the search ends.
         for _ in 0..SLOTS {
             slot %= SLOTS;
-            let Some(place) = self.slots.get_mut(slot) else { break };
+            let place = self.slots.get_mut(slot)?;
             if *place == 0 {
                 if self.known.len() == FIELDS_MAX {
-                    break;
+                    return None;
                 }
                 self.known.push(Field::new(rules, name, hash));
                 *place = self.known.len() as u16;
-                return FieldRef::Known(*place - 1);
+                return Some(*place - 1);
             }
             let index = *place - 1;
             let known = self.known.get(usize::from(index));
             if known.is_some_and(|field| field.hash == hash && field.key.name() == name) {
-                return FieldRef::Known(index);
+                return Some(index);
             }
             slot += 1;
         }
-        FieldRef::Own(Box::new(Field::new(rules, name, hash)))
+        None
     }
 
     /// What a field says; nothing if there is none.

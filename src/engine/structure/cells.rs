@@ -26,12 +26,16 @@ pub struct CellSettings {
     pub all: bool,
 }
 
+impl CellSettings {
+    /// Segments of so many bytes; `all`: every value is told.
+    pub const fn new(segment: usize, all: bool) -> Self {
+        Self { segment, all }
+    }
+}
+
 impl Default for CellSettings {
     fn default() -> Self {
-        Self {
-            segment: 2048,
-            all: false,
-        }
+        Self::new(2048, false)
     }
 }
 
@@ -63,7 +67,18 @@ pub enum CellForm {
     Quoted,
 }
 
-impl Cell<'_> {
+impl<'a> Cell<'a> {
+    /// A value in one piece.
+    pub fn whole(raw: &'a [u8], at: u64, form: CellForm) -> Self {
+        Self {
+            raw,
+            at,
+            within: (0, raw.len()),
+            form,
+            last: true,
+        }
+    }
+
     /// The range of `raw` in which findings begin.
     pub fn within(&self) -> Range<usize> {
         self.within.0..self.within.1
@@ -135,13 +150,7 @@ impl Carry {
     /// The rest of the value: it ends after `part`.
     pub(super) fn end(&mut self, part: &[u8], form: CellForm, emit: &mut impl FnMut(&Cell<'_>)) {
         if self.bytes.is_empty() && part.len() <= self.settings.segment + LOOK_AHEAD {
-            emit(&Cell {
-                raw: part,
-                at: self.at,
-                within: (0, part.len()),
-                form,
-                last: true,
-            });
+            emit(&Cell::whole(part, self.at, form));
             self.at += part.len() as u64;
             return;
         }
@@ -189,7 +198,7 @@ mod tests {
 
     fn segments(value: &[u8], segment: usize, chunk: usize) -> Vec<(u64, Vec<u8>, bool)> {
         let mut out = Vec::new();
-        let mut carry = Carry::new(CellSettings { segment, all: false });
+        let mut carry = Carry::new(CellSettings::new(segment, false));
         let mut emit = |cell: &Cell<'_>| {
             let text = cell.raw[cell.within()].to_vec();
             out.push((cell.at + cell.within.0 as u64, text, cell.last));

@@ -7,7 +7,7 @@ use memchr::memchr2;
 
 use super::cells::{Carry, Cell, CellForm, CellSettings};
 use super::{Container, Sink};
-use crate::engine::block::Walk;
+use crate::engine::block::{CHUNK_BLOCKS, Walk};
 
 /// Columns whose header is kept; those beyond have none.
 const COLUMNS_MAX: usize = 256;
@@ -118,7 +118,7 @@ impl Delimited {
 
     /// Reads whole plain cells up to one that is quoted or cut by the chunk's end, which it begins.
     fn cells(&mut self, chunk: &[u8], sink: &mut impl Sink) -> usize {
-        let mut walk = Walk::new(chunk, self.delimiter);
+        let mut walk = Walk::<CHUNK_BLOCKS>::new(chunk, self.delimiter);
         let mut from = 0;
         while let Some(masks) = walk.next() {
             let mut left = masks.delimiter | masks.newline;

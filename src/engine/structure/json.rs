@@ -12,6 +12,8 @@ use super::{Container, Sink};
 
 /// Deeper containers are read as part of the one at this depth. Against: `[[[[...` that costs a frame a byte.
 const DEPTH_MAX: usize = 128;
+/// Longer names are read like long values.
+const KEY_BYTES_MAX: usize = 256;
 /// `true`, `null` and shorter numbers cannot hold an identifier.
 const BARE_BYTES_MIN: usize = 7;
 
@@ -100,7 +102,8 @@ impl Json {
         let mut from = 0;
         while let Some(at) = marks.next() {
             let byte = chunk.get(at).copied().unwrap_or_default();
-            if at - from >= BARE_BYTES_MIN && (self.wanted || marks.walk().wakes_bare(from, at)) {
+            // What a bare number is, its name must say: others are not worth a search.
+            if self.wanted && at - from >= BARE_BYTES_MIN {
                 self.bare_between(chunk, from..at, sink);
             }
             match byte {
@@ -111,8 +114,7 @@ impl Json {
                     let part = chunk.get(at + 1..end).unwrap_or_default();
                     let key = self.next_is_key();
                     if key || self.wanted || marks.walk().wakes_text(at + 1, end) {
-                        self.carry.begin(self.at + at as u64 + 1);
-                        self.end_string(part, key, sink);
+                        self.whole_string(part, self.at + at as u64 + 1, key, sink);
                     }
                     from = end;
                 }
@@ -214,6 +216,17 @@ impl Json {
         self.state = State::String { key, escaped };
         self.extend(chunk, CellForm::JsonString, sink);
         chunk.len()
+    }
+
+    /// Tells a string that lies whole in the chunk.
+    fn whole_string(&mut self, part: &[u8], at: u64, key: bool, sink: &mut impl Sink) {
+        if key && part.len() <= KEY_BYTES_MAX {
+            self.expects_key = false;
+            self.wanted = sink.key(&Cell::whole(part, at, CellForm::JsonString)) || self.all;
+        } else {
+            self.carry.begin(at);
+            self.end_string(part, key, sink);
+        }
     }
 
     fn end_string(&mut self, part: &[u8], key: bool, sink: &mut impl Sink) {

@@ -1,10 +1,10 @@
 //! The marks of JSON: quotes, and the brackets, colons and commas outside strings, found 64 bytes at a time.
 
-use crate::engine::block::{BLOCK, Masks, Walk};
+use crate::engine::block::{BLOCK, CHUNK_BLOCKS, Masks, Walk};
 
 /// The marks of one chunk, which begins outside any string.
 pub(super) struct Marks<'c> {
-    walk: Walk<'c>,
+    walk: Walk<'c, CHUNK_BLOCKS>,
     /// Marks of the block under way that were not given yet.
     left: u64,
     /// Whether the next block begins inside a string, and behind a backslash there.
@@ -40,7 +40,7 @@ impl<'c> Marks<'c> {
     }
 
     /// What was passed on the way to the last mark.
-    pub(super) fn walk(&self) -> &Walk<'c> {
+    pub(super) fn walk(&self) -> &Walk<'c, CHUNK_BLOCKS> {
         &self.walk
     }
 
