@@ -21,8 +21,7 @@ pub(super) fn execute(path: &Path, format: Format, deny_warnings: bool, out: &mu
     };
     match look(&origin, Clock::start().now()) {
         Ok(loaded) => {
-            let text = std::fs::read_to_string(path).unwrap_or_default();
-            render(&loaded.warnings, &[(origin.name(), text)], format, out)?;
+            render(&loaded.warnings, &loaded.texts, format, out)?;
             if format == Format::Text {
                 let routes = report::counted(loaded.set.routes.len() as u64, "route", "routes");
                 let budgets = report::counted(loaded.set.policy.budgets().len() as u64, "budget", "budgets");

@@ -20,9 +20,10 @@ pub(super) fn execute(args: &RunArgs, metrics: events::Handle) -> Result<(), Fai
     }
     let runtime = runtime.enable_all().build()?;
     runtime.block_on(async {
-        let running = start(origin(args), metrics).await.map_err(told)?;
+        // Before the first client can come: whom a signal meets is drained.
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        let running = start(origin(args), metrics).await.map_err(told)?;
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
@@ -82,5 +83,6 @@ fn told(error: StartError) -> Failed {
         }
         StartError::Audit(error) => Failed::new(Exit::Io, format!("cannot open the audit file: {error}")),
         StartError::Tls(error) => Failed::new(Exit::Config, error),
+        error @ StartError::Signals(_) => Failed::new(Exit::Failure, error),
     }
 }
