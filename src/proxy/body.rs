@@ -244,9 +244,15 @@ where
             match this.driver.flow() {
                 Flow::Cut => return this.poll_cut(cx),
                 Flow::Done => {
+                    let mut trailers = this.trailers.take();
+                    if trailers
+                        .as_mut()
+                        .is_some_and(|trailers| !this.driver.hand_over_trailers(trailers, now))
+                    {
+                        continue;
+                    }
                     this.finished = true;
-                    let trailers = this.trailers.take().map(|trailers| Ok(Frame::trailers(trailers)));
-                    return Poll::Ready(trailers);
+                    return Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))));
                 }
                 Flow::Wait(until) => ready!(this.poll_wait(cx, until)),
                 Flow::Input if this.failed.is_some() => return this.poll_cut(cx),

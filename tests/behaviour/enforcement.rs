@@ -1,8 +1,7 @@
 //! Each row of the table of actions, as a client sees it: what is given, what is refused, and in which words.
 
 use bytes::Bytes;
-use http::{Method, Request, header};
-use http_body_util::Full;
+use http::{Method, header};
 use tidegate::engine::ledger::Dimension;
 use tidegate::run::{BypassFile, Suspension, secret, write_bypass};
 use tokio::sync::mpsc;
@@ -463,30 +462,4 @@ async fn a_bypass_suspends_enforcement_and_ends_by_itself() {
         !ask(&gateway, &format!("t{session}"), 10..15).await.is_whole
     })
     .await;
-}
-
-/// HEAD and 304 count what their heads carry.
-#[tokio::test]
-async fn people_in_the_head_count() {
-    let origin = Origin::serve(|request| {
-        Answer::new("text/plain", "").header(
-            header::HeaderName::from_static("x-customer"),
-            &format!("{}@example.com", request.uri.path().trim_start_matches('/')),
-        )
-    })
-    .await;
-    let gateway = gateway(&origin, "block", "").await;
-    for (name, status) in [("ann", 200), ("bob", 200), ("cid", 403), ("ann", 200)] {
-        let request = format!("HEAD /{name} HTTP/1.1\r\nHost: a\r\nConnection: close\r\nCookie: sid=s\r\n\r\n");
-        let reply = http1(gateway.address, request.as_bytes()).await;
-        assert_eq!(
-            (reply.status, reply.header("x-customer").is_some()),
-            (status, status == 200),
-            "{name}"
-        );
-    }
-    let h2 = H2::connect(gateway.address).await;
-    let request = Request::head(format!("http://{}/dan", gateway.address)).header("cookie", "sid=s");
-    let reply = h2.send(request.body(Full::default()).expect("a request")).await;
-    assert_eq!(reply.status, 403);
 }

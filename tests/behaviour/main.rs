@@ -16,6 +16,7 @@
 mod bounded_leak;
 mod enforcement;
 mod fail_modes;
+mod fields;
 mod masking;
 mod monitor;
 #[path = "../support/mod.rs"]
