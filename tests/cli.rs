@@ -396,8 +396,10 @@ fn explain() {
         ]);
     }
     insta::assert_snapshot!(all);
-    let said = tidegate(dir.path(), &["explain", "--url", "no url at all"]);
-    assert_eq!(said.code, Some(78), "{}", said.text);
+    for url in ["no url at all", "shop.example", "/profile"] {
+        let said = tidegate(dir.path(), &["explain", "--url", url]);
+        assert_eq!(said.code, Some(2), "{}", said.text);
+    }
 }
 
 /// The text with every key, a hash under a key of this run, as `KEY`.
@@ -444,6 +446,8 @@ fn authority() {
         (&["authority", "new"], 0),
         (&["authority", "new"], 74),
         (&["authority", "leaf", "localhost", "127.0.0.1"], 0),
+        (&["authority", "leaf", "no name"], 2),
+        (&["authority", "leaf", "*.shop.example"], 0),
     ] {
         let said = tidegate(dir.path(), arguments);
         assert_eq!(said.code, Some(code), "{arguments:?}: {}", said.text);
@@ -469,8 +473,9 @@ fn bypass() {
             ["bypass", "--route", "*/", "--for", "15m", "--reason", "a drill"].as_slice(),
             0,
         ),
-        (&["bypass", "--all", "--for", "2d", "--reason", "a drill"], 78),
-        (&["bypass", "--route", "shop.example/", "--reason", "a drill"], 78),
+        (&["bypass", "--all", "--for", "2d", "--reason", "a drill"], 2),
+        (&["bypass", "--all", "--reason", " "], 2),
+        (&["bypass", "--route", "shop.example/", "--reason", "a drill"], 2),
         (&["bypass", "--end"], 0),
     ] {
         let said = tidegate(dir.path(), arguments);

@@ -198,11 +198,13 @@ where
             return false;
         }
         self.holds_seen = changed;
-        let held = ending.is_held(self.driver.account().keys(), self.clock.now());
-        if held {
+        let held = ending.held(self.driver.account().keys(), self.clock.now());
+        // Who is held for this very body is shown the end of what was granted, as with a block.
+        let is_another = held.is_some_and(|(key, cause)| !self.driver.has_caused(key, cause));
+        if is_another {
             self.driver.hold_began();
         }
-        held
+        is_another
     }
 
     /// Ends the stream so that the client sees it is not whole, after everything that was released.

@@ -245,6 +245,16 @@ impl Driver {
         self.run(step, now);
     }
 
+    /// Whether this exchange exceeded the budget for which `key` is held.
+    pub(super) fn has_caused(&self, key: KeyId, cause: Option<BudgetId>) -> bool {
+        let denied = matches!(
+            self.outcome.denial,
+            Some(Denial::Budget { budget, key: denied, .. }) if denied == key && Some(budget) == cause
+        );
+        let mut masked = self.outcome.masked.iter();
+        denied || masked.any(|(budget, masked, _)| *masked == key && Some(*budget) == cause)
+    }
+
     /// A hold began on one of the exchange's keys: nothing more leaves.
     pub(super) fn hold_began(&mut self) {
         self.released.clear();

@@ -22,3 +22,4 @@ mod monitor;
 #[path = "../support/mod.rs"]
 mod support;
 mod support_itself;
+mod unsafe_methods;
