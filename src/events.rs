@@ -175,6 +175,13 @@ pub enum Event<'a> {
         /// What is wrong.
         message: &'a str,
     },
+    /// One thing that is probably not meant in a configuration that is in force.
+    Warning {
+        /// Its stable code.
+        code: &'static str,
+        /// What it is.
+        message: &'a str,
+    },
     /// A bypass began (`true`) or ended.
     Bypass(bool),
     /// The drain began: no new connections.
@@ -220,6 +227,7 @@ fn log(meters: &Meters, event: &Event<'_>) {
         Event::Reloaded { ok: true, generation } => info!(generation, "configuration in force"),
         Event::Reloaded { ok: false, generation } => error!(generation, "configuration refused, the old one stays"),
         Event::Problem { code, message } => error!(code, message, "configuration problem"),
+        Event::Warning { code, message } => warn!(code, message, "configuration warning"),
         Event::Bypass(true) => warn!("bypass in force: nothing is enforced where it reaches"),
         Event::Bypass(false) => info!("bypass ended"),
         Event::Draining => info!("draining"),

@@ -18,6 +18,9 @@
     reason = "a test's helpers may say what went wrong, where it went wrong"
 )]
 
+#[path = "properties/soup.rs"]
+mod soup;
+
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -40,7 +43,7 @@ struct Outcome {
 }
 
 /// What to answer after `granted` different people.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Limit {
     people: usize,
     then: Resolution,

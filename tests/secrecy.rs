@@ -29,7 +29,7 @@ use std::sync::Arc;
 use http::{HeaderName, StatusCode, header};
 use tokio::net::TcpListener;
 
-use process::{Tidegate, eventually};
+use process::{Tidegate, command, eventually, output};
 use support::client::{H2, get, http1};
 use support::coding::Coding;
 use support::origin::{Answer, Origin, Seen};
@@ -46,6 +46,9 @@ const PLANTED: &[(&str, &str)] = &[
     ("address-kr", "서울특별시 중구 세종대로 110"),
     ("address-us", "1600 Pennsylvania Ave NW, Washington, DC 20500"),
 ];
+
+/// The token of the operator of this test.
+const TOKEN: &str = "a-token-of-the-secrecy-test-0123456789abcdef";
 
 /// Bare digits this short are in any file by chance.
 const DIGITS_MIN: usize = 9;
@@ -65,7 +68,12 @@ fn forms(value: &str) -> Vec<String> {
         forms.push(percent(&form, true));
         forms.push(hex(form.as_bytes()));
         forms.push(form.escape_unicode().to_string());
-        forms.extend((0..3).map(|shift| base64_core(form.as_bytes(), shift)));
+        for shift in 0..3 {
+            let core = base64_core(form.as_bytes(), shift);
+            // The alphabet of URLs and tokens (RFC 4648 section 5).
+            forms.push(core.replace('+', "-").replace('/', "_"));
+            forms.push(core);
+        }
     }
     forms.sort();
     forms.dedup();
@@ -175,6 +183,13 @@ fn token(value: &str) -> String {
     percent(value, false)
 }
 
+/// What a client is told, whichever way it asks.
+const ACCEPTED: [&str; 3] = [
+    "Accept: application/json\r\n",
+    "Accept: text/html\r\n",
+    "Content-Type: application/grpc\r\n",
+];
+
 /// Sends every value in URL, header, cookie and body, well-formed and not, over both protocols.
 async fn drive(gateway: &Tidegate, listener: &str) -> String {
     let address = gateway.address(listener);
@@ -205,17 +220,75 @@ async fn drive(gateway: &Tidegate, listener: &str) -> String {
                 errors.push_str(&String::from_utf8_lossy(&reply.wire));
             }
         }
-        H2::connect(address)
-            .await
-            .get(&format!("/u/{in_url}"), &[("cookie", &format!("sid={in_url}"))])
-            .await;
+        let h2 = H2::connect(address).await;
+        for path in [format!("/u/{in_url}"), format!("/broken?{in_url}")] {
+            let reply = h2.get(&path, &[("cookie", &format!("sid={in_url}"))]).await;
+            if reply.status >= 400 {
+                write!(errors, "{:?} {}", reply.headers, String::from_utf8_lossy(&reply.body))
+                    .expect("memory takes it");
+            }
+        }
     }
-    // Over its limit: refused without a byte of what it would have shown.
-    let refused = get(address, "/", "Cookie: sid=somebody\r\n").await;
-    if refused.status >= 400 {
-        errors.push_str(&String::from_utf8_lossy(&refused.wire));
+    // Over its limit: refused without a byte of what it would have shown, and then refused again.
+    for lines in ACCEPTED.iter().chain(&ACCEPTED) {
+        let refused = get(address, "/", &format!("Cookie: sid=somebody\r\n{lines}")).await;
+        if refused.status >= 400 || lines.contains("grpc") {
+            errors.push_str(&refused.head);
+        }
+        if refused.status >= 400 {
+            errors.push_str(&String::from_utf8_lossy(&refused.body));
+        }
     }
     errors
+}
+
+/// What an operator is told by the admin address, who also changes something; and what the operator's commands say.
+async fn administrate(gateway: &Tidegate) -> Vec<(String, String)> {
+    let address = gateway.address("admin");
+    let ask = async |method: &str, path: &str, body: &str| {
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nAuthorization: Bearer {TOKEN}\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        http1(address, request.as_bytes()).await
+    };
+    let mut told = Vec::new();
+    let keys = ask("GET", "/api/v1/keys?limit=1000", "").await;
+    let keys: serde_json::Value = serde_json::from_slice(&keys.body).expect("JSON");
+    let key = keys["keys"][0]["key"].as_str().expect("a key was counted").to_owned();
+    let reason = "{\"people\": 5, \"for\": \"1h\", \"reason\": \"a drill\"}";
+    for (method, path, body) in [
+        ("GET", "/metrics", ""),
+        ("GET", "/readyz", ""),
+        ("GET", "/api/v1/keys?limit=1000", ""),
+        ("GET", &format!("/api/v1/keys/{key}"), ""),
+        ("GET", "/api/v1/holds", ""),
+        ("POST", &format!("/api/v1/holds/{key}/release"), reason),
+        ("GET", "/api/v1/bypass", ""),
+        ("GET", "/api/v1/config", ""),
+        ("GET", "/api/v1/nowhere", ""),
+    ] {
+        let reply = ask(method, path, body).await;
+        told.push((path.to_owned(), String::from_utf8_lossy(&reply.wire).into_owned()));
+    }
+    std::fs::write(gateway.file("people.json"), everything()).expect("ours");
+    let cookie = format!("Cookie: sid={}", token(PLANTED[0].1));
+    for arguments in [
+        &["scan", "people.json"][..],
+        &["scan", "--json", "people.json"],
+        &["explain", "--url", "http://a/u", "-H", &cookie],
+        &["check"],
+    ] {
+        let mut command = command(gateway.dir.path());
+        command.args(arguments);
+        let said = output(command).await;
+        assert!(said.status.success(), "{arguments:?}");
+        let text = [said.stdout, said.stderr].concat();
+        told.push((arguments.join(" "), String::from_utf8_lossy(&text).into_owned()));
+    }
+    std::fs::remove_file(gateway.file("people.json")).expect("ours");
+    told
 }
 
 /// Everything under a directory, names and bytes.
@@ -249,7 +322,14 @@ async fn nothing_that_passes_rests_anywhere() {
             "[[budget]]\nname = \"{name}\"\nper = \"{per}\"\npeople = {people}\naction = \"{action}\"\nmode = \"enforce\"\n"
         )
     };
-    for (action, people) in [("alert", 1), ("block", 4), ("redact", 4), ("reauth", 4), ("hold", 4)] {
+    for (action, people) in [
+        ("alert", 1),
+        ("block", 4),
+        ("redact", 4),
+        ("throttle\"\nto = \"1/h", 4),
+        ("reauth", 4),
+        ("hold", 4),
+    ] {
         let config = format!(
             "[listen.http]\naddress = \"127.0.0.1:0\"\n\
              [identity]\nsources = [\"header:x-api-key\", \"cookie:sid\"]\nlogs_in_at = [\"GET /head\"]\n\
@@ -266,28 +346,30 @@ async fn nothing_that_passes_rests_anywhere() {
         let dir = Arc::new(tempfile::tempdir().expect("a directory"));
         std::fs::write(
             dir.path().join("tidegate.toml"),
-            format!("{config}[admin]\naddress = \"127.0.0.1:0\"\n"),
+            format!("{config}[admin]\naddress = \"127.0.0.1:0\"\ntokens = \"admin.tokens\"\n"),
         )
         .expect("ours");
+        let tokens = format!("kim policy {}\n", tidegate::admin::token_hash(TOKEN.as_bytes()));
+        std::fs::write(dir.path().join("admin.tokens"), tokens).expect("ours");
         let mut gateway = Tidegate::launch(dir, &["run", "--config", "tidegate.toml"], "trace").await;
-        let errors = drive(&gateway, "http").await;
-        let mut told = vec![("errors", errors)];
-        for path in [
-            "/metrics",
-            "/readyz",
-            "/api/v1/keys?limit=1000",
-            "/api/v1/holds",
-            "/api/v1/config",
-            "/api/v1/nowhere",
-        ] {
-            let reply = gateway.admin(path).await;
-            told.push((path, String::from_utf8_lossy(&reply.wire).into_owned()));
-        }
+        let mut told = vec![("errors".to_owned(), drive(&gateway, "http").await)];
+        gateway.signal("HUP").await;
+        eventually("it reloads", async || {
+            (gateway
+                .lines()
+                .iter()
+                .filter(|line| line["message"] == "configuration in force")
+                .count()
+                == 2)
+                .then_some(())
+        })
+        .await;
+        told.extend(administrate(&gateway).await);
         gateway.signal("TERM").await;
         eventually("it stops", async || gateway.has_said("stopped").then_some(())).await;
         assert_eq!(gateway.ended().await.code(), Some(0));
-        told.push(("logs", gateway.written()));
-        told.push(("files", files(gateway.dir.path())));
+        told.push(("logs".to_owned(), gateway.written()));
+        told.push(("files".to_owned(), files(gateway.dir.path())));
         for (place, text) in told {
             assert_eq!(leaks(&text), Vec::<String>::new(), "{place} with {action}");
             // There was something to look at.

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::engine::problem::{Bounded, bounded};
+
 /// `[audit]`: where the audit lines go, and how many incidents are followed at once.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -33,6 +35,20 @@ impl Default for Settings {
             queue_lines_max: 4_096,
             on_audit_full: OnFull::Drop,
         }
+    }
+}
+
+impl Settings {
+    /// Its numbers with their bounds.
+    pub fn bounded(&self) -> Vec<Bounded> {
+        bounded!(self => Self {
+            incidents_max: 1..=1_000_000,
+            update_s: 1..=86_400,
+            quiet_s: 1..=30 * 86_400,
+            queue_lines_max: 1..=1_000_000;
+            file,
+            on_audit_full
+        })
     }
 }
 

@@ -11,7 +11,13 @@ use crate::tls::{Authority, AuthorityError};
 /// # Errors
 /// Files that exist, or cannot be read or written.
 pub(super) fn execute(command: &AuthorityCommand, out: &mut dyn Write) -> Result<(), Failed> {
-    let failed = |error: AuthorityError| Failed::new(Exit::Io, error);
+    let failed = |error: AuthorityError| {
+        let exit = match error {
+            AuthorityError::BadName(_) | AuthorityError::NoName => Exit::Usage,
+            AuthorityError::File(..) | AuthorityError::Exists(_) | AuthorityError::Certificate(_) => Exit::Io,
+        };
+        Failed::new(exit, error)
+    };
     match command {
         AuthorityCommand::New { dir } => {
             let authority = Authority::create(dir).map_err(failed)?;

@@ -11,6 +11,9 @@ use crate::run::{BYPASS_FILE, Origin, Suspension, dir_of, read_bypass, write_byp
 /// A bypass lasts at most a day; who needs more changes the configuration.
 const SECONDS_MAX: u32 = 86_400;
 
+/// A reason is a line of the audit file.
+const REASON_BYTES_MAX: usize = 500;
+
 /// Writes the bypass file; a running gateway follows within five seconds.
 ///
 /// # Errors
@@ -43,15 +46,20 @@ pub(super) fn execute(args: &BypassArgs, out: &mut dyn Write) -> Result<(), Fail
     }
     let seconds = units::seconds(&args.duration).filter(|seconds| (1..=SECONDS_MAX).contains(seconds));
     let Some(seconds) = seconds else {
-        return Err(Failed::new(Exit::Config, "--for is a time of at most 24h, such as 15m"));
+        return Err(Failed::new(Exit::Usage, "--for is a time of at most 24h, such as 15m"));
     };
+    let reason = args.reason.as_deref().unwrap_or_default().trim();
+    if reason.is_empty() || reason.len() > REASON_BYTES_MAX {
+        let message = format!("--reason has from 1 to {REASON_BYTES_MAX} bytes");
+        return Err(Failed::new(Exit::Usage, message));
+    }
     let by = std::env::vars()
         .find(|(name, _)| name == "SUDO_USER" || name == "USER")
         .map(|(_, value)| value);
     file.bypass.push(Suspension {
         route: args.route.clone(),
         until: now.second().saturating_add(seconds),
-        reason: args.reason.clone().unwrap_or_default(),
+        reason: reason.to_owned(),
         by: by.unwrap_or_else(|| "unknown".to_owned()),
     });
     write_bypass(&dir, &file)?;
@@ -74,7 +82,7 @@ fn known_route(route: &str, table: &toml::Table) -> Result<(), Failed> {
     }
     let known = names.join("`, `");
     Err(Failed::new(
-        Exit::Config,
+        Exit::Usage,
         format!("there is no route `{route}`; there is: `{known}`"),
     ))
 }

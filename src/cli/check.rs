@@ -21,8 +21,7 @@ pub(super) fn execute(path: &Path, format: Format, deny_warnings: bool, out: &mu
     };
     match look(&origin, Clock::start().now()) {
         Ok(loaded) => {
-            let text = std::fs::read_to_string(path).unwrap_or_default();
-            render(&loaded.warnings, &[(origin.name(), text)], format, out)?;
+            render(&loaded.warnings, &loaded.texts, format, out)?;
             if format == Format::Text {
                 let routes = report::counted(loaded.set.routes.len() as u64, "route", "routes");
                 let budgets = report::counted(loaded.set.policy.budgets().len() as u64, "budget", "budgets");
@@ -41,14 +40,22 @@ pub(super) fn execute(path: &Path, format: Format, deny_warnings: bool, out: &mu
             }
             Err(Failed::new(Exit::Config, ""))
         }
-        Err(LoadError::Io(path, error)) => {
-            let failed = Failed::from(io::Error::new(error.kind(), error.to_string()));
-            Err(Failed {
-                message: format!("{}: {error}", path.display()),
-                ..failed
-            })
-        }
-        Err(error @ LoadError::State(_)) => Err(Failed::new(Exit::Permission, error)),
+        Err(error) => Err(refused(error, "", out)),
+    }
+}
+
+/// What a command says that needs a configuration which does not load; its problems are rendered to `out` first.
+pub(super) fn refused(error: LoadError, in_vain: &str, out: &mut dyn Write) -> Failed {
+    match error {
+        LoadError::Problems(problems, texts) => match render(&problems, &texts, Format::Text, out) {
+            Ok(()) => Failed::new(Exit::Config, format!("the configuration is wrong; {in_vain}")),
+            Err(error) => error.into(),
+        },
+        LoadError::Io(path, error) => Failed {
+            message: format!("{}: {error}", path.display()),
+            ..Failed::from(error)
+        },
+        error @ LoadError::State(_) => Failed::new(Exit::Permission, error),
     }
 }
 

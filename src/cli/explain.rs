@@ -6,13 +6,13 @@ use std::path::Path;
 
 use http::Request;
 
-use super::{Exit, Failed, check, report};
+use super::{Exit, Failed, check};
 use crate::clock::Clock;
 use crate::engine::ledger::{Excess, KeyUse, Limit};
 use crate::engine::policy::{Facts, Plan, Policy};
 use crate::identity::{Actor, Provenance, address_key, network_key};
 use crate::proxy::find;
-use crate::run::{LoadError, Origin, look};
+use crate::run::{Origin, look};
 
 /// The request to explain.
 pub(super) struct Asked {
@@ -33,13 +33,8 @@ pub(super) fn execute(path: &Path, asked: &Asked, out: &mut dyn Write) -> Result
         variables: super::run::variables(),
     };
     let now = Clock::start().now();
-    let loaded = look(&origin, now).map_err(|error| {
-        if let LoadError::Problems(problems, texts) = &error {
-            drop(check::render(problems, texts, report::Format::Text, out));
-        }
-        Failed::new(Exit::Config, error)
-    })?;
     let request = asked.request()?;
+    let loaded = look(&origin, now).map_err(|error| check::refused(error, "nothing can be explained", out))?;
     let (head, ()) = request.into_parts();
     let host = head.uri.host().unwrap_or_default();
     let Some((number, route)) = find(&loaded.set.routes, &head.method, host, head.uri.path()) else {
@@ -65,12 +60,19 @@ impl Asked {
         let mut request = Request::builder().method(self.method.as_str()).uri(self.url.as_str());
         for header in &self.headers {
             let parts = header.split_once(':');
-            let (name, value) = parts.ok_or_else(|| Failed::new(Exit::Config, "a header is written `Name: value`"))?;
+            let (name, value) = parts.ok_or_else(|| Failed::new(Exit::Usage, "a header is written `Name: value`"))?;
             request = request.header(name.trim(), value.trim());
         }
-        request
+        let request = request
             .body(())
-            .map_err(|error| Failed::new(Exit::Config, format!("no request: {error}")))
+            .map_err(|error| Failed::new(Exit::Usage, format!("no request: {error}")))?;
+        if request.uri().scheme().is_none() || request.uri().host().is_none() {
+            return Err(Failed::new(
+                Exit::Usage,
+                "a URL has a scheme and a host: http://shop.example.com/profile",
+            ));
+        }
+        Ok(request)
     }
 }
 

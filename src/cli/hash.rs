@@ -29,7 +29,7 @@ pub(super) fn execute(config: &Path, kind: &HashKind, out: &mut dyn Write) -> Re
             let origin = Origin {
                 path: Some(config.to_owned()),
                 text: String::new(),
-                variables: Vec::new(),
+                variables: super::run::variables(),
             };
             let key = key_of(&origin).map_err(|error| Failed::new(super::Exit::Permission, error))?;
             writeln!(out, "{} {name}", listed_key_hash(&key, secret))?;

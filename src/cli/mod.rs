@@ -26,6 +26,8 @@ pub enum Exit {
     Ok,
     /// It ran and failed.
     Failure,
+    /// What was typed has no meaning.
+    Usage,
     /// Something it depends on, or an address, cannot be had.
     Unavailable,
     /// A file cannot be read or written.
@@ -42,6 +44,7 @@ impl Exit {
         match self {
             Self::Ok => 0,
             Self::Failure => 1,
+            Self::Usage => 2,
             Self::Unavailable => 69,
             Self::Io => 74,
             Self::Permission => 77,

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::report::{Format, render, summary};
 use crate::engine::detect::{Layer, RULE_FILE_BYTES_MAX, RuleSet, RuleSource, builtin_sources, schema};
@@ -26,21 +26,7 @@ pub fn read_sources(dir: Option<&Path>) -> io::Result<Vec<RuleSource>> {
     let Some(dir) = dir else {
         return Ok(sources);
     };
-    let mut paths = Vec::new();
-    for (count, entry) in fs::read_dir(dir).map_err(|error| named(dir, &error))?.enumerate() {
-        let path = entry.map_err(|error| named(dir, &error))?.path();
-        let hidden = path
-            .file_name()
-            .and_then(OsStr::to_str)
-            .is_none_or(|name| name.starts_with('.'));
-        if !hidden && path.extension() == Some(OsStr::new("toml")) {
-            paths.push(path);
-        }
-        if count >= ENTRIES_MAX || paths.len() > RULE_FILES_MAX {
-            return Err(refused(dir, &format!("holds more than {RULE_FILES_MAX} rule files")));
-        }
-    }
-    paths.sort();
+    let paths = rule_files(dir)?;
     let mut total = 0;
     for path in paths {
         let text = read(&path)?;
@@ -58,6 +44,29 @@ pub fn read_sources(dir: Option<&Path>) -> io::Result<Vec<RuleSource>> {
         });
     }
     Ok(sources)
+}
+
+/// The `*.toml` of `dir` in the order of their names, without those with a leading dot.
+///
+/// # Errors
+/// When `dir` cannot be read, or holds more than its bound.
+pub fn rule_files(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    for (count, entry) in fs::read_dir(dir).map_err(|error| named(dir, &error))?.enumerate() {
+        let path = entry.map_err(|error| named(dir, &error))?.path();
+        let hidden = path
+            .file_name()
+            .and_then(OsStr::to_str)
+            .is_none_or(|name| name.starts_with('.'));
+        if !hidden && path.extension() == Some(OsStr::new("toml")) {
+            paths.push(path);
+        }
+        if count >= ENTRIES_MAX || paths.len() > RULE_FILES_MAX {
+            return Err(refused(dir, &format!("holds more than {RULE_FILES_MAX} rule files")));
+        }
+    }
+    paths.sort();
+    Ok(paths)
 }
 
 /// `rules test`: loads the rules with `dir` above them, which runs every example, and reports. `true` if they hold.

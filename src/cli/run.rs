@@ -1,13 +1,11 @@
 //! `tidegate run`: the gateway until a signal.
 
-use std::io::Write as _;
-
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::args::RunArgs;
 use super::{Exit, Failed, check};
 use crate::events;
-use crate::run::{LoadError, Origin, StartError, start};
+use crate::run::{Origin, StartError, start};
 
 /// Runs until SIGTERM, SIGINT or a drain by the admin API; a second signal ends at once.
 ///
@@ -20,9 +18,10 @@ pub(super) fn execute(args: &RunArgs, metrics: events::Handle) -> Result<(), Fai
     }
     let runtime = runtime.enable_all().build()?;
     runtime.block_on(async {
-        let running = start(origin(args), metrics).await.map_err(told)?;
+        // Before the first client can come: whom a signal meets is drained.
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        let running = start(origin(args), metrics).await.map_err(told)?;
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
@@ -66,21 +65,12 @@ pub(super) fn variables() -> Vec<(String, String)> {
 
 fn told(error: StartError) -> Failed {
     match error {
-        StartError::Load(LoadError::Problems(problems, texts)) => {
-            let mut err = std::io::stderr();
-            drop(check::render(&problems, &texts, super::report::Format::Text, &mut err));
-            drop(err.flush());
-            Failed::new(Exit::Config, "the configuration is wrong; nothing was started")
-        }
-        StartError::Load(LoadError::Io(path, error)) => Failed {
-            message: format!("{}: {error}", path.display()),
-            ..Failed::from(error)
-        },
-        StartError::Load(error @ LoadError::State(_)) => Failed::new(Exit::Permission, error),
+        StartError::Load(error) => check::refused(error, "nothing was started", &mut std::io::stderr()),
         StartError::Bind(address, error) => {
             Failed::new(Exit::Unavailable, format!("cannot listen on {address}: {error}"))
         }
         StartError::Audit(error) => Failed::new(Exit::Io, format!("cannot open the audit file: {error}")),
         StartError::Tls(error) => Failed::new(Exit::Config, error),
+        error @ StartError::Signals(_) => Failed::new(Exit::Failure, error),
     }
 }

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use toml::de::DeTable;
+
 use super::syntax::{ConfigSyntax, ListenSyntax, RouteSyntax};
 use crate::engine::detect::{RuleSet, RuleSource};
 use crate::engine::policy::{GroupShape, Policy, RoutePolicy, Written};
@@ -22,6 +24,8 @@ const ROUTES_MAX: usize = 1024;
 pub struct Environment<'a> {
     /// The configuration's name, for problems.
     pub file: &'a str,
+    /// Its text, in which they point.
+    pub text: &'a str,
     /// What relative paths are relative to.
     pub base: &'a Path,
     /// The rule files.
@@ -74,27 +78,20 @@ pub fn compile(written: &ConfigSyntax, environment: &Environment<'_>) -> Result<
         environment,
         problems: &mut problems,
     };
+    reader.numbers(written);
     let doors: Vec<_> = written
         .listen
         .iter()
         .filter_map(|(name, listen)| reader.door(name.get_ref(), listen))
         .collect();
     let routes = reader.routes(written);
-    for (missing, what, help) in [
-        (
-            written.listen.is_empty(),
-            "nothing listens",
-            "[listen.http] with address = \"127.0.0.1:8080\"",
-        ),
-        (
-            written.route.is_empty(),
-            "no request leads anywhere",
-            "[[route]] with match and upstream",
-        ),
-    ] {
-        if missing {
-            reader.warning("C013", what, help);
-        }
+    // An empty file is no configuration: a gateway that took one up would answer nobody.
+    if written.listen.is_empty() {
+        let help = "[listen.http] with address = \"127.0.0.1:8080\"";
+        reader.whole_file("C013", "nothing listens", help);
+    }
+    if written.route.is_empty() {
+        reader.whole_file("C013", "no request leads anywhere", "[[route]] with match and upstream");
     }
     let identity = reader.identity(written);
     let policy = reader.policy(written);
@@ -324,15 +321,24 @@ impl Reader<'_> {
         self.environment.base.join(path)
     }
 
-    fn warning(&mut self, code: &'static str, message: &str, help: &str) {
-        self.problems.push(Problem {
-            code,
-            severity: Severity::Warning,
-            file: self.environment.file.to_owned(),
-            span: None,
-            message: message.to_owned(),
-            help: Some(help.to_owned()),
-        });
+    /// Numbers within which the program works as it says.
+    fn numbers(&mut self, written: &ConfigSyntax) {
+        let sections = [
+            ("limits", written.limits.bounded()),
+            ("body", written.body.bounded()),
+            ("ledger", written.ledger.bounded()),
+            ("audit", written.audit.bounded()),
+        ];
+        for (section, numbers) in sections {
+            for (number, message) in numbers.iter().filter_map(|number| Some((number, number.problem()?))) {
+                let span = place(self.environment.text, section, number.name);
+                self.error("C015", span, &message, None);
+            }
+        }
+    }
+
+    fn whole_file(&mut self, code: &'static str, message: &str, help: &str) {
+        self.error(code, 0..0, message, Some(help));
     }
 
     fn error(&mut self, code: &'static str, span: std::ops::Range<usize>, message: &str, help: Option<&str>) {
@@ -340,9 +346,20 @@ impl Reader<'_> {
             code,
             severity: Severity::Error,
             file: self.environment.file.to_owned(),
-            span: Some(span),
+            // An empty place is the whole file.
+            span: Some(span).filter(|span| !span.is_empty()),
             message: message.to_owned(),
             help: help.map(str::to_owned),
         });
     }
+}
+
+/// Where the value of a setting stands.
+fn place(text: &str, section: &str, name: &str) -> std::ops::Range<usize> {
+    let table = DeTable::parse(text).ok();
+    let value = table.as_ref().and_then(|table| {
+        let section = table.get_ref().get(section)?.get_ref().as_table()?;
+        Some(section.get(name)?.span())
+    });
+    value.unwrap_or_default()
 }

@@ -10,6 +10,7 @@ use toml::Spanned;
 use crate::engine::inspect::Bounds;
 use crate::engine::ledger;
 use crate::engine::policy::{AllowSyntax, BudgetSyntax, ExceptionSyntax, Text};
+use crate::engine::problem::{Bounded, bounded};
 use crate::proxy::{Fail, FailModes, Limits};
 use crate::{admin, audit, identity};
 
@@ -120,6 +121,9 @@ fn yes() -> bool {
     true
 }
 
+/// No gateway has more memory than a tebibyte for what it holds.
+const HELD_TOTAL_BYTES_BOUND: u64 = 1 << 40;
+
 /// `[body]`: bounds of bodies and of the hold-back.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -153,6 +157,21 @@ impl Default for BodySettings {
 }
 
 impl BodySettings {
+    /// Its numbers with their bounds.
+    pub fn bounded(&self) -> Vec<Bounded> {
+        let coded = self.held_coded_bytes_max.saturating_add(self.held_decoded_bytes_max);
+        // What one stream may hold has room, or every stream would meet its fail mode.
+        let one_stream = coded.max(self.held_bytes_max).min(HELD_TOTAL_BYTES_BOUND);
+        bounded!(self => Self {
+            held_bytes_max: 4_096..=1 << 30,
+            held_decoded_bytes_max: 4_096..=1 << 30,
+            held_coded_bytes_max: 1_024..=1 << 30,
+            held_total_bytes_max: one_stream..=HELD_TOTAL_BYTES_BOUND,
+            decoded_ratio_max: 2..=100_000,
+            throttle_wait_ms_max: 0..=86_400_000,
+        })
+    }
+
     /// The bounds of one body.
     pub fn bounds(&self) -> Bounds {
         Bounds {

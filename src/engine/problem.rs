@@ -1,6 +1,6 @@
 //! A problem in a file that a person wrote: where it stands, what is wrong, what was probably meant.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 /// How much a problem matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,3 +27,38 @@ pub struct Problem {
     /// What was probably meant, or what to do.
     pub help: Option<String>,
 }
+
+/// A number that a person set, and the bounds within which the program works as it says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bounded {
+    /// The setting's name, as it is written.
+    pub name: &'static str,
+    /// What was written.
+    pub value: u64,
+    /// What may be.
+    pub bounds: RangeInclusive<u64>,
+}
+
+impl Bounded {
+    /// A number with its bounds.
+    pub fn new(name: &'static str, value: impl TryInto<u64>, bounds: RangeInclusive<u64>) -> Self {
+        let value = value.try_into().unwrap_or(u64::MAX);
+        Self { name, value, bounds }
+    }
+
+    /// What is wrong with it, if anything.
+    pub fn problem(&self) -> Option<String> {
+        let Self { name, value, bounds } = self;
+        let (least, most) = (bounds.start(), bounds.end());
+        (!bounds.contains(value)).then(|| format!("`{name}` is {value}, and must be from {least} to {most}"))
+    }
+}
+
+/// Every field of some settings with its bounds: a field without any does not compile.
+macro_rules! bounded {
+    ($settings:expr => Self { $($field:ident: $bounds:expr),+ $(; $($free:ident),+)? $(,)? }) => {{
+        let Self { $($field,)+ $($($free: _,)+)? } = $settings;
+        vec![$($crate::engine::problem::Bounded::new(stringify!($field), *$field, $bounds)),+]
+    }};
+}
+pub(crate) use bounded;

@@ -205,6 +205,7 @@ impl Meters {
             Event::AdminDenied { reason } => self.admin_denied.add(reason, 1),
             Event::Listening { .. }
             | Event::Problem { .. }
+            | Event::Warning { .. }
             | Event::Draining
             | Event::Stopped
             | Event::AuditRecovered => {}

@@ -198,11 +198,13 @@ where
             return false;
         }
         self.holds_seen = changed;
-        let held = ending.is_held(self.driver.account().keys(), self.clock.now());
-        if held {
+        let held = ending.held(self.driver.account().keys(), self.clock.now());
+        // Who is held for this very body is shown the end of what was granted, as with a block.
+        let is_another = held.is_some_and(|(key, cause)| !self.driver.has_caused(key, cause));
+        if is_another {
             self.driver.hold_began();
         }
-        held
+        is_another
     }
 
     /// Ends the stream so that the client sees it is not whole, after everything that was released.
@@ -244,9 +246,15 @@ where
             match this.driver.flow() {
                 Flow::Cut => return this.poll_cut(cx),
                 Flow::Done => {
+                    let mut trailers = this.trailers.take();
+                    if trailers
+                        .as_mut()
+                        .is_some_and(|trailers| !this.driver.hand_over_trailers(trailers, now))
+                    {
+                        continue;
+                    }
                     this.finished = true;
-                    let trailers = this.trailers.take().map(|trailers| Ok(Frame::trailers(trailers)));
-                    return Poll::Ready(trailers);
+                    return Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))));
                 }
                 Flow::Wait(until) => ready!(this.poll_wait(cx, until)),
                 Flow::Input if this.failed.is_some() => return this.poll_cut(cx),

@@ -6,12 +6,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
 use tokio::time::Instant;
 
 use super::fail::{Fail, FailModes, Reason};
+use super::fields::{self, FieldCount};
+use crate::engine::detect::RuleSet;
 use crate::engine::inspect::{Inspector, Piece, Resolution, Step};
 use crate::engine::ledger::{Account, BudgetId, Dimension, KeyId, Ledger, Next, Told};
 use crate::engine::policy::{Action, Policy};
+use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
 
 /// Smaller chunks are copied when they are held, so that they do not pin the large buffer they were cut from.
@@ -42,6 +46,10 @@ pub(super) struct Terms {
     pub(super) fail_default: Fail,
     /// A refusal on the way back would make the client do it twice: what is over a limit is masked instead.
     pub(super) unsafe_method: bool,
+    /// Identifiers may leave masked.
+    pub(super) may_mask: bool,
+    pub(super) rules: Arc<RuleSet>,
+    pub(super) secret: HashKey,
 }
 
 /// Why an exchange was refused or cut.
@@ -75,16 +83,6 @@ pub(super) enum Flow {
     Done,
 }
 
-/// What the head of a response came to.
-#[derive(Debug, Default)]
-pub(super) struct HeadCount {
-    pub(super) denial: Option<Denial>,
-    pub(super) told: Vec<Told>,
-    pub(super) new_people: u64,
-    /// A field was dropped.
-    pub(super) masked: bool,
-}
-
 /// What an exchange leaves for reports.
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
@@ -115,12 +113,14 @@ pub(super) struct Driver {
     asks_left: Option<u64>,
     /// Asks that were granted for the head.
     asks_before: u64,
+    /// Budgets that masked in the head.
+    masked_before: usize,
     outcome: Outcome,
     flow: Flow,
 }
 
 impl Driver {
-    pub(super) fn new(inspector: Inspector, account: Account, terms: Terms, head: HeadCount) -> Self {
+    pub(super) fn new(inspector: Inspector, account: Account, terms: Terms, head: FieldCount) -> Self {
         Self {
             inspector,
             asks_before: account.asks_granted(),
@@ -132,8 +132,10 @@ impl Driver {
             released: VecDeque::new(),
             asks_left: None,
             flow: if head.denial.is_some() { Flow::Cut } else { Flow::Input },
+            masked_before: head.masked.len(),
             outcome: Outcome {
                 denial: head.denial,
+                masked: head.masked,
                 told: head.told,
                 new_people: head.new_people,
                 ..Outcome::default()
@@ -162,6 +164,20 @@ impl Driver {
         self.account.hand_over(self.asks_before, now);
     }
 
+    /// The trailers leave, after everything else; false if someone in them must not, and the end is cut instead.
+    pub(super) fn hand_over_trailers(&mut self, trailers: &mut HeaderMap, now: Now) -> bool {
+        let counted = fields::count(trailers, &mut self.account, &self.terms, now);
+        self.outcome.told.extend(counted.told);
+        self.outcome.masked.extend(counted.masked);
+        self.outcome.new_people += counted.new_people;
+        if let Some(denial) = counted.denial {
+            self.deny(denial);
+            return false;
+        }
+        self.account.hand_over(self.account.asks_granted(), now);
+        true
+    }
+
     /// Whether something can be handed downstream.
     pub(super) fn has_output(&self) -> bool {
         !self.released.is_empty()
@@ -169,7 +185,7 @@ impl Driver {
 
     /// Whether nobody was granted or masked in the body so far.
     pub(super) fn shows_nobody(&self) -> bool {
-        self.account.asks_granted() == self.asks_before && self.outcome.masked.is_empty()
+        self.account.asks_granted() == self.asks_before && self.outcome.masked.len() == self.masked_before
     }
 
     /// The next bytes for downstream; the people in them enter the ledger now.
@@ -227,6 +243,16 @@ impl Driver {
         self.flow = Flow::Input;
         let step = self.inspector.step();
         self.run(step, now);
+    }
+
+    /// Whether this exchange exceeded the budget for which `key` is held.
+    pub(super) fn has_caused(&self, key: KeyId, cause: Option<BudgetId>) -> bool {
+        let denied = matches!(
+            self.outcome.denial,
+            Some(Denial::Budget { budget, key: denied, .. }) if denied == key && Some(budget) == cause
+        );
+        let mut masked = self.outcome.masked.iter();
+        denied || masked.any(|(budget, masked, _)| *masked == key && Some(*budget) == cause)
     }
 
     /// A hold began on one of the exchange's keys: nothing more leaves.
@@ -292,26 +318,25 @@ impl Driver {
 
     fn denied(&mut self, granted: usize, budget: BudgetId, on: (KeyId, Dimension, u32), now: Now) -> Step {
         let (key, dimension, people) = on;
-        let action = self
+        let denial = Denial::Budget {
+            budget,
+            key,
+            dimension,
+            people,
+        };
+        self.terms.hold_if_asked(denial, now);
+        let is_redacted = self
             .terms
             .policy
             .get(budget)
-            .map_or(Action::Block, |budget| budget.action);
-        if let Action::Hold { seconds } = action {
-            self.terms.ledger.hold(key, dimension, seconds, Some(budget), now);
-        }
-        if action == Action::Redact || self.terms.unsafe_method {
+            .is_some_and(|budget| budget.action == Action::Redact);
+        if is_redacted || self.terms.unsafe_method {
             if !self.outcome.masked.iter().any(|(known, _, _)| *known == budget) {
                 self.outcome.masked.push((budget, key, people));
             }
             return self.inspector.resolve(granted, Resolution::Mask);
         }
-        self.outcome.denial.get_or_insert(Denial::Budget {
-            budget,
-            key,
-            dimension,
-            people,
-        });
+        self.outcome.denial.get_or_insert(denial);
         self.inspector.resolve(granted, Resolution::Cut)
     }
 

@@ -66,10 +66,11 @@ impl Ending {
         }
     }
 
-    /// Whether one of `keys` is held.
-    pub(super) fn is_held(&self, keys: &[KeyUse], now: Now) -> bool {
+    /// The first of `keys` that is held, and the budget that had it held.
+    pub(super) fn held(&self, keys: &[KeyUse], now: Now) -> Option<(KeyId, Option<BudgetId>)> {
         let route = self.set.routes.get(self.route).map_or("", |route| route.name.as_str());
-        self.gateway.ledger.held(keys, now).is_some() && !self.gateway.bypass().covers(route, now)
+        let held = self.gateway.ledger.held(keys, now).map(|(key, cause, _)| (key, cause));
+        held.filter(|_| !self.gateway.bypass().covers(route, now))
     }
 
     /// The client sees a truncated body from here on: who must log in again is asked to on the next request.

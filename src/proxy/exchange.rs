@@ -4,11 +4,8 @@ use std::future::poll_fn;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use http::header::{
-    ACCEPT_ENCODING, ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, IF_RANGE,
-    RANGE,
-};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, request};
+use http::header::{ACCEPT_ENCODING, HOST, IF_RANGE, RANGE};
+use http::{HeaderValue, Method, Request, Response, StatusCode, request};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
@@ -19,9 +16,9 @@ use super::answer::{Answer, UpstreamBody};
 use super::body::{InspectedBody, Start};
 use super::connection::{ConnState, Handler};
 use super::content::{coding, declared, drop_content, mark_altered, restrict_codings};
-use super::driver::{Denial, Driver, HeadCount, Terms};
+use super::driver::{Denial, Driver, Terms};
 use super::ending::Ending;
-use super::fail::{Fail, Reason};
+use super::fields;
 use super::forward::ForwardBody;
 use super::gateway::{Door, Gateway, Set};
 use super::headers::{self, Hop};
@@ -30,25 +27,12 @@ use super::respond::{Refusal, Style, respond};
 use super::route::{self, Route};
 use super::tunnel::tunnel;
 use super::upstream::UpstreamErrorKind;
-use crate::engine::head;
 use crate::engine::inspect::{Inspector, Mode};
-use crate::engine::ledger::{Account, Excess, Next};
+use crate::engine::ledger::{Account, Excess};
 use crate::engine::policy::{Action, Facts, Plan};
 use crate::engine::time::Now;
 use crate::events::{Event, Part, report};
 use crate::identity::{Actor, address_key, network_key};
-
-/// Fields whose values are ours or the protocol's and never a person's.
-const IMPERSONAL: [HeaderName; 8] = [
-    http::header::DATE,
-    http::header::LAST_MODIFIED,
-    http::header::EXPIRES,
-    CONTENT_LENGTH,
-    CONTENT_TYPE,
-    CONTENT_ENCODING,
-    CACHE_CONTROL,
-    ACCEPT_RANGES,
-];
 
 /// Answers the requests of one listener.
 pub struct Exchanges {
@@ -124,10 +108,7 @@ impl Exchanges {
         let (mut head, body) = response.into_parts();
         drop(body);
         headers::forward_response(&mut head.headers, true);
-        report(&Event::ExchangeEnded {
-            route: &asked.route().name,
-            verdict: "tunnel",
-        });
+        ended(&asked.route().name, "tunnel");
         Ok(Response::from_parts(head, Answer::Own(Full::default())))
     }
 
@@ -141,9 +122,10 @@ impl Exchanges {
             .or_else(|| head.headers.get(HOST)?.to_str().ok())
             .unwrap_or_default();
         let found = route::find(&set.routes, &head.method, host, head.uri.path());
-        let (route, name) = found
-            .map(|(at, route)| (at, route.name.clone()))
-            .ok_or((Refusal::NoRoute, style))?;
+        let (route, name) = found.map(|(at, route)| (at, route.name.clone())).ok_or_else(|| {
+            ended("", "no_route");
+            (Refusal::NoRoute, style)
+        })?;
         let started = Instant::now();
         let peer = connection.as_ref().map_or_else(
             || IpAddr::from(Ipv4Addr::UNSPECIFIED),
@@ -197,10 +179,7 @@ impl Exchanges {
         let reauth = budget.is_some_and(|budget| budget.action == Action::Reauth);
         let action = if reauth { "reauth" } else { "hold" };
         report(&Event::Refused { budget: name, action });
-        report(&Event::ExchangeEnded {
-            route: &asked.route().name,
-            verdict: action,
-        });
+        ended(&asked.route().name, action);
         if reauth {
             // Asked once; who comes back with the old credential meets its budget again.
             self.gateway.ledger.release(key, 0, 0);
@@ -221,7 +200,10 @@ impl Exchanges {
         };
         let authority = head.uri.authority().map(|authority| authority.as_str().to_owned());
         let forwarded = headers::forward_request(&mut head.headers, authority.as_deref(), &hop);
-        forwarded.map_err(|headers::Loop| (Refusal::Loop, asked.style))?;
+        forwarded.map_err(|headers::Loop| {
+            ended(&asked.route().name, "loop");
+            (Refusal::Loop, asked.style)
+        })?;
         match mode {
             // Nothing is changed where nothing is enforced.
             Mode::Watch => return Ok(()),
@@ -254,7 +236,8 @@ impl Exchanges {
             set.identity.births_in_head(&head.headers);
         }
         headers::forward_response(&mut head.headers, false);
-        let counted = self.count_head(&asked, &mut account, &mut head.headers, now);
+        let terms = self.terms(&asked);
+        let counted = fields::count(&mut head.headers, &mut account, &terms, now);
         let coding = coding(&head.headers);
         let inspector = Inspector::new(
             mode,
@@ -264,7 +247,6 @@ impl Exchanges {
             Arc::clone(&set.rules),
             self.gateway.secret.clone(),
         );
-        let terms = self.terms(&asked);
         let ending = Ending::new(
             Arc::clone(&self.gateway),
             Arc::clone(&set),
@@ -272,7 +254,7 @@ impl Exchanges {
             &asked.actor,
             &account,
         );
-        let masked_head = counted.masked;
+        let masked_head = counted.is_masked;
         let mut driver = Driver::new(inspector, account, terms, counted);
         if !asked.route().inspect {
             driver.pass_unread();
@@ -302,55 +284,6 @@ impl Exchanges {
         Ok(Response::from_parts(head, Answer::Inspected(Box::new(body))))
     }
 
-    /// Counts the people in the head; a field with someone over a limit is dropped where masking applies.
-    fn count_head(&self, asked: &Asked, account: &mut Account, fields: &mut HeaderMap, now: Now) -> HeadCount {
-        let mut counted = HeadCount::default();
-        let names: Vec<HeaderName> = fields.iter().map(|(name, _)| name.clone()).collect();
-        let values = fields.iter().map(|(name, value)| {
-            if IMPERSONAL.contains(name) {
-                &b""[..]
-            } else {
-                value.as_bytes()
-            }
-        });
-        for (number, subjects) in head::people(values, &asked.set.rules, &self.gateway.secret) {
-            let answer = account.reserve(&[subjects], now);
-            counted.told.extend(answer.told);
-            counted.new_people += u64::from(answer.new_subjects);
-            let denial = match answer.next {
-                Next::Done => continue,
-                Next::Full => Denial::Fail(Reason::LedgerFull),
-                Next::Denied {
-                    budget,
-                    key,
-                    dimension,
-                    people,
-                } => Denial::Budget {
-                    budget,
-                    key,
-                    dimension,
-                    people,
-                },
-                Next::Wait { budget, until } => {
-                    let retry_after_s = until.saturating_sub(now.millis()).div_ceil(1000);
-                    Denial::Throttled { budget, retry_after_s }
-                }
-            };
-            match (denial, asked.may_mask(), names.get(number)) {
-                (Denial::Fail(reason), ..) if asked.fail_mode(reason, account) == Fail::Open => {}
-                (_, true, Some(name)) => {
-                    fields.remove(name);
-                    counted.masked = true;
-                }
-                _ => {
-                    counted.denial = Some(denial);
-                    break;
-                }
-            }
-        }
-        counted
-    }
-
     fn terms(&self, asked: &Asked) -> Terms {
         let (set, route) = (&asked.set, asked.route());
         Terms {
@@ -362,6 +295,9 @@ impl Exchanges {
             fail: route.fail_on,
             fail_default: route.fail,
             unsafe_method: asked.is_unsafe(),
+            may_mask: asked.may_mask(),
+            rules: Arc::clone(&set.rules),
+            secret: self.gateway.secret.clone(),
         }
     }
 
@@ -412,21 +348,8 @@ impl Asked {
             route,
             kind: kind.name(),
         });
-        report(&Event::ExchangeEnded {
-            route,
-            verdict: "upstream_failed",
-        });
+        ended(route, "upstream_failed");
         (Refusal::Upstream(kind), self.style)
-    }
-
-    /// Fail modes act as open where nothing is enforced.
-    fn fail_mode(&self, reason: Reason, account: &Account) -> Fail {
-        let route = self.route();
-        if account.is_enforcing() {
-            route.fail_on.of(reason, route.fail)
-        } else {
-            Fail::Open
-        }
     }
 
     /// A refusal on the way back would make the client do it twice.
@@ -448,6 +371,11 @@ impl Asked {
             cookie: self.actor.session_cookie.as_deref().map(Box::from),
         }
     }
+}
+
+/// An exchange that ends without a body to report it.
+fn ended(route: &str, verdict: &'static str) {
+    report(&Event::ExchangeEnded { route, verdict });
 }
 
 /// How the body is treated.

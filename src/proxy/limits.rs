@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::framing::HeadLimits;
+use crate::engine::problem::{Bounded, bounded};
 
 /// The limits of one listener and of the connections made for it. Milliseconds, bytes and counts; nothing is unlimited.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -120,7 +121,51 @@ impl Default for Limits {
     }
 }
 
+/// A day in milliseconds: a limit that is longer limits nothing.
+const DAY_MS: u64 = 86_400_000;
+/// A timer that looks more often than it can act wastes a processor.
+const TIMER_MS_MIN: u64 = 100;
+
 impl Limits {
+    /// Its numbers with their bounds.
+    pub fn bounded(&self) -> Vec<Bounded> {
+        bounded!(self => Self {
+            header_bytes_max: 1_024..=1 << 20,
+            headers_max: 16..=1_000,
+            header_ms_max: TIMER_MS_MIN..=DAY_MS,
+            body_idle_ms_max: TIMER_MS_MIN..=DAY_MS,
+            idle_ms_max: TIMER_MS_MIN..=DAY_MS,
+            handshake_ms_max: TIMER_MS_MIN..=DAY_MS,
+            linger_bytes_max: 0..=16 << 20,
+            linger_ms_max: TIMER_MS_MIN..=DAY_MS,
+            connections_max: 1..=1_000_000,
+            backlog_max: 1..=65_535,
+            streams_max: 1..=65_536,
+            h2_pending_resets_max: 1..=10_000,
+            h2_error_resets_max: 1..=100_000,
+            h2_stream_window_bytes: 16_384..=1 << 30,
+            h2_connection_window_bytes: 65_535..=1 << 30,
+            h2_send_bytes_max: 16_384..=16 << 20,
+            h2_ping_ms: TIMER_MS_MIN..=DAY_MS,
+            connect_ms_max: TIMER_MS_MIN..=DAY_MS,
+            dns_ms_max: TIMER_MS_MIN..=DAY_MS,
+            dns_fresh_ms: 0..=DAY_MS,
+            dns_addresses_max: 1..=256,
+            response_head_ms_max: TIMER_MS_MIN..=30 * DAY_MS,
+            response_idle_ms_max: TIMER_MS_MIN..=30 * DAY_MS,
+            exchange_ms_max: TIMER_MS_MIN..=30 * DAY_MS,
+            tunnel_idle_ms_max: TIMER_MS_MIN..=30 * DAY_MS,
+            upstream_exchanges_max: 1..=1_000_000,
+            upstream_wait_ms_max: 0..=DAY_MS,
+            upstream_idle_max: 0..=100_000,
+            upstream_idle_ms_max: TIMER_MS_MIN..=DAY_MS,
+            upstream_age_ms_max: TIMER_MS_MIN..=DAY_MS,
+            eject_after: 1..=1_000,
+            eject_ms: 0..=DAY_MS,
+            drain_ms_max: 0..=DAY_MS,
+        })
+    }
+
     /// The limits of a head, for the framing reader.
     pub fn head(&self) -> HeadLimits {
         HeadLimits {

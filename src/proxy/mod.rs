@@ -16,6 +16,7 @@ mod driver;
 mod ending;
 mod exchange;
 mod fail;
+mod fields;
 mod flush;
 mod forward;
 mod gateway;

@@ -13,10 +13,6 @@ use super::upstream::UpstreamErrorKind;
 pub enum Refusal {
     /// The head broke a rule of framing: 400, or 431 for its size. The connection closes.
     Framing(Fault),
-    /// The request could not be read as a whole: 400.
-    BadRequest,
-    /// The request is too large: 413.
-    TooLarge,
     /// Log in again: 401, with the named session cookie expired.
     Reauthenticate {
         /// The cookie's name, as configured.
@@ -28,10 +24,6 @@ pub enum Refusal {
     Held,
     /// No route leads there: 404.
     NoRoute,
-    /// The form would save a mask over real data: 409.
-    MaskedValue,
-    /// The host is not that of the connection: 421.
-    Misdirected,
     /// The request came round in a loop: 508.
     Loop,
     /// Too fast: 429.
@@ -41,11 +33,6 @@ pub enum Refusal {
     },
     /// The body cannot be inspected and the route fails closed: 502.
     Uninspectable,
-    /// We are over a limit of our own: 503.
-    Overloaded {
-        /// When to come back, in seconds, at least 1.
-        retry_after_s: u64,
-    },
     /// The upstream failed: 502, 503 or 504, with `Proxy-Status`.
     Upstream(UpstreamErrorKind),
 }
@@ -85,17 +72,13 @@ impl Refusal {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Framing(fault) if fault.is_size() => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            Self::Framing(_) | Self::BadRequest => StatusCode::BAD_REQUEST,
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Framing(_) => StatusCode::BAD_REQUEST,
             Self::Reauthenticate { .. } => StatusCode::UNAUTHORIZED,
             Self::Blocked | Self::Held => StatusCode::FORBIDDEN,
             Self::NoRoute => StatusCode::NOT_FOUND,
-            Self::MaskedValue => StatusCode::CONFLICT,
             Self::Loop => StatusCode::LOOP_DETECTED,
-            Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Self::Throttled { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Uninspectable => StatusCode::BAD_GATEWAY,
-            Self::Overloaded { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Upstream(kind) => kind.status(),
         }
     }
@@ -104,21 +87,13 @@ impl Refusal {
     const fn words(&self) -> (&'static str, &'static str) {
         match self {
             Self::Framing(_) => ("framing", "The request is malformed or ambiguous"),
-            Self::BadRequest => ("bad-request", "The request could not be read"),
-            Self::TooLarge => ("too-large", "The request is too large"),
             Self::Reauthenticate { .. } => ("reauthenticate", "Please log in again"),
             Self::Blocked => ("blocked", "The response was blocked by a data protection policy"),
             Self::Held => ("held", "Access is on hold under a data protection policy"),
             Self::NoRoute => ("no-route", "Nothing is served here"),
-            Self::MaskedValue => (
-                "masked-value",
-                "The request contains a masked value, which would overwrite real data",
-            ),
-            Self::Misdirected => ("misdirected", "This connection is for another host"),
             Self::Loop => ("loop", "The request passes this gateway again and again"),
             Self::Throttled { .. } => ("throttled", "Too many requests for new data; slow down"),
             Self::Uninspectable => ("uninspectable", "The response could not be inspected"),
-            Self::Overloaded { .. } => ("overloaded", "The gateway is at a limit; try again"),
             Self::Upstream(_) => ("upstream", "The origin did not answer properly"),
         }
     }
@@ -126,11 +101,11 @@ impl Refusal {
     /// The status of gRPC: 1-16 as in its core documentation.
     const fn grpc_status(&self) -> &'static str {
         match self {
-            Self::Blocked | Self::Held | Self::MaskedValue => "7",
-            Self::Throttled { .. } | Self::TooLarge => "8",
-            Self::Framing(_) | Self::BadRequest | Self::Uninspectable | Self::Loop => "13",
+            Self::Blocked | Self::Held => "7",
+            Self::Throttled { .. } => "8",
+            Self::Framing(_) | Self::Uninspectable | Self::Loop => "13",
             Self::NoRoute => "12",
-            Self::Overloaded { .. } | Self::Upstream(_) | Self::Misdirected => "14",
+            Self::Upstream(_) => "14",
             Self::Reauthenticate { .. } => "16",
         }
     }
@@ -168,7 +143,7 @@ fn special_fields(refusal: &Refusal, headers: &mut HeaderMap) {
         Refusal::Framing(_) => {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        Refusal::Throttled { retry_after_s } | Refusal::Overloaded { retry_after_s } => {
+        Refusal::Throttled { retry_after_s } => {
             headers.insert(RETRY_AFTER, HeaderValue::from((*retry_after_s).max(1)));
         }
         Refusal::Reauthenticate { cookie } => {
@@ -184,15 +159,7 @@ fn special_fields(refusal: &Refusal, headers: &mut HeaderMap) {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
             }
         }
-        Refusal::BadRequest
-        | Refusal::TooLarge
-        | Refusal::Blocked
-        | Refusal::Held
-        | Refusal::NoRoute
-        | Refusal::MaskedValue
-        | Refusal::Misdirected
-        | Refusal::Loop
-        | Refusal::Uninspectable => {}
+        Refusal::Blocked | Refusal::Held | Refusal::NoRoute | Refusal::Loop | Refusal::Uninspectable => {}
     }
 }
 
@@ -235,16 +202,14 @@ mod tests {
         let cases = [
             (Refusal::Framing(Fault::BareCr), 400, ("connection", "close")),
             (Refusal::Framing(Fault::HeadTooLarge), 431, ("connection", "close")),
-            (Refusal::TooLarge, 413, ("cache-control", "no-store")),
             (
                 Refusal::Reauthenticate { cookie },
                 401,
                 ("set-cookie", "sid=; Max-Age=0; Path=/"),
             ),
             (Refusal::Blocked, 403, ("cache-control", "no-store")),
-            (Refusal::MaskedValue, 409, ("cache-control", "no-store")),
             (Refusal::Throttled { retry_after_s: 0 }, 429, ("retry-after", "1")),
-            (Refusal::Overloaded { retry_after_s: 7 }, 503, ("retry-after", "7")),
+            (Refusal::Throttled { retry_after_s: 7 }, 429, ("retry-after", "7")),
             (
                 Refusal::Upstream(UpstreamErrorKind::Dns),
                 502,

@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering;
 
 use tokio_util::sync::CancellationToken;
 
+use super::reload::ReloadState;
 use super::state::read_bypass;
-use super::tasks::ReloadState;
 use crate::admin::{BypassView, Desk, DeskError, Readiness, Release};
 use crate::engine::ledger::{Dimension, HeldKey, HoldView, KeyId, KeyView};
 use crate::engine::time::Now;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::state::{self, StateError};
+use super::watch::Sources;
 use crate::cli::rules::read_sources;
 use crate::config::{self, CONFIG_BYTES_MAX, Compiled, ConfigSyntax, Environment, OpenDoor};
 use crate::engine::detect::RuleSource;
@@ -53,8 +54,10 @@ pub struct Loaded {
     pub warnings: Vec<Problem>,
     /// The file as it was read, for `/api/v1/config`.
     pub effective: serde_json::Value,
-    /// Directories of files that it names, to be watched for changes.
-    pub directories: Vec<PathBuf>,
+    /// The names and texts that warnings point into.
+    pub texts: Vec<(String, String)>,
+    /// The files it was read from.
+    pub(super) sources: Sources,
 }
 
 /// Why a configuration does not load.
@@ -88,12 +91,17 @@ impl fmt::Display for LoadError {
 impl std::error::Error for LoadError {}
 
 impl Origin {
-    /// The name for problems.
+    /// The name for problems. Variables move lines, so that the text they give is not that of the file.
     pub fn name(&self) -> String {
-        self.path.as_ref().map_or_else(
+        let name = self.path.as_ref().map_or_else(
             || "built-in configuration".to_owned(),
             |path| path.display().to_string(),
-        )
+        );
+        if self.variables.is_empty() {
+            name
+        } else {
+            format!("{name} with TIDEGATE__ variables")
+        }
     }
 
     /// What relative paths are relative to.
@@ -113,9 +121,14 @@ impl Origin {
         let mut text = String::new();
         File::open(path)
             .map_err(named)?
-            .take(CONFIG_BYTES_MAX)
+            .take(CONFIG_BYTES_MAX + 1)
             .read_to_string(&mut text)
             .map_err(named)?;
+        if text.len() as u64 > CONFIG_BYTES_MAX {
+            // Its first part may well be a configuration, but not the one that was meant.
+            let why = format!("it is larger than {CONFIG_BYTES_MAX} bytes");
+            return Err(named(io::Error::new(io::ErrorKind::InvalidData, why)));
+        }
         Ok(text)
     }
 }
@@ -126,6 +139,14 @@ impl Origin {
 /// Everything that is wrong, at once.
 pub fn load(origin: &Origin, now: Now, generation: u64) -> Result<Loaded, LoadError> {
     load_with(origin, now, generation, state::secret)
+}
+
+/// The same for a gateway that runs: its key stays, or every count would be lost.
+///
+/// # Errors
+/// As [`load`].
+pub(super) fn load_again(origin: &Origin, now: Now, generation: u64, secret: HashKey) -> Result<Loaded, LoadError> {
+    load_with(origin, now, generation, |_| Ok(secret.clone()))
 }
 
 /// The same for a question about a configuration, which leaves nothing behind.
@@ -147,12 +168,14 @@ fn load_with(
     let overlaid = config::overlay(&name, &text, &origin.variables)
         .map_err(|problems| LoadError::Problems(problems, vec![(name.clone(), text.clone())]))?;
     // Places are those of the text that was parsed, which variables may have moved.
-    let wrong = |problems, sources: &[RuleSource]| {
-        let mut texts = vec![(name.clone(), overlaid.clone())];
-        texts.extend(sources.iter().map(|source| (source.name.clone(), source.text.clone())));
-        LoadError::Problems(problems, texts)
+    let texts = |sources: &[RuleSource]| {
+        let rules = sources.iter().map(|source| (source.name.clone(), source.text.clone()));
+        let file = (name.clone(), overlaid.clone());
+        std::iter::once(file).chain(rules).collect()
     };
+    let wrong = |problems, sources: &[RuleSource]| LoadError::Problems(problems, texts(sources));
     let written: ConfigSyntax = config::read(&name, &overlaid).map_err(|problems| wrong(problems, &[]))?;
+    let files = Sources::of(&written, origin, &text);
     let rules_dir = written.rules.dir.as_ref().map(|dir| base.join(dir.get_ref()));
     let sources = read_sources(rules_dir.as_deref())
         .map_err(|error| LoadError::Io(rules_dir.clone().unwrap_or_default(), error))?;
@@ -160,6 +183,7 @@ fn load_with(
     let secret = secret(&state_dir).map_err(LoadError::State)?;
     let environment = Environment {
         file: &name,
+        text: &overlaid,
         base: &base,
         rules: &sources,
         secret: &secret,
@@ -171,7 +195,6 @@ fn load_with(
     let effective = toml::from_str::<toml::Table>(&overlaid)
         .ok()
         .and_then(|table| serde_json::to_value(table).ok());
-    let directories = directories(&written, &base);
     let mut audit = written.audit;
     audit.file = audit.file.map(|file| base.join(file));
     let mut warnings = warnings;
@@ -203,24 +226,7 @@ fn load_with(
         state_dir,
         warnings,
         effective: effective.unwrap_or_default(),
-        directories,
+        texts: texts(&sources),
+        sources: files,
     })
-}
-
-/// Where the files are that a configuration names, beside its own directory.
-fn directories(written: &ConfigSyntax, base: &Path) -> Vec<PathBuf> {
-    let identity = &written.identity;
-    let sets = identity.issuer.values().map(|issuer| issuer.jwks.get_ref());
-    let keys = identity.group.values().filter_map(|group| group.api_keys.as_ref());
-    let named = sets.chain(keys.map(toml::Spanned::get_ref)).map(Path::new).chain(
-        written
-            .route
-            .iter()
-            .filter_map(|route| Some(route.ca.as_ref()?.get_ref().as_path())),
-    );
-    let mut directories: Vec<PathBuf> = named
-        .filter_map(|file| Some(base.join(file).parent()?.to_owned()))
-        .collect();
-    directories.extend(written.rules.dir.as_ref().map(|dir| base.join(dir.get_ref())));
-    directories
 }

@@ -2,8 +2,10 @@
 
 mod desk;
 mod load;
+mod reload;
 mod state;
 mod tasks;
+mod watch;
 
 pub use load::{LoadError, Loaded, Origin, load, look};
 pub use state::{
@@ -53,6 +55,8 @@ pub enum StartError {
     Audit(std::io::Error),
     /// A certificate or key cannot be read.
     Tls(String),
+    /// The process cannot listen to its signals.
+    Signals(std::io::Error),
 }
 
 impl std::fmt::Display for StartError {
@@ -62,6 +66,7 @@ impl std::fmt::Display for StartError {
             Self::Bind(address, error) => write!(f, "cannot listen on {address}: {error}"),
             Self::Audit(error) => write!(f, "cannot open the audit file: {error}"),
             Self::Tls(error) => write!(f, "{error}"),
+            Self::Signals(error) => write!(f, "cannot listen to signals: {error}"),
         }
     }
 }
@@ -74,6 +79,7 @@ impl std::error::Error for StartError {}
 /// When the configuration does not load, or something it names cannot be had.
 pub async fn start(origin: Origin, metrics: events::Handle) -> Result<Running, StartError> {
     let clock = Clock::start();
+    let signals = reload::Signals::listen().map_err(StartError::Signals)?;
     let loaded = load(&origin, clock.now(), 1).map_err(StartError::Load)?;
     let audit = Audit::start(&loaded.audit).map_err(StartError::Audit)?;
     let audit_file = loaded.audit.file.clone();
@@ -87,7 +93,7 @@ pub async fn start(origin: Origin, metrics: events::Handle) -> Result<Running, S
     let gateway = Arc::new(Gateway::new(loaded.set, ledger, clock, loaded.secret, audit.clone()));
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     let mut listeners = Vec::new();
-    let mut acceptors = Vec::new();
+    let mut acceptors: Vec<(String, Arc<Acceptor>)> = Vec::new();
     for Opened {
         door,
         listener,
@@ -100,7 +106,7 @@ pub async fn start(origin: Origin, metrics: events::Handle) -> Result<Running, S
             address,
         });
         listeners.push((door.name.clone(), address));
-        acceptors.extend(acceptor);
+        acceptors.extend(acceptor.map(|acceptor| (door.name.clone(), acceptor)));
         let exchanges = Exchanges::new(Arc::clone(&gateway), door, Arc::clone(&loaded.limits), stop.clone());
         tasks.spawn(listener.serve(Arc::new(exchanges), stop.clone()));
     }
@@ -108,9 +114,21 @@ pub async fn start(origin: Origin, metrics: events::Handle) -> Result<Running, S
         listener: "admin",
         address: admin,
     });
-    let state = tasks::ReloadState::new(loaded.effective, loaded.access);
-    let (shared, told) = (Arc::clone(&gateway), Arc::clone(&state));
-    let reloader = tasks::Reloader::new(origin, shared, acceptors, loaded.directories, metrics, told);
+    let state = reload::ReloadState::new(loaded.effective, loaded.access);
+    reload::tell_warnings(&loaded.warnings);
+    report(&Event::Reloaded {
+        ok: true,
+        generation: 1,
+    });
+    let reloader = reload::Reloader {
+        origin,
+        gateway: Arc::clone(&gateway),
+        acceptors,
+        sources: loaded.sources,
+        metrics,
+        state: Arc::clone(&state),
+        signals,
+    };
     let dir = loaded.state_dir;
     let desk = desk::GatewayDesk::new(Arc::clone(&gateway), Arc::clone(&state), dir.clone(), stop.clone());
     let desk = Admin {

@@ -29,7 +29,7 @@ pub struct CertificateFiles {
 
 /// Ends TLS 1.2 and 1.3. ALPN offers `h2` and `http/1.1`.
 pub struct Acceptor {
-    files: Vec<CertificateFiles>,
+    files: ArcSwap<Vec<CertificateFiles>>,
     ticketer: Arc<dyn ProducesTickets>,
     config: ArcSwap<ServerConfig>,
 }
@@ -45,25 +45,21 @@ impl Acceptor {
         let ticketer = Ticketer::new()?;
         let config = ArcSwap::new(load(&files, &ticketer)?);
         Ok(Self {
-            files,
+            files: ArcSwap::from_pointee(files),
             ticketer,
             config,
         })
     }
 
-    /// The directories of its files, to be watched for changes.
-    pub fn directories(&self) -> impl Iterator<Item = PathBuf> {
-        let files = self.files.iter().flat_map(|pair| [&pair.cert, &pair.key]);
-        files.filter_map(|file| file.parent().map(PathBuf::from))
-    }
-
-    /// Reads the same files again. New handshakes use what was read; on an error the old certificates stay.
+    /// Reads `files`, or else the same files again. New handshakes use what was read; on an error the old certificates stay.
     ///
     /// # Errors
     ///
     /// As [`Acceptor::new`].
-    pub fn reload(&self) -> Result<(), TlsError> {
-        self.config.store(load(&self.files, &self.ticketer)?);
+    pub fn reload(&self, files: Option<&Vec<CertificateFiles>>) -> Result<(), TlsError> {
+        let files = files.map_or_else(|| self.files.load_full(), |files| Arc::new(files.clone()));
+        self.config.store(load(&files, &self.ticketer)?);
+        self.files.store(files);
         Ok(())
     }
 
@@ -91,7 +87,7 @@ impl Acceptor {
 impl fmt::Debug for Acceptor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Acceptor")
-            .field("files", &self.files)
+            .field("files", &self.files.load())
             .finish_non_exhaustive()
     }
 }
@@ -226,16 +222,23 @@ mod tests {
         let old = shown(&acceptor, &authority.certificate(), "a.example").await.unwrap();
 
         leaf(&authority, &["a.example"]);
-        acceptor.reload().unwrap();
+        acceptor.reload(None).unwrap();
         let new = shown(&acceptor, &authority.certificate(), "a.example").await.unwrap();
         assert_ne!(new, old);
 
         std::fs::write(&files.cert, "no certificate").unwrap();
-        assert!(matches!(acceptor.reload(), Err(TlsError::File { .. })));
+        assert!(matches!(acceptor.reload(None), Err(TlsError::File { .. })));
         assert_eq!(
             shown(&acceptor, &authority.certificate(), "a.example").await.unwrap(),
             new
         );
         assert!(matches!(Acceptor::new(Vec::new()), Err(TlsError::NoCertificate)));
+
+        let other = vec![leaf(&authority, &["b.example"])];
+        acceptor.reload(Some(&other)).unwrap();
+        assert!(shown(&acceptor, &authority.certificate(), "b.example").await.is_some());
+        acceptor
+            .reload(None)
+            .expect("the file that is wrong is not named any more");
     }
 }

@@ -11,6 +11,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
     SerialNumber,
 };
+use rustls::pki_types::ServerName;
 
 /// Days a leaf is valid: what browsers accept at most.
 const LEAF_DAYS: i64 = 397;
@@ -30,6 +31,8 @@ pub enum AuthorityError {
     Certificate(rcgen::Error),
     /// A leaf without a name.
     NoName,
+    /// What is neither a DNS name nor an address.
+    BadName(String),
 }
 
 impl fmt::Display for AuthorityError {
@@ -39,6 +42,7 @@ impl fmt::Display for AuthorityError {
             Self::Exists(path) => write!(f, "{} exists and is kept; remove it first", path.display()),
             Self::Certificate(error) => write!(f, "certificate: {error}"),
             Self::NoName => f.write_str("a leaf needs at least one name"),
+            Self::BadName(name) => write!(f, "`{name}` is neither a DNS name nor an address"),
         }
     }
 }
@@ -100,6 +104,11 @@ impl Authority {
     /// No name, a name that is none, or files that cannot be read or written.
     pub fn leaf(&self, names: &[String]) -> Result<(PathBuf, PathBuf), AuthorityError> {
         let first = names.first().ok_or(AuthorityError::NoName)?;
+        // A wildcard stands for one label (RFC 9525 section 6.3).
+        let is_bad = |name: &&String| ServerName::try_from(name.strip_prefix("*.").unwrap_or(name)).is_err();
+        if let Some(bad) = names.iter().find(is_bad) {
+            return Err(AuthorityError::BadName(bad.clone()));
+        }
         let authority_pem = read(&self.certificate())?;
         let authority_key = KeyPair::from_pem(&read(&self.directory.join("authority.key"))?)?;
         let issuer = Issuer::from_ca_cert_pem(&authority_pem, authority_key)?;
@@ -215,6 +224,9 @@ mod tests {
             Err(AuthorityError::Exists(_))
         ));
         assert!(matches!(authority.leaf(&[]), Err(AuthorityError::NoName)));
+        for bad in ["no name", "", "a..b", "*.*.a"] {
+            assert!(matches!(authority.leaf(&[bad.into()]), Err(AuthorityError::BadName(_))));
+        }
         // A leaf may be renewed.
         let again = Authority::open(directory.path()).leaf(&["localhost".into()]).unwrap();
         assert_eq!(again, (cert, key));

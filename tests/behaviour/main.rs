@@ -16,8 +16,10 @@
 mod bounded_leak;
 mod enforcement;
 mod fail_modes;
+mod fields;
 mod masking;
 mod monitor;
 #[path = "../support/mod.rs"]
 mod support;
 mod support_itself;
+mod unsafe_methods;

@@ -33,12 +33,11 @@ const FLOORS: [(&str, u8); 12] = [
 const WIRING: u8 = 4;
 
 /// All crates that the engine names. None of them does I/O, waits or reads a clock.
-const ENGINE_CRATES: [&str; 18] = [
+const ENGINE_CRATES: [&str; 17] = [
     "aho_corasick",
     "blake3",
     "brotli_decompressor",
     "bytes",
-    "crc32fast",
     "flate2",
     "hashbrown",
     "jiff",

@@ -154,6 +154,89 @@ async fn a_changed_file_comes_into_force_and_a_broken_one_does_not() {
     assert_eq!(status(&gateway).await, 200);
 }
 
+/// What is written between the reading of the configuration and the first look at its files is a change.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_at_the_start_is_not_missed() {
+    let origin = ten_people().await;
+    for _ in 0..5 {
+        let gateway = Tidegate::start_in(with_rules(), &config(origin.address, 60)).await;
+        gateway.rewrite(&config(origin.address, 5));
+        gateway.metric_is(GENERATION, 2.0).await;
+        assert_ne!(status(&gateway).await, 200, "the new budget is in force");
+    }
+}
+
+/// An audit file beside the configuration is written all the time, and an editor may write in several steps.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_busy_directory_hides_no_change_and_half_a_file_is_waited_for() {
+    let origin = ten_people().await;
+    let gateway = Tidegate::start_in(with_rules(), &config(origin.address, 60)).await;
+    let busy = gateway.file("audit.jsonl");
+    let writer = tokio::spawn(async move {
+        loop {
+            std::fs::write(&busy, "a line\n").expect("the directory is ours");
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    });
+    // As a shell does: first nothing is left of the old file, then the new one comes.
+    let path = gateway.file("tidegate.toml");
+    let text = std::fs::read_to_string(&path)
+        .expect("ours")
+        .replace("people = 60", "people = 5");
+    std::fs::write(&path, "").expect("ours");
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    std::fs::write(&path, text).expect("ours");
+    gateway.metric_is(GENERATION, 2.0).await;
+    assert_ne!(status(&gateway).await, 200, "the new budget is in force");
+    writer.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn admin_tokens_are_followed_and_what_needs_a_restart_is_said() {
+    let origin = ten_people().await;
+    let dir = with_rules();
+    let write_tokens = |dir: &Path, token: &str| {
+        let line = format!("kim viewer {}\n", tidegate::admin::token_hash(token.as_bytes()));
+        std::fs::write(dir.join("who.may"), line).expect("ours");
+    };
+    write_tokens(dir.path(), "the first token");
+    let with_tokens = |text: &str| format!("{text}\n[admin]\naddress = \"127.0.0.1:0\"\ntokens = \"who.may\"\n");
+    std::fs::write(
+        dir.path().join("tidegate.toml"),
+        with_tokens(&config(origin.address, 60)),
+    )
+    .expect("ours");
+    let gateway = Tidegate::launch(dir, &["run", "--config", "tidegate.toml"], "info").await;
+    let ask = async |token: &str| {
+        let lines = format!("Authorization: Bearer {token}\r\n");
+        get(gateway.address("admin"), "/api/v1/keys", &lines).await.status
+    };
+    assert_eq!(
+        (ask("the first token").await, ask("the second token").await),
+        (200, 401)
+    );
+    write_tokens(gateway.dir.path(), "the second token");
+    eventually("the second token is known", async || {
+        (ask("the second token").await == 200).then_some(())
+    })
+    .await;
+    assert_eq!(ask("the first token").await, 401);
+
+    let more = format!(
+        "{}[ledger]\nkeys_max = 1000\n",
+        with_tokens(&config(origin.address, 60))
+    );
+    std::fs::write(gateway.file("tidegate.toml"), more).expect("ours");
+    let said = eventually("it says what it did not take up", async || {
+        gateway.lines().into_iter().find(|line| line["code"] == "C016")
+    })
+    .await;
+    assert!(
+        said["level"] == "WARN" && said.to_string().contains("[ledger]"),
+        "{said}"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hangup_reloads_what_did_not_change() {
     let origin = ten_people().await;

@@ -262,7 +262,7 @@ everything is still running; ctrl-c ends it. Try, in another terminal:
     for n in $(seq 0 150); do curl -s -o /dev/null -w \"$n %{{http_code}}\\n\" -b jar http://{address}/customers/$n; done
   an insider dumps the export
     curl -c staff -d user=staff-1 http://{address}/login
-    curl -b staff http://{address}/export.csv | tail -n 3
+    curl -sS -b staff http://{address}/export.csv | tail -n 3
   without the gateway
     curl -s -b staff http://{shop}/export.csv | wc -l
   what was seen

@@ -10,6 +10,7 @@ use super::account::Account;
 use super::entry::{Allowance, Entry, Hold};
 use super::limit::KeyUse;
 use super::{BudgetId, Dimension, HeldKey, KeyId, KeyView};
+use crate::engine::problem::{Bounded, bounded};
 use crate::engine::time::Now;
 
 /// A power of two; two exchanges meet on a lock only when they share a shard.
@@ -34,6 +35,17 @@ impl Default for Settings {
             exact_elements_max: 100_000,
             holds_max: 100_000,
         }
+    }
+}
+
+impl Settings {
+    /// Its numbers with their bounds.
+    pub fn bounded(&self) -> Vec<Bounded> {
+        bounded!(self => Self {
+            keys_max: SHARDS as u64..=100_000_000,
+            exact_elements_max: 1_024..=10_000_000,
+            holds_max: 1..=10_000_000,
+        })
     }
 }
 

@@ -207,7 +207,8 @@ impl Reader<'_> {
                 let seconds = written
                     .hold_for
                     .as_ref()
-                    .map_or(Some(3600), |time| units::seconds(time.get_ref()));
+                    .map_or(Some(3600), |time| units::seconds(time.get_ref()))
+                    .filter(|seconds| *seconds > 0);
                 if seconds.is_none() {
                     let span = written.hold_for.as_ref().unwrap_or(action).span();
                     self.error(

@@ -1,0 +1,121 @@
+//! Counts the people in the fields of a response's head and of its trailers, before they leave.
+
+use http::header::{
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, DATE, EXPIRES, LAST_MODIFIED,
+};
+use http::{HeaderMap, HeaderName};
+
+use super::driver::{Denial, Terms};
+use super::fail::{Fail, Reason};
+use crate::engine::head;
+use crate::engine::ledger::{Account, Answer, Next, Told};
+use crate::engine::policy::Action;
+use crate::engine::time::Now;
+
+/// Fields whose values are ours or the protocol's and never a person's.
+const IMPERSONAL: [HeaderName; 8] = [
+    DATE,
+    LAST_MODIFIED,
+    EXPIRES,
+    CONTENT_LENGTH,
+    CONTENT_TYPE,
+    CONTENT_ENCODING,
+    CACHE_CONTROL,
+    ACCEPT_RANGES,
+];
+
+/// What the fields of a response came to.
+#[derive(Debug, Default)]
+pub(super) struct FieldCount {
+    /// Someone in a field that must not leave, where nothing can be masked.
+    pub(super) denial: Option<Denial>,
+    /// Budgets that only told.
+    pub(super) told: Vec<Told>,
+    pub(super) new_people: u64,
+    /// A field with someone over a limit was dropped.
+    pub(super) is_masked: bool,
+    /// The budgets that had it dropped.
+    pub(super) masked: Vec<Told>,
+}
+
+/// Reserves everybody in `fields`; a field with someone over a limit is dropped where identifiers may be masked.
+pub(super) fn count(fields: &mut HeaderMap, account: &mut Account, terms: &Terms, now: Now) -> FieldCount {
+    let mut counted = FieldCount::default();
+    let names: Vec<HeaderName> = fields.iter().map(|(name, _)| name.clone()).collect();
+    let values = fields.iter().map(|(name, value)| {
+        if IMPERSONAL.contains(name) {
+            &b""[..]
+        } else {
+            value.as_bytes()
+        }
+    });
+    for (number, subjects) in head::people(values, &terms.rules, &terms.secret) {
+        let answer = account.reserve(&[subjects], now);
+        counted.new_people += u64::from(answer.new_subjects);
+        let denial = denial(&answer, now);
+        counted.told.extend(answer.told);
+        let Some(denial) = denial else { continue };
+        match (denial, names.get(number)) {
+            (Denial::Fail(reason), _) if is_open(reason, account, terms) => {}
+            (_, Some(name)) if terms.may_mask => {
+                terms.hold_if_asked(denial, now);
+                fields.remove(name);
+                counted.is_masked = true;
+                if let Denial::Budget {
+                    budget, key, people, ..
+                } = denial
+                {
+                    counted.masked.push((budget, key, people));
+                }
+            }
+            _ => {
+                terms.hold_if_asked(denial, now);
+                counted.denial = Some(denial);
+                break;
+            }
+        }
+    }
+    counted
+}
+
+fn denial(answer: &Answer, now: Now) -> Option<Denial> {
+    Some(match answer.next {
+        Next::Done => return None,
+        Next::Full => Denial::Fail(Reason::LedgerFull),
+        Next::Denied {
+            budget,
+            key,
+            dimension,
+            people,
+        } => Denial::Budget {
+            budget,
+            key,
+            dimension,
+            people,
+        },
+        Next::Wait { budget, until } => Denial::Throttled {
+            budget,
+            retry_after_s: until.saturating_sub(now.millis()).div_ceil(1000),
+        },
+    })
+}
+
+/// Fail modes act as open where nothing is enforced.
+fn is_open(reason: Reason, account: &Account, terms: &Terms) -> bool {
+    !account.is_enforcing() || terms.fail.of(reason, terms.fail_default) == Fail::Open
+}
+
+impl Terms {
+    /// A budget that holds does so wherever it is exceeded.
+    pub(super) fn hold_if_asked(&self, denial: Denial, now: Now) {
+        let Denial::Budget {
+            budget, key, dimension, ..
+        } = denial
+        else {
+            return;
+        };
+        if let Some(Action::Hold { seconds }) = self.policy.get(budget).map(|budget| budget.action) {
+            self.ledger.hold(key, dimension, seconds, Some(budget), now);
+        }
+    }
+}

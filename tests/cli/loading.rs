@@ -1,0 +1,153 @@
+//! What is loaded beside the text of a file: variables over it, numbers within bounds, and files that are not whole.
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use super::{GOOD, budget, check, dir, tidegate, write};
+
+#[test]
+fn half_a_file_is_no_configuration() {
+    let dir = dir();
+    for (text, words) in [
+        ("", "nothing listens"),
+        (
+            "[listen.http]\naddress = \"127.0.0.1:8080\"\n",
+            "no request leads anywhere",
+        ),
+        (&format!("{GOOD}{}", "#".repeat(4 << 20)), "larger than 4194304 bytes"),
+    ] {
+        write(&dir, "tidegate.toml", text);
+        let said = tidegate(dir.path(), &["check"]);
+        assert!(
+            said.code > Some(1) && said.text.contains(words),
+            "{:?} {}",
+            said.code,
+            said.text
+        );
+    }
+}
+
+#[test]
+fn numbers_with_which_nothing_works_are_refused() {
+    for (line, is_refused) in [
+        ("[limits]\nidle_ms_max = 0", true),
+        ("[limits]\nidle_ms_max = 100", false),
+        ("[limits]\nh2_stream_window_bytes = 4000000000", true),
+        ("[limits]\nexchange_ms_max = 18446744073709551615", true),
+        ("[body]\nheld_bytes_max = 0", true),
+        ("[body]\nheld_bytes_max = 1000000000", true),
+        (
+            "[body]\nheld_bytes_max = 1000000\nheld_total_bytes_max = 1000000",
+            false,
+        ),
+        ("[body]\ndecoded_ratio_max = 0", true),
+        ("[ledger]\nkeys_max = 0", true),
+        ("[ledger]\nexact_elements_max = 10", true),
+        ("[audit]\nqueue_lines_max = 0", true),
+    ] {
+        let said = check(line);
+        assert_eq!(said.text.contains("error[C015]"), is_refused, "{line}: {}", said.text);
+        assert_eq!(
+            said.code,
+            Some(if is_refused { 78 } else { 0 }),
+            "{line}: {}",
+            said.text
+        );
+    }
+}
+
+#[test]
+fn variables_lie_over_the_file_and_problems_show_what_came_of_it() {
+    let dir = dir();
+    let check = |text: &str, (name, value): (&str, &str)| {
+        write(&dir, "tidegate.toml", text);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+        let command = command.arg("check").current_dir(dir.path()).env(name, value);
+        let output = command.output().expect("the binary runs");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        (output.status.code(), text)
+    };
+    let (code, text) = check(GOOD, ("TIDEGATE__LIMITS__HEADER_BYTES_MAXX", "1"));
+    assert_eq!(code, Some(78));
+    assert!(
+        text.contains("header_bytes_maxx = 1") && text.contains("did you mean"),
+        "it shows the line: {text}"
+    );
+    // A warning points into the same text as an error, and its name says that this is not the file.
+    let old = "[[exception]]\nbudget = \"b\"\nprincipal = \"a\"\npeople = 5\nowner = \"o\"\nreason = \"r\"\nexpires = \"2020-01-01\"\n";
+    let strict = "per = \"session\"\npeople = 1\nwindow = \"1d\"\naction = \"block\"";
+    let text = format!("# a comment\n# moves lines\n{GOOD}{}{old}", budget(strict));
+    let (code, text) = check(&text, ("TIDEGATE__LIMITS__HEADERS_MAX", "50"));
+    assert_eq!(code, Some(0), "{text}");
+    assert!(
+        text.contains("tidegate.toml with TIDEGATE__ variables:") && text.contains("| expires = \"2020-01-01\""),
+        "{text}"
+    );
+}
+
+/// Runs the binary in `dir` with this on its standard input.
+fn fed(dir: &std::path::Path, arguments: &[&str], input: &str) -> String {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_tidegate"))
+        .args(arguments)
+        .current_dir(dir)
+        .env_remove("STATE_DIRECTORY")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    let mut stdin = child.stdin.take().expect("piped");
+    stdin.write_all(input.as_bytes()).expect("it reads");
+    drop(stdin);
+    let output = child.wait_with_output().expect("it ends");
+    assert!(output.status.success(), "{arguments:?}");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+#[test]
+fn a_hashed_secret_is_known_by_its_line() {
+    let dir = dir();
+    let token = fed(dir.path(), &["hash", "admin-token", "kim", "viewer"], "a secret\n");
+    // The BLAKE3 hash of the eight bytes, as any tool for it prints.
+    let hash = blake3::hash(b"a secret").to_hex();
+    assert_eq!(token, format!("kim viewer {hash}\n"));
+    let key = fed(dir.path(), &["hash", "api-key", "acme"], "a secret");
+    let (hash, name) = key.trim().split_once(' ').expect("two words");
+    assert!(name == "acme" && hash.len() == 64, "{key}");
+    assert_eq!(
+        fed(dir.path(), &["hash", "api-key", "acme"], "a secret"),
+        key,
+        "one key, one hash"
+    );
+    assert!(
+        dir.path().join("tidegate-state/hash.key").is_file(),
+        "the key that the gateway will use"
+    );
+    write(&dir, "partners.keys", &key);
+    write(&dir, "admin.tokens", &token);
+    let identity =
+        "[identity]\nsources = [\"header:x-api-key\"]\n[identity.group]\npartner = { api_keys = \"partners.keys\" }\n";
+    write(
+        &dir,
+        "tidegate.toml",
+        &format!("{GOOD}{identity}[admin]\ntokens = \"admin.tokens\"\n"),
+    );
+    let said = tidegate(dir.path(), &["check", "--deny-warnings"]);
+    assert_eq!(said.code, Some(0), "{}", said.text);
+    let asked = ["explain", "--url", "http://a/", "-H", "X-Api-Key: a secret"];
+    let said = tidegate(dir.path(), &asked);
+    assert!(said.text.contains("group      partner"), "{}", said.text);
+}
+
+#[test]
+fn the_example_that_is_shipped_checks() {
+    let dir = dir();
+    let example = include_str!("../../deploy/tidegate.toml").replace("/var/lib/tidegate", "state");
+    write(&dir, "tidegate.toml", &example);
+    for arguments in [&["authority", "new"][..], &["authority", "leaf", "shop.example.com"]] {
+        assert_eq!(tidegate(dir.path(), arguments).code, Some(0));
+    }
+    let token = fed(dir.path(), &["hash", "admin-token", "kim", "policy"], "a secret");
+    write(&dir, "admin.tokens", &token);
+    let said = tidegate(dir.path(), &["check", "--deny-warnings"]);
+    assert_eq!(said.code, Some(0), "{}", said.text);
+}
