@@ -73,15 +73,19 @@ impl Frame {
 
     /// A member called `field` begins at `at`.
     pub(super) fn begin_member(&mut self, fields: &Fields, field: FieldRef, at: u64) {
-        let said = fields.get(&field);
-        self.role = said.and_then(|said| said.role);
-        self.has_name |= said.is_some_and(|said| said.names);
-        self.key_at = at;
-        self.keyset = self.keyset.wrapping_add(fields.hash(&field));
-        self.members += 1;
-        if self.members == 1 && self.container == Container::Object && matches!(field, FieldRef::Data(_)) {
-            self.shape = Shape::Map;
+        if let Some(said) = fields.get(&field) {
+            self.role = said.role;
+            self.has_name |= said.names;
+            self.keyset = self.keyset.wrapping_add(said.hash);
+        } else {
+            self.role = None;
+            self.keyset = self.keyset.wrapping_add(fields.hash(&field));
+            if self.members == 0 && self.container == Container::Object {
+                self.shape = Shape::Map;
+            }
         }
+        self.key_at = at;
+        self.members += 1;
         self.field = field;
     }
 
