@@ -199,6 +199,16 @@ async fn compare(direct: &Way, through: &[Way], parts: &[Asked], mode: &str) {
     }
 }
 
+/// How many exchanges are compared with a direct fetch: those of curl in both modes over two versions and two listeners,
+/// of nghttp over two listeners, of the browser in both modes.
+#[test]
+fn two_hundred_exchanges_are_compared() {
+    let gets = EXCHANGES.iter().filter(|asked| asked.method == "GET").count();
+    let all = EXCHANGES.len() + WITH_BODIES.len();
+    let compared = (all + PARTS.len() + all) * 4 + gets * 2 + all * 2;
+    assert!(compared >= 200, "{compared}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_nghttp_is_given_is_what_the_origin_gave() {
     tools::require();
