@@ -22,6 +22,7 @@ use super::ending::Ending;
 use super::flush::FlushTicket;
 use super::upstream::{UpstreamError, UpstreamErrorKind};
 use crate::clock::Clock;
+use crate::engine::time::Now;
 
 /// How often a stream that waits looks whether a hold began on one of its keys: within the second that is promised.
 const HOLDS_LOOK_MS: u64 = 250;
@@ -207,6 +208,14 @@ where
         is_another
     }
 
+    /// Whether someone in the trailers must not leave: then they are dropped, and the stream is cut.
+    fn refuses_trailers(&mut self, now: Now) -> bool {
+        let driver = &mut self.driver;
+        let trailers = self.trailers.take();
+        self.trailers = trailers.and_then(|trailers| driver.hand_over_trailers(trailers, now));
+        driver.flow() == Flow::Cut
+    }
+
     /// Ends the stream so that the client sees it is not whole, after everything that was released.
     fn poll_cut(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         self.upstream = None;
@@ -245,16 +254,11 @@ where
             }
             match this.driver.flow() {
                 Flow::Cut => return this.poll_cut(cx),
+                Flow::Done if this.refuses_trailers(now) => {}
                 Flow::Done => {
-                    let mut trailers = this.trailers.take();
-                    if trailers
-                        .as_mut()
-                        .is_some_and(|trailers| !this.driver.hand_over_trailers(trailers, now))
-                    {
-                        continue;
-                    }
                     this.finished = true;
-                    return Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))));
+                    let trailers = this.trailers.take().map(|trailers| Ok(Frame::trailers(trailers)));
+                    return Poll::Ready(trailers);
                 }
                 Flow::Wait(until) => ready!(this.poll_wait(cx, until)),
                 Flow::Input if this.failed.is_some() => return this.poll_cut(cx),

@@ -164,18 +164,18 @@ impl Driver {
         self.account.hand_over(self.asks_before, now);
     }
 
-    /// The trailers leave, after everything else; false if someone in them must not, and the end is cut instead.
-    pub(super) fn hand_over_trailers(&mut self, trailers: &mut HeaderMap, now: Now) -> bool {
-        let counted = fields::count(trailers, &mut self.account, &self.terms, now);
+    /// What of the trailers leaves, after everything else; `None` if someone in them must not, and the end is cut instead.
+    pub(super) fn hand_over_trailers(&mut self, mut trailers: HeaderMap, now: Now) -> Option<HeaderMap> {
+        let counted = fields::count(&mut trailers, &mut self.account, &self.terms, now);
         self.outcome.told.extend(counted.told);
         self.outcome.masked.extend(counted.masked);
         self.outcome.new_people += counted.new_people;
         if let Some(denial) = counted.denial {
             self.deny(denial);
-            return false;
+            return None;
         }
         self.account.hand_over(self.account.asks_granted(), now);
-        true
+        Some(trailers)
     }
 
     /// Whether something can be handed downstream.

@@ -145,7 +145,7 @@ pub fn load(origin: &Origin, now: Now, generation: u64) -> Result<Loaded, LoadEr
 ///
 /// # Errors
 /// As [`load`].
-pub(super) fn load_again(origin: &Origin, now: Now, generation: u64, secret: HashKey) -> Result<Loaded, LoadError> {
+pub(super) fn load_again(origin: &Origin, now: Now, generation: u64, secret: &HashKey) -> Result<Loaded, LoadError> {
     load_with(origin, now, generation, |_| Ok(secret.clone()))
 }
 

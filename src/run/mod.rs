@@ -24,7 +24,7 @@ use crate::admin::{self, Admin};
 use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::config::OpenDoor;
-use crate::engine::ledger::Ledger;
+use crate::engine::ledger::{self, Ledger};
 use crate::events::{self, Event, report};
 use crate::proxy::{Door, Exchanges, Gateway, Limits, Listener};
 use crate::tls::Acceptor;
@@ -78,6 +78,18 @@ impl std::error::Error for StartError {}
 /// # Errors
 /// When the configuration does not load, or something it names cannot be had.
 pub async fn start(origin: Origin, metrics: events::Handle) -> Result<Running, StartError> {
+    start_over(origin, metrics, Ledger::new).await
+}
+
+/// The same over a ledger that the caller makes: a test's mutant.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_over(
+    origin: Origin,
+    metrics: events::Handle,
+    ledger: impl FnOnce(ledger::Settings) -> Ledger,
+) -> Result<Running, StartError> {
     let clock = Clock::start();
     let signals = reload::Signals::listen().map_err(StartError::Signals)?;
     let loaded = load(&origin, clock.now(), 1).map_err(StartError::Load)?;
@@ -89,7 +101,7 @@ pub async fn start(origin: Origin, metrics: events::Handle) -> Result<Running, S
     let admin_socket = TcpListener::bind(loaded.admin).await.map_err(bind)?;
     let admin = admin_socket.local_addr().map_err(bind)?;
 
-    let ledger = Arc::new(Ledger::new(loaded.ledger));
+    let ledger = Arc::new(ledger(loaded.ledger));
     let gateway = Arc::new(Gateway::new(loaded.set, ledger, clock, loaded.secret, audit.clone()));
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     let mut listeners = Vec::new();
@@ -115,11 +127,7 @@ pub async fn start(origin: Origin, metrics: events::Handle) -> Result<Running, S
         address: admin,
     });
     let state = reload::ReloadState::new(loaded.effective, loaded.access);
-    reload::tell_warnings(&loaded.warnings);
-    report(&Event::Reloaded {
-        ok: true,
-        generation: 1,
-    });
+    reload::began(&loaded.warnings);
     let reloader = reload::Reloader {
         origin,
         gateway: Arc::clone(&gateway),

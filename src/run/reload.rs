@@ -92,14 +92,13 @@ impl Reloader {
                 () = changed.notified() => false,
                 _ = poll.tick() => false,
             };
-            if !is_asked {
-                let settled = tokio::select! {
+            let has_changed = is_asked
+                || tokio::select! {
                     () = stop.cancelled() => return,
-                    settled = self.sources.settled() => settled,
+                    settled = self.sources.settled() => settled != self.sources,
                 };
-                if settled == self.sources {
-                    continue;
-                }
+            if !has_changed {
+                continue;
             }
             let before = self.sources.directories();
             self.reload(&started);
@@ -119,8 +118,7 @@ impl Reloader {
         let generation = self.state.generation.load(Ordering::Relaxed) + 1;
         // Taken before anything is read: what changes from now on is another change.
         let sources = self.sources.now();
-        let secret = self.gateway.secret.clone();
-        let loaded = load_again(&self.origin, self.gateway.clock.now(), generation, secret);
+        let loaded = load_again(&self.origin, self.gateway.clock.now(), generation, &self.gateway.secret);
         let doors = loaded.as_ref().map_or(&[][..], |loaded| loaded.doors.as_slice());
         let certificates = self.renew(doors);
         match loaded {
@@ -221,8 +219,15 @@ fn listeners(effective: &Value) -> Option<Value> {
     Some(listeners)
 }
 
+/// The first set is in force.
+pub(super) fn began(warnings: &[Problem]) {
+    tell_warnings(warnings);
+    let (ok, generation) = (true, 1);
+    report(&Event::Reloaded { ok, generation });
+}
+
 /// Tells what is probably not meant in a set that is in force.
-pub(super) fn tell_warnings(warnings: &[Problem]) {
+fn tell_warnings(warnings: &[Problem]) {
     for problem in warnings.iter().take(PROBLEMS_TOLD_MAX) {
         let Problem { code, message, .. } = problem;
         report(&Event::Warning { code, message });

@@ -30,15 +30,18 @@ const CHECKPOINT_BYTES: usize = 512;
 const FLUSHES: [usize; 2] = [1_000, usize::MAX];
 
 async fn gateway(origin: &Origin, mode: &str) -> Gateway {
+    Gateway::start(&configuration(origin, mode)).await
+}
+
+fn configuration(origin: &Origin, mode: &str) -> String {
     let address = origin.address;
-    Gateway::start(&format!(
+    format!(
         "[identity]\nsources = [\"cookie:sid\"]\n\
          [[route]]\nmatch = \"*/\"\nupstream = [\"http://{address}\"]\nfail = \"closed\"\n\
          [[route]]\nmatch = \"*/h2c\"\nupstream = [\"h2c://{address}\"]\nfail = \"closed\"\n\
          [[budget]]\nname = \"session-day\"\nper = \"session\"\npeople = {PEOPLE_MAX}\nwindow = \"1d\"\n\
          action = \"block\"\nmode = \"{mode}\"\n"
-    ))
-    .await
+    )
 }
 
 /// What one client asked for, and what it was given.
@@ -207,9 +210,20 @@ async fn a_hundred_streams_share_one_limit_in_large_chunks() {
     crowds_are_bounded(65_536, 150).await;
 }
 
-/// The mutant: a gateway that reserves nothing and refuses nothing must not pass for one that keeps the promise.
+/// The mutant: a gateway that enforces the same limit, and counts what left but not what is about to leave. It must not
+/// pass for one that keeps the promise.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_gateway_that_does_not_reserve_is_found_out() {
+    let origin = Export::origin().await;
+    let gateway = Gateway::start_mutant(&configuration(&origin, "enforce")).await;
+    let (session, exports) = crowds(65_536, 150).next().expect("a crowd");
+    let given = crowd(&gateway, &session, exports).await;
+    assert!(matches!(kept(&given), Err(Broken::TooMany(_))), "{session}");
+}
+
+/// Nor must one that refuses nobody.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_that_only_watches_is_found_out() {
     let origin = Export::origin().await;
     let gateway = gateway(&origin, "monitor").await;
     for (session, exports) in crowds(65_536, 100).step_by(5) {

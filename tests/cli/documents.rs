@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use clap::CommandFactory as _;
 use serde_json::Value;
 
 fn read(path: &str) -> String {
@@ -53,7 +54,7 @@ fn readme_names_every_setting() {
 fn default_of(readme: &str, name: &str) -> Option<u64> {
     let row = readme.lines().find(|line| line.starts_with(&format!("| `{name}` |")))?;
     let cell = row.split('|').nth(2)?;
-    let number: String = cell.chars().filter(|letter| letter.is_ascii_digit()).collect();
+    let number: String = cell.chars().filter(char::is_ascii_digit).collect();
     number.parse().ok()
 }
 
@@ -138,7 +139,6 @@ fn every_problem_and_metric_is_explained() {
 fn every_command_is_in_the_table() {
     let readme = read("README.md");
     let (_, table) = readme.split_once("## Running it").expect("the section");
-    use clap::CommandFactory as _;
     for command in tidegate::cli::args::Cli::command().get_subcommands() {
         assert!(
             table.contains(&format!("| `{}", command.get_name())),

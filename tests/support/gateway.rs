@@ -5,10 +5,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use tempfile::TempDir;
-use tidegate::engine::ledger::{Dimension, HeldKey, KeyView};
+use tidegate::engine::ledger::{Dimension, HeldKey, KeyView, Ledger, Settings};
 use tidegate::events::{self, LogFormat};
 use tidegate::proxy;
-use tidegate::run::{Origin, Running, start};
+use tidegate::run::{Origin, Running, start_over};
 
 /// A running gateway on loopback ports of the system's choice; its state goes when it is dropped.
 pub(crate) struct Gateway {
@@ -35,6 +35,16 @@ impl Gateway {
 
     /// The same over a state directory that was prepared.
     pub(crate) async fn start_in(state: TempDir, text: &str) -> Self {
+        Self::start_over(state, text, Ledger::new).await
+    }
+
+    /// The same with a ledger that does not count what is only about to leave.
+    pub(crate) async fn start_mutant(text: &str) -> Self {
+        let state = tempfile::tempdir().expect("a directory");
+        Self::start_over(state, text, Ledger::without_reservations).await
+    }
+
+    async fn start_over(state: TempDir, text: &str, ledger: impl FnOnce(Settings) -> Ledger) -> Self {
         let tokens = state.path().join("admin.tokens");
         let hash = tidegate::admin::token_hash(Self::RELEASER.as_bytes());
         std::fs::write(&tokens, format!("carol releaser {hash}\n")).expect("a file of tokens");
@@ -49,7 +59,9 @@ impl Gateway {
             variables: Vec::new(),
         };
         let metrics = events::install(LogFormat::Text, "off").expect("`off` is a filter");
-        let running = start(origin, metrics).await.unwrap_or_else(|error| panic!("{error}"));
+        let running = start_over(origin, metrics, ledger)
+            .await
+            .unwrap_or_else(|error| panic!("{error}"));
         let (_, address) = running.listeners.first().expect("one listener");
         Self {
             address: *address,

@@ -242,7 +242,9 @@ impl Account {
         if !allowed {
             self.each_key(locked, |entry, used| pace(entry, used, fresh, now));
         }
-        self.each_waiting(&added, locked, Entry::pin);
+        if self.ledger.reserves() {
+            self.each_waiting(&added, locked, Entry::pin);
+        }
         self.granted.extend(fresh);
         self.waiting.extend(added);
         for told in told {
