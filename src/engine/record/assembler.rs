@@ -14,6 +14,8 @@ use crate::engine::structure::{Cell, CellForm, Container, Sink};
 
 /// Between identifiers of one record in running text: more bytes apart and they are two records.
 const GAP_BYTES_MAX: u64 = 96;
+/// The same where the parts of a text have names.
+const NAMED_GAP_BYTES_MAX: u64 = 256;
 
 /// The assembler of one body.
 pub struct Assembler {
@@ -29,6 +31,11 @@ pub struct Assembler {
     free: Vec<Item>,
     /// Text before this offset belongs to what was settled.
     free_from: u64,
+    /// Whether a person's name stood among them.
+    free_has_name: bool,
+    /// Text bytes outside any container so far, and how many there were at the end of the last neighbour.
+    free_text: u64,
+    free_last: u64,
     common: Common,
     settled: Vec<Record>,
     found: Vec<Finding>,
@@ -49,6 +56,9 @@ impl Assembler {
             scalar_start: None,
             free: Vec::new(),
             free_from: 0,
+            free_has_name: false,
+            free_text: 0,
+            free_last: 0,
             common: Common::default(),
             settled: Vec::new(),
             found: Vec::new(),
@@ -66,7 +76,7 @@ impl Assembler {
         if let Some(from) = self.scalar_start {
             return from.min(decided);
         }
-        if !self.frames.is_empty() {
+        if self.frames.iter().any(|frame| frame.container != Container::Flow) {
             return decided;
         }
         let cluster = self.free.first().map(|item| item.place.span.start);
@@ -154,7 +164,7 @@ impl Assembler {
         let Some(first) = items.first() else { return };
         let start = first.place.span.start.saturating_sub(GAP_BYTES_MAX).max(self.free_from);
         self.free_from = end;
-        self.settle(start, end, &items, false);
+        self.settle(start, end, &items, self.free_has_name);
     }
 
     /// Searches one cell; what it finds goes to `keep`.
@@ -176,6 +186,9 @@ impl Assembler {
         if escaped {
             match cell.form {
                 CellForm::Quoted => self.unescaped.quotes(cell.raw),
+                CellForm::Percent => self.unescaped.percent(cell.raw),
+                CellForm::Markup => self.unescaped.markup(cell.raw),
+                CellForm::SqlString => self.unescaped.sql(cell.raw),
                 CellForm::JsonString | CellForm::Plain | CellForm::Bare => self.unescaped.json(cell.raw),
             }
             let within = self.unescaped.from_raw(cell.within.0)..self.unescaped.from_raw(cell.within.1);
@@ -233,6 +246,11 @@ impl Assembler {
         }
     }
 
+    /// Whether text stands outside any container that would make it a record.
+    fn is_free(&self) -> bool {
+        self.frames.last().is_none_or(|frame| frame.container == Container::Flow)
+    }
+
     /// Puts `item` into a list of the innermost container.
     fn top_items(&mut self, list: impl FnOnce(&mut Frame) -> &mut Vec<Item>, item: Item) {
         if let Some(frame) = self.frames.last_mut() {
@@ -249,12 +267,11 @@ impl Assembler {
         }
     }
 
-    /// An identifier in text outside any container joins its neighbours or begins a new record.
-    fn join_free(&mut self, item: Item) {
-        let apart = self
-            .free
-            .last()
-            .is_some_and(|last| item.place.span.start.saturating_sub(last.place.span.end) > GAP_BYTES_MAX);
+    /// An identifier in text outside any container joins its neighbours or begins a new record. `at` counts text bytes, of
+    /// which there are fewer than raw ones where tags stand between.
+    fn join_free(&mut self, item: Item, at: u64) {
+        let gap = if self.frames.is_empty() { GAP_BYTES_MAX } else { NAMED_GAP_BYTES_MAX };
+        let apart = !self.free.is_empty() && at.saturating_sub(self.free_last) > gap;
         let repeats = self
             .free
             .iter()
@@ -263,7 +280,47 @@ impl Assembler {
             let end = self.free.last().map_or(0, |last| last.place.span.end);
             self.settle_free(end);
         }
+        self.free_last = at + (item.place.span.end - item.place.span.start);
         self.free.push(item);
+    }
+
+    /// An element ended inside another: a text joins it as a field; an element beside one of the same name is a record.
+    fn join_element(&mut self, mut child: Frame, end: u64) {
+        let items = child.take_items();
+        let Some(parent) = self.frames.last_mut() else { return };
+        let name = parent.field_hash;
+        let is_field = child.children == 0 && items.iter().all(|item| item.field == name);
+        let object = if is_field { parent.object } else { child.object };
+        let items = items.into_iter().map(|item| Item { object, ..item });
+        if is_field || parent.pieces.is_some() {
+            parent.has_name |= child.has_name;
+            parent.items.extend(items);
+            return;
+        }
+        let member = Member {
+            name,
+            start: child.start,
+            end,
+            key_is_role: false,
+            keyset: child.keyset,
+            items: items.collect(),
+            has_name: child.has_name,
+        };
+        let Some(first) = parent.first.replace(Box::new(member)) else { return };
+        if first.name != name {
+            parent.has_name |= first.has_name;
+            parent.items.extend(first.items);
+            return;
+        }
+        parent.listed = Some(name);
+        let member = parent.first.take();
+        for member in [Some(first), member].into_iter().flatten() {
+            self.settle(member.start, member.end, &member.items, member.has_name);
+        }
+        // What the list stands in has shown what it had so far, and holds the list no longer.
+        if let Some(at) = self.frames.len().checked_sub(1) {
+            self.force_frame(at, end);
+        }
     }
 
     /// A nested object ended inside an object that is no map yet: join it, keep it, or learn that this is a map.
@@ -277,6 +334,7 @@ impl Assembler {
             return;
         }
         let member = Member {
+            name: 0,
             start: parent.key_at,
             end,
             key_is_role,
@@ -307,8 +365,9 @@ impl Sink for Assembler {
     fn open(&mut self, container: Container, at: u64) {
         self.objects += 1;
         let mut frame = Frame::new(container, at, true, self.objects);
-        if let Some(parent) = self.frames.last_mut() {
-            frame.is_record = parent.values_are_records();
+        if let Some(parent) = self.frames.last_mut().filter(|parent| parent.container != Container::Flow) {
+            frame.is_record = container == Container::Row || parent.values_are_records();
+            parent.children += 1;
             if parent.container == Container::Object && parent.shape == Shape::Map {
                 frame.start = parent.key_at;
                 frame.items = std::mem::take(&mut parent.key_items);
@@ -325,6 +384,8 @@ impl Sink for Assembler {
         let Some(mut frame) = self.frames.pop() else { return };
         if frame.container == Container::Array {
             // Elements are records; arrays never join.
+        } else if frame.container == Container::Flow {
+            self.settle_free(end);
         } else if frame.is_record {
             let items = frame.take_items();
             if frame.pieces.is_some() {
@@ -334,10 +395,12 @@ impl Sink for Assembler {
             } else {
                 self.settle(frame.start, end, &items, frame.has_name);
             }
+        } else if self.frames.last().is_some_and(|parent| parent.container == Container::Element) {
+            self.join_element(frame, end);
         } else {
             self.join_member(frame, end);
         }
-        if self.frames.is_empty() {
+        if self.is_free() {
             self.free_from = end;
         }
     }
@@ -354,6 +417,8 @@ impl Sink for Assembler {
         let field = self.fields.find(&self.rules, name);
         let data = matches!(field, FieldRef::Data(_));
         let wanted = data || self.fields.get(&field).is_some_and(|field| field.key.wakes());
+        let names = self.fields.get(&field).is_some_and(|field| field.names);
+        self.free_has_name |= frame.container == Container::Flow && names;
         frame.begin_member(&self.fields, field, at);
         if frame.container == Container::Object && data {
             self.search(key, |this, item| this.top_items(Frame::items_of_key, item));
@@ -362,8 +427,14 @@ impl Sink for Assembler {
     }
 
     fn cell(&mut self, cell: &Cell<'_>) {
-        let Some(frame) = self.frames.last_mut() else {
-            self.search(cell, Self::join_free);
+        let free = self.is_free();
+        let Some(frame) = self.frames.last_mut().filter(|_| !free) else {
+            let (first, text) = (cell.at + cell.within.0 as u64, self.free_text);
+            self.free_text += cell.within().len() as u64;
+            self.search(cell, |this, item| {
+                let at = text + item.place.span.start.saturating_sub(first);
+                this.join_free(item, at);
+            });
             return;
         };
         if !frame.values_are_records() {
@@ -391,6 +462,7 @@ impl Sink for Assembler {
     fn line(&mut self, end: u64) {
         self.settle_free(end);
         self.free_from = end;
+        self.free_has_name = false;
     }
 }
 

@@ -10,7 +10,7 @@
 
 use std::ops::Range;
 
-use memchr::memchr;
+use memchr::{memchr, memchr2};
 
 /// Text before a segment that boundaries and context words may need, in bytes.
 const LOOK_BEHIND: usize = 64;
@@ -65,6 +65,12 @@ pub enum CellForm {
     Bare,
     /// A quoted CSV cell: two quotes stand for one.
     Quoted,
+    /// Percent-encoded, with `+` for a blank.
+    Percent,
+    /// With character references and inline tags.
+    Markup,
+    /// A quoted SQL string: two quotes stand for one, and so does a backslash and a quote.
+    SqlString,
 }
 
 impl<'a> Cell<'a> {
@@ -95,6 +101,9 @@ impl<'a> Cell<'a> {
             CellForm::Plain | CellForm::Bare => false,
             CellForm::JsonString => memchr(b'\\', self.raw).is_some(),
             CellForm::Quoted => memchr(b'"', self.raw).is_some(),
+            CellForm::Percent => memchr2(b'%', b'+', self.raw).is_some(),
+            CellForm::Markup => memchr2(b'&', b'<', self.raw).is_some(),
+            CellForm::SqlString => memchr2(b'\\', b'\'', self.raw).is_some(),
         }
     }
 }
