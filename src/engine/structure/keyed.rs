@@ -88,7 +88,9 @@ impl Lines {
         if !self.begun {
             return;
         }
-        if let State::Start(start) = std::mem::replace(&mut self.state, State::Line) {
+        if let State::Start(start) = &mut self.state {
+            let start = std::mem::take(start);
+            self.state = State::Line;
             self.part(&start, sink);
         }
         self.end_line(sink);

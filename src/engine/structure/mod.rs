@@ -33,6 +33,9 @@ pub use multipart::{BOUNDARY_BYTES_MAX, Boundary};
 
 use memchr::{memchr, memmem};
 
+#[cfg(test)]
+mod tests;
+
 /// A longer first line is text, not a header.
 const FIRST_LINE_BYTES_MAX: usize = 4096;
 
