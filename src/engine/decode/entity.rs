@@ -68,7 +68,11 @@ pub(super) fn reference(raw: &[u8]) -> Option<(usize, char)> {
 
 /// `64;` or `x40;`; browsers do without the semicolon.
 fn number(body: &[u8]) -> Option<(usize, char)> {
-    let radix = if matches!(body.first(), Some(b'x' | b'X')) { 16 } else { 10 };
+    let radix = if matches!(body.first(), Some(b'x' | b'X')) {
+        16
+    } else {
+        10
+    };
     let prefix = usize::from(radix == 16);
     let digits = body.get(prefix..)?;
     let length = digits

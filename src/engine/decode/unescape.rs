@@ -6,7 +6,9 @@ use super::entity;
 /// The longest inline tag that may stand inside a value of markup, brackets included: `</strong>`.
 pub(crate) const INLINE_TAG_BYTES_MAX: usize = 9;
 /// Tags that emphasise part of a value and do not end it.
-const INLINE_TAGS: [&[u8]; 10] = [b"b", b"i", b"u", b"em", b"bdi", b"big", b"wbr", b"mark", b"small", b"strong"];
+const INLINE_TAGS: [&[u8]; 10] = [
+    b"b", b"i", b"u", b"em", b"bdi", b"big", b"wbr", b"mark", b"small", b"strong",
+];
 
 /// A text without its escapes, and where each of its bytes stood.
 #[derive(Default)]
@@ -119,7 +121,7 @@ impl Unescaped {
         self.offsets.push(raw.len() as u32);
     }
 
-    /// Undoes doubled quotes and backslashes of an SQL string (SQL-92, section 5.3; MySQL, section 11.1.1).
+    /// Undoes doubled quotes and backslashes of an SQL string (SQL-92, section 5.3; the manual of `MySQL`, section 11.1.1).
     pub fn sql(&mut self, raw: &[u8]) {
         self.clear();
         let mut at = 0;
@@ -145,7 +147,10 @@ impl Unescaped {
 
     fn put_char(&mut self, value: char, raw: usize) {
         let mut utf8 = [0; 4];
-        value.encode_utf8(&mut utf8).bytes().for_each(|byte| self.put(byte, raw));
+        value
+            .encode_utf8(&mut utf8)
+            .bytes()
+            .for_each(|byte| self.put(byte, raw));
     }
 
     /// What begins at `raw` is left out; of several in a row the first counts.
@@ -253,7 +258,11 @@ mod tests {
             (Unescaped::percent, "%zz%4", "%zz%4"),
             (Unescaped::markup, "kim&#64;mail.example", "kim@mail.example"),
             (Unescaped::markup, "010-<b>1234</b>-5678", "010-1234-5678"),
-            (Unescaped::markup, "a <kim@mail.example> & b", "a <kim@mail.example> & b"),
+            (
+                Unescaped::markup,
+                "a <kim@mail.example> & b",
+                "a <kim@mail.example> & b",
+            ),
             (Unescaped::sql, r"O\'Neil''s", "O'Neil's"),
             (Unescaped::sql, r"end\", r"end\"),
         ];

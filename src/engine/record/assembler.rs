@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::fields::{FieldRef, Fields};
-use super::frame::{Frame, Member, Shape};
-use super::role::Role;
+use super::frame::{Frame, Shape};
+use super::role::{OrderSigns, Role};
 use super::subject::{self, Common};
 use super::{Item, Place, Record};
 use crate::engine::decode::Unescaped;
@@ -13,34 +13,33 @@ use crate::engine::secret::HashKey;
 use crate::engine::structure::{Cell, CellForm, Container, Sink};
 
 /// Between identifiers of one record in running text: more bytes apart and they are two records.
-const GAP_BYTES_MAX: u64 = 96;
-/// The same where the parts of a text have names.
-const NAMED_GAP_BYTES_MAX: u64 = 256;
+pub(super) const GAP_BYTES_MAX: u64 = 96;
 
 /// The assembler of one body.
 pub struct Assembler {
     rules: Arc<RuleSet>,
     secret: HashKey,
-    frames: Vec<Frame>,
+    pub(super) frames: Vec<Frame>,
     fields: Fields,
     objects: u32,
     /// A scalar that is a record by itself, while its segments arrive.
     scalar: Vec<Item>,
     scalar_start: Option<u64>,
     /// Neighbours in text outside any container.
-    free: Vec<Item>,
+    pub(super) free: Vec<Item>,
     /// Text before this offset belongs to what was settled.
     free_from: u64,
     /// Whether a person's name stood among them.
     free_has_name: bool,
     /// Text bytes outside any container so far, and how many there were at the end of the last neighbour.
     free_text: u64,
-    free_last: u64,
+    pub(super) free_last: u64,
     common: Common,
     settled: Vec<Record>,
     found: Vec<Finding>,
     unescaped: Unescaped,
     findings: u64,
+    orders: OrderSigns,
 }
 
 impl Assembler {
@@ -64,6 +63,7 @@ impl Assembler {
             found: Vec::new(),
             unescaped: Unescaped::default(),
             findings: 0,
+            orders: OrderSigns::default(),
         }
     }
 
@@ -122,6 +122,11 @@ impl Assembler {
         self.findings
     }
 
+    /// What the field names so far said about orders.
+    pub fn orders(&self) -> OrderSigns {
+        self.orders
+    }
+
     /// The body ended at `end`: settles what is still open.
     pub fn finish(&mut self, end: u64) {
         while !self.frames.is_empty() {
@@ -130,7 +135,7 @@ impl Assembler {
         self.settle_free(end);
     }
 
-    fn force_frame(&mut self, at: usize, decided: u64) {
+    pub(super) fn force_frame(&mut self, at: usize, decided: u64) {
         let mut items = Vec::new();
         let mut has_name = false;
         let mut start = decided;
@@ -151,7 +156,7 @@ impl Assembler {
         push(&mut self.settled, start, decided, &items, people);
     }
 
-    fn settle(&mut self, start: u64, end: u64, items: &[Item], has_name: bool) {
+    pub(super) fn settle(&mut self, start: u64, end: u64, items: &[Item], has_name: bool) {
         if items.is_empty() {
             return;
         }
@@ -159,7 +164,7 @@ impl Assembler {
         push(&mut self.settled, start, end, items, people);
     }
 
-    fn settle_free(&mut self, end: u64) {
+    pub(super) fn settle_free(&mut self, end: u64) {
         let items = std::mem::take(&mut self.free);
         let Some(first) = items.first() else { return };
         let start = first.place.span.start.saturating_sub(GAP_BYTES_MAX).max(self.free_from);
@@ -243,12 +248,17 @@ impl Assembler {
             role,
             field: named.map_or(0, |frame| self.fields.hash(&frame.field)),
             object: named.map_or(0, |frame| frame.object),
+            is_named: named
+                .and_then(|frame| self.fields.get(&frame.field))
+                .is_some_and(|field| field.key.is_known()),
         }
     }
 
     /// Whether text stands outside any container that would make it a record.
     fn is_free(&self) -> bool {
-        self.frames.last().is_none_or(|frame| frame.container == Container::Flow)
+        self.frames
+            .last()
+            .is_none_or(|frame| frame.container == Container::Flow)
     }
 
     /// Puts `item` into a list of the innermost container.
@@ -266,106 +276,17 @@ impl Assembler {
             self.settle(start, end, &items, false);
         }
     }
-
-    /// An identifier in text outside any container joins its neighbours or begins a new record. `at` counts text bytes, of
-    /// which there are fewer than raw ones where tags stand between.
-    fn join_free(&mut self, item: Item, at: u64) {
-        let gap = if self.frames.is_empty() { GAP_BYTES_MAX } else { NAMED_GAP_BYTES_MAX };
-        let apart = !self.free.is_empty() && at.saturating_sub(self.free_last) > gap;
-        let repeats = self
-            .free
-            .iter()
-            .any(|known| known.category == item.category && known.value != item.value);
-        if apart || repeats {
-            let end = self.free.last().map_or(0, |last| last.place.span.end);
-            self.settle_free(end);
-        }
-        self.free_last = at + (item.place.span.end - item.place.span.start);
-        self.free.push(item);
-    }
-
-    /// An element ended inside another: a text joins it as a field; an element beside one of the same name is a record.
-    fn join_element(&mut self, mut child: Frame, end: u64) {
-        let items = child.take_items();
-        let Some(parent) = self.frames.last_mut() else { return };
-        let name = parent.field_hash;
-        let is_field = child.children == 0 && items.iter().all(|item| item.field == name);
-        let object = if is_field { parent.object } else { child.object };
-        let items = items.into_iter().map(|item| Item { object, ..item });
-        if is_field || parent.pieces.is_some() {
-            parent.has_name |= child.has_name;
-            parent.items.extend(items);
-            return;
-        }
-        let member = Member {
-            name,
-            start: child.start,
-            end,
-            key_is_role: false,
-            keyset: child.keyset,
-            items: items.collect(),
-            has_name: child.has_name,
-        };
-        let Some(first) = parent.first.replace(Box::new(member)) else { return };
-        if first.name != name {
-            parent.has_name |= first.has_name;
-            parent.items.extend(first.items);
-            return;
-        }
-        parent.listed = Some(name);
-        let member = parent.first.take();
-        for member in [Some(first), member].into_iter().flatten() {
-            self.settle(member.start, member.end, &member.items, member.has_name);
-        }
-        // What the list stands in has shown what it had so far, and holds the list no longer.
-        if let Some(at) = self.frames.len().checked_sub(1) {
-            self.force_frame(at, end);
-        }
-    }
-
-    /// A nested object ended inside an object that is no map yet: join it, keep it, or learn that this is a map.
-    fn join_member(&mut self, mut child: Frame, end: u64) {
-        let Some(parent) = self.frames.last_mut() else { return };
-        let items = child.take_items();
-        let key_is_role = parent.role.is_some();
-        if parent.pieces.is_some() || parent.shape == Shape::Struct {
-            parent.has_name |= child.has_name;
-            parent.items.extend(items);
-            return;
-        }
-        let member = Member {
-            name: 0,
-            start: parent.key_at,
-            end,
-            key_is_role,
-            keyset: child.keyset,
-            items,
-            has_name: child.has_name,
-        };
-        let Some(first) = parent.first.take() else {
-            parent.first = Some(Box::new(member));
-            return;
-        };
-        let is_map = first.keyset == member.keyset && child.members > 0 && !first.key_is_role && !member.key_is_role;
-        parent.shape = if is_map { Shape::Map } else { Shape::Struct };
-        if is_map {
-            for member in [*first, member] {
-                self.settle(member.start, member.end, &member.items, member.has_name);
-            }
-        } else {
-            for member in [*first, member] {
-                parent.has_name |= member.has_name;
-                parent.items.extend(member.items);
-            }
-        }
-    }
 }
 
 impl Sink for Assembler {
     fn open(&mut self, container: Container, at: u64) {
         self.objects += 1;
         let mut frame = Frame::new(container, at, true, self.objects);
-        if let Some(parent) = self.frames.last_mut().filter(|parent| parent.container != Container::Flow) {
+        if let Some(parent) = self
+            .frames
+            .last_mut()
+            .filter(|parent| parent.container != Container::Flow)
+        {
             frame.is_record = container == Container::Row || parent.values_are_records();
             parent.children += 1;
             if parent.container == Container::Object && parent.shape == Shape::Map {
@@ -395,7 +316,11 @@ impl Sink for Assembler {
             } else {
                 self.settle(frame.start, end, &items, frame.has_name);
             }
-        } else if self.frames.last().is_some_and(|parent| parent.container == Container::Element) {
+        } else if self
+            .frames
+            .last()
+            .is_some_and(|parent| parent.container == Container::Element)
+        {
             self.join_element(frame, end);
         } else {
             self.join_member(frame, end);
@@ -416,9 +341,13 @@ impl Sink for Assembler {
         };
         let field = self.fields.find(&self.rules, name);
         let data = matches!(field, FieldRef::Data(_));
-        let wanted = data || self.fields.get(&field).is_some_and(|field| field.key.wakes());
-        let names = self.fields.get(&field).is_some_and(|field| field.names);
-        self.free_has_name |= frame.container == Container::Flow && names;
+        // That a record has a person's name must be known, whatever the name is.
+        let said = self.fields.get(&field);
+        let wanted = data || said.is_some_and(|said| said.key.wakes() || said.names);
+        if let Some(said) = self.fields.get(&field) {
+            self.free_has_name |= frame.container == Container::Flow && said.names;
+            self.orders.join(said.orders);
+        }
         frame.begin_member(&self.fields, field, at);
         if frame.container == Container::Object && data {
             self.search(key, |this, item| this.top_items(Frame::items_of_key, item));
@@ -478,10 +407,13 @@ fn push(
     }
     let mut places: smallvec::SmallVec<[Place; 4]> = items.iter().map(|item| item.place).collect();
     places.sort_by_key(|place| place.span);
+    let (buyer, is_delivery) = subject::order(items);
     settled.push(Record {
         start,
         end,
         subjects,
         places,
+        buyer,
+        is_delivery,
     });
 }

@@ -17,6 +17,9 @@ const LOOK_BEHIND: usize = 64;
 /// The longest finding, in bytes: an e-mail of 64 + 1 + 190 is cut here, all else is shorter.
 const LOOK_AHEAD: usize = 256;
 
+/// Bytes taken into the carry at once.
+const BITE: usize = 4096;
+
 /// How cells are cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CellSettings {
@@ -154,6 +157,13 @@ impl Carry {
     pub(super) fn extend(&mut self, part: &[u8], form: CellForm, emit: &mut impl FnMut(&Cell<'_>)) {
         self.bytes.extend_from_slice(part);
         self.search_segments(form, emit);
+    }
+
+    /// More of the value, of which there may be much: it is fed in bounded bites.
+    pub(super) fn extend_long(&mut self, part: &[u8], form: CellForm, emit: &mut impl FnMut(&Cell<'_>)) {
+        for bite in part.chunks(BITE) {
+            self.extend(bite, form, emit);
+        }
     }
 
     /// The rest of the value: it ends after `part`.

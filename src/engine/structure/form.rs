@@ -45,7 +45,10 @@ pub(super) fn is_form(line: &[u8]) -> bool {
     let rest = rest.get(1..).unwrap_or_default();
     let is_name = |pair: &[u8]| {
         let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default();
-        name.len() < pair.len() && name.first().is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'_')
+        name.len() < pair.len()
+            && name
+                .first()
+                .is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'_')
     };
     is_name(first) && is_name(rest) && text.iter().all(plain)
 }
@@ -81,9 +84,8 @@ impl Form {
             }
             self.at += part.len() as u64;
             let Some(delimiter) = found.and_then(|at| chunk.get(at)) else {
-                for bite in part.chunks(4096) {
-                    self.carry.extend(bite, CellForm::Percent, &mut |cell| sink.cell(cell));
-                }
+                self.carry
+                    .extend_long(part, CellForm::Percent, &mut |cell| sink.cell(cell));
                 return;
             };
             self.delimiter(*delimiter, part, sink);
@@ -162,7 +164,11 @@ fn path(name: &[u8]) -> (Name, Option<u64>) {
             }
             words.extend(part);
         } else if index.is_none() {
-            let mut place = if parts.peek().is_some() { words.clone() } else { Name::default() };
+            let mut place = if parts.peek().is_some() {
+                words.clone()
+            } else {
+                Name::default()
+            };
             place.extend(b"[");
             place.extend(part);
             index = Some(place.hash());

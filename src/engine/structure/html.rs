@@ -13,8 +13,22 @@ const LABEL_BYTES_MAX: usize = 48;
 
 /// Elements at whose beginning and end a record ends.
 const SECTIONS: [&[u8]; 16] = [
-    b"article", b"aside", b"address", b"blockquote", b"dialog", b"dl", b"fieldset", b"footer", b"form", b"header", b"hr",
-    b"main", b"nav", b"section", b"table", b"ul",
+    b"article",
+    b"aside",
+    b"address",
+    b"blockquote",
+    b"dialog",
+    b"dl",
+    b"fieldset",
+    b"footer",
+    b"form",
+    b"header",
+    b"hr",
+    b"main",
+    b"nav",
+    b"section",
+    b"table",
+    b"ul",
 ];
 /// Attributes that say what the text or value of their element is.
 const HINTS: [&[u8]; 9] = [
@@ -134,7 +148,11 @@ impl Html {
         let title = bytes.strip_suffix(b":").or_else(|| bytes.strip_suffix("：".as_bytes()));
         let is_label = bytes.len() <= LABEL_BYTES_MAX && !text.is_full() && !is_data(bytes);
         let is_said = title.is_some() || self.is_label;
-        self.label = if is_label { Name::of(title.unwrap_or(bytes)) } else { Name::default() };
+        self.label = if is_label {
+            Name::of(title.unwrap_or(bytes))
+        } else {
+            Name::default()
+        };
         if is_label && is_said && !self.table.in_row && self.names.begins_another(&self.label) {
             sink.line(at);
         }
@@ -168,12 +186,11 @@ impl Page for Html {
     fn attribute(&mut self, name: &Name, value: &Name, at: u64, sink: &mut impl Sink) {
         let name_bytes = name.as_slice().to_ascii_lowercase();
         if HINTS.contains(&name_bytes.as_slice()) && !is_data(value.as_slice()) {
-            for word in value.as_slice().split(u8::is_ascii_whitespace) {
-                // Style sheets call a box a card.
-                if !word.starts_with(b"card") {
-                    self.pending_hint.extend(b" ");
-                    self.pending_hint.extend(word);
-                }
+            let words = value.as_slice().split(u8::is_ascii_whitespace);
+            // Style sheets call a box a card.
+            for word in words.filter(|word| !word.starts_with(b"card")) {
+                self.pending_hint.extend(b" ");
+                self.pending_hint.extend(word);
             }
             let is_label = |word: &[u8]| memmem::find(value.as_slice(), word).is_some();
             self.is_label |= name_bytes == b"class" && (is_label(b"label") || is_label(b"title") || is_label(b"term"));

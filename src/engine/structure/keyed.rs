@@ -127,10 +127,8 @@ impl Lines {
             return;
         }
         self.head.extend(part);
-        for bite in part.chunks(4096) {
-            self.carry
-                .extend(bite, CellForm::Plain, &mut |cell| sink.cell(cell));
-        }
+        self.carry
+            .extend_long(part, CellForm::Plain, &mut |cell| sink.cell(cell));
     }
 
     fn end_line(&mut self, sink: &mut impl Sink) {
@@ -172,17 +170,24 @@ impl Lines {
 /// The key at the beginning of a line: `Phone: 010...`, `  - "phone": ...`, `TEL;TYPE=CELL:...`, `phone = ...`, `전화：...`.
 fn key(head: &[u8]) -> Option<&[u8]> {
     let text = head.trim_ascii_start();
-    let text = text.strip_prefix(b"- ").or_else(|| text.strip_prefix(b"* ")).unwrap_or(text);
+    let text = text
+        .strip_prefix(b"- ")
+        .or_else(|| text.strip_prefix(b"* "))
+        .unwrap_or(text);
+    if let Some(key) = property(text) {
+        return Some(key);
+    }
     let wide = memmem::find(text, "：".as_bytes()).map(|at| (at, 3));
-    let narrow = text.iter().position(|byte| matches!(byte, b':' | b'=')).map(|at| (at, 1));
+    let narrow = text
+        .iter()
+        .position(|byte| matches!(byte, b':' | b'='))
+        .map(|at| (at, 1));
     let (at, length) = [wide, narrow].into_iter().flatten().min()?;
     let (key, rest) = (text.get(..at)?.trim_ascii(), text.get(at + length..)?);
-    let spaced = length == 3 || rest.first().is_none_or(|byte| byte.is_ascii_whitespace() || *byte == b':');
-    // `TEL;TYPE=CELL:+82...`: properties are in capitals and parameters go with them.
-    let is_property = key.first().is_some_and(u8::is_ascii_uppercase)
-        && key
-            .iter()
-            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || b";-.".contains(byte));
+    let spaced = length == 3
+        || rest
+            .first()
+            .is_none_or(|byte| byte.is_ascii_whitespace() || *byte == b':');
     let is_setting = text.get(at) == Some(&b'=')
         && !key.contains(&b' ')
         && !rest.iter().any(|byte| matches!(byte, b'=' | b'&' | b' ' | b'"'));
@@ -194,11 +199,19 @@ fn key(head: &[u8]) -> Option<&[u8]> {
         && !key.windows(4).any(|run| run.iter().all(u8::is_ascii_digit))
         && !key.first().is_some_and(u8::is_ascii_digit);
     let is_named = if text.get(at) == Some(&b'=') {
-        is_setting || is_property || key.len() + 1 < text.len() && rest.first() == Some(&b' ') && !key.contains(&b' ')
+        is_setting || key.len() + 1 < text.len() && rest.first() == Some(&b' ') && !key.contains(&b' ')
     } else {
-        spaced || is_property
+        spaced
     };
     (is_key && is_named).then_some(key)
+}
+
+/// A property in capitals with its parameters (RFC 6350, section 3.3): `TEL;TYPE=CELL:...`.
+fn property(text: &[u8]) -> Option<&[u8]> {
+    let key = text.get(..memchr(b':', text)?)?;
+    let is_part = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || b";=,-.".contains(byte);
+    let begins = key.first().is_some_and(u8::is_ascii_uppercase);
+    (begins && key.len() <= KEY_BYTES_MAX && key.iter().all(is_part)).then_some(key)
 }
 
 #[cfg(test)]
@@ -213,7 +226,7 @@ mod tests {
             ("收件人：侯麗娟\n", Some("收件人")),
             ("  - name: Kim\n", Some("name")),
             ("  \"phone\": \"010\",\n", Some("\"phone\"")),
-            ("TEL;TYPE=CELL:+82\n", Some("TEL;TYPE")),
+            ("TEL;TYPE=CELL:+82\n", Some("TEL;TYPE=CELL")),
             ("EMAIL:kim@mail.example\n", Some("EMAIL")),
             ("phone=010\n", Some("phone")),
             ("phone = 010\n", Some("phone")),

@@ -100,7 +100,13 @@ impl<P: Page> Markup<P> {
         match self.state {
             State::InTag | State::AfterName | State::BeforeValue => self.at,
             State::Script => self.script.as_ref().map_or(self.at, Script::decided_to),
-            _ => self.carry.searched_to(),
+            State::Text
+            | State::TagName
+            | State::AttributeName
+            | State::Value(_)
+            | State::Comment
+            | State::Declaration
+            | State::Cdata => self.carry.searched_to(),
         }
     }
 
@@ -128,20 +134,19 @@ impl<P: Page> Markup<P> {
     }
 
     pub(super) fn finish(&mut self, sink: &mut impl Sink) {
-        match self.state {
-            State::TagName => self.withheld_is_text(sink),
-            State::Script => {
-                if let Some(script) = &mut self.script {
-                    script.finish(sink);
-                }
-                self.carry.begin(self.at);
-            }
-            _ => {}
+        if self.state == State::TagName {
+            self.withheld_is_text(sink);
         }
-        match self.state {
-            State::Text | State::TagName | State::Cdata => self.end_text(&[], CellForm::Markup, sink),
-            State::Value(_) => self.end_value(&[], sink),
-            _ => self.carry.end(&[], CellForm::Plain, &mut |cell| sink.cell(cell)),
+        if let Some(mut script) = self.script.take() {
+            script.finish(sink);
+            self.carry.begin(self.at);
+        }
+        if matches!(self.state, State::Text | State::Cdata) {
+            self.end_text(&[], CellForm::Markup, sink);
+        } else if matches!(self.state, State::Value(_)) {
+            self.end_value(&[], sink);
+        } else {
+            self.carry.end(&[], CellForm::Plain, &mut |cell| sink.cell(cell));
         }
         if self.begun {
             self.page.finish(self.at, sink);
@@ -155,9 +160,7 @@ impl<P: Page> Markup<P> {
         } else {
             self.head.extend(part);
         }
-        for bite in part.chunks(4096) {
-            self.carry.extend(bite, form, &mut |cell| sink.cell(cell));
-        }
+        self.carry.extend_long(part, form, &mut |cell| sink.cell(cell));
         self.at += part.len() as u64;
     }
 
@@ -218,18 +221,24 @@ impl<P: Page> Markup<P> {
             let begins = self.withheld.len() == 1 || (self.withheld.len() == 2 && self.withheld.get(1) == Some(&b'/'));
             let special = matches!(self.withheld.get(1), Some(b'!' | b'?'));
             let is_name = if begins {
-                byte.is_ascii_alphabetic() || *byte == b'_' || matches!(byte, b'/' | b'!' | b'?') && self.withheld.len() == 1
+                byte.is_ascii_alphabetic()
+                    || *byte == b'_'
+                    || matches!(byte, b'/' | b'!' | b'?') && self.withheld.len() == 1
             } else if special {
                 matches!(byte, b'-' | b'[') || byte.is_ascii_alphanumeric()
             } else {
                 byte.is_ascii_alphanumeric() || matches!(byte, b':' | b'-' | b'_' | b'.')
             };
-            if is_name && self.withheld.len() < TAG_BYTES_MAX {
+            let is_full = self.withheld.len() >= TAG_BYTES_MAX;
+            if is_name && !is_full {
                 self.withheld.push(*byte);
                 self.at += 1;
-                if self.special(sink) {
-                    return taken + 1;
-                }
+                self.special(sink);
+            }
+            if self.state != State::TagName {
+                return taken + 1;
+            }
+            if is_name && !is_full {
                 continue;
             }
             let ends = matches!(byte, b'>' | b'/' | b' ' | b'\t' | b'\r' | b'\n' | b'?' | b'\x0c');
@@ -255,15 +264,14 @@ impl<P: Page> Markup<P> {
     }
 
     /// `<!--` and `<![CDATA[`, complete.
-    fn special(&mut self, sink: &mut impl Sink) -> bool {
+    fn special(&mut self, sink: &mut impl Sink) {
         let state = match self.withheld.as_slice() {
             b"<!--" => State::Comment,
             b"<![CDATA[" => State::Cdata,
-            _ => return false,
+            _ => return,
         };
         self.end_text_before(state, sink);
         self.last = [0; 2];
-        true
     }
 
     /// Whether the withheld tag, once closed, may stand inside a value.

@@ -9,11 +9,12 @@ mod form;
 mod html;
 mod json;
 mod keyed;
-mod markup;
 mod marks;
+mod markup;
 mod multipart;
 mod name;
 mod script;
+mod sniff;
 mod sql;
 mod xml;
 
@@ -31,7 +32,7 @@ use xml::Xml;
 pub use cells::{Cell, CellForm, CellSettings};
 pub use multipart::{BOUNDARY_BYTES_MAX, Boundary};
 
-use memchr::{memchr, memmem};
+use memchr::memchr;
 
 #[cfg(test)]
 mod tests;
@@ -138,9 +139,9 @@ enum Reader {
     Undecided,
     /// The first line, until it tells what the body is.
     FirstLine(Vec<u8>),
-    Json(Json),
-    Delimited(Delimited),
-    Lines(Lines),
+    Json(Box<Json>),
+    Delimited(Box<Delimited>),
+    Lines(Box<Lines>),
     Html(Box<Markup<Html>>),
     Xml(Box<Markup<Xml>>),
     Script(Box<Script>),
@@ -208,10 +209,7 @@ impl Structure {
 
     /// Whether the body is text in which a line is one thing.
     pub fn is_lines(&self) -> bool {
-        matches!(
-            self.reader,
-            Reader::Undecided | Reader::FirstLine(_) | Reader::Lines(_)
-        )
+        matches!(self.reader, Reader::Undecided | Reader::FirstLine(_) | Reader::Lines(_))
     }
 
     /// Everything before this offset was told to the sink in full: nothing found later begins before it.
@@ -240,13 +238,17 @@ impl Structure {
         let (at, settings) = (self.skipped, self.settings);
         self.reader = match (self.declared, first) {
             (Declared::Multipart(boundary), _) => Reader::Multipart(Box::new(Multipart::new(at, settings, &boundary))),
-            (_, b'{') | (Declared::Json, b'[' | b'"' | b'-' | b'0'..=b'9') => Reader::Json(Json::new(at, settings)),
+            (_, b'{') | (Declared::Json, b'[' | b'"' | b'-' | b'0'..=b'9') => {
+                Reader::Json(Box::new(Json::new(at, settings)))
+            }
             (Declared::Markup, _) => Reader::Html(Box::new(Markup::new(at, settings, Html::default()))),
             (Declared::Xml, _) => Reader::Xml(Box::new(Markup::new(at, settings, Xml::default()))),
             (Declared::Script, _) => Reader::Script(Box::new(Script::new(at, settings, b""))),
             (Declared::Sql, _) => Reader::Sql(Box::new(Sql::new(at, settings))),
             (Declared::Form, _) => Reader::Form(Box::new(Form::new(at, settings))),
-            (Declared::Unknown | Declared::Json | Declared::Table | Declared::Lines, _) => Reader::FirstLine(Vec::new()),
+            (Declared::Unknown | Declared::Json | Declared::Table | Declared::Lines, _) => {
+                Reader::FirstLine(Vec::new())
+            }
         };
         rest
     }
@@ -268,51 +270,35 @@ impl Structure {
 
     /// The first line is known: it tells what the body is.
     fn end_first_line(&mut self, sink: &mut impl Sink) {
-        let Reader::FirstLine(line) = &mut self.reader else { return };
-        let line = std::mem::take(line);
-        let (at, settings) = (self.skipped, self.settings);
-        let header = delimited::header_delimiter(&line);
-        self.reader = match self.declared {
-            _ if is_array(&line) => Reader::Json(Json::new(at, settings)),
-            Declared::Lines => Reader::Lines(Lines::new(at, settings)),
-            Declared::Table => Reader::Delimited(Delimited::new(at, settings, header.unwrap_or(b','))),
-            _ if line.starts_with(b"<") && is_html(&line) => {
-                Reader::Html(Box::new(Markup::new(at, settings, Html::default())))
-            }
-            _ if line.starts_with(b"<") => Reader::Xml(Box::new(Markup::new(at, settings, Xml::default()))),
-            _ if form::is_form(&line) => Reader::Form(Box::new(Form::new(at, settings))),
-            _ if sql::is_sql(&line) => Reader::Sql(Box::new(Sql::new(at, settings))),
-            _ => match header {
-                Some(delimiter) => Reader::Delimited(Delimited::new(at, settings, delimiter)),
-                None => Reader::Lines(Lines::new(at, settings)),
-            },
+        let Reader::FirstLine(line) = &mut self.reader else {
+            return;
         };
+        let line = std::mem::take(line);
+        self.reader = self.reader_for(&line);
         self.push(&line, sink);
     }
-}
 
-/// Whether a line begins a JSON array, rather than a log's time or a section of settings.
-fn is_array(line: &[u8]) -> bool {
-    let Some(rest) = line.strip_prefix(b"[").map(<[u8]>::trim_ascii) else {
-        return false;
-    };
-    let literal = |byte: &u8| byte.is_ascii_digit() || b"+-.eE, []truefalsn".contains(byte);
-    match rest.first() {
-        None | Some(b'{' | b'[' | b'"' | b']') => true,
-        Some(_) => rest.iter().all(literal),
+    /// The reader for a body that begins with `line`.
+    fn reader_for(&self, line: &[u8]) -> Reader {
+        let (at, settings) = (self.skipped, self.settings);
+        let header = delimited::header_delimiter(line);
+        let may_be = self.declared != Declared::Lines && self.declared != Declared::Table;
+        if sniff::is_array(line) {
+            Reader::Json(Box::new(Json::new(at, settings)))
+        } else if may_be && sniff::is_html(line) {
+            Reader::Html(Box::new(Markup::new(at, settings, Html::default())))
+        } else if may_be && line.starts_with(b"<") {
+            Reader::Xml(Box::new(Markup::new(at, settings, Xml::default())))
+        } else if may_be && form::is_form(line) {
+            Reader::Form(Box::new(Form::new(at, settings)))
+        } else if may_be && sql::is_sql(line) {
+            Reader::Sql(Box::new(Sql::new(at, settings)))
+        } else if self.declared == Declared::Table {
+            Reader::Delimited(Box::new(Delimited::new(at, settings, header.unwrap_or(b','))))
+        } else if let Some(delimiter) = header.filter(|_| may_be) {
+            Reader::Delimited(Box::new(Delimited::new(at, settings, delimiter)))
+        } else {
+            Reader::Lines(Box::new(Lines::new(at, settings)))
+        }
     }
-}
-
-/// Whether a line that begins with `<` is HTML rather than XML.
-fn is_html(line: &[u8]) -> bool {
-    let lower = line.to_ascii_lowercase();
-    let tag = lower.get(1..).unwrap_or_default();
-    let name = tag.split(|byte| !byte.is_ascii_alphanumeric()).next().unwrap_or_default();
-    let known: [&[u8]; 22] = [
-        b"html", b"head", b"body", b"div", b"table", b"tr", b"p", b"ul", b"ol", b"dl", b"span", b"script", b"style", b"meta",
-        b"title", b"section", b"article", b"main", b"form", b"a", b"h1", b"nav",
-    ];
-    let is_doctype = tag.starts_with(b"!doctype html") || tag.starts_with(b"!--");
-    let is_xhtml = memmem::find(&lower, b"<html").is_some();
-    (is_doctype || is_xhtml || known.contains(&name)) && !(tag.starts_with(b"?xml") && !is_xhtml)
 }

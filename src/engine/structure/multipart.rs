@@ -166,10 +166,8 @@ impl Multipart {
             file.push(part, sink);
             return;
         }
-        for bite in part.chunks(4096) {
-            self.carry
-                .extend(bite, CellForm::Plain, &mut |cell| sink.cell(cell));
-        }
+        self.carry
+            .extend_long(part, CellForm::Plain, &mut |cell| sink.cell(cell));
     }
 
     fn body(&mut self, chunk: &[u8], sink: &mut impl Sink) -> usize {
@@ -226,11 +224,10 @@ impl Multipart {
             self.name = parameter(line, b" name=").unwrap_or_default();
             self.is_file = memmem::find(&lower, b"filename").is_some();
         } else if let Some(value) = lower.strip_prefix(b"content-type:") {
-            self.declared = match Declared::from_content_type(value.trim_ascii()) {
-                // Parts of parts are read as lines: one level of nesting is enough for a form.
-                Declared::Multipart(_) => Declared::Lines,
-                declared => declared,
-            };
+            let declared = Declared::from_content_type(value.trim_ascii());
+            // Parts of parts are read as lines: one level of nesting is enough for a form.
+            let is_nested = matches!(declared, Declared::Multipart(_));
+            self.declared = if is_nested { Declared::Lines } else { declared };
         }
     }
 
@@ -292,7 +289,10 @@ mod tests {
     fn boundaries_are_read_and_bounded() {
         let read = |value: &str| Boundary::from_content_type(value.as_bytes()).map(|found| found.as_slice().to_vec());
         assert_eq!(read("multipart/form-data; boundary=abc"), Some(b"abc".to_vec()));
-        assert_eq!(read("multipart/form-data; Boundary=\"a b\"; x=y"), Some(b"a b".to_vec()));
+        assert_eq!(
+            read("multipart/form-data; Boundary=\"a b\"; x=y"),
+            Some(b"a b".to_vec())
+        );
         assert_eq!(read("multipart/form-data"), None);
         assert_eq!(read(&format!("multipart/form-data; boundary={}", "x".repeat(71))), None);
     }
@@ -300,7 +300,10 @@ mod tests {
     #[test]
     fn names_are_read_quoted_or_bare() {
         let read = |line: &str| parameter(line.as_bytes(), b" name=").map(|name| name.as_slice().to_vec());
-        assert_eq!(read("form-data; name=\"phone\"; filename=\"a\""), Some(b"phone".to_vec()));
+        assert_eq!(
+            read("form-data; name=\"phone\"; filename=\"a\""),
+            Some(b"phone".to_vec())
+        );
         assert_eq!(read("form-data;name=phone"), Some(b"phone".to_vec()));
     }
 }

@@ -79,16 +79,15 @@ impl Script {
         let mut taken = 0;
         while let Some(rest) = chunk.get(taken..).filter(|rest| !rest.is_empty()) {
             if self.withheld.is_empty() {
-                let end = if self.tag.is_empty() { None } else { memchr(b'<', rest) };
-                self.feed(rest.get(..end.unwrap_or(rest.len())).unwrap_or_default(), sink);
-                taken += end.map_or(rest.len(), |end| end + 1);
-                if end.is_some() {
-                    self.withheld.push(b'<');
-                }
+                taken += self.before_tag(rest, sink);
                 continue;
             }
             let place = self.withheld.len();
-            let expected = if place == 1 { Some(&b'/') } else { self.tag.get(place - 2) };
+            let expected = if place == 1 {
+                Some(&b'/')
+            } else {
+                self.tag.get(place - 2)
+            };
             match (expected, rest.first()) {
                 (Some(expected), Some(byte)) if expected.eq_ignore_ascii_case(byte) => {
                     self.withheld.push(*byte);
@@ -103,6 +102,16 @@ impl Script {
             }
         }
         taken
+    }
+
+    /// Reads up to what may be the closing tag, and its first byte.
+    fn before_tag(&mut self, part: &[u8], sink: &mut impl Sink) -> usize {
+        let end = if self.tag.is_empty() { None } else { memchr(b'<', part) };
+        self.feed(part.get(..end.unwrap_or(part.len())).unwrap_or_default(), sink);
+        if end.is_some() {
+            self.withheld.push(b'<');
+        }
+        end.map_or(part.len(), |end| end + 1)
     }
 
     pub(super) fn finish(&mut self, sink: &mut impl Sink) {
@@ -132,22 +141,28 @@ impl Script {
             let taken = match &mut self.state {
                 State::Code => self.code(part, sink),
                 State::Bracket(_) => self.bracket(part, sink),
-                State::Json(json, balance) => {
-                    let end = balance.end(part);
-                    let taken = end.unwrap_or(part.len());
-                    json.push(part.get(..taken).unwrap_or_default(), sink);
-                    self.at += taken as u64;
-                    if end.is_some() {
-                        json.finish(sink);
-                        self.state = State::Code;
-                        self.previous = b'}';
-                        self.carry.begin(self.at);
-                    }
-                    taken
-                }
+                State::Json(..) => self.json(part, sink),
             };
             part = part.get(taken..).unwrap_or_default();
         }
+    }
+
+    /// JSON up to its last bracket.
+    fn json(&mut self, part: &[u8], sink: &mut impl Sink) -> usize {
+        let State::Json(json, balance) = &mut self.state else {
+            return 0;
+        };
+        let end = balance.end(part);
+        let taken = end.unwrap_or(part.len());
+        json.push(part.get(..taken).unwrap_or_default(), sink);
+        self.at += taken as u64;
+        if end.is_some() {
+            json.finish(sink);
+            self.state = State::Code;
+            self.previous = b'}';
+            self.carry.begin(self.at);
+        }
+        taken
     }
 
     fn code(&mut self, part: &[u8], sink: &mut impl Sink) -> usize {
@@ -166,7 +181,9 @@ impl Script {
     }
 
     fn bracket(&mut self, part: &[u8], sink: &mut impl Sink) -> usize {
-        let State::Bracket(bracket) = &mut self.state else { return 0 };
+        let State::Bracket(bracket) = &mut self.state else {
+            return 0;
+        };
         let Some(byte) = part.first() else { return 0 };
         if byte.is_ascii_whitespace() && bracket.len() < BLANKS_MAX {
             bracket.push(*byte);
@@ -198,9 +215,8 @@ impl Script {
         if let Some(byte) = part.iter().rfind(|byte| !byte.is_ascii_whitespace()) {
             self.previous = *byte;
         }
-        for bite in part.chunks(4096) {
-            self.carry.extend(bite, CellForm::Plain, &mut |cell| sink.cell(cell));
-        }
+        self.carry
+            .extend_long(part, CellForm::Plain, &mut |cell| sink.cell(cell));
         self.at += part.len() as u64;
     }
 }
@@ -215,12 +231,8 @@ impl Balance {
                 b'"' => self.in_string = !self.in_string,
                 _ if self.in_string => {}
                 b'{' | b'[' => self.depth = self.depth.saturating_add(1),
-                b'}' | b']' => {
-                    self.depth = self.depth.saturating_sub(1);
-                    if self.depth == 0 {
-                        return Some(place + 1);
-                    }
-                }
+                b'}' | b']' if self.depth <= 1 => return Some(place + 1),
+                b'}' | b']' => self.depth -= 1,
                 _ => {}
             }
         }

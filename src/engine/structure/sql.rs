@@ -159,16 +159,18 @@ impl Sql {
     }
 
     fn more(&mut self, part: &[u8], form: CellForm, sink: &mut impl Sink) {
-        for bite in part.chunks(4096) {
-            self.carry.extend(bite, form, &mut |cell| sink.cell(cell));
-        }
+        self.carry.extend_long(part, form, &mut |cell| sink.cell(cell));
         self.at += part.len() as u64;
     }
 
     /// The text or value under way ends here.
     fn end(&mut self, form: CellForm, sink: &mut impl Sink) {
         self.carry.end(&[], form, &mut |cell| {
-            if cell.raw.get(cell.within()).is_some_and(|text| !text.trim_ascii().is_empty()) {
+            if cell
+                .raw
+                .get(cell.within())
+                .is_some_and(|text| !text.trim_ascii().is_empty())
+            {
                 sink.cell(cell);
             }
         });
@@ -190,10 +192,7 @@ impl Sql {
         for (place, byte) in chunk.iter().enumerate() {
             let previous = std::mem::replace(&mut self.previous, *byte);
             if byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | 0x80..) {
-                if !std::mem::replace(&mut self.in_word, true) {
-                    self.word.clear();
-                }
-                self.word.extend(&[*byte]);
+                self.word_goes_on(*byte);
                 continue;
             }
             if std::mem::take(&mut self.in_word) {
@@ -210,6 +209,13 @@ impl Sql {
         }
         self.more(chunk, self.code_form(), sink);
         chunk.len()
+    }
+
+    fn word_goes_on(&mut self, byte: u8) {
+        if !std::mem::replace(&mut self.in_word, true) {
+            self.word.clear();
+        }
+        self.word.extend(&[byte]);
     }
 
     /// A byte of code that ends what stands before it.
@@ -290,7 +296,8 @@ impl Sql {
         } else if self.statement == Statement::Create && self.depth == 0 {
             let table = self.last.hash();
             let room = COLUMNS_MAX.saturating_sub(self.tables.len());
-            self.tables.extend(self.columns.drain(..).take(room).map(|name| (table, name)));
+            self.tables
+                .extend(self.columns.drain(..).take(room).map(|name| (table, name)));
             self.statement = Statement::Other;
         }
     }
@@ -349,7 +356,11 @@ impl Sql {
     }
 
     fn quoted(&mut self, chunk: &[u8], quote: u8, sink: &mut impl Sink) -> usize {
-        let found = if quote == b'`' { memchr(quote, chunk) } else { memchr2(quote, b'\\', chunk) };
+        let found = if quote == b'`' {
+            memchr(quote, chunk)
+        } else {
+            memchr2(quote, b'\\', chunk)
+        };
         let to = found.unwrap_or(chunk.len());
         let part = chunk.get(..to).unwrap_or_default();
         self.word.extend(part);

@@ -35,11 +35,12 @@ impl Sink for Told {
         self.push(format!("close {end}"));
     }
 
-    fn key(&mut self, key: &Cell<'_>) {
+    fn key(&mut self, key: &Cell<'_>) -> bool {
         self.searched.push((key.at, key.end()));
         let name = String::from_utf8_lossy(key.raw);
         self.outline.push(format!("{name}:"));
         self.push(format!("key {name}"));
+        true
     }
 
     fn cell(&mut self, cell: &Cell<'_>) {
@@ -78,7 +79,7 @@ fn all_declared() -> [Declared; 9] {
 
 fn read(declared: Declared, body: &[u8], segment: usize, cuts: &[usize]) -> Told {
     let mut told = Told::default();
-    let mut structure = Structure::new(declared, CellSettings { segment });
+    let mut structure = Structure::new(declared, CellSettings { segment, all: true });
     let mut from = 0;
     for to in cuts.iter().copied().chain([body.len()]) {
         let to = to.min(body.len());
@@ -146,7 +147,7 @@ fn readers_tell_rows_keys_and_cells() {
         (
             Declared::Markup,
             "<dl><dt>Tel</dt><dd>1</dd><dt>Mail</dt><dd>2</dd><dt>Tel</dt><dd>3</dd></dl>",
-            "Flow( | Tel Tel: 1 1: Mail Mail: 2 2: | Tel Tel: 3 )",
+            "Flow( | Tel Tel: 1 1: Mail Mail: 2 | 2: Tel Tel: 3 )",
         ),
         (
             Declared::Markup,
@@ -156,12 +157,12 @@ fn readers_tell_rows_keys_and_cells() {
         (
             Declared::Lines,
             "name: Kim\ntel: 1\n\nname: Lee\nprose\n",
-            "Flow( name: name: Kim tel: tel: 1 | | name: name: Lee | prose | | )",
+            "Flow( name: name: Kim tel: tel: 1 | | name: name: Lee | prose | | | )",
         ),
         (
             Declared::Lines,
             "data: {\"tel\":\"1\"}\n\nid: 2\n",
-            "Flow( | Object( tel: 1 ) | | | id: id: 2 )",
+            "Flow( | Object( tel: 1 ) | | | id: id: 2 | | )",
         ),
         (
             boundary(),
@@ -198,13 +199,30 @@ fn first_bytes_choose_the_reader() {
     for (body, container) in rows {
         let told = read(Declared::Unknown, body.as_bytes(), 2048, &[]);
         let first = told.events.iter().find_map(|event| event.strip_prefix("open "));
-        assert!(first.is_some_and(|first| first.starts_with(container)), "{body}: {first:?}");
+        assert!(
+            first.is_some_and(|first| first.starts_with(container)),
+            "{body}: {first:?}"
+        );
     }
 }
 
 #[test]
 fn deep_and_endless_input_stays_bounded() {
-    for unit in ["<a>", "<a b='", "(", "'", "{\"a\":", "[", "&", "a[0]", "<!--", "key: ", "--xyz\r\n", "</", "<a "] {
+    for unit in [
+        "<a>",
+        "<a b='",
+        "(",
+        "'",
+        "{\"a\":",
+        "[",
+        "&",
+        "a[0]",
+        "<!--",
+        "key: ",
+        "--xyz\r\n",
+        "</",
+        "<a ",
+    ] {
         let body = unit.repeat(20_000);
         for declared in all_declared().into_iter().chain([boundary()]) {
             read(declared, body.as_bytes(), 2048, &[10, 4096, 30_000]);
@@ -214,9 +232,50 @@ fn deep_and_endless_input_stays_bounded() {
 
 /// Pieces of every format, to be thrown together.
 const PIECES: [&str; 44] = [
-    "kim@mail.example", "<", ">", "\"", "'", "=", "&", "\n", "\r\n", " ", "<div ", "<b>", "</b>", "</div>", "<!--", "-->",
-    "<![CDATA[", "]]>", "<script>", "</script>", "= {\"", "[", "]", "{", "}", ":", ",", "(", ")", ";", "INSERT INTO t VALUES ",
-    "COPY t (a) FROM stdin;\n", "\\.", "\t", "--xyz", "--", "key: ", "data: ", "&#64;", "%40", "<tr><td>", "<th>", "\\", "/>",
+    "kim@mail.example",
+    "<",
+    ">",
+    "\"",
+    "'",
+    "=",
+    "&",
+    "\n",
+    "\r\n",
+    " ",
+    "<div ",
+    "<b>",
+    "</b>",
+    "</div>",
+    "<!--",
+    "-->",
+    "<![CDATA[",
+    "]]>",
+    "<script>",
+    "</script>",
+    "= {\"",
+    "[",
+    "]",
+    "{",
+    "}",
+    ":",
+    ",",
+    "(",
+    ")",
+    ";",
+    "INSERT INTO t VALUES ",
+    "COPY t (a) FROM stdin;\n",
+    "\\.",
+    "\t",
+    "--xyz",
+    "--",
+    "key: ",
+    "data: ",
+    "&#64;",
+    "%40",
+    "<tr><td>",
+    "<th>",
+    "\\",
+    "/>",
 ];
 
 /// Whether what ends a token in some format stands in the way of the value at `at`.

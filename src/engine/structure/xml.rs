@@ -32,17 +32,22 @@ struct Open {
 impl Xml {
     /// Tells the sink of the element whose tag is under way.
     fn open(&mut self, sink: &mut impl Sink) {
-        let Some((name, tag, at)) = self.pending.take() else { return };
-        let in_row = self.stack.last().is_some_and(|parent| parent.is_row || parent.in_row);
-        let is_row = !in_row && [&b"row"[..], b"tr", b"record"].iter().any(|row| row.eq_ignore_ascii_case(name.as_slice()));
+        let Some((name, tag, at)) = self.pending.take() else {
+            return;
+        };
+        let is_inside = self.stack.last().is_some_and(|parent| parent.is_row || parent.in_row);
+        let is_row = !is_inside
+            && [&b"row"[..], b"tr", b"record"]
+                .iter()
+                .any(|row| row.eq_ignore_ascii_case(name.as_slice()));
         name.tell(at, sink);
-        if !in_row {
+        if !is_inside {
             sink.open(if is_row { Container::Row } else { Container::Element }, at);
         }
         self.stack.push(Open {
             name: tag,
             is_row,
-            in_row,
+            in_row: is_inside,
         });
         self.key = name;
     }
@@ -78,7 +83,17 @@ impl Page for Xml {
         let names = [&b"name"[..], b"key", b"id"].contains(&local.as_slice());
         let is_word = !value.is_full() && !value.as_slice().iter().any(u8::is_ascii_digit) && !value.is_empty();
         if let Some((tag, _, _)) = self.pending.as_mut().filter(|_| names && is_word) {
-            let generic = [&b"field"[..], b"property", b"entry", b"column", b"col", b"param", b"attribute", b"item", b"data"];
+            let generic = [
+                &b"field"[..],
+                b"property",
+                b"entry",
+                b"column",
+                b"col",
+                b"param",
+                b"attribute",
+                b"item",
+                b"data",
+            ];
             if generic.contains(&tag.as_slice()) {
                 *tag = value.clone();
             }
@@ -106,7 +121,9 @@ impl Page for Xml {
         }
         // A closing tag closes what stands open inside its element, and one without an element closes nothing.
         let name = Name::of(local(name)).hash();
-        let Some(place) = self.stack.iter().rposition(|open| open.name == name) else { return };
+        let Some(place) = self.stack.iter().rposition(|open| open.name == name) else {
+            return;
+        };
         while self.stack.len() > place {
             self.pop(end, sink);
         }
