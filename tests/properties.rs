@@ -357,6 +357,59 @@ fn records_follow_the_counting_rule() {
     }
 }
 
+/// Pieces of every format, to be thrown together; `#` is the place in the body.
+const PIECES: [&str; 34] = [
+    "p#@mail.example",
+    " 010-2000-00# ",
+    "<div class='phone'>",
+    "</div>",
+    "<table><tr><th>Mail<th>Tel</tr>",
+    "<tr><td>",
+    "<td>",
+    "</table>",
+    "<dt>",
+    "<b>",
+    "<!--",
+    "-->",
+    "<![CDATA[",
+    "]]>",
+    "<script>x = {\"a\":",
+    "\"",
+    "}",
+    "</script>",
+    "'",
+    ">",
+    "<",
+    "&",
+    "=",
+    "\n",
+    "\r\n",
+    "INSERT INTO t (a, b) VALUES (",
+    "),(",
+    ";",
+    "COPY t (a) FROM stdin;\n",
+    "Mail: ",
+    "data: {\"a\":\"",
+    "--a\r\nContent-Disposition: form-data; name=\"mail\"\r\n\r\n",
+    "[0]",
+    "<r><p>",
+];
+
+fn every_declared() -> [Declared; 10] {
+    [
+        Declared::Unknown,
+        Declared::Json,
+        Declared::Table,
+        Declared::Lines,
+        Declared::Markup,
+        Declared::Xml,
+        Declared::Script,
+        Declared::Sql,
+        Declared::Form,
+        Declared::from_content_type(b"multipart/mixed; boundary=a"),
+    ]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
@@ -382,10 +435,23 @@ proptest! {
     }
 
     #[test]
+    fn broken_markup_and_its_kin_any_split(
+        pieces in prop::collection::vec(prop::sample::select(PIECES.to_vec()), 0..80),
+        chunk in 1_usize..200,
+        then in prop::sample::select(vec![None, Some(Resolution::Cut), Some(Resolution::Mask)]),
+    ) {
+        let body: Vec<u8> = pieces.iter().enumerate().flat_map(|(n, piece)| piece.replace('#', &n.to_string()).into_bytes()).collect();
+        let limit = then.map(|then| Limit { people: 2, then });
+        let bounds = Bounds { held_bytes_max: 256, ..Bounds::default() };
+        for declared in every_declared() {
+            let whole = inspect(&body, body.len().max(1), declared, bounds, limit);
+            prop_assert_eq!(inspect(&body, chunk, declared, bounds, limit), whole, "{:?}", declared);
+        }
+    }
+
+    #[test]
     fn any_bytes_any_split(bytes in prop::collection::vec(any::<u8>(), 0..6000), chunk in 1_usize..500) {
-        let others = [Declared::Unknown, Declared::Json, Declared::Table, Declared::Lines, Declared::Markup, Declared::Xml,
-            Declared::Script, Declared::Sql, Declared::Form, Declared::from_content_type(b"multipart/mixed; boundary=a")];
-        for declared in others {
+        for declared in every_declared() {
             let whole = inspect(&bytes, bytes.len().max(1), declared, Bounds::default(), None);
             prop_assert_eq!(&whole.released, &bytes);
             prop_assert_eq!(inspect(&bytes, chunk, declared, Bounds::default(), None), whole);

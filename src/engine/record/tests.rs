@@ -234,6 +234,18 @@ fn sql_forms_and_lines_show_records() {
         ),
         (
             TEXT,
+            "| Name | Phone | Mail |\n|---|---|---|\n| A | 010-2000-0001 | a@mail.example |\n| B | 010-2000-0002 | |\n",
+            2,
+            "a table of bars",
+        ),
+        (
+            TEXT,
+            "Contact: A, 010-2000-0001\nContact: B, 010-2000-0002\nplain a@mail.example\nb@mail.example\n",
+            4,
+            "lines of their own",
+        ),
+        (
+            TEXT,
             "user=1 phone=010-2000-0001 mail=a@mail.example\nuser=2 phone=010-2000-0002\n",
             2,
             "logfmt",

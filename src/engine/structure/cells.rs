@@ -12,6 +12,8 @@ use std::ops::Range;
 
 use memchr::{memchr, memchr2};
 
+use crate::engine::block::wakes;
+
 /// Text before a segment that boundaries and context words may need, in bytes.
 const LOOK_BEHIND: usize = 64;
 /// The longest finding, in bytes: an e-mail of 64 + 1 + 190 is cut here, all else is shorter.
@@ -98,6 +100,11 @@ impl<'a> Cell<'a> {
         self.at + self.raw.len() as u64
     }
 
+    /// Whether it may hold an identifier that no key announces.
+    pub(super) fn wakes(&self) -> bool {
+        self.is_escaped() || wakes(self.raw.get(self.within.0..).unwrap_or_default())
+    }
+
     /// Whether unescaping would change anything.
     pub fn is_escaped(&self) -> bool {
         match self.form {
@@ -164,6 +171,16 @@ impl Carry {
         for bite in part.chunks(BITE) {
             self.extend(bite, form, emit);
         }
+    }
+
+    /// The end of a value that `part` completes: all but its last piece is told, and the last is returned, to be ended
+    /// with when its key is told.
+    pub(super) fn last<'p>(&mut self, part: &'p [u8], form: CellForm, emit: &mut impl FnMut(&Cell<'_>)) -> &'p [u8] {
+        if self.bytes.is_empty() && part.len() <= self.settings.segment + LOOK_AHEAD {
+            return part;
+        }
+        self.extend_long(part, form, emit);
+        &[]
     }
 
     /// The rest of the value: it ends after `part`.

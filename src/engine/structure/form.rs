@@ -100,6 +100,7 @@ impl Form {
 
     /// `part` is the rest of a name or value that ends at a delimiter.
     fn delimiter(&mut self, delimiter: u8, part: &[u8], sink: &mut impl Sink) {
+        let part = self.carry.last(part, CellForm::Percent, &mut |cell| sink.cell(cell));
         if delimiter == b'=' {
             self.begin_record(sink);
         }

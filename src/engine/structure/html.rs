@@ -1,6 +1,7 @@
 //! HTML: table rows are records, headers and labels are keys, and what stands near together belongs together.
 
 use memchr::memmem;
+use smallvec::SmallVec;
 
 use super::markup::Page;
 use super::name::{Name, Names};
@@ -165,27 +166,27 @@ impl Page for Html {
     }
 
     fn tag(&mut self, name: &[u8], at: u64, sink: &mut impl Sink) {
-        let name = name.to_ascii_lowercase();
+        let name = lower(name);
         let is = |names: &[&[u8]]| names.contains(&name.as_slice());
         self.pending_hint.clear();
         self.is_script = is(&[b"script", b"style"]);
         if is(&SECTIONS) {
             self.end_row(at, sink);
             self.section(at, sink);
-            if name == b"table" {
+            if is(&[b"table"]) {
                 self.table = Table::default();
             }
-        } else if name == b"tr" {
+        } else if is(&[b"tr"]) {
             self.begin_row(at, sink);
         } else if is(&[b"td", b"th"]) {
-            self.begin_cell(name == b"th");
+            self.begin_cell(is(&[b"th"]));
         }
         self.is_label = is(&[b"th", b"dt", b"label", b"legend"]);
     }
 
-    fn attribute(&mut self, name: &Name, value: &Name, at: u64, sink: &mut impl Sink) {
-        let name_bytes = name.as_slice().to_ascii_lowercase();
-        if HINTS.contains(&name_bytes.as_slice()) && !is_data(value.as_slice()) {
+    fn attribute(&mut self, name: &Name, value: &Name) -> bool {
+        let name = lower(name.as_slice());
+        if HINTS.contains(&name.as_slice()) && !is_data(value.as_slice()) {
             let words = value.as_slice().split(u8::is_ascii_whitespace);
             // Style sheets call a box a card.
             for word in words.filter(|word| !word.starts_with(b"card")) {
@@ -193,9 +194,14 @@ impl Page for Html {
                 self.pending_hint.extend(word);
             }
             let is_label = |word: &[u8]| memmem::find(value.as_slice(), word).is_some();
-            self.is_label |= name_bytes == b"class" && (is_label(b"label") || is_label(b"title") || is_label(b"term"));
+            self.is_label |=
+                name.as_slice() == b"class" && (is_label(b"label") || is_label(b"title") || is_label(b"term"));
         }
-        let is_value = name_bytes == b"value" || name_bytes == b"content";
+        is_value(&name) || name.starts_with(b"data-")
+    }
+
+    fn attribute_key(&mut self, name: &Name, at: u64, sink: &mut impl Sink) {
+        let is_value = is_value(&lower(name.as_slice()));
         if is_value && !self.pending_hint.is_empty() {
             self.pending_hint.tell(at, sink);
         } else if is_value && !self.label.is_empty() {
@@ -213,7 +219,7 @@ impl Page for Html {
     }
 
     fn close(&mut self, name: &[u8], end: u64, sink: &mut impl Sink) {
-        let name = name.to_ascii_lowercase();
+        let name = lower(name);
         self.hint.clear();
         self.is_label = false;
         match name.as_slice() {
@@ -255,6 +261,16 @@ impl Page for Html {
         self.end_row(end, sink);
         sink.close(end);
     }
+}
+
+/// Names of elements and attributes are written in either case.
+fn lower(name: &[u8]) -> SmallVec<[u8; 32]> {
+    name.iter().map(u8::to_ascii_lowercase).collect()
+}
+
+/// Whether an attribute is the value of its element.
+fn is_value(name: &[u8]) -> bool {
+    name == b"value" || name == b"content"
 }
 
 /// Whether a text has what names do not have: an `@`, or four digits in a row.

@@ -19,8 +19,11 @@ pub(super) trait Page {
     fn begin(&mut self, at: u64, sink: &mut impl Sink);
     /// `<name` at `at`; its attributes follow, then [`Page::tag_ends`].
     fn tag(&mut self, name: &[u8], at: u64, sink: &mut impl Sink);
-    /// An attribute's value, of which `value` is the beginning, ends: tells its key.
-    fn attribute(&mut self, name: &Name, value: &Name, at: u64, sink: &mut impl Sink);
+    /// An attribute's value, of which `value` is the beginning, ends. Whether it is searched even if nothing in it wakes a
+    /// search.
+    fn attribute(&mut self, name: &Name, value: &Name) -> bool;
+    /// The attribute is searched: tells its key.
+    fn attribute_key(&mut self, name: &Name, at: u64, sink: &mut impl Sink);
     /// The `>` of a tag that opens an element, or that is one (`closed`). Whether script or style follows.
     fn tag_ends(&mut self, closed: bool, end: u64, sink: &mut impl Sink) -> bool;
     /// `</name>`.
@@ -155,13 +158,17 @@ impl<P: Page> Markup<P> {
 
     /// `part` of a text or value that goes on.
     fn more(&mut self, part: &[u8], form: CellForm, sink: &mut impl Sink) {
+        self.read_head(part);
+        self.carry.extend_long(part, form, &mut |cell| sink.cell(cell));
+        self.at += part.len() as u64;
+    }
+
+    fn read_head(&mut self, part: &[u8]) {
         if self.head.is_empty() {
             self.head.extend(part.trim_ascii_start());
         } else {
             self.head.extend(part);
         }
-        self.carry.extend_long(part, form, &mut |cell| sink.cell(cell));
-        self.at += part.len() as u64;
     }
 
     fn begin(&mut self, state: State) {
@@ -172,18 +179,26 @@ impl<P: Page> Markup<P> {
     }
 
     fn end_text(&mut self, part: &[u8], form: CellForm, sink: &mut impl Sink) {
-        self.more(part, form, sink);
+        self.read_head(part);
+        self.at += part.len() as u64;
+        let part = self.carry.last(part, form, &mut |cell| sink.cell(cell));
         if !self.head.is_empty() {
             let head = Name::of(self.head.as_slice());
             self.page.text(&head, self.head_at, sink);
         }
-        self.carry.end(&[], form, &mut |cell| sink.cell(cell));
+        self.carry.end(part, form, &mut |cell| sink.cell(cell));
     }
 
     fn end_aside(&mut self, part: &[u8], sink: &mut impl Sink) {
-        self.more(part, CellForm::Plain, sink);
-        self.page.aside(self.head_at, sink);
-        self.carry.end(&[], CellForm::Plain, &mut |cell| sink.cell(cell));
+        self.at += part.len() as u64;
+        let part = self.carry.last(part, CellForm::Plain, &mut |cell| sink.cell(cell));
+        let (page, at, all) = (&mut self.page, self.head_at, self.settings.all);
+        self.carry.end(part, CellForm::Plain, &mut |cell| {
+            if all || cell.wakes() {
+                page.aside(at, sink);
+                sink.cell(cell);
+            }
+        });
     }
 
     fn text(&mut self, chunk: &[u8], sink: &mut impl Sink) -> usize {
@@ -412,13 +427,18 @@ impl<P: Page> Markup<P> {
     }
 
     fn end_value(&mut self, part: &[u8], sink: &mut impl Sink) {
-        self.more(part, CellForm::Markup, sink);
-        if self.is_closing {
-            self.page.aside(self.head_at, sink);
-        } else {
-            self.page.attribute(&self.attribute, &self.head, self.head_at, sink);
-        }
-        self.carry.end(&[], CellForm::Markup, &mut |cell| sink.cell(cell));
+        self.read_head(part);
+        self.at += part.len() as u64;
+        let wanted = !self.is_closing && self.page.attribute(&self.attribute, &self.head);
+        let all = wanted || self.settings.all;
+        let part = self.carry.last(part, CellForm::Markup, &mut |cell| sink.cell(cell));
+        let (page, name, at) = (&mut self.page, &self.attribute, self.head_at);
+        self.carry.end(part, CellForm::Markup, &mut |cell| {
+            if all || cell.wakes() {
+                page.attribute_key(name, at, sink);
+                sink.cell(cell);
+            }
+        });
     }
 
     /// A comment or CDATA, until `ending` and `>`.

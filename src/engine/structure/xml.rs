@@ -77,7 +77,7 @@ impl Page for Xml {
         self.pending = Some((name, tag, at));
     }
 
-    fn attribute(&mut self, name: &Name, value: &Name, at: u64, sink: &mut impl Sink) {
+    fn attribute(&mut self, name: &Name, value: &Name) -> bool {
         let local = Name::of(local(name.as_slice()));
         // `<field name="phone">`: the value says more than the element's name.
         let names = [&b"name"[..], b"key", b"id"].contains(&local.as_slice());
@@ -98,8 +98,12 @@ impl Page for Xml {
                 *tag = value.clone();
             }
         }
+        true
+    }
+
+    fn attribute_key(&mut self, name: &Name, at: u64, sink: &mut impl Sink) {
         self.open(sink);
-        local.tell(at, sink);
+        Name::of(local(name.as_slice())).tell(at, sink);
     }
 
     fn tag_ends(&mut self, closed: bool, end: u64, sink: &mut impl Sink) -> bool {
