@@ -341,11 +341,11 @@ impl Sink for Assembler {
         };
         let field = self.fields.find(&self.rules, name);
         let data = matches!(field, FieldRef::Data(_));
-        // That a record has a person's name must be known, whatever the name is.
-        let said = self.fields.get(&field);
-        let wanted = data || said.is_some_and(|said| said.key.wakes() || said.names);
+        let mut wanted = data;
         if let Some(said) = self.fields.get(&field) {
-            self.free_has_name |= frame.container == Container::Flow && said.names;
+            // That a row has a person's name must be known, whatever the name is: its header is not told otherwise.
+            wanted |= said.key.wakes() || (said.names && frame.container == Container::Row);
+            self.free_has_name |= said.names && frame.container == Container::Flow;
             self.orders.join(said.orders);
         }
         frame.begin_member(&self.fields, field, at);

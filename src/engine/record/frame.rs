@@ -82,7 +82,7 @@ impl Frame {
 
     /// A member called `field` begins at `at`.
     pub(super) fn begin_member(&mut self, fields: &Fields, field: FieldRef, at: u64) {
-if let Some(said) = fields.get(&field) {
+        if let Some(said) = fields.get(&field) {
             self.role = said.role;
             self.has_name |= said.names;
             self.field_hash = said.hash;
