@@ -18,8 +18,10 @@ pub(super) enum Role {
     Sender,
     /// Seller, support, store: a value that comes back beside different people identifies nobody.
     Seller,
-    /// A place in one person's life (home, work, shipping, billing): a role name, but the same person.
+    /// A place in one person's life (home, work, billing): a role name, but the same person.
     Place,
+    /// Where an order goes: mostly the same person, now and then whom one's order is for.
+    Shipping,
 }
 
 /// Role words as they occur in field names, lower case.
@@ -96,13 +98,13 @@ const WORDS: [(&str, Role); 80] = [
     ("판매자", Role::Seller),
     ("매장", Role::Seller),
     ("고객센터", Role::Seller),
-    ("shipping", Role::Place),
+    ("shipping", Role::Shipping),
     ("billing", Role::Place),
-    ("delivery", Role::Place),
+    ("delivery", Role::Shipping),
     ("home", Role::Place),
     ("work", Role::Place),
     ("office", Role::Place),
-    ("배송지", Role::Place),
+    ("배송지", Role::Shipping),
     ("contact", Role::Place),
 ];
 
@@ -123,12 +125,15 @@ impl Role {
 
     /// Whose subject it is: places belong to the person without a role.
     pub(super) fn person(self) -> Self {
-        if self == Self::Place { Self::None } else { self }
+        match self {
+            Self::Place | Self::Shipping => Self::None,
+            Self::None | Self::Buyer | Self::Recipient | Self::Sender | Self::Seller => self,
+        }
     }
 
     /// Whether a value under this role may turn out to identify nobody.
     pub(super) fn may_be_common(self) -> bool {
-        matches!(self, Self::None | Self::Seller | Self::Place)
+        matches!(self, Self::None | Self::Seller | Self::Place | Self::Shipping)
     }
 }
 
@@ -255,7 +260,8 @@ mod tests {
             ("recipientName", Some(Role::Recipient)),
             ("고객센터", Some(Role::Seller)),
             ("고객명", Some(Role::Buyer)),
-            ("shippingAddress", Some(Role::Place)),
+            ("shippingAddress", Some(Role::Shipping)),
+            ("home_phone", Some(Role::Place)),
             ("phone", None),
         ] {
             assert_eq!(Role::of(key.as_bytes()), role, "{key}");

@@ -71,7 +71,7 @@ pub(super) struct Pieces {
 /// who has no role is the buyer; without one it takes the word. Two values of one kind say nothing.
 pub(super) fn order(items: &[Item]) -> (Option<Subject>, bool) {
     let strong = || items.iter().filter(|item| item.category.is_strong());
-    let is_delivery = strong().any(|item| item.role == Role::Recipient);
+    let is_delivery = strong().any(|item| matches!(item.role, Role::Recipient | Role::Shipping));
     let is_buyer = |item: &&Item| item.role == Role::Buyer || (is_delivery && item.role == Role::None);
     let Some(category) = PRECEDENCE
         .into_iter()

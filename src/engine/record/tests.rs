@@ -75,6 +75,13 @@ fn html_shows_rows_cards_and_labels() {
         ),
         (
             HTML,
+            "<table><tr><th>Name<th>Phone<th>Mail<tbody><tr><td>A<td><ul><li>010-2000-0001<li>010-2000-0009</ul></td>\
+             <td><table><tr><td>a@mail.example</table></td></tr><tr><td>B<form><button></form><td>010-2000-0002<td></tr></table>",
+            2,
+            "lists, forms and tables in cells",
+        ),
+        (
+            HTML,
             "<table><tr><th>Name</th><td>A</td></tr><tr><th>Phone</th><td>010-2000-0001</td></tr>\
              <tr><th>Mail</th><td>a@mail.example</td></tr></table>",
             1,
@@ -303,6 +310,17 @@ fn one_buyers_own_orders_are_no_crowd() {
     };
     let (all, crowd, _) = shown("text/csv", &rows(|_| 1));
     assert!(all > 10 && crowd < 10, "{all} {crowd}");
+    let nested: Vec<String> = (0..20)
+        .map(|n| format!(r#"{{"orderId":{n},"receiver":{{"name":"r","phone":"010-3000-{n:04}"}}}}"#))
+        .collect();
+    let body = format!(
+        r#"{{"member":{{"phone":"010-2000-0001"}},"orders":[{}]}}"#,
+        nested.join(",")
+    );
+    let (all, crowd, _) = shown("application/json", &body);
+    assert!(all > 10 && crowd < 10, "{all} {crowd}");
+    let (all, crowd, _) = shown("application/json", &body.replace("member", "data"));
+    assert!(all > 10 && crowd >= 10, "{all} {crowd}");
     let (_, crowd, _) = shown("text/csv", &rows(|n| n + 100));
     assert!(crowd >= 10, "{crowd}");
 }

@@ -73,6 +73,8 @@ struct Table {
     in_row: bool,
     /// Whether a cell is open.
     in_cell: bool,
+    /// Tables open within a cell of the row under way: what is in them belongs to it.
+    nested: u32,
 }
 
 impl Html {
@@ -170,10 +172,14 @@ impl Page for Html {
         let is = |names: &[&[u8]]| names.contains(&name.as_slice());
         self.pending_hint.clear();
         self.is_script = is(&[b"script", b"style"]);
-        if is(&SECTIONS) {
+        let is_table = is(&[b"table"]);
+        if self.table.in_row && self.table.in_cell && (is(&SECTIONS) || self.table.nested > 0) {
+            // A form or a list in a cell does not end the row.
+            self.table.nested += u32::from(is_table);
+        } else if is(&SECTIONS) {
             self.end_row(at, sink);
             self.section(at, sink);
-            if is(&[b"table"]) {
+            if is_table {
                 self.table = Table::default();
             }
         } else if is(&[b"tr"]) {
@@ -222,6 +228,10 @@ impl Page for Html {
         let name = lower(name);
         self.hint.clear();
         self.is_label = false;
+        if self.table.in_row && self.table.nested > 0 {
+            self.table.nested -= u32::from(name.as_slice() == b"table");
+            return;
+        }
         match name.as_slice() {
             b"tr" => self.end_row(end, sink),
             b"td" | b"th" => self.table.in_cell = false,
@@ -232,7 +242,7 @@ impl Page for Html {
             }
             // Labels and fields may come in groups of their own.
             b"dl" | b"fieldset" | b"ul" => {}
-            other if SECTIONS.contains(&other) => {
+            other if SECTIONS.contains(&other) && !(self.table.in_row && self.table.in_cell) => {
                 self.end_row(end, sink);
                 self.section(end, sink);
             }
