@@ -6,6 +6,8 @@ use super::frame::{Frame, Member, Shape};
 
 /// As [`GAP_BYTES_MAX`], where the parts of a text have names.
 const NAMED_GAP_BYTES_MAX: u64 = 256;
+/// Neighbours that a new one is compared with. Against: one value a thousand times over.
+const NEIGHBOURS_MAX: usize = 64;
 
 impl Assembler {
     /// An identifier in text outside any container joins its neighbours or begins a new record. `at` counts text bytes, of
@@ -17,7 +19,7 @@ impl Assembler {
             NAMED_GAP_BYTES_MAX
         };
         let apart = !self.free.is_empty() && at.saturating_sub(self.free_last) > gap;
-        let repeats = self.free.iter().any(|known| {
+        let repeats = self.free.iter().rev().take(NEIGHBOURS_MAX).any(|known| {
             // `phone` and `mobile` are one person's, two phones without a name or with one are not.
             let is_sibling = known.is_named && item.is_named && known.field != item.field;
             known.category == item.category && known.value != item.value && !is_sibling
