@@ -151,6 +151,88 @@ fn csv_people(count: usize) -> Vec<u8> {
     text.into_bytes()
 }
 
+/// The same people in the formats that have rows: how the body is declared, and the body.
+fn people_as(format: usize, count: usize) -> (Declared, Vec<u8>) {
+    let rows = |row: fn(usize, &str, &str) -> String| -> String {
+        let row = |n: usize| {
+            row(
+                n,
+                &format!("person{n}@mail.example"),
+                &format!("010-{:04}-{:04}", 2000 + n / 10_000, n % 10_000),
+            )
+        };
+        (0..count).map(row).collect()
+    };
+    let (content_type, body) = match format {
+        0 => ("application/json", json_text(count)),
+        1 => ("text/csv", String::from_utf8(csv_people(count)).unwrap()),
+        2 => (
+            "text/html",
+            "<table><tr><th>Serial<th>Mail<th>Phone</tr>".to_owned()
+                + &rows(|n, mail, phone| {
+                    format!("<tr><td>S{n}<td><a href='mailto:{mail}'>{mail}</a><td>{phone}</tr>\n")
+                }),
+        ),
+        3 => (
+            "application/xml",
+            format!(
+                "<r><head>x</head>{}</r>",
+                rows(|n, mail, phone| format!("<p id='S{n}'><mail>{mail}</mail><tel><![CDATA[{phone}]]></tel></p>\n"))
+            ),
+        ),
+        4 => (
+            "application/sql",
+            "INSERT INTO p (serial, mail, phone) VALUES ".to_owned()
+                + &rows(|n, mail, phone| format!("('S{n}','{mail}','{phone}'),\n")),
+        ),
+        5 => (
+            "application/x-www-form-urlencoded",
+            rows(|n, mail, phone| format!("serial=S{n}&mail={}&phone={phone}&", mail.replace('@', "%40"))),
+        ),
+        6 => (
+            "text/plain",
+            rows(|n, mail, phone| format!("Serial: S{n}\nMail: {mail}\nPhone: {phone}\n\n")),
+        ),
+        _ => (
+            "multipart/form-data; boundary=xyz",
+            rows(|n, mail, phone| {
+                let part = |name: &str, value: &str| {
+                    format!("--xyz\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+                };
+                part("serial", &format!("S{n}")) + &part("mail", mail) + &part("phone", phone)
+            }) + "--xyz--\r\n",
+        ),
+    };
+    (Declared::from_content_type(content_type.as_bytes()), body.into_bytes())
+}
+
+fn json_text(count: usize) -> String {
+    String::from_utf8(json_people(count)).unwrap()
+}
+
+#[test]
+fn every_format_shows_the_same_people_and_is_cut_at_the_limit() {
+    let limit = Some(Limit {
+        people: 7,
+        then: Resolution::Cut,
+    });
+    for format in 0..8 {
+        let (declared, body) = people_as(format, 30);
+        let counted = inspect(&body, 1 << 20, declared, Bounds::default(), None);
+        let people: std::collections::HashSet<_> = counted.asked.iter().flatten().collect();
+        assert_eq!(people.len(), 30, "format {format}");
+        for chunk in [1, 100, 1 << 20] {
+            let outcome = inspect(&body, chunk, declared, Bounds::default(), limit);
+            let text = String::from_utf8(outcome.released).unwrap();
+            assert!(
+                outcome.stopped && text.contains("person6") && !text.contains("person7"),
+                "format {format}: {}",
+                text.len()
+            );
+        }
+    }
+}
+
 #[test]
 fn a_greedy_identity_stream_gets_exactly_the_limit() {
     let limit = Some(Limit {
@@ -275,6 +357,59 @@ fn records_follow_the_counting_rule() {
     }
 }
 
+/// Pieces of every format, to be thrown together; `#` is the place in the body.
+const PIECES: [&str; 34] = [
+    "p#@mail.example",
+    " 010-2000-00# ",
+    "<div class='phone'>",
+    "</div>",
+    "<table><tr><th>Mail<th>Tel</tr>",
+    "<tr><td>",
+    "<td>",
+    "</table>",
+    "<dt>",
+    "<b>",
+    "<!--",
+    "-->",
+    "<![CDATA[",
+    "]]>",
+    "<script>x = {\"a\":",
+    "\"",
+    "}",
+    "</script>",
+    "'",
+    ">",
+    "<",
+    "&",
+    "=",
+    "\n",
+    "\r\n",
+    "INSERT INTO t (a, b) VALUES (",
+    "),(",
+    ";",
+    "COPY t (a) FROM stdin;\n",
+    "Mail: ",
+    "data: {\"a\":\"",
+    "--a\r\nContent-Disposition: form-data; name=\"mail\"\r\n\r\n",
+    "[0]",
+    "<r><p>",
+];
+
+fn every_declared() -> [Declared; 10] {
+    [
+        Declared::Unknown,
+        Declared::Json,
+        Declared::Table,
+        Declared::Lines,
+        Declared::Markup,
+        Declared::Xml,
+        Declared::Script,
+        Declared::Sql,
+        Declared::Form,
+        Declared::from_content_type(b"multipart/mixed; boundary=a"),
+    ]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
@@ -284,15 +419,14 @@ proptest! {
         people in 1_usize..60,
         segment in prop::sample::select(vec![1_usize, 16, 2048]),
         held in prop::sample::select(vec![64_u64, 4096, 64 << 10]),
-        table in any::<bool>(),
+        format in 0_usize..8,
         wrapped in any::<bool>(),
         then in prop::sample::select(vec![None, Some(Resolution::Cut), Some(Resolution::Mask)]),
     ) {
-        let mut body = if table { csv_people(people) } else { json_people(people) };
-        if wrapped && !table {
+        let (declared, mut body) = people_as(format, people);
+        if wrapped && format == 0 {
             body = [&br#"{"owner":"boss@mail.example","list":"#[..], &body, br#","total":3}"#].concat();
         }
-        let declared = if table { Declared::Table } else { Declared::Json };
         let bounds = Bounds { held_bytes_max: held, segment_bytes: segment, ..Bounds::default() };
         let limit = then.map(|then| Limit { people: people / 2, then });
         let whole = inspect(&body, body.len(), declared, bounds, limit);
@@ -301,8 +435,23 @@ proptest! {
     }
 
     #[test]
+    fn broken_markup_and_its_kin_any_split(
+        pieces in prop::collection::vec(prop::sample::select(PIECES.to_vec()), 0..80),
+        chunk in 1_usize..200,
+        then in prop::sample::select(vec![None, Some(Resolution::Cut), Some(Resolution::Mask)]),
+    ) {
+        let body: Vec<u8> = pieces.iter().enumerate().flat_map(|(n, piece)| piece.replace('#', &n.to_string()).into_bytes()).collect();
+        let limit = then.map(|then| Limit { people: 2, then });
+        let bounds = Bounds { held_bytes_max: 256, ..Bounds::default() };
+        for declared in every_declared() {
+            let whole = inspect(&body, body.len().max(1), declared, bounds, limit);
+            prop_assert_eq!(inspect(&body, chunk, declared, bounds, limit), whole, "{:?}", declared);
+        }
+    }
+
+    #[test]
     fn any_bytes_any_split(bytes in prop::collection::vec(any::<u8>(), 0..6000), chunk in 1_usize..500) {
-        for declared in [Declared::Unknown, Declared::Json, Declared::Table, Declared::Lines, Declared::Markup] {
+        for declared in every_declared() {
             let whole = inspect(&bytes, bytes.len().max(1), declared, Bounds::default(), None);
             prop_assert_eq!(&whole.released, &bytes);
             prop_assert_eq!(inspect(&bytes, chunk, declared, Bounds::default(), None), whole);

@@ -1,6 +1,5 @@
 //! `tidegate scan --manifest`: predictions for labelled documents, one JSON object a line, with offsets instead of values.
 
-use std::collections::HashSet;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write};
 use std::path::Path;
@@ -14,10 +13,11 @@ use super::{Exit, Failed, scan};
 use crate::engine::decode::Coding;
 use crate::engine::detect::RuleSet;
 use crate::engine::inspect::{Bounds, Inspector, Mode, Resolution, Step};
-use crate::engine::secret::{HashKey, Subject};
+use crate::engine::record::Crowd;
+use crate::engine::secret::HashKey;
 use crate::engine::structure::Declared;
 
-/// So many different people in one body are bulk.
+/// So many different people in one body, without one common buyer, are bulk.
 const BULK_PEOPLE: usize = 10;
 
 /// One line of a manifest.
@@ -65,7 +65,7 @@ fn predict(
         Arc::clone(rules),
         secret.clone(),
     );
-    let mut people: HashSet<Subject> = HashSet::new();
+    let mut crowd = Crowd::default();
     let mut ended = false;
     let mut step = inspector.push(body);
     loop {
@@ -76,7 +76,7 @@ fn predict(
                 inspector.finish()
             }
             Step::Settle => {
-                people.extend(inspector.asks().iter().flatten());
+                inspector.records().iter().for_each(|record| crowd.add(record));
                 let places = inspector.records().iter().flat_map(|record| &record.places);
                 let lines = places.filter_map(|place| {
                     let (start, end) = (place.span.start, place.span.end);
@@ -91,8 +91,13 @@ fn predict(
             Step::Stopped | Step::Done => break,
         };
     }
-    let bulk = people.len() >= BULK_PEOPLE;
-    let verdict = json!({ "doc_id": document.doc_id, "type": "_DOC", "bulk": bulk, "subjects": people.len() });
+    let verdict = json!({
+        "doc_id": document.doc_id,
+        "type": "_DOC",
+        "bulk": crowd.without_common_buyer() >= BULK_PEOPLE,
+        "subjects": crowd.people(),
+        "orders": crowd.people() > 0 && inspector.tally().is_order_history(),
+    });
     writeln!(out, "{verdict}")?;
     Ok(())
 }

@@ -91,7 +91,10 @@ fn told_by_name(name: &str) -> (Coding, Declared) {
     let declared = match stem.rsplit_once('.').map(|(_, ending)| ending) {
         Some("csv" | "tsv") => Declared::Table,
         Some("json" | "ndjson" | "jsonl") => Declared::Json,
-        Some("html" | "htm" | "xml" | "js" | "css" | "svg") => Declared::Markup,
+        Some("html" | "htm" | "xhtml") => Declared::Markup,
+        Some("xml" | "svg" | "rss" | "atom") => Declared::Xml,
+        Some("js" | "mjs" | "css") => Declared::Script,
+        Some("sql") => Declared::Sql,
         Some("log") => Declared::Lines,
         _ => Declared::Unknown,
     };

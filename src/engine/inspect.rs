@@ -348,19 +348,9 @@ impl Inspector {
     fn collect(&mut self, holds_from: u64) {
         let before = self.ready.len();
         self.assembler.take_settled(holds_from, &mut self.ready);
+        self.tally.orders = self.assembler.orders();
         for record in self.ready.get(before..).unwrap_or_default() {
-            self.tally.records += 1;
-            for place in &record.places {
-                match self
-                    .tally
-                    .findings
-                    .iter_mut()
-                    .find(|(class, _)| *class == place.class.0)
-                {
-                    Some((_, count)) => *count += 1,
-                    None => self.tally.findings.push((place.class.0, 1)),
-                }
-            }
+            self.tally.add(record);
         }
     }
 

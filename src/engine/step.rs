@@ -4,6 +4,7 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 use crate::engine::decode::DecodeError;
+use crate::engine::record::{OrderSigns, Record};
 
 /// What may happen to the bytes of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,6 +128,26 @@ pub struct Tally {
     pub records: u64,
     /// Identifiers masked.
     pub masked: u64,
+    /// What the field names said about orders.
+    pub orders: OrderSigns,
+}
+
+impl Tally {
+    /// Counts a record and what is in it.
+    pub(super) fn add(&mut self, record: &Record) {
+        self.records += 1;
+        for place in &record.places {
+            match self.findings.iter_mut().find(|(class, _)| *class == place.class.0) {
+                Some((_, count)) => *count += 1,
+                None => self.findings.push((place.class.0, 1)),
+            }
+        }
+    }
+
+    /// Whether the field names are those of orders: their numbers, and what was ordered or how it is sent.
+    pub fn is_order_history(&self) -> bool {
+        self.orders.has_number && (self.orders.has_item || self.orders.has_shipment)
+    }
 }
 
 /// Where a body stands.

@@ -10,12 +10,16 @@ use tidegate::engine::inspect::{Bounds, Failure, Inspector, Mode, Piece, Resolut
 use tidegate::engine::secret::{HashKey, Subject};
 use tidegate::engine::structure::Declared;
 
-const DECLARED: [Declared; 5] = [
+const DECLARED: [Declared; 9] = [
     Declared::Unknown,
     Declared::Json,
     Declared::Table,
     Declared::Lines,
     Declared::Markup,
+    Declared::Xml,
+    Declared::Script,
+    Declared::Sql,
+    Declared::Form,
 ];
 const CODINGS: [Coding; 5] = [
     Coding::Identity,

@@ -3,6 +3,7 @@
 mod br;
 mod coding;
 mod deflate;
+mod entity;
 mod unescape;
 mod zstd;
 
@@ -10,6 +11,7 @@ pub use br::Br;
 pub use coding::{Coding, DecodeError, Decoder, Progress};
 pub use deflate::Inflate;
 pub use unescape::Unescaped;
+pub(crate) use unescape::{INLINE_TAG_BYTES_MAX, inline_tag};
 pub use zstd::Zstd;
 
 #[cfg(test)]

@@ -1,4 +1,14 @@
-//! Escapes of JSON strings and quoted CSV cells, undone with a map back, so that what is found can be masked in place.
+//! Escapes of JSON strings, quoted cells, forms, markup and SQL, undone with a map back, so that what is found can be
+//! masked in place.
+
+use super::entity;
+
+/// The longest inline tag that may stand inside a value of markup, brackets included: `</strong>`.
+pub(crate) const INLINE_TAG_BYTES_MAX: usize = 9;
+/// Tags that emphasise part of a value and do not end it.
+const INLINE_TAGS: [&[u8]; 10] = [
+    b"b", b"i", b"u", b"em", b"bdi", b"big", b"wbr", b"mark", b"small", b"strong",
+];
 
 /// A text without its escapes, and where each of its bytes stood.
 #[derive(Default)]
@@ -7,6 +17,8 @@ pub struct Unescaped {
     pub text: Vec<u8>,
     /// For each byte of `text`, the offset in the raw text at which its escape (or itself) began; one more for the end.
     offsets: Vec<u32>,
+    /// Where something was left out: the place in `text`, and the raw offset at which it began.
+    cuts: Vec<(usize, u32)>,
 }
 
 impl Unescaped {
@@ -19,7 +31,12 @@ impl Unescaped {
                 .copied()
                 .unwrap_or_default() as usize
         };
-        (raw(start), raw(end))
+        // A value ends before the tag that was left out after it.
+        let cut = self.cuts.binary_search_by_key(&end, |(at, _)| *at).ok();
+        let end = cut
+            .and_then(|place| self.cuts.get(place))
+            .map_or_else(|| raw(end), |(_, at)| *at as usize);
+        (raw(start), end)
     }
 
     /// The first byte of the text that began at or after `raw`.
@@ -40,10 +57,7 @@ impl Unescaped {
                 (1, None)
             };
             match value {
-                Some(value) => {
-                    let mut utf8 = [0; 4];
-                    value.encode_utf8(&mut utf8).bytes().for_each(|byte| self.put(byte, at));
-                }
+                Some(value) => self.put_char(value, at),
                 None => raw
                     .get(at..at + length)
                     .unwrap_or_default()
@@ -67,15 +81,106 @@ impl Unescaped {
         self.offsets.push(raw.len() as u32);
     }
 
+    /// Undoes percent-encoding, and `+` for a blank (WHATWG URL, section 5.1).
+    pub fn percent(&mut self, raw: &[u8]) {
+        self.clear();
+        let mut at = 0;
+        while let Some(byte) = raw.get(at) {
+            let (length, value) = match byte {
+                b'+' => (1, b' '),
+                b'%' => percent_escape(raw.get(at..).unwrap_or_default()).map_or((1, b'%'), |value| (3, value)),
+                byte => (1, *byte),
+            };
+            self.put(value, at);
+            at += length;
+        }
+        self.offsets.push(raw.len() as u32);
+    }
+
+    /// Undoes character references, and leaves out inline tags.
+    pub fn markup(&mut self, raw: &[u8]) {
+        self.clear();
+        let mut at = 0;
+        while let Some(byte) = raw.get(at) {
+            let rest = raw.get(at..).unwrap_or_default();
+            if *byte == b'<'
+                && let Some(length) = inline_tag(rest)
+            {
+                self.cut(at);
+                at += length;
+            } else if *byte == b'&'
+                && let Some((length, value)) = entity::reference(rest)
+            {
+                self.put_char(value, at);
+                at += length;
+            } else {
+                self.put(*byte, at);
+                at += 1;
+            }
+        }
+        self.offsets.push(raw.len() as u32);
+    }
+
+    /// Undoes doubled quotes and backslashes of an SQL string (SQL-92, section 5.3; the manual of `MySQL`, section 11.1.1).
+    pub fn sql(&mut self, raw: &[u8]) {
+        self.clear();
+        let mut at = 0;
+        while let Some(byte) = raw.get(at) {
+            let (length, value) = match (byte, raw.get(at + 1)) {
+                (b'\'', Some(b'\'')) => (2, b'\''),
+                (b'\\', Some(b'n' | b'r')) => (2, b'\n'),
+                (b'\\', Some(b't')) => (2, b'\t'),
+                (b'\\', Some(next)) => (2, *next),
+                (byte, _) => (1, *byte),
+            };
+            self.put(value, at);
+            at += length;
+        }
+        self.offsets.push(raw.len() as u32);
+    }
+
     fn clear(&mut self) {
         self.text.clear();
         self.offsets.clear();
+        self.cuts.clear();
+    }
+
+    fn put_char(&mut self, value: char, raw: usize) {
+        let mut utf8 = [0; 4];
+        value
+            .encode_utf8(&mut utf8)
+            .bytes()
+            .for_each(|byte| self.put(byte, raw));
+    }
+
+    /// What begins at `raw` is left out; of several in a row the first counts.
+    fn cut(&mut self, raw: usize) {
+        let at = self.text.len();
+        if self.cuts.last().is_none_or(|(last, _)| *last != at) {
+            self.cuts.push((at, raw as u32));
+        }
     }
 
     fn put(&mut self, byte: u8, raw: usize) {
         self.text.push(byte);
         self.offsets.push(raw as u32);
     }
+}
+
+/// The length of the inline tag at the start of `raw`, which begins with `<`.
+pub(crate) fn inline_tag(raw: &[u8]) -> Option<usize> {
+    let end = memchr::memchr(b'>', raw.get(..raw.len().min(INLINE_TAG_BYTES_MAX))?)?;
+    let inner = raw.get(1..end)?;
+    let name = inner.strip_prefix(b"/").unwrap_or(inner);
+    INLINE_TAGS
+        .iter()
+        .any(|known| known.eq_ignore_ascii_case(name))
+        .then_some(end + 1)
+}
+
+fn percent_escape(raw: &[u8]) -> Option<u8> {
+    let nibble = |at: usize| raw.get(at).and_then(|byte| char::from(*byte).to_digit(16));
+    Some((nibble(1)? << 4 | nibble(2)?) as u8)
 }
 
 /// The length of the escape at the start of `raw` and the character it stands for.
@@ -141,5 +246,34 @@ mod tests {
         out.quotes(br#"say ""hi"" now"#);
         assert_eq!(out.text, br#"say "hi" now"#);
         assert_eq!(out.raw(4, 8), (4, 10));
+    }
+
+    #[test]
+    fn forms_markup_and_sql_are_undone_and_mapped_back() {
+        type Undo = fn(&mut Unescaped, &[u8]);
+        let rows: [(Undo, &str, &str); 9] = [
+            (Unescaped::percent, "kim%40mail.example", "kim@mail.example"),
+            (Unescaped::percent, "%2B82+10", "+82 10"),
+            (Unescaped::percent, "100%", "100%"),
+            (Unescaped::percent, "%zz%4", "%zz%4"),
+            (Unescaped::markup, "kim&#64;mail.example", "kim@mail.example"),
+            (Unescaped::markup, "010-<b>1234</b>-5678", "010-1234-5678"),
+            (
+                Unescaped::markup,
+                "a <kim@mail.example> & b",
+                "a <kim@mail.example> & b",
+            ),
+            (Unescaped::sql, r"O\'Neil''s", "O'Neil's"),
+            (Unescaped::sql, r"end\", r"end\"),
+        ];
+        for (undo, raw, text) in rows {
+            let mut out = Unescaped::default();
+            undo(&mut out, raw.as_bytes());
+            assert_eq!(String::from_utf8_lossy(&out.text), text, "{raw}");
+            assert_eq!(out.raw(0, out.text.len()), (0, raw.len()), "{raw}");
+        }
+        let mut out = Unescaped::default();
+        out.markup(b"<b>010</b> x");
+        assert_eq!(out.raw(0, 3), (3, 6), "a value keeps to itself the tags around it");
     }
 }

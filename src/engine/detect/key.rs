@@ -28,6 +28,11 @@ impl Key {
         self.wakes
     }
 
+    /// Whether it is a word for some kind of value: `phone`, `email`.
+    pub fn is_known(&self) -> bool {
+        self.signs.speaks()
+    }
+
     pub(super) fn signs(&self) -> &Signs {
         &self.signs
     }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::fields::{FieldRef, Fields};
-use super::frame::{Frame, Member, Shape};
-use super::role::Role;
+use super::frame::{Frame, Shape};
+use super::role::{OrderSigns, Role};
 use super::subject::{self, Common};
 use super::{Item, Place, Record};
 use crate::engine::decode::Unescaped;
@@ -13,27 +13,33 @@ use crate::engine::secret::HashKey;
 use crate::engine::structure::{Cell, CellForm, Container, Sink};
 
 /// Between identifiers of one record in running text: more bytes apart and they are two records.
-const GAP_BYTES_MAX: u64 = 96;
+pub(super) const GAP_BYTES_MAX: u64 = 96;
 
 /// The assembler of one body.
 pub struct Assembler {
     rules: Arc<RuleSet>,
     secret: HashKey,
-    frames: Vec<Frame>,
+    pub(super) frames: Vec<Frame>,
     fields: Fields,
     objects: u32,
     /// A scalar that is a record by itself, while its segments arrive.
     scalar: Vec<Item>,
     scalar_start: Option<u64>,
     /// Neighbours in text outside any container.
-    free: Vec<Item>,
+    pub(super) free: Vec<Item>,
     /// Text before this offset belongs to what was settled.
     free_from: u64,
+    /// Whether a person's name stood among them.
+    free_has_name: bool,
+    /// Text bytes outside any container so far, and how many there were at the end of the last neighbour.
+    free_text: u64,
+    pub(super) free_last: u64,
     common: Common,
     settled: Vec<Record>,
     found: Vec<Finding>,
     unescaped: Unescaped,
     findings: u64,
+    orders: OrderSigns,
 }
 
 impl Assembler {
@@ -49,11 +55,15 @@ impl Assembler {
             scalar_start: None,
             free: Vec::new(),
             free_from: 0,
+            free_has_name: false,
+            free_text: 0,
+            free_last: 0,
             common: Common::default(),
             settled: Vec::new(),
             found: Vec::new(),
             unescaped: Unescaped::default(),
             findings: 0,
+            orders: OrderSigns::default(),
         }
     }
 
@@ -66,7 +76,7 @@ impl Assembler {
         if let Some(from) = self.scalar_start {
             return from.min(decided);
         }
-        if !self.frames.is_empty() {
+        if self.frames.iter().any(|frame| frame.container != Container::Flow) {
             return decided;
         }
         let cluster = self.free.first().map(|item| item.place.span.start);
@@ -112,6 +122,11 @@ impl Assembler {
         self.findings
     }
 
+    /// What the field names so far said about orders.
+    pub fn orders(&self) -> OrderSigns {
+        self.orders
+    }
+
     /// The body ended at `end`: settles what is still open.
     pub fn finish(&mut self, end: u64) {
         while !self.frames.is_empty() {
@@ -120,7 +135,7 @@ impl Assembler {
         self.settle_free(end);
     }
 
-    fn force_frame(&mut self, at: usize, decided: u64) {
+    pub(super) fn force_frame(&mut self, at: usize, decided: u64) {
         let mut items = Vec::new();
         let mut has_name = false;
         let mut start = decided;
@@ -141,7 +156,7 @@ impl Assembler {
         push(&mut self.settled, start, decided, &items, people);
     }
 
-    fn settle(&mut self, start: u64, end: u64, items: &[Item], has_name: bool) {
+    pub(super) fn settle(&mut self, start: u64, end: u64, items: &[Item], has_name: bool) {
         if items.is_empty() {
             return;
         }
@@ -149,12 +164,12 @@ impl Assembler {
         push(&mut self.settled, start, end, items, people);
     }
 
-    fn settle_free(&mut self, end: u64) {
+    pub(super) fn settle_free(&mut self, end: u64) {
         let items = std::mem::take(&mut self.free);
         let Some(first) = items.first() else { return };
         let start = first.place.span.start.saturating_sub(GAP_BYTES_MAX).max(self.free_from);
         self.free_from = end;
-        self.settle(start, end, &items, false);
+        self.settle(start, end, &items, self.free_has_name);
     }
 
     /// Searches one cell; what it finds goes to `keep`.
@@ -176,6 +191,9 @@ impl Assembler {
         if escaped {
             match cell.form {
                 CellForm::Quoted => self.unescaped.quotes(cell.raw),
+                CellForm::Percent => self.unescaped.percent(cell.raw),
+                CellForm::Markup => self.unescaped.markup(cell.raw),
+                CellForm::SqlString => self.unescaped.sql(cell.raw),
                 CellForm::JsonString | CellForm::Plain | CellForm::Bare => self.unescaped.json(cell.raw),
             }
             let within = self.unescaped.from_raw(cell.within.0)..self.unescaped.from_raw(cell.within.1);
@@ -230,7 +248,17 @@ impl Assembler {
             role,
             field: named.map_or(0, |frame| self.fields.hash(&frame.field)),
             object: named.map_or(0, |frame| frame.object),
+            is_named: named
+                .and_then(|frame| self.fields.get(&frame.field))
+                .is_some_and(|field| field.key.is_known()),
         }
+    }
+
+    /// Whether text stands outside any container that would make it a record.
+    fn is_free(&self) -> bool {
+        self.frames
+            .last()
+            .is_none_or(|frame| frame.container == Container::Flow)
     }
 
     /// Puts `item` into a list of the innermost container.
@@ -248,67 +276,19 @@ impl Assembler {
             self.settle(start, end, &items, false);
         }
     }
-
-    /// An identifier in text outside any container joins its neighbours or begins a new record.
-    fn join_free(&mut self, item: Item) {
-        let apart = self
-            .free
-            .last()
-            .is_some_and(|last| item.place.span.start.saturating_sub(last.place.span.end) > GAP_BYTES_MAX);
-        let repeats = self
-            .free
-            .iter()
-            .any(|known| known.category == item.category && known.value != item.value);
-        if apart || repeats {
-            let end = self.free.last().map_or(0, |last| last.place.span.end);
-            self.settle_free(end);
-        }
-        self.free.push(item);
-    }
-
-    /// A nested object ended inside an object that is no map yet: join it, keep it, or learn that this is a map.
-    fn join_member(&mut self, mut child: Frame, end: u64) {
-        let Some(parent) = self.frames.last_mut() else { return };
-        let items = child.take_items();
-        let key_is_role = parent.role.is_some();
-        if parent.pieces.is_some() || parent.shape == Shape::Struct {
-            parent.has_name |= child.has_name;
-            parent.items.extend(items);
-            return;
-        }
-        let member = Member {
-            start: parent.key_at,
-            end,
-            key_is_role,
-            keyset: child.keyset,
-            items,
-            has_name: child.has_name,
-        };
-        let Some(first) = parent.first.take() else {
-            parent.first = Some(Box::new(member));
-            return;
-        };
-        let is_map = first.keyset == member.keyset && child.members > 0 && !first.key_is_role && !member.key_is_role;
-        parent.shape = if is_map { Shape::Map } else { Shape::Struct };
-        if is_map {
-            for member in [*first, member] {
-                self.settle(member.start, member.end, &member.items, member.has_name);
-            }
-        } else {
-            for member in [*first, member] {
-                parent.has_name |= member.has_name;
-                parent.items.extend(member.items);
-            }
-        }
-    }
 }
 
 impl Sink for Assembler {
     fn open(&mut self, container: Container, at: u64) {
         self.objects += 1;
         let mut frame = Frame::new(container, at, true, self.objects);
-        if let Some(parent) = self.frames.last_mut() {
-            frame.is_record = parent.values_are_records();
+        if let Some(parent) = self
+            .frames
+            .last_mut()
+            .filter(|parent| parent.container != Container::Flow)
+        {
+            frame.is_record = container == Container::Row || parent.values_are_records();
+            parent.children += 1;
             if parent.container == Container::Object && parent.shape == Shape::Map {
                 frame.start = parent.key_at;
                 frame.items = std::mem::take(&mut parent.key_items);
@@ -325,6 +305,8 @@ impl Sink for Assembler {
         let Some(mut frame) = self.frames.pop() else { return };
         if frame.container == Container::Array {
             // Elements are records; arrays never join.
+        } else if frame.container == Container::Flow {
+            self.settle_free(end);
         } else if frame.is_record {
             let items = frame.take_items();
             if frame.pieces.is_some() {
@@ -334,10 +316,16 @@ impl Sink for Assembler {
             } else {
                 self.settle(frame.start, end, &items, frame.has_name);
             }
+        } else if self
+            .frames
+            .last()
+            .is_some_and(|parent| parent.container == Container::Element)
+        {
+            self.join_element(frame, end);
         } else {
             self.join_member(frame, end);
         }
-        if self.frames.is_empty() {
+        if self.is_free() {
             self.free_from = end;
         }
     }
@@ -353,7 +341,13 @@ impl Sink for Assembler {
         };
         let field = self.fields.find(&self.rules, name);
         let data = matches!(field, FieldRef::Data(_));
-        let wanted = data || self.fields.get(&field).is_some_and(|field| field.key.wakes());
+        let mut wanted = data;
+        if let Some(said) = self.fields.get(&field) {
+            // That a row has a person's name must be known, whatever the name is: its header is not told otherwise.
+            wanted |= said.key.wakes() || (said.names && frame.container == Container::Row);
+            self.free_has_name |= said.names && frame.container == Container::Flow;
+            self.orders.join(said.orders);
+        }
         frame.begin_member(&self.fields, field, at);
         if frame.container == Container::Object && data {
             self.search(key, |this, item| this.top_items(Frame::items_of_key, item));
@@ -362,8 +356,14 @@ impl Sink for Assembler {
     }
 
     fn cell(&mut self, cell: &Cell<'_>) {
-        let Some(frame) = self.frames.last_mut() else {
-            self.search(cell, Self::join_free);
+        let free = self.is_free();
+        let Some(frame) = self.frames.last_mut().filter(|_| !free) else {
+            let (first, text) = (cell.at + cell.within.0 as u64, self.free_text);
+            self.free_text += cell.within().len() as u64;
+            self.search(cell, |this, item| {
+                let at = text + item.place.span.start.saturating_sub(first);
+                this.join_free(item, at);
+            });
             return;
         };
         if !frame.values_are_records() {
@@ -391,6 +391,7 @@ impl Sink for Assembler {
     fn line(&mut self, end: u64) {
         self.settle_free(end);
         self.free_from = end;
+        self.free_has_name = false;
     }
 }
 
@@ -406,10 +407,13 @@ fn push(
     }
     let mut places: smallvec::SmallVec<[Place; 4]> = items.iter().map(|item| item.place).collect();
     places.sort_by_key(|place| place.span);
+    let (buyer, is_delivery) = subject::order(items);
     settled.push(Record {
         start,
         end,
         subjects,
         places,
+        buyer,
+        is_delivery,
     });
 }

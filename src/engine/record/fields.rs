@@ -1,6 +1,6 @@
 //! The field names of one body, each understood once.
 
-use super::role::{self, Role};
+use super::role::{self, OrderSigns, Role};
 use crate::engine::detect::{Key, RuleSet};
 
 /// Different field names that are remembered; later ones are understood anew each time. Some 400 bytes each.
@@ -16,6 +16,8 @@ pub(super) struct Field {
     pub(super) role: Option<Role>,
     /// Whether it says that the record has a person's name.
     pub(super) names: bool,
+    /// What it says about orders.
+    pub(super) orders: OrderSigns,
     /// A number of its own, but for collisions, which only blur map from struct: names are not secret.
     pub(super) hash: u64,
     /// The ends of the name, which are all of it up to [`ENDS_BYTES`].
@@ -30,6 +32,7 @@ impl Field {
             key: rules.key(name),
             role: Role::of(name),
             names: role::is_name(name),
+            orders: OrderSigns::of(name),
             hash,
             ends: ends(name),
             next: 0,

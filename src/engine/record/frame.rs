@@ -17,6 +17,7 @@ pub(super) enum Shape {
 
 /// An object-valued member that waits for the second to tell map from struct.
 pub(super) struct Member {
+    pub(super) name: u64,
     pub(super) start: u64,
     pub(super) end: u64,
     pub(super) key_is_role: bool,
@@ -38,6 +39,7 @@ pub(super) struct Frame {
     pub(super) first: Option<Box<Member>>,
     /// The name of the member under way, the role it states, and where it stands.
     pub(super) field: FieldRef,
+    pub(super) field_hash: u64,
     pub(super) role: Option<Role>,
     pub(super) key_at: u64,
     /// Identifiers found in the name itself, where it is data.
@@ -46,6 +48,10 @@ pub(super) struct Frame {
     pub(super) keyset: u64,
     pub(super) members: u32,
     pub(super) has_name: bool,
+    /// Containers that were opened in it.
+    pub(super) children: u32,
+    /// Of an element: the name that came twice, whose elements are records.
+    pub(super) listed: Option<u64>,
     /// Set once the record outgrew the hold-back and was settled by what it had shown.
     pub(super) pieces: Option<Box<Pieces>>,
 }
@@ -61,12 +67,15 @@ impl Frame {
             items: Vec::new(),
             first: None,
             field: FieldRef::None,
+            field_hash: 0,
             role: None,
             key_at: start,
             key_items: Vec::new(),
             keyset: 0,
             members: 0,
             has_name: false,
+            children: 0,
+            listed: None,
             pieces: None,
         }
     }
@@ -76,14 +85,15 @@ impl Frame {
         if let Some(said) = fields.get(&field) {
             self.role = said.role;
             self.has_name |= said.names;
-            self.keyset = self.keyset.wrapping_add(said.hash);
+            self.field_hash = said.hash;
         } else {
             self.role = None;
-            self.keyset = self.keyset.wrapping_add(fields.hash(&field));
+            self.field_hash = fields.hash(&field);
             if self.members == 0 && self.container == Container::Object {
                 self.shape = Shape::Map;
             }
         }
+        self.keyset = self.keyset.wrapping_add(self.field_hash);
         self.key_at = at;
         self.members += 1;
         self.field = field;
@@ -114,14 +124,15 @@ impl Frame {
         match self.container {
             Container::Array => true,
             Container::Object => self.shape == Shape::Map,
-            Container::Row => false,
+            Container::Element => self.listed == Some(self.field_hash),
+            Container::Row | Container::Flow => false,
         }
     }
 
     /// The offset from which this frame holds bytes back, if it does.
     pub(super) fn holds_from(&self) -> Option<u64> {
         match (self.container, &self.pieces) {
-            (Container::Array, _) => None,
+            (Container::Array | Container::Flow, _) => None,
             // A map holds no more than the member under way whose name is an identifier.
             (Container::Object, _) if self.shape == Shape::Map => (!self.key_items.is_empty()).then_some(self.key_at),
             (_, None) => Some(self.start),

@@ -1,12 +1,18 @@
 //! From identifiers to records to subjects: the counting rule, in one pass and bounded memory.
 
 mod assembler;
+mod crowd;
 mod fields;
 mod frame;
+mod join;
 mod role;
 mod subject;
+#[cfg(test)]
+mod tests;
 
 pub use assembler::Assembler;
+pub use crowd::Crowd;
+pub use role::OrderSigns;
 
 use smallvec::SmallVec;
 
@@ -25,6 +31,10 @@ pub struct Record {
     pub subjects: SmallVec<[Subject; 2]>,
     /// Its identifiers, in order.
     pub places: SmallVec<[Place; 4]>,
+    /// Whose order it is, known only by one value that the record has of them.
+    pub buyer: Option<Subject>,
+    /// Whether it names a recipient, to whom something is sent.
+    pub is_delivery: bool,
 }
 
 /// Where one identifier stands, and as what.
@@ -49,4 +59,6 @@ struct Item {
     /// The field it stands under, and the object that holds the field.
     field: u64,
     object: u32,
+    /// Whether the field's name is a word for some kind of value.
+    is_named: bool,
 }

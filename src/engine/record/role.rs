@@ -18,12 +18,14 @@ pub(super) enum Role {
     Sender,
     /// Seller, support, store: a value that comes back beside different people identifies nobody.
     Seller,
-    /// A place in one person's life (home, work, shipping, billing): a role name, but the same person.
+    /// A place in one person's life (home, work, billing): a role name, but the same person.
     Place,
+    /// Where an order goes: mostly the same person, now and then whom one's order is for.
+    Shipping,
 }
 
 /// Role words as they occur in field names, lower case.
-const WORDS: [(&str, Role); 44] = [
+const WORDS: [(&str, Role); 80] = [
     ("buyer", Role::Buyer),
     ("customer", Role::Buyer),
     ("member", Role::Buyer),
@@ -45,6 +47,42 @@ const WORDS: [(&str, Role); 44] = [
     ("수령인", Role::Recipient),
     ("수취인", Role::Recipient),
     ("받는", Role::Recipient),
+    ("ship_to", Role::Recipient),
+    ("shipto", Role::Recipient),
+    ("deliver_to", Role::Recipient),
+    ("rcvr", Role::Recipient),
+    ("rcpt", Role::Recipient),
+    ("받으시는", Role::Recipient),
+    ("수신인", Role::Recipient),
+    ("destinataire", Role::Recipient),
+    ("destinatario", Role::Recipient),
+    ("destinatário", Role::Recipient),
+    ("empfänger", Role::Recipient),
+    ("empfaenger", Role::Recipient),
+    ("收件", Role::Recipient),
+    ("收货人", Role::Recipient),
+    ("收貨人", Role::Recipient),
+    ("受取人", Role::Recipient),
+    ("届け先", Role::Recipient),
+    ("acheteur", Role::Buyer),
+    ("cliente", Role::Buyer),
+    ("comprador", Role::Buyer),
+    ("käufer", Role::Buyer),
+    ("kaeufer", Role::Buyer),
+    ("besteller", Role::Buyer),
+    ("kunde", Role::Buyer),
+    ("購入者", Role::Buyer),
+    ("注文者", Role::Buyer),
+    ("お客様", Role::Buyer),
+    ("買家", Role::Buyer),
+    ("订购人", Role::Buyer),
+    ("訂購人", Role::Buyer),
+    ("客戶", Role::Buyer),
+    ("客户", Role::Buyer),
+    ("發件", Role::Sender),
+    ("寄件", Role::Sender),
+    ("absender", Role::Sender),
+    ("依頼主", Role::Sender),
     ("sender", Role::Sender),
     ("shipper", Role::Sender),
     ("보내는", Role::Sender),
@@ -60,13 +98,13 @@ const WORDS: [(&str, Role); 44] = [
     ("판매자", Role::Seller),
     ("매장", Role::Seller),
     ("고객센터", Role::Seller),
-    ("shipping", Role::Place),
+    ("shipping", Role::Shipping),
     ("billing", Role::Place),
-    ("delivery", Role::Place),
+    ("delivery", Role::Shipping),
     ("home", Role::Place),
     ("work", Role::Place),
     ("office", Role::Place),
-    ("배송지", Role::Place),
+    ("배송지", Role::Shipping),
     ("contact", Role::Place),
 ];
 
@@ -87,21 +125,104 @@ impl Role {
 
     /// Whose subject it is: places belong to the person without a role.
     pub(super) fn person(self) -> Self {
-        if self == Self::Place { Self::None } else { self }
+        match self {
+            Self::Place | Self::Shipping => Self::None,
+            Self::None | Self::Buyer | Self::Recipient | Self::Sender | Self::Seller => self,
+        }
     }
 
     /// Whether a value under this role may turn out to identify nobody.
     pub(super) fn may_be_common(self) -> bool {
-        matches!(self, Self::None | Self::Seller | Self::Place)
+        matches!(self, Self::None | Self::Seller | Self::Place | Self::Shipping)
     }
 }
+
+/// What field names say about orders.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OrderSigns {
+    /// The number of an order.
+    pub has_number: bool,
+    /// What was ordered.
+    pub has_item: bool,
+    /// How it is sent.
+    pub has_shipment: bool,
+}
+
+const ORDER_WORDS: [&str; 9] = [
+    "order",
+    "주문",
+    "commande",
+    "bestell",
+    "pedido",
+    "encomenda",
+    "注文",
+    "訂單",
+    "订单",
+];
+const ITEM_WORDS: [&str; 14] = [
+    "item", "product", "goods", "sku", "상품", "품목", "produit", "producto", "produto", "artikel", "articulo", "商品",
+    "品名", "産品",
+];
+const SHIPMENT_WORDS: [&str; 11] = [
+    "tracking",
+    "waybill",
+    "shipment",
+    "운송장",
+    "송장",
+    "suivi",
+    "sendung",
+    "rastre",
+    "追跡",
+    "物流",
+    "運單",
+];
+
+impl OrderSigns {
+    /// What one field name says.
+    pub(super) fn of(key: &[u8]) -> Self {
+        let lower = key.to_ascii_lowercase();
+        let has = |words: &[&str]| {
+            words
+                .iter()
+                .any(|word| memchr::memmem::find(&lower, word.as_bytes()).is_some())
+        };
+        Self {
+            has_number: has(&ORDER_WORDS),
+            has_item: has(&ITEM_WORDS),
+            has_shipment: has(&SHIPMENT_WORDS),
+        }
+    }
+
+    /// What both say.
+    pub(super) fn join(&mut self, other: Self) {
+        self.has_number |= other.has_number;
+        self.has_item |= other.has_item;
+        self.has_shipment |= other.has_shipment;
+    }
+}
+
+/// Words for a person's name that are not ASCII; others hold `name`, as `Vorname` does.
+const NAME_WORDS: [&str; 12] = [
+    "이름",
+    "성명",
+    "성함",
+    "고객명",
+    "수령인",
+    "수취인",
+    "받는",
+    "姓名",
+    "氏名",
+    "名前",
+    "prénom",
+    "収件人",
+];
 
 /// Whether a field name says that the record has a person's name.
 pub(super) fn is_name(key: &[u8]) -> bool {
     let is_ascii_name = key.len() >= 4 && key.windows(4).any(|word| word.eq_ignore_ascii_case(b"name"));
     is_ascii_name
         || (!key.is_ascii()
-            && ["이름", "성명", "수령인", "수취인", "받는"]
+            && NAME_WORDS
                 .iter()
                 .any(|word| memchr::memmem::find(key, word.as_bytes()).is_some()))
 }
@@ -139,7 +260,8 @@ mod tests {
             ("recipientName", Some(Role::Recipient)),
             ("고객센터", Some(Role::Seller)),
             ("고객명", Some(Role::Buyer)),
-            ("shippingAddress", Some(Role::Place)),
+            ("shippingAddress", Some(Role::Shipping)),
+            ("home_phone", Some(Role::Place)),
             ("phone", None),
         ] {
             assert_eq!(Role::of(key.as_bytes()), role, "{key}");

@@ -67,6 +67,26 @@ pub(super) struct Pieces {
     last: Option<(Category, u32, u64)>,
 }
 
+/// Whose order `items` are about, by one value of theirs, and whether a recipient stands among them. Beside a recipient
+/// who has no role is the buyer; without one it takes the word. Two values of one kind say nothing.
+pub(super) fn order(items: &[Item]) -> (Option<Subject>, bool) {
+    let strong = || items.iter().filter(|item| item.category.is_strong());
+    let is_delivery = strong().any(|item| matches!(item.role, Role::Recipient | Role::Shipping));
+    let is_buyer = |item: &&Item| item.role == Role::Buyer || (is_delivery && item.role == Role::None);
+    let Some(category) = PRECEDENCE
+        .into_iter()
+        .find(|category| strong().filter(is_buyer).any(|item| item.category == *category))
+    else {
+        return (None, is_delivery);
+    };
+    let mut values = strong()
+        .filter(is_buyer)
+        .filter(|item| item.category == category)
+        .map(|item| item.value);
+    let buyer = values.next().filter(|first| values.all(|value| value == *first));
+    (buyer.map(Subject), is_delivery)
+}
+
 /// The people behind `items`. `has_name`: the record has a name, so that an address may identify. `pieces`: what the same
 /// record showed before, if it outgrew the hold-back.
 pub(super) fn subjects(

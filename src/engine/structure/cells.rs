@@ -10,12 +10,17 @@
 
 use std::ops::Range;
 
-use memchr::memchr;
+use memchr::{memchr, memchr2};
+
+use crate::engine::block::wakes;
 
 /// Text before a segment that boundaries and context words may need, in bytes.
 const LOOK_BEHIND: usize = 64;
 /// The longest finding, in bytes: an e-mail of 64 + 1 + 190 is cut here, all else is shorter.
 const LOOK_AHEAD: usize = 256;
+
+/// Bytes taken into the carry at once.
+const BITE: usize = 4096;
 
 /// How cells are cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +70,12 @@ pub enum CellForm {
     Bare,
     /// A quoted CSV cell: two quotes stand for one.
     Quoted,
+    /// Percent-encoded, with `+` for a blank.
+    Percent,
+    /// With character references and inline tags.
+    Markup,
+    /// A quoted SQL string: two quotes stand for one, and so does a backslash and a quote.
+    SqlString,
 }
 
 impl<'a> Cell<'a> {
@@ -89,12 +100,20 @@ impl<'a> Cell<'a> {
         self.at + self.raw.len() as u64
     }
 
+    /// Whether it may hold an identifier that no key announces.
+    pub(super) fn wakes(&self) -> bool {
+        self.is_escaped() || wakes(self.raw.get(self.within.0..).unwrap_or_default())
+    }
+
     /// Whether unescaping would change anything.
     pub fn is_escaped(&self) -> bool {
         match self.form {
             CellForm::Plain | CellForm::Bare => false,
             CellForm::JsonString => memchr(b'\\', self.raw).is_some(),
             CellForm::Quoted => memchr(b'"', self.raw).is_some(),
+            CellForm::Percent => memchr2(b'%', b'+', self.raw).is_some(),
+            CellForm::Markup => memchr2(b'&', b'<', self.raw).is_some(),
+            CellForm::SqlString => memchr2(b'\\', b'\'', self.raw).is_some(),
         }
     }
 }
@@ -145,6 +164,23 @@ impl Carry {
     pub(super) fn extend(&mut self, part: &[u8], form: CellForm, emit: &mut impl FnMut(&Cell<'_>)) {
         self.bytes.extend_from_slice(part);
         self.search_segments(form, emit);
+    }
+
+    /// More of the value, of which there may be much: it is fed in bounded bites.
+    pub(super) fn extend_long(&mut self, part: &[u8], form: CellForm, emit: &mut impl FnMut(&Cell<'_>)) {
+        for bite in part.chunks(BITE) {
+            self.extend(bite, form, emit);
+        }
+    }
+
+    /// The end of a value that `part` completes: all but its last piece is told, and the last is returned, to be ended
+    /// with when its key is told.
+    pub(super) fn last<'p>(&mut self, part: &'p [u8], form: CellForm, emit: &mut impl FnMut(&Cell<'_>)) -> &'p [u8] {
+        if self.bytes.is_empty() && part.len() <= self.settings.segment + LOOK_AHEAD {
+            return part;
+        }
+        self.extend_long(part, form, emit);
+        &[]
     }
 
     /// The rest of the value: it ends after `part`.

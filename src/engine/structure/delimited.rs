@@ -65,7 +65,8 @@ pub(super) fn header_delimiter(line: &[u8]) -> Option<u8> {
         .into_iter()
         .max_by_key(|(_, n)| *n)?;
     // Prose has commas too, but long stretches between them and spaces after them.
-    let is_dense = text.len() <= (columns + 1) * 32 && !text.windows(2).any(|pair| pair == [best, b' ']);
+    let is_dense =
+        text.len() <= (columns + 1) * 32 && (best == b'|' || !text.windows(2).any(|pair| pair == [best, b' ']));
     (columns >= 2 && is_dense).then_some(best)
 }
 

@@ -5,17 +5,37 @@
 
 mod cells;
 mod delimited;
+mod form;
+mod html;
 mod json;
+mod keyed;
 mod marks;
-mod text;
+mod markup;
+mod multipart;
+mod name;
+mod script;
+mod sniff;
+mod sql;
+mod xml;
 
 use delimited::Delimited;
+use form::Form;
+use html::Html;
 use json::Json;
-use text::Text;
+use keyed::Lines;
+use markup::Markup;
+use multipart::Multipart;
+use script::Script;
+use sql::Sql;
+use xml::Xml;
 
 pub use cells::{Cell, CellForm, CellSettings};
+pub use multipart::{BOUNDARY_BYTES_MAX, Boundary};
 
 use memchr::memchr;
+
+#[cfg(test)]
+mod tests;
 
 /// A longer first line is text, not a header.
 const FIRST_LINE_BYTES_MAX: usize = 4096;
@@ -29,6 +49,10 @@ pub enum Container {
     Array,
     /// A row of a table, a line: one record by itself.
     Row,
+    /// An element of XML: a record if it comes again beside its like, else part of the element around it.
+    Element,
+    /// Text with names for its parts: what stands near together is a record, until the same kind comes again.
+    Flow,
 }
 
 /// Who listens to a structure. Offsets count decoded bytes from the start of the body.
@@ -59,12 +83,22 @@ pub enum Declared {
     Table,
     /// Text in which a line is one thing: plain text, event streams, logs.
     Lines,
-    /// Text in which line ends mean nothing: HTML, XML, scripts.
+    /// HTML.
     Markup,
+    /// XML.
+    Xml,
+    /// Code in which line ends mean nothing: scripts, style sheets.
+    Script,
+    /// An SQL dump.
+    Sql,
+    /// `application/x-www-form-urlencoded`.
+    Form,
+    /// `multipart/form-data` and its kin, with the boundary of their parts.
+    Multipart(Boundary),
 }
 
 impl Declared {
-    /// From a `Content-Type` value (RFC 9110, section 8.3); parameters are ignored.
+    /// From a `Content-Type` value (RFC 9110, section 8.3); of its parameters only `boundary` is read.
     pub fn from_content_type(value: &[u8]) -> Self {
         let essence = value
             .split(|byte| *byte == b';')
@@ -74,18 +108,18 @@ impl Declared {
             .to_ascii_lowercase();
         match essence.as_slice() {
             b"text/csv" | b"text/tab-separated-values" | b"application/csv" => Self::Table,
-            b"text/html"
-            | b"application/xhtml+xml"
-            | b"text/xml"
-            | b"application/xml"
-            | b"text/css"
-            | b"text/javascript"
-            | b"application/javascript"
-            | b"image/svg+xml" => Self::Markup,
-            b"text/event-stream" => Self::Lines,
+            b"text/html" | b"application/xhtml+xml" => Self::Markup,
+            b"text/xml" | b"application/xml" | b"image/svg+xml" => Self::Xml,
+            b"text/css" | b"text/javascript" | b"application/javascript" | b"application/x-javascript" => Self::Script,
+            b"application/sql" | b"application/x-sql" | b"text/sql" | b"text/x-sql" => Self::Sql,
+            b"application/x-www-form-urlencoded" => Self::Form,
+            b"text/event-stream" | b"text/vcard" | b"text/x-vcard" | b"text/yaml" => Self::Lines,
             b"application/x-ndjson" | b"application/jsonl" | b"application/json" => Self::Json,
             other if other.ends_with(b"+json") => Self::Json,
-            other if other.ends_with(b"+xml") => Self::Markup,
+            other if other.ends_with(b"+xml") => Self::Xml,
+            other if other.starts_with(b"multipart/") => {
+                Boundary::from_content_type(value).map_or(Self::Lines, Self::Multipart)
+            }
             _ => Self::Unknown,
         }
     }
@@ -97,73 +131,100 @@ pub struct Structure {
     settings: CellSettings,
     /// Blanks before the first byte that tells, and how many bytes they are.
     skipped: u64,
-    form: Form,
+    reader: Reader,
 }
 
-enum Form {
+enum Reader {
     /// Only blanks so far.
     Undecided,
-    /// The first line, until it tells whether it is a header.
+    /// The first line, until it tells what the body is.
     FirstLine(Vec<u8>),
-    Json(Json),
-    Delimited(Delimited),
-    Text(Text),
+    Json(Box<Json>),
+    Delimited(Box<Delimited>),
+    Lines(Box<Lines>),
+    Html(Box<Markup<Html>>),
+    Xml(Box<Markup<Xml>>),
+    Script(Box<Script>),
+    Sql(Box<Sql>),
+    Form(Box<Form>),
+    Multipart(Box<Multipart>),
 }
 
 impl Structure {
     /// A structure for one body.
     pub fn new(declared: Declared, settings: CellSettings) -> Self {
+        Self::at(0, declared, settings)
+    }
+
+    /// A structure for a body that begins at offset `at` of another.
+    fn at(at: u64, declared: Declared, settings: CellSettings) -> Self {
         Self {
             declared,
             settings,
-            skipped: 0,
-            form: Form::Undecided,
+            skipped: at,
+            reader: Reader::Undecided,
         }
     }
 
     /// Reads the next decoded bytes.
     pub fn push(&mut self, mut chunk: &[u8], sink: &mut impl Sink) {
-        if matches!(self.form, Form::Undecided) {
+        if matches!(self.reader, Reader::Undecided) {
             chunk = self.decide(chunk);
         }
-        if matches!(self.form, Form::FirstLine(_)) {
+        if matches!(self.reader, Reader::FirstLine(_)) {
             chunk = self.first_line(chunk, sink);
         }
-        match &mut self.form {
-            Form::Undecided | Form::FirstLine(_) => {}
-            Form::Json(json) => json.push(chunk, sink),
-            Form::Delimited(table) => table.push(chunk, sink),
-            Form::Text(text) => text.push(chunk, sink),
+        match &mut self.reader {
+            Reader::Undecided | Reader::FirstLine(_) => {}
+            Reader::Json(json) => json.push(chunk, sink),
+            Reader::Delimited(table) => table.push(chunk, sink),
+            Reader::Lines(lines) => lines.push(chunk, sink),
+            Reader::Html(html) => html.push(chunk, sink),
+            Reader::Xml(xml) => xml.push(chunk, sink),
+            Reader::Script(script) => {
+                script.push(chunk, sink);
+            }
+            Reader::Sql(sql) => sql.push(chunk, sink),
+            Reader::Form(form) => form.push(chunk, sink),
+            Reader::Multipart(parts) => parts.push(chunk, sink),
         }
     }
 
     /// The body ended.
     pub fn finish(&mut self, sink: &mut impl Sink) {
         self.end_first_line(sink);
-        match &mut self.form {
-            Form::Undecided | Form::FirstLine(_) => {}
-            Form::Json(json) => json.finish(sink),
-            Form::Delimited(table) => table.finish(sink),
-            Form::Text(text) => text.finish(sink),
+        match &mut self.reader {
+            Reader::Undecided | Reader::FirstLine(_) => {}
+            Reader::Json(json) => json.finish(sink),
+            Reader::Delimited(table) => table.finish(sink),
+            Reader::Lines(lines) => lines.finish(sink),
+            Reader::Html(html) => html.finish(sink),
+            Reader::Xml(xml) => xml.finish(sink),
+            Reader::Script(script) => script.finish(sink),
+            Reader::Sql(sql) => sql.finish(sink),
+            Reader::Form(form) => form.finish(sink),
+            Reader::Multipart(parts) => parts.finish(sink),
         }
     }
 
     /// Whether the body is text in which a line is one thing.
     pub fn is_lines(&self) -> bool {
-        match &self.form {
-            Form::Undecided | Form::FirstLine(_) => true,
-            Form::Text(text) => text.is_lines(),
-            Form::Json(_) | Form::Delimited(_) => false,
-        }
+        matches!(self.reader, Reader::Undecided | Reader::FirstLine(_) | Reader::Lines(_))
     }
 
     /// Everything before this offset was told to the sink in full: nothing found later begins before it.
     pub fn decided_to(&self) -> u64 {
-        match &self.form {
-            Form::Undecided | Form::FirstLine(_) => self.skipped,
-            Form::Json(json) => json.decided_to(),
-            Form::Delimited(table) => table.decided_to(),
-            Form::Text(text) => text.decided_to(),
+        match &self.reader {
+            Reader::Undecided | Reader::FirstLine(_) => self.skipped,
+            Reader::Json(json) => json.decided_to(),
+            Reader::Delimited(table) => table.decided_to(),
+            Reader::Lines(lines) => lines.decided_to(),
+            Reader::Html(html) => html.decided_to(),
+            Reader::Xml(xml) => xml.decided_to(),
+            Reader::Script(script) => script.decided_to(),
+            Reader::Sql(sql) => sql.decided_to(),
+            Reader::Form(form) => form.decided_to(),
+            Reader::Multipart(parts) => parts.decided_to(),
         }
     }
 
@@ -174,19 +235,27 @@ impl Structure {
         let rest = chunk.get(blanks..).unwrap_or_default();
         self.skipped += blanks as u64;
         let Some(first) = rest.first() else { return rest };
-        let at = self.skipped;
-        self.form = match (self.declared, first) {
-            (_, b'{' | b'[') | (Declared::Json, b'"' | b'-' | b'0'..=b'9') => Form::Json(Json::new(at, self.settings)),
-            (Declared::Unknown, b'<') | (Declared::Markup, _) => Form::Text(Text::new(at, self.settings, false)),
-            (Declared::Unknown | Declared::Json | Declared::Table, _) => Form::FirstLine(Vec::new()),
-            (Declared::Lines, _) => Form::Text(Text::new(at, self.settings, true)),
+        let (at, settings) = (self.skipped, self.settings);
+        self.reader = match (self.declared, first) {
+            (Declared::Multipart(boundary), _) => Reader::Multipart(Box::new(Multipart::new(at, settings, &boundary))),
+            (_, b'{') | (Declared::Json, b'[' | b'"' | b'-' | b'0'..=b'9') => {
+                Reader::Json(Box::new(Json::new(at, settings)))
+            }
+            (Declared::Markup, _) => Reader::Html(Box::new(Markup::new(at, settings, Html::default()))),
+            (Declared::Xml, _) => Reader::Xml(Box::new(Markup::new(at, settings, Xml::default()))),
+            (Declared::Script, _) => Reader::Script(Box::new(Script::new(at, settings, b""))),
+            (Declared::Sql, _) => Reader::Sql(Box::new(Sql::new(at, settings))),
+            (Declared::Form, _) => Reader::Form(Box::new(Form::new(at, settings))),
+            (Declared::Unknown | Declared::Json | Declared::Table | Declared::Lines, _) => {
+                Reader::FirstLine(Vec::new())
+            }
         };
         rest
     }
 
     /// Collects the first line; returns what of `chunk` comes after it.
     fn first_line<'c>(&mut self, chunk: &'c [u8], sink: &mut impl Sink) -> &'c [u8] {
-        let Form::FirstLine(line) = &mut self.form else {
+        let Reader::FirstLine(line) = &mut self.reader else {
             return chunk;
         };
         let room = FIRST_LINE_BYTES_MAX - line.len();
@@ -199,20 +268,37 @@ impl Structure {
         chunk.get(taken..).unwrap_or_default()
     }
 
-    /// The first line is known: it is a table's header or the first line of text.
+    /// The first line is known: it tells what the body is.
     fn end_first_line(&mut self, sink: &mut impl Sink) {
-        let Form::FirstLine(line) = &mut self.form else { return };
+        let Reader::FirstLine(line) = &mut self.reader else {
+            return;
+        };
         let line = std::mem::take(line);
-        let delimiter = delimited::header_delimiter(&line);
-        let delimiter = if self.declared == Declared::Table {
-            delimiter.or(Some(b','))
-        } else {
-            delimiter
-        };
-        self.form = match delimiter {
-            Some(delimiter) => Form::Delimited(Delimited::new(self.skipped, self.settings, delimiter)),
-            None => Form::Text(Text::new(self.skipped, self.settings, true)),
-        };
+        self.reader = self.reader_for(&line);
         self.push(&line, sink);
+    }
+
+    /// The reader for a body that begins with `line`.
+    fn reader_for(&self, line: &[u8]) -> Reader {
+        let (at, settings) = (self.skipped, self.settings);
+        let header = delimited::header_delimiter(line);
+        let may_be = self.declared != Declared::Lines && self.declared != Declared::Table;
+        if sniff::is_array(line) {
+            Reader::Json(Box::new(Json::new(at, settings)))
+        } else if may_be && sniff::is_html(line) {
+            Reader::Html(Box::new(Markup::new(at, settings, Html::default())))
+        } else if may_be && line.starts_with(b"<") {
+            Reader::Xml(Box::new(Markup::new(at, settings, Xml::default())))
+        } else if may_be && form::is_form(line) {
+            Reader::Form(Box::new(Form::new(at, settings)))
+        } else if may_be && sql::is_sql(line) {
+            Reader::Sql(Box::new(Sql::new(at, settings)))
+        } else if self.declared == Declared::Table {
+            Reader::Delimited(Box::new(Delimited::new(at, settings, header.unwrap_or(b','))))
+        } else if let Some(delimiter) = header.filter(|_| may_be) {
+            Reader::Delimited(Box::new(Delimited::new(at, settings, delimiter)))
+        } else {
+            Reader::Lines(Box::new(Lines::new(at, settings)))
+        }
     }
 }

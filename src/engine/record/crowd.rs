@@ -1,0 +1,120 @@
+//! Whether a body shows a crowd: many people who have no buyer in common. One buyer's own order history is none, however
+//! many recipients are in it.
+
+use hashbrown::HashMap;
+
+use super::Record;
+use crate::engine::secret::Subject;
+
+/// People of one body that are told apart; later ones are not counted. 24 bytes each.
+const PEOPLE_MAX: usize = 1 << 20;
+
+/// The people of one body, and for whose orders each of them was named.
+#[derive(Default)]
+pub struct Crowd {
+    people: HashMap<Subject, Named>,
+    /// The only buyer of the body so far.
+    buyer: Option<Subject>,
+    /// Whether there are several.
+    is_shop: bool,
+}
+
+/// As what a person was named.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Named {
+    /// For themselves, or for the orders of several.
+    Alone,
+    /// Only as the recipient of an order; of whom, if that was said.
+    Recipient(Option<Subject>),
+}
+
+impl Crowd {
+    /// Adds what one record shows.
+    pub fn add(&mut self, record: &Record) {
+        if let Some(buyer) = record.buyer {
+            self.is_shop |= self.buyer.is_some_and(|known| known != buyer);
+            self.buyer.get_or_insert(buyer);
+        }
+        let named = if record.is_delivery {
+            Named::Recipient(record.buyer)
+        } else {
+            Named::Alone
+        };
+        for person in &record.subjects {
+            let has_room = self.people.len() < PEOPLE_MAX;
+            match self.people.get_mut(person) {
+                Some(known) if *known == named => {}
+                Some(known) => *known = Named::Alone,
+                None if has_room => {
+                    self.people.insert(*person, named);
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// How many different people there are.
+    pub fn people(&self) -> usize {
+        self.people.len()
+    }
+
+    /// How many there are if all whom one buyer has sent something to count as that buyer: who has the most of them.
+    pub fn without_common_buyer(&self) -> usize {
+        let mut sent: HashMap<Subject, usize> = HashMap::new();
+        for named in self.people.values() {
+            let buyer = match named {
+                Named::Alone => None,
+                // Who is named nowhere near is the body's only buyer, if there is one.
+                Named::Recipient(None) => self.buyer.filter(|_| !self.is_shop),
+                Named::Recipient(buyer) => *buyer,
+            };
+            if let Some(buyer) = buyer {
+                *sent.entry(buyer).or_default() += 1;
+            }
+        }
+        let most = sent.values().max().copied().unwrap_or_default();
+        self.people.len() - most.saturating_sub(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use smallvec::SmallVec;
+
+    use super::*;
+
+    fn record(people: &[u64], buyer: Option<u64>, is_delivery: bool) -> Record {
+        Record {
+            start: 0,
+            end: 1,
+            subjects: people.iter().copied().map(Subject).collect(),
+            places: SmallVec::new(),
+            buyer: buyer.map(Subject),
+            is_delivery,
+        }
+    }
+
+    fn counts(records: impl Iterator<Item = Record>) -> (usize, usize) {
+        let mut crowd = Crowd::default();
+        records.for_each(|record| crowd.add(&record));
+        (crowd.people(), crowd.without_common_buyer())
+    }
+
+    #[test]
+    fn one_buyer_with_many_recipients_is_no_crowd() {
+        let own = (10..30).map(|n| record(&[1, n], Some(1), true));
+        assert_eq!(counts(own), (21, 1));
+        let nested = (10..30).map(|n| record(&[n], None, true));
+        assert_eq!(counts(nested.chain([record(&[1], Some(1), false)])), (21, 2));
+    }
+
+    #[test]
+    fn many_buyers_or_none_are_a_crowd() {
+        let shop = (10..30).map(|n| record(&[n, n + 100], Some(n), true));
+        assert_eq!(counts(shop), (40, 39));
+        let list = (10..30).map(|n| record(&[n], None, false));
+        assert_eq!(counts(list), (20, 20));
+        let parcels = (10..30).map(|n| record(&[n], None, true));
+        assert_eq!(counts(parcels), (20, 20));
+    }
+}

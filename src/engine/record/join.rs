@@ -1,0 +1,112 @@
+//! What joins what: neighbours in text, elements in elements, objects in objects.
+
+use super::Item;
+use super::assembler::{Assembler, GAP_BYTES_MAX};
+use super::frame::{Frame, Member, Shape};
+
+/// As [`GAP_BYTES_MAX`], where the parts of a text have names.
+const NAMED_GAP_BYTES_MAX: u64 = 256;
+/// Neighbours that a new one is compared with. Against: one value a thousand times over.
+const NEIGHBOURS_MAX: usize = 64;
+
+impl Assembler {
+    /// An identifier in text outside any container joins its neighbours or begins a new record. `at` counts text bytes, of
+    /// which there are fewer than raw ones where tags stand between.
+    pub(super) fn join_free(&mut self, item: Item, at: u64) {
+        let gap = if self.frames.is_empty() {
+            GAP_BYTES_MAX
+        } else {
+            NAMED_GAP_BYTES_MAX
+        };
+        let apart = !self.free.is_empty() && at.saturating_sub(self.free_last) > gap;
+        let repeats = self.free.iter().rev().take(NEIGHBOURS_MAX).any(|known| {
+            // `phone` and `mobile` are one person's, two phones without a name or with one are not.
+            let is_sibling = known.is_named && item.is_named && known.field != item.field;
+            known.category == item.category && known.value != item.value && !is_sibling
+        });
+        if apart || repeats {
+            let end = self.free.last().map_or(0, |last| last.place.span.end);
+            self.settle_free(end);
+        }
+        self.free_last = at + (item.place.span.end - item.place.span.start);
+        self.free.push(item);
+    }
+
+    /// An element ended inside another: a text joins it as a field; an element beside one of the same name is a record.
+    pub(super) fn join_element(&mut self, mut child: Frame, end: u64) {
+        let items = child.take_items();
+        let Some(parent) = self.frames.last_mut() else { return };
+        let name = parent.field_hash;
+        let is_field = child.children == 0 && items.iter().all(|item| item.field == name);
+        let object = if is_field { parent.object } else { child.object };
+        let items = items.into_iter().map(|item| Item { object, ..item });
+        if is_field || parent.pieces.is_some() {
+            parent.has_name |= child.has_name;
+            parent.items.extend(items);
+            return;
+        }
+        let member = Member {
+            name,
+            start: child.start,
+            end,
+            key_is_role: false,
+            keyset: child.keyset,
+            items: items.collect(),
+            has_name: child.has_name,
+        };
+        let Some(first) = parent.first.replace(Box::new(member)) else {
+            return;
+        };
+        if first.name != name {
+            parent.has_name |= first.has_name;
+            parent.items.extend(first.items);
+            return;
+        }
+        parent.listed = Some(name);
+        let member = parent.first.take();
+        for member in [Some(first), member].into_iter().flatten() {
+            self.settle(member.start, member.end, &member.items, member.has_name);
+        }
+        // What the list stands in has shown what it had so far, and holds the list no longer.
+        if let Some(at) = self.frames.len().checked_sub(1) {
+            self.force_frame(at, end);
+        }
+    }
+
+    /// A nested object ended inside an object that is no map yet: join it, keep it, or learn that this is a map.
+    pub(super) fn join_member(&mut self, mut child: Frame, end: u64) {
+        let Some(parent) = self.frames.last_mut() else { return };
+        let items = child.take_items();
+        let key_is_role = parent.role.is_some();
+        if parent.pieces.is_some() || parent.shape == Shape::Struct {
+            parent.has_name |= child.has_name;
+            parent.items.extend(items);
+            return;
+        }
+        let member = Member {
+            name: 0,
+            start: parent.key_at,
+            end,
+            key_is_role,
+            keyset: child.keyset,
+            items,
+            has_name: child.has_name,
+        };
+        let Some(first) = parent.first.take() else {
+            parent.first = Some(Box::new(member));
+            return;
+        };
+        let is_map = first.keyset == member.keyset && child.members > 0 && !first.key_is_role && !member.key_is_role;
+        parent.shape = if is_map { Shape::Map } else { Shape::Struct };
+        if is_map {
+            for member in [*first, member] {
+                self.settle(member.start, member.end, &member.items, member.has_name);
+            }
+        } else {
+            for member in [*first, member] {
+                parent.has_name |= member.has_name;
+                parent.items.extend(member.items);
+            }
+        }
+    }
+}

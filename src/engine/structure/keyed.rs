@@ -1,0 +1,245 @@
+//! Lines of text: each is one thing, except that `key: value` lines that follow one another describe one thing together
+//! (vCard, LDIF, YAML, INI, mail heads). An event's JSON is read as JSON.
+
+use memchr::{memchr, memmem};
+use smallvec::SmallVec;
+
+use super::cells::{Carry, CellForm, CellSettings};
+use super::json::Json;
+use super::name::{Name, Names};
+use super::{Container, Sink};
+
+/// A longer beginning of a line is no key, in bytes.
+const KEY_BYTES_MAX: usize = 48;
+/// Words of a key.
+const KEY_WORDS_MAX: usize = 4;
+/// How an event's data begins (HTML Living Standard, section 9.2.6).
+const EVENT: &[u8] = b"data:";
+
+/// The reader of lines.
+pub(super) struct Lines {
+    at: u64,
+    line_at: u64,
+    state: State,
+    /// The beginning of the line.
+    head: Name,
+    names: Names,
+    /// Whether the line before was a keyed one.
+    in_block: bool,
+    begun: bool,
+    settings: CellSettings,
+    carry: Carry,
+}
+
+enum State {
+    /// Bytes of the line that may yet be [`EVENT`], a blank and a bracket.
+    Start(SmallVec<[u8; 8]>),
+    Line,
+    Json(Json),
+}
+
+impl Lines {
+    pub(super) fn new(at: u64, settings: CellSettings) -> Self {
+        let mut carry = Carry::new(settings);
+        carry.begin(at);
+        Self {
+            at,
+            line_at: at,
+            state: State::Start(SmallVec::new()),
+            head: Name::default(),
+            names: Names::default(),
+            in_block: false,
+            begun: false,
+            settings,
+            carry,
+        }
+    }
+
+    pub(super) fn decided_to(&self) -> u64 {
+        match &self.state {
+            State::Start(_) | State::Line => self.carry.searched_to(),
+            State::Json(json) => json.decided_to(),
+        }
+    }
+
+    pub(super) fn push(&mut self, mut chunk: &[u8], sink: &mut impl Sink) {
+        if !std::mem::replace(&mut self.begun, true) {
+            sink.open(Container::Flow, self.at);
+        }
+        while !chunk.is_empty() {
+            if let State::Start(start) = &mut self.state {
+                start.extend_from_slice(chunk.get(..1).unwrap_or_default());
+                let start = start.clone();
+                self.start(&start, sink);
+                chunk = chunk.get(1..).unwrap_or_default();
+                continue;
+            }
+            let end = memchr(b'\n', chunk).map(|at| at + 1);
+            let part = chunk.get(..end.unwrap_or(chunk.len())).unwrap_or_default();
+            self.part(part, sink);
+            if end.is_some() {
+                self.end_line(sink);
+            }
+            chunk = chunk.get(part.len()..).unwrap_or_default();
+        }
+    }
+
+    pub(super) fn finish(&mut self, sink: &mut impl Sink) {
+        if !self.begun {
+            return;
+        }
+        if let State::Start(start) = &mut self.state {
+            let start = std::mem::take(start);
+            self.state = State::Line;
+            self.part(&start, sink);
+        }
+        self.end_line(sink);
+        sink.close(self.at);
+    }
+
+    /// The line begins with `start`: is it an event's JSON, a line like any other, or too early to say?
+    fn start(&mut self, start: &[u8], sink: &mut impl Sink) {
+        let data = start.strip_prefix(EVENT);
+        let is_json = data.is_some_and(|data| matches!(data.trim_ascii_start().first(), Some(b'{' | b'[')));
+        if is_json {
+            sink.line(self.line_at);
+            self.names.clear();
+            let bracket = self.at + start.len() as u64 - 1;
+            self.state = State::Json(Json::new(bracket, self.settings));
+            self.at = bracket;
+            self.part(start.last_chunk::<1>().map_or(&[][..], |last| last), sink);
+            return;
+        }
+        let may_be = EVENT.starts_with(start) || data.is_some_and(|data| data.is_empty() || data == b" ");
+        if !may_be {
+            self.state = State::Line;
+            self.part(start, sink);
+            if start.last() == Some(&b'\n') {
+                self.end_line(sink);
+            }
+        }
+    }
+
+    fn part(&mut self, part: &[u8], sink: &mut impl Sink) {
+        self.at += part.len() as u64;
+        if let State::Json(json) = &mut self.state {
+            json.push(part, sink);
+            return;
+        }
+        self.head.extend(part);
+        self.carry
+            .extend_long(part, CellForm::Plain, &mut |cell| sink.cell(cell));
+    }
+
+    fn end_line(&mut self, sink: &mut impl Sink) {
+        if let State::Json(mut json) = std::mem::replace(&mut self.state, State::Start(SmallVec::new())) {
+            json.finish(sink);
+            sink.line(self.at);
+            self.in_block = false;
+        } else {
+            self.end_text(sink);
+        }
+        self.head.clear();
+        self.line_at = self.at;
+        self.carry.begin(self.at);
+    }
+
+    fn end_text(&mut self, sink: &mut impl Sink) {
+        let head = self.head.as_slice();
+        let is_blank = !head.iter().any(|byte| byte.is_ascii_alphanumeric() || !byte.is_ascii());
+        let continues = self.in_block && matches!(head.first(), Some(b' ' | b'\t')) && !is_blank;
+        let key = key(head).map(Name::of);
+        let begins = key.as_ref().is_some_and(|key| self.names.begins_another(key));
+        if begins || (key.is_none() && !continues) {
+            sink.line(self.line_at);
+        }
+        match &key {
+            Some(key) => key.tell(self.line_at, sink),
+            None if !continues => Name::default().tell(self.line_at, sink),
+            None => {}
+        }
+        self.carry.end(&[], CellForm::Plain, &mut |cell| sink.cell(cell));
+        self.in_block = key.is_some() || continues;
+        if !self.in_block {
+            self.names.clear();
+            sink.line(self.at);
+        }
+    }
+}
+
+/// The key at the beginning of a line: `Phone: 010...`, `  - "phone": ...`, `TEL;TYPE=CELL:...`, `phone = ...`, `전화：...`.
+fn key(head: &[u8]) -> Option<&[u8]> {
+    let text = head.trim_ascii_start();
+    let text = text
+        .strip_prefix(b"- ")
+        .or_else(|| text.strip_prefix(b"* "))
+        .unwrap_or(text);
+    if let Some(key) = property(text) {
+        return Some(key);
+    }
+    let wide = memmem::find(text, "：".as_bytes()).map(|at| (at, 3));
+    let narrow = text
+        .iter()
+        .position(|byte| matches!(byte, b':' | b'='))
+        .map(|at| (at, 1));
+    let (at, length) = [wide, narrow].into_iter().flatten().min()?;
+    let (key, rest) = (text.get(..at)?.trim_ascii(), text.get(at + length..)?);
+    let spaced = length == 3
+        || rest
+            .first()
+            .is_none_or(|byte| byte.is_ascii_whitespace() || *byte == b':');
+    let is_setting = text.get(at) == Some(&b'=')
+        && !key.contains(&b' ')
+        && !rest.iter().any(|byte| matches!(byte, b'=' | b'&' | b' ' | b'"'));
+    let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || !byte.is_ascii() || b" _-.;'\"()/[]".contains(byte);
+    let is_key = !key.is_empty()
+        && key.len() <= KEY_BYTES_MAX
+        && key.iter().all(is_word)
+        && key.split(|byte| *byte == b' ').count() <= KEY_WORDS_MAX
+        && !key.windows(4).any(|run| run.iter().all(u8::is_ascii_digit))
+        && !key.first().is_some_and(u8::is_ascii_digit);
+    let is_named = if text.get(at) == Some(&b'=') {
+        is_setting || key.len() + 1 < text.len() && rest.first() == Some(&b' ') && !key.contains(&b' ')
+    } else {
+        spaced
+    };
+    (is_key && is_named).then_some(key)
+}
+
+/// A property in capitals with its parameters (RFC 6350, section 3.3): `TEL;TYPE=CELL:...`.
+fn property(text: &[u8]) -> Option<&[u8]> {
+    let key = text.get(..memchr(b':', text)?)?;
+    let is_part = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || b";=,-.".contains(byte);
+    let begins = key.first().is_some_and(u8::is_ascii_uppercase);
+    (begins && key.len() <= KEY_BYTES_MAX && key.iter().all(is_part)).then_some(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_told_from_prose() {
+        let rows: [(&str, Option<&str>); 16] = [
+            ("Phone: 010-0000-0000\n", Some("Phone")),
+            ("전화번호 : 010\n", Some("전화번호")),
+            ("收件人：侯麗娟\n", Some("收件人")),
+            ("  - name: Kim\n", Some("name")),
+            ("  \"phone\": \"010\",\n", Some("\"phone\"")),
+            ("TEL;TYPE=CELL:+82\n", Some("TEL;TYPE=CELL")),
+            ("EMAIL:kim@mail.example\n", Some("EMAIL")),
+            ("phone=010\n", Some("phone")),
+            ("phone = 010\n", Some("phone")),
+            ("mail:: a2lt\n", Some("mail")),
+            ("level=info user=kim phone=010\n", None),
+            ("12:30:01 started\n", None),
+            ("http://host/path\n", None),
+            ("He said to me and you all: call\n", None),
+            ("kim@mail.example: hello\n", None),
+            ("no key here\n", None),
+        ];
+        for (line, expected) in rows {
+            assert_eq!(key(line.as_bytes()), expected.map(str::as_bytes), "{line}");
+        }
+    }
+}

@@ -1,0 +1,498 @@
+//! Markup: tags, attributes, texts, comments and CDATA of HTML and XML, told to a [`Page`] that knows what they mean.
+//! Forgiving as browsers are; what is no tag is text. Memory per stream: a segment, two names and a withheld tag of 80 bytes.
+
+use memchr::{memchr, memchr2};
+use smallvec::SmallVec;
+
+use super::Sink;
+use super::cells::{Carry, CellForm, CellSettings};
+use super::name::Name;
+use super::script::Script;
+use crate::engine::decode::{INLINE_TAG_BYTES_MAX, inline_tag};
+
+/// Bytes of a tag's name; what is longer is text.
+const TAG_BYTES_MAX: usize = 64;
+
+/// What a dialect makes of the tokens.
+pub(super) trait Page {
+    /// The markup begins at `at`.
+    fn begin(&mut self, at: u64, sink: &mut impl Sink);
+    /// `<name` at `at`; its attributes follow, then [`Page::tag_ends`].
+    fn tag(&mut self, name: &[u8], at: u64, sink: &mut impl Sink);
+    /// An attribute's value, of which `value` is the beginning, ends. Whether it is searched even if nothing in it wakes a
+    /// search.
+    fn attribute(&mut self, name: &Name, value: &Name) -> bool;
+    /// The attribute is searched: tells its key.
+    fn attribute_key(&mut self, name: &Name, at: u64, sink: &mut impl Sink);
+    /// The `>` of a tag that opens an element, or that is one (`closed`). Whether script or style follows.
+    fn tag_ends(&mut self, closed: bool, end: u64, sink: &mut impl Sink) -> bool;
+    /// `</name>`.
+    fn close(&mut self, name: &[u8], end: u64, sink: &mut impl Sink);
+    /// A text that is not blank, of which `text` is the beginning, ends: tells its key.
+    fn text(&mut self, text: &Name, at: u64, sink: &mut impl Sink);
+    /// A comment, a declaration or another text that has no name ends: tells an empty key.
+    fn aside(&mut self, at: u64, sink: &mut impl Sink);
+    /// The markup ends.
+    fn finish(&mut self, end: u64, sink: &mut impl Sink);
+}
+
+/// The reader of one page.
+pub(super) struct Markup<P> {
+    at: u64,
+    state: State,
+    page: P,
+    /// A tag from its `<`, while it may yet be text or part of a value.
+    withheld: SmallVec<[u8; 80]>,
+    /// The beginning of the text or value under way, and where it begins.
+    head: Name,
+    head_at: u64,
+    attribute: Name,
+    /// The last two bytes of a comment or CDATA.
+    last: [u8; 2],
+    is_closing: bool,
+    /// Whether the last byte of the tag was a slash.
+    slash: bool,
+    script: Option<Script>,
+    begun: bool,
+    settings: CellSettings,
+    carry: Carry,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Text,
+    /// From `<` to the end of the name.
+    TagName,
+    InTag,
+    AttributeName,
+    AfterName,
+    BeforeValue,
+    /// Until this quote; `None` until a blank or the tag's end.
+    Value(Option<u8>),
+    /// `<!-- -->`.
+    Comment,
+    /// `<!doctype>`, `<?xml?>`.
+    Declaration,
+    Cdata,
+    Script,
+}
+
+impl<P: Page> Markup<P> {
+    pub(super) fn new(at: u64, settings: CellSettings, page: P) -> Self {
+        let mut carry = Carry::new(settings);
+        carry.begin(at);
+        Self {
+            at,
+            state: State::Text,
+            page,
+            withheld: SmallVec::new(),
+            head: Name::default(),
+            head_at: at,
+            attribute: Name::default(),
+            last: [0; 2],
+            is_closing: false,
+            slash: false,
+            script: None,
+            begun: false,
+            settings,
+            carry,
+        }
+    }
+
+    pub(super) fn decided_to(&self) -> u64 {
+        match self.state {
+            State::InTag | State::AfterName | State::BeforeValue => self.at,
+            State::Script => self.script.as_ref().map_or(self.at, Script::decided_to),
+            State::Text
+            | State::TagName
+            | State::AttributeName
+            | State::Value(_)
+            | State::Comment
+            | State::Declaration
+            | State::Cdata => self.carry.searched_to(),
+        }
+    }
+
+    pub(super) fn push(&mut self, mut chunk: &[u8], sink: &mut impl Sink) {
+        if !self.begun {
+            self.begun = true;
+            self.page.begin(self.at, sink);
+        }
+        while !chunk.is_empty() {
+            let taken = match self.state {
+                State::Text => self.text(chunk, sink),
+                State::TagName => self.tag_name(chunk, sink),
+                State::InTag => self.in_tag(chunk, sink),
+                State::AttributeName => self.attribute_name(chunk, sink),
+                State::AfterName => self.after_name(chunk),
+                State::BeforeValue => self.before_value(chunk, sink),
+                State::Value(quote) => self.value(chunk, quote, sink),
+                State::Comment => self.until(chunk, *b"--", sink),
+                State::Cdata => self.until(chunk, *b"]]", sink),
+                State::Declaration => self.declaration(chunk, sink),
+                State::Script => self.script(chunk, sink),
+            };
+            chunk = chunk.get(taken..).unwrap_or_default();
+        }
+    }
+
+    pub(super) fn finish(&mut self, sink: &mut impl Sink) {
+        if self.state == State::TagName {
+            self.withheld_is_text(sink);
+        }
+        if let Some(mut script) = self.script.take() {
+            script.finish(sink);
+            self.carry.begin(self.at);
+        }
+        if matches!(self.state, State::Text | State::Cdata) {
+            self.end_text(&[], CellForm::Markup, sink);
+        } else if matches!(self.state, State::Value(_)) {
+            self.end_value(&[], sink);
+        } else {
+            self.carry.end(&[], CellForm::Plain, &mut |cell| sink.cell(cell));
+        }
+        if self.begun {
+            self.page.finish(self.at, sink);
+        }
+    }
+
+    /// `part` of a text or value that goes on.
+    fn more(&mut self, part: &[u8], form: CellForm, sink: &mut impl Sink) {
+        self.read_head(part);
+        self.carry.extend_long(part, form, &mut |cell| sink.cell(cell));
+        self.at += part.len() as u64;
+    }
+
+    fn read_head(&mut self, part: &[u8]) {
+        if self.head.is_empty() {
+            self.head.extend(part.trim_ascii_start());
+        } else {
+            self.head.extend(part);
+        }
+    }
+
+    fn begin(&mut self, state: State) {
+        self.state = state;
+        self.head.clear();
+        self.head_at = self.at;
+        self.carry.begin(self.at);
+    }
+
+    fn end_text(&mut self, part: &[u8], form: CellForm, sink: &mut impl Sink) {
+        self.read_head(part);
+        self.at += part.len() as u64;
+        let part = self.carry.last(part, form, &mut |cell| sink.cell(cell));
+        if !self.head.is_empty() {
+            let head = Name::of(self.head.as_slice());
+            self.page.text(&head, self.head_at, sink);
+        }
+        self.carry.end(part, form, &mut |cell| sink.cell(cell));
+    }
+
+    fn end_aside(&mut self, part: &[u8], sink: &mut impl Sink) {
+        self.at += part.len() as u64;
+        let part = self.carry.last(part, CellForm::Plain, &mut |cell| sink.cell(cell));
+        let (page, at, all) = (&mut self.page, self.head_at, self.settings.all);
+        self.carry.end(part, CellForm::Plain, &mut |cell| {
+            if all || cell.wakes() {
+                page.aside(at, sink);
+                sink.cell(cell);
+            }
+        });
+    }
+
+    fn text(&mut self, chunk: &[u8], sink: &mut impl Sink) -> usize {
+        let to = memchr(b'<', chunk).unwrap_or(chunk.len());
+        self.more(chunk.get(..to).unwrap_or_default(), CellForm::Markup, sink);
+        if to == chunk.len() {
+            return to;
+        }
+        self.withheld.clear();
+        self.withheld.push(b'<');
+        self.state = State::TagName;
+        self.at += 1;
+        to + 1
+    }
+
+    /// What began like a tag is text.
+    fn withheld_is_text(&mut self, sink: &mut impl Sink) {
+        let withheld = std::mem::take(&mut self.withheld);
+        self.at -= withheld.len() as u64;
+        self.more(&withheld, CellForm::Markup, sink);
+        self.state = State::Text;
+    }
+
+    /// The text before the withheld tag ends with it; what comes next begins here.
+    fn end_text_before(&mut self, state: State, sink: &mut impl Sink) {
+        let here = self.at;
+        self.at -= self.withheld.len() as u64;
+        self.end_text(&[], CellForm::Markup, sink);
+        self.at = here;
+        self.begin(state);
+    }
+
+    fn tag_name(&mut self, chunk: &[u8], sink: &mut impl Sink) -> usize {
+        for (taken, byte) in chunk.iter().enumerate() {
+            let begins = self.withheld.len() == 1 || (self.withheld.len() == 2 && self.withheld.get(1) == Some(&b'/'));
+            let special = matches!(self.withheld.get(1), Some(b'!' | b'?'));
+            let is_name = if begins {
+                byte.is_ascii_alphabetic()
+                    || *byte == b'_'
+                    || matches!(byte, b'/' | b'!' | b'?') && self.withheld.len() == 1
+            } else if special {
+                matches!(byte, b'-' | b'[') || byte.is_ascii_alphanumeric()
+            } else {
+                byte.is_ascii_alphanumeric() || matches!(byte, b':' | b'-' | b'_' | b'.')
+            };
+            let is_full = self.withheld.len() >= TAG_BYTES_MAX;
+            if is_name && !is_full {
+                self.withheld.push(*byte);
+                self.at += 1;
+                self.special(sink);
+            }
+            if self.state != State::TagName {
+                return taken + 1;
+            }
+            if is_name && !is_full {
+                continue;
+            }
+            let ends = matches!(byte, b'>' | b'/' | b' ' | b'\t' | b'\r' | b'\n' | b'?' | b'\x0c');
+            if special {
+                self.end_text_before(State::Declaration, sink);
+                let withheld = std::mem::take(&mut self.withheld);
+                self.at -= withheld.len() as u64;
+                self.begin(State::Declaration);
+                self.more(&withheld, CellForm::Plain, sink);
+            } else if begins || !ends {
+                self.withheld_is_text(sink);
+            } else if *byte == b'>' && self.is_inline() {
+                self.withheld.push(b'>');
+                self.at += 1;
+                self.withheld_is_text(sink);
+                return taken + 1;
+            } else {
+                self.begin_tag(sink);
+            }
+            return taken;
+        }
+        chunk.len()
+    }
+
+    /// `<!--` and `<![CDATA[`, complete.
+    fn special(&mut self, sink: &mut impl Sink) {
+        let state = match self.withheld.as_slice() {
+            b"<!--" => State::Comment,
+            b"<![CDATA[" => State::Cdata,
+            _ => return,
+        };
+        self.end_text_before(state, sink);
+        self.last = [0; 2];
+    }
+
+    /// Whether the withheld tag, once closed, may stand inside a value.
+    fn is_inline(&self) -> bool {
+        let mut tag: SmallVec<[u8; 80]> = self.withheld.clone();
+        tag.push(b'>');
+        tag.len() <= INLINE_TAG_BYTES_MAX && inline_tag(&tag).is_some()
+    }
+
+    fn begin_tag(&mut self, sink: &mut impl Sink) {
+        self.end_text_before(State::InTag, sink);
+        let at = self.at - self.withheld.len() as u64;
+        let name = self.withheld.get(1..).unwrap_or_default();
+        self.is_closing = name.first() == Some(&b'/');
+        self.slash = false;
+        if !self.is_closing {
+            self.page.tag(name, at, sink);
+        }
+    }
+
+    fn in_tag(&mut self, chunk: &[u8], sink: &mut impl Sink) -> usize {
+        match chunk.first() {
+            Some(b'>') => {
+                self.at += 1;
+                self.end_tag(sink);
+                1
+            }
+            Some(b' ' | b'\t' | b'\r' | b'\n' | b'\x0c') => {
+                self.at += 1;
+                1
+            }
+            Some(b'/') => {
+                self.at += 1;
+                self.slash = true;
+                1
+            }
+            _ => {
+                self.slash = false;
+                self.attribute.clear();
+                self.begin(State::AttributeName);
+                0
+            }
+        }
+    }
+
+    fn end_tag(&mut self, sink: &mut impl Sink) {
+        let withheld = std::mem::take(&mut self.withheld);
+        let is_script = if self.is_closing {
+            self.page.close(withheld.get(2..).unwrap_or_default(), self.at, sink);
+            false
+        } else {
+            self.page.tag_ends(self.slash, self.at, sink)
+        };
+        if is_script {
+            let tag = withheld.get(1..).unwrap_or_default();
+            self.script = Some(Script::new(self.at, self.settings, tag));
+            self.page.aside(self.at, sink);
+            self.state = State::Script;
+        } else {
+            self.begin(State::Text);
+        }
+    }
+
+    fn attribute_name(&mut self, chunk: &[u8], sink: &mut impl Sink) -> usize {
+        let ends = |byte: &u8| matches!(byte, b'=' | b'>' | b'/' | b' ' | b'\t' | b'\r' | b'\n' | b'\x0c');
+        let to = chunk.iter().position(ends).unwrap_or(chunk.len());
+        let part = chunk.get(..to).unwrap_or_default();
+        self.attribute.extend(part);
+        if to == chunk.len() {
+            self.more(part, CellForm::Plain, sink);
+        } else if part.is_empty() && self.attribute.is_empty() {
+            // A stray `=` stands for itself.
+            self.attribute.extend(b"=");
+            self.more(b"=", CellForm::Plain, sink);
+            return 1;
+        } else {
+            self.end_aside(part, sink);
+            self.state = State::AfterName;
+        }
+        to
+    }
+
+    fn after_name(&mut self, chunk: &[u8]) -> usize {
+        match chunk.first() {
+            Some(b' ' | b'\t' | b'\r' | b'\n' | b'\x0c') => {
+                self.at += 1;
+                1
+            }
+            Some(b'=') => {
+                self.at += 1;
+                self.state = State::BeforeValue;
+                1
+            }
+            _ => {
+                self.state = State::InTag;
+                0
+            }
+        }
+    }
+
+    fn before_value(&mut self, chunk: &[u8], sink: &mut impl Sink) -> usize {
+        match chunk.first() {
+            Some(b' ' | b'\t' | b'\r' | b'\n' | b'\x0c') => {
+                self.at += 1;
+                1
+            }
+            Some(quote @ (b'"' | b'\'')) => {
+                self.at += 1;
+                self.begin(State::Value(Some(*quote)));
+                1
+            }
+            Some(b'>') => self.in_tag(chunk, sink),
+            _ => {
+                self.begin(State::Value(None));
+                0
+            }
+        }
+    }
+
+    fn value(&mut self, chunk: &[u8], quote: Option<u8>, sink: &mut impl Sink) -> usize {
+        let found = match quote {
+            Some(quote) => memchr(quote, chunk),
+            None => chunk
+                .iter()
+                .position(|byte| matches!(byte, b'>' | b' ' | b'\t' | b'\r' | b'\n' | b'\x0c')),
+        };
+        let to = found.unwrap_or(chunk.len());
+        let part = chunk.get(..to).unwrap_or_default();
+        if found.is_none() {
+            self.more(part, CellForm::Markup, sink);
+            return to;
+        }
+        self.end_value(part, sink);
+        self.state = State::InTag;
+        let quotes = usize::from(quote.is_some());
+        self.at += quotes as u64;
+        to + quotes
+    }
+
+    fn end_value(&mut self, part: &[u8], sink: &mut impl Sink) {
+        self.read_head(part);
+        self.at += part.len() as u64;
+        let wanted = !self.is_closing && self.page.attribute(&self.attribute, &self.head);
+        let all = wanted || self.settings.all;
+        let part = self.carry.last(part, CellForm::Markup, &mut |cell| sink.cell(cell));
+        let (page, name, at) = (&mut self.page, &self.attribute, self.head_at);
+        self.carry.end(part, CellForm::Markup, &mut |cell| {
+            if all || cell.wakes() {
+                page.attribute_key(name, at, sink);
+                sink.cell(cell);
+            }
+        });
+    }
+
+    /// A comment or CDATA, until `ending` and `>`.
+    fn until(&mut self, chunk: &[u8], ending: [u8; 2], sink: &mut impl Sink) -> usize {
+        let to = memchr(b'>', chunk).map_or(chunk.len(), |at| at + 1);
+        let part = chunk.get(..to).unwrap_or_default();
+        let ends = match part {
+            [.., a, b, b'>'] => [*a, *b] == ending,
+            [b, b'>'] => [self.last[1], *b] == ending,
+            [b'>'] => self.last == ending,
+            _ => false,
+        };
+        for byte in part.iter().skip(part.len().saturating_sub(2)) {
+            self.last = [self.last[1], *byte];
+        }
+        if !ends {
+            self.more(part, CellForm::Plain, sink);
+            return to;
+        }
+        if self.state == State::Cdata {
+            self.end_text(part, CellForm::Plain, sink);
+        } else {
+            self.end_aside(part, sink);
+        }
+        self.begin(State::Text);
+        to
+    }
+
+    fn declaration(&mut self, chunk: &[u8], sink: &mut impl Sink) -> usize {
+        // A doctype with declarations inside ends early here: what follows is text, and searched.
+        let Some(at) = memchr2(b'>', b'<', chunk) else {
+            self.more(chunk, CellForm::Plain, sink);
+            return chunk.len();
+        };
+        let taken = at + usize::from(chunk.get(at) == Some(&b'>'));
+        self.end_aside(chunk.get(..taken).unwrap_or_default(), sink);
+        self.begin(State::Text);
+        taken
+    }
+
+    fn script(&mut self, chunk: &[u8], sink: &mut impl Sink) -> usize {
+        let Some(script) = &mut self.script else {
+            self.begin(State::Text);
+            return 0;
+        };
+        let taken = script.push(chunk, sink);
+        self.at += taken as u64;
+        if script.is_over() {
+            // Its closing tag was taken as far as its name.
+            self.withheld = script.closing_tag();
+            self.script = None;
+            self.is_closing = true;
+            self.begin(State::InTag);
+        }
+        taken
+    }
+}

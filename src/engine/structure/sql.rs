@@ -1,0 +1,453 @@
+//! SQL dumps: each tuple of an `INSERT` and each line of a `COPY` is a row, under the columns that the statement or the
+//! `CREATE TABLE` before it names. Memory per stream: a segment and 1,024 column names of 64 bytes, twice.
+
+use memchr::{memchr, memchr2};
+
+use super::cells::{Carry, CellForm, CellSettings};
+use super::name::Name;
+use super::{Container, Sink};
+
+/// Columns remembered, of all tables together and of the statement under way.
+const COLUMNS_MAX: usize = 1024;
+/// How a dump begins, upper case.
+const BEGINNINGS: [&[u8]; 12] = [
+    b"INSERT INTO ",
+    b"REPLACE INTO ",
+    b"CREATE TABLE ",
+    b"DROP TABLE ",
+    b"BEGIN TRANSACTION;",
+    b"PRAGMA FOREIGN_KEYS",
+    b"-- MYSQL DUMP",
+    b"-- MARIADB DUMP",
+    b"-- POSTGRESQL",
+    b"-- PHPMYADMIN",
+    b"/*!",
+    b"COPY PUBLIC.",
+];
+/// Words at the beginning of a table's part that is no column.
+const NO_COLUMNS: [&[u8]; 8] = [
+    b"PRIMARY",
+    b"KEY",
+    b"UNIQUE",
+    b"CONSTRAINT",
+    b"INDEX",
+    b"FOREIGN",
+    b"CHECK",
+    b"FULLTEXT",
+];
+
+/// The reader of one dump.
+pub(super) struct Sql {
+    at: u64,
+    state: State,
+    statement: Statement,
+    /// Parentheses open.
+    depth: u32,
+    /// Names of the statement's columns.
+    columns: Vec<Name>,
+    /// Columns of tables created so far, with a number for the table's name.
+    tables: Vec<(u64, Name)>,
+    /// Whether the next word names a column.
+    expects_column: bool,
+    /// The word under way and the last one that was no keyword.
+    word: Name,
+    in_word: bool,
+    last: Name,
+    column: usize,
+    previous: u8,
+    begun: bool,
+    carry: Carry,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Code,
+    Quoted(u8),
+    /// After a backslash inside quotes.
+    Escaped(u8),
+    /// After a quote inside quotes: the string ended, or a second quote follows.
+    QuoteSeen(u8),
+    Comment,
+    /// At the beginning of a line of `COPY`, and within one.
+    CopyStart,
+    CopyLine,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Statement {
+    /// Its first word is still to come.
+    None,
+    Insert,
+    Create,
+    Copy,
+    /// After `VALUES`.
+    Values,
+    Other,
+}
+
+/// Whether `line` is how a dump begins.
+pub(super) fn is_sql(line: &[u8]) -> bool {
+    let upper = line.trim_ascii_start().to_ascii_uppercase();
+    BEGINNINGS.iter().any(|beginning| upper.starts_with(beginning)) || upper.trim_ascii_end() == b"--"
+}
+
+impl Sql {
+    pub(super) fn new(at: u64, settings: CellSettings) -> Self {
+        let mut carry = Carry::new(settings);
+        carry.begin(at);
+        Self {
+            at,
+            state: State::Code,
+            statement: Statement::None,
+            depth: 0,
+            columns: Vec::new(),
+            tables: Vec::new(),
+            expects_column: false,
+            word: Name::default(),
+            in_word: false,
+            last: Name::default(),
+            column: 0,
+            previous: 0,
+            begun: false,
+            carry,
+        }
+    }
+
+    pub(super) fn decided_to(&self) -> u64 {
+        self.carry.searched_to()
+    }
+
+    pub(super) fn push(&mut self, mut chunk: &[u8], sink: &mut impl Sink) {
+        if !std::mem::replace(&mut self.begun, true) {
+            sink.open(Container::Flow, self.at);
+        }
+        while !chunk.is_empty() {
+            let taken = match self.state {
+                State::Code => self.code(chunk, sink),
+                State::Quoted(quote) => self.quoted(chunk, quote, sink),
+                State::Escaped(quote) => {
+                    self.more(chunk.get(..1).unwrap_or_default(), CellForm::SqlString, sink);
+                    self.state = State::Quoted(quote);
+                    1
+                }
+                State::QuoteSeen(quote) => self.after_quote(chunk, quote, sink),
+                State::Comment => self.comment(chunk, sink),
+                State::CopyStart => self.copy_start(sink),
+                State::CopyLine => self.copy_line(chunk, sink),
+            };
+            chunk = chunk.get(taken..).unwrap_or_default();
+        }
+    }
+
+    pub(super) fn finish(&mut self, sink: &mut impl Sink) {
+        if !self.begun {
+            return;
+        }
+        let form = match self.state {
+            State::Code | State::Comment | State::CopyStart => CellForm::Plain,
+            State::Quoted(_) | State::Escaped(_) | State::QuoteSeen(_) | State::CopyLine => CellForm::SqlString,
+        };
+        self.end(form, sink);
+        if self.in_row() || self.state == State::CopyLine {
+            sink.close(self.at);
+        }
+        sink.close(self.at);
+    }
+
+    fn in_row(&self) -> bool {
+        self.statement == Statement::Values && self.depth > 0
+    }
+
+    fn more(&mut self, part: &[u8], form: CellForm, sink: &mut impl Sink) {
+        self.carry.extend_long(part, form, &mut |cell| sink.cell(cell));
+        self.at += part.len() as u64;
+    }
+
+    /// The text or value under way ends here.
+    fn end(&mut self, form: CellForm, sink: &mut impl Sink) {
+        self.carry.end(&[], form, &mut |cell| {
+            if cell
+                .raw
+                .get(cell.within())
+                .is_some_and(|text| !text.trim_ascii().is_empty())
+            {
+                sink.cell(cell);
+            }
+        });
+    }
+
+    /// Goes on after `taken` bytes that belong to no value.
+    fn skip(&mut self, taken: u64, state: State) {
+        self.at += taken;
+        self.state = state;
+        self.carry.begin(self.at);
+    }
+
+    /// What code outside strings is: a number or word in a tuple, else running text.
+    fn code_form(&self) -> CellForm {
+        if self.in_row() { CellForm::Bare } else { CellForm::Plain }
+    }
+
+    fn code(&mut self, chunk: &[u8], sink: &mut impl Sink) -> usize {
+        for (place, byte) in chunk.iter().enumerate() {
+            let previous = std::mem::replace(&mut self.previous, *byte);
+            if byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | 0x80..) {
+                self.word_goes_on(*byte);
+                continue;
+            }
+            if std::mem::take(&mut self.in_word) {
+                self.word_ends();
+            }
+            let is_comment = self.depth == 0 && *byte == b'-' && previous == b'-';
+            let is_data = *byte == b'\n' && self.statement == Statement::Copy && previous != b',' && self.depth == 0;
+            if !(is_comment || is_data || matches!(byte, b'\'' | b'"' | b'`' | b'(' | b')' | b',' | b';')) {
+                continue;
+            }
+            self.more(chunk.get(..place).unwrap_or_default(), self.code_form(), sink);
+            self.special(*byte, sink);
+            return place + 1;
+        }
+        self.more(chunk, self.code_form(), sink);
+        chunk.len()
+    }
+
+    fn word_goes_on(&mut self, byte: u8) {
+        if !std::mem::replace(&mut self.in_word, true) {
+            self.word.clear();
+        }
+        self.word.extend(&[byte]);
+    }
+
+    /// A byte of code that ends what stands before it.
+    fn special(&mut self, byte: u8, sink: &mut impl Sink) {
+        if byte != b'-' {
+            self.end(self.code_form(), sink);
+        }
+        match byte {
+            b'\'' | b'"' | b'`' => {
+                self.word.clear();
+                if !self.in_row() {
+                    self.last.tell(self.at, sink);
+                }
+                self.skip(1, State::Quoted(byte));
+            }
+            b'(' => self.open(sink),
+            b')' => self.close(sink),
+            b',' => {
+                self.skip(1, State::Code);
+                self.expects_column = self.statement == Statement::Create && self.depth == 1;
+                if self.in_row() && self.depth == 1 {
+                    self.column += 1;
+                    self.tell_column(sink);
+                }
+            }
+            b';' if self.statement == Statement::Copy => {
+                // `FROM stdin;`: the data begins on the next line.
+                self.skip(1, State::Code);
+            }
+            b';' => {
+                self.skip(1, State::Code);
+                self.end_statement(sink);
+            }
+            b'\n' => {
+                self.skip(1, State::CopyStart);
+            }
+            _ => {
+                self.more(&[byte], CellForm::Plain, sink);
+                self.state = State::Comment;
+            }
+        }
+    }
+
+    fn end_statement(&mut self, sink: &mut impl Sink) {
+        if self.in_row() {
+            sink.close(self.at);
+        }
+        self.statement = Statement::None;
+        self.depth = 0;
+        self.columns.clear();
+        self.last.clear();
+        sink.line(self.at);
+    }
+
+    fn open(&mut self, sink: &mut impl Sink) {
+        if self.statement == Statement::Values && self.depth == 0 {
+            sink.open(Container::Row, self.at);
+            self.column = 0;
+            self.depth = 1;
+            self.skip(1, State::Code);
+            self.tell_column(sink);
+            return;
+        }
+        self.depth = self.depth.saturating_add(1);
+        if self.depth == 1 {
+            self.columns.clear();
+            self.expects_column = self.statement == Statement::Create;
+        }
+        self.skip(1, State::Code);
+    }
+
+    fn close(&mut self, sink: &mut impl Sink) {
+        let was_row = self.in_row();
+        self.depth = self.depth.saturating_sub(1);
+        self.skip(1, State::Code);
+        if was_row && self.depth == 0 {
+            sink.close(self.at);
+        } else if self.statement == Statement::Create && self.depth == 0 {
+            let table = self.last.hash();
+            let room = COLUMNS_MAX.saturating_sub(self.tables.len());
+            self.tables
+                .extend(self.columns.drain(..).take(room).map(|name| (table, name)));
+            self.statement = Statement::Other;
+        }
+    }
+
+    fn tell_column(&mut self, sink: &mut impl Sink) {
+        match self.columns.get(self.column) {
+            Some(name) => name.tell(self.at, sink),
+            None => Name::default().tell(self.at, sink),
+        }
+    }
+
+    /// A word of code ended: a keyword, a column or a table.
+    fn word_ends(&mut self) {
+        let upper = self.word.as_slice().to_ascii_uppercase();
+        match (self.statement, upper.as_slice()) {
+            (Statement::None, b"INSERT" | b"REPLACE") => self.statement = Statement::Insert,
+            (Statement::None, b"CREATE") => self.statement = Statement::Create,
+            (Statement::None, b"COPY") => self.statement = Statement::Copy,
+            (Statement::None, _) => {
+                self.statement = Statement::Other;
+                self.last = self.word.clone();
+            }
+            (Statement::Insert, b"VALUES" | b"VALUE") if self.depth == 0 => {
+                if self.columns.is_empty() {
+                    self.recall_columns();
+                }
+                self.statement = Statement::Values;
+            }
+            (Statement::Copy, b"FROM" | b"STDIN") => {}
+            _ => self.identifier(),
+        }
+    }
+
+    /// A name: of a column inside the parentheses, of a table before them.
+    fn identifier(&mut self) {
+        let word = self.word.clone();
+        let is_column = match self.statement {
+            Statement::Insert | Statement::Copy => self.depth == 1,
+            Statement::Create => {
+                let keyword = word.as_slice().to_ascii_uppercase();
+                std::mem::take(&mut self.expects_column) && !NO_COLUMNS.contains(&keyword.as_slice())
+            }
+            Statement::None | Statement::Values | Statement::Other => false,
+        };
+        if is_column && self.columns.len() < COLUMNS_MAX {
+            self.columns.push(word);
+        } else if self.depth == 0 {
+            self.last = word;
+        }
+    }
+
+    fn recall_columns(&mut self) {
+        let table = self.last.hash();
+        let known = self.tables.iter().filter(|(name, _)| *name == table);
+        self.columns = known.map(|(_, column)| column.clone()).collect();
+    }
+
+    fn quoted(&mut self, chunk: &[u8], quote: u8, sink: &mut impl Sink) -> usize {
+        let found = if quote == b'`' {
+            memchr(quote, chunk)
+        } else {
+            memchr2(quote, b'\\', chunk)
+        };
+        let to = found.unwrap_or(chunk.len());
+        let part = chunk.get(..to).unwrap_or_default();
+        self.word.extend(part);
+        self.more(part, CellForm::SqlString, sink);
+        match chunk.get(to) {
+            None => return to,
+            Some(b'\\') => {
+                self.more(b"\\", CellForm::SqlString, sink);
+                self.state = State::Escaped(quote);
+            }
+            Some(_) => self.state = State::QuoteSeen(quote),
+        }
+        to + 1
+    }
+
+    fn after_quote(&mut self, chunk: &[u8], quote: u8, sink: &mut impl Sink) -> usize {
+        if chunk.first() == Some(&quote) {
+            self.more(&[quote, quote], CellForm::SqlString, sink);
+            self.state = State::Quoted(quote);
+            return 1;
+        }
+        self.end(CellForm::SqlString, sink);
+        self.skip(1, State::Code);
+        if quote != b'\'' && !self.in_row() {
+            self.identifier();
+        }
+        0
+    }
+
+    fn comment(&mut self, chunk: &[u8], sink: &mut impl Sink) -> usize {
+        let to = memchr(b'\n', chunk).map_or(chunk.len(), |at| at + 1);
+        self.more(chunk.get(..to).unwrap_or_default(), CellForm::Plain, sink);
+        if chunk.get(..to).is_some_and(|part| part.ends_with(b"\n")) {
+            self.end(CellForm::Plain, sink);
+            self.skip(0, State::Code);
+            sink.line(self.at);
+        }
+        to
+    }
+
+    fn copy_start(&mut self, sink: &mut impl Sink) -> usize {
+        sink.open(Container::Row, self.at);
+        self.column = 0;
+        self.word.clear();
+        self.skip(0, State::CopyLine);
+        self.tell_column(sink);
+        0
+    }
+
+    fn copy_line(&mut self, chunk: &[u8], sink: &mut impl Sink) -> usize {
+        let to = memchr2(b'\t', b'\n', chunk).unwrap_or(chunk.len());
+        let part = chunk.get(..to).unwrap_or_default();
+        self.word.extend(part);
+        self.more(part, CellForm::SqlString, sink);
+        let Some(delimiter) = chunk.get(to) else { return to };
+        self.end(CellForm::SqlString, sink);
+        self.skip(1, State::CopyLine);
+        self.column += 1;
+        if *delimiter == b'\t' {
+            self.tell_column(sink);
+            return to + 1;
+        }
+        sink.close(self.at);
+        self.state = State::CopyStart;
+        if self.column == 1 && self.word.as_slice().trim_ascii_end() == b"\\." {
+            self.state = State::Code;
+            self.end_statement(sink);
+        }
+        to + 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dumps_are_told_by_their_first_line() {
+        for (line, expected) in [
+            ("-- MySQL dump 10.13", true),
+            ("insert into t values (1);", true),
+            ("--", true),
+            ("-- \n", true),
+            ("---", false),
+            ("Insert the card", false),
+        ] {
+            assert_eq!(is_sql(line.as_bytes()), expected, "{line}");
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! XML: elements are named values, and the nearest element that comes again beside its like is a record.
+
+use super::markup::Page;
+use super::name::Name;
+use super::{Container, Sink};
+
+/// Deeper elements are read as part of the one at this depth. Against: `<a><a><a>...` that costs a frame each.
+const DEPTH_MAX: usize = 128;
+
+/// The open elements of an XML document.
+#[derive(Default)]
+pub(super) struct Xml {
+    /// The open elements, the innermost last.
+    stack: Vec<Open>,
+    /// Elements open beyond [`DEPTH_MAX`].
+    beyond: u64,
+    /// The element whose tag is under way, until the sink knows of it: its key, its name's number, its place.
+    pending: Option<(Name, u64, u64)>,
+    /// The name of the text that comes.
+    key: Name,
+}
+
+#[derive(Clone, Copy)]
+struct Open {
+    name: u64,
+    /// Whether it is a table's row: what is in it is told as its cells.
+    is_row: bool,
+    /// Whether it lies in a row, and so is no container.
+    in_row: bool,
+}
+
+impl Xml {
+    /// Tells the sink of the element whose tag is under way.
+    fn open(&mut self, sink: &mut impl Sink) {
+        let Some((name, tag, at)) = self.pending.take() else {
+            return;
+        };
+        let is_inside = self.stack.last().is_some_and(|parent| parent.is_row || parent.in_row);
+        let is_row = !is_inside
+            && [&b"row"[..], b"tr", b"record"]
+                .iter()
+                .any(|row| row.eq_ignore_ascii_case(name.as_slice()));
+        name.tell(at, sink);
+        if !is_inside {
+            sink.open(if is_row { Container::Row } else { Container::Element }, at);
+        }
+        self.stack.push(Open {
+            name: tag,
+            is_row,
+            in_row: is_inside,
+        });
+        self.key = name;
+    }
+
+    fn pop(&mut self, end: u64, sink: &mut impl Sink) {
+        if self.stack.pop().is_some_and(|open| !open.in_row) {
+            sink.close(end);
+        }
+        self.key.clear();
+    }
+}
+
+impl Page for Xml {
+    fn begin(&mut self, at: u64, sink: &mut impl Sink) {
+        sink.open(Container::Element, at);
+    }
+
+    fn tag(&mut self, name: &[u8], at: u64, sink: &mut impl Sink) {
+        if self.stack.len() >= DEPTH_MAX {
+            self.beyond += 1;
+            self.key = Name::of(local(name));
+            return;
+        }
+        self.open(sink);
+        let name = Name::of(local(name));
+        let tag = name.hash();
+        self.pending = Some((name, tag, at));
+    }
+
+    fn attribute(&mut self, name: &Name, value: &Name) -> bool {
+        let local = Name::of(local(name.as_slice()));
+        // `<field name="phone">`: the value says more than the element's name.
+        let names = [&b"name"[..], b"key", b"id"].contains(&local.as_slice());
+        let is_word = !value.is_full() && !value.as_slice().iter().any(u8::is_ascii_digit) && !value.is_empty();
+        if let Some((tag, _, _)) = self.pending.as_mut().filter(|_| names && is_word) {
+            let generic = [
+                &b"field"[..],
+                b"property",
+                b"entry",
+                b"column",
+                b"col",
+                b"param",
+                b"attribute",
+                b"item",
+                b"data",
+            ];
+            if generic.contains(&tag.as_slice()) {
+                *tag = value.clone();
+            }
+        }
+        true
+    }
+
+    fn attribute_key(&mut self, name: &Name, at: u64, sink: &mut impl Sink) {
+        self.open(sink);
+        Name::of(local(name.as_slice())).tell(at, sink);
+    }
+
+    fn tag_ends(&mut self, closed: bool, end: u64, sink: &mut impl Sink) -> bool {
+        if self.beyond > 0 {
+            self.beyond -= u64::from(closed);
+            return false;
+        }
+        self.open(sink);
+        if closed {
+            self.pop(end, sink);
+        }
+        false
+    }
+
+    fn close(&mut self, name: &[u8], end: u64, sink: &mut impl Sink) {
+        if self.beyond > 0 {
+            self.beyond -= 1;
+            return;
+        }
+        // A closing tag closes what stands open inside its element, and one without an element closes nothing.
+        let name = Name::of(local(name)).hash();
+        let Some(place) = self.stack.iter().rposition(|open| open.name == name) else {
+            return;
+        };
+        while self.stack.len() > place {
+            self.pop(end, sink);
+        }
+    }
+
+    fn text(&mut self, _text: &Name, at: u64, sink: &mut impl Sink) {
+        self.key.tell(at, sink);
+    }
+
+    fn aside(&mut self, at: u64, sink: &mut impl Sink) {
+        Name::default().tell(at, sink);
+    }
+
+    fn finish(&mut self, end: u64, sink: &mut impl Sink) {
+        self.open(sink);
+        while !self.stack.is_empty() {
+            self.pop(end, sink);
+        }
+        sink.close(end);
+    }
+}
+
+/// A name without its namespace's prefix.
+fn local(name: &[u8]) -> &[u8] {
+    name.rsplit(|byte| *byte == b':').next().unwrap_or(name)
+}
