@@ -99,6 +99,11 @@ impl Scan<'_> {
     /// One group of digits, `first..end`.
     fn group(&mut self, first: usize, end: usize) {
         let previous = before(self.haystack, first);
+        let numeric = self.context.number;
+        let haystack = self.haystack;
+        matcher::each_id(haystack, first, end, numeric, |builtin, candidate| {
+            self.offer(builtin, Some(candidate));
+        });
         if previous.is_ascii_alphabetic() {
             if end - first >= 2 && before(self.haystack, first - 1).is_ascii_alphabetic() {
                 self.offer(Builtin::Iban, matcher::iban(self.haystack, first));
@@ -111,9 +116,13 @@ impl Scan<'_> {
         if at(self.haystack, end) == b' ' {
             self.offer(Builtin::AddressUs, matcher::address_us(self.haystack, first));
         }
-        if !is_promising(self.haystack, first, end) {
-            return;
+        if is_promising(self.haystack, first, end) {
+            self.number(first);
         }
+    }
+
+    /// Everything that is a run of digits: the number that begins at `first`.
+    fn number(&mut self, first: usize) {
         let Some(number) = Number::read(self.haystack, first) else {
             return;
         };
@@ -129,6 +138,9 @@ impl Scan<'_> {
         if matches!(len, 1 | 3 | 10 | 11) {
             self.offer(Builtin::PhoneUs, matcher::phone_us(&number));
         }
+        if len <= 16 {
+            self.offer(Builtin::PhoneNational, matcher::phone_national(&number, numeric));
+        }
         if matches!(len, 6 | 13) {
             self.offer(Builtin::Rrn, matcher::rrn(&number));
         }
@@ -138,6 +150,7 @@ impl Scan<'_> {
         if matches!(len, 4 | 13..) {
             self.offer(Builtin::Card, matcher::card(&number, numeric));
         }
+        self.offer(Builtin::Account, matcher::account(&number));
     }
 
     /// A match of the operator's own expression.
