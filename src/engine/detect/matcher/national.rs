@@ -94,7 +94,8 @@ pub(in crate::engine::detect) fn find(number: &Number<'_>, numeric_cell: bool) -
         if let Some(normal) = usual(number, count, shape) {
             return Some(candidate(number, shape, normal, false));
         }
-        let normal = dialled(shape.digits, numeric_cell)?;
+        // One digit before the area is the North American trunk prefix, whose matcher is another.
+        let normal = dialled(shape.digits, numeric_cell).filter(|_| number.first_len() > 1)?;
         let strong = is_brazilian(number, count, normal.as_bytes()) || is_slashed(number, count, shape.digits);
         Some(candidate(number, shape, normal, !strong))
     })
