@@ -16,7 +16,7 @@ use super::bytes::{at, before};
 use super::context::LOOK_BACK_BYTES_MAX;
 use super::matcher::{self, Builtin, Candidate};
 use super::number::{Lead, Number, is_promising};
-use super::{Context, Finding, RuleId, RuleSet, Span, lane};
+use super::{Category, Context, Finding, RuleId, RuleSet, Span, lane};
 use crate::engine::block::{BLOCK, Masks, Walk, wakes};
 
 /// How far outside `within` a trigger or an overlapping finding may stand, before and after, in bytes.
@@ -198,7 +198,7 @@ impl Scan<'_> {
         if !rule.veto.is_empty() && self.context.key.signs().speak_against(id) {
             return;
         }
-        if (candidate.weak || rule.context_required) && !self.has_context(id, candidate.start) {
+        if (candidate.weak || rule.context_required) && !self.has_context(id, rule.category, candidate.start) {
             return;
         }
         self.found.push(Finding {
@@ -213,13 +213,22 @@ impl Scan<'_> {
         });
     }
 
-    /// Whether a context word of `rule` is in the key or shortly before `start`.
-    fn has_context(&self, rule: RuleId, start: usize) -> bool {
+    /// Whether a context word of `rule` is in the key or shortly before `start`. For a phone an e-mail address speaks too:
+    /// people give both (`kim@example.com or 010…`).
+    fn has_context(&self, id: RuleId, category: Category, start: usize) -> bool {
+        if self.context.key.signs().speak_for(id) {
+            return true;
+        }
         let before = self
             .haystack
             .get(start.saturating_sub(LOOK_BACK_BYTES_MAX)..start)
             .unwrap_or_default();
-        self.context.key.signs().speak_for(rule) || (!before.is_empty() && self.set.words.signs(before).speak_for(rule))
+        if before.is_empty() {
+            return false;
+        }
+        let signs = self.set.words.signs(before);
+        let beside_email = || category == Category::Phone && memchr::memchr(b'@', before).is_some();
+        signs.speak_for(id) || (!signs.speak_against(id) && beside_email())
     }
 }
 
