@@ -127,6 +127,11 @@ impl<'h> Number<'h> {
         self.first - usize::from(self.lead == Lead::Plus || parenthesised)
     }
 
+    /// Whether a slash stands before the first digit, or behind the first `len` bytes: the number is a part of a path.
+    pub(super) fn is_in_path(&self, len: usize) -> bool {
+        before(self.haystack, self.first) == b'/' || at(self.haystack, self.first + len) == b'/'
+    }
+
     /// How many groups were read.
     pub(super) fn groups(&self) -> usize {
         self.count

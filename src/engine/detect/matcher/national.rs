@@ -122,10 +122,17 @@ fn usual(number: &Number<'_>, count: usize, shape: Shape<'_>) -> Option<Normal> 
         .filter(|usual| alike && usual.groups.len() == count && usual.gaps.contains(&inner))
         .filter(|usual| number.shape(usual.groups).is_some())
         .filter(|usual| usual.head.iter().any(|head| shape.digits.starts_with(head)))
+        .filter(|_| inner != Gap::Blank || !is_dump(shape.digits))
         .find_map(|usual| {
             let national = shape.digits.strip_prefix(b"0").unwrap_or(shape.digits);
             is_in_use(usual.code, national).then(|| e164(usual.code, national))
         })
+}
+
+/// Whether most pairs of digits begin with 0: small numbers of two digits each, as in a dump of bytes.
+fn is_dump(digits: &[u8]) -> bool {
+    let (pairs, _) = digits.as_chunks::<2>();
+    pairs.iter().filter(|[tens, _]| *tens == b'0').count() > 3
 }
 
 /// The number in the first country in which it is in use, however it is spelled.
@@ -166,6 +173,7 @@ fn is_brazilian(number: &Number<'_>, count: usize, normal: &[u8]) -> bool {
 fn is_slashed(number: &Number<'_>, count: usize, digits: &[u8]) -> bool {
     count == 2
         && number.gap(1) == Some(Gap::Slash)
+        && !number.is_in_path(digits.len() + 1)
         && number.first_len() >= 3
         && digits.starts_with(b"0")
         && digits.len() >= 9
@@ -225,6 +233,7 @@ mod tests {
                 ("1700000000000", None),
                 ("1611308634312", None),
                 ("2024-01-02", None),
+                ("03 06 05 08 07", None),
                 ("12345678", None),
                 ("1.800.555.0199", None),
             ],
