@@ -101,16 +101,18 @@ impl Words {
     pub(super) fn new<'a>(words: impl Iterator<Item = (&'a str, RuleId, Meaning)>) -> Result<Self, BuildError> {
         let mut index = HashMap::new();
         let (mut patterns, mut meanings) = (Vec::new(), Vec::<Vec<_>>::new());
-        for (word, rule, meaning) in words {
-            for spelling in spellings(&word.to_ascii_lowercase()) {
-                let number = *index.entry(spelling.clone()).or_insert_with(|| {
-                    patterns.push(spelling);
-                    meanings.push(Vec::new());
-                    meanings.len() - 1
-                });
-                if let Some(meanings) = meanings.get_mut(number) {
-                    meanings.push((rule, meaning));
-                }
+        let spelled = words.flat_map(|(word, rule, meaning)| {
+            let spellings = spellings(&word.to_ascii_lowercase()).collect::<Vec<_>>();
+            spellings.into_iter().map(move |spelling| (spelling, (rule, meaning)))
+        });
+        for (spelling, meaning) in spelled {
+            let number = *index.entry(spelling.clone()).or_insert(patterns.len());
+            if number == patterns.len() {
+                patterns.push(spelling);
+                meanings.push(Vec::new());
+            }
+            if let Some(meanings) = meanings.get_mut(number) {
+                meanings.push(meaning);
             }
         }
         let automaton = AhoCorasick::builder().ascii_case_insensitive(true).build(&patterns)?;
@@ -130,10 +132,11 @@ impl Words {
             if found.end() != end {
                 (end, heard) = (found.end(), Rules::NONE);
             }
-            for (rule, meaning) in self.meanings.get(found.pattern().as_usize()).into_iter().flatten() {
-                if !heard.contains(*rule) {
-                    signs.hear(*rule, *meaning);
-                }
+            let meanings = self.meanings.get(found.pattern().as_usize()).into_iter().flatten();
+            for (rule, meaning) in meanings.filter(|(rule, _)| !heard.contains(*rule)) {
+                signs.hear(*rule, *meaning);
+            }
+            for (rule, _) in self.meanings.get(found.pattern().as_usize()).into_iter().flatten() {
                 heard.insert(*rule);
             }
         }
@@ -143,7 +146,11 @@ impl Words {
 
 /// How a word of several parts is spelled in keys: `tax id`, `tax_id`, `tax-id`, `tax.id`, `taxId`.
 fn spellings(word: &str) -> impl Iterator<Item = String> {
-    let joints: &[&str] = if word.contains(' ') { &[" ", "_", "-", ".", ""] } else { &[" "] };
+    let joints: &[&str] = if word.contains(' ') {
+        &[" ", "_", "-", ".", ""]
+    } else {
+        &[" "]
+    };
     joints.iter().map(move |joint| word.replace(' ', joint))
 }
 

@@ -127,6 +127,14 @@ impl<'h> Number<'h> {
         self.first - usize::from(self.lead == Lead::Plus || parenthesised)
     }
 
+    /// Whether a byte in hexadecimal and a blank stand before it: `a0 06 12 34 56 78` is a dump.
+    pub(super) fn follows_byte(&self) -> bool {
+        let text = self.haystack.get(..self.first).unwrap_or_default();
+        let [.., high, low, b' '] = text else { return false };
+        let is_byte = high.is_ascii_hexdigit() && low.is_ascii_hexdigit();
+        is_byte && (high.is_ascii_digit() || low.is_ascii_digit())
+    }
+
     /// Whether a slash stands before the first digit, or behind the first `len` bytes: the number is a part of a path.
     pub(super) fn is_in_path(&self, len: usize) -> bool {
         before(self.haystack, self.first) == b'/' || at(self.haystack, self.first + len) == b'/'
@@ -193,7 +201,8 @@ pub(super) fn is_promising(haystack: &[u8], first: usize, end: usize) -> bool {
         (1, b'1') => next_has(3),
         // A trunk prefix; `82-10-…`; areas of Spain and Brazil, whose subscribers' numbers are longer than a year.
         (2, b'0') | (3, _) => next_has(2),
-        (2, _) => next_has(3) || at(haystack, first + 1) == b'2' && next_has(2),
+        (2, b'8') => next_has(2),
+        (2, _) => next_has(3),
         // Dates begin with a year.
         (4, b'3'..=b'9') => next_has(2),
         (4 | 5, _) => next_has(3),

@@ -112,12 +112,7 @@ impl Rule {
 }
 
 /// The words, each `@name` replaced by its list; `R021` for a list that does not exist.
-fn expanded(
-    file: &str,
-    words: &[Spanned<String>],
-    lists: &WordLists,
-    problems: &mut Vec<Problem>,
-) -> Vec<String> {
+fn expanded(file: &str, words: &[Spanned<String>], lists: &WordLists, problems: &mut Vec<Problem>) -> Vec<String> {
     let mut all = Vec::with_capacity(words.len());
     for word in words {
         let Some(name) = word.get_ref().strip_prefix('@') else {

@@ -16,6 +16,7 @@ use super::bytes::{at, before};
 use super::context::LOOK_BACK_BYTES_MAX;
 use super::matcher::{self, Builtin, Candidate};
 use super::number::{Lead, Number, is_promising};
+use super::rule::Rule;
 use super::{Category, Context, Finding, RuleId, RuleSet, Span, lane};
 use crate::engine::block::{BLOCK, Masks, Walk, wakes};
 
@@ -198,7 +199,8 @@ impl Scan<'_> {
         if !rule.veto.is_empty() && self.context.key.signs().speak_against(id) {
             return;
         }
-        if (candidate.weak || rule.context_required) && !self.has_context(id, rule.category, candidate.start) {
+        let weak = (candidate.weak || rule.context_required) && !self.has_context(id, rule.category, candidate.start);
+        if weak && !(self.context.column && self.may_vote(rule, &candidate)) {
             return;
         }
         self.found.push(Finding {
@@ -210,7 +212,24 @@ impl Scan<'_> {
             category: rule.category,
             rule: id,
             normal: candidate.normal,
+            tentative: weak,
         });
+    }
+
+    /// Whether a value that is too weak by itself may be lifted by its column: it is the whole cell, and has a check digit,
+    /// or the trunk prefix or the groups of a phone number.
+    fn may_vote(&self, rule: &Rule, candidate: &Candidate) -> bool {
+        let outside = [self.haystack.get(..candidate.start), self.haystack.get(candidate.end..)];
+        let is_cell = outside.iter().flatten().all(|text| text.trim_ascii().is_empty());
+        let text = self.haystack.get(candidate.start..candidate.end).unwrap_or_default();
+        let is_dialled = || {
+            rule.category == Category::Phone && (text.first() == Some(&b'0') || !text.iter().all(u8::is_ascii_digit))
+        };
+        let is_checked = || {
+            let validator = rule.validator;
+            validator.is_some_and(|validator| validator.is_checked(candidate.normal.as_bytes()))
+        };
+        is_cell && !rule.context_required && (is_dialled() || is_checked())
     }
 
     /// Whether a context word of `rule` is in the key or shortly before `start`. For a phone an e-mail address speaks too:
@@ -263,6 +282,10 @@ fn settle(set: &RuleSet, first_new: usize, within: &Range<usize>, found: &mut Ve
 
 /// Of two findings that overlap the greater wins: the surer, then the longer; the earlier if neither is.
 fn rank(set: &RuleSet, finding: &Finding) -> (u16, u64) {
-    let weight = set.rules.get(usize::from(finding.rule.0)).map_or(0, |rule| rule.weight);
+    let weight = set
+        .rules
+        .get(usize::from(finding.rule.0))
+        .filter(|_| !finding.tentative)
+        .map_or(0, |rule| rule.weight);
     (weight, finding.span.end - finding.span.start)
 }

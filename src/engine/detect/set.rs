@@ -28,7 +28,10 @@ const BUILTIN: [(&str, &str); 10] = [
     ("rules/ssn.toml", include_str!("../../../rules/ssn.toml")),
     ("rules/iban.toml", include_str!("../../../rules/iban.toml")),
     ("rules/words.toml", include_str!("../../../rules/words.toml")),
-    ("rules/national-id.toml", include_str!("../../../rules/national-id.toml")),
+    (
+        "rules/national-id.toml",
+        include_str!("../../../rules/national-id.toml"),
+    ),
     ("rules/account.toml", include_str!("../../../rules/account.toml")),
     ("rules/address.toml", include_str!("../../../rules/address.toml")),
 ];
@@ -195,7 +198,11 @@ impl RuleSet {
         let number = !key.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         let mut found = Vec::new();
         let key = self.key(key.as_bytes());
-        let context = Context { key: &key, number };
+        let context = Context {
+            key: &key,
+            number,
+            column: false,
+        };
         self.scan(text.as_bytes(), 0..text.len(), context, &mut found);
         found.iter().any(|finding| finding.class == class)
     }

@@ -5,6 +5,7 @@ mod fields;
 mod frame;
 mod role;
 mod subject;
+mod vote;
 
 pub use assembler::Assembler;
 

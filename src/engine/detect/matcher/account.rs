@@ -15,8 +15,14 @@ pub(in crate::engine::detect) fn find(number: &Number<'_>) -> Option<Candidate> 
         return None;
     }
     (1..=number.groups().min(GROUPS_MAX)).rev().find_map(|count| {
-        let shape = number.prefix(count).filter(|shape| DIGITS.contains(&shape.digits.len()))?;
-        let gap = if count > 1 { number.gap_of(1..count)? } else { Gap::Hyphen };
+        let shape = number
+            .prefix(count)
+            .filter(|shape| DIGITS.contains(&shape.digits.len()))?;
+        let gap = if count > 1 {
+            number.gap_of(1..count)?
+        } else {
+            Gap::Hyphen
+        };
         let is_date = count == 3 && (number.shape(&[4, 2, 2]).is_some() || number.shape(&[2, 2, 4]).is_some());
         (matches!(gap, Gap::Hyphen | Gap::Blank) && !is_date).then(|| Candidate {
             start: number.start(),

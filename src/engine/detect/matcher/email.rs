@@ -48,13 +48,17 @@ fn is_place(haystack: &[u8], start: usize, end: usize, local: &[u8]) -> bool {
     if matches!(path, Some(b'/' | b'~')) || MACHINES.contains(&local) {
         return true;
     }
-    let before = haystack.get(start.saturating_sub(USERINFO_BYTES_MAX)..start).unwrap_or_default();
+    let before = haystack
+        .get(start.saturating_sub(USERINFO_BYTES_MAX)..start)
+        .unwrap_or_default();
     let word = before
         .iter()
         .rev()
         .take_while(|byte| byte.is_ascii_graphic() && !matches!(byte, b'/' | b'"' | b'\'' | b'<' | b'?' | b'='));
     let len = word.count();
-    before.get(..before.len() - len).is_some_and(|head| head.ends_with(b"://"))
+    before
+        .get(..before.len() - len)
+        .is_some_and(|head| head.ends_with(b"://"))
 }
 
 /// Where the local part that ends at `sign` begins.
@@ -131,7 +135,11 @@ fn domain_end(haystack: &[u8], start: usize) -> Option<usize> {
         if !is_label(name) || (index == 0 && is_scale(name)) {
             break;
         }
-        let top = if last { top_level_len(name) } else { tld::is_top_level(name).then_some(len) };
+        let top = if last {
+            top_level_len(name)
+        } else {
+            tld::is_top_level(name).then_some(len)
+        };
         match top {
             Some(top) if index > 0 => end = Some(offset + top),
             // A sentence may begin without a blank; a file name goes on in lower case.
@@ -225,7 +233,10 @@ mod tests {
         check(&[
             ("메일은kim@example.com입니다", Some("kim@example.com")),
             ("메일은kim@example.com,", Some("kim@example.com")),
-            ("kim@xn--9t4b11yi5a.xn--3e0b707e", Some("kim@xn--9t4b11yi5a.xn--3e0b707e")),
+            (
+                "kim@xn--9t4b11yi5a.xn--3e0b707e",
+                Some("kim@xn--9t4b11yi5a.xn--3e0b707e"),
+            ),
             ("kim@예시.한국", Some("kim@예시.한국")),
             ("kim@예시.한국입니다", Some("kim@예시.한국")),
             ("문의: 홍길동@예시.한국", Some("홍길동@예시.한국")),

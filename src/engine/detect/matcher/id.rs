@@ -28,8 +28,8 @@ enum Weight {
 }
 
 use Builtin::{
-    CnId, DeTaxId, EsDni, FrNir, GbNhs, GbNino, InAadhaar, InPan, JpMyNumber, KrBusiness, KrCustoms, KrDriver, KrPassport,
-    TwId, UsItin, BrCpf,
+    BrCpf, CnId, DeTaxId, EsDni, FrNir, GbNhs, GbNino, InAadhaar, InPan, JpMyNumber, KrBusiness, KrCustoms, KrDriver,
+    KrPassport, TwId, UsItin,
 };
 use Weight::{Cell, Strong, Weak};
 
@@ -161,7 +161,11 @@ pub(in crate::engine::detect) fn each(
 /// How many letters stand right before `end`; one more than `max` where there are more.
 fn letters_before(haystack: &[u8], end: usize, max: usize) -> usize {
     let window = haystack.get(end.saturating_sub(max + 1)..end).unwrap_or_default();
-    window.iter().rev().take_while(|byte| byte.is_ascii_alphabetic()).count()
+    window
+        .iter()
+        .rev()
+        .take_while(|byte| byte.is_ascii_alphabetic())
+        .count()
 }
 
 /// The text at `start`, if it is written like `form` and stands by itself.
@@ -231,18 +235,14 @@ mod tests {
     fn found(text: &str, numeric: bool) -> Vec<(Builtin, String, bool)> {
         let bytes = text.as_bytes();
         let mut all = Vec::new();
-        let (mut first, mut inside) = (0, false);
-        for index in 0..=bytes.len() {
-            if at(bytes, index).is_ascii_digit() == inside {
-                continue;
-            }
-            if inside {
-                each(bytes, first, index, numeric, |builtin, candidate| {
-                    let normal = String::from_utf8_lossy(candidate.normal.as_bytes()).into_owned();
-                    all.push((builtin, normal, candidate.weak));
-                });
-            }
-            (first, inside) = (index, !inside);
+        let is_first = |at: &usize| bytes[*at].is_ascii_digit() && !before(bytes, *at).is_ascii_digit();
+        for first in (0..bytes.len()).filter(is_first) {
+            let end = (first..bytes.len()).find(|at| !bytes[*at].is_ascii_digit());
+            let mut keep = |builtin, candidate: Candidate| {
+                let normal = String::from_utf8_lossy(candidate.normal.as_bytes()).into_owned();
+                all.push((builtin, normal, candidate.weak));
+            };
+            each(bytes, first, end.unwrap_or(bytes.len()), numeric, &mut keep);
         }
         all
     }
@@ -274,7 +274,9 @@ mod tests {
         ];
         for (text, expected) in rows {
             let all = found(text, false);
-            let first = all.first().map(|(builtin, normal, weak)| (*builtin, normal.as_str(), *weak));
+            let first = all
+                .first()
+                .map(|(builtin, normal, weak)| (*builtin, normal.as_str(), *weak));
             assert_eq!(first, *expected, "{text}");
         }
         let weights: Vec<_> = found("12345678901", true).into_iter().map(|(.., weak)| weak).collect();

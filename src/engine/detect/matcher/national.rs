@@ -1,8 +1,8 @@
 //! Telephone numbers as they are dialled at home, in the countries whose spellings are known. Korea and North America
 //! have matchers of their own for what needs no context word; with one, they are here too.
 
-use super::super::number::{Gap, Lead, Number, Shape};
 use super::super::Normal;
+use super::super::number::{Gap, Lead, Number, Shape};
 use super::Candidate;
 use super::phone::{e164, international_normal, is_in_use};
 
@@ -30,17 +30,50 @@ enum Trunk {
 
 /// In the order in which a number that is in use in several is given to one.
 const HOMES: [Home; 11] = [
-    Home { code: b"82", trunk: Trunk::Always },
-    Home { code: b"1", trunk: Trunk::Never },
-    Home { code: b"81", trunk: Trunk::Always },
-    Home { code: b"886", trunk: Trunk::Always },
-    Home { code: b"86", trunk: Trunk::Sometimes },
-    Home { code: b"33", trunk: Trunk::Always },
-    Home { code: b"44", trunk: Trunk::Always },
-    Home { code: b"34", trunk: Trunk::Never },
-    Home { code: b"55", trunk: Trunk::Sometimes },
-    Home { code: b"91", trunk: Trunk::Sometimes },
-    Home { code: b"49", trunk: Trunk::Always },
+    Home {
+        code: b"82",
+        trunk: Trunk::Always,
+    },
+    Home {
+        code: b"1",
+        trunk: Trunk::Never,
+    },
+    Home {
+        code: b"81",
+        trunk: Trunk::Always,
+    },
+    Home {
+        code: b"886",
+        trunk: Trunk::Always,
+    },
+    Home {
+        code: b"86",
+        trunk: Trunk::Sometimes,
+    },
+    Home {
+        code: b"33",
+        trunk: Trunk::Always,
+    },
+    Home {
+        code: b"44",
+        trunk: Trunk::Always,
+    },
+    Home {
+        code: b"34",
+        trunk: Trunk::Never,
+    },
+    Home {
+        code: b"55",
+        trunk: Trunk::Sometimes,
+    },
+    Home {
+        code: b"91",
+        trunk: Trunk::Sometimes,
+    },
+    Home {
+        code: b"49",
+        trunk: Trunk::Always,
+    },
 ];
 
 /// A spelling that little else has, so that it stands without a context word.
@@ -62,29 +95,120 @@ const CHINA_MOBILE: &[&[u8]] = &[b"13", b"14", b"15", b"17", b"18", b"19"];
 
 /// The spellings of the countries' own directories and forms (ITU-T E.123 and national practice).
 const USUAL: [Usual; 18] = [
-    Usual { code: b"81", head: &[b"090", b"080", b"070", b"050"], groups: &[3, 4, 4], gaps: EITHER },
-    Usual { code: b"81", head: &[b"03", b"06"], groups: &[2, 4, 4], gaps: HYPHEN },
-    Usual { code: b"81", head: &[b"0"], groups: &[3, 3, 4], gaps: HYPHEN },
-    Usual { code: b"81", head: &[b"0"], groups: &[4, 2, 4], gaps: HYPHEN },
-    Usual { code: b"886", head: &[b"09"], groups: &[4, 3, 3], gaps: EITHER },
-    Usual { code: b"886", head: &[b"0"], groups: &[2, 4, 4], gaps: HYPHEN },
-    Usual { code: b"86", head: CHINA_MOBILE, groups: &[3, 4, 4], gaps: EITHER },
-    Usual { code: b"86", head: &[b"0"], groups: &[3, 8], gaps: HYPHEN },
-    Usual { code: b"86", head: &[b"0"], groups: &[4, 8], gaps: HYPHEN },
-    Usual { code: b"86", head: &[b"0"], groups: &[4, 7], gaps: HYPHEN },
-    Usual { code: b"33", head: &[b"0"], groups: &[2, 2, 2, 2, 2], gaps: &[Gap::Blank, Gap::Dot] },
-    Usual { code: b"44", head: &[b"02"], groups: &[3, 4, 4], gaps: BLANK },
-    Usual { code: b"44", head: &[b"01"], groups: &[4, 3, 4], gaps: BLANK },
-    Usual { code: b"44", head: &[b"01", b"07"], groups: &[5, 6], gaps: BLANK },
-    Usual { code: b"44", head: &[b"07"], groups: &[5, 3, 3], gaps: BLANK },
-    Usual { code: b"91", head: &[b"0"], groups: &[3, 4, 4], gaps: BLANK },
-    Usual { code: b"91", head: &[b"0"], groups: &[6, 5], gaps: BLANK },
-    Usual { code: b"91", head: &[b"0"], groups: &[4, 3, 4], gaps: BLANK },
+    Usual {
+        code: b"81",
+        head: &[b"090", b"080", b"070", b"050"],
+        groups: &[3, 4, 4],
+        gaps: EITHER,
+    },
+    Usual {
+        code: b"81",
+        head: &[b"03", b"06"],
+        groups: &[2, 4, 4],
+        gaps: HYPHEN,
+    },
+    Usual {
+        code: b"81",
+        head: &[b"0"],
+        groups: &[3, 3, 4],
+        gaps: HYPHEN,
+    },
+    Usual {
+        code: b"81",
+        head: &[b"0"],
+        groups: &[4, 2, 4],
+        gaps: HYPHEN,
+    },
+    Usual {
+        code: b"886",
+        head: &[b"09"],
+        groups: &[4, 3, 3],
+        gaps: EITHER,
+    },
+    Usual {
+        code: b"886",
+        head: &[b"0"],
+        groups: &[2, 4, 4],
+        gaps: HYPHEN,
+    },
+    Usual {
+        code: b"86",
+        head: CHINA_MOBILE,
+        groups: &[3, 4, 4],
+        gaps: EITHER,
+    },
+    Usual {
+        code: b"86",
+        head: &[b"0"],
+        groups: &[3, 8],
+        gaps: HYPHEN,
+    },
+    Usual {
+        code: b"86",
+        head: &[b"0"],
+        groups: &[4, 8],
+        gaps: HYPHEN,
+    },
+    Usual {
+        code: b"86",
+        head: &[b"0"],
+        groups: &[4, 7],
+        gaps: HYPHEN,
+    },
+    Usual {
+        code: b"33",
+        head: &[b"0"],
+        groups: &[2, 2, 2, 2, 2],
+        gaps: &[Gap::Blank, Gap::Dot],
+    },
+    Usual {
+        code: b"44",
+        head: &[b"02"],
+        groups: &[3, 4, 4],
+        gaps: BLANK,
+    },
+    Usual {
+        code: b"44",
+        head: &[b"01"],
+        groups: &[4, 3, 4],
+        gaps: BLANK,
+    },
+    Usual {
+        code: b"44",
+        head: &[b"01", b"07"],
+        groups: &[5, 6],
+        gaps: BLANK,
+    },
+    Usual {
+        code: b"44",
+        head: &[b"07"],
+        groups: &[5, 3, 3],
+        gaps: BLANK,
+    },
+    Usual {
+        code: b"91",
+        head: &[b"0"],
+        groups: &[3, 4, 4],
+        gaps: BLANK,
+    },
+    Usual {
+        code: b"91",
+        head: &[b"0"],
+        groups: &[6, 5],
+        gaps: BLANK,
+    },
+    Usual {
+        code: b"91",
+        head: &[b"0"],
+        groups: &[4, 3, 4],
+        gaps: BLANK,
+    },
 ];
 
 /// A number as it is dialled at home: the longest run of groups that is in use. Anything but a usual spelling is weak.
 pub(in crate::engine::detect) fn find(number: &Number<'_>, numeric_cell: bool) -> Option<Candidate> {
-    if number.lead == Lead::Plus {
+    // Three, two and four digits are a social security number's, whatever country would have them.
+    if number.lead == Lead::Plus || number.shape(&[3, 2, 4]).is_some() {
         return None;
     }
     (1..=number.groups().min(GROUPS_MAX)).rev().find_map(|count| {
@@ -122,7 +246,7 @@ fn usual(number: &Number<'_>, count: usize, shape: Shape<'_>) -> Option<Normal> 
         .filter(|usual| alike && usual.groups.len() == count && usual.gaps.contains(&inner))
         .filter(|usual| number.shape(usual.groups).is_some())
         .filter(|usual| usual.head.iter().any(|head| shape.digits.starts_with(head)))
-        .filter(|_| inner != Gap::Blank || !is_dump(shape.digits))
+        .filter(|_| inner != Gap::Blank || !(is_dump(shape.digits) || number.follows_byte()))
         .find_map(|usual| {
             let national = shape.digits.strip_prefix(b"0").unwrap_or(shape.digits);
             is_in_use(usual.code, national).then(|| e164(usual.code, national))
@@ -207,7 +331,7 @@ mod tests {
                 ("0900-000-000", Some(("+886900000000", false))),
                 ("138-0000-0000", Some(("+8613800000000", false))),
                 ("138 0000 0000", Some(("+8613800000000", false))),
-                ("01 99 00 00 00", Some(("+33199000000", false))),
+                ("01 23 45 67 89", Some(("+33123456789", false))),
                 ("06.12.34.56.78", Some(("+33612345678", false))),
                 ("020 7946 0123", Some(("+442079460123", false))),
                 ("07400 123456", Some(("+447400123456", false))),
@@ -224,7 +348,9 @@ mod tests {
             false,
             &[
                 ("09012345678", Some(("+819012345678", true))),
-                ("0612345678", Some(("+33612345678", true))),
+                ("0712345678", None),
+                // Korea has it as 061-234-5678, France as 06 12 34 56 78.
+                ("0612345678", Some(("+82612345678", true))),
                 ("612 34 56 78", Some(("+34612345678", true))),
                 ("90000 00000", Some(("+919000000000", true))),
                 ("821000001234", Some(("+821000001234", true))),
@@ -234,6 +360,7 @@ mod tests {
                 ("1611308634312", None),
                 ("2024-01-02", None),
                 ("03 06 05 08 07", None),
+                ("123-45-6789", None),
                 ("12345678", None),
                 ("1.800.555.0199", None),
             ],

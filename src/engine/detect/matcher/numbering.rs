@@ -41,7 +41,7 @@ impl Plans {
             let code = fields.next().and_then(|code| code.parse::<usize>().ok());
             let lengths = fields.next().unwrap_or_default().split(',');
             let lengths = lengths.filter_map(|length| length.parse::<u32>().ok());
-            let lengths = lengths.fold(0, |mask, length| mask | 1 << (length - 1) % 15);
+            let lengths = lengths.fold(0, |mask, length| mask | (1 << ((length - 1) % 15)));
             let Some(root) = code.and_then(|code| plans.root(code)) else {
                 continue;
             };
@@ -200,7 +200,11 @@ mod tests {
 
     #[test]
     fn the_table_fits() {
-        assert!((1000..usize::from(LEAF)).contains(&PLANS.nodes.len()), "{}", PLANS.nodes.len());
+        assert!(
+            (1000..usize::from(LEAF)).contains(&PLANS.nodes.len()),
+            "{}",
+            PLANS.nodes.len()
+        );
     }
 
     #[test]

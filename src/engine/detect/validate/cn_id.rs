@@ -19,7 +19,9 @@ pub(super) fn accepts(number: &[u8]) -> bool {
     else {
         return false;
     };
-    let sum = body.iter().fold(0, |sum, digit| (sum + u32::from(digit.wrapping_sub(b'0'))) * 2 % 11);
+    let sum = body
+        .iter()
+        .fold(0, |sum, digit| (sum + u32::from(digit.wrapping_sub(b'0'))) * 2 % 11);
     let right = match (12 - sum) % 11 {
         10 => b'X',
         digit => b'0' + u8::try_from(digit).unwrap_or(0),

@@ -9,7 +9,9 @@ pub(super) fn accepts(number: &[u8]) -> bool {
         return false;
     };
     let counts = (0..10u32).map(|digit| body.iter().filter(|other| **other == digit).count());
-    let repeated = counts.filter(|count| *count > 1).fold((0, 0), |(number, most), count| (number + 1, most.max(count)));
+    let repeated = counts
+        .filter(|count| *count > 1)
+        .fold((0, 0), |(number, most), count| (number + 1, most.max(count)));
     let product = body.iter().fold(10, |product, digit| match (product + digit) % 10 {
         0 => 10 * 2 % 11,
         sum => sum * 2 % 11,

@@ -14,8 +14,12 @@ pub(super) fn accepts(number: &[u8]) -> bool {
         b'X' | b'Y' | b'Z' => u32::from(first - b'X'),
         _ => u32::from(first.wrapping_sub(b'0')),
     };
-    let Some((check, serial)) = rest.split_last() else { return false };
-    let value = decimal(serial).filter(|_| first < 10).map(|serial| first * 10_000_000 + serial);
+    let Some((check, serial)) = rest.split_last() else {
+        return false;
+    };
+    let value = decimal(serial)
+        .filter(|_| first < 10)
+        .map(|serial| first * 10_000_000 + serial);
     let letter = value.and_then(|value| LETTERS.get(usize::try_from(value % 23).ok()?));
     letter == Some(check) && value != Some(0)
 }

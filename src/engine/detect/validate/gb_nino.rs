@@ -9,7 +9,8 @@ pub(super) fn accepts(number: &[u8]) -> bool {
         return false;
     };
     let [first, second] = prefix;
-    let is_letter = |letter: &u8| letter.is_ascii_uppercase() && !matches!(letter, b'D' | b'F' | b'I' | b'Q' | b'U' | b'V');
+    let is_letter =
+        |letter: &u8| letter.is_ascii_uppercase() && !matches!(letter, b'D' | b'F' | b'I' | b'Q' | b'U' | b'V');
     let (serial, suffix) = rest.split_at_checked(6).unwrap_or_default();
     is_letter(first)
         && is_letter(second)

@@ -29,10 +29,16 @@ const PERMUTATION: [[u8; 10]; 8] = [
 
 /// Whether twelve digits may be an Aadhaar number.
 pub(super) fn accepts(number: &[u8]) -> bool {
-    let Some(aadhaar) = digits::<12>(number) else { return false };
+    let Some(aadhaar) = digits::<12>(number) else {
+        return false;
+    };
     let palindrome = aadhaar.iter().eq(aadhaar.iter().rev());
     let look = |table: &[[u8; 10]], row: usize, column: usize| {
-        table.get(row).and_then(|row| row.get(column)).copied().map_or(10, usize::from)
+        table
+            .get(row)
+            .and_then(|row| row.get(column))
+            .copied()
+            .map_or(10, usize::from)
     };
     let check = aadhaar.iter().rev().enumerate().fold(0, |check, (place, digit)| {
         let digit = usize::try_from(*digit).unwrap_or(10);

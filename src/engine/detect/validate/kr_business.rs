@@ -1,14 +1,16 @@
 //! Korean business registration numbers (National Tax Service): tax office, kind, serial, check digit mod 10.
 
-use super::digits;
+use super::{digits, weighted};
 
 /// Whether ten digits have an office, a kind, a serial and the right check digit.
 pub(super) fn accepts(number: &[u8]) -> bool {
-    let Some([a, b, c, d, e, f, g, h, i, check]) = digits::<10>(number) else {
+    let Some(digits) = digits::<10>(number) else {
         return false;
     };
-    let sum = a + b * 3 + c * 7 + d + e * 3 + f * 7 + g + h * 3 + i * 5 + i * 5 / 10;
-    a != 0 && d * 10 + e != 0 && (f, g, h, i) != (0, 0, 0, 0) && (10 - sum % 10) % 10 == check
+    let [office, _, _, kind @ .., _] = digits;
+    let ([tens, ones, serial @ ..], [.., ninth, check]) = (kind, digits);
+    let sum = weighted(digits, [1, 3, 7, 1, 3, 7, 1, 3, 5].into_iter()) + ninth * 5 / 10;
+    office != 0 && (tens, ones) != (0, 0) && serial != [0; 4] && (10 - sum % 10) % 10 == check
 }
 
 #[cfg(test)]

@@ -133,6 +133,32 @@ impl Validator {
     }
 }
 
+impl Validator {
+    /// Whether `normal`, which was accepted, also has a check digit that is right, or letters in their places: evidence
+    /// that counts.
+    pub(super) fn is_checked(self, normal: &[u8]) -> bool {
+        match self {
+            Self::Luhn
+            | Self::Mod97
+            | Self::BrCpf
+            | Self::CnId
+            | Self::DeTaxId
+            | Self::EsDni
+            | Self::FrNir
+            | Self::GbNhs
+            | Self::GbNino
+            | Self::InAadhaar
+            | Self::InPan
+            | Self::JpMyNumber
+            | Self::KrBusiness
+            | Self::TwId => true,
+            // A time in milliseconds begins like a date of birth.
+            Self::Rrn | Self::RrnDate => rrn::judge(normal) == Some(rrn::Verdict::Checked),
+            Self::Ssn | Self::UsItin | Self::KrCustoms | Self::KrDriver | Self::KrPassport => false,
+        }
+    }
+}
+
 /// The value of decimal `digits`, at most nine of them; `None` for anything else.
 fn decimal(digits: &[u8]) -> Option<u32> {
     if digits.is_empty() || digits.len() > 9 {
@@ -153,7 +179,11 @@ fn digits<const N: usize>(number: &[u8]) -> Option<[u32; N]> {
 
 /// The sum of `digits`, each times its weight, as far as the weights go.
 fn weighted<const N: usize>(digits: [u32; N], weights: impl Iterator<Item = u32>) -> u32 {
-    digits.into_iter().zip(weights).map(|(digit, weight)| digit * weight).sum()
+    digits
+        .into_iter()
+        .zip(weights)
+        .map(|(digit, weight)| digit * weight)
+        .sum()
 }
 
 /// Whether every digit is the same: a placeholder, whatever its check digit.

@@ -23,7 +23,10 @@ pub(super) fn accepts(id: &[u8]) -> bool {
         return false;
     }
     let digits = serial.iter().map(|digit| u32::from(digit - b'0'));
-    let sum: u32 = digits.zip([7, 6, 5, 4, 3, 2, 1, 1]).map(|(digit, weight)| digit * weight).sum();
+    let sum: u32 = digits
+        .zip([7, 6, 5, 4, 3, 2, 1, 1])
+        .map(|(digit, weight)| digit * weight)
+        .sum();
     (office / 10 + office % 10 * 9 + kind * 8 + sum).is_multiple_of(10)
 }
 
