@@ -198,14 +198,10 @@ pub(super) fn is_promising(haystack: &[u8], first: usize, end: usize) -> bool {
     };
     let next_has = |digits: usize| at(haystack, end + usize::from(width) + digits - 1).is_ascii_digit();
     match (len, at(haystack, first)) {
-        (1, b'1') => next_has(3),
-        // A trunk prefix; `82-10-…`; areas of Spain and Brazil, whose subscribers' numbers are longer than a year.
-        (2, b'0') | (3, _) => next_has(2),
-        (2, b'8') => next_has(2),
-        (2, _) => next_has(3),
-        // Dates begin with a year.
-        (4, b'3'..=b'9') => next_has(2),
-        (4 | 5, _) => next_has(3),
+        // A trunk prefix or an area, `82-10-…`, and four digits that are no year.
+        (3, _) | (2, b'0' | b'8') | (4, b'3'..=b'9') => next_has(2),
+        // Behind others more than a month or a day follows.
+        (1, b'1') | (2 | 4 | 5, _) => next_has(3),
         (6, b'0') => next_has(5),
         (6, _) => next_has(7),
         _ => false,

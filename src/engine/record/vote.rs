@@ -37,7 +37,7 @@ impl Vote {
 
     /// The vote with one more cell and what was found in it, values that are too weak among them.
     pub(super) fn with(self, found: &[Finding]) -> Self {
-        let category = self.category.or(found.first().map(|finding| finding.category));
+        let category = self.category.or_else(|| found.first().map(|finding| finding.category));
         let passed = found.iter().any(|finding| Some(finding.category) == category);
         Self {
             category,

@@ -247,10 +247,13 @@ mod tests {
         all
     }
 
+    /// A text, and the first id in it: matcher, normal form, whether it is weak.
+    type Row = (&'static str, Option<(Builtin, &'static str, bool)>);
+
     #[test]
     fn shapes() {
         // Synthetic: the check digits are the validators' work.
-        let rows: &[(&str, Option<(Builtin, &str, bool)>)] = &[
+        let rows: &[Row] = &[
             ("123.456.789-09", Some((BrCpf, "12345678909", false))),
             ("cpf 123.456.789-09,", Some((BrCpf, "12345678909", false))),
             ("X-1234567-L", Some((EsDni, "X1234567L", false))),
