@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::{Exit, Failed, scan};
 use crate::engine::decode::Coding;
-use crate::engine::detect::RuleSet;
+use crate::engine::detect::{Category, ClassId, RuleSet};
 use crate::engine::inspect::{Bounds, Inspector, Mode, Resolution, Step};
 use crate::engine::record::Crowd;
 use crate::engine::secret::HashKey;
@@ -80,7 +80,7 @@ fn predict(
                 let places = inspector.records().iter().flat_map(|record| &record.places);
                 let lines = places.filter_map(|place| {
                     let (start, end) = (place.span.start, place.span.end);
-                    let kind = kind(rules.class_name(place.class))?;
+                    let kind = kind(rules, place.class)?;
                     Some(json!({ "doc_id": document.doc_id, "type": kind, "start": start, "end": end }))
                 });
                 lines.into_iter().try_for_each(|line| writeln!(out, "{line}"))?;
@@ -102,15 +102,18 @@ fn predict(
     Ok(())
 }
 
-/// The label of a class in labelled sets.
-fn kind(class: &str) -> Option<&'static str> {
-    match class {
-        "email" => Some("EMAIL"),
-        "phone" => Some("PHONE"),
-        "card" => Some("CARD"),
-        "iban" => Some("IBAN"),
-        "rrn" | "ssn" => Some("NATIONAL_ID"),
-        "address" => Some("ADDRESS"),
-        _ => None,
+/// The label of a class in labelled sets, which divide categories otherwise: accounts in three, names apart from dates.
+fn kind(rules: &RuleSet, class: ClassId) -> Option<&'static str> {
+    let (_, name, category) = rules.classes().find(|(number, ..)| *number == class)?;
+    match category {
+        Category::Email => Some("EMAIL"),
+        Category::Phone => Some("PHONE"),
+        Category::NationalId => Some("NATIONAL_ID"),
+        Category::Address => Some("ADDRESS"),
+        Category::Account if name.starts_with("card") => Some("CARD"),
+        Category::Account if name.starts_with("iban") => Some("IBAN"),
+        Category::Account => Some("BANK_ACCT"),
+        Category::Weak if name.starts_with("person") => Some("PERSON"),
+        Category::Weak => None,
     }
 }

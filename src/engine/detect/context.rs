@@ -25,6 +25,12 @@ impl Rules {
         }
     }
 
+    fn remove(&mut self, rule: RuleId) {
+        if let Some(word) = self.0.get_mut(usize::from(rule.0) / 64) {
+            *word &= !(1 << (rule.0 % 64));
+        }
+    }
+
     fn contains(&self, rule: RuleId) -> bool {
         self.0
             .get(usize::from(rule.0) / 64)
@@ -32,7 +38,8 @@ impl Rules {
     }
 }
 
-/// What the words of one text say.
+/// What the words of one text say. The last word decides, as the head of a compound stands last: `order_phone` is a
+/// phone, `phone_verified_at` is a time.
 #[derive(Clone, Copy)]
 pub(super) struct Signs {
     context: Rules,
@@ -51,14 +58,23 @@ impl Signs {
         self.context.0.iter().any(|word| *word != 0)
     }
 
-    /// Whether a context word of `rule` is there.
+    /// Whether the last word on `rule` speaks for its values.
     pub(super) fn speak_for(&self, rule: RuleId) -> bool {
         self.context.contains(rule)
     }
 
-    /// Whether a veto word of `rule` is there, and no context word.
+    /// Whether the last word on `rule` speaks against them.
     pub(super) fn speak_against(&self, rule: RuleId) -> bool {
-        self.veto.contains(rule) && !self.context.contains(rule)
+        self.veto.contains(rule)
+    }
+
+    fn hear(&mut self, rule: RuleId, meaning: Meaning) {
+        let (gains, loses) = match meaning {
+            Meaning::Context => (&mut self.context, &mut self.veto),
+            Meaning::Veto => (&mut self.veto, &mut self.context),
+        };
+        gains.insert(rule);
+        loses.remove(rule);
     }
 }
 
@@ -85,15 +101,18 @@ impl Words {
     pub(super) fn new<'a>(words: impl Iterator<Item = (&'a str, RuleId, Meaning)>) -> Result<Self, BuildError> {
         let mut index = HashMap::new();
         let (mut patterns, mut meanings) = (Vec::new(), Vec::<Vec<_>>::new());
-        for (word, rule, meaning) in words {
-            let word = word.to_ascii_lowercase();
-            let number = *index.entry(word.clone()).or_insert_with(|| {
-                patterns.push(word);
+        let spelled = words.flat_map(|(word, rule, meaning)| {
+            let spellings = spellings(&word.to_ascii_lowercase()).collect::<Vec<_>>();
+            spellings.into_iter().map(move |spelling| (spelling, (rule, meaning)))
+        });
+        for (spelling, meaning) in spelled {
+            let number = *index.entry(spelling.clone()).or_insert(patterns.len());
+            if number == patterns.len() {
+                patterns.push(spelling);
                 meanings.push(Vec::new());
-                meanings.len() - 1
-            });
+            }
             if let Some(meanings) = meanings.get_mut(number) {
-                meanings.push((rule, meaning));
+                meanings.push(meaning);
             }
         }
         let automaton = AhoCorasick::builder().ascii_case_insensitive(true).build(&patterns)?;
@@ -103,19 +122,36 @@ impl Words {
     /// What the words in `text` say.
     pub(super) fn signs(&self, text: &[u8]) -> Signs {
         let mut signs = Signs::NONE;
+        // Of the words that end at one place the automaton tells the longest first, and it decides: in `smartphone`
+        // there is no phone.
+        let (mut end, mut heard) = (0, Rules::NONE);
         for found in self.automaton.find_overlapping_iter(text) {
             if !is_word(text, found.start(), found.end()) {
                 continue;
             }
-            for (rule, meaning) in self.meanings.get(found.pattern().as_usize()).into_iter().flatten() {
-                match meaning {
-                    Meaning::Context => signs.context.insert(*rule),
-                    Meaning::Veto => signs.veto.insert(*rule),
-                }
+            if found.end() != end {
+                (end, heard) = (found.end(), Rules::NONE);
+            }
+            let meanings = self.meanings.get(found.pattern().as_usize()).into_iter().flatten();
+            for (rule, meaning) in meanings.filter(|(rule, _)| !heard.contains(*rule)) {
+                signs.hear(*rule, *meaning);
+            }
+            for (rule, _) in self.meanings.get(found.pattern().as_usize()).into_iter().flatten() {
+                heard.insert(*rule);
             }
         }
         signs
     }
+}
+
+/// How a word of several parts is spelled in keys: `tax id`, `tax_id`, `tax-id`, `tax.id`, `taxId`.
+fn spellings(word: &str) -> impl Iterator<Item = String> {
+    let joints: &[&str] = if word.contains(' ') {
+        &[" ", "_", "-", ".", ""]
+    } else {
+        &[" "]
+    };
+    joints.iter().map(move |joint| word.replace(' ', joint))
 }
 
 /// Whether `text[start..end]` is a word of its own: `tel` in `custTel` and `tel_no`, not in `hotel`. A long word may be
@@ -169,12 +205,32 @@ mod tests {
     }
 
     #[test]
-    fn a_context_word_outweighs_a_veto() {
+    fn the_last_word_decides_and_of_two_that_end_together_the_longer() {
         let rule = RuleId(511);
-        let list = [("card", Meaning::Context), ("order", Meaning::Veto)];
+        let list = [
+            ("card", Meaning::Context),
+            ("card no", Meaning::Context),
+            ("order", Meaning::Veto),
+            ("no", Meaning::Veto),
+            ("postcard", Meaning::Veto),
+        ];
         let words = Words::new(list.into_iter().map(|(word, meaning)| (word, rule, meaning))).expect("few words");
-        for (key, expected) in [("order_no", true), ("order_card", false), ("other", false)] {
-            assert_eq!(words.signs(key.as_bytes()).speak_against(rule), expected, "{key}");
+        let rows = [
+            ("order_no", false, true),
+            ("order_card", true, false),
+            ("card_order", false, true),
+            ("cardNo", true, false),
+            ("CARD-NO", true, false),
+            ("postcard", false, true),
+            ("other", false, false),
+        ];
+        for (key, speaks_for, speaks_against) in rows {
+            let signs = words.signs(key.as_bytes());
+            assert_eq!(
+                (signs.speak_for(rule), signs.speak_against(rule)),
+                (speaks_for, speaks_against),
+                "{key}"
+            );
         }
     }
 }

@@ -43,6 +43,8 @@ pub struct Finding {
     pub rule: super::RuleId,
     /// Its normal form.
     pub normal: Normal,
+    /// Whether it is too weak to stand by itself, and is told only for the vote of its column.
+    pub tentative: bool,
 }
 
 /// What the structure around a cell says about its text.
@@ -52,6 +54,8 @@ pub struct Context<'a> {
     pub key: &'a Key,
     /// Whether the cell is a bare number (a JSON number, an unquoted CSV cell of digits).
     pub number: bool,
+    /// Whether the cell is one of a column, whose vote may lift values that are too weak by themselves: they are told too.
+    pub column: bool,
 }
 
 impl Default for Context<'_> {
@@ -59,6 +63,7 @@ impl Default for Context<'_> {
         Self {
             key: Key::NONE,
             number: false,
+            column: false,
         }
     }
 }

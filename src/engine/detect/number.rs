@@ -13,6 +13,8 @@ use super::bytes::{at, before, is_word};
 pub(super) const DIGITS_MAX: usize = 19;
 /// No identifier is written in one piece of fewer digits.
 const BARE_DIGITS_MIN: usize = 9;
+/// But for a Japanese bank account.
+const JAPANESE_ACCOUNT_DIGITS: usize = 7;
 /// No identifier is written in more groups (`+33 6 12 34 56 78` has 6, one more for an odd grouping).
 const GROUPS_MAX: usize = 8;
 
@@ -30,15 +32,17 @@ pub(super) enum Lead {
 /// What stands between two groups of digits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Gap {
-    /// One `-`.
+    /// One `-` or dash, with a blank on both sides or on none.
     #[default]
     Hyphen,
     /// One `.`.
     Dot,
-    /// One blank.
+    /// One blank, of those that do not break a line too.
     Blank,
     /// A parenthesis, with or without a blank or a hyphen.
     Paren,
+    /// One `/`.
+    Slash,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -123,6 +127,19 @@ impl<'h> Number<'h> {
         self.first - usize::from(self.lead == Lead::Plus || parenthesised)
     }
 
+    /// Whether a byte in hexadecimal and a blank stand before it: `a0 06 12 34 56 78` is a dump.
+    pub(super) fn follows_byte(&self) -> bool {
+        let text = self.haystack.get(..self.first).unwrap_or_default();
+        let [.., high, low, b' '] = text else { return false };
+        let is_byte = high.is_ascii_hexdigit() && low.is_ascii_hexdigit();
+        is_byte && (high.is_ascii_digit() || low.is_ascii_digit())
+    }
+
+    /// Whether a slash stands before the first digit, or behind the first `len` bytes: the number is a part of a path.
+    pub(super) fn is_in_path(&self, len: usize) -> bool {
+        before(self.haystack, self.first) == b'/' || at(self.haystack, self.first + len) == b'/'
+    }
+
     /// How many groups were read.
     pub(super) fn groups(&self) -> usize {
         self.count
@@ -177,15 +194,16 @@ pub(super) fn is_promising(haystack: &[u8], first: usize, end: usize) -> bool {
         return len <= DIGITS_MAX;
     }
     let Some((_, width)) = gap_at(haystack, end) else {
-        return false;
+        return len == JAPANESE_ACCOUNT_DIGITS;
     };
     let next_has = |digits: usize| at(haystack, end + usize::from(width) + digits - 1).is_ascii_digit();
-    match len {
-        1 => at(haystack, first) == b'1' && next_has(3),
-        2 => at(haystack, first) == b'0' && next_has(3),
-        3 => next_has(2),
-        4 => next_has(3),
-        6 => next_has(7),
+    match (len, at(haystack, first)) {
+        // A trunk prefix or an area, `82-10-…`, and four digits that are no year.
+        (3, _) | (2, b'0' | b'8') | (4, b'3'..=b'9') => next_has(2),
+        // Behind others more than a month or a day follows.
+        (1, b'1') | (2 | 4 | 5, _) => next_has(3),
+        (6, b'0') => next_has(5),
+        (6, _) => next_has(7),
         _ => false,
     }
 }
@@ -204,13 +222,15 @@ fn lead(haystack: &[u8], first: usize) -> Option<Lead> {
     }
 }
 
-/// Whether a number may end at `end`: no letter and no further part of a number follows.
+/// Whether a number may end at `end`: no letter and no further part of a number follows, other than an extension
+/// (`555-0123x45`).
 fn ends(haystack: &[u8], end: usize) -> bool {
     let next = at(haystack, end);
     let after = at(haystack, end + 1);
     match next {
         b'-' | b'.' => !after.is_ascii_digit() && after != b'*',
         b'*' | b'%' => false,
+        b'x' => after.is_ascii_digit(),
         _ => !is_word(next),
     }
 }
@@ -221,9 +241,18 @@ fn gap_at(haystack: &[u8], index: usize) -> Option<(Gap, u8)> {
     let (gap, width) = match (first, second) {
         (b'-', _) => (Gap::Hyphen, 1),
         (b'.', _) => (Gap::Dot, 1),
+        (b'/', _) => (Gap::Slash, 1),
+        (b' ', b'-') if at(haystack, index + 2) == b' ' => (Gap::Hyphen, 3),
         (b' ', b'(') | (b')', b' ' | b'-') => (Gap::Paren, 2),
         (b'(' | b')', _) => (Gap::Paren, 1),
         (b' ', _) => (Gap::Blank, 1),
+        (0xc2, 0xa0) => (Gap::Blank, 2),
+        // Narrow blanks, and hyphens and dashes: U+2009, U+202F; U+2010, U+2011, U+2013.
+        (0xe2, 0x80) => match at(haystack, index + 2) {
+            0x89 | 0xaf => (Gap::Blank, 3),
+            0x90 | 0x91 | 0x93 => (Gap::Hyphen, 3),
+            _ => return None,
+        },
         _ => return None,
     };
     at(haystack, index + usize::from(width))
@@ -248,6 +277,10 @@ mod tests {
             ("1.212-555-0123", 2, &[3, 3, 4], None),
             ("212-555-0123.", 0, &[3, 3, 4], Some("2125550123")),
             ("12345678901234567890", 0, &[20], None),
+            ("010 - 1234 - 5678", 0, &[3, 4, 4], Some("01012345678")),
+            ("06\u{202f}12\u{a0}34", 0, &[2, 2, 2], Some("061234")),
+            ("030/1234567", 0, &[3, 7], Some("0301234567")),
+            ("212-555-0123x45", 0, &[3, 3, 4], Some("2125550123")),
         ];
         for (text, first, lens, expected) in rows {
             let number = Number::read(text.as_bytes(), *first);

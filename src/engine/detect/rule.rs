@@ -5,10 +5,10 @@ use std::ops::Range;
 use toml::Spanned;
 
 use super::Category;
-use super::hint::{Named, error, is_error};
+use super::hint::{Named, closest, did_you_mean, error, is_error};
 use super::lane::{self, Expression};
 use super::matcher::Builtin;
-use super::syntax::RuleSyntax;
+use super::syntax::{RuleSyntax, WordLists};
 use super::validate::Validator;
 use crate::engine::problem::Problem;
 
@@ -16,7 +16,7 @@ use crate::engine::problem::Problem;
 pub(super) const NAME_BYTES_MAX: usize = 32;
 /// Bytes of a keyword, context word or veto word.
 pub(super) const WORD_BYTES_MAX: usize = 64;
-/// Keywords, context words and veto words of one rule, together.
+/// Keywords, context words and veto words that one rule writes, together; and the words of one list.
 pub(super) const RULE_WORDS_MAX: usize = 256;
 /// The weight of a rule that states none, in thousandths.
 const WEIGHT_DEFAULT: u16 = 500;
@@ -70,13 +70,20 @@ pub(super) struct Origin {
 
 impl Rule {
     /// What `syntax` means; every problem found goes to `problems`. `None` if one of them is an error.
-    pub(super) fn from_syntax(file: &str, syntax: RuleSyntax, problems: &mut Vec<Problem>) -> Option<Self> {
+    pub(super) fn from_syntax(
+        file: &str,
+        syntax: RuleSyntax,
+        lists: &WordLists,
+        problems: &mut Vec<Problem>,
+    ) -> Option<Self> {
         let errors_before = problems.len();
         check_names(file, &syntax, problems);
         check_words(file, &syntax, problems);
         let weight = weight(file, syntax.weight.as_ref(), problems);
         let validator = named(file, "R005", "validator", syntax.validator.as_ref(), problems);
         let matcher = matcher(file, &syntax, problems);
+        let context = expanded(file, &syntax.context, lists, problems);
+        let veto = expanded(file, &syntax.veto, lists, problems);
         let category = matcher
             .as_ref()
             .and_then(|matcher| category(file, &syntax, matcher, problems));
@@ -93,9 +100,9 @@ impl Rule {
             category,
             matcher,
             validator,
-            context: inner(syntax.context),
+            context,
             context_required: syntax.context_required,
-            veto: inner(syntax.veto),
+            veto,
             weight,
             examples: syntax.examples,
             counter_examples: syntax.counter_examples,
@@ -104,8 +111,23 @@ impl Rule {
     }
 }
 
-fn inner(words: Vec<Spanned<String>>) -> Vec<String> {
-    words.into_iter().map(Spanned::into_inner).collect()
+/// The words, each `@name` replaced by its list; `R021` for a list that does not exist.
+fn expanded(file: &str, words: &[Spanned<String>], lists: &WordLists, problems: &mut Vec<Problem>) -> Vec<String> {
+    let mut all = Vec::with_capacity(words.len());
+    for word in words {
+        let Some(name) = word.get_ref().strip_prefix('@') else {
+            all.push(word.get_ref().clone());
+            continue;
+        };
+        if let Some(list) = lists.get(name) {
+            all.extend(list.iter().map(|word| word.get_ref().clone()));
+        } else {
+            let message = format!("there is no list of words `{name}`");
+            let help = closest(name, lists.keys().map(String::as_str)).map(did_you_mean);
+            problems.push(error("R021", file, word.span(), message, help));
+        }
+    }
+    all
 }
 
 /// `R013`: names become labels of metrics and keys of policies.
@@ -137,7 +159,20 @@ fn check_words(file: &str, syntax: &RuleSyntax, problems: &mut Vec<Problem>) {
         let message = format!("the rule has more than {RULE_WORDS_MAX} keywords, context and veto words");
         problems.push(error("R018", file, syntax.name.span(), message, None));
     }
-    for word in words().filter(|word| !(2..=WORD_BYTES_MAX).contains(&word.get_ref().len())) {
+    check_lengths(file, words(), problems);
+}
+
+/// `R018` for a list of words that is too long, or holds words that are too long or too short to mean anything.
+pub(super) fn check_list(file: &str, words: &[Spanned<String>], problems: &mut Vec<Problem>) {
+    if let Some(word) = words.get(RULE_WORDS_MAX) {
+        let message = format!("the list has more than {RULE_WORDS_MAX} words");
+        problems.push(error("R018", file, word.span(), message, None));
+    }
+    check_lengths(file, words.iter(), problems);
+}
+
+fn check_lengths<'w>(file: &str, words: impl Iterator<Item = &'w Spanned<String>>, problems: &mut Vec<Problem>) {
+    for word in words.filter(|word| !(2..=WORD_BYTES_MAX).contains(&word.get_ref().len())) {
         let message = format!("a word has from 2 to {WORD_BYTES_MAX} bytes");
         problems.push(error("R018", file, word.span(), message, None));
     }

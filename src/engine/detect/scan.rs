@@ -16,7 +16,8 @@ use super::bytes::{at, before};
 use super::context::LOOK_BACK_BYTES_MAX;
 use super::matcher::{self, Builtin, Candidate};
 use super::number::{Lead, Number, is_promising};
-use super::{Context, Finding, RuleId, RuleSet, Span, lane};
+use super::rule::Rule;
+use super::{Category, Context, Finding, RuleId, RuleSet, Span, lane};
 use crate::engine::block::{BLOCK, Masks, Walk, wakes};
 
 /// How far outside `within` a trigger or an overlapping finding may stand, before and after, in bytes.
@@ -99,6 +100,11 @@ impl Scan<'_> {
     /// One group of digits, `first..end`.
     fn group(&mut self, first: usize, end: usize) {
         let previous = before(self.haystack, first);
+        let numeric = self.context.number;
+        let haystack = self.haystack;
+        matcher::each_id(haystack, first, end, numeric, |builtin, candidate| {
+            self.offer(builtin, Some(candidate));
+        });
         if previous.is_ascii_alphabetic() {
             if end - first >= 2 && before(self.haystack, first - 1).is_ascii_alphabetic() {
                 self.offer(Builtin::Iban, matcher::iban(self.haystack, first));
@@ -111,9 +117,13 @@ impl Scan<'_> {
         if at(self.haystack, end) == b' ' {
             self.offer(Builtin::AddressUs, matcher::address_us(self.haystack, first));
         }
-        if !is_promising(self.haystack, first, end) {
-            return;
+        if is_promising(self.haystack, first, end) {
+            self.number(first);
         }
+    }
+
+    /// Everything that is a run of digits: the number that begins at `first`.
+    fn number(&mut self, first: usize) {
         let Some(number) = Number::read(self.haystack, first) else {
             return;
         };
@@ -129,6 +139,9 @@ impl Scan<'_> {
         if matches!(len, 1 | 3 | 10 | 11) {
             self.offer(Builtin::PhoneUs, matcher::phone_us(&number));
         }
+        if len <= 16 {
+            self.offer(Builtin::PhoneNational, matcher::phone_national(&number, numeric));
+        }
         if matches!(len, 6 | 13) {
             self.offer(Builtin::Rrn, matcher::rrn(&number));
         }
@@ -138,6 +151,7 @@ impl Scan<'_> {
         if matches!(len, 4 | 13..) {
             self.offer(Builtin::Card, matcher::card(&number, numeric));
         }
+        self.offer(Builtin::Account, matcher::account(&number));
     }
 
     /// A match of the operator's own expression.
@@ -185,7 +199,8 @@ impl Scan<'_> {
         if !rule.veto.is_empty() && self.context.key.signs().speak_against(id) {
             return;
         }
-        if (candidate.weak || rule.context_required) && !self.has_context(id, candidate.start) {
+        let weak = (candidate.weak || rule.context_required) && !self.has_context(id, rule.category, candidate.start);
+        if weak && !(self.context.column && self.may_vote(rule, &candidate)) {
             return;
         }
         self.found.push(Finding {
@@ -197,16 +212,42 @@ impl Scan<'_> {
             category: rule.category,
             rule: id,
             normal: candidate.normal,
+            tentative: weak,
         });
     }
 
-    /// Whether a context word of `rule` is in the key or shortly before `start`.
-    fn has_context(&self, rule: RuleId, start: usize) -> bool {
+    /// Whether a value that is too weak by itself may be lifted by its column: it is the whole cell, and has a check digit,
+    /// or the trunk prefix or the groups of a phone number.
+    fn may_vote(&self, rule: &Rule, candidate: &Candidate) -> bool {
+        let outside = [self.haystack.get(..candidate.start), self.haystack.get(candidate.end..)];
+        let is_cell = outside.iter().flatten().all(|text| text.trim_ascii().is_empty());
+        let text = self.haystack.get(candidate.start..candidate.end).unwrap_or_default();
+        let is_dialled = || {
+            rule.category == Category::Phone && (text.first() == Some(&b'0') || !text.iter().all(u8::is_ascii_digit))
+        };
+        let is_checked = || {
+            let validator = rule.validator;
+            validator.is_some_and(|validator| validator.is_checked(candidate.normal.as_bytes()))
+        };
+        is_cell && !rule.context_required && (is_dialled() || is_checked())
+    }
+
+    /// Whether a context word of `rule` is in the key or shortly before `start`. For a phone an e-mail address speaks too:
+    /// people give both (`kim@example.com or 010…`).
+    fn has_context(&self, id: RuleId, category: Category, start: usize) -> bool {
+        if self.context.key.signs().speak_for(id) {
+            return true;
+        }
         let before = self
             .haystack
             .get(start.saturating_sub(LOOK_BACK_BYTES_MAX)..start)
             .unwrap_or_default();
-        self.context.key.signs().speak_for(rule) || (!before.is_empty() && self.set.words.signs(before).speak_for(rule))
+        if before.is_empty() {
+            return false;
+        }
+        let signs = self.set.words.signs(before);
+        let beside_email = || category == Category::Phone && memchr::memchr(b'@', before).is_some();
+        signs.speak_for(id) || (!signs.speak_against(id) && beside_email())
     }
 }
 
@@ -241,6 +282,10 @@ fn settle(set: &RuleSet, first_new: usize, within: &Range<usize>, found: &mut Ve
 
 /// Of two findings that overlap the greater wins: the surer, then the longer; the earlier if neither is.
 fn rank(set: &RuleSet, finding: &Finding) -> (u16, u64) {
-    let weight = set.rules.get(usize::from(finding.rule.0)).map_or(0, |rule| rule.weight);
+    let weight = set
+        .rules
+        .get(usize::from(finding.rule.0))
+        .filter(|_| !finding.tentative)
+        .map_or(0, |rule| rule.weight);
     (weight, finding.span.end - finding.span.start)
 }

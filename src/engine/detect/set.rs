@@ -7,7 +7,8 @@ use super::context::{Meaning, Words};
 use super::hint::{error, is_error};
 use super::lane::Lane;
 use super::matcher::Builtin;
-use super::rule::{Matcher, Rule};
+use super::rule::{Matcher, Rule, check_list};
+use super::syntax::{RuleFileSyntax, WordLists};
 use super::{Category, ClassId, Context, RuleId, syntax};
 use crate::engine::problem::{Problem, Severity};
 
@@ -19,13 +20,19 @@ pub const CLASSES_MAX: usize = 64;
 pub const RULE_FILE_BYTES_MAX: usize = 1 << 20;
 
 /// The rule files that are compiled in.
-const BUILTIN: [(&str, &str); 7] = [
+const BUILTIN: [(&str, &str); 10] = [
     ("rules/email.toml", include_str!("../../../rules/email.toml")),
     ("rules/phone.toml", include_str!("../../../rules/phone.toml")),
     ("rules/card.toml", include_str!("../../../rules/card.toml")),
     ("rules/rrn.toml", include_str!("../../../rules/rrn.toml")),
     ("rules/ssn.toml", include_str!("../../../rules/ssn.toml")),
     ("rules/iban.toml", include_str!("../../../rules/iban.toml")),
+    ("rules/words.toml", include_str!("../../../rules/words.toml")),
+    (
+        "rules/national-id.toml",
+        include_str!("../../../rules/national-id.toml"),
+    ),
+    ("rules/account.toml", include_str!("../../../rules/account.toml")),
     ("rules/address.toml", include_str!("../../../rules/address.toml")),
 ];
 
@@ -191,7 +198,11 @@ impl RuleSet {
         let number = !key.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         let mut found = Vec::new();
         let key = self.key(key.as_bytes());
-        let context = Context { key: &key, number };
+        let context = Context {
+            key: &key,
+            number,
+            column: false,
+        };
         self.scan(text.as_bytes(), 0..text.len(), context, &mut found);
         found.iter().any(|finding| finding.class == class)
     }
@@ -240,8 +251,14 @@ fn read(sources: &[RuleSource], problems: &mut Vec<Problem>) -> Vec<Rule> {
     let mut index = HashMap::<String, usize>::new();
     let mut ordered: Vec<&RuleSource> = sources.iter().collect();
     ordered.sort_by_key(|source| source.layer);
-    for source in ordered {
-        for rule in read_one(source, problems) {
+    let files: Vec<_> = ordered
+        .into_iter()
+        .filter_map(|source| Some((source, read_one(source, problems)?)))
+        .collect();
+    let lists = word_lists(&files, problems);
+    for (source, file) in files {
+        let meant = |rule| Rule::from_syntax(&source.name, rule, &lists, problems);
+        for rule in file.rule.into_iter().filter_map(meant).collect::<Vec<_>>() {
             let Some(place) = index.get(&rule.name).copied() else {
                 index.insert(rule.name.clone(), rules.len());
                 rules.push((source.layer, rule));
@@ -268,25 +285,30 @@ fn read(sources: &[RuleSource], problems: &mut Vec<Problem>) -> Vec<Rule> {
     rules.into_iter().map(|(_, rule)| rule).collect()
 }
 
-fn read_one(source: &RuleSource, problems: &mut Vec<Problem>) -> Vec<Rule> {
+/// The lists of words of all files; one of a later file replaces that of its name.
+fn word_lists(files: &[(&RuleSource, RuleFileSyntax)], problems: &mut Vec<Problem>) -> WordLists {
+    let mut lists = WordLists::new();
+    for (source, file) in files {
+        for (name, words) in &file.words {
+            check_list(&source.name, words, problems);
+            lists.insert(name.clone(), words.clone());
+        }
+    }
+    lists
+}
+
+fn read_one(source: &RuleSource, problems: &mut Vec<Problem>) -> Option<RuleFileSyntax> {
     if source.text.len() > RULE_FILE_BYTES_MAX {
         let message = format!("the file is larger than {RULE_FILE_BYTES_MAX} bytes");
         problems.push(Problem {
             span: None,
             ..error("R018", &source.name, 0..0, message, None)
         });
-        return Vec::new();
+        return None;
     }
-    match syntax::parse(&source.name, &source.text) {
-        Ok(rules) => rules
-            .into_iter()
-            .filter_map(|rule| Rule::from_syntax(&source.name, rule, problems))
-            .collect(),
-        Err(problem) => {
-            problems.push(problem);
-            Vec::new()
-        }
-    }
+    syntax::parse(&source.name, &source.text)
+        .map_err(|problem| problems.push(problem))
+        .ok()
 }
 
 fn duplicate(rule: &Rule, first: &Rule) -> Problem {

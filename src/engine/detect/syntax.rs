@@ -1,5 +1,7 @@
 //! A rule file as written: TOML to values with the places they stand at. What they mean is decided in `rule.rs`.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
@@ -13,10 +15,17 @@ use crate::engine::problem::Problem;
 #[serde(deny_unknown_fields)]
 #[schemars(title = "Tidegate detection rules")]
 pub(super) struct RuleFileSyntax {
+    /// Lists of words that several rules share: `context = ["@phone"]` takes the list `phone` of any file of the set.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, Vec<String>>")]
+    pub(super) words: WordLists,
     /// The rules, in any order.
     #[serde(default)]
     pub(super) rule: Vec<RuleSyntax>,
 }
+
+/// Lists of words by their names.
+pub(super) type WordLists = BTreeMap<String, Vec<Spanned<String>>>;
 
 /// One rule: what it finds, how, and what shows that it does.
 #[derive(Deserialize, JsonSchema)]
@@ -45,13 +54,15 @@ pub(super) struct RuleSyntax {
     #[schemars(with = "Option<String>")]
     pub(super) validator: Option<Spanned<String>>,
     /// Words that tell what a value is: in the key of its cell, or up to 48 bytes before it. In any language.
+    /// `@name` stands for a list of `words`.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub(super) context: Vec<Spanned<String>>,
     /// Whether no value is taken without a context word. Without it, only weak spellings (bare digits) need one.
     #[serde(default)]
     pub(super) context_required: bool,
-    /// Words in the key that say the value is something else, unless a context word is in the key too.
+    /// Words in the key that say the value is something else, unless a context word comes after them. `@name` as in
+    /// `context`.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub(super) veto: Vec<Spanned<String>>,
@@ -70,10 +81,8 @@ pub(super) struct RuleSyntax {
 ///
 /// # Errors
 /// `R001` for what is not TOML or not of the expected type, `R002` for an unknown field.
-pub(super) fn parse(file: &str, text: &str) -> Result<Vec<RuleSyntax>, Problem> {
-    toml::from_str::<RuleFileSyntax>(text)
-        .map(|file| file.rule)
-        .map_err(|error| toml_problem(file, &error, "R001", "R002"))
+pub(super) fn parse(file: &str, text: &str) -> Result<RuleFileSyntax, Problem> {
+    toml::from_str::<RuleFileSyntax>(text).map_err(|error| toml_problem(file, &error, "R001", "R002"))
 }
 
 /// The JSON Schema of a rule file, as `rules/schema.json` holds it: pretty, with a last newline.
@@ -104,6 +113,6 @@ mod tests {
         for broken in ["[[rule]", "[[rule]]\nname = 3", "[[rule]]\nclass = \"b\""] {
             assert_eq!(parse("x.toml", broken).err().expect(broken).code, "R001");
         }
-        assert!(parse("x.toml", "").is_ok_and(|rules| rules.is_empty()));
+        assert!(parse("x.toml", "").is_ok_and(|file| file.rule.is_empty()));
     }
 }

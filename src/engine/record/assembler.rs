@@ -185,6 +185,7 @@ impl Assembler {
         let context = Context {
             key: field.map_or(Key::NONE, |field| &field.key),
             number,
+            column: field.is_some(),
         };
         let mut found = std::mem::take(&mut self.found);
         let escaped = cell.is_escaped();
@@ -200,6 +201,13 @@ impl Assembler {
             self.rules.scan(&self.unescaped.text, within, context, &mut found);
         } else {
             self.rules.scan(cell.raw, cell.within(), context, &mut found);
+        }
+        if let Some(field) = field {
+            let vote = field.vote.get();
+            if cell.last {
+                field.vote.set(vote.with(&found));
+            }
+            found.retain(|finding| !finding.tentative || vote.lifts(finding));
         }
         for finding in found.drain(..) {
             let (start, end) = if escaped {

@@ -1,6 +1,9 @@
 //! The field names of one body, each understood once.
 
+use std::cell::Cell;
+
 use super::role::{self, OrderSigns, Role};
+use super::vote::Vote;
 use crate::engine::detect::{Key, RuleSet};
 
 /// Different field names that are remembered; later ones are understood anew each time. Some 400 bytes each.
@@ -24,6 +27,8 @@ pub(super) struct Field {
     ends: [u64; 2],
     /// The index of the field that came after this one: records of one kind name their fields in one order.
     next: u16,
+    /// What its cells have shown so far.
+    pub(super) vote: Cell<Vote>,
 }
 
 impl Field {
@@ -36,6 +41,7 @@ impl Field {
             hash,
             ends: ends(name),
             next: 0,
+            vote: Cell::default(),
         }
     }
 

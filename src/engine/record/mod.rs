@@ -9,6 +9,7 @@ mod role;
 mod subject;
 #[cfg(test)]
 mod tests;
+mod vote;
 
 pub use assembler::Assembler;
 pub use crowd::Crowd;

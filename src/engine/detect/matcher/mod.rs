@@ -1,24 +1,32 @@
 //! The built-in matchers: each tries one shape at one place that a trigger found. No regular expression among them.
 
+mod account;
 mod address_kr;
 mod address_us;
 mod card;
 mod email;
 mod iban;
+mod id;
+mod national;
+mod numbering;
 mod phone;
 mod plan;
 mod rrn;
 mod ssn;
+mod tld;
 mod usps;
 
 use super::hint::Named;
 use super::{Category, Normal};
 
+pub(super) use account::find as account;
 pub(super) use address_kr::find as address_kr;
 pub(super) use address_us::find as address_us;
 pub(super) use card::find as card;
 pub(super) use email::find as email;
 pub(super) use iban::find as iban;
+pub(super) use id::each as each_id;
+pub(super) use national::find as phone_national;
 pub(super) use phone::{international as phone_e164, korean as phone_kr, north_american as phone_us};
 pub(super) use rrn::find as rrn;
 pub(super) use ssn::find as ssn;
@@ -34,6 +42,8 @@ pub(super) enum Builtin {
     PhoneKr,
     /// A number of the North American plan as it is dialled there.
     PhoneUs,
+    /// A number as it is dialled in one of the countries whose spellings are known.
+    PhoneNational,
     /// A payment card.
     Card,
     /// A Korean resident or foreigner registration number.
@@ -46,6 +56,40 @@ pub(super) enum Builtin {
     AddressKr,
     /// A US street address.
     AddressUs,
+    /// A bank account without IBAN.
+    Account,
+    /// A Korean passport.
+    KrPassport,
+    /// A Korean driving licence.
+    KrDriver,
+    /// A Korean business registration: a company's or a sole trader's, so it identifies nobody alone.
+    KrBusiness,
+    /// A Korean personal customs clearance code.
+    KrCustoms,
+    /// A US individual taxpayer identification number.
+    UsItin,
+    /// A Japanese individual number.
+    JpMyNumber,
+    /// A Chinese resident identity number.
+    CnId,
+    /// A Taiwanese national or residents' id.
+    TwId,
+    /// A British national insurance number.
+    GbNino,
+    /// An English NHS number.
+    GbNhs,
+    /// A German tax identification number.
+    DeTaxId,
+    /// A French social security number.
+    FrNir,
+    /// A Spanish DNI or NIE.
+    EsDni,
+    /// A Brazilian taxpayer number.
+    BrCpf,
+    /// An Indian Aadhaar number.
+    InAadhaar,
+    /// An Indian permanent account number.
+    InPan,
 }
 
 impl Builtin {
@@ -56,9 +100,26 @@ impl Builtin {
     pub(super) const fn category(self) -> Category {
         match self {
             Self::Email => Category::Email,
-            Self::PhoneE164 | Self::PhoneKr | Self::PhoneUs => Category::Phone,
-            Self::Card | Self::Iban => Category::Account,
-            Self::Rrn | Self::Ssn => Category::NationalId,
+            Self::PhoneE164 | Self::PhoneKr | Self::PhoneUs | Self::PhoneNational => Category::Phone,
+            Self::Card | Self::Iban | Self::Account => Category::Account,
+            Self::KrBusiness => Category::Weak,
+            Self::Rrn
+            | Self::Ssn
+            | Self::KrPassport
+            | Self::KrDriver
+            | Self::KrCustoms
+            | Self::UsItin
+            | Self::JpMyNumber
+            | Self::CnId
+            | Self::TwId
+            | Self::GbNino
+            | Self::GbNhs
+            | Self::DeTaxId
+            | Self::FrNir
+            | Self::EsDni
+            | Self::BrCpf
+            | Self::InAadhaar
+            | Self::InPan => Category::NationalId,
             Self::AddressKr | Self::AddressUs => Category::Address,
         }
     }
@@ -70,12 +131,30 @@ impl Named for Builtin {
         ("phone-e164", Self::PhoneE164),
         ("phone-kr", Self::PhoneKr),
         ("phone-us", Self::PhoneUs),
+        ("phone-national", Self::PhoneNational),
         ("card", Self::Card),
         ("rrn", Self::Rrn),
         ("ssn", Self::Ssn),
         ("iban", Self::Iban),
         ("address-kr", Self::AddressKr),
         ("address-us", Self::AddressUs),
+        ("account", Self::Account),
+        ("kr-passport", Self::KrPassport),
+        ("kr-driver", Self::KrDriver),
+        ("kr-business", Self::KrBusiness),
+        ("kr-customs", Self::KrCustoms),
+        ("us-itin", Self::UsItin),
+        ("jp-mynumber", Self::JpMyNumber),
+        ("cn-id", Self::CnId),
+        ("tw-id", Self::TwId),
+        ("gb-nino", Self::GbNino),
+        ("gb-nhs", Self::GbNhs),
+        ("de-taxid", Self::DeTaxId),
+        ("fr-nir", Self::FrNir),
+        ("es-dni", Self::EsDni),
+        ("br-cpf", Self::BrCpf),
+        ("in-aadhaar", Self::InAadhaar),
+        ("in-pan", Self::InPan),
     ];
 }
 

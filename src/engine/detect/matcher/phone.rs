@@ -5,12 +5,13 @@ use smallvec::SmallVec;
 use super::super::Normal;
 use super::super::number::{Gap, Lead, Number, Shape};
 use super::Candidate;
+use super::numbering;
 use super::plan::{self, Korean};
 
 /// Digits of an international number (ITU-T E.164, 6.2.1); the shortest that is worth a finding.
 const INTERNATIONAL_DIGITS: std::ops::RangeInclusive<usize> = 8..=15;
 
-/// A number with a plus sign: the longest run of groups that a country's plan allows.
+/// A number with a plus sign: the longest run of groups that is in use in its country.
 pub(in crate::engine::detect) fn international(number: &Number<'_>) -> Option<Candidate> {
     if number.lead != Lead::Plus {
         return None;
@@ -22,7 +23,7 @@ pub(in crate::engine::detect) fn international(number: &Number<'_>) -> Option<Ca
         // Between country code and area any gap may stand, and parentheses anywhere; the rest is written alike.
         let mut rest = (2..count)
             .filter_map(|index| number.gap(index))
-            .filter(|gap| *gap != Gap::Paren);
+            .filter(|gap| !matches!(gap, Gap::Paren | Gap::Slash));
         let alike = rest.next().is_none_or(|first| rest.all(|gap| gap == first));
         let normal = alike.then(|| international_normal(shape.digits))??;
         Some(Candidate {
@@ -34,19 +35,23 @@ pub(in crate::engine::detect) fn international(number: &Number<'_>) -> Option<Ca
     })
 }
 
-fn international_normal(digits: &[u8]) -> Option<Normal> {
-    let (code, lengths) = plan::country(digits)?;
+/// The normal form of international `digits`, if the number is in use. Also what a national spelling becomes.
+pub(super) fn international_normal(digits: &[u8]) -> Option<Normal> {
+    let code = numbering::country(digits)?;
     let national = digits.get(code.len()..)?;
     let national = national
         .strip_prefix(b"0")
         .filter(|_| plan::drops_zero(code))
         .unwrap_or(national);
-    let fits = match code {
-        b"1" => plan::is_north_american(national),
+    is_in_use(code, national).then(|| e164(code, national))
+}
+
+/// Whether `national` digits, without their trunk prefix, are a number of country `code`.
+pub(super) fn is_in_use(code: &[u8], national: &[u8]) -> bool {
+    match code {
         b"82" => is_korean(national),
-        _ => lengths.contains(&national.len()),
-    };
-    fits.then(|| e164(code, national))
+        _ => numbering::in_use(code, national),
+    }
 }
 
 /// Whether a Korean national number without its trunk 0 is in the plan.
@@ -56,7 +61,7 @@ fn is_korean(national: &[u8]) -> bool {
     split.is_some_and(|(area, rest)| plan::korean(area, rest.len()).is_some())
 }
 
-fn e164(code: &[u8], national: &[u8]) -> Normal {
+pub(super) fn e164(code: &[u8], national: &[u8]) -> Normal {
     let digits: SmallVec<[u8; 16]> = b"+".iter().chain(code).chain(national).copied().collect();
     Normal::new(&digits)
 }
@@ -131,7 +136,7 @@ pub(in crate::engine::detect) fn north_american(number: &Number<'_>) -> Option<C
         shape.digits.strip_prefix(b"1")?;
     }
     let national = shape.digits.get(usize::from(area == 1 || first == 11)..)?;
-    let normal = plan::is_north_american(national).then(|| e164(b"1", national))?;
+    let normal = numbering::in_use(b"1", national).then(|| e164(b"1", national))?;
     Some(Candidate {
         start: number.start(),
         end: shape.end,

@@ -5,8 +5,8 @@ use super::super::number::{Gap, Lead, Number};
 use super::super::validate::{RrnVerdict, judge_rrn};
 use super::Candidate;
 
-/// The number at the beginning of `number`. It stands by itself only with its hyphen and a right check digit; thirteen
-/// bare digits need a right check digit, or a birth so late that there is none, besides their context.
+/// The number at the beginning of `number`. It stands by itself only with its hyphen and a right check digit. All else
+/// needs a context word, and then a date of birth is enough: a number changed since October 2020 has no check digit.
 pub(in crate::engine::detect) fn find(number: &Number<'_>) -> Option<Candidate> {
     if number.lead == Lead::Plus {
         return None;
@@ -17,14 +17,11 @@ pub(in crate::engine::detect) fn find(number: &Number<'_>) -> Option<Candidate> 
     } else {
         number.shape(&[6, 7])?
     };
-    if !bare && number.gap(1) != Some(Gap::Hyphen) {
+    let gap = number.gap(1).filter(|_| !bare);
+    if !bare && !matches!(gap, Some(Gap::Hyphen | Gap::Blank)) {
         return None;
     }
-    let verdict = judge_rrn(shape.digits)?;
-    if bare && verdict == RrnVerdict::Unchecked {
-        return None;
-    }
-    let weak = bare || verdict != RrnVerdict::Checked;
+    let weak = judge_rrn(shape.digits)? != RrnVerdict::Checked || gap != Some(Gap::Hyphen);
     Some(Candidate {
         start: number.start(),
         end: shape.end,
@@ -44,10 +41,10 @@ mod tests {
             ("900101-1234567", Some(true)),
             ("210101-3234567", Some(true)),
             ("9001011234568", Some(true)),
-            ("9001011234567", None),
+            ("9001011234567", Some(true)),
             ("2101013234567", Some(true)),
             ("901301-1234568", None),
-            ("900101 1234568", None),
+            ("900101 1234568", Some(true)),
             ("1700000000000", None),
         ];
         for (text, expected) in rows {

@@ -13,7 +13,7 @@ pub(in crate::engine::detect) fn find(number: &Number<'_>) -> Option<Candidate> 
         3 => match number.gap_of(1..3)? {
             Gap::Hyphen => (number.shape(&[3, 2, 4])?, false),
             Gap::Blank => (number.shape(&[3, 2, 4])?, true),
-            Gap::Dot | Gap::Paren => return None,
+            Gap::Dot | Gap::Paren | Gap::Slash => return None,
         },
         _ => (number.shape(&[9])?, true),
     };

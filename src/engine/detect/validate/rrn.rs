@@ -4,7 +4,7 @@
 //! 5-8 are foreigners. Numbers given out since October 2020 are random after S and have no check digit
 //! (enforcement rule of the Resident Registration Act), so it is evidence and never a condition.
 
-use super::decimal;
+use super::{date, decimal};
 
 /// The weights of the twelve digits before the check digit.
 const WEIGHTS: [u32; 12] = [2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5];
@@ -34,7 +34,7 @@ pub(in crate::engine::detect) fn judge(digits: &[u8]) -> Option<Verdict> {
     };
     let birth = decimal(birth)?;
     let (year, month, day) = (century + birth / 10_000, birth / 100 % 100, birth % 100);
-    if day == 0 || day > days_of(year, month) {
+    if !date::exists(year, month, day) {
         return None;
     }
     let sum: u32 = digits
@@ -51,18 +51,6 @@ pub(in crate::engine::detect) fn judge(digits: &[u8]) -> Option<Verdict> {
     } else {
         Verdict::Unchecked
     })
-}
-
-/// Days of a month in the Gregorian calendar; 0 for a month that does not exist.
-fn days_of(year: u32, month: u32) -> u32 {
-    let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
-    match month {
-        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
-        4 | 6 | 9 | 11 => 30,
-        2 if leap => 29,
-        2 => 28,
-        _ => 0,
-    }
 }
 
 #[cfg(test)]
@@ -86,13 +74,5 @@ mod tests {
         for (digits, expected) in rows {
             assert_eq!(judge(digits), expected, "{}", String::from_utf8_lossy(digits));
         }
-    }
-
-    #[test]
-    fn leap_years() {
-        assert_eq!(
-            (days_of(2000, 2), days_of(1900, 2), days_of(2024, 2), days_of(2023, 2)),
-            (29, 28, 29, 28)
-        );
     }
 }

@@ -1,0 +1,288 @@
+//! Identity numbers of fixed shape: a table of spellings, found by the length of their first group of digits.
+//!
+//! ```text
+//! 9  a digit      A  a letter      anything else  itself
+//! ```
+//! A group of digits asks one table for the spellings that have so many digits after so many letters; most have none.
+
+use smallvec::SmallVec;
+
+use super::super::Normal;
+use super::super::bytes::{at, before, is_word};
+use super::{Builtin, Candidate};
+
+/// Letters before the first digit of a spelling (an Indian PAN has five).
+const LETTERS_MAX: usize = 5;
+/// Digits of the first group of a spelling (a Chinese id has eighteen).
+const GROUP_MAX: usize = 18;
+
+/// How much a spelling says by itself.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Weight {
+    /// With its check digits, enough.
+    Strong,
+    /// Enough where it is the whole cell, and the cell is text.
+    Cell,
+    /// Much else looks so: a context word is needed.
+    Weak,
+}
+
+use Builtin::{
+    BrCpf, CnId, DeTaxId, EsDni, FrNir, GbNhs, GbNino, InAadhaar, InPan, JpMyNumber, KrBusiness, KrCustoms, KrDriver,
+    KrPassport, TwId, UsItin,
+};
+use Weight::{Cell, Strong, Weak};
+
+const SPELLINGS: [(Builtin, &[u8], Weight); 53] = [
+    (KrPassport, b"A99999999", Weak),
+    (KrPassport, b"A999A9999", Weak),
+    (KrDriver, b"99-99-999999-99", Weak),
+    (KrDriver, b"999999999999", Weak),
+    (KrBusiness, b"999-99-99999", Strong),
+    (KrBusiness, b"9999999999", Weak),
+    (KrCustoms, b"A999999999999", Cell),
+    (UsItin, b"999-99-9999", Weak),
+    (UsItin, b"999 99 9999", Weak),
+    (UsItin, b"999999999", Weak),
+    (JpMyNumber, b"9999-9999-9999", Weak),
+    (JpMyNumber, b"9999 9999 9999", Weak),
+    (JpMyNumber, b"999999999999", Weak),
+    (CnId, b"999999999999999999", Strong),
+    (CnId, b"99999999999999999A", Strong),
+    (CnId, b"999999 99999999 9999", Strong),
+    (CnId, b"999999 99999999 999A", Strong),
+    (CnId, b"999999-99999999-9999", Strong),
+    (CnId, b"999999-99999999-999A", Strong),
+    (TwId, b"A999999999", Cell),
+    (TwId, b"AA99999999", Weak),
+    (GbNino, b"AA999999A", Cell),
+    (GbNino, b"AA 99 99 99 A", Strong),
+    (GbNino, b"AA-99-99-99-A", Strong),
+    (GbNino, b"AA 999999 A", Cell),
+    (GbNhs, b"999 999 9999", Weak),
+    (GbNhs, b"999-999-9999", Weak),
+    (GbNhs, b"9999999999", Weak),
+    (DeTaxId, b"99 999 999 999", Cell),
+    (DeTaxId, b"99/999/999/999", Cell),
+    (DeTaxId, b"99-999-999-999", Cell),
+    (DeTaxId, b"99999999999", Weak),
+    (FrNir, b"9 99 99 99 999 999 99", Strong),
+    (FrNir, b"9 99 99 9A 999 999 99", Strong),
+    (FrNir, b"9999999999999 99", Strong),
+    (FrNir, b"999999A999999 99", Strong),
+    (FrNir, b"999999999999999", Weak),
+    (FrNir, b"999999A99999999", Cell),
+    (EsDni, b"99999999A", Cell),
+    (EsDni, b"99999999-A", Cell),
+    (EsDni, b"99.999.999-A", Strong),
+    (EsDni, b"99.999.999A", Strong),
+    (EsDni, b"99999999 A", Weak),
+    (EsDni, b"A9999999A", Cell),
+    (EsDni, b"A-9999999-A", Strong),
+    (EsDni, b"A9999999-A", Cell),
+    (BrCpf, b"999.999.999-99", Strong),
+    (BrCpf, b"999999999-99", Strong),
+    (BrCpf, b"99999999999", Weak),
+    (InAadhaar, b"9999 9999 9999", Weak),
+    (InAadhaar, b"9999-9999-9999", Weak),
+    (InAadhaar, b"999999999999", Weak),
+    (InPan, b"AAAAA9999A", Cell),
+];
+
+/// Bit n: spelling n has so many letters, then so many digits.
+static BY_HEAD: [[u64; GROUP_MAX + 1]; LETTERS_MAX + 1] = by_head();
+
+/// Reads `SPELLINGS`, when the program is compiled.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "the compiler evaluates it: a spelling out of bounds does not compile"
+)]
+const fn by_head() -> [[u64; GROUP_MAX + 1]; LETTERS_MAX + 1] {
+    let mut table = [[0; GROUP_MAX + 1]; LETTERS_MAX + 1];
+    let mut index = 0;
+    while index < SPELLINGS.len() {
+        let (letters, digits) = head(SPELLINGS[index].1);
+        table[letters][digits] |= 1 << index;
+        index += 1;
+    }
+    table
+}
+
+/// Letters before the first digit of `form` (a hyphen or a blank between them does not count), and how many digits are
+/// together there.
+const fn head(mut form: &[u8]) -> (usize, usize) {
+    let (mut letters, mut digits) = (0, 0);
+    while let [byte, rest @ ..] = form {
+        match byte {
+            b'A' if digits == 0 => letters += 1,
+            b'9' => digits += 1,
+            _ if digits == 0 => {}
+            _ => break,
+        }
+        form = rest;
+    }
+    (letters, digits)
+}
+
+/// The identity numbers whose first group of digits is `first..end`, each offered with its matcher. `numeric_cell`: the
+/// cell is a bare number.
+pub(in crate::engine::detect) fn each(
+    haystack: &[u8],
+    first: usize,
+    end: usize,
+    numeric_cell: bool,
+    mut offer: impl FnMut(Builtin, Candidate),
+) {
+    let joined = letters_before(haystack, first, LETTERS_MAX);
+    let mut try_from = |letters: usize, start: usize| {
+        let heads = BY_HEAD.get(letters).and_then(|lengths| lengths.get(end - first));
+        let mut heads = heads.copied().unwrap_or(0);
+        while heads != 0 {
+            let index = heads.trailing_zeros() as usize;
+            heads &= heads - 1;
+            let Some((builtin, form, weight)) = SPELLINGS.get(index) else {
+                return;
+            };
+            if let Some(candidate) = spelled(haystack, start, form, *weight, numeric_cell) {
+                offer(*builtin, candidate);
+            }
+        }
+    };
+    try_from(joined, first - joined);
+    // `X-1234567-L`, `AB 12 34 56 C`.
+    if joined == 0 && matches!(before(haystack, first), b' ' | b'-') {
+        let apart = letters_before(haystack, first - 1, 2);
+        if (1..=2).contains(&apart) {
+            try_from(apart, first - 1 - apart);
+        }
+    }
+}
+
+/// How many letters stand right before `end`; one more than `max` where there are more.
+fn letters_before(haystack: &[u8], end: usize, max: usize) -> usize {
+    let window = haystack.get(end.saturating_sub(max + 1)..end).unwrap_or_default();
+    window
+        .iter()
+        .rev()
+        .take_while(|byte| byte.is_ascii_alphabetic())
+        .count()
+}
+
+/// The text at `start`, if it is written like `form` and stands by itself.
+fn spelled(haystack: &[u8], start: usize, form: &[u8], weight: Weight, numeric_cell: bool) -> Option<Candidate> {
+    let end = start + form.len();
+    let text = haystack.get(start..end)?;
+    let (mut lower, mut normal) = (false, SmallVec::<[u8; 24]>::new());
+    for (byte, form) in text.iter().zip(form) {
+        let fits = match form {
+            b'9' => byte.is_ascii_digit(),
+            b'A' => byte.is_ascii_alphabetic(),
+            mark => byte == mark,
+        };
+        if !fits {
+            return None;
+        }
+        if byte.is_ascii_alphanumeric() {
+            normal.push(byte.to_ascii_uppercase());
+        }
+        lower |= byte.is_ascii_lowercase();
+    }
+    let blanks = form.contains(&b' ');
+    if !begins(haystack, start, blanks) || !ends(haystack, end, blanks) {
+        return None;
+    }
+    let outside = [haystack.get(..start)?, haystack.get(end..)?];
+    let is_cell = outside.iter().all(|text| text.trim_ascii().is_empty());
+    let weak = match weight {
+        Strong => lower,
+        Cell => lower || numeric_cell || !is_cell,
+        Weak => true,
+    };
+    Some(Candidate {
+        start,
+        end,
+        normal: Normal::new(&normal),
+        weak,
+    })
+}
+
+/// Whether no word and no other part of a number stands before `start`.
+fn begins(haystack: &[u8], start: usize, blanks: bool) -> bool {
+    let (previous, second) = (before(haystack, start), before(haystack, start.saturating_sub(1)));
+    match previous {
+        b'-' | b'.' | b'/' | b'+' => !is_word(second),
+        b' ' => !blanks || !second.is_ascii_digit(),
+        b'*' | b'$' | b'#' => false,
+        _ => !is_word(previous),
+    }
+}
+
+/// Whether no word and no other part of a number stands at `end`.
+fn ends(haystack: &[u8], end: usize, blanks: bool) -> bool {
+    let (next, after) = (at(haystack, end), at(haystack, end + 1));
+    match next {
+        b'-' | b'.' | b'/' => !is_word(after) && after != b'*',
+        b' ' => !blanks || !after.is_ascii_digit(),
+        b'*' | b'%' => false,
+        _ => !is_word(next),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(text: &str, numeric: bool) -> Vec<(Builtin, String, bool)> {
+        let bytes = text.as_bytes();
+        let mut all = Vec::new();
+        let is_first = |at: &usize| bytes[*at].is_ascii_digit() && !before(bytes, *at).is_ascii_digit();
+        for first in (0..bytes.len()).filter(is_first) {
+            let end = (first..bytes.len()).find(|at| !bytes[*at].is_ascii_digit());
+            let mut keep = |builtin, candidate: Candidate| {
+                let normal = String::from_utf8_lossy(candidate.normal.as_bytes()).into_owned();
+                all.push((builtin, normal, candidate.weak));
+            };
+            each(bytes, first, end.unwrap_or(bytes.len()), numeric, &mut keep);
+        }
+        all
+    }
+
+    /// A text, and the first id in it: matcher, normal form, whether it is weak.
+    type Row = (&'static str, Option<(Builtin, &'static str, bool)>);
+
+    #[test]
+    fn shapes() {
+        // Synthetic: the check digits are the validators' work.
+        let rows: &[Row] = &[
+            ("123.456.789-09", Some((BrCpf, "12345678909", false))),
+            ("cpf 123.456.789-09,", Some((BrCpf, "12345678909", false))),
+            ("X-1234567-L", Some((EsDni, "X1234567L", false))),
+            ("12.345.678-Z", Some((EsDni, "12345678Z", false))),
+            ("12345678z", Some((EsDni, "12345678Z", true))),
+            ("12345678Z", Some((EsDni, "12345678Z", false))),
+            ("nr 12345678Z", Some((EsDni, "12345678Z", true))),
+            ("AB 12 34 56 C", Some((GbNino, "AB123456C", false))),
+            ("AB123456C", Some((GbNino, "AB123456C", false))),
+            ("1 85 05 78 006 084 91", Some((FrNir, "185057800608491", false))),
+            ("1 85 05 2A 006 084 91", Some((FrNir, "185052A00608491", false))),
+            ("ABCPE1234F", Some((InPan, "ABCPE1234F", false))),
+            ("11010519491231002X이고", Some((CnId, "11010519491231002X", false))),
+            ("P123456789012", Some((KrCustoms, "P123456789012", false))),
+            ("1234 5678 9012 3456", None),
+            ("0.12345678Z", None),
+            ("#12345678Z", None),
+            ("ABCDEF1234F", None),
+            ("DAB 12 34 56 C", None),
+            ("99.12.345.678-Z", None),
+        ];
+        for (text, expected) in rows {
+            let all = found(text, false);
+            let first = all
+                .first()
+                .map(|(builtin, normal, weak)| (*builtin, normal.as_str(), *weak));
+            assert_eq!(first, *expected, "{text}");
+        }
+        let weights: Vec<_> = found("12345678901", true).into_iter().map(|(.., weak)| weak).collect();
+        assert_eq!(weights, [true, true]);
+    }
+}
