@@ -76,6 +76,10 @@ fn the_rules_that_are_compiled_in_load_without_a_warning() {
         ("pan", Category::NationalId),
         ("account", Category::Account),
         ("address", Category::Address),
+        ("person", Category::Name),
+        ("birth-date", Category::Weak),
+        ("order-id", Category::Weak),
+        ("door-code", Category::Weak),
     ];
     assert_eq!(classes, expected);
 }

@@ -113,7 +113,7 @@ fn kind(rules: &RuleSet, class: ClassId) -> Option<&'static str> {
         Category::Account if name.starts_with("card") => Some("CARD"),
         Category::Account if name.starts_with("iban") => Some("IBAN"),
         Category::Account => Some("BANK_ACCT"),
-        Category::Weak if name.starts_with("person") => Some("PERSON"),
+        Category::Name => Some("PERSON"),
         Category::Weak => None,
     }
 }

@@ -44,6 +44,8 @@ impl Rules {
 pub(super) struct Signs {
     context: Rules,
     veto: Rules,
+    /// The rules of which any veto word is there, the last or not.
+    doubt: Rules,
 }
 
 impl Signs {
@@ -51,6 +53,7 @@ impl Signs {
     pub(super) const NONE: Self = Self {
         context: Rules::NONE,
         veto: Rules::NONE,
+        doubt: Rules::NONE,
     };
 
     /// Whether a context word of any rule is there.
@@ -68,10 +71,18 @@ impl Signs {
         self.veto.contains(rule)
     }
 
+    /// Whether a veto word of `rule` is anywhere: a product's name is a name, and no person's.
+    pub(super) fn doubt(&self, rule: RuleId) -> bool {
+        self.doubt.contains(rule)
+    }
+
     fn hear(&mut self, rule: RuleId, meaning: Meaning) {
         let (gains, loses) = match meaning {
             Meaning::Context => (&mut self.context, &mut self.veto),
-            Meaning::Veto => (&mut self.veto, &mut self.context),
+            Meaning::Veto => {
+                self.doubt.insert(rule);
+                (&mut self.veto, &mut self.context)
+            }
         };
         gains.insert(rule);
         loses.remove(rule);

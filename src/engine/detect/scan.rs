@@ -28,21 +28,22 @@ impl RuleSet {
     /// Finds every identifier whose first byte lies in `within` and appends it to `found`, ordered by start and not
     /// overlapping. `haystack` is one cell or one segment of a long cell: up to 64 bytes before `within` and 256 after
     /// it are there for boundaries and context. Spans are offsets in `haystack`. Linear in `haystack.len()`; never panics.
-    pub fn scan(&self, haystack: &[u8], within: Range<usize>, context: Context<'_>, found: &mut Vec<Finding>) {
+    /// Returns whether anything in it was worth a search.
+    pub fn scan(&self, haystack: &[u8], within: Range<usize>, context: Context<'_>, found: &mut Vec<Finding>) -> bool {
         let reach = within.start.saturating_sub(BEFORE_BYTES_MAX)
             ..within.end.saturating_add(AFTER_BYTES_MAX).min(haystack.len());
         let Some(text) = haystack.get(reach.clone()) else {
-            return;
+            return false;
         };
         let forced = self.has_expressions() || context.key.wakes();
         // A number without a telling name is anything: an order, a price, a moment.
         if !forced && (context.number || (text.len() > BLOCK && !wakes(text))) {
-            return;
+            return false;
         }
         let mut walk = Walk::<1>::new(text, b'@');
         let mut masks = walk.next();
         if !forced && text.len() <= BLOCK && !walk.wakes(text.len()) {
-            return;
+            return false;
         }
         let first_new = found.len();
         let mut scan = Scan {
@@ -51,6 +52,9 @@ impl RuleSet {
             context,
             found,
         };
+        if within == (0..haystack.len()) {
+            scan.whole();
+        }
         // The group of digits under way, where the last block ended inside one.
         let mut first = None;
         while let Some(block) = masks {
@@ -62,10 +66,11 @@ impl RuleSet {
         }
         if let Some(lane) = &self.lane {
             lane.run(haystack, context.key.name(), reach, |rule, span| {
-                scan.expression(rule, span)
+                scan.expression(rule, span);
             });
         }
         settle(self, first_new, &within, found);
+        true
     }
 }
 
@@ -78,6 +83,16 @@ struct Scan<'s> {
 }
 
 impl Scan<'_> {
+    /// The whole cell, as what its field name says it is.
+    fn whole(&mut self) {
+        let key = self.context.key;
+        for (rule, keyed) in key.keyed() {
+            if let Some(candidate) = keyed.find(self.haystack, key.name()) {
+                self.judge(*rule, candidate);
+            }
+        }
+    }
+
     /// One block, which begins at `at`: e-mail addresses at every `@`, everything else at every group of digits.
     fn block(&mut self, masks: &Masks, at: usize, first: &mut Option<usize>) {
         let place = |left: u64| at + left.trailing_zeros() as usize;
@@ -113,6 +128,10 @@ impl Scan<'_> {
         }
         if previous == b' ' || !previous.is_ascii() {
             self.offer(Builtin::AddressKr, matcher::address_kr(self.haystack, first));
+            self.offer(Builtin::AddressHan, matcher::address_han(self.haystack, first));
+        }
+        if matches!(at(self.haystack, end), b' ' | b',' | b'\n' | b'-' | b'/') || previous == b' ' {
+            self.offer(Builtin::AddressLatin, matcher::address_latin(self.haystack, first));
         }
         if at(self.haystack, end) == b' ' {
             self.offer(Builtin::AddressUs, matcher::address_us(self.haystack, first));

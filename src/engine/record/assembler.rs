@@ -8,7 +8,7 @@ use super::role::{OrderSigns, Role};
 use super::subject::{self, Common};
 use super::{Item, Place, Record};
 use crate::engine::decode::Unescaped;
-use crate::engine::detect::{Context, Finding, Key, RuleSet, Span};
+use crate::engine::detect::{Category, Context, Finding, Key, RuleSet, Span};
 use crate::engine::secret::HashKey;
 use crate::engine::structure::{Cell, CellForm, Container, Sink};
 
@@ -189,7 +189,7 @@ impl Assembler {
         };
         let mut found = std::mem::take(&mut self.found);
         let escaped = cell.is_escaped();
-        if escaped {
+        let searched = if escaped {
             match cell.form {
                 CellForm::Quoted => self.unescaped.quotes(cell.raw),
                 CellForm::Percent => self.unescaped.percent(cell.raw),
@@ -198,13 +198,14 @@ impl Assembler {
                 CellForm::JsonString | CellForm::Plain | CellForm::Bare => self.unescaped.json(cell.raw),
             }
             let within = self.unescaped.from_raw(cell.within.0)..self.unescaped.from_raw(cell.within.1);
-            self.rules.scan(&self.unescaped.text, within, context, &mut found);
+            self.rules.scan(&self.unescaped.text, within, context, &mut found)
         } else {
-            self.rules.scan(cell.raw, cell.within(), context, &mut found);
-        }
+            self.rules.scan(cell.raw, cell.within(), context, &mut found)
+        };
         if let Some(field) = field {
             let vote = field.vote.get();
-            if cell.last {
+            // Cells that nobody need look at, and so may not be told, have no vote.
+            if searched && cell.last {
                 field.vote.set(vote.with(&found));
             }
             found.retain(|finding| !finding.tentative || vote.lifts(finding));
@@ -410,7 +411,8 @@ fn push(
     items: &[Item],
     subjects: smallvec::SmallVec<[crate::engine::secret::Subject; 2]>,
 ) {
-    if items.is_empty() {
+    // A name says something only about what stands beside it.
+    if items.iter().all(|item| item.category == Category::Name) {
         return;
     }
     let mut places: smallvec::SmallVec<[Place; 4]> = items.iter().map(|item| item.place).collect();
