@@ -194,11 +194,10 @@ async fn in_monitor_every_byte_equals_a_direct_fetch() {
         };
         let given = over_h2(&through, gateway.address, &h2c).await;
         if h2c.path == "h2c/cut" {
-            // What the origin's reset is called on the other side is the gateway's own.
-            assert!(
-                given.body == expected.body && given.end.starts_with("Reset"),
-                "{given:?}"
-            );
+            // What the origin's reset is called on the other side is the gateway's own, and a reset may overtake what was
+            // sent before it (RFC 9113 section 5.4.2), in either fetch.
+            let is_same = given.body.starts_with(&expected.body) || expected.body.starts_with(&given.body);
+            assert!(is_same && given.end.starts_with("Reset"), "{given:?}");
         } else {
             assert_eq!(given, expected, "{named}");
         }
