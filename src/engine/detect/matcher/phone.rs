@@ -50,6 +50,7 @@ pub(super) fn international_normal(digits: &[u8]) -> Option<Normal> {
 pub(super) fn is_in_use(code: &[u8], national: &[u8]) -> bool {
     match code {
         b"82" => is_korean(national),
+        b"1" => plan::is_north_american(national),
         _ => numbering::in_use(code, national),
     }
 }
@@ -111,7 +112,8 @@ pub(in crate::engine::detect) fn korean(number: &Number<'_>, numeric_cell: bool)
         .and_then(|normal| found(shape, normal, weak))
 }
 
-/// A number as it is dialled in North America: `(212) 555-0123`, `1-212-555-0123`. Without gaps or with blanks it is weak.
+/// A number as it is dialled in North America: `(212) 555-0123`, `1-212-555-0123`. Without gaps or with blanks, or in an
+/// area that is not in use, it is weak.
 pub(in crate::engine::detect) fn north_american(number: &Number<'_>) -> Option<Candidate> {
     let first = number.first_len();
     let (shape, area, strong) = match (number.lead, first) {
@@ -136,12 +138,12 @@ pub(in crate::engine::detect) fn north_american(number: &Number<'_>) -> Option<C
         shape.digits.strip_prefix(b"1")?;
     }
     let national = shape.digits.get(usize::from(area == 1 || first == 11)..)?;
-    let normal = numbering::in_use(b"1", national).then(|| e164(b"1", national))?;
+    let normal = plan::is_north_american(national).then(|| e164(b"1", national))?;
     Some(Candidate {
         start: number.start(),
         end: shape.end,
         normal,
-        weak: !strong,
+        weak: !strong || !numbering::in_use(b"1", national),
     })
 }
 

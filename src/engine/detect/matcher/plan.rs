@@ -1,7 +1,7 @@
-//! Numbering plans as they are dialled: the Korean plan, and what a 0 behind a country code means. `numbering.rs` knows
+//! Numbering plans as they are dialled: the Korean and the North American plan, and what a 0 behind a country code means. `numbering.rs` knows
 //! which numbers are in use.
 //!
-//! Source: the Korean numbering plan (MSIT notice on the management of telecommunication numbers).
+//! Sources: the Korean numbering plan (MSIT notice on the management of telecommunication numbers); the NANPA rules.
 
 /// Countries whose national numbers themselves begin with 0, so that a 0 behind the code is no trunk prefix.
 const ZERO_STAYS: [&[u8]; 5] = [b"39", b"225", b"241", b"242", b"378"];
@@ -9,6 +9,30 @@ const ZERO_STAYS: [&[u8]; 5] = [b"39", b"225", b"241", b"242", b"378"];
 /// Whether a 0 behind country `code` is a trunk prefix, dialled inside the country only: `+44 (0)20`.
 pub(super) fn drops_zero(code: &[u8]) -> bool {
     !ZERO_STAYS.contains(&code)
+}
+
+/// Area codes whose calls the called party pays for, or at a premium: numbers of companies.
+const NOT_PERSONAL: [&[u8; 3]; 8] = [b"800", b"833", b"844", b"855", b"866", b"877", b"888", b"900"];
+
+/// The bounds of 32-bit integers have the form of a number in Dallas, and stand in far more texts than it.
+const INTEGERS: [&[u8]; 2] = [b"2147483647", b"2147483648"];
+
+/// Whether ten digits have the form of a person's number in the North American plan (NANPA): `NXX NXX XXXX` with N from 2
+/// to 9, no service code (N11), and no area code N9X, which is kept for expansion. New areas are opened every year, so
+/// the form is enough where something else says that it is a phone.
+pub(super) fn is_north_american(digits: &[u8]) -> bool {
+    let (Some((area, rest)), 10) = (digits.split_first_chunk::<3>(), digits.len()) else {
+        return false;
+    };
+    let Some(exchange) = rest.first_chunk::<3>() else {
+        return false;
+    };
+    let is_code = |code: &[u8; 3]| matches!(code, [b'2'..=b'9', tens, ones] if (*tens, *ones) != (b'1', b'1'));
+    !INTEGERS.contains(&digits)
+        && is_code(area)
+        && is_code(exchange)
+        && !matches!(area, [_, b'9', _])
+        && !NOT_PERSONAL.contains(&area)
 }
 
 /// How a Korean number is written in groups: trunk prefix and area, exchange, subscriber.
@@ -47,6 +71,25 @@ pub(super) fn korean_area_len(digits: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn north_american_numbers() {
+        let rows: [(&[u8], bool); 9] = [
+            (b"2125550123", true),
+            (b"8005550100", false),
+            (b"2147483647", false),
+            (b"1125550123", false),
+            (b"2115550123", false),
+            (b"2121550123", false),
+            (b"2129110123", false),
+            (b"2124110123", false),
+            (b"2925550123", false),
+        ];
+        for (digits, expected) in rows {
+            let text = String::from_utf8_lossy(digits);
+            assert_eq!(is_north_american(digits), expected, "{text}");
+        }
+    }
 
     #[test]
     fn korean_areas() {
