@@ -62,6 +62,8 @@ fn number_first(haystack: &[u8], first: usize, words: &[Word<'_>]) -> Option<(us
         return None;
     }
     let start = designator_start(haystack, first);
+    // `775353, Bugs 755647`: what stands before a PIN is no number of six digits.
+    let short = !number.is_digits(6);
     for (index, word) in rest.iter().enumerate().take(WORDS_TO_CODE_MAX) {
         if french && index >= 2 && word.is_digits(5) {
             return Some((first, town_end(rest, index)?));
@@ -80,6 +82,7 @@ fn number_first(haystack: &[u8], first: usize, words: &[Word<'_>]) -> Option<(us
         let indic = !street.text.is_ascii() && street.text.chars().all(|letter| !letter.is_lowercase());
         if is_pin(word)
             && named
+            && short
             && (indic || number.parted || start < first || rest.iter().take(index).any(|word| ends_street(word.text)))
         {
             return Some((start, word.span.end));
@@ -343,6 +346,7 @@ mod tests {
             "Place 5 of 12345 Runners",
             "on 12 Mar 2024 10:00",
             "3 Apples, 123456 Pears",
+            "Python Bug 775353, Fork Bugs 755647",
             "42, 19740, 14974, 230, 1795, 700245",
         ];
         for text in rows {

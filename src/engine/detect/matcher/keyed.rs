@@ -77,13 +77,15 @@ impl Keyed {
 }
 
 /// Where the value in `cell` begins, and the value: behind `name` and a colon or an equals sign, where they begin the cell.
-fn value<'c>(cell: &'c [u8], name: &[u8]) -> (usize, &'c [u8]) {
+fn value<'c>(cell: &'c [u8], name: &'c [u8]) -> (usize, &'c [u8]) {
     let is_quote = |byte: &u8| matches!(byte, b'"' | b'\'');
     let is_lead = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'-' | b'*') || is_quote(byte);
     let skip = |text: &'c [u8], skipped: &dyn Fn(&u8) -> bool| {
         text.get(text.iter().take_while(|byte| skipped(byte)).count()..)
             .unwrap_or_default()
     };
+    let name = skip(name, &is_quote);
+    let name = name.strip_suffix(b"\"").unwrap_or(name);
     let line = skip(cell, &is_lead).strip_prefix(name).filter(|_| !name.is_empty());
     let behind = line
         .map(|line| skip(line, &|byte| is_quote(byte) || *byte == b' '))
@@ -150,6 +152,7 @@ mod tests {
             ("  Marilyn Davies ", "name", "Marilyn Davies"),
             ("name: Marilyn Davies\n", "name", "Marilyn Davies"),
             ("  - \"name\" : \"Marilyn Davies\",", "name", "Marilyn Davies"),
+            ("\"name\": \"Marilyn Davies\",\r\n", "\"name\"", "Marilyn Davies"),
             ("收件人：侯麗娟", "收件人", "侯麗娟"),
             ("name Marilyn", "name", "name Marilyn"),
             (": Marilyn", "", ": Marilyn"),
