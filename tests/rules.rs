@@ -56,6 +56,10 @@ fn the_rules_that_are_compiled_in_load_without_a_warning() {
         ("ssn", Category::NationalId),
         ("iban", Category::Account),
         ("address", Category::Address),
+        ("person", Category::Name),
+        ("birth-date", Category::Weak),
+        ("order-id", Category::Weak),
+        ("door-code", Category::Weak),
     ];
     assert_eq!(classes, expected);
 }

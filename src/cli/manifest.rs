@@ -106,6 +106,7 @@ fn kind(class: &str) -> Option<&'static str> {
         "iban" => Some("IBAN"),
         "rrn" | "ssn" => Some("NATIONAL_ID"),
         "address" => Some("ADDRESS"),
+        "person" => Some("PERSON"),
         _ => None,
     }
 }

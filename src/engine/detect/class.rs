@@ -19,7 +19,9 @@ pub enum Category {
     Account,
     /// A street address: identifies, weakest.
     Address,
-    /// Never identifies alone (names, dates of birth).
+    /// A person's name: never identifies, but lets an address identify. Counts only beside another identifier.
+    Name,
+    /// Never identifies alone (dates of birth, order ids).
     Weak,
 }
 

@@ -56,6 +56,11 @@ impl Signs {
         self.context.contains(rule)
     }
 
+    /// Whether a veto word of `rule` is there.
+    pub(super) fn veto(&self, rule: RuleId) -> bool {
+        self.veto.contains(rule)
+    }
+
     /// Whether a veto word of `rule` is there, and no context word.
     pub(super) fn speak_against(&self, rule: RuleId) -> bool {
         self.veto.contains(rule) && !self.context.contains(rule)

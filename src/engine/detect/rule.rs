@@ -247,7 +247,7 @@ fn category(file: &str, syntax: &RuleSyntax, matcher: &Matcher, problems: &mut V
         }
         Matcher::Regex(_) => {
             if written.is_none() {
-                let help = "add `category`: national-id, email, phone, account, address or weak".to_owned();
+                let help = "add `category`: national-id, email, phone, account, address, name or weak".to_owned();
                 problems.push(error(
                     "R012",
                     file,

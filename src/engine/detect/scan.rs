@@ -50,6 +50,9 @@ impl RuleSet {
             context,
             found,
         };
+        if within == (0..haystack.len()) {
+            scan.whole();
+        }
         // The group of digits under way, where the last block ended inside one.
         let mut first = None;
         while let Some(block) = masks {
@@ -61,7 +64,7 @@ impl RuleSet {
         }
         if let Some(lane) = &self.lane {
             lane.run(haystack, context.key.name(), reach, |rule, span| {
-                scan.expression(rule, span)
+                scan.expression(rule, span);
             });
         }
         settle(self, first_new, &within, found);
@@ -77,6 +80,16 @@ struct Scan<'s> {
 }
 
 impl Scan<'_> {
+    /// The whole cell, as what its field name says it is.
+    fn whole(&mut self) {
+        let key = self.context.key;
+        for (rule, keyed) in key.keyed() {
+            if let Some(candidate) = keyed.find(self.haystack, key.name()) {
+                self.judge(*rule, candidate);
+            }
+        }
+    }
+
     /// One block, which begins at `at`: e-mail addresses at every `@`, everything else at every group of digits.
     fn block(&mut self, masks: &Masks, at: usize, first: &mut Option<usize>) {
         let place = |left: u64| at + left.trailing_zeros() as usize;
@@ -107,6 +120,10 @@ impl Scan<'_> {
         }
         if previous == b' ' || !previous.is_ascii() {
             self.offer(Builtin::AddressKr, matcher::address_kr(self.haystack, first));
+            self.offer(Builtin::AddressHan, matcher::address_han(self.haystack, first));
+        }
+        if matches!(at(self.haystack, end), b' ' | b',' | b'\n' | b'-' | b'/') || previous == b' ' {
+            self.offer(Builtin::AddressLatin, matcher::address_latin(self.haystack, first));
         }
         if at(self.haystack, end) == b' ' {
             self.offer(Builtin::AddressUs, matcher::address_us(self.haystack, first));

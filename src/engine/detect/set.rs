@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::context::{Meaning, Words};
-use super::hint::{error, is_error};
+use super::hint::{Named as _, error, is_error};
 use super::lane::Lane;
 use super::matcher::Builtin;
 use super::rule::{Matcher, Rule};
@@ -19,7 +19,7 @@ pub const CLASSES_MAX: usize = 64;
 pub const RULE_FILE_BYTES_MAX: usize = 1 << 20;
 
 /// The rule files that are compiled in.
-const BUILTIN: [(&str, &str); 7] = [
+const BUILTIN: [(&str, &str); 8] = [
     ("rules/email.toml", include_str!("../../../rules/email.toml")),
     ("rules/phone.toml", include_str!("../../../rules/phone.toml")),
     ("rules/card.toml", include_str!("../../../rules/card.toml")),
@@ -27,6 +27,7 @@ const BUILTIN: [(&str, &str); 7] = [
     ("rules/ssn.toml", include_str!("../../../rules/ssn.toml")),
     ("rules/iban.toml", include_str!("../../../rules/iban.toml")),
     ("rules/address.toml", include_str!("../../../rules/address.toml")),
+    ("rules/person.toml", include_str!("../../../rules/person.toml")),
 ];
 
 /// Which files may replace the rules of which: the later layer wins.
@@ -151,6 +152,20 @@ impl RuleSet {
     /// The rule that drives a built-in matcher.
     pub(super) fn driver(&self, builtin: Builtin) -> Option<RuleId> {
         self.drivers.get(builtin as usize).copied().flatten()
+    }
+
+    /// The keyed matchers and the rules that drive them.
+    pub(super) fn keyed_rules(&self) -> impl Iterator<Item = (Builtin, RuleId)> {
+        let all = Builtin::ALL.iter().map(|(_, builtin)| *builtin);
+        all.filter(|builtin| builtin.is_keyed())
+            .filter_map(|builtin| Some((builtin, self.driver(builtin)?)))
+    }
+
+    /// The rules that search a cell, rather than read all of it.
+    pub(super) fn searching_rules(&self) -> impl Iterator<Item = RuleId> {
+        let is_keyed = |rule: &Rule| matches!(rule.matcher, Matcher::Builtin(builtin) if builtin.is_keyed());
+        let numbered = (0..=u16::MAX).map(RuleId).zip(&self.rules);
+        numbered.filter(move |(_, rule)| !is_keyed(rule)).map(|(id, _)| id)
     }
 
     fn test(&self, rule: &Rule, class: ClassId) -> Vec<Problem> {

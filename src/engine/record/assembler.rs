@@ -8,7 +8,7 @@ use super::role::Role;
 use super::subject::{self, Common};
 use super::{Item, Place, Record};
 use crate::engine::decode::Unescaped;
-use crate::engine::detect::{Context, Finding, Key, RuleSet, Span};
+use crate::engine::detect::{Category, Context, Finding, Key, RuleSet, Span};
 use crate::engine::secret::HashKey;
 use crate::engine::structure::{Cell, CellForm, Container, Sink};
 
@@ -401,7 +401,8 @@ fn push(
     items: &[Item],
     subjects: smallvec::SmallVec<[crate::engine::secret::Subject; 2]>,
 ) {
-    if items.is_empty() {
+    // A name says something only about what stands beside it.
+    if items.iter().all(|item| item.category == Category::Name) {
         return;
     }
     let mut places: smallvec::SmallVec<[Place; 4]> = items.iter().map(|item| item.place).collect();

@@ -26,10 +26,11 @@ pub(super) struct Field {
 
 impl Field {
     fn new(rules: &RuleSet, name: &[u8], hash: u64) -> Self {
+        let key = rules.key(name);
         Self {
-            key: rules.key(name),
+            names: key.names_person(),
+            key,
             role: Role::of(name),
-            names: role::is_name(name),
             hash,
             ends: ends(name),
             next: 0,

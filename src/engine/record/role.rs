@@ -96,16 +96,6 @@ impl Role {
     }
 }
 
-/// Whether a field name says that the record has a person's name.
-pub(super) fn is_name(key: &[u8]) -> bool {
-    let is_ascii_name = key.len() >= 4 && key.windows(4).any(|word| word.eq_ignore_ascii_case(b"name"));
-    is_ascii_name
-        || (!key.is_ascii()
-            && ["이름", "성명", "수령인", "수취인", "받는"]
-                .iter()
-                .any(|word| memchr::memmem::find(key, word.as_bytes()).is_some()))
-}
-
 /// Whether a key is data rather than a name: digits, a UUID, an e-mail, a hash.
 pub(super) fn is_data(key: &[u8]) -> bool {
     // Most names begin with a letter and are short: only hashes and addresses do that as data.

@@ -75,6 +75,7 @@ pub(super) fn subjects(
     common: &mut Common,
     pieces: Option<&mut Pieces>,
 ) -> SmallVec<[Subject; 2]> {
+    let has_name = has_name || items.iter().any(|item| item.category == Category::Name);
     let mut chosen: SmallVec<[&Item; 4]> = SmallVec::new();
     for category in PRECEDENCE {
         if category == Category::Address && !has_name {

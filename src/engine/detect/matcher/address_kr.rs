@@ -1,11 +1,15 @@
-//! Korean street addresses, first version: by road (`서울특별시 강남구 테헤란로 152`), by lot (`서울 강남구 역삼동 737-1`) and by
+//! Korean street addresses: by road (`서울특별시 강남구 테헤란로 152`), by lot (`서울 강남구 역삼동 737-1`) and by
 //! apartment block (`경기 수원시 영통동 자이 106동 1701호`).
+//!
+//! Provinces, cities, counties and districts are a list (Ministry of the Interior and Safety, administrative districts as of
+//! July 2026); towns and villages below them are known by their ending.
 //!
 //! The trigger is a number behind `로`, `길` or, for lots, `동`, `리`, `가`, or that of a block with a room behind it; the
 //! districts are looked for before it and the building's details behind it. A road with no district before it is weak.
 
 use super::super::bytes::{at, before, is_word};
-use super::{Candidate, address_key};
+use super::super::lexicon::DISTRICTS_KR;
+use super::{Candidate, address_form};
 
 /// Bytes before the number in which road and districts are looked for: half of what a segment shows before `within`
 /// would cut `충청북도 청주시 흥덕구 오송읍 오송생명1로 `; sixteen syllables and blanks go further than that.
@@ -21,11 +25,6 @@ const BUILDING_WORDS_MAX: usize = 3;
 /// Bytes inside parentheses.
 const PAREN_BYTES_MAX: usize = 60;
 
-/// Provinces and metropolitan cities without their ending.
-const PROVINCES: [&str; 17] = [
-    "서울", "부산", "대구", "인천", "광주", "대전", "울산", "세종", "경기", "강원", "충북", "충남", "전북", "전남",
-    "경북", "경남", "제주",
-];
 /// What a district's name ends in.
 const DISTRICT_ENDINGS: [&str; 7] = ["시", "도", "군", "구", "읍", "면", "동"];
 /// Words that end like a road and are none.
@@ -66,7 +65,7 @@ pub(in crate::engine::detect) fn find(haystack: &[u8], first: usize) -> Option<C
 
 /// `테헤란로 152`, `역삼동 737-1`: a number directly behind the name of a road or a lot's district.
 fn by_number(haystack: &[u8], first: usize) -> Option<Candidate> {
-    let name_end = first - usize::from(before(haystack, first) == b' ');
+    let name_end = road_end(haystack, first);
     let kind = kind(haystack, name_end)?;
     let number = number_end(haystack, first)?;
     let name = word_start(haystack, name_end);
@@ -74,9 +73,10 @@ fn by_number(haystack: &[u8], first: usize) -> Option<Candidate> {
     if !is_name(word, kind) {
         return None;
     }
-    let start = districts_start(haystack, name);
+    let (start, known) = districts_start(haystack, name);
+    let start = if known == 0 { name } else { start };
     let (end, detailed) = details_end(haystack, number);
-    let weak = start == name;
+    let weak = known == 0;
     if weak && kind == Kind::Lot || !detailed && !ends(haystack, end) {
         return None;
     }
@@ -84,15 +84,30 @@ fn by_number(haystack: &[u8], first: usize) -> Option<Candidate> {
     Some(Candidate {
         start,
         end,
-        normal: address_key(text),
+        normal: address_form::normal(text),
         weak,
     })
 }
 
+/// Where the road's name before a number ends: before a blank, and before `지하` where the number is underground.
+fn road_end(haystack: &[u8], first: usize) -> usize {
+    let end = first - usize::from(before(haystack, first) == b' ');
+    let head = haystack.get(..end).unwrap_or_default();
+    let Some(head) = head.strip_suffix("지하".as_bytes()) else {
+        return end;
+    };
+    head.len() - usize::from(head.last() == Some(&b' '))
+}
+
 /// `영통동 자이 9단지 106동 1701호`: a block and a room, and a district or a road a few words before them.
 fn by_block(haystack: &[u8], first: usize) -> Option<Candidate> {
-    let block = unit_end(haystack, first, &["동"])?;
-    let end = unit_end(haystack, block + usize::from(at(haystack, block) == b' '), &["호"])?;
+    let room = |block: usize| unit_end(haystack, block + usize::from(at(haystack, block) == b' '), &["호"]);
+    let room = unit_end(haystack, first, &["동"]).and_then(room);
+    // A group of blocks without a block says less: it takes a province and a city or district.
+    let (end, districts_min) = match room {
+        Some(room) => (room, 1),
+        None => (details_end(haystack, unit_end(haystack, first, &["단지"])?).0, 2),
+    };
     let mut next = first;
     for _ in 0..=BUILDING_WORDS_MAX {
         let word_end = previous_word_end(haystack, next)?;
@@ -100,13 +115,13 @@ fn by_block(haystack: &[u8], first: usize) -> Option<Candidate> {
         let word = haystack
             .get(name..word_end)
             .and_then(|word| std::str::from_utf8(word).ok())?;
-        let start = districts_start(haystack, name);
-        if start < name && kind(haystack, word_end).is_some_and(|kind| is_name(word, kind)) {
+        let (start, known) = districts_start(haystack, name);
+        if start < name && known >= districts_min && kind(haystack, word_end).is_some_and(|kind| is_name(word, kind)) {
             let text = haystack.get(start..end)?;
             return Some(Candidate {
                 start,
                 end,
-                normal: address_key(text),
+                normal: address_form::normal(text),
                 weak: false,
             });
         }
@@ -186,9 +201,9 @@ fn is_name(word: &str, kind: Kind) -> bool {
     hangul && first && !common && (2..=12).contains(&word.chars().count())
 }
 
-/// Where the districts before `name` begin; `name` where there is none.
-fn districts_start(haystack: &[u8], name: usize) -> usize {
-    let mut start = name;
+/// Where the districts before `name` begin (`name` where there is none), and how many of them the country has.
+fn districts_start(haystack: &[u8], name: usize) -> (usize, usize) {
+    let (mut start, mut known) = (name, 0);
     for _ in 0..DISTRICTS_MAX {
         let Some(end) = previous_word_end(haystack, start) else {
             break;
@@ -201,9 +216,10 @@ fn districts_start(haystack: &[u8], name: usize) -> usize {
         if !is_district(word) {
             break;
         }
+        known += usize::from(DISTRICTS_KR.has(word.as_bytes()));
         start = word_start;
     }
-    start
+    (start, known)
 }
 
 /// Where the word before `start` ends, if a blank or a comma and a blank stand between them.
@@ -216,7 +232,7 @@ fn is_district(word: &str) -> bool {
     let letters = word.chars().count();
     let hangul = word.chars().all(|letter| ('가'..='힣').contains(&letter));
     let ending = DISTRICT_ENDINGS.iter().any(|ending| word.ends_with(ending));
-    PROVINCES.contains(&word) || (hangul && ending && (2..=8).contains(&letters) && word != "친구")
+    DISTRICTS_KR.has(word.as_bytes()) || (hangul && ending && (2..=8).contains(&letters) && word != "친구")
 }
 
 /// The end of the details behind `index`, and whether there are any.
@@ -284,6 +300,17 @@ mod tests {
                 "경기도 성남시 분당구 판교역로152번길 5입니다",
                 Some(("경기도 성남시 분당구 판교역로152번길 5", false)),
             ),
+            (
+                "서울 중구 세종대로 지하 189",
+                Some(("서울 중구 세종대로 지하 189", false)),
+            ),
+            ("우리 친구 바다로 30", Some(("바다로 30", true))),
+            ("가나시 새동네 바다길 3", Some(("바다길 3", true))),
+            (
+                "서울 마포구 연남동 래미안 6단지",
+                Some(("서울 마포구 연남동 래미안 6단지", false)),
+            ),
+            ("우리 동네 새동 래미안 6단지", None),
             ("서울 강남구 역삼동 737-1", Some(("서울 강남구 역삼동 737-1", false))),
             (
                 "강원도 춘천시 동면 장학리 12번지",

@@ -1,13 +1,16 @@
-//! US street addresses, first version: house number, words, a street suffix, and city, state and ZIP where they follow.
+//! US street addresses: house number, words, a street suffix, and city, state and ZIP where they follow.
 
 use super::super::bytes::{at, before, is_word};
-use super::usps::{STATES, SUFFIXES, UNITS};
-use super::{Candidate, address_key};
+use super::super::lexicon::SUFFIXES_US;
+use super::usps::{MILITARY, STATES, UNITS};
+use super::{Candidate, address_form};
 
 /// Digits of a house number.
 const HOUSE_DIGITS_MAX: usize = 6;
 /// Words from the house number to the suffix.
 const STREET_WORDS_MAX: usize = 5;
+/// Bytes of an address of the armed forces before its ZIP: what a segment shows before `within`.
+const MILITARY_BYTES_MAX: usize = 64;
 /// Bytes of one word.
 const WORD_BYTES_MAX: usize = 20;
 /// Words of a city's name.
@@ -24,18 +27,54 @@ pub(in crate::engine::detect) fn find(haystack: &[u8], first: usize) -> Option<C
         .iter()
         .take_while(|byte| byte.is_ascii_digit())
         .count();
+    if let Some(candidate) = military(haystack, first).filter(|_| house == 5) {
+        return Some(candidate);
+    }
     if house > HOUSE_DIGITS_MAX || at(haystack, first + house) != b' ' {
         return None;
     }
     let street = street_end(haystack, first + house)?;
     let unit = unit_end(haystack, street);
     let (end, weak) = locality_end(haystack, unit).map_or((unit, true), |end| (end, false));
+    // Prose has `12 times for the same stream`; an address without a ZIP begins with a capital or a number.
+    let (name, _) = word_after(haystack, first + house)?;
+    if weak
+        && !name
+            .first()
+            .is_some_and(|letter| letter.is_ascii_uppercase() || letter.is_ascii_digit())
+    {
+        return None;
+    }
     let text = haystack.get(first..end)?;
     Some(Candidate {
         start: first,
         end,
-        normal: address_key(text),
+        normal: address_form::normal(text),
         weak,
+    })
+}
+
+/// `PSC 4535, Box 2931 APO AE 20021`, `USS Smith FPO AP 96601`: the ZIP at `first` stands behind a post office of the forces.
+fn military(haystack: &[u8], first: usize) -> Option<Candidate> {
+    let head = haystack.get(first.saturating_sub(MILITARY_BYTES_MAX)..first)?;
+    let office = head.last_chunk::<7>()?;
+    if !matches!(
+        office,
+        [b'A' | b'F' | b'D', b'P', b'O', b' ', b'A', b'A' | b'E' | b'P', b' ']
+    ) {
+        return None;
+    }
+    let starts = MILITARY
+        .iter()
+        .filter_map(|word| memchr::memmem::rfind(head, word.as_bytes()));
+    let start = first - (head.len() - starts.max()?);
+    let end = first + 5;
+    let text = haystack.get(start..end)?;
+    (!is_word(before(haystack, start))).then(|| Candidate {
+        start,
+        end,
+        normal: address_form::normal(text),
+        weak: false,
     })
 }
 
@@ -50,7 +89,7 @@ fn street_end(haystack: &[u8], mut index: usize) -> Option<usize> {
         if count == 0 && !word.iter().any(u8::is_ascii_alphabetic) {
             return None;
         }
-        if count > 0 && is_listed(&SUFFIXES, word) {
+        if count > 0 && SUFFIXES_US.has(&word.to_ascii_lowercase()) {
             end = Some(index + usize::from(at(haystack, index) == b'.'));
         }
         index += usize::from(at(haystack, index) == b'.');
@@ -134,8 +173,25 @@ mod tests {
 
     #[test]
     fn lists_are_sorted() {
-        assert!(SUFFIXES.is_sorted() && UNITS.is_sorted());
+        assert!(UNITS.is_sorted());
         assert!(is_state(b"NY") && is_state(b"WY") && !is_state(b"Y ") && !is_state(b"ZZ"));
+    }
+
+    #[test]
+    fn addresses_of_the_armed_forces_are_found_at_their_zip() {
+        for (text, expected) in [
+            (
+                "to PSC 4535, Box 2931\nAPO AE 20021.",
+                Some("PSC 4535, Box 2931\nAPO AE 20021"),
+            ),
+            ("USNS Reyes\nFPO AP 42326", Some("USNS Reyes\nFPO AP 42326")),
+            ("APO AE 20021", None),
+            ("Unit 5 of the XPO AE 20021", None),
+        ] {
+            let zip = text.rfind(' ').expect("a blank") + 1;
+            let found = find(text.as_bytes(), zip).and_then(|found| text.get(found.start..found.end));
+            assert_eq!(found, expected, "{text}");
+        }
     }
 
     #[test]
@@ -159,6 +215,8 @@ mod tests {
             ),
             ("12 Main St", Some(("12 Main St", true))),
             ("12 minutes from here", None),
+            ("36257", None),
+            ("12 times for the same delivery stream", None),
             ("3 items", None),
             ("2024-01-02 Main St", None),
             ("1234567 Main St", None),

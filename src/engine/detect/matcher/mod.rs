@@ -1,24 +1,37 @@
 //! The built-in matchers: each tries one shape at one place that a trigger found. No regular expression among them.
 
+mod address_form;
+mod address_han;
+mod address_key;
 mod address_kr;
+mod address_latin;
 mod address_us;
+mod address_words;
+mod birth_date;
 mod card;
 mod email;
 mod iban;
+mod keyed;
+mod person;
 mod phone;
 mod plan;
 mod rrn;
 mod ssn;
+mod street;
 mod usps;
 
 use super::hint::Named;
 use super::{Category, Normal};
 
+pub(super) use address_han::find as address_han;
 pub(super) use address_kr::find as address_kr;
+pub(super) use address_latin::find as address_latin;
 pub(super) use address_us::find as address_us;
 pub(super) use card::find as card;
 pub(super) use email::find as email;
 pub(super) use iban::find as iban;
+pub(super) use keyed::Keyed;
+pub(super) use person::{NameKey, is_opaque};
 pub(super) use phone::{international as phone_e164, korean as phone_kr, north_american as phone_us};
 pub(super) use rrn::find as rrn;
 pub(super) use ssn::find as ssn;
@@ -46,6 +59,20 @@ pub(super) enum Builtin {
     AddressKr,
     /// A US street address.
     AddressUs,
+    /// A street address in Latin letters of another country, with its postal code.
+    AddressLatin,
+    /// A Japanese, Chinese or Taiwanese street address.
+    AddressHan,
+    /// A street address, by its field name.
+    AddressByKey,
+    /// A person's name, by its field name.
+    PersonName,
+    /// A date of birth, by its field name.
+    BirthDate,
+    /// The number of an order, by its field name.
+    OrderId,
+    /// What opens a door, by its field name.
+    DoorCode,
 }
 
 impl Builtin {
@@ -59,8 +86,20 @@ impl Builtin {
             Self::PhoneE164 | Self::PhoneKr | Self::PhoneUs => Category::Phone,
             Self::Card | Self::Iban => Category::Account,
             Self::Rrn | Self::Ssn => Category::NationalId,
-            Self::AddressKr | Self::AddressUs => Category::Address,
+            Self::AddressKr | Self::AddressUs | Self::AddressLatin | Self::AddressHan | Self::AddressByKey => {
+                Category::Address
+            }
+            Self::PersonName => Category::Name,
+            Self::BirthDate | Self::OrderId | Self::DoorCode => Category::Weak,
         }
+    }
+
+    /// Whether it looks at whole cells only, and only under a field name that has a context word of its rule.
+    pub(super) const fn is_keyed(self) -> bool {
+        matches!(
+            self,
+            Self::AddressByKey | Self::PersonName | Self::BirthDate | Self::OrderId | Self::DoorCode
+        )
     }
 }
 
@@ -76,6 +115,13 @@ impl Named for Builtin {
         ("iban", Self::Iban),
         ("address-kr", Self::AddressKr),
         ("address-us", Self::AddressUs),
+        ("address-latin", Self::AddressLatin),
+        ("address-han", Self::AddressHan),
+        ("address-by-key", Self::AddressByKey),
+        ("person-name", Self::PersonName),
+        ("birth-date", Self::BirthDate),
+        ("order-id", Self::OrderId),
+        ("door-code", Self::DoorCode),
     ];
 }
 
@@ -91,23 +137,6 @@ pub(super) struct Candidate {
     pub(super) weak: bool,
 }
 
-/// The normal form of an address: letters lower-case, each run of blanks and punctuation one blank. At most
-/// 160 bytes, the length of the longest address that is found.
-fn address_key(text: &[u8]) -> Normal {
-    let mut key = smallvec::SmallVec::<[u8; 160]>::new();
-    for byte in text {
-        if byte.is_ascii_alphanumeric() || !byte.is_ascii() {
-            key.push(byte.to_ascii_lowercase());
-        } else if !key.is_empty() && key.last() != Some(&b' ') {
-            key.push(b' ');
-        }
-    }
-    if key.last() == Some(&b' ') {
-        key.truncate(key.len() - 1);
-    }
-    Normal::new(&key)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,17 +146,5 @@ mod tests {
         for (index, (name, builtin)) in Builtin::ALL.iter().enumerate() {
             assert_eq!(*builtin as usize, index, "{name}");
         }
-    }
-
-    #[test]
-    fn addresses_differ_by_letters_and_digits_only() {
-        assert_eq!(
-            address_key(b"350 Fifth Ave., New  York").as_bytes(),
-            b"350 fifth ave new york"
-        );
-        assert_eq!(
-            address_key("테헤란로 152 ".as_bytes()).as_bytes(),
-            "테헤란로 152".as_bytes()
-        );
     }
 }

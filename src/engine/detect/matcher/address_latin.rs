@@ -1,0 +1,356 @@
+//! Street addresses in Latin letters by their shape: a number, a street and a postal code, as Germany, France, Britain,
+//! Canada, Spain, Brazil, India and Korea (in English) write them.
+//!
+//! ```text
+//! 91, rue des Lilas 37551 Bourdon          number first: fr, gb, ca, in, kr
+//! Lindenweg 12a, 12345 Musterstadt         number last: de, es, br
+//! avenue de Caron, 32172 Bourdon           no number: fr, br
+//! ```
+//! A number without a postal code behind it is nothing here, so most numbers cost one look at what stands beside them.
+
+use super::address_form;
+use super::address_words::{Line, Word};
+use super::street::{begins_street, ends_street, is_german_street};
+use super::{super::bytes::before, Candidate};
+
+/// Words from a house number to its postal code.
+const WORDS_TO_CODE_MAX: usize = 12;
+/// Words of a street's name before its number.
+const STREET_WORDS_MAX: usize = 6;
+/// Words of a town's name behind a postal code.
+const TOWN_WORDS_MAX: usize = 4;
+
+/// The address one of whose numbers begins at `first`.
+pub(in crate::engine::detect) fn find(haystack: &[u8], first: usize) -> Option<Candidate> {
+    let previous = before(haystack, first);
+    if !matches!(previous, 0 | b' ' | b'\n' | b',' | b':' | b'(' | b'/' | b'"' | b'>') {
+        return None;
+    }
+    let line = Line::from(haystack, first);
+    let words = line.words();
+    let number = words
+        .first()
+        .filter(|number| number.is_house_number() || is_cep(number.text) || number.is_digits(8))?;
+    let (start, end) = if words.len() > 1 && number.is_house_number() {
+        number_first(haystack, first, words)
+    } else {
+        None
+    }
+    .or_else(|| number_last(haystack, first, words))?;
+    let text = haystack.get(start..end)?;
+    Some(Candidate {
+        start,
+        end,
+        normal: address_form::normal(text),
+        weak: false,
+    })
+}
+
+/// `91, rue des Lilas 37551 Bourdon`, `Flat 7, Stewart Greens, East Ash M2K 6HP`, `37/30, Dayal Street, Surat 314389`.
+fn number_first(haystack: &[u8], first: usize, words: &[Word<'_>]) -> Option<(usize, usize)> {
+    let (number, rest) = words.split_first()?;
+    let rest = match rest.split_first() {
+        Some((word, rest)) if matches!(word.text, "bis" | "ter" | "quater") => rest,
+        _ => rest,
+    };
+    let street = rest.first()?;
+    if let Some(end) = korean_end(rest) {
+        return Some((first, end));
+    }
+    let french = is_street(street);
+    if !(french || street.is_capital() || street.has_digit()) {
+        return None;
+    }
+    let start = designator_start(haystack, first);
+    // `775353, Bugs 755647`: what stands before a PIN is no number of six digits.
+    let short = !number.is_digits(6);
+    for (index, word) in rest.iter().enumerate().take(WORDS_TO_CODE_MAX) {
+        if french && index >= 2 && word.is_digits(5) {
+            return Some((first, town_end(rest, index)?));
+        }
+        let named = rest
+            .iter()
+            .take(index)
+            .any(|word| word.is_capital() && !word.has_digit());
+        if index >= 2 && named && is_royal_code_joined(word.text) {
+            return Some((start, word.span.end));
+        }
+        let next = rest.get(index + 1).filter(|_| named);
+        if let Some(code) = next.filter(|next| index >= 2 && is_royal_code(word.text, next.text)) {
+            return Some((start, code.span.end));
+        }
+        let indic = !street.text.is_ascii() && street.text.chars().all(|letter| !letter.is_lowercase());
+        if is_pin(word)
+            && named
+            && short
+            && (indic || number.parted || start < first || rest.iter().take(index).any(|word| ends_street(word.text)))
+        {
+            return Some((start, word.span.end));
+        }
+        if !(word.is_capital() || word.is_particle() || word.has_digit() || (index == 0 && french)) {
+            return None;
+        }
+    }
+    None
+}
+
+/// `Lindenweg 12a, 12345 Musterstadt`, `Calle Mayor 3 Piso 2, 28004 Madrid`, `Rua das Flores, 21, Centro, 93597-414`; or no
+/// number, and `first` is the postal code's.
+fn number_last(haystack: &[u8], first: usize, words: &[Word<'_>]) -> Option<(usize, usize)> {
+    let line = Line::before(haystack, first);
+    let before = line.words();
+    let (number, rest) = words.split_first()?;
+    let last = before.last()?;
+    if is_german_street(last.text) && !last.parted {
+        let code = rest.first().filter(|code| code.is_digits(5) || code.is_digits(4))?;
+        let start = german_start(before)?;
+        return Some((start, town_end(rest, 0).filter(|end| *end > code.span.end)?));
+    }
+    let code_first = number.is_digits(8) || is_cep(number.text);
+    let start = street_start(before, if code_first { 2 } else { 0 })?;
+    if number.is_digits(5) || number.is_digits(8) || is_cep(number.text) {
+        let end = town_end(words, 0).filter(|end| *end > number.span.end)?;
+        return Some((start, end));
+    }
+    for (index, word) in rest.iter().enumerate().take(WORDS_TO_CODE_MAX) {
+        if word.is_digits(5) || word.is_digits(8) || is_cep(word.text) {
+            return Some((start, town_end(rest, index)?));
+        }
+        if !(word.is_capital() || word.is_particle() || word.has_digit()) {
+            return None;
+        }
+    }
+    None
+}
+
+/// Where a street's name begins whose first word says `street`; everything behind that is a name or a particle, in at most
+/// `parts` parts more.
+fn street_start(before: &[Word<'_>], mut parts: usize) -> Option<usize> {
+    let mut start = None;
+    for (back, word) in before.iter().rev().enumerate().take(STREET_WORDS_MAX) {
+        if back > 0 && word.parted {
+            if parts == 0 {
+                break;
+            }
+            parts -= 1;
+        }
+        if back > 0 && is_street(word) {
+            start = Some(word.span.start);
+        }
+        if !(word.is_capital() || word.is_particle()) {
+            break;
+        }
+    }
+    start
+}
+
+/// Whether a street begins with the word; single letters only with their full stop or slash.
+fn is_street(word: &Word<'_>) -> bool {
+    begins_street(word.text)
+        && (word.text.len() > 2 || matches!(word.text, "Av" | "Bd" | "av" | "bd" | "R." | "C." | "C/" | "Tv"))
+}
+
+/// `Lange` of `Lange Straße`, or the compound itself.
+fn german_start(before: &[Word<'_>]) -> Option<usize> {
+    let (last, rest) = before.split_last()?;
+    let whole = last.is_capital() && last.text.chars().count() > 7;
+    let adjective = rest.last().filter(|word| word.is_capital() && !word.parted && !whole);
+    last.is_capital().then(|| adjective.unwrap_or(last).span.start)
+}
+
+/// The end of the town behind the postal code `words[code]`: capitals on the same line, and a Brazilian state.
+fn town_end(words: &[Word<'_>], code: usize) -> Option<usize> {
+    let mut last = words.get(code)?;
+    for word in words.iter().skip(code + 1).take(TOWN_WORDS_MAX + 2) {
+        let town = word.is_capital() || word.is_particle() || word.text == "/" || word.text == "-";
+        if last.parted || !town {
+            break;
+        }
+        last = word;
+    }
+    Some(last.span.end)
+}
+
+/// Where `Flat`, `H.No.`, `Plot No.` before a number begins; the number's place if there is none.
+fn designator_start(haystack: &[u8], first: usize) -> usize {
+    let line = Line::before(haystack, first);
+    let mut start = first;
+    for word in line.words().iter().rev().take(2) {
+        let lower = word.text.to_ascii_lowercase();
+        let designates = matches!(
+            lower.trim_end_matches('.'),
+            "flat"
+                | "studio"
+                | "apartment"
+                | "apt"
+                | "unit"
+                | "h.no"
+                | "house"
+                | "no"
+                | "plot"
+                | "door"
+                | "d.no"
+                | "shop"
+                | "floor"
+                | "room"
+        );
+        if !designates || word.parted {
+            break;
+        }
+        start = word.span.start;
+    }
+    start
+}
+
+/// `152, Teheran-ro, Gangnam-gu, Seoul`: a romanised road and a district (rules of the Road Name Address Act's guide).
+fn korean_end(words: &[Word<'_>]) -> Option<usize> {
+    let is_road = |word: &Word<'_>| {
+        ["-ro", "-gil", "-daero"]
+            .iter()
+            .any(|ending| word.text.ends_with(ending))
+    };
+    let is_district = |word: &Word<'_>| {
+        ["-gu", "-si", "-gun", "-do"]
+            .iter()
+            .any(|ending| word.text.ends_with(ending))
+    };
+    let road = words.iter().take(3).position(is_road)?;
+    let rest = words.get(road + 1..)?;
+    let district = rest.iter().take(4).position(is_district)?;
+    let mut last = rest.get(district)?;
+    for word in rest.iter().skip(district + 1).take(4) {
+        let tail = word.is_capital() || word.is_digits(5);
+        if !last.parted || !tail {
+            break;
+        }
+        last = word;
+    }
+    Some(last.span.end)
+}
+
+/// A British (`SW1A 1AA`) or Canadian (`K1A 0B1`) postal code in two words (Royal Mail's PAF guide; Canada Post's
+/// addressing guidelines).
+fn is_royal_code(first: &str, second: &str) -> bool {
+    let (first, second) = (first.as_bytes(), second.as_bytes());
+    let inward = matches!(second, [b'0'..=b'9', b'A'..=b'Z', b'A'..=b'Z' | b'0'..=b'9']);
+    let letters = first.iter().take_while(|byte| byte.is_ascii_uppercase()).count();
+    let rest = first.get(letters..).unwrap_or_default();
+    let outward =
+        (1..=2).contains(&letters) && matches!(rest, [b'0'..=b'9'] | [b'0'..=b'9', b'0'..=b'9' | b'A'..=b'Z']);
+    inward && outward
+}
+
+/// A Canadian postal code without its blank.
+fn is_royal_code_joined(word: &str) -> bool {
+    word.len() == 6
+        && word.split_at_checked(3).is_some_and(|(first, second)| {
+            is_royal_code(first, second) && second.ends_with(|last: char| last.is_ascii_digit())
+        })
+}
+
+/// An Indian PIN: six digits, behind a blank or joined to its town (`Sirsa-557707`).
+fn is_pin(word: &Word<'_>) -> bool {
+    let joined = word
+        .text
+        .rsplit_once('-')
+        .filter(|(town, _)| town.starts_with(char::is_uppercase));
+    let code = joined.map_or(word.text, |(_, code)| code);
+    code.len() == 6 && code.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// A Brazilian CEP or a Portuguese code with its hyphen.
+fn is_cep(word: &str) -> bool {
+    matches!(word.split_once('-'), Some((five, three)) if matches!(five.len(), 4 | 5) && three.len() == 3
+        && word.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::bytes::{at, before};
+    use super::*;
+
+    fn found(text: &str) -> Option<&str> {
+        let digits = |index: usize| at(text.as_bytes(), index).is_ascii_digit();
+        let mut firsts =
+            (0..text.len()).filter(|index| digits(*index) && !before(text.as_bytes(), *index).is_ascii_digit());
+        let found = firsts.find_map(|first| find(text.as_bytes(), first))?;
+        text.get(found.start..found.end)
+    }
+
+    #[test]
+    fn addresses() {
+        let rows = [
+            (
+                "au 91, rue des Lilas\n37551 Bourdon-sur-Lac. Tel",
+                "91, rue des Lilas\n37551 Bourdon-sur-Lac",
+            ),
+            ("12 bis avenue Foch 75016 Paris", "12 bis avenue Foch 75016 Paris"),
+            (
+                "to Flat 7 Stephanie Plains South Ash B3U 1NY. We",
+                "Flat 7 Stephanie Plains South Ash B3U 1NY",
+            ),
+            (
+                "10 Downing Street, London SW1A 2AA",
+                "10 Downing Street, London SW1A 2AA",
+            ),
+            (
+                "111 Wellington St, Ottawa, ON K1A 0A9",
+                "111 Wellington St, Ottawa, ON K1A 0A9",
+            ),
+            (
+                "H.No. 24, Parmer Begusarai-150537.",
+                "H.No. 24, Parmer Begusarai-150537",
+            ),
+            ("37/30, Dayal Street, Surat 314389", "37/30, Dayal Street, Surat 314389"),
+            ("Lindenweg 12a, 12345 Musterstadt", "Lindenweg 12a, 12345 Musterstadt"),
+            ("an Lange Straße 5\n04589 Bad Ort", "Lange Straße 5\n04589 Bad Ort"),
+            (
+                "Calle Mayor 3 Piso 2, 28004 Madrid",
+                "Calle Mayor 3 Piso 2, 28004 Madrid",
+            ),
+            (
+                "en Pasaje de Arcelia 151, Santa Cruz, 42066. T",
+                "Pasaje de Arcelia 151, Santa Cruz, 42066",
+            ),
+            (
+                "Rua das Flores, 21, Centro, 93597-414 Sales / PI",
+                "Rua das Flores, 21, Centro, 93597-414 Sales / PI",
+            ),
+            ("an Kochstr. 9284, 72027 Ort geliefert", "Kochstr. 9284, 72027 Ort"),
+            (
+                "133 Justin Crescent\nLake Ash, PE V3R4K1",
+                "133 Justin Crescent\nLake Ash, PE V3R4K1",
+            ),
+            (
+                "Alameda Cardoso, 35\n1396-135 Lagos",
+                "Alameda Cardoso, 35\n1396-135 Lagos",
+            ),
+            ("avenue de Caron, 32172 Bourdon", "avenue de Caron, 32172 Bourdon"),
+            (
+                "152, Teheran-ro, Gangnam-gu, Seoul",
+                "152, Teheran-ro, Gangnam-gu, Seoul",
+            ),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(found(text), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn other_numbers() {
+        let rows = [
+            "see route 12 and 34567 others",
+            "Dell 27 Monitor P2723",
+            "12, 13 and 123456",
+            "Version 4 Build 12345 Release",
+            "Place 5 of 12345 Runners",
+            "on 12 Mar 2024 10:00",
+            "3 Apples, 123456 Pears",
+            "Python Bug 775353, Fork Bugs 755647",
+            "42, 19740, 14974, 230, 1795, 700245",
+        ];
+        for text in rows {
+            assert_eq!(found(text), None, "{text}");
+        }
+    }
+}
