@@ -148,6 +148,7 @@ impl Assembler {
             }
             items.append(&mut frame.take_items());
             items.append(&mut frame.key_items);
+            frame.awaits_value = false;
             has_name |= frame.has_name;
             frame.pieces.get_or_insert_default();
         }
@@ -298,9 +299,13 @@ impl Sink for Assembler {
         {
             frame.is_record = container == Container::Row || parent.values_are_records();
             parent.children += 1;
-            if parent.container == Container::Object && parent.shape == Shape::Map {
+            parent.awaits_value = false;
+            if parent.shape == Shape::Map && container == Container::Object {
                 frame.start = parent.key_at;
                 frame.items = std::mem::take(&mut parent.key_items);
+            } else {
+                // Arrays never join, not even the name they stand under.
+                self.settle_name(at);
             }
         } else {
             // What stood before in plain text is a record of its own.
@@ -358,6 +363,14 @@ impl Sink for Assembler {
             self.orders.join(said.orders);
         }
         frame.begin_member(&self.fields, field, at);
+        if frame.shape == Shape::Map && !frame.items.is_empty() {
+            // The name this map stands under: its members are records by themselves.
+            let (start, items) = (frame.start, std::mem::take(&mut frame.items));
+            self.settle(start, at, &items, false);
+        }
+        let Some(frame) = self.frames.last_mut() else {
+            return true;
+        };
         if frame.container == Container::Object && data {
             self.search(key, |this, item| this.top_items(Frame::items_of_key, item));
         }
@@ -369,9 +382,11 @@ impl Sink for Assembler {
         let Some(frame) = self.frames.last_mut().filter(|_| !free) else {
             let (first, text) = (cell.at + cell.within.0 as u64, self.free_text);
             self.free_text += cell.within().len() as u64;
+            // Outside a flow not every cell is told, so only the bytes between them can be counted.
+            let flows = !self.frames.is_empty();
             self.search(cell, |this, item| {
-                let at = text + item.place.span.start.saturating_sub(first);
-                this.join_free(item, at);
+                let into = item.place.span.start.saturating_sub(first);
+                this.join_free(item, if flows { text } else { first } + into);
             });
             return;
         };
@@ -380,6 +395,7 @@ impl Sink for Assembler {
             return;
         }
         let quote = u64::from(cell.form == CellForm::JsonString);
+        frame.awaits_value = false;
         if self.scalar_start.is_none() {
             let in_map = frame.container == Container::Object;
             self.scalar_start = Some(if in_map {

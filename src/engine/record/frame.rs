@@ -44,6 +44,8 @@ pub(super) struct Frame {
     pub(super) key_at: u64,
     /// Identifiers found in the name itself, where it is data.
     pub(super) key_items: Vec<Item>,
+    /// Of a map: a member's name was read, its value has not begun.
+    pub(super) awaits_value: bool,
     /// Order-free combination of all member names.
     pub(super) keyset: u64,
     pub(super) members: u32,
@@ -71,6 +73,7 @@ impl Frame {
             role: None,
             key_at: start,
             key_items: Vec::new(),
+            awaits_value: false,
             keyset: 0,
             members: 0,
             has_name: false,
@@ -96,6 +99,7 @@ impl Frame {
         self.keyset = self.keyset.wrapping_add(self.field_hash);
         self.key_at = at;
         self.members += 1;
+        self.awaits_value = self.shape == Shape::Map;
         self.field = field;
     }
 
@@ -133,8 +137,8 @@ impl Frame {
     pub(super) fn holds_from(&self) -> Option<u64> {
         match (self.container, &self.pieces) {
             (Container::Array | Container::Flow, _) => None,
-            // A map holds no more than the member under way whose name is an identifier.
-            (Container::Object, _) if self.shape == Shape::Map => (!self.key_items.is_empty()).then_some(self.key_at),
+            // A map holds no more than a name, with which its member's record begins.
+            (Container::Object, _) if self.shape == Shape::Map => self.awaits_value.then_some(self.key_at),
             (_, None) => Some(self.start),
             (_, Some(_)) => self.items.first().map(|item| item.place.span.start),
         }

@@ -99,6 +99,11 @@ impl Assembler {
         let is_map = first.keyset == member.keyset && child.members > 0 && !first.key_is_role && !member.key_is_role;
         parent.shape = if is_map { Shape::Map } else { Shape::Struct };
         if is_map {
+            if parent.is_record {
+                // Its own values so far; later ones are records by themselves.
+                let (start, items, has_name) = (parent.start, std::mem::take(&mut parent.items), parent.has_name);
+                self.settle(start, end, &items, has_name);
+            }
             for member in [*first, member] {
                 self.settle(member.start, member.end, &member.items, member.has_name);
             }
