@@ -299,8 +299,8 @@ impl Sink for Assembler {
         {
             frame.is_record = container == Container::Row || parent.values_are_records();
             parent.children += 1;
-            parent.awaits_value = false;
-            if parent.shape == Shape::Map && container == Container::Object {
+            let awaits_value = std::mem::take(&mut parent.awaits_value);
+            if awaits_value && container == Container::Object {
                 frame.start = parent.key_at;
                 frame.items = std::mem::take(&mut parent.key_items);
             } else {
@@ -395,10 +395,8 @@ impl Sink for Assembler {
             return;
         }
         let quote = u64::from(cell.form == CellForm::JsonString);
-        frame.awaits_value = false;
         if self.scalar_start.is_none() {
-            let in_map = frame.container == Container::Object;
-            self.scalar_start = Some(if in_map {
+            self.scalar_start = Some(if frame.awaits_value {
                 frame.key_at
             } else {
                 cell.at.saturating_sub(quote)
@@ -409,6 +407,10 @@ impl Sink for Assembler {
         if cell.last {
             let start = self.scalar_start.take().unwrap_or(cell.at);
             let items = std::mem::take(&mut self.scalar);
+            if let Some(frame) = self.frames.last_mut().filter(|_| !items.is_empty()) {
+                // A value in which nobody is need not be told, and so changes nothing.
+                frame.awaits_value = false;
+            }
             self.settle(start, cell.end() + quote, &items, false);
         }
     }

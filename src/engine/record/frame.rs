@@ -44,7 +44,7 @@ pub(super) struct Frame {
     pub(super) key_at: u64,
     /// Identifiers found in the name itself, where it is data.
     pub(super) key_items: Vec<Item>,
-    /// Of a map: a member's name was read, its value has not begun.
+    /// Of a map: a member's name was read, and nothing of its value that is a record.
     pub(super) awaits_value: bool,
     /// Order-free combination of all member names.
     pub(super) keyset: u64,
