@@ -23,17 +23,18 @@ use process::{Kind, Proxy};
 
 type Fault = Box<dyn Error + Send + Sync>;
 
-/// Rounds in which every case is measured once; the least counts, since other work only adds.
-const ROUNDS: usize = 7;
+/// Rounds in which every case is measured once, after one that is not counted.
+const ROUNDS: usize = 15;
 /// Exchanges of one measurement.
 const EXCHANGES: usize = 4_000;
 /// Exchanges under callgrind, where start-up is taken out as the difference of two runs.
 const COUNTED: [usize; 2] = [200, 600];
 
 /// A row of the table: which proxy, and which page is fetched through it.
-const CASES: [(&str, Kind, &str); 4] = [
+const CASES: [(&str, Kind, &str); 5] = [
     ("minimal hyper proxy", Kind::Minimal, load::READ),
-    ("Tidegate, body not read", Kind::Watching, load::UNREAD),
+    ("Tidegate, scanning off", Kind::Unread, load::READ),
+    ("Tidegate, unknown coding", Kind::Watching, load::UNREAD),
     ("Tidegate, watching", Kind::Watching, load::READ),
     ("Tidegate, enforcing", Kind::Enforcing, load::READ),
 ];
@@ -51,17 +52,9 @@ fn main() -> Result<(), Fault> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let upstream = listener.local_addr()?;
         tokio::spawn(load::origin(listener, page.clone()));
-        let time = processor_time(upstream, page.len() as u64).await?;
-        print_table(
-            "processor time per exchange, microseconds",
-            time.map(|nanos| nanos / 1_000.0),
-        );
+        print_time(&processor_time(upstream, page.len() as u64).await?);
         if process::has_valgrind() {
-            let counts = instructions(upstream, page.len() as u64).await?;
-            print_table(
-                "instructions per exchange, thousands",
-                counts.map(|count| count / 1_000.0),
-            );
+            print_instructions(instructions(upstream, page.len() as u64).await?);
         } else {
             println!("instructions: skipped: valgrind not installed");
         }
@@ -69,25 +62,30 @@ fn main() -> Result<(), Fault> {
     })
 }
 
-/// Nanoseconds per exchange of each case.
-async fn processor_time(upstream: SocketAddr, page_bytes: u64) -> Result<[f64; CASES.len()], Fault> {
+/// A number for each case.
+type Row = [f64; CASES.len()];
+
+/// Nanoseconds per exchange of each case, one row a round.
+async fn processor_time(upstream: SocketAddr, page_bytes: u64) -> Result<Vec<Row>, Fault> {
     let mut proxies = Vec::new();
     for (_, kind, _) in CASES {
         proxies.push(Proxy::start(kind, upstream, false).await?);
     }
-    let mut least = [f64::INFINITY; CASES.len()];
+    let mut rounds = Vec::new();
     for _ in 0..=ROUNDS {
-        for (((_, _, path), proxy), least) in CASES.iter().zip(&proxies).zip(&mut least) {
+        let mut round = [0.0; CASES.len()];
+        for (((_, _, path), proxy), nanos) in CASES.iter().zip(&proxies).zip(&mut round) {
             let before = proxy.processor_nanos()?;
             exchange(proxy, path, EXCHANGES, page_bytes).await?;
-            *least = least.min((proxy.processor_nanos()? - before) as f64 / EXCHANGES as f64);
+            *nanos = (proxy.processor_nanos()? - before) as f64 / EXCHANGES as f64;
         }
+        rounds.push(round);
     }
-    Ok(least)
+    Ok(rounds.split_off(1))
 }
 
 /// Instructions per exchange of each case.
-async fn instructions(upstream: SocketAddr, page_bytes: u64) -> Result<[f64; CASES.len()], Fault> {
+async fn instructions(upstream: SocketAddr, page_bytes: u64) -> Result<Row, Fault> {
     let mut counts = [0.0; CASES.len()];
     for ((_, kind, path), count) in CASES.iter().zip(&mut counts) {
         let mut totals = Vec::new();
@@ -110,11 +108,30 @@ async fn exchange(proxy: &Proxy, path: &'static str, exchanges: usize, page_byte
     Ok(())
 }
 
-fn print_table(title: &str, values: [f64; CASES.len()]) {
-    println!("\n{title}");
-    let [minimal, unread, ..] = values;
-    for ((name, _, _), value) in CASES.iter().zip(values) {
-        let (to_minimal, to_unread) = (value / minimal, value / unread);
-        println!("  {name:<24} {value:>9.1}   {to_minimal:>5.2} x minimal   {to_unread:>5.2} x not read");
+/// The least of each case, since other work only adds; and the middle of the ratios within a round, which other work
+/// meets alike.
+fn print_time(rounds: &[Row]) {
+    println!(
+        "\nprocessor time per exchange: least, and to the minimal proxy: ratio of the least, middle ratio of {ROUNDS} rounds"
+    );
+    let column = |at: usize| rounds.iter().filter_map(move |round| round.get(at).copied());
+    let least = |at: usize| column(at).fold(f64::INFINITY, f64::min);
+    for (at, (name, _, _)) in CASES.iter().enumerate() {
+        let mut ratios: Vec<f64> = column(at)
+            .zip(column(0))
+            .map(|(nanos, minimal)| nanos / minimal)
+            .collect();
+        ratios.sort_unstable_by(f64::total_cmp);
+        let middle = ratios.get(ratios.len() / 2).copied().unwrap_or_default();
+        let (micros, ratio) = (least(at) / 1_000.0, least(at) / least(0));
+        println!("  {name:<26} {micros:>7.1} us   {ratio:>5.2}   {middle:>5.2}");
+    }
+}
+
+fn print_instructions(counts: Row) {
+    println!("\nthousand instructions per exchange, and to the minimal proxy");
+    let [minimal, ..] = counts;
+    for ((name, _, _), count) in CASES.iter().zip(counts) {
+        println!("  {name:<26} {:>7.1}      {:>5.2}", count / 1_000.0, count / minimal);
     }
 }

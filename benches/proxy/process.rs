@@ -21,6 +21,8 @@ const START_TRIES_MAX: usize = 1_200;
 pub(crate) enum Kind {
     /// `minproxy.rs`.
     Minimal,
+    /// Tidegate with scanning off: the route is not inspected.
+    Unread,
     /// Tidegate with budgets that only tell.
     Watching,
     /// Tidegate with a budget that would refuse, so that bytes wait for their records.
@@ -49,7 +51,7 @@ impl Proxy {
                     upstream.to_string().into(),
                 ]
             }
-            Kind::Watching | Kind::Enforcing => {
+            Kind::Unread | Kind::Watching | Kind::Enforcing => {
                 let file = folder.path().join("tidegate.toml");
                 fs::write(&file, configuration(kind, address, admin, upstream))?;
                 vec![
@@ -71,7 +73,9 @@ impl Proxy {
             command.args(rest);
         }
         let errors = if counted { Stdio::piped() } else { Stdio::null() };
+        // With one worker each, what is measured does not depend on which thread took which task.
         let child = command
+            .env("TOKIO_WORKER_THREADS", "1")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(errors)
@@ -143,6 +147,7 @@ fn free_port() -> Result<SocketAddr, Fault> {
 }
 
 fn configuration(kind: Kind, listen: SocketAddr, admin: SocketAddr, upstream: SocketAddr) -> String {
+    let inspect = kind != Kind::Unread;
     let action = if kind == Kind::Enforcing {
         "action = \"block\"\nmode = \"enforce\""
     } else {
@@ -150,7 +155,7 @@ fn configuration(kind: Kind, listen: SocketAddr, admin: SocketAddr, upstream: So
     };
     format!(
         "[listen.http]\naddress = \"{listen}\"\n[admin]\naddress = \"{admin}\"\n[state]\ndir = \"state\"\n\
-         [[route]]\nmatch = \"*/\"\nupstream = [\"http://{upstream}\"]\n\
+         [[route]]\nmatch = \"*/\"\nupstream = [\"http://{upstream}\"]\ninspect = {inspect}\n\
          [[budget]]\nname = \"exchange\"\nper = \"exchange\"\npeople = 60\n{action}\n"
     )
 }

@@ -43,6 +43,11 @@ struct Evidence {
 }
 
 impl Identity {
+    /// Whether there is more to an actor than its address.
+    pub fn reads_credentials(&self) -> bool {
+        !self.sources.is_empty()
+    }
+
     /// Who sends this head. `peer` is the address of the connection, `trusted` the networks whose forwarding headers
     /// are believed. The session is that of the first source that has one; the principal and the group are those of the
     /// first verified or listed credential. Reports credentials that disagree. Never fails: an actor has an address.

@@ -14,6 +14,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
+use tokio::sync::futures::OwnedNotified;
 use tokio::time::{Sleep, sleep};
 
 use super::connection::{BoxError, ConnState};
@@ -24,19 +25,18 @@ use super::upstream::{UpstreamError, UpstreamErrorKind};
 use crate::clock::Clock;
 use crate::engine::time::Now;
 
-/// How often a stream that waits looks whether a hold began on one of its keys: within the second that is promised.
-const HOLDS_LOOK_MS: u64 = 250;
-
 /// The inspected body of one response.
 pub struct InspectedBody<B> {
-    upstream: Option<Pin<Box<B>>>,
+    upstream: Option<B>,
     driver: Driver,
     clock: Clock,
-    connection: Option<Arc<ConnState>>,
+    connection: Arc<ConnState>,
     trailers: Option<HeaderMap>,
     /// The upstream failed; what was released before goes first.
     failed: Option<BoxError>,
     timer: Option<Pin<Box<Sleep>>>,
+    /// Ready when some hold began or ended; made when the stream first waits.
+    told: Option<Pin<Box<OwnedNotified>>>,
     /// The client sees a truncated body.
     cut: bool,
     flushed: FlushTicket,
@@ -67,37 +67,39 @@ impl<B> InspectedBody<B> {
 
 impl<B> InspectedBody<B>
 where
-    B: Body<Data = Bytes>,
+    B: Body<Data = Bytes> + Unpin,
     B::Error: Into<BoxError>,
 {
-    /// `holds_seen`: the number of [`Ending::holds_changed`] before the exchange's own keys were looked at.
+    /// Boxed, as it is large and moved several times. `holds_seen`: the number of [`Ending::holds_changed`] before the exchange's own keys were looked at.
     pub(super) fn new(
         upstream: B,
         driver: Driver,
         clock: Clock,
-        connection: Option<Arc<ConnState>>,
+        connection: Arc<ConnState>,
         ending: Ending,
         holds_seen: u64,
-    ) -> Self {
-        Self {
-            upstream: Some(Box::pin(upstream)),
+    ) -> Box<Self> {
+        Box::new(Self {
+            upstream: Some(upstream),
             driver,
             clock,
             connection,
             trailers: None,
             failed: None,
             timer: None,
+            told: None,
             cut: false,
             flushed: FlushTicket::default(),
             holds_seen,
             ending: Some(ending),
             finished: false,
-        }
+        })
     }
 
-    /// Reads until it is known whether the head may go. `watching`: nothing is held, so it may go at once.
+    /// Reads until it is known whether the head may go. `watching`: nothing of the body is held, so it
+    /// may go at once, unless the head itself was refused.
     pub(super) fn poll_start(&mut self, cx: &mut Context<'_>, watching: bool) -> Poll<Start> {
-        if watching {
+        if watching && self.driver.flow() != Flow::Cut {
             return Poll::Ready(Start::Ready);
         }
         loop {
@@ -112,7 +114,7 @@ where
                 Flow::Done => return Poll::Ready(Start::Ready),
                 Flow::Cut => return Poll::Ready(Start::Refused),
                 Flow::Input if self.failed.is_some() => return Poll::Ready(Start::Failed),
-                Flow::Input => ready!(self.poll_upstream(cx)),
+                Flow::Input => ready!(self.poll_upstream(cx, self.clock.now())),
                 Flow::Wait(until) => ready!(self.poll_wait(cx, until)),
             }
         }
@@ -127,23 +129,23 @@ where
     }
 
     /// Feeds the driver with one frame of the upstream, or its end.
-    fn poll_upstream(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_upstream(&mut self, cx: &mut Context<'_>, now: Now) -> Poll<()> {
         let Some(upstream) = &mut self.upstream else {
-            self.driver.finish(self.clock.now());
+            self.driver.finish(now);
             return Poll::Ready(());
         };
-        match upstream.as_mut().poll_frame(cx) {
+        match Pin::new(upstream).poll_frame(cx) {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(None) => {
                 self.upstream = None;
-                self.driver.finish(self.clock.now());
+                self.driver.finish(now);
             }
             Poll::Ready(Some(Err(error))) => {
                 self.upstream = None;
                 self.failed = Some(error.into());
             }
             Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
-                Ok(chunk) => self.driver.input(chunk, self.clock.now()),
+                Ok(chunk) => self.driver.input(chunk, now),
                 Err(frame) => {
                     if let Ok(trailers) = frame.into_trailers() {
                         self.trailers = Some(trailers);
@@ -156,6 +158,9 @@ where
 
     /// Waits until the millisecond `until`, then resumes; or until a hold begins.
     fn poll_wait(&mut self, cx: &mut Context<'_>, until: u64) -> Poll<()> {
+        if self.poll_holds(cx) {
+            return Poll::Ready(());
+        }
         loop {
             let now = self.clock.now();
             let left = until.saturating_sub(now.millis());
@@ -164,31 +169,26 @@ where
                 self.driver.resume(now);
                 return Poll::Ready(());
             }
-            let look = Duration::from_millis(left.min(HOLDS_LOOK_MS));
-            let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(look)));
-            if timer.as_mut().poll(cx).is_pending() {
-                return Poll::Pending;
-            }
+            let timer = self
+                .timer
+                .get_or_insert_with(|| Box::pin(sleep(Duration::from_millis(left))));
+            ready!(timer.as_mut().poll(cx));
             self.timer = None;
-            if self.hold_began() {
-                return Poll::Ready(());
-            }
         }
     }
 
-    /// While nothing moves: looks at the holds from time to time.
+    /// While nothing moves: wakes the stream when a hold begins. True when one of its own keys is held.
     fn poll_holds(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(ending) = self.ending.as_ref().filter(|_| !self.driver.keys().is_empty()) else {
+            return false;
+        };
         loop {
-            let timer = self
-                .timer
-                .get_or_insert_with(|| Box::pin(sleep(Duration::from_millis(HOLDS_LOOK_MS))));
-            if timer.as_mut().poll(cx).is_pending() {
-                return false;
+            let told = self.told.get_or_insert_with(|| Box::pin(ending.holds_told()));
+            if told.as_mut().poll(cx).is_pending() {
+                // It will be told of what comes; what came before is looked at now.
+                return self.hold_began();
             }
-            self.timer = None;
-            if self.hold_began() {
-                return true;
-            }
+            self.told = None;
         }
     }
 
@@ -199,7 +199,7 @@ where
             return false;
         }
         self.holds_seen = changed;
-        let held = ending.held(self.driver.account().keys(), self.clock.now());
+        let held = ending.held(self.driver.keys(), self.clock.now());
         // Who is held for this very body is shown the end of what was granted, as with a block.
         let is_another = held.is_some_and(|(key, cause)| !self.driver.has_caused(key, cause));
         if is_another {
@@ -224,10 +224,7 @@ where
         {
             ending.cut(&self.driver);
         }
-        let error = match &self.connection {
-            Some(connection) => ready!(connection.poll_cut(&mut self.flushed, cx)),
-            None => h2::Error::from(h2::Reason::CANCEL).into(),
-        };
+        let error = ready!(self.connection.poll_cut(&mut self.flushed, cx));
         self.finished = true;
         Poll::Ready(Some(Err(error)))
     }
@@ -235,7 +232,7 @@ where
 
 impl<B> Body for InspectedBody<B>
 where
-    B: Body<Data = Bytes>,
+    B: Body<Data = Bytes> + Unpin,
     B::Error: Into<BoxError>,
 {
     type Data = Bytes;
@@ -247,8 +244,9 @@ where
             return Poll::Ready(None);
         }
         this.hold_began();
+        // What one poll does takes no time that a window could tell; a wait within it has its own look at the clock.
+        let now = this.clock.now();
         loop {
-            let now = this.clock.now();
             if let Some(bytes) = this.driver.output(now) {
                 return Poll::Ready(Some(Ok(Frame::data(bytes))));
             }
@@ -262,7 +260,9 @@ where
                 }
                 Flow::Wait(until) => ready!(this.poll_wait(cx, until)),
                 Flow::Input if this.failed.is_some() => return this.poll_cut(cx),
-                Flow::Input if this.poll_upstream(cx).is_pending() && !this.poll_holds(cx) => return Poll::Pending,
+                Flow::Input if this.poll_upstream(cx, now).is_pending() && !this.poll_holds(cx) => {
+                    return Poll::Pending;
+                }
                 Flow::Input => {}
             }
         }

@@ -1,5 +1,6 @@
 //! The stream between a socket and hyper: framing is checked, progress noted, and a connection cut where it must be.
 
+use std::future::Future as _;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -7,10 +8,11 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Sleep, sleep};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::framing::{Fault, Framing, Request, Response, Role};
-use super::limits::Limits;
+use super::limits::{Limits, ms};
 use super::wire::{Phase, Wire};
 use crate::events::{Event, Leg, report};
 
@@ -120,6 +122,14 @@ struct Refusal {
     stands_in: bool,
 }
 
+/// What is left of the closing: bytes that are still read and dropped, and for how long.
+struct Linger {
+    bytes: usize,
+    limit_ms: u64,
+    /// Made when the closing begins.
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
 /// A stream under hyper. Without a framing (HTTP/2) it only notes progress.
 pub(super) struct CheckedIo<T, S> {
     inner: T,
@@ -128,7 +138,7 @@ pub(super) struct CheckedIo<T, S> {
     held: Vec<u8>,
     passed: usize,
     refused: Option<Refusal>,
-    linger_left: usize,
+    linger: Linger,
     wire: Arc<Wire>,
     /// Goes with the stream, also when it leaves HTTP.
     place: Option<Place>,
@@ -152,14 +162,18 @@ impl<T, S: Side> CheckedIo<T, S> {
     }
 
     fn new(inner: T, held: Vec<u8>, wire: Arc<Wire>, limits: &Limits) -> Self {
-        let linger_left = limits.linger_bytes_max as usize;
+        let linger = Linger {
+            bytes: limits.linger_bytes_max as usize,
+            limit_ms: limits.linger_ms_max,
+            timer: None,
+        };
         Self {
             inner,
             framing: None,
             held,
             passed: 0,
             refused: None,
-            linger_left,
+            linger,
             wire,
             place: None,
         }
@@ -294,14 +308,20 @@ impl<T: AsyncRead + Unpin, S: Side> CheckedIo<T, S> {
     /// Reads and drops what the peer still sends: closing with unread bytes resets the connection, and the reset may
     /// overtake our last answer.
     fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let limit = ms(self.linger.limit_ms);
+        let timer = self.linger.timer.get_or_insert_with(|| Box::pin(sleep(limit)));
+        if timer.as_mut().poll(cx).is_ready() {
+            report(&Event::LimitHit { limit: "linger_ms_max" });
+            return Poll::Ready(());
+        }
         let mut chunk = [0; READ_BYTES];
-        while self.linger_left > 0 {
+        while self.linger.bytes > 0 {
             let mut dropped = ReadBuf::new(&mut chunk);
             let read = ready!(Pin::new(&mut self.inner).poll_read(cx, &mut dropped));
             if read.is_err() || dropped.filled().is_empty() {
                 break;
             }
-            self.linger_left = self.linger_left.saturating_sub(dropped.filled().len());
+            self.linger.bytes = self.linger.bytes.saturating_sub(dropped.filled().len());
         }
         Poll::Ready(())
     }
@@ -371,7 +391,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin, S: Side> AsyncWrite for CheckedIo<T, S> 
         if self.wire.phase() != Phase::Closing {
             ready!(Pin::new(&mut self.inner).poll_shutdown(cx))?;
             if unread && S::LEG == Leg::Downstream && self.framing.is_some() {
-                self.wire.close();
+                self.wire.enter(Phase::Closing);
             }
         }
         if self.wire.phase() == Phase::Closing {

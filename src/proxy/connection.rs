@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -21,9 +21,11 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use super::aside::{Ended, first_of};
 use super::checked_io::{CheckedIo, Place, REFUSED_METHOD};
 use super::flush::FlushTicket;
 use super::framing::{Fault, Request as RequestRole};
+use super::headers::address_field;
 use super::limits::{Limits, ms};
 use super::respond::{Refusal, Style, respond};
 use super::wire::Wire;
@@ -35,11 +37,13 @@ const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// An error that a body may end with. One whose sources hold an `h2::Reason` resets the stream with it.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// What every exchange of a connection may know of it; in the extensions of each request, as `Arc<ConnState>`.
+/// What every exchange of a connection may know of it.
 #[derive(Debug)]
 pub struct ConnState {
     /// The address of the client, or of the proxy before us.
     pub peer: SocketAddr,
+    /// That address as a field value, written once for all exchanges.
+    pub peer_field: HeaderValue,
     /// Our own address.
     pub local: SocketAddr,
     /// Whether many exchanges share the connection.
@@ -98,19 +102,27 @@ pub trait Handler: Send + Sync + 'static {
     type Body: Body<Data = Bytes, Error = BoxError> + Send + Unpin + 'static;
 
     /// Answers one request. There is no error: every failure has a response.
-    fn handle(&self, request: Request<Incoming>) -> impl Future<Output = Response<Self::Body>> + Send;
+    fn handle(
+        &self,
+        request: Request<Incoming>,
+        connection: Arc<ConnState>,
+    ) -> impl Future<Output = Response<Self::Body>> + Send;
 }
 
 impl<F, Fut, B> Handler for F
 where
-    F: Fn(Request<Incoming>) -> Fut + Send + Sync + 'static,
+    F: Fn(Request<Incoming>, Arc<ConnState>) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Response<B>> + Send,
     B: Body<Data = Bytes, Error = BoxError> + Send + Unpin + 'static,
 {
     type Body = B;
 
-    fn handle(&self, request: Request<Incoming>) -> impl Future<Output = Response<B>> + Send {
-        self(request)
+    fn handle(
+        &self,
+        request: Request<Incoming>,
+        connection: Arc<ConnState>,
+    ) -> impl Future<Output = Response<B>> + Send {
+        self(request, connection)
     }
 }
 
@@ -149,6 +161,7 @@ pub(super) async fn serve<T, H>(
     let wire = Arc::new(Wire::new());
     let state = ConnState {
         peer,
+        peer_field: address_field(peer.ip()),
         local,
         is_http2,
         tls: facts,
@@ -160,7 +173,7 @@ pub(super) async fn serve<T, H>(
     if is_http2 {
         let io = CheckedIo::<T, RequestRole>::http2(io, front, Arc::clone(&wire), &limits).occupying(place);
         let service = service_fn(move |request| answer(&handler, &state, request));
-        let connection = http2_builder(&limits).serve_connection(TokioIo::new(io), service);
+        let connection = Box::pin(http2_builder(&limits).serve_connection(TokioIo::new(io), service));
         drive(connection, http2::Connection::graceful_shutdown, &wire, &watch, &stop).await;
     } else {
         let io = CheckedIo::http1(io, front, RequestRole::default(), Arc::clone(&wire), &limits).occupying(place);
@@ -169,7 +182,7 @@ pub(super) async fn serve<T, H>(
             .serve_connection(TokioIo::new(io), service)
             .with_upgrades();
         drive(
-            connection,
+            Box::pin(connection),
             http1::UpgradeableConnection::graceful_shutdown,
             &wire,
             &watch,
@@ -221,28 +234,32 @@ fn http2_builder(limits: &Limits) -> http2::Builder<TokioExecutor> {
     builder
 }
 
-/// Drives a connection to its end, its limit, or the end of a drain.
-async fn drive<C, E>(connection: C, shut_down: fn(Pin<&mut C>), wire: &Wire, limits: &Limits, stop: &Stop)
+/// Drives a connection to its end, its limit, or the end of a drain. It is boxed, so that a task has the size of the
+/// protocol that it speaks and not of the largest.
+async fn drive<C, E>(mut connection: Pin<Box<C>>, shut_down: fn(Pin<&mut C>), wire: &Wire, limits: &Limits, stop: &Stop)
 where
     C: Future<Output = Result<(), E>>,
 {
-    let mut connection = pin!(connection);
     let mut watch = pin!(wire.watch_downstream(limits));
     let mut token = &stop.graceful;
     loop {
-        let polled = poll_fn(|cx| {
+        let polled = pin!(poll_fn(|cx| {
             wire.flushes
                 .around(cx, |cx| connection.as_mut().poll(cx), || wire.writing.load(Relaxed))
+        }));
+        let limit_or_stop = pin!(async {
+            tokio::select! {
+                biased;
+                limit = watch.as_mut() => Some(limit),
+                () = token.cancelled() => None,
+            }
         });
-        tokio::select! {
-            biased;
+        match first_of(polled, limit_or_stop).await {
             // An error here is the client's or a cut of ours; both were reported where they began.
-            _ = polled => return,
-            limit = watch.as_mut() => return report(&Event::LimitHit { limit }),
-            () = token.cancelled() => {
-                if std::ptr::eq(token, &raw const stop.now) {
-                    return;
-                }
+            Ended::Main(_) => return,
+            Ended::Aside(Some(limit)) => return report(&Event::LimitHit { limit }),
+            Ended::Aside(None) if std::ptr::eq(token, &raw const stop.now) => return,
+            Ended::Aside(None) => {
                 shut_down(connection.as_mut());
                 token = &stop.now;
             }
@@ -254,17 +271,16 @@ where
 fn answer<H: Handler>(
     handler: &Arc<H>,
     state: &Arc<ConnState>,
-    mut request: Request<Incoming>,
+    request: Request<Incoming>,
 ) -> impl Future<Output = Result<Response<ServeBody<H::Body>>, Infallible>> + Send + use<H> {
     let in_flight = InFlight::begin(Arc::clone(&state.wire));
-    let handler = Arc::clone(handler);
-    request.extensions_mut().insert(Arc::clone(state));
+    let (handler, state) = (Arc::clone(handler), Arc::clone(state));
     async move {
         if request.method().as_str() == REFUSED_METHOD {
             return Ok(refused(&request));
         }
         let is_connect = request.method() == Method::CONNECT;
-        let response = handler.handle(request).await;
+        let response = handler.handle(request, state).await;
         let status = response.status();
         in_flight
             .0

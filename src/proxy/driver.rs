@@ -1,74 +1,23 @@
 //! Drives one body: what the inspector asks, the account answers; what it releases waits here for downstream.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use tokio::time::Instant;
 
-use super::fail::{Fail, FailModes, Reason};
+use super::fail::{Fail, Reason};
 use super::fields::{self, FieldCount};
-use crate::engine::detect::RuleSet;
-use crate::engine::inspect::{Inspector, Piece, Resolution, Step};
-use crate::engine::ledger::{Account, BudgetId, Dimension, KeyId, Ledger, Next, Told};
-use crate::engine::policy::{Action, Policy};
-use crate::engine::secret::HashKey;
+use super::outcome::{Denial, Outcome};
+use super::terms::Terms;
+use crate::clock::Clock;
+use crate::engine::inspect::{Inspector, Piece, Resolution, Step, Tally};
+use crate::engine::ledger::{Account, BudgetId, Dimension, KeyId, KeyUse, Next};
+use crate::engine::policy::Action;
 use crate::engine::time::Now;
 
 /// Smaller chunks are copied when they are held, so that they do not pin the large buffer they were cut from.
 const PINNED_BYTES_MIN: usize = 4096;
-
-/// Bytes that all streams hold together.
-#[derive(Debug, Default)]
-pub struct HeldTotal {
-    bytes: AtomicU64,
-}
-
-impl HeldTotal {
-    /// Bytes held now.
-    pub fn bytes(&self) -> u64 {
-        self.bytes.load(Ordering::Relaxed)
-    }
-}
-
-/// What the exchange lends its driver.
-#[derive(Clone)]
-pub(super) struct Terms {
-    pub(super) policy: Arc<Policy>,
-    pub(super) ledger: Arc<Ledger>,
-    pub(super) held: Arc<HeldTotal>,
-    pub(super) held_total_bytes_max: u64,
-    pub(super) throttle_wait_ms_max: u64,
-    pub(super) fail: FailModes,
-    pub(super) fail_default: Fail,
-    /// A refusal on the way back would make the client do it twice: what is over a limit is masked instead.
-    pub(super) unsafe_method: bool,
-    /// Identifiers may leave masked.
-    pub(super) may_mask: bool,
-    pub(super) rules: Arc<RuleSet>,
-    pub(super) secret: HashKey,
-}
-
-/// Why an exchange was refused or cut.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Denial {
-    Budget {
-        budget: BudgetId,
-        key: KeyId,
-        dimension: Dimension,
-        people: u32,
-    },
-    Throttled {
-        budget: BudgetId,
-        retry_after_s: u64,
-    },
-    Fail(Reason),
-    /// A hold began while the stream was running.
-    Held,
-}
 
 /// What the body does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,25 +32,12 @@ pub(super) enum Flow {
     Done,
 }
 
-/// What an exchange leaves for reports.
-#[derive(Debug, Default)]
-pub(super) struct Outcome {
-    pub(super) denial: Option<Denial>,
-    /// Budgets that masked, with the key and the people who count under it.
-    pub(super) masked: Vec<Told>,
-    /// Budgets that only told.
-    pub(super) told: Vec<Told>,
-    pub(super) new_people: u64,
-    /// Fail modes that let bytes pass, and whether they did so only because nothing is enforced.
-    pub(super) passed: Vec<(Reason, bool)>,
-    pub(super) scan: Duration,
-    pub(super) ledger: Duration,
-    pub(super) holdback: Duration,
-}
-
 /// The driver of one body.
 pub(super) struct Driver {
-    inspector: Inspector,
+    /// Boxed, as it is large and the driver is moved. None where the body is not looked into: then all of it passes.
+    inspector: Option<Box<Inspector>>,
+    /// Bytes that passed without an inspector.
+    unread_bytes: u64,
     account: Account,
     terms: Terms,
     /// Pushed and not released, in order.
@@ -120,9 +56,12 @@ pub(super) struct Driver {
 }
 
 impl Driver {
-    pub(super) fn new(inspector: Inspector, account: Account, terms: Terms, head: FieldCount) -> Self {
+    /// Without an inspector the route's bodies are not looked into: all of it passes, counted.
+    pub(super) fn new(inspector: Option<Inspector>, account: Account, terms: Terms, head: FieldCount) -> Self {
+        let unread = inspector.is_none().then_some((Reason::Route, false));
         Self {
-            inspector,
+            inspector: inspector.map(Box::new),
+            unread_bytes: 0,
             asks_before: account.asks_granted(),
             account,
             terms,
@@ -138,6 +77,7 @@ impl Driver {
                 masked: head.masked,
                 told: head.told,
                 new_people: head.new_people,
+                passed: unread.into_iter().collect(),
                 ..Outcome::default()
             },
         }
@@ -147,8 +87,19 @@ impl Driver {
         self.flow
     }
 
-    pub(super) fn inspector(&self) -> &Inspector {
-        &self.inspector
+    /// Numbers of what was looked into, if anything was.
+    pub(super) fn tally(&self) -> Option<&Tally> {
+        self.inspector.as_deref().map(Inspector::tally)
+    }
+
+    /// Bytes of the body that were not looked into.
+    pub(super) fn uninspected_bytes(&self) -> u64 {
+        self.tally().map_or(self.unread_bytes, |tally| tally.uninspected_bytes)
+    }
+
+    /// The keys that a hold may begin on.
+    pub(super) fn keys(&self) -> &[KeyUse] {
+        self.account.keys()
     }
 
     pub(super) fn account(&mut self) -> &mut Account {
@@ -160,13 +111,15 @@ impl Driver {
     }
 
     /// The head leaves, and the people in it enter the ledger.
-    pub(super) fn hand_over_head(&mut self, now: Now) {
-        self.account.hand_over(self.asks_before, now);
+    pub(super) fn hand_over_head(&mut self, clock: &Clock) {
+        if self.account.waiting() > 0 {
+            self.account.hand_over(self.asks_before, clock.now());
+        }
     }
 
     /// What of the trailers leaves, after everything else; `None` if someone in them must not, and the end is cut instead.
     pub(super) fn hand_over_trailers(&mut self, mut trailers: HeaderMap, now: Now) -> Option<HeaderMap> {
-        let counted = fields::count(&mut trailers, &mut self.account, &self.terms, now);
+        let counted = fields::count(&mut trailers, &mut self.account, &self.terms);
         self.outcome.told.extend(counted.told);
         self.outcome.masked.extend(counted.masked);
         self.outcome.new_people += counted.new_people;
@@ -191,7 +144,7 @@ impl Driver {
     /// The next bytes for downstream; the people in them enter the ledger now.
     pub(super) fn output(&mut self, now: Now) -> Option<Bytes> {
         let (bytes, asks) = self.joined()?;
-        if let Some(asks) = asks {
+        if let Some(asks) = asks.filter(|_| self.account.waiting() > 0) {
             let started = Instant::now();
             self.account.hand_over(self.asks_before + asks, now);
             self.outcome.ledger += started.elapsed();
@@ -217,14 +170,18 @@ impl Driver {
 
     /// The next chunk of the upstream's body.
     pub(super) fn input(&mut self, chunk: Bytes, now: Now) {
+        let Some(inspector) = &mut self.inspector else {
+            self.unread_bytes += chunk.len() as u64;
+            return self.put(chunk);
+        };
         let started = Instant::now();
-        let step = self.inspector.push(&chunk);
+        let step = inspector.push(&chunk);
         self.outcome.scan += started.elapsed();
         self.hold(chunk);
         self.run(step, now);
         if self.waiting_bytes > 0 && self.flow == Flow::Input {
-            let total = self.terms.held.bytes();
-            if total > self.terms.held_total_bytes_max {
+            let total = self.terms.held().bytes();
+            if total > self.terms.set.held_total_bytes_max {
                 self.fail(Reason::Memory, now);
             }
         }
@@ -232,8 +189,12 @@ impl Driver {
 
     /// The upstream's body ended.
     pub(super) fn finish(&mut self, now: Now) {
+        let Some(inspector) = &mut self.inspector else {
+            self.flow = Flow::Done;
+            return;
+        };
         let started = Instant::now();
-        let step = self.inspector.finish();
+        let step = inspector.finish();
         self.outcome.scan += started.elapsed();
         self.run(step, now);
     }
@@ -241,8 +202,17 @@ impl Driver {
     /// The wait is over.
     pub(super) fn resume(&mut self, now: Now) {
         self.flow = Flow::Input;
-        let step = self.inspector.step();
-        self.run(step, now);
+        if let Some(step) = self.next_step() {
+            self.run(step, now);
+        }
+    }
+
+    fn next_step(&mut self) -> Option<Step> {
+        Some(self.inspector.as_mut()?.step())
+    }
+
+    fn resolve(&mut self, granted: usize, then: Resolution) -> Option<Step> {
+        Some(self.inspector.as_mut()?.resolve(granted, then))
     }
 
     /// Whether this exchange exceeded the budget for which `key` is held.
@@ -266,6 +236,9 @@ impl Driver {
         while let Some(step) = next {
             next = self.take(step, now);
         }
+        if self.waiting_bytes > 0 {
+            self.waiting_since.get_or_insert_with(Instant::now);
+        }
     }
 
     /// Does what one step wants; the next step, or `None` when the flow says how it goes on.
@@ -273,7 +246,7 @@ impl Driver {
         self.flow = match step {
             Step::Release { pieces, asks } => {
                 self.release(pieces, asks);
-                return Some(self.inspector.step());
+                return self.next_step();
             }
             Step::Settle => return self.settle(now),
             Step::Fail(failure) => return self.pass_or_deny(Reason::Body(failure)),
@@ -287,19 +260,19 @@ impl Driver {
     /// Asks the account; `None` when the stream waits or is cut.
     fn settle(&mut self, now: Now) -> Option<Step> {
         let started = Instant::now();
-        let answer = self.account.reserve(self.inspector.asks(), now);
+        let answer = self.account.reserve(self.inspector.as_ref()?.asks(), now);
         self.outcome.ledger += started.elapsed();
         self.outcome.told.extend(answer.told);
         self.outcome.new_people += u64::from(answer.new_subjects);
         let granted = answer.granted;
         match answer.next {
-            Next::Done => Some(self.inspector.resolve(granted, Resolution::Granted)),
+            Next::Done => self.resolve(granted, Resolution::Granted),
             Next::Denied {
                 budget,
                 key,
                 dimension,
                 people,
-            } => Some(self.denied(granted, budget, (key, dimension, people), now)),
+            } => self.denied(granted, budget, (key, dimension, people), now),
             Next::Wait { budget, until } => self.wait(granted, budget, until, now),
             Next::Full => {
                 // Open: the rest of this batch passes uncounted; closed: the body ends here.
@@ -307,16 +280,16 @@ impl Driver {
                     self.outcome
                         .passed
                         .push((Reason::LedgerFull, self.would_refuse(Reason::LedgerFull)));
-                    let all = self.inspector.asks().len();
-                    return Some(self.inspector.resolve(all, Resolution::Granted));
+                    let all = self.inspector.as_ref()?.asks().len();
+                    return self.resolve(all, Resolution::Granted);
                 }
                 self.outcome.denial.get_or_insert(Denial::Fail(Reason::LedgerFull));
-                Some(self.inspector.resolve(granted, Resolution::Cut))
+                self.resolve(granted, Resolution::Cut)
             }
         }
     }
 
-    fn denied(&mut self, granted: usize, budget: BudgetId, on: (KeyId, Dimension, u32), now: Now) -> Step {
+    fn denied(&mut self, granted: usize, budget: BudgetId, on: (KeyId, Dimension, u32), now: Now) -> Option<Step> {
         let (key, dimension, people) = on;
         let denial = Denial::Budget {
             budget,
@@ -327,6 +300,7 @@ impl Driver {
         self.terms.hold_if_asked(denial, now);
         let is_redacted = self
             .terms
+            .set
             .policy
             .get(budget)
             .is_some_and(|budget| budget.action == Action::Redact);
@@ -334,32 +308,29 @@ impl Driver {
             if !self.outcome.masked.iter().any(|(known, _, _)| *known == budget) {
                 self.outcome.masked.push((budget, key, people));
             }
-            return self.inspector.resolve(granted, Resolution::Mask);
+            return self.resolve(granted, Resolution::Mask);
         }
         self.outcome.denial.get_or_insert(denial);
-        self.inspector.resolve(granted, Resolution::Cut)
+        self.resolve(granted, Resolution::Cut)
     }
 
     fn wait(&mut self, granted: usize, budget: BudgetId, until: u64, now: Now) -> Option<Step> {
         let wait_ms = until.saturating_sub(now.millis());
         if self.terms.unsafe_method {
-            return Some(self.inspector.resolve(granted, Resolution::Mask));
+            return self.resolve(granted, Resolution::Mask);
         }
-        if wait_ms > self.terms.throttle_wait_ms_max {
+        if wait_ms > self.terms.set.throttle_wait_ms_max {
             let retry_after_s = wait_ms.div_ceil(1000);
             self.outcome
                 .denial
                 .get_or_insert(Denial::Throttled { budget, retry_after_s });
-            return Some(self.inspector.resolve(granted, Resolution::Cut));
+            return self.resolve(granted, Resolution::Cut);
         }
         self.flow = Flow::Wait(until);
-        match self.inspector.resolve(granted, Resolution::Later) {
-            Step::Release { pieces, asks } => {
-                self.release(pieces, asks);
-                None
-            }
-            Step::More | Step::Settle | Step::Fail(_) | Step::Stopped | Step::Done => None,
+        if let Some(Step::Release { pieces, asks }) = self.resolve(granted, Resolution::Later) {
+            self.release(pieces, asks);
         }
+        None
     }
 
     fn fail(&mut self, reason: Reason, now: Now) {
@@ -370,9 +341,15 @@ impl Driver {
 
     /// The route's fail mode for `reason`: the next step if the rest passes uninspected.
     fn pass_or_deny(&mut self, reason: Reason) -> Option<Step> {
-        if self.mode(reason) == Fail::Open && self.inspector.can_pass_blind() {
-            self.outcome.passed.push((reason, self.would_refuse(reason)));
-            return Some(self.inspector.pass_blind());
+        let passes = self.mode(reason) == Fail::Open;
+        let would_refuse = self.would_refuse(reason);
+        let inspector = self
+            .inspector
+            .as_mut()
+            .filter(|inspector| passes && inspector.can_pass_blind());
+        if let Some(inspector) = inspector {
+            self.outcome.passed.push((reason, would_refuse));
+            return Some(inspector.pass_blind());
         }
         self.deny(Denial::Fail(reason));
         None
@@ -385,23 +362,16 @@ impl Driver {
 
     /// Whether only the lack of enforcement lets `reason` pass.
     fn would_refuse(&self, reason: Reason) -> bool {
-        self.terms.fail.of(reason, self.terms.fail_default) == Fail::Closed
+        self.terms.fail(reason) == Fail::Closed
     }
 
     /// Fail modes act as open where nothing is enforced.
     fn mode(&self, reason: Reason) -> Fail {
         if self.account.is_enforcing() {
-            self.terms.fail.of(reason, self.terms.fail_default)
+            self.terms.fail(reason)
         } else {
             Fail::Open
         }
-    }
-
-    /// The route's bodies are not looked into: all of it passes, counted.
-    pub(super) fn pass_unread(&mut self) {
-        self.outcome.passed.push((Reason::Route, false));
-        // It has nothing to release yet.
-        drop(self.inspector.pass_blind());
     }
 
     /// Refuses the exchange: nothing more leaves.
@@ -417,9 +387,8 @@ impl Driver {
             chunk
         };
         self.waiting_bytes += held.len() as u64;
-        self.terms.held.bytes.fetch_add(held.len() as u64, Ordering::Relaxed);
+        self.terms.held().add(held.len() as u64);
         self.waiting.push_back(held);
-        self.waiting_since.get_or_insert_with(Instant::now);
     }
 
     fn release(&mut self, pieces: Vec<Piece>, asks: u64) {
@@ -435,9 +404,6 @@ impl Driver {
         }
         if let Some(since) = self.waiting_since.take() {
             self.outcome.holdback = self.outcome.holdback.max(since.elapsed());
-        }
-        if self.waiting_bytes > 0 {
-            self.waiting_since = Some(Instant::now());
         }
     }
 
@@ -477,12 +443,12 @@ impl Driver {
 
     fn let_go(&mut self, bytes: usize) {
         self.waiting_bytes -= bytes as u64;
-        self.terms.held.bytes.fetch_sub(bytes as u64, Ordering::Relaxed);
+        self.terms.held().subtract(bytes as u64);
     }
 }
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        self.terms.held.bytes.fetch_sub(self.waiting_bytes, Ordering::Relaxed);
+        self.terms.held().subtract(self.waiting_bytes);
     }
 }

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 use smallvec::SmallVec;
+use tokio::sync::futures::OwnedNotified;
 
-use super::driver::{Denial, Driver, Outcome};
+use super::driver::Driver;
 use super::fail::{Fail, Reason};
 use super::gateway::{Gateway, Set};
+use super::outcome::{Denial, Outcome};
 use super::upstream::UpstreamErrorKind;
 use crate::audit::Sighting;
 use crate::engine::detect::ClassId;
@@ -45,6 +47,11 @@ impl Ending {
     /// A number that changes whenever a hold begins or ends.
     pub(super) fn holds_changed(&self) -> u64 {
         self.gateway.ledger.holds_changed()
+    }
+
+    /// Ready when some hold begins or ends after this call.
+    pub(super) fn holds_told(&self) -> OwnedNotified {
+        Arc::clone(&self.gateway.holds_told).notified_owned()
     }
 
     /// Who an incident is about: the actor's most specific key, for an exchange has no name.
@@ -96,9 +103,8 @@ impl Ending {
 
     /// Tells everything. `failure`: how the upstream failed within its body.
     pub(super) fn report(self, driver: &mut Driver, failure: Option<UpstreamErrorKind>) {
-        let now = self.gateway.clock.now();
         let route = self.set.routes.get(self.route).map_or("", |route| route.name.as_str());
-        let met = self.met(driver, now);
+        let met = self.met(driver);
         let outcome = driver.outcome();
         self.report_body(route, driver);
         if let Some(kind) = failure {
@@ -114,7 +120,7 @@ impl Ending {
         report(&Event::ExchangeEnded { route, verdict });
         let classes = self.classes(driver);
         for (budget, key, people, done) in met {
-            self.sighted(budget, key, people, done, route, &classes, now);
+            self.sighted(budget, key, people, done, route, &classes);
         }
         match outcome.denial {
             Some(Denial::Budget {
@@ -125,11 +131,11 @@ impl Ending {
                     .policy
                     .get(budget)
                     .map_or(Action::Block, |budget| budget.action);
-                self.sighted(budget, key, people, Some(action.name()), route, &classes, now);
+                self.sighted(budget, key, people, Some(action.name()), route, &classes);
             }
             Some(Denial::Throttled { budget, .. }) => {
                 if let Some((key, _)) = self.keys.first() {
-                    self.sighted(budget, *key, 0, Some("throttle"), route, &classes, now);
+                    self.sighted(budget, *key, 0, Some("throttle"), route, &classes);
                 }
             }
             Some(Denial::Fail(_) | Denial::Held) | None => {}
@@ -137,8 +143,12 @@ impl Ending {
     }
 
     /// The budgets that told or masked, with the people who count under each by now.
-    fn met(&self, driver: &mut Driver, now: Now) -> Vec<(BudgetId, KeyId, u32, Option<&'static str>)> {
+    fn met(&self, driver: &mut Driver) -> Vec<(BudgetId, KeyId, u32, Option<&'static str>)> {
         let outcome = driver.outcome();
+        if outcome.told.is_empty() && outcome.masked.is_empty() {
+            return Vec::new();
+        }
+        let now = self.gateway.clock.now();
         let told = outcome
             .told
             .iter()
@@ -156,12 +166,14 @@ impl Ending {
     }
 
     fn report_body(&self, route: &str, driver: &Driver) {
-        let (tally, outcome) = (driver.inspector().tally(), driver.outcome());
-        report(&Event::Inspected {
-            route,
-            bytes: tally.inspected_bytes,
-        });
-        for (class, count) in &tally.findings {
+        let (tally, outcome) = (driver.tally(), driver.outcome());
+        if let Some(tally) = tally.filter(|tally| tally.inspected_bytes > 0) {
+            report(&Event::Inspected {
+                route,
+                bytes: tally.inspected_bytes,
+            });
+        }
+        for (class, count) in tally.iter().flat_map(|tally| &tally.findings) {
             let class = self.set.rules.class_name(ClassId(*class));
             report(&Event::Findings {
                 class,
@@ -181,7 +193,7 @@ impl Ending {
             report(&Event::Uninspected {
                 route,
                 reason: reason.name(),
-                bytes: tally.uninspected_bytes,
+                bytes: driver.uninspected_bytes(),
             });
             if *reason == Reason::LedgerFull {
                 report(&Event::LedgerFull);
@@ -202,6 +214,10 @@ impl Ending {
             (Part::Ledger, outcome.ledger),
             (Part::Holdback, outcome.holdback),
         ] {
+            // A part that the exchange did not have adds nothing, not even a nought.
+            if time.is_zero() {
+                continue;
+            }
             report(&Event::AddedSeconds {
                 part,
                 seconds: time.as_secs_f64(),
@@ -226,14 +242,13 @@ impl Ending {
     }
 
     fn classes(&self, driver: &Driver) -> SmallVec<[&str; 8]> {
-        let findings = driver.inspector().tally().findings.iter();
+        let findings = driver.tally().into_iter().flat_map(|tally| &tally.findings);
         findings
             .map(|(class, _)| self.set.rules.class_name(ClassId(*class)))
             .collect()
     }
 
     /// One budget was met: `done` is what was done, `None` when it only told.
-    #[expect(clippy::too_many_arguments, reason = "a sighting is flat")]
     fn sighted(
         &self,
         budget: BudgetId,
@@ -242,8 +257,8 @@ impl Ending {
         done: Option<&'static str>,
         route: &str,
         classes: &[&str],
-        now: Now,
     ) {
+        let now = self.gateway.clock.now();
         let Some(meant) = self.set.policy.get(budget) else {
             return;
         };

@@ -1,11 +1,10 @@
 //! One exchange, top to bottom: route, identify, plan, forward, inspect, answer.
 
 use std::future::poll_fn;
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use http::header::{ACCEPT_ENCODING, HOST, IF_RANGE, RANGE};
-use http::{HeaderValue, Method, Request, Response, StatusCode, request};
+use http::{HeaderValue, Request, Response, StatusCode, request, response};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
@@ -13,26 +12,30 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::answer::{Answer, UpstreamBody};
+use super::asked::{Asked, ended, mode, suspend};
 use super::body::{InspectedBody, Start};
 use super::connection::{ConnState, Handler};
 use super::content::{coding, declared, drop_content, mark_altered, restrict_codings};
-use super::driver::{Denial, Driver, Terms};
+use super::driver::Driver;
 use super::ending::Ending;
 use super::fields;
 use super::forward::ForwardBody;
-use super::gateway::{Door, Gateway, Set};
+use super::gateway::{Door, Gateway};
 use super::headers::{self, Hop};
 use super::limits::Limits;
+use super::outcome::Denial;
 use super::respond::{Refusal, Style, respond};
-use super::route::{self, Route};
+use super::route;
+use super::terms::Terms;
 use super::tunnel::tunnel;
 use super::upstream::UpstreamErrorKind;
+use crate::engine::decode::Coding;
 use crate::engine::inspect::{Inspector, Mode};
-use crate::engine::ledger::{Account, Excess};
-use crate::engine::policy::{Action, Facts, Plan};
+use crate::engine::ledger::Account;
+use crate::engine::policy::{Action, Facts};
 use crate::engine::time::Now;
 use crate::events::{Event, Part, report};
-use crate::identity::{Actor, address_key, network_key};
+use crate::identity::{address_key, network_key};
 
 /// Answers the requests of one listener.
 pub struct Exchanges {
@@ -42,21 +45,11 @@ pub struct Exchanges {
     stop: CancellationToken,
 }
 
-/// What is known of an exchange before it goes upstream.
-struct Asked {
-    set: Arc<Set>,
-    route: usize,
-    actor: Actor,
-    plan: Plan,
-    style: Style,
-    method: Method,
-    path: String,
-    connection: Option<Arc<ConnState>>,
-    /// Nothing is enforced here for now, holds included.
-    bypassed: bool,
-    /// The ledger's number of changed holds when the keys were last looked at: a hold that begins while the upstream
-    /// thinks must not go unseen.
-    holds_seen: u64,
+/// A response whose head is known and has not left.
+struct Opened {
+    body: Box<InspectedBody<UpstreamBody>>,
+    coding: Option<Coding>,
+    masked_head: bool,
 }
 
 impl Exchanges {
@@ -70,25 +63,31 @@ impl Exchanges {
         }
     }
 
-    async fn exchange(&self, request: Request<Incoming>) -> Result<Response<Answer>, (Refusal, Style)> {
+    async fn exchange(
+        &self,
+        request: Request<Incoming>,
+        connection: Arc<ConnState>,
+    ) -> Result<Response<Answer>, (Refusal, Style)> {
         let (mut head, body) = request.into_parts();
         let now = self.gateway.clock.now();
-        let asked = self.ask(&head, now)?;
+        let mut asked = self.ask(&head, connection, now)?;
         let offer = head.extensions.remove::<OnUpgrade>();
-        let account = self
-            .gateway
-            .ledger
-            .open(asked.plan.keys.clone(), asked.plan.allowance.clone());
+        let keys = std::mem::take(&mut asked.plan.keys);
+        let account = self.gateway.ledger.open(keys, asked.plan.allowance.take());
         self.refuse_held(&asked, &account, now)?;
         let mode = mode(&asked, &account);
         self.prepare(&mut head, mode, &asked)?;
-        let upstream = Arc::clone(&asked.route().upstream);
-        let sent = upstream.send(Request::from_parts(head, ForwardBody::new(body))).await;
+        let request = Request::from_parts(head, ForwardBody::new(body));
+        let sent = asked.route().upstream.send(request).await;
         let response = sent.map_err(|error| asked.upstream_failed(error.kind))?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return self.switch(&asked, offer, response);
         }
-        self.answer(asked, account, mode, response).await
+        let (mut head, body) = response.into_parts();
+        let mut opened = self.open(&asked, account, mode, &mut head, body);
+        let watching = mode == Mode::Watch;
+        let start = poll_fn(|cx| opened.body.poll_start(cx, watching)).await;
+        self.begin(&asked, mode, start, head, opened)
     }
 
     /// Both sides leave HTTP: a tunnel, counted as uninspected.
@@ -113,29 +112,27 @@ impl Exchanges {
     }
 
     /// Who asks for what, and what it counts under.
-    fn ask(&self, head: &request::Parts, now: Now) -> Result<Asked, (Refusal, Style)> {
+    fn ask(&self, head: &request::Parts, connection: Arc<ConnState>, now: Now) -> Result<Asked, (Refusal, Style)> {
         let style = Style::of(&head.headers);
-        let connection = head.extensions.get::<Arc<ConnState>>().cloned();
         let set = Arc::clone(&self.gateway.set());
         let host = head.uri.authority().map(http::uri::Authority::as_str);
         let host = host
             .or_else(|| head.headers.get(HOST)?.to_str().ok())
             .unwrap_or_default();
         let found = route::find(&set.routes, &head.method, host, head.uri.path());
-        let (route, name) = found.map(|(at, route)| (at, route.name.clone())).ok_or_else(|| {
+        let (route, found) = found.ok_or_else(|| {
             ended("", "no_route");
             (Refusal::NoRoute, style)
         })?;
-        let started = Instant::now();
-        let peer = connection.as_ref().map_or_else(
-            || IpAddr::from(Ipv4Addr::UNSPECIFIED),
-            |connection| connection.peer.ip(),
-        );
+        let peer = connection.peer.ip();
+        let started = set.identity.reads_credentials().then(Instant::now);
         let actor = set.identity.identify(head, peer, &self.door.trusted, now);
-        report(&Event::AddedSeconds {
-            part: Part::Identity,
-            seconds: started.elapsed().as_secs_f64(),
-        });
+        if let Some(started) = started {
+            report(&Event::AddedSeconds {
+                part: Part::Identity,
+                seconds: started.elapsed().as_secs_f64(),
+            });
+        }
         let mut plan = set.policy.plan(
             &Facts {
                 session: actor.session.as_deref(),
@@ -147,11 +144,11 @@ impl Exchanges {
             },
             now,
         );
-        let bypassed = self.gateway.bypass().covers(&name, now);
+        let bypassed = self.gateway.bypass().covers(&found.name, now);
         if bypassed {
             suspend(&mut plan);
         }
-        let (method, path) = (head.method.clone(), head.uri.path().to_owned());
+        let (method, path) = (head.method.clone(), head.uri.path_and_query().cloned());
         Ok(Asked {
             set,
             route,
@@ -190,10 +187,11 @@ impl Exchanges {
 
     /// Makes the request one whose answer can be inspected.
     fn prepare(&self, head: &mut request::Parts, mode: Mode, asked: &Asked) -> Result<(), (Refusal, Style)> {
-        let peer = asked.peer();
+        let peer = asked.connection.peer.ip();
         let trusted = self.door.trusted.iter().any(|network| network.contains(&peer));
         let hop = Hop {
             peer,
+            peer_field: &asked.connection.peer_field,
             trusted,
             is_tls: self.door.tls,
             version: head.version,
@@ -219,57 +217,68 @@ impl Exchanges {
         Ok(())
     }
 
-    async fn answer(
+    /// What is known with the head of the response: births, the people in it, how its body is inspected.
+    fn open(
         &self,
-        asked: Asked,
+        asked: &Asked,
         mut account: Account,
         mode: Mode,
-        response: Response<UpstreamBody>,
-    ) -> Result<Response<Answer>, (Refusal, Style)> {
-        let (mut head, body) = response.into_parts();
-        let now = self.gateway.clock.now();
-        let set = Arc::clone(&asked.set);
-        if set
+        head: &mut response::Parts,
+        body: UpstreamBody,
+    ) -> Opened {
+        let (gateway, set) = (&self.gateway, &asked.set);
+        let births = set
             .identity
-            .gives_births(&asked.method, &asked.path, head.status, &asked.actor)
-        {
+            .gives_births(&asked.method, asked.path(), head.status, &asked.actor);
+        if births {
             set.identity.births_in_head(&head.headers);
         }
         headers::forward_response(&mut head.headers, false);
-        let terms = self.terms(&asked);
-        let counted = fields::count(&mut head.headers, &mut account, &terms, now);
+        let terms = self.terms(asked);
+        let counted = fields::count(&mut head.headers, &mut account, &terms);
+        let masked_head = counted.is_masked;
         let coding = coding(&head.headers);
-        let inspector = Inspector::new(
-            mode,
-            set.bounds,
-            coding,
-            declared(&head.headers),
-            Arc::clone(&set.rules),
-            self.gateway.secret.clone(),
-        );
+        let inspector = asked.route().inspect.then(|| {
+            let (rules, secret) = (Arc::clone(&set.rules), gateway.secret.clone());
+            Inspector::new(mode, set.bounds, coding, declared(&head.headers), rules, secret)
+        });
         let ending = Ending::new(
-            Arc::clone(&self.gateway),
-            Arc::clone(&set),
+            Arc::clone(gateway),
+            Arc::clone(set),
             asked.route,
             &asked.actor,
             &account,
         );
-        let masked_head = counted.is_masked;
-        let mut driver = Driver::new(inspector, account, terms, counted);
-        if !asked.route().inspect {
-            driver.pass_unread();
+        let driver = Driver::new(inspector, account, terms, counted);
+        let connection = Arc::clone(&asked.connection);
+        Opened {
+            body: InspectedBody::new(body, driver, gateway.clock, connection, ending, asked.holds_seen),
+            coding,
+            masked_head,
         }
-        let (clock, connection) = (self.gateway.clock, asked.connection.clone());
-        let mut body = InspectedBody::new(body, driver, clock, connection, ending, asked.holds_seen);
-        let watching = mode == Mode::Watch;
-        let start = poll_fn(|cx| body.poll_start(cx, watching)).await;
+    }
+
+    /// The head goes, or a refusal goes instead.
+    fn begin(
+        &self,
+        asked: &Asked,
+        mode: Mode,
+        start: Start,
+        mut head: response::Parts,
+        opened: Opened,
+    ) -> Result<Response<Answer>, (Refusal, Style)> {
+        let Opened {
+            mut body,
+            coding,
+            masked_head,
+        } = opened;
         match start {
             // The order has been placed: its status is told, though not what cannot be read.
             Start::Refused if asked.is_unsafe() && body.driver().is_unreadable() => {
                 drop_content(&mut head);
                 return Ok(Response::from_parts(head, Answer::Own(Full::default())));
             }
-            Start::Refused => return Err((Self::refusal(&asked, &body), asked.style)),
+            Start::Refused => return Err((Self::refusal(asked, &body), asked.style)),
             Start::Failed => {
                 // The body reports it when it is dropped.
                 let kind = body.failure().unwrap_or(UpstreamErrorKind::Reset);
@@ -277,27 +286,20 @@ impl Exchanges {
             }
             Start::Ready => {}
         }
-        if mode != Mode::Watch {
+        if mode != Mode::Watch || masked_head {
             mark_altered(&mut head, mode, coding, masked_head || asked.may_mask());
         }
-        body.driver_mut().hand_over_head(self.gateway.clock.now());
-        Ok(Response::from_parts(head, Answer::Inspected(Box::new(body))))
+        body.driver_mut().hand_over_head(&self.gateway.clock);
+        Ok(Response::from_parts(head, Answer::Inspected(body)))
     }
 
     fn terms(&self, asked: &Asked) -> Terms {
-        let (set, route) = (&asked.set, asked.route());
         Terms {
-            policy: Arc::clone(&set.policy),
-            ledger: Arc::clone(&self.gateway.ledger),
-            held: Arc::clone(&self.gateway.held),
-            held_total_bytes_max: set.held_total_bytes_max,
-            throttle_wait_ms_max: set.throttle_wait_ms_max,
-            fail: route.fail_on,
-            fail_default: route.fail,
+            gateway: Arc::clone(&self.gateway),
+            set: Arc::clone(&asked.set),
+            route: asked.route,
             unsafe_method: asked.is_unsafe(),
             may_mask: asked.may_mask(),
-            rules: Arc::clone(&set.rules),
-            secret: self.gateway.secret.clone(),
         }
     }
 
@@ -319,81 +321,10 @@ impl Exchanges {
 impl Handler for Exchanges {
     type Body = Answer;
 
-    async fn handle(&self, request: Request<Incoming>) -> Response<Answer> {
-        match self.exchange(request).await {
+    async fn handle(&self, request: Request<Incoming>, connection: Arc<ConnState>) -> Response<Answer> {
+        match self.exchange(request, connection).await {
             Ok(response) => response,
             Err((refusal, style)) => respond(&refusal, style).map(Answer::Own),
         }
     }
-}
-
-impl Asked {
-    fn route(&self) -> &Route {
-        self.set
-            .routes
-            .get(self.route)
-            .expect("the number was found in the same set")
-    }
-
-    fn peer(&self) -> IpAddr {
-        self.connection.as_ref().map_or_else(
-            || IpAddr::from(Ipv4Addr::UNSPECIFIED),
-            |connection| connection.peer.ip(),
-        )
-    }
-
-    fn upstream_failed(&self, kind: UpstreamErrorKind) -> (Refusal, Style) {
-        let route = &self.route().name;
-        report(&Event::UpstreamFailed {
-            route,
-            kind: kind.name(),
-        });
-        ended(route, "upstream_failed");
-        (Refusal::Upstream(kind), self.style)
-    }
-
-    /// A refusal on the way back would make the client do it twice.
-    fn is_unsafe(&self) -> bool {
-        let reads = self.route().reads.iter();
-        let is_read = reads
-            .into_iter()
-            .any(|read| read.method == self.method && read.path == self.path);
-        !is_read && matches!(self.method, Method::POST | Method::PUT | Method::PATCH | Method::DELETE)
-    }
-
-    /// Whether identifiers may leave masked.
-    fn may_mask(&self) -> bool {
-        self.plan.redacts || self.is_unsafe()
-    }
-
-    fn reauthenticate(&self) -> Refusal {
-        Refusal::Reauthenticate {
-            cookie: self.actor.session_cookie.as_deref().map(Box::from),
-        }
-    }
-}
-
-/// An exchange that ends without a body to report it.
-fn ended(route: &str, verdict: &'static str) {
-    report(&Event::ExchangeEnded { route, verdict });
-}
-
-/// How the body is treated.
-fn mode(asked: &Asked, account: &Account) -> Mode {
-    if !account.is_enforcing() {
-        Mode::Watch
-    } else if asked.may_mask() {
-        Mode::Rewrite
-    } else {
-        Mode::Guard
-    }
-}
-
-/// Under a bypass every budget only tells.
-fn suspend(plan: &mut Plan) {
-    plan.redacts = false;
-    plan.keys
-        .iter_mut()
-        .flat_map(|used| &mut used.limits)
-        .for_each(|limit| limit.excess = Excess::Told);
 }

@@ -1,28 +1,28 @@
 //! Counts the people in the fields of a response's head and of its trailers, before they leave.
 
-use http::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, DATE, EXPIRES, LAST_MODIFIED,
-};
 use http::{HeaderMap, HeaderName};
 
-use super::driver::{Denial, Terms};
 use super::fail::{Fail, Reason};
+use super::outcome::Denial;
+use super::terms::Terms;
 use crate::engine::head;
 use crate::engine::ledger::{Account, Answer, Next, Told};
-use crate::engine::policy::Action;
 use crate::engine::time::Now;
 
 /// Fields whose values are ours or the protocol's and never a person's.
-const IMPERSONAL: [HeaderName; 8] = [
-    DATE,
-    LAST_MODIFIED,
-    EXPIRES,
-    CONTENT_LENGTH,
-    CONTENT_TYPE,
-    CONTENT_ENCODING,
-    CACHE_CONTROL,
-    ACCEPT_RANGES,
-];
+fn is_impersonal(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "date"
+            | "last-modified"
+            | "expires"
+            | "content-length"
+            | "content-type"
+            | "content-encoding"
+            | "cache-control"
+            | "accept-ranges"
+    )
+}
 
 /// What the fields of a response came to.
 #[derive(Debug, Default)]
@@ -39,17 +39,23 @@ pub(super) struct FieldCount {
 }
 
 /// Reserves everybody in `fields`; a field with someone over a limit is dropped where identifiers may be masked.
-pub(super) fn count(fields: &mut HeaderMap, account: &mut Account, terms: &Terms, now: Now) -> FieldCount {
+pub(super) fn count(fields: &mut HeaderMap, account: &mut Account, terms: &Terms) -> FieldCount {
     let mut counted = FieldCount::default();
-    let names: Vec<HeaderName> = fields.iter().map(|(name, _)| name.clone()).collect();
     let values = fields.iter().map(|(name, value)| {
-        if IMPERSONAL.contains(name) {
+        if is_impersonal(name) {
             &b""[..]
         } else {
             value.as_bytes()
         }
     });
-    for (number, subjects) in head::people(values, &terms.rules, &terms.secret) {
+    let people = head::people(values, &terms.set.rules, &terms.gateway.secret);
+    if people.is_empty() {
+        // So it is with nearly every head: it costs no clock and no list.
+        return counted;
+    }
+    let now = terms.gateway.clock.now();
+    let names: Vec<HeaderName> = fields.iter().map(|(name, _)| name.clone()).collect();
+    for (number, subjects) in people {
         let answer = account.reserve(&[subjects], now);
         counted.new_people += u64::from(answer.new_subjects);
         let denial = denial(&answer, now);
@@ -102,20 +108,5 @@ fn denial(answer: &Answer, now: Now) -> Option<Denial> {
 
 /// Fail modes act as open where nothing is enforced.
 fn is_open(reason: Reason, account: &Account, terms: &Terms) -> bool {
-    !account.is_enforcing() || terms.fail.of(reason, terms.fail_default) == Fail::Open
-}
-
-impl Terms {
-    /// A budget that holds does so wherever it is exceeded.
-    pub(super) fn hold_if_asked(&self, denial: Denial, now: Now) {
-        let Denial::Budget {
-            budget, key, dimension, ..
-        } = denial
-        else {
-            return;
-        };
-        if let Some(Action::Hold { seconds }) = self.policy.get(budget).map(|budget| budget.action) {
-            self.ledger.hold(key, dimension, seconds, Some(budget), now);
-        }
-    }
+    !account.is_enforcing() || terms.fail(reason) == Fail::Open
 }

@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::{ArcSwap, Guard};
 use ipnet::IpNet;
+use tokio::sync::Notify;
 
-use super::driver::HeldTotal;
 use super::route::Route;
+use super::terms::HeldTotal;
 use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::engine::detect::RuleSet;
@@ -91,6 +92,8 @@ pub struct Gateway {
     pub audit: Audit,
     /// Bytes held over all streams.
     pub held: Arc<HeldTotal>,
+    /// Wakes the streams that wait when a hold began or ended.
+    pub holds_told: Arc<Notify>,
     draining: AtomicBool,
 }
 
@@ -105,6 +108,7 @@ impl Gateway {
             secret,
             audit,
             held: Arc::default(),
+            holds_told: Arc::default(),
             draining: AtomicBool::new(false),
         }
     }

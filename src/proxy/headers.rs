@@ -4,11 +4,9 @@ use std::net::IpAddr;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use http::header::{
-    ALT_SVC, CONNECTION, EXPECT, FORWARDED, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING,
-    UPGRADE, VIA,
-};
+use http::header::{ALT_SVC, CONNECTION, EXPECT, FORWARDED, HOST, TE, UPGRADE, VIA};
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
+use smallvec::SmallVec;
 
 /// Our name in `Via`.
 const PSEUDONYM: &str = "tidegate";
@@ -20,24 +18,51 @@ const REQUEST_ID_BYTES_MAX: usize = 128;
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Fields of one hop that need not be named in Connection.
-const HOP_BY_HOP: [HeaderName; 6] = [
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION,
-    TRANSFER_ENCODING,
-    UPGRADE,
-];
+/// Of our fields, those in which no client claims where it is.
+static NO_CLAIMS: [HeaderName; 3] = [VIA, EXPECT, X_REQUEST_ID];
+
+/// Names of one of the lists below that stand in a head. One pass over a head costs less than a look-up of each.
+type Present = SmallVec<[HeaderName; 4]>;
+
+/// Fields of one hop, whether named in Connection or not.
+fn is_hop_by_hop(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "te"
+            | "keep-alive"
+            | "proxy-connection"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "transfer-encoding"
+            | "upgrade"
+    )
+}
+
+/// Fields that a request may bring and that end here, or that we add to.
+fn is_ours(name: &str) -> bool {
+    matches!(
+        name,
+        "via"
+            | "expect"
+            | "forwarded"
+            | "x-forwarded-for"
+            | "x-forwarded-host"
+            | "x-forwarded-proto"
+            | "x-real-ip"
+            | "x-request-id"
+    )
+}
 
 /// Where a request came from, as the headers upstream are to tell.
 #[derive(Clone, Copy, Debug)]
-pub struct Hop {
+pub struct Hop<'a> {
     /// The address of the peer.
     pub peer: IpAddr,
+    /// The same as [`address_field`] writes it, once for all requests of a connection.
+    pub peer_field: &'a HeaderValue,
     /// Whether the peer is a proxy whose own `Forwarded` and `X-Forwarded-*` are believed.
     pub trusted: bool,
     /// Whether the listener ended TLS.
@@ -57,27 +82,33 @@ pub struct Loop;
 /// # Errors
 ///
 /// The request came round in a loop.
-pub fn forward_request(headers: &mut HeaderMap, authority: Option<&str>, hop: &Hop) -> Result<(), Loop> {
-    let own = headers
-        .get_all(VIA)
-        .iter()
-        .map(|via| passes(via.as_bytes()))
-        .sum::<usize>();
-    if own >= PASSES_MAX {
-        return Err(Loop);
+pub fn forward_request(headers: &mut HeaderMap, authority: Option<&str>, hop: &Hop<'_>) -> Result<(), Loop> {
+    let ours = present(headers, is_ours);
+    if ours.contains(&VIA) {
+        let all = headers.get_all(VIA).iter();
+        if all.map(|via| passes(via.as_bytes())).sum::<usize>() >= PASSES_MAX {
+            return Err(Loop);
+        }
     }
-    let offer = upgrade_offer(headers);
-    strip_hop_by_hop(headers);
-    // hyper answers the expectation itself and sends the body at once.
-    headers.remove(EXPECT);
+    let hop_by_hop = present(headers, is_hop_by_hop);
+    let offer = if hop_by_hop.contains(&UPGRADE) {
+        upgrade_offer(headers)
+    } else {
+        None
+    };
+    strip(headers, &hop_by_hop);
+    if ours.contains(&EXPECT) {
+        // hyper answers the expectation itself and sends the body at once.
+        headers.remove(EXPECT);
+    }
     if let Some(offer) = offer {
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
         headers.insert(UPGRADE, offer);
     }
     headers.append(VIA, via(hop.version));
-    set_forwarded(headers, authority, hop);
-    let keeps_id = headers.get(X_REQUEST_ID).is_some_and(|id| is_sane_id(id.as_bytes()));
-    if !keeps_id {
+    set_forwarded(headers, authority, hop, &ours);
+    let is_kept = |headers: &HeaderMap| headers.get(X_REQUEST_ID).is_some_and(|id| is_sane_id(id.as_bytes()));
+    if !ours.contains(&X_REQUEST_ID) || !is_kept(headers) {
         headers.insert(X_REQUEST_ID, request_id());
     }
     Ok(())
@@ -122,67 +153,68 @@ pub fn upgrade_offer(headers: &HeaderMap) -> Option<HeaderValue> {
 
 /// Removes what concerns one hop: the fields above, those that Connection names, and TE but for `trailers`.
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
-        .get_all(CONNECTION)
-        .iter()
-        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
-        .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
-        // A peer may not talk us out of the fields that say whose message it is and how long.
-        .filter(|name| *name != TE && *name != HOST && *name != http::header::CONTENT_LENGTH)
-        .collect();
-    if headers.remove(CONNECTION).is_some() {
-        for name in named {
-            headers.remove(name);
-        }
-    }
-    for name in &HOP_BY_HOP {
+    let present = present(headers, is_hop_by_hop);
+    strip(headers, &present);
+}
+
+fn present(headers: &HeaderMap, is_listed: fn(&str) -> bool) -> Present {
+    headers
+        .keys()
+        .filter(|name| is_listed(name.as_str()))
+        .cloned()
+        .collect()
+}
+
+/// `present` are the hop-by-hop fields that stand in the head.
+fn strip(headers: &mut HeaderMap, present: &Present) {
+    let named: Vec<HeaderName> = if present.contains(&CONNECTION) {
+        headers
+            .get_all(CONNECTION)
+            .iter()
+            .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+            .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
+            // A peer may not talk us out of the fields that say whose message it is and how long.
+            .filter(|name| *name != TE && *name != HOST && *name != http::header::CONTENT_LENGTH)
+            .collect()
+    } else {
+        Vec::new()
+    };
+    let takes_trailers = present.contains(&TE)
+        && headers
+            .get_all(TE)
+            .iter()
+            .any(|value| has_token(value.as_bytes(), b"trailers"));
+    for name in named.iter().chain(present) {
         headers.remove(name);
     }
-    let takes_trailers = headers
-        .get_all(TE)
-        .iter()
-        .any(|value| has_token(value.as_bytes(), b"trailers"));
-    if headers.remove(TE).is_some() && takes_trailers {
+    if takes_trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));
     }
 }
 
-fn set_forwarded(headers: &mut HeaderMap, authority: Option<&str>, hop: &Hop) {
+fn set_forwarded(headers: &mut HeaderMap, authority: Option<&str>, hop: &Hop<'_>, ours: &Present) {
     let scheme = if hop.is_tls { "https" } else { "http" };
     let host = authority
         .and_then(|host| HeaderValue::from_str(host).ok())
         .or_else(|| headers.get(HOST).cloned());
+    let mut claims = ours.iter().filter(|name| !NO_CLAIMS.contains(name)).peekable();
+    let claimed = claims.peek().is_some();
     if !hop.trusted {
-        for name in [
-            FORWARDED,
-            X_FORWARDED_FOR,
-            X_FORWARDED_HOST,
-            X_FORWARDED_PROTO,
-            X_REAL_IP,
-        ] {
-            headers.remove(name);
-        }
+        claims.for_each(|name| drop(headers.remove(name)));
     }
-    let mut chain = String::new();
-    for value in headers
-        .get_all(X_FORWARDED_FOR)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-    {
-        chain.push_str(value);
-        chain.push_str(", ");
-    }
-    chain.push_str(&hop.peer.to_canonical().to_string());
-    if let Ok(chain) = HeaderValue::try_from(chain) {
-        headers.insert(X_FORWARDED_FOR, chain);
-    }
+    let chain = if claimed {
+        chain(headers, hop.peer_field)
+    } else {
+        hop.peer_field.clone()
+    };
+    headers.insert(X_FORWARDED_FOR, chain);
     headers
         .entry(X_FORWARDED_PROTO)
         .or_insert(HeaderValue::from_static(scheme));
     if let Some(host) = host {
         headers.entry(X_FORWARDED_HOST).or_insert(host);
     }
-    if headers.contains_key(FORWARDED) {
+    if claimed && headers.contains_key(FORWARDED) {
         let element = match hop.peer.to_canonical() {
             IpAddr::V4(address) => format!("for={address};proto={scheme}"),
             IpAddr::V6(address) => format!("for=\"[{address}]\";proto={scheme}"),
@@ -191,6 +223,18 @@ fn set_forwarded(headers: &mut HeaderMap, authority: Option<&str>, hop: &Hop) {
             headers.append(FORWARDED, element);
         }
     }
+}
+
+/// The addresses that `X-Forwarded-For` names, and this one behind them.
+fn chain(headers: &HeaderMap, peer: &HeaderValue) -> HeaderValue {
+    let named = headers.get_all(X_FORWARDED_FOR).iter().chain([peer]);
+    let readable: Vec<&str> = named.filter_map(|value| value.to_str().ok()).collect();
+    HeaderValue::try_from(readable.join(", ")).unwrap_or_else(|_| peer.clone())
+}
+
+/// An address as a field value.
+pub fn address_field(address: IpAddr) -> HeaderValue {
+    HeaderValue::try_from(address.to_canonical().to_string()).unwrap_or(HeaderValue::from_static("unknown"))
 }
 
 /// How many entries of a `Via` value bear our name.
@@ -228,10 +272,22 @@ fn is_sane_id(id: &[u8]) -> bool {
 
 /// 128 bits: 64 random ones of this process, then a counter. Unique, cheap, and tells nothing.
 fn request_id() -> HeaderValue {
-    static PROCESS: LazyLock<u64> = LazyLock::new(|| getrandom::u64().unwrap_or_default());
+    static PROCESS: LazyLock<[u8; 16]> = LazyLock::new(|| hexadecimal(getrandom::u64().unwrap_or_default()));
     static NEXT: AtomicU64 = AtomicU64::new(0);
-    let id = format!("{:016x}{:016x}", *PROCESS, NEXT.fetch_add(1, Relaxed));
-    HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("0"))
+    let id = [*PROCESS, hexadecimal(NEXT.fetch_add(1, Relaxed))];
+    HeaderValue::from_bytes(id.as_flattened()).unwrap_or(HeaderValue::from_static("0"))
+}
+
+/// The sixteen digits of a number; `format!` costs several times the rest of a request id.
+fn hexadecimal(number: u64) -> [u8; 16] {
+    let mut digits = [b'0'; 16];
+    let mut left = number;
+    for digit in digits.iter_mut().rev() {
+        let value = (left & 0xf) as u8;
+        *digit = if value < 10 { b'0' + value } else { b'a' + value - 10 };
+        left >>= 4;
+    }
+    digits
 }
 
 #[cfg(test)]
@@ -296,9 +352,11 @@ mod tests {
         }
     }
 
-    fn hop(trusted: bool) -> Hop {
+    fn hop(trusted: bool) -> Hop<'static> {
+        static PEER: HeaderValue = HeaderValue::from_static("192.0.2.7");
         Hop {
             peer: "192.0.2.7".parse().unwrap(),
+            peer_field: &PEER,
             trusted,
             is_tls: true,
             version: Version::HTTP_11,
@@ -364,6 +422,7 @@ mod tests {
             assert_eq!(headers["x-request-id"] == sent, kept, "{sent:?}");
         }
         assert_ne!(request_id(), request_id());
+        assert_eq!(hexadecimal(0x0123_4567_89ab_cdef), *b"0123456789abcdef");
     }
 
     #[test]

@@ -148,10 +148,12 @@ async fn connect<H: Handler>(
         None => serve(stream, addresses, None, handler, limits, stop, place).await,
         Some(acceptor) => {
             let handshake = tokio::time::timeout(ms(limits.handshake_ms_max), acceptor.accept(stream));
-            match handshake.await {
+            // Boxed, here and below: a plain connection need not be as large as one over TLS.
+            match Box::pin(handshake).await {
                 Ok(Ok((stream, server_name, is_h2))) => {
                     let facts = TlsFacts { server_name, is_h2 };
-                    serve(stream, addresses, Some(facts), handler, limits, stop, place).await;
+                    let connection = serve(stream, addresses, Some(facts), handler, limits, stop, place);
+                    Box::pin(connection).await;
                 }
                 Ok(Err(kind)) => report(&Event::TlsFailed {
                     leg: Leg::Downstream,
@@ -268,7 +270,7 @@ mod tests {
     async fn a_drain_ends_after_its_limit() {
         let arrived = Arc::new(tokio::sync::Notify::new());
         let seen = Arc::clone(&arrived);
-        let never = move |_| {
+        let never = move |_, _| {
             seen.notify_one();
             std::future::pending::<http::Response<TestBody>>()
         };

@@ -8,6 +8,8 @@ pub mod tunnel;
 pub mod upstream;
 
 mod answer;
+mod aside;
+mod asked;
 mod body;
 mod checked_io;
 mod connection;
@@ -21,7 +23,9 @@ mod flush;
 mod forward;
 mod gateway;
 mod listen;
+mod outcome;
 mod route;
+mod terms;
 mod wire;
 
 #[cfg(test)]
@@ -32,7 +36,6 @@ mod tests;
 pub use answer::Answer;
 pub use body::InspectedBody;
 pub use connection::{BoxError, ConnState, Handler, Stop, TlsFacts};
-pub use driver::HeldTotal;
 pub use exchange::Exchanges;
 pub use fail::{Fail, FailModes};
 pub use flush::FlushTicket;
@@ -41,6 +44,7 @@ pub use gateway::{Bypass, Door, Gateway, Set};
 pub use limits::Limits;
 pub use listen::Listener;
 pub use route::{Pattern, ReadPattern, Route, find};
+pub use terms::HeldTotal;
 pub use upstream::EndpointUrl;
 
 /// The upstream of a route.

@@ -122,15 +122,20 @@ pub fn find<'r>(routes: &'r [Route], method: &Method, host: &str, path: &str) ->
 /// Whether every reader takes a path for the same: no dot segments, doubled slashes, backslashes or escapes of them.
 fn is_plain(path: &str) -> bool {
     let path = path.split('?').next().unwrap_or(path);
-    let lower = path.to_ascii_lowercase();
-    let dots = lower.split('/').any(|segment| {
-        let segment = segment.split(';').next().unwrap_or(segment);
-        segment == "." || segment == ".."
-    });
-    !dots
-        && !["//", "\\", "%2e", "%2f", "%5c", "%00", "%25"]
+    let bytes = path.as_bytes();
+    let is_doubled = bytes.array_windows().any(|pair| pair == b"//");
+    let is_suspect = |byte: &u8| matches!(byte, b'.' | b'%' | b'\\');
+    if !is_doubled && !bytes.iter().any(is_suspect) {
+        return true;
+    }
+    let is_dots = |segment: &str| matches!(segment.split(';').next(), Some("." | ".."));
+    let is_odd = |escape: &[u8]| {
+        [b"2e", b"2f", b"5c", b"00", b"25"]
             .iter()
-            .any(|odd| lower.contains(odd))
+            .any(|odd| escape.eq_ignore_ascii_case(*odd))
+    };
+    let has_odd_escape = || memchr::memchr_iter(b'%', bytes).any(|at| bytes.get(at + 1..at + 3).is_some_and(is_odd));
+    !is_doubled && !bytes.contains(&b'\\') && !path.split('/').any(is_dots) && !has_odd_escape()
 }
 
 #[cfg(test)]

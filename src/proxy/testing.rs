@@ -15,7 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-use super::connection::{BoxError, Handler};
+use super::connection::{BoxError, ConnState, Handler};
 use super::limits::Limits;
 use super::listen::Listener;
 use super::respond::{Refusal, Style, respond};
@@ -85,7 +85,7 @@ pub(crate) fn gateway(limits: &Arc<Limits>, tls: Option<Arc<Acceptor>>, handler:
 }
 
 /// A handler that answers with the path and body of the request.
-pub(crate) async fn echo(request: Request<Incoming>) -> Response<TestBody> {
+pub(crate) async fn echo(request: Request<Incoming>, _: Arc<ConnState>) -> Response<TestBody> {
     let (parts, body) = request.into_parts();
     let Ok(body) = body.collect().await else {
         return Response::new("broken".into());
@@ -105,7 +105,7 @@ pub(crate) fn forward(endpoints: &[String], limits: &Arc<Limits>) -> impl Handle
 }
 
 pub(crate) fn forward_to(upstream: Arc<Upstream<TestBody>>) -> impl Handler {
-    move |request: Request<Incoming>| {
+    move |request: Request<Incoming>, _| {
         let upstream = Arc::clone(&upstream);
         async move {
             match upstream.send(request.map(TestBody::Incoming)).await {

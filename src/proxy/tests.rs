@@ -108,8 +108,7 @@ fn frame_count(path: &str) -> usize {
     path.trim_start_matches('/').parse().unwrap()
 }
 
-async fn blocked(request: Request<Incoming>) -> Response<Blocked> {
-    let connection = Arc::clone(request.extensions().get::<Arc<ConnState>>().unwrap());
+async fn blocked(request: Request<Incoming>, connection: Arc<ConnState>) -> Response<Blocked> {
     let frames = (0..frame_count(request.uri().path()))
         .map(|_| Bytes::from_static(&GRANTED))
         .collect();
@@ -162,9 +161,10 @@ async fn switching(
     upstream: Arc<Upstream<TestBody>>,
     limits: Arc<Limits>,
     mut request: Request<Incoming>,
+    connection: Arc<ConnState>,
 ) -> Response<TestBody> {
     let downstream = hyper::upgrade::on(&mut request);
-    let stop = request.extensions().get::<Arc<ConnState>>().unwrap().stop.now.clone();
+    let stop = connection.stop.now.clone();
     let mut response = upstream.send(request.map(TestBody::Incoming)).await.unwrap();
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         let other = hyper::upgrade::on(&mut response);
@@ -204,8 +204,8 @@ async fn a_switch_of_protocols_is_a_tunnel_only_after_its_101() {
         Arc::clone(&limits),
     ));
     let own = Arc::clone(&limits);
-    let gateway = gateway(&limits, None, move |request| {
-        switching(Arc::clone(&upstream), Arc::clone(&own), request)
+    let gateway = gateway(&limits, None, move |request, connection| {
+        switching(Arc::clone(&upstream), Arc::clone(&own), request, connection)
     });
 
     let offer = "Host: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";

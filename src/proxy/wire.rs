@@ -1,8 +1,9 @@
 //! What the socket, the watch and the exchanges of one connection share: phase, progress, and a few requests to the socket.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::task::Waker;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -33,11 +34,11 @@ pub(super) enum Phase {
 /// The shared state of one connection. Everything in it is a hint or a flag: relaxed atomics suffice.
 #[derive(Debug)]
 pub(super) struct Wire {
-    start: Instant,
     phase: AtomicU8,
-    /// When the phase began, and when bytes last moved; ms since `start`.
-    phase_ms: AtomicU64,
-    progress_ms: AtomicU64,
+    /// Whether bytes moved, and whether the phase changed, since the watch last looked: the times are the watch's, so
+    /// that no read or write asks a clock.
+    moved: AtomicBool,
+    changed: AtomicBool,
     /// Whether the last read, or write, found the socket not ready.
     pub(super) reading: AtomicBool,
     pub(super) writing: AtomicBool,
@@ -55,10 +56,9 @@ pub(super) struct Wire {
 impl Wire {
     pub(super) fn new() -> Self {
         Self {
-            start: Instant::now(),
             phase: AtomicU8::new(Phase::Idle as u8),
-            phase_ms: AtomicU64::new(0),
-            progress_ms: AtomicU64::new(0),
+            moved: AtomicBool::new(false),
+            changed: AtomicBool::new(false),
             reading: AtomicBool::new(false),
             writing: AtomicBool::new(false),
             in_flight: AtomicU32::new(0),
@@ -70,10 +70,6 @@ impl Wire {
             fault: OnceLock::new(),
             expired: OnceLock::new(),
         }
-    }
-
-    fn now_ms(&self) -> u64 {
-        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     pub(super) fn phase(&self) -> Phase {
@@ -94,19 +90,15 @@ impl Wire {
 
     /// Bytes moved.
     pub(super) fn progress(&self) {
-        self.progress_ms.store(self.now_ms(), Relaxed);
+        self.moved.store(true, Relaxed);
     }
 
     pub(super) fn enter(&self, phase: Phase) {
-        if self.phase.swap(phase as u8, Relaxed) != phase as u8 {
-            self.phase_ms.store(self.progress_ms.load(Relaxed), Relaxed);
+        // One writer at a time: the socket, or the exchange that is about to write to it.
+        if self.phase.load(Relaxed) != phase as u8 {
+            self.phase.store(phase as u8, Relaxed);
+            self.changed.store(true, Relaxed);
         }
-    }
-
-    /// Starts the time-out of the closing.
-    pub(super) fn close(&self) {
-        self.progress();
-        self.enter(Phase::Closing);
     }
 
     pub(super) fn begin_exchange(&self) {
@@ -183,15 +175,14 @@ impl Wire {
         self.expired.get().copied()
     }
 
-    /// Returns when a downstream limit is passed, with its name. Looks twice within the shortest limit, so an end comes at
-    /// most half of that late; looking costs nothing per request.
+    /// Returns when a downstream limit is passed, with its name.
     pub(super) async fn watch_downstream(&self, limits: &Limits) -> &'static str {
         let shortest = limits
             .header_ms_max
             .min(limits.body_idle_ms_max)
-            .min(limits.idle_ms_max)
-            .min(limits.linger_ms_max);
-        self.watch(shortest, || self.downstream_limit_passed(limits)).await
+            .min(limits.idle_ms_max);
+        self.watch(shortest, |since| self.downstream_limit_passed(limits, since))
+            .await
     }
 
     /// The same for an upstream connection over HTTP/1.
@@ -200,49 +191,69 @@ impl Wire {
             .response_head_ms_max
             .min(limits.response_idle_ms_max)
             .min(limits.upstream_idle_ms_max);
-        self.watch(shortest, || self.upstream_limit_passed(limits)).await
+        self.watch(shortest, |since| self.upstream_limit_passed(limits, since.moved))
+            .await
     }
 
-    async fn watch(&self, shortest: u64, passed: impl Fn() -> Option<&'static str>) -> &'static str {
-        let tick = ms((shortest / 2).max(1));
+    /// Looks four times within the shortest limit. What began is seen one look late, and its end too, so a limit comes at
+    /// most half of the shortest late; between looks it costs a flag for each read and write, and no clock.
+    async fn watch(&self, shortest: u64, passed: impl Fn(Since) -> Option<&'static str>) -> &'static str {
+        let tick = ms((shortest / 4).max(1));
+        let mut moved = Instant::now();
+        let mut changed = moved;
         loop {
             tokio::time::sleep(tick).await;
-            if let Some(limit) = passed() {
+            let now = Instant::now();
+            if self.moved.swap(false, Relaxed) {
+                moved = now;
+            }
+            if self.changed.swap(false, Relaxed) {
+                changed = now;
+            }
+            let since = Since {
+                moved: now - moved,
+                changed: now - changed,
+            };
+            if let Some(limit) = passed(since) {
                 self.expired.get_or_init(|| limit);
                 return limit;
             }
         }
     }
 
-    fn downstream_limit_passed(&self, limits: &Limits) -> Option<&'static str> {
-        let now = self.now_ms();
-        let still = now.saturating_sub(self.progress_ms.load(Relaxed));
-        let in_phase = now.saturating_sub(self.phase_ms.load(Relaxed));
+    fn downstream_limit_passed(&self, limits: &Limits, since: Since) -> Option<&'static str> {
         let in_flight = self.in_flight.load(Relaxed) > 0;
         let phase = self.phase();
         let new = !self.exchanges_seen.load(Relaxed);
         let waits = self.writing.load(Relaxed) || (phase == Phase::Body && self.reading.load(Relaxed));
         let idles = !in_flight && matches!(phase, Phase::Idle | Phase::Open);
         if phase == Phase::Closing {
-            (in_phase > limits.linger_ms_max).then_some("linger_ms_max")
+            // The socket times it itself.
+            None
         } else if waits {
-            (still > limits.body_idle_ms_max).then_some("body_idle_ms_max")
+            (since.moved > ms(limits.body_idle_ms_max)).then_some("body_idle_ms_max")
         } else if (phase == Phase::Head && !in_flight) || (idles && new) {
-            (in_phase > limits.header_ms_max).then_some("header_ms_max")
+            (since.changed > ms(limits.header_ms_max)).then_some("header_ms_max")
         } else {
-            (idles && still > limits.idle_ms_max).then_some("idle_ms_max")
+            (idles && since.moved > ms(limits.idle_ms_max)).then_some("idle_ms_max")
         }
     }
 
-    fn upstream_limit_passed(&self, limits: &Limits) -> Option<&'static str> {
-        let still = self.now_ms().saturating_sub(self.progress_ms.load(Relaxed));
+    fn upstream_limit_passed(&self, limits: &Limits, still: Duration) -> Option<&'static str> {
         let waits = self.reading.load(Relaxed) || self.writing.load(Relaxed);
         match self.phase() {
-            Phase::Idle => (still > limits.upstream_idle_ms_max).then_some("upstream_idle_ms_max"),
-            Phase::Awaiting => (waits && still > limits.response_head_ms_max).then_some("response_head_ms_max"),
+            Phase::Idle => (still > ms(limits.upstream_idle_ms_max)).then_some("upstream_idle_ms_max"),
+            Phase::Awaiting => (waits && still > ms(limits.response_head_ms_max)).then_some("response_head_ms_max"),
             Phase::Head | Phase::Body | Phase::Open | Phase::Undecided | Phase::Closing => {
-                (waits && still > limits.response_idle_ms_max).then_some("response_idle_ms_max")
+                (waits && still > ms(limits.response_idle_ms_max)).then_some("response_idle_ms_max")
             }
         }
     }
+}
+
+/// How long ago bytes last moved, and the phase last changed, as the watch saw it.
+#[derive(Clone, Copy)]
+struct Since {
+    moved: Duration,
+    changed: Duration,
 }

@@ -13,10 +13,12 @@ use crate::proxy::{Bypass, Gateway};
 
 /// How often the bypass file is looked at: a bypass works within five seconds.
 const BYPASS_LOOK: Duration = Duration::from_secs(2);
+/// How often holds are looked at: live streams learn of one within the second that is promised.
+const HOLDS_LOOK: Duration = Duration::from_millis(250);
 /// How often metrics are kept up.
 const METRICS_UPKEEP_TICKS: u32 = 5;
 
-/// Looks after reports and the bypass until `stop`.
+/// Looks after reports, holds and the bypass until `stop`.
 pub(super) async fn upkeep(
     gateway: Arc<Gateway>,
     state_dir: PathBuf,
@@ -25,6 +27,8 @@ pub(super) async fn upkeep(
 ) {
     let mut second = tokio::time::interval(Duration::from_secs(1));
     let mut look = tokio::time::interval(BYPASS_LOOK);
+    let mut holds = tokio::time::interval(HOLDS_LOOK);
+    let mut holds_seen = gateway.ledger.holds_changed();
     let mut ticks = 0_u32;
     let mut known = Vec::new();
     loop {
@@ -38,6 +42,12 @@ pub(super) async fn upkeep(
                 report(&Event::LedgerKeys(gateway.ledger.len() as u64));
                 if ticks.is_multiple_of(METRICS_UPKEEP_TICKS) {
                     metrics.upkeep();
+                }
+            }
+            _ = holds.tick() => {
+                let changed = gateway.ledger.holds_changed();
+                if std::mem::replace(&mut holds_seen, changed) != changed {
+                    gateway.holds_told.notify_waiters();
                 }
             }
             _ = look.tick() => {

@@ -9,6 +9,8 @@ pub use budget::{Action, Budget, Enforcement};
 pub use plan::{Facts, Plan};
 pub use syntax::{AllowSyntax, BudgetSyntax, ExceptionSyntax, GroupShape, RoutePolicy, Text};
 
+use plan::FixedKeys;
+
 use crate::engine::detect::{closest, did_you_mean};
 use crate::engine::ledger::BudgetId;
 use crate::engine::problem::{Problem, Severity};
@@ -23,6 +25,7 @@ pub struct Policy {
     budgets: Vec<Budget>,
     exceptions: Vec<Exception>,
     routes: Vec<Route>,
+    fixed: FixedKeys,
     secret: HashKey,
 }
 
@@ -72,7 +75,7 @@ impl Policy {
         }
         warn_of_shadowed(&budgets, written, problems);
         let exceptions = read_exceptions(written, &budgets, now, problems);
-        let routes = written
+        let routes: Vec<Route> = written
             .routes
             .iter()
             .map(|route| read_route(route, written, problems))
@@ -85,6 +88,7 @@ impl Policy {
         (!failed).then_some(Self {
             budgets,
             exceptions,
+            fixed: FixedKeys::new(&secret, routes.iter().map(|route| route.name.as_str())),
             routes,
             secret,
         })

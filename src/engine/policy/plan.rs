@@ -4,6 +4,7 @@ use smallvec::{SmallVec, smallvec};
 
 use super::{Action, Budget, Enforcement, Policy};
 use crate::engine::ledger::{BudgetId, Dimension, Excess, KeyId, KeyUse, Limit};
+use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
 
 /// What the policy needs to know of an exchange. Values are secret or personal and are only hashed.
@@ -31,6 +32,25 @@ pub struct Plan {
     pub allowance: Option<KeyUse>,
     /// Whether some limit masks.
     pub redacts: bool,
+}
+
+/// The keys whose values do not depend on who asks, hashed once.
+pub(super) struct FixedKeys {
+    exchange: KeyId,
+    global: KeyId,
+    /// By the number of the route.
+    routes: Vec<KeyId>,
+}
+
+impl FixedKeys {
+    pub(super) fn new<'a>(secret: &HashKey, route_names: impl Iterator<Item = &'a str>) -> Self {
+        let key = |dimension, value: &str| KeyId::new(secret, dimension, value.as_bytes(), SCOPE);
+        Self {
+            exchange: key(Dimension::Exchange, ""),
+            global: key(Dimension::Global, ""),
+            routes: route_names.map(|name| key(Dimension::Route, name)).collect(),
+        }
+    }
 }
 
 /// The tenant of a single-tenant gateway, the direction, the condition and what is counted.
@@ -91,11 +111,12 @@ impl Policy {
             Dimension::Principal => facts.principal.or(facts.session).unwrap_or(facts.address),
             Dimension::Address => facts.address,
             Dimension::Network => facts.network,
-            Dimension::Route => self
-                .routes
-                .get(facts.route)
-                .map_or(&b""[..], |route| route.name.as_bytes()),
-            Dimension::Exchange | Dimension::Global => b"",
+            Dimension::Route => match self.fixed.routes.get(facts.route) {
+                Some(key) => return *key,
+                None => b"",
+            },
+            Dimension::Exchange => return self.fixed.exchange,
+            Dimension::Global => return self.fixed.global,
         };
         KeyId::new(&self.secret, dimension, value, SCOPE)
     }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 
 use hyper::client::conn::{http1, http2};
@@ -18,6 +19,7 @@ use super::error::{UpstreamError, UpstreamErrorKind};
 use super::pool::H1;
 use super::send::RequestBody;
 use crate::events::{Event, Leg, report};
+use crate::proxy::aside::{Ended, first_of};
 use crate::proxy::checked_io::CheckedIo;
 use crate::proxy::framing::Response;
 use crate::proxy::limits::{Limits, ms};
@@ -106,16 +108,15 @@ where
     let handshake = builder.handshake(TokioIo::new(io)).await;
     let (sender, connection) = handshake.map_err(|error| UpstreamError::from_hyper(&error, None))?;
     let (watched, limits) = (Arc::clone(&wire), Arc::clone(limits));
+    // Boxed: pinned within the task it would have its place there twice.
+    let mut connection = Box::pin(connection.with_upgrades());
     tokio::spawn(async move {
-        tokio::select! {
-            biased;
-            // Whoever waits on the connection gets its error.
-            _ = connection.with_upgrades() => {}
-            limit = watched.watch_upstream(&limits) => {
-                if limit != "upstream_idle_ms_max" {
-                    report(&Event::LimitHit { limit });
-                }
-            }
+        let watch = pin!(watched.watch_upstream(&limits));
+        // Whoever waits on the connection gets its error.
+        if let Ended::Aside(limit) = first_of(connection.as_mut(), watch).await
+            && limit != "upstream_idle_ms_max"
+        {
+            report(&Event::LimitHit { limit });
         }
     });
     Ok(Dialed::H1(H1::new(sender, wire)))

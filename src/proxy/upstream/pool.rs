@@ -75,34 +75,38 @@ impl<B: RequestBody> Endpoint<B> {
         }
     }
 
+    /// A place for one exchange, if one is free.
+    pub(super) fn free_slot(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.slots).try_acquire_owned().ok()
+    }
+
     /// A place for one exchange; waits for one at most `upstream_wait_ms_max`.
     pub(super) async fn slot(&self, limits: &Limits) -> Result<OwnedSemaphorePermit, UpstreamError> {
-        let slots = &self.slots;
-        if let Ok(slot) = Arc::clone(slots).try_acquire_owned() {
-            return Ok(slot);
-        }
-        let waited = timeout(ms(limits.upstream_wait_ms_max), Arc::clone(slots).acquire_owned()).await;
+        let waiting = Arc::clone(&self.slots).acquire_owned();
+        let waited = timeout(ms(limits.upstream_wait_ms_max), waiting).await;
         waited
             .ok()
             .and_then(Result::ok)
             .ok_or(UpstreamError::new(UpstreamErrorKind::PoolFull))
     }
 
-    /// An open connection, or a new one; `fresh` passes over what is idle.
-    pub(super) async fn connection(
+    /// An open connection, if there is one to be used.
+    pub(super) fn open(&self, limits: &Limits) -> Option<Connection<B>> {
+        if self.speaks_http2.load(Relaxed) {
+            self.shared(limits).map(Connection::H2)
+        } else {
+            self.idle(limits).map(Connection::H1)
+        }
+    }
+
+    /// A new connection; over HTTP/2, the one that somebody else made meanwhile.
+    pub(super) async fn connect(
         &self,
-        fresh: bool,
         tls: &Arc<ClientConfig>,
         limits: &Arc<Limits>,
     ) -> Result<Connection<B>, UpstreamError> {
         if !self.speaks_http2.load(Relaxed) {
-            if let Some(idle) = self.idle(limits).filter(|_| !fresh) {
-                return Ok(Connection::H1(idle));
-            }
             return self.dial(tls, limits).await;
-        }
-        if let Some(shared) = self.shared(limits) {
-            return Ok(Connection::H2(shared));
         }
         let _single = self.dialing.lock().await;
         match self.shared(limits) {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use bytes::Bytes;
 use http::header::{CONNECTION, HOST, UPGRADE};
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body;
 use hyper::client::conn::http2;
 use hyper::ext::ReasonPhrase;
@@ -37,11 +37,8 @@ pub struct Upstream<B> {
     limits: Arc<Limits>,
 }
 
-/// A failed attempt, with the request if none of it was sent.
-struct Failed<B> {
-    error: UpstreamError,
-    unsent: Option<Request<B>>,
-}
+/// A request that waits to be sent: an attempt takes it, and puts it back if nothing of it was sent.
+type Unsent<B> = Option<Request<B>>;
 
 impl<B: RequestBody> Upstream<B> {
     /// An upstream over these endpoints, at least one; connections are made as requests come.
@@ -71,17 +68,18 @@ impl<B: RequestBody> Upstream<B> {
         let first = self
             .choose(None)
             .ok_or(UpstreamError::new(UpstreamErrorKind::Connect))?;
-        let failed = match self.attempt(first, request, false).await {
+        let mut unsent = Some(request);
+        let error = match self.attempt(first, &mut unsent, false).await {
             Ok(response) => return Ok(response),
-            Err(failed) => failed,
+            Err(error) => error,
         };
-        let again = failed.unsent.or_else(|| copy.map(Repeatable::request));
-        let (Some(request), true) = (again, failed.error.is_of_endpoint()) else {
-            return Err(failed.error);
-        };
+        let mut again = unsent.or_else(|| copy.map(Repeatable::request));
+        if again.is_none() || !error.is_of_endpoint() {
+            return Err(error);
+        }
         report(&Event::UpstreamRetried);
         let second = self.choose(Some(first)).unwrap_or(first);
-        self.attempt(second, request, true).await.map_err(|failed| failed.error)
+        Box::pin(self.attempt(second, &mut again, true)).await
     }
 
     /// The next endpoint in turn that is well and not `avoided`; if none is, the next in turn all the same.
@@ -101,9 +99,9 @@ impl<B: RequestBody> Upstream<B> {
     async fn attempt(
         &self,
         endpoint: &Arc<Endpoint<B>>,
-        request: Request<B>,
+        request: &mut Unsent<B>,
         fresh: bool,
-    ) -> Result<Response<ResponseBody<B>>, Failed<B>> {
+    ) -> Result<Response<ResponseBody<B>>, UpstreamError> {
         let answer = self.exchange(endpoint, request, fresh).await;
         let gateway_errors = [
             StatusCode::BAD_GATEWAY,
@@ -112,7 +110,7 @@ impl<B: RequestBody> Upstream<B> {
         ];
         let failed = match &answer {
             Ok(response) => gateway_errors.contains(&response.status()),
-            Err(failed) => failed.error.is_of_endpoint() || failed.error.kind == UpstreamErrorKind::HeadTimeout,
+            Err(error) => error.is_of_endpoint() || error.kind == UpstreamErrorKind::HeadTimeout,
         };
         if failed {
             endpoint.health.failed(&self.limits);
@@ -125,26 +123,34 @@ impl<B: RequestBody> Upstream<B> {
     async fn exchange(
         &self,
         endpoint: &Arc<Endpoint<B>>,
-        request: Request<B>,
+        request: &mut Unsent<B>,
         fresh: bool,
-    ) -> Result<Response<ResponseBody<B>>, Failed<B>> {
-        let slot = match endpoint.slot(&self.limits).await {
-            Ok(slot) => slot,
-            Err(error) => {
-                return Err(Failed {
-                    error,
-                    unsent: Some(request),
-                });
-            }
-        };
-        match endpoint.connection(fresh, &self.tls, &self.limits).await {
-            Ok(Connection::H1(connection)) => self.over_http1(endpoint, connection, slot, request).await,
-            Ok(Connection::H2(sender)) => self.over_http2(endpoint, sender, slot, request).await,
-            Err(error) => Err(Failed {
-                error,
-                unsent: Some(request),
-            }),
+    ) -> Result<Response<ResponseBody<B>>, UpstreamError> {
+        let (connection, slot) = self.connection(endpoint, fresh).await?;
+        match connection {
+            Connection::H1(connection) => self.over_http1(endpoint, connection, slot, request).await,
+            Connection::H2(sender) => Box::pin(self.over_http2(endpoint, sender, slot, request)).await,
         }
+    }
+
+    /// A connection and a place on it; `fresh` passes over idle connections. What waits is boxed here and above: hyper
+    /// copies the future of an exchange once, so it must not be as large as a TLS handshake.
+    async fn connection(
+        &self,
+        endpoint: &Endpoint<B>,
+        fresh: bool,
+    ) -> Result<(Connection<B>, OwnedSemaphorePermit), UpstreamError> {
+        let slot = match endpoint.free_slot() {
+            Some(slot) => slot,
+            None => Box::pin(endpoint.slot(&self.limits)).await?,
+        };
+        // Over HTTP/2 a retry takes the shared connection too: a stream of it is fresh.
+        let open = endpoint.open(&self.limits);
+        let connection = match open.filter(|open| !fresh || matches!(open, Connection::H2(_))) {
+            Some(open) => open,
+            None => Box::pin(endpoint.connect(&self.tls, &self.limits)).await?,
+        };
+        Ok((connection, slot))
     }
 
     async fn over_http1(
@@ -152,20 +158,23 @@ impl<B: RequestBody> Upstream<B> {
         endpoint: &Arc<Endpoint<B>>,
         mut connection: H1<B>,
         slot: OwnedSemaphorePermit,
-        mut request: Request<B>,
-    ) -> Result<Response<ResponseBody<B>>, Failed<B>> {
-        to_http1(&mut request);
-        connection.wire.ask(asked(&request));
-        match connection.sender.try_send_request(request).await {
+        unsent: &mut Unsent<B>,
+    ) -> Result<Response<ResponseBody<B>>, UpstreamError> {
+        let sent = {
+            let mut request = unsent.take().ok_or(UpstreamError::new(UpstreamErrorKind::Reset))?;
+            to_http1(&mut request);
+            connection.wire.ask(asked(&request));
+            connection.sender.try_send_request(request)
+        };
+        match sent.await {
             Ok(response) => {
                 let leaves_http = response.status() == StatusCode::SWITCHING_PROTOCOLS;
                 let connection = Some(connection).filter(|_| !leaves_http);
                 Ok(self.received(response, endpoint, connection, slot))
             }
             Err(mut refused) => {
-                let unsent = refused.take_message();
-                let error = UpstreamError::from_hyper(refused.error(), connection.wire.expired());
-                Err(Failed { error, unsent })
+                *unsent = refused.take_message();
+                Err(UpstreamError::from_hyper(refused.error(), connection.wire.expired()))
             }
         }
     }
@@ -175,8 +184,9 @@ impl<B: RequestBody> Upstream<B> {
         endpoint: &Arc<Endpoint<B>>,
         mut sender: http2::SendRequest<B>,
         slot: OwnedSemaphorePermit,
-        mut request: Request<B>,
-    ) -> Result<Response<ResponseBody<B>>, Failed<B>> {
+        unsent: &mut Unsent<B>,
+    ) -> Result<Response<ResponseBody<B>>, UpstreamError> {
+        let mut request = unsent.take().ok_or(UpstreamError::new(UpstreamErrorKind::Reset))?;
         to_http2(&mut request, endpoint.url.scheme());
         // A long upload is no hung origin: with a body, only the exchange as a whole is timed.
         let is_short = request.body().is_end_stream();
@@ -188,16 +198,10 @@ impl<B: RequestBody> Upstream<B> {
         match timeout(ms(limit), sender.try_send_request(request)).await {
             Ok(Ok(response)) => Ok(self.received(response, endpoint, None, slot)),
             Ok(Err(mut refused)) => {
-                let unsent = refused.take_message();
-                Err(Failed {
-                    error: UpstreamError::from_hyper(refused.error(), None),
-                    unsent,
-                })
+                *unsent = refused.take_message();
+                Err(UpstreamError::from_hyper(refused.error(), None))
             }
-            Err(_) => Err(Failed {
-                error: UpstreamError::new(UpstreamErrorKind::HeadTimeout),
-                unsent: None,
-            }),
+            Err(_) => Err(UpstreamError::new(UpstreamErrorKind::HeadTimeout)),
         }
     }
 
@@ -229,20 +233,22 @@ impl<B> fmt::Debug for Upstream<B> {
     }
 }
 
-/// The head of a request that may be sent twice: idempotent (RFC 9110 section 9.2.2) and without a body.
+/// The head of a request that may be sent twice: idempotent (RFC 9110 section 9.2.2) and without a body. Its fields are
+/// kept as a list, which costs less than a copy of the map, and nearly always nobody needs it.
 struct Repeatable {
     method: Method,
     uri: Uri,
-    headers: HeaderMap,
+    fields: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Repeatable {
     fn of<B: Body>(request: &Request<B>) -> Option<Self> {
         let may_repeat = request.method().is_idempotent() && request.body().is_end_stream();
+        let fields = request.headers().iter();
         may_repeat.then(|| Self {
             method: request.method().clone(),
             uri: request.uri().clone(),
-            headers: request.headers().clone(),
+            fields: fields.map(|(name, value)| (name.clone(), value.clone())).collect(),
         })
     }
 
@@ -250,7 +256,9 @@ impl Repeatable {
         let mut request = Request::new(B::default());
         *request.method_mut() = self.method;
         *request.uri_mut() = self.uri;
-        *request.headers_mut() = self.headers;
+        for (name, value) in self.fields {
+            request.headers_mut().append(name, value);
+        }
         request
     }
 }

@@ -1,0 +1,104 @@
+//! What is known of an exchange before it goes upstream, and what follows from that alone.
+
+use std::sync::Arc;
+
+use http::Method;
+use http::uri::PathAndQuery;
+
+use super::connection::ConnState;
+use super::gateway::Set;
+use super::respond::{Refusal, Style};
+use super::route::Route;
+use super::upstream::UpstreamErrorKind;
+use crate::engine::inspect::Mode;
+use crate::engine::ledger::{Account, Excess};
+use crate::engine::policy::Plan;
+use crate::events::{Event, report};
+use crate::identity::Actor;
+
+/// What is known of an exchange before it goes upstream.
+pub(super) struct Asked {
+    pub(super) set: Arc<Set>,
+    pub(super) route: usize,
+    pub(super) actor: Actor,
+    /// Its keys go to the account.
+    pub(super) plan: Plan,
+    pub(super) style: Style,
+    pub(super) method: Method,
+    /// The path that was asked for; `*` and CONNECT have none.
+    pub(super) path: Option<PathAndQuery>,
+    pub(super) connection: Arc<ConnState>,
+    /// Nothing is enforced here for now, holds included.
+    pub(super) bypassed: bool,
+    /// The ledger's number of changed holds when the keys were last looked at: a hold that begins while the upstream
+    /// thinks must not go unseen.
+    pub(super) holds_seen: u64,
+}
+
+impl Asked {
+    pub(super) fn route(&self) -> &Route {
+        self.set
+            .routes
+            .get(self.route)
+            .expect("the number was found in the same set")
+    }
+
+    pub(super) fn path(&self) -> &str {
+        self.path.as_ref().map_or("", PathAndQuery::path)
+    }
+
+    pub(super) fn upstream_failed(&self, kind: UpstreamErrorKind) -> (Refusal, Style) {
+        let route = &self.route().name;
+        report(&Event::UpstreamFailed {
+            route,
+            kind: kind.name(),
+        });
+        ended(route, "upstream_failed");
+        (Refusal::Upstream(kind), self.style)
+    }
+
+    /// A refusal on the way back would make the client do it twice.
+    pub(super) fn is_unsafe(&self) -> bool {
+        let reads = self.route().reads.iter();
+        let is_read = reads
+            .into_iter()
+            .any(|read| read.method == self.method && read.path == self.path());
+        !is_read && matches!(self.method, Method::POST | Method::PUT | Method::PATCH | Method::DELETE)
+    }
+
+    /// Whether identifiers may leave masked.
+    pub(super) fn may_mask(&self) -> bool {
+        self.plan.redacts || self.is_unsafe()
+    }
+
+    pub(super) fn reauthenticate(&self) -> Refusal {
+        Refusal::Reauthenticate {
+            cookie: self.actor.session_cookie.as_deref().map(Box::from),
+        }
+    }
+}
+
+/// An exchange that ends without a body to report it.
+pub(super) fn ended(route: &str, verdict: &'static str) {
+    report(&Event::ExchangeEnded { route, verdict });
+}
+
+/// How the body is treated. One that is not looked into can hold nobody back.
+pub(super) fn mode(asked: &Asked, account: &Account) -> Mode {
+    if !account.is_enforcing() || !asked.route().inspect {
+        Mode::Watch
+    } else if asked.may_mask() {
+        Mode::Rewrite
+    } else {
+        Mode::Guard
+    }
+}
+
+/// Under a bypass every budget only tells.
+pub(super) fn suspend(plan: &mut Plan) {
+    plan.redacts = false;
+    plan.keys
+        .iter_mut()
+        .flat_map(|used| &mut used.limits)
+        .for_each(|limit| limit.excess = Excess::Told);
+}

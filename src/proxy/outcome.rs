@@ -1,0 +1,42 @@
+//! What an exchange came to: why it was refused, what it leaves for reports.
+
+use std::time::Duration;
+
+use smallvec::SmallVec;
+
+use super::fail::Reason;
+use crate::engine::ledger::{BudgetId, Dimension, KeyId, Told};
+
+/// Why an exchange was refused or cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Denial {
+    Budget {
+        budget: BudgetId,
+        key: KeyId,
+        dimension: Dimension,
+        people: u32,
+    },
+    Throttled {
+        budget: BudgetId,
+        retry_after_s: u64,
+    },
+    Fail(Reason),
+    /// A hold began while the stream was running.
+    Held,
+}
+
+/// What an exchange leaves for reports.
+#[derive(Debug, Default)]
+pub(super) struct Outcome {
+    pub(super) denial: Option<Denial>,
+    /// Budgets that masked, with the key and the people who count under it.
+    pub(super) masked: Vec<Told>,
+    /// Budgets that only told.
+    pub(super) told: Vec<Told>,
+    pub(super) new_people: u64,
+    /// Fail modes that let bytes pass, and whether they did so only because nothing is enforced.
+    pub(super) passed: SmallVec<[(Reason, bool); 1]>,
+    pub(super) scan: Duration,
+    pub(super) ledger: Duration,
+    pub(super) holdback: Duration,
+}

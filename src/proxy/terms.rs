@@ -1,0 +1,70 @@
+//! What an exchange lends its driver: the gateway, the set in force, and what they say of this exchange.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use super::fail::{Fail, Reason};
+use super::gateway::{Gateway, Set};
+use super::outcome::Denial;
+use crate::engine::policy::Action;
+use crate::engine::time::Now;
+
+/// Bytes that all streams hold together.
+#[derive(Debug, Default)]
+pub struct HeldTotal {
+    bytes: AtomicU64,
+}
+
+impl HeldTotal {
+    /// Bytes held now.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Relaxed)
+    }
+
+    pub(super) fn add(&self, bytes: u64) {
+        self.bytes.fetch_add(bytes, Relaxed);
+    }
+
+    pub(super) fn subtract(&self, bytes: u64) {
+        self.bytes.fetch_sub(bytes, Relaxed);
+    }
+}
+
+/// What the exchange lends its driver.
+#[derive(Clone)]
+pub(super) struct Terms {
+    pub(super) gateway: Arc<Gateway>,
+    pub(super) set: Arc<Set>,
+    /// The number of the route in the set.
+    pub(super) route: usize,
+    /// A refusal on the way back would make the client do it twice: what is over a limit is masked instead.
+    pub(super) unsafe_method: bool,
+    /// Identifiers may leave masked.
+    pub(super) may_mask: bool,
+}
+
+impl Terms {
+    /// Bytes held over all streams.
+    pub(super) fn held(&self) -> &HeldTotal {
+        &self.gateway.held
+    }
+
+    /// The route's fail mode, where something is enforced.
+    pub(super) fn fail(&self, reason: Reason) -> Fail {
+        let route = self.set.routes.get(self.route);
+        route.map_or(Fail::Closed, |route| route.fail_on.of(reason, route.fail))
+    }
+
+    /// A budget that holds does so wherever it is exceeded.
+    pub(super) fn hold_if_asked(&self, denial: Denial, now: Now) {
+        let Denial::Budget {
+            budget, key, dimension, ..
+        } = denial
+        else {
+            return;
+        };
+        if let Some(Action::Hold { seconds }) = self.set.policy.get(budget).map(|budget| budget.action) {
+            self.gateway.ledger.hold(key, dimension, seconds, Some(budget), now);
+        }
+    }
+}
