@@ -14,6 +14,8 @@
 mod portable;
 #[cfg(target_arch = "x86_64")]
 mod simd;
+#[cfg(test)]
+pub(super) mod testing;
 mod trigger;
 mod walk;
 

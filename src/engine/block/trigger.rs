@@ -76,6 +76,7 @@ fn run<const STAGES: usize>(mut bits: u64, stages: &mut [Stage; STAGES], shifts:
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::Chance;
     use super::*;
 
     /// The same, byte by byte.
@@ -94,18 +95,11 @@ mod tests {
     #[test]
     fn texts_wake_as_they_do_byte_by_byte() {
         let letters = b"7 -a1@(5x\xea";
-        let mut state = 7_u64;
+        let mut chance = Chance(7);
         for length in (0..200).chain([511, 512, 513, 1500]) {
             for _ in 0..30 {
                 // Long runs of one class, so that some are just long enough.
-                let mut text = Vec::new();
-                while text.len() < length {
-                    state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                    let letter = letters[(state >> 33) as usize % letters.len()];
-                    let count = (state >> 50) as usize % 13;
-                    text.extend(std::iter::repeat_n(letter, count));
-                }
-                text.truncate(length);
+                let text = chance.runs(letters, length);
                 assert_eq!(wakes(&text), wakes_plainly(&text), "{}", text.escape_ascii());
             }
         }

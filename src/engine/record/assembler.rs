@@ -383,10 +383,10 @@ impl Sink for Assembler {
             let (first, text) = (cell.at + cell.within.0 as u64, self.free_text);
             self.free_text += cell.within().len() as u64;
             // Outside a flow not every cell is told, so only the bytes between them can be counted.
-            let flows = !self.frames.is_empty();
+            let origin = if self.frames.is_empty() { first } else { text };
             self.search(cell, |this, item| {
                 let into = item.place.span.start.saturating_sub(first);
-                this.join_free(item, if flows { text } else { first } + into);
+                this.join_free(item, origin + into);
             });
             return;
         };

@@ -112,27 +112,27 @@ impl Fields {
         if self.slots.is_empty() {
             self.slots.resize(SLOTS, 0);
         }
-        let mut slot = hash as usize;
-        // Half of the places are free, so the search ends.
-        for _ in 0..SLOTS {
-            slot %= SLOTS;
-            let place = self.slots.get_mut(slot)?;
-            if *place == 0 {
-                if self.known.len() == FIELDS_MAX {
-                    return None;
-                }
-                self.known.push(Field::new(rules, name, hash));
-                *place = self.known.len() as u16;
-                return Some(*place - 1);
+        let slot = self.slot(name, hash)?;
+        let place = self.slots.get_mut(slot)?;
+        if *place == 0 {
+            if self.known.len() == FIELDS_MAX {
+                return None;
             }
-            let index = *place - 1;
-            let known = self.known.get(usize::from(index));
-            if known.is_some_and(|field| field.hash == hash && field.key.name() == name) {
-                return Some(index);
-            }
-            slot += 1;
+            self.known.push(Field::new(rules, name, hash));
+            *place = self.known.len() as u16;
         }
-        None
+        Some(*place - 1)
+    }
+
+    /// The slot of the field called `name`, or the free one that would be. Half of them are free, so the search ends.
+    fn slot(&self, name: &[u8], hash: u64) -> Option<usize> {
+        let is_called = |field: &Field| field.hash == hash && field.key.name() == name;
+        let mut slots = (0..SLOTS).map(|step| (hash as usize).wrapping_add(step) % SLOTS);
+        slots.find(|slot| {
+            let place = self.slots.get(*slot).copied().unwrap_or_default();
+            let known = place.checked_sub(1).map(|index| self.known.get(usize::from(index)));
+            known.is_none_or(|field| field.is_some_and(is_called))
+        })
     }
 
     /// What a field says; nothing if there is none.

@@ -3,6 +3,8 @@
 //! Separators come from bit masks, 64 bytes at a time; a cell in which nothing wakes a search, under a header that wants
 //! nothing, is passed over without a look. A cell that is cut by a chunk's end is carried.
 
+use std::ops::Range;
+
 use memchr::memchr2;
 
 use super::cells::{Carry, Cell, CellForm, CellSettings};
@@ -50,6 +52,37 @@ enum State {
     Quoted,
     /// After a quote inside a quoted cell: it ended, or a second quote follows.
     QuoteSeen,
+}
+
+/// The delimiters and line ends of one chunk.
+struct Separators<'c> {
+    walk: Walk<'c, CHUNK_BLOCKS>,
+    /// Those of the block under way that were not given yet.
+    left: u64,
+}
+
+impl<'c> Separators<'c> {
+    fn new(chunk: &'c [u8], delimiter: u8) -> Self {
+        Self {
+            walk: Walk::new(chunk, delimiter),
+            left: 0,
+        }
+    }
+
+    /// The next one at or after `from`.
+    fn next(&mut self, from: usize) -> Option<usize> {
+        loop {
+            while self.left == 0 {
+                let masks = self.walk.next()?;
+                self.left = masks.delimiter | masks.newline;
+            }
+            let at = self.walk.at() + self.left.trailing_zeros() as usize;
+            self.left &= self.left - 1;
+            if at >= from {
+                return Some(at);
+            }
+        }
+    }
 }
 
 /// The delimiter of `line` if it looks like a table's header: two or more delimiters, no digit run, no `@`.
@@ -119,40 +152,49 @@ impl Delimited {
 
     /// Reads whole plain cells up to one that is quoted or cut by the chunk's end, which it begins.
     fn cells(&mut self, chunk: &[u8], sink: &mut impl Sink) -> usize {
-        let mut walk = Walk::<CHUNK_BLOCKS>::new(chunk, self.delimiter);
+        let mut separators = Separators::new(chunk, self.delimiter);
         let mut from = 0;
-        while let Some(masks) = walk.next() {
-            let mut left = masks.delimiter | masks.newline;
-            while left != 0 {
-                let end = walk.at() + left.trailing_zeros() as usize;
-                left &= left - 1;
-                if end < from {
-                    continue;
-                }
-                if chunk.get(from) == Some(&b'"') {
-                    let begun = self.begin_cell(chunk, from, sink);
-                    let rest = chunk.get(begun..).unwrap_or_default();
-                    let Some(taken) = self.whole_quoted(rest, self.at + begun as u64, sink) else {
-                        return begun;
-                    };
-                    from = begun + taken;
-                    continue;
-                }
-                if self.in_header || self.wants() || walk.wakes_text(from, end) {
-                    self.begin_cell(chunk, from, sink);
-                    self.end_cell(chunk.get(from..end).unwrap_or_default(), CellForm::Plain, sink);
-                    self.state = State::CellStart;
-                } else if self.row == Row::None {
-                    self.row = Row::Begun(self.at + from as u64);
-                }
-                self.separator(chunk.get(end).copied(), self.at + end as u64 + 1, sink);
-                from = end + 1;
-            }
+        while let Some(end) = separators.next(from) {
+            let next = if chunk.get(from) == Some(&b'"') {
+                self.quoted_cell(chunk, from, sink)
+            } else {
+                let worth = separators.walk.wakes_text(from, end);
+                Ok(self.plain_cell(chunk, from..end, worth, sink))
+            };
+            from = match next {
+                Ok(next) => next,
+                Err(begun) => return begun,
+            };
         }
         if from < chunk.len() {
             return self.begin_cell(chunk, from, sink);
         }
         from
+    }
+
+    /// Reads a whole cell without quotes and the separator behind it, if it is `worth` a search or wanted; returns where the
+    /// next begins.
+    fn plain_cell(&mut self, chunk: &[u8], range: Range<usize>, worth: bool, sink: &mut impl Sink) -> usize {
+        let end = range.end;
+        if worth || self.in_header || self.wants() {
+            self.begin_cell(chunk, range.start, sink);
+            self.end_cell(chunk.get(range).unwrap_or_default(), CellForm::Plain, sink);
+        } else if self.row == Row::None {
+            self.row = Row::Begun(self.at + range.start as u64);
+        }
+        self.separator(chunk.get(end).copied(), self.at + end as u64 + 1, sink);
+        end + 1
+    }
+
+    /// Reads a quoted cell and the separator behind it; returns where the next begins.
+    ///
+    /// # Errors
+    /// One that is not whole, which is begun: the bytes up to its first.
+    fn quoted_cell(&mut self, chunk: &[u8], from: usize, sink: &mut impl Sink) -> Result<usize, usize> {
+        let begun = self.begin_cell(chunk, from, sink);
+        let rest = chunk.get(begun..).unwrap_or_default();
+        let taken = self.whole_quoted(rest, self.at + begun as u64, sink).ok_or(begun)?;
+        Ok(begun + taken)
     }
 
     fn wants(&self) -> bool {

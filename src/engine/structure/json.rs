@@ -4,6 +4,8 @@
 //! Structure comes from bit masks (`marks.rs`); a value in which nothing wakes a search is passed over without a look.
 //! A string or bare value that is cut by a chunk's end is carried, and told whatever is in it.
 
+use std::ops::Range;
+
 use memchr::memchr2;
 
 use super::cells::{Carry, Cell, CellForm, CellSettings};
@@ -107,17 +109,13 @@ impl Json {
                 self.bare_between(chunk, from..at, sink);
             }
             match byte {
-                b'"' => {
-                    let Some(end) = marks.next() else {
-                        return self.cut_string(chunk, at, sink);
-                    };
-                    let part = chunk.get(at + 1..end).unwrap_or_default();
-                    let key = self.next_is_key();
-                    if key || self.wanted || marks.walk().wakes_text(at + 1, end) {
-                        self.whole_string(part, self.at + at as u64 + 1, key, sink);
+                b'"' => match marks.next() {
+                    Some(end) => {
+                        self.whole_string(chunk, at + 1..end, &marks, sink);
+                        from = end;
                     }
-                    from = end;
-                }
+                    None => return self.cut_string(chunk, at, sink),
+                },
                 b'{' | b'[' => self.open(byte == b'{', self.at + at as u64, sink),
                 b'}' | b']' => self.close(self.at + at as u64 + 1, sink),
                 b',' => self.expects_key = true,
@@ -159,7 +157,7 @@ impl Json {
     }
 
     /// Tells the bare values between two marks: numbers, mostly, and whatever stands there that is not JSON.
-    fn bare_between(&mut self, chunk: &[u8], range: std::ops::Range<usize>, sink: &mut impl Sink) {
+    fn bare_between(&mut self, chunk: &[u8], range: Range<usize>, sink: &mut impl Sink) {
         let mut at = range.start;
         let text = chunk.get(range).unwrap_or_default();
         for value in text.split(|byte| is_space(*byte)) {
@@ -218,8 +216,14 @@ impl Json {
         chunk.len()
     }
 
-    /// Tells a string that lies whole in the chunk.
-    fn whole_string(&mut self, part: &[u8], at: u64, key: bool, sink: &mut impl Sink) {
+    /// Tells a string that lies whole in the chunk, if it is a name or worth a search; `marks` are at its end.
+    fn whole_string(&mut self, chunk: &[u8], range: Range<usize>, marks: &Marks<'_>, sink: &mut impl Sink) {
+        let key = self.next_is_key();
+        if !key && !self.wanted && !marks.walk().wakes_text(range.start, range.end) {
+            return;
+        }
+        let at = self.at + range.start as u64;
+        let part = chunk.get(range).unwrap_or_default();
         if key && part.len() <= KEY_BYTES_MAX {
             self.expects_key = false;
             self.wanted = sink.key(&Cell::whole(part, at, CellForm::JsonString)) || self.all;

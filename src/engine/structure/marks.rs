@@ -91,6 +91,7 @@ impl<'c> Marks<'c> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::block::testing::Chance;
 
     /// The same, byte by byte.
     fn plainly(text: &[u8]) -> Vec<usize> {
@@ -113,15 +114,10 @@ mod tests {
     #[test]
     fn marks_stand_where_a_plain_reader_sees_them() {
         let letters = b"\"\"\\{}[]:,a 7@\n\xea";
-        let mut state = 3_u64;
+        let mut chance = Chance(3);
         for length in (0..200).chain([511, 512, 513, 1100]) {
             for _ in 0..30 {
-                let text: Vec<u8> = std::iter::repeat_with(|| {
-                    state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                    letters[(state >> 33) as usize % letters.len()]
-                })
-                .take(length)
-                .collect();
+                let text = chance.text(letters, length);
                 let mut marks = Marks::new(&text);
                 let found: Vec<usize> = std::iter::from_fn(|| marks.next()).collect();
                 assert_eq!(found, plainly(&text), "{}", text.escape_ascii());

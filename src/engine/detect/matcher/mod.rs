@@ -129,7 +129,6 @@ impl Builtin {
             Self::Email => Category::Email,
             Self::PhoneE164 | Self::PhoneKr | Self::PhoneUs | Self::PhoneNational => Category::Phone,
             Self::Card | Self::Iban | Self::Account => Category::Account,
-            Self::KrBusiness => Category::Weak,
             Self::Rrn
             | Self::Ssn
             | Self::KrPassport
@@ -151,7 +150,7 @@ impl Builtin {
                 Category::Address
             }
             Self::PersonName => Category::Name,
-            Self::BirthDate | Self::OrderId | Self::DoorCode => Category::Weak,
+            Self::KrBusiness | Self::BirthDate | Self::OrderId | Self::DoorCode => Category::Weak,
         }
     }
 
