@@ -36,6 +36,9 @@ impl RuleSet {
             return false;
         };
         let forced = self.has_expressions() || context.key.wakes();
+        if !forced && is_uuid(text) {
+            return false;
+        }
         // A number without a telling name is anything: an order, a price, a moment.
         if !forced && (context.number || (text.len() > BLOCK && !wakes(text))) {
             return false;
@@ -72,6 +75,19 @@ impl RuleSet {
         settle(self, first_new, &within, found);
         true
     }
+}
+
+/// Whether `text` is a UUID (RFC 9562, section 4), which is nobody's: its digits only look like numbers.
+fn is_uuid(text: &[u8]) -> bool {
+    const HYPHENS: [usize; 4] = [8, 13, 18, 23];
+    let is_one = |(place, byte): (usize, &u8)| {
+        if HYPHENS.contains(&place) {
+            *byte == b'-'
+        } else {
+            byte.is_ascii_hexdigit()
+        }
+    };
+    text.len() == 36 && text.get(8) == Some(&b'-') && text.iter().enumerate().all(is_one)
 }
 
 /// One call of `RuleSet::scan`.

@@ -10,7 +10,7 @@ use super::{Item, Place, Record};
 use crate::engine::decode::Unescaped;
 use crate::engine::detect::{Category, Context, Finding, Key, RuleSet, Span};
 use crate::engine::secret::HashKey;
-use crate::engine::structure::{Cell, CellForm, Container, Sink};
+use crate::engine::structure::{Cell, CellForm, Container, Heard, Sink};
 
 /// Between identifiers of one record in running text: more bytes apart and they are two records.
 pub(super) const GAP_BYTES_MAX: u64 = 96;
@@ -278,6 +278,23 @@ impl Assembler {
         }
     }
 
+    /// Searches the name of the member under way, where it is data.
+    fn search_name(&mut self, key: &Cell<'_>) {
+        let Some(frame) = self.frames.last() else { return };
+        if frame.container == Container::Object && matches!(frame.field, FieldRef::Data(_)) {
+            self.search(key, |this, item| this.top_items(Frame::items_of_key, item));
+        }
+    }
+
+    /// The innermost object turned out to be a map before `end`: the name it stands under is nobody of its members'.
+    fn settle_head(&mut self, end: u64) {
+        let Some(frame) = self.frames.last_mut() else { return };
+        if frame.shape == Shape::Map && !frame.items.is_empty() {
+            let (start, items) = (frame.start, std::mem::take(&mut frame.items));
+            self.settle(start, end, &items, false);
+        }
+    }
+
     /// A map's member whose name identifies someone and whose value had nothing to add ended before `end`.
     fn settle_name(&mut self, end: u64) {
         let Some(frame) = self.frames.last_mut() else { return };
@@ -344,37 +361,39 @@ impl Sink for Assembler {
         }
     }
 
-    fn key(&mut self, key: &Cell<'_>) -> bool {
+    fn key(&mut self, key: &Cell<'_>) -> Heard {
         let at = key.at.saturating_sub(1);
         let name = key.raw.get(key.within()).unwrap_or_default();
         // A header is named by its whole text, a member by what is not yet told of it.
         let name = if name.is_empty() { key.raw } else { name };
         self.settle_name(at);
         let Some(frame) = self.frames.last_mut() else {
-            return true;
+            return Heard::WANTED;
         };
         let field = self.fields.find(&self.rules, name);
-        let data = matches!(field, FieldRef::Data(_));
-        let mut wanted = data;
+        let mut heard = Heard::WANTED;
         if let Some(said) = self.fields.get(&field) {
             // That a row has a person's name must be known, whatever the name is: its header is not told otherwise.
-            wanted |= said.key.wakes() || (said.names && frame.container == Container::Row);
+            heard.wanted = said.key.wakes() || (said.names && frame.container == Container::Row);
+            heard.plain = said.is_plain().then_some(said.hash);
             self.free_has_name |= said.names && frame.container == Container::Flow;
             self.orders.join(said.orders);
         }
         frame.begin_member(&self.fields, field, at);
-        if frame.shape == Shape::Map && !frame.items.is_empty() {
-            // The name this map stands under: its members are records by themselves.
-            let (start, items) = (frame.start, std::mem::take(&mut frame.items));
-            self.settle(start, at, &items, false);
+        self.settle_head(at);
+        self.search_name(key);
+        heard
+    }
+
+    fn passed(&mut self, names: u64, count: u32) {
+        if let Some(frame) = self.frames.last_mut() {
+            frame.keyset = frame.keyset.wrapping_add(names);
+            frame.members += count;
         }
-        let Some(frame) = self.frames.last_mut() else {
-            return true;
-        };
-        if frame.container == Container::Object && data {
-            self.search(key, |this, item| this.top_items(Frame::items_of_key, item));
-        }
-        wanted
+    }
+
+    fn is_map(&self) -> bool {
+        self.frames.last().is_some_and(|frame| frame.shape == Shape::Map)
     }
 
     fn cell(&mut self, cell: &Cell<'_>) {

@@ -23,10 +23,6 @@ pub(super) struct Field {
     pub(super) orders: OrderSigns,
     /// A number of its own, but for collisions, which only blur map from struct: names are not secret.
     pub(super) hash: u64,
-    /// The ends of the name, which are all of it up to [`ENDS_BYTES`].
-    ends: [u64; 2],
-    /// The index of the field that came after this one: records of one kind name their fields in one order.
-    next: u16,
     /// What its cells have shown so far.
     pub(super) vote: Cell<Vote>,
 }
@@ -40,16 +36,13 @@ impl Field {
             role: Role::of(name),
             orders: OrderSigns::of(name),
             hash,
-            ends: ends(name),
-            next: 0,
             vote: Cell::default(),
         }
     }
 
-    /// Whether it is called `name`, whose ends are known: a comparison of two words, for most names.
-    fn is_called(&self, name: &[u8], ends: [u64; 2]) -> bool {
-        let own = self.key.name();
-        self.ends == ends && own.len() == name.len() && (name.len() <= ENDS_BYTES || own == name)
+    /// Whether it says nothing: not of its values, nor of persons, roles or orders.
+    pub(super) fn is_plain(&self) -> bool {
+        !self.key.wakes() && !self.names && self.role.is_none() && self.orders == OrderSigns::default()
     }
 }
 
@@ -70,8 +63,6 @@ pub(super) struct Fields {
     known: Vec<Field>,
     /// One more than an index in `known`; 0 is free.
     slots: Vec<u16>,
-    /// The index of the field that was found last.
-    last: u16,
 }
 
 impl Fields {
@@ -79,32 +70,20 @@ impl Fields {
         Self {
             known: Vec::new(),
             slots: Vec::new(),
-            last: 0,
         }
     }
 
     /// The field called `name`.
     pub(super) fn find(&mut self, rules: &RuleSet, name: &[u8]) -> FieldRef {
         let name = name.get(..NAME_BYTES_MAX).unwrap_or(name);
-        let ends = ends(name);
-        let guess = self.known.get(usize::from(self.last)).map_or(0, |last| last.next);
-        let guessed = self.known.get(usize::from(guess));
-        if guessed.is_some_and(|field| field.is_called(name, ends)) {
-            self.last = guess;
-            return FieldRef::Known(guess);
-        }
-        let hash = hash(name, ends);
+        let hash = hash(name);
         if role::is_data(name) {
             return FieldRef::Data(hash);
         }
-        let Some(index) = self.place(rules, name, hash) else {
-            return FieldRef::Own(Box::new(Field::new(rules, name, hash)));
-        };
-        if let Some(last) = self.known.get_mut(usize::from(self.last)) {
-            last.next = index;
+        match self.place(rules, name, hash) {
+            Some(index) => FieldRef::Known(index),
+            None => FieldRef::Own(Box::new(Field::new(rules, name, hash))),
         }
-        self.last = index;
-        FieldRef::Known(index)
     }
 
     /// The index of the field called `name`, which is added if there is room.
@@ -154,36 +133,19 @@ impl Fields {
     }
 }
 
-/// Bytes of a name that its ends cover.
-const ENDS_BYTES: usize = 16;
-
-/// The first and the last eight bytes of a name, or what it has: all of it, up to [`ENDS_BYTES`].
-#[inline]
-fn ends(name: &[u8]) -> [u64; 2] {
-    if let (Some(first), Some(last)) = (name.first_chunk::<8>(), name.last_chunk::<8>()) {
-        [u64::from_le_bytes(*first), u64::from_le_bytes(*last)]
-    } else if let (Some(first), Some(last)) = (name.first_chunk::<4>(), name.last_chunk::<4>()) {
-        [
-            u64::from(u32::from_le_bytes(*first)),
-            u64::from(u32::from_le_bytes(*last)),
-        ]
-    } else {
-        [0, name.iter().fold(0, |word, byte| word << 8 | u64::from(*byte))]
-    }
-}
-
-/// A quick hash of a short name: its length, its ends and the words between them, folded by multiplications.
-fn hash(name: &[u8], [first, last]: [u64; 2]) -> u64 {
+/// A quick hash of a short name: its length and its words, folded by multiplications.
+fn hash(name: &[u8]) -> u64 {
     let mix = |hash: u64, word: u64| {
         let product = u128::from(hash ^ word) * 0x9e37_79b9_7f4a_7c15;
         (product as u64) ^ (product >> 64) as u64
     };
-    let start = mix(mix(name.len() as u64, first), last);
-    let between = name.get(8..).filter(|_| name.len() > ENDS_BYTES).unwrap_or_default();
-    let (words, _) = between.as_chunks::<8>();
+    let (words, rest) = name.as_chunks::<8>();
+    let last = rest
+        .iter()
+        .fold(name.len() as u64, |word, byte| word << 8 | u64::from(*byte));
     words
         .iter()
-        .fold(start, |hash, word| mix(hash, u64::from_le_bytes(*word)))
+        .fold(mix(0, last), |hash, word| mix(hash, u64::from_le_bytes(*word)))
 }
 
 #[cfg(test)]
@@ -212,9 +174,7 @@ mod tests {
     #[test]
     fn names_of_every_length_have_hashes_of_their_own() {
         let text: Vec<u8> = (0..100).collect();
-        let mut hashes: Vec<u64> = (0..100)
-            .map(|length| hash(&text[..length], ends(&text[..length])))
-            .collect();
+        let mut hashes: Vec<u64> = (0..100).map(|length| hash(&text[..length])).collect();
         hashes.sort_unstable();
         hashes.dedup();
         assert_eq!(hashes.len(), 100);

@@ -78,7 +78,8 @@ impl Assembler {
         let Some(parent) = self.frames.last_mut() else { return };
         let items = child.take_items();
         let key_is_role = parent.role.is_some();
-        if parent.pieces.is_some() || parent.shape == Shape::Struct {
+        // One in which nobody is says nothing: it may as well not have been told.
+        if items.is_empty() || parent.pieces.is_some() || parent.shape == Shape::Struct {
             parent.has_name |= child.has_name;
             parent.items.extend(items);
             return;

@@ -215,7 +215,7 @@ impl Delimited {
         if !self.in_header {
             let column = self.columns.get_mut(self.column);
             let raw = column.as_ref().map_or(&[][..], |column| column.header.as_slice());
-            let wanted = sink.key(&Cell {
+            let heard = sink.key(&Cell {
                 raw,
                 at,
                 within: (0, 0),
@@ -223,7 +223,7 @@ impl Delimited {
                 last: true,
             });
             if let Some(column) = column {
-                column.wanted = Some(wanted);
+                column.wanted = Some(heard.wanted);
             }
         }
         let quoted = chunk.get(from) == Some(&b'"');

@@ -10,37 +10,22 @@ use memchr::memchr2;
 
 use super::cells::{Carry, Cell, CellForm, CellSettings};
 use super::marks::Marks;
-use super::{Container, Sink};
+use super::nesting::{Chunk, Nesting};
+use super::{Heard, Sink};
 
-/// Deeper containers are read as part of the one at this depth. Against: `[[[[...` that costs a frame a byte.
-const DEPTH_MAX: usize = 128;
 /// Longer names are read like long values.
 const KEY_BYTES_MAX: usize = 256;
 /// `true`, `null` and shorter numbers cannot hold an identifier.
 const BARE_BYTES_MIN: usize = 7;
 
-/// The lexer; a stack of containers and at most one value under way.
+/// The lexer; the containers around at most one value under way.
 pub(super) struct Json {
     at: u64,
     state: State,
-    stack: Vec<Level>,
-    /// Containers open beyond [`DEPTH_MAX`].
-    beyond: u64,
+    nesting: Nesting,
     /// Whether the next string of the innermost object is a member's name.
     expects_key: bool,
-    /// Whether the value under way is told even if nothing in it wakes a search.
-    wanted: bool,
-    /// Whether every value is.
-    all: bool,
     carry: Carry,
-}
-
-/// One open container.
-#[derive(Clone, Copy)]
-struct Level {
-    object: bool,
-    /// `wanted` around it.
-    wanted: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -55,11 +40,8 @@ impl Json {
         Self {
             at,
             state: State::Between,
-            stack: Vec::new(),
-            beyond: 0,
+            nesting: Nesting::new(settings.all),
             expects_key: false,
-            wanted: settings.all,
-            all: settings.all,
             carry: Carry::new(settings),
         }
     }
@@ -93,76 +75,59 @@ impl Json {
             State::Bare => self.end_bare(&[], sink),
         }
         self.state = State::Between;
-        while self.stack.pop().is_some() {
-            sink.close(self.at);
-        }
+        self.nesting.finish(self.at, sink);
     }
 
-    /// Reads structure and whole values to the end of `chunk`, and begins the value that is cut there.
-    fn between(&mut self, chunk: &[u8], sink: &mut impl Sink) -> usize {
-        let mut marks = Marks::new(chunk);
+    /// Reads structure and whole values to the end of `bytes`, and begins the value that is cut there.
+    fn between(&mut self, bytes: &[u8], sink: &mut impl Sink) -> usize {
+        let chunk = Chunk { bytes, at: self.at };
+        let mut marks = Marks::new(bytes);
         let mut from = 0;
         while let Some(at) = marks.next() {
-            let byte = chunk.get(at).copied().unwrap_or_default();
             // What a bare number is, its name must say: others are not worth a search.
-            if self.wanted && at - from >= BARE_BYTES_MIN {
+            if self.nesting.is_wanted() && at - from >= BARE_BYTES_MIN {
                 self.bare_between(chunk, from..at, sink);
             }
-            match byte {
-                b'"' => match marks.next() {
+            from = at + 1;
+            match bytes.get(at) {
+                Some(b'"') => match marks.next() {
                     Some(end) => {
                         self.whole_string(chunk, at + 1..end, &marks, sink);
-                        from = end;
+                        from = end + 1;
                     }
                     None => return self.cut_string(chunk, at, sink),
                 },
-                b'{' | b'[' => self.open(byte == b'{', self.at + at as u64, sink),
-                b'}' | b']' => self.close(self.at + at as u64 + 1, sink),
-                b',' => self.expects_key = true,
+                Some(b',') => self.expects_key = true,
+                Some(byte @ (b'{' | b'[')) => self.open(*byte == b'{', chunk, at, sink),
+                Some(b'}' | b']') => {
+                    self.nesting.close(chunk.at + at as u64 + 1, sink);
+                    self.expects_key = false;
+                }
                 _ => self.expects_key = false,
             }
-            from = from.max(at) + 1;
         }
         self.cut_bare(chunk, from, sink);
-        chunk.len()
+        bytes.len()
     }
 
     fn next_is_key(&self) -> bool {
-        self.expects_key && self.stack.last().is_some_and(|level| level.object)
+        self.expects_key && self.nesting.is_object()
     }
 
-    fn open(&mut self, object: bool, at: u64, sink: &mut impl Sink) {
-        if self.stack.len() >= DEPTH_MAX {
-            self.beyond += 1;
-            return;
+    fn open(&mut self, object: bool, chunk: Chunk<'_>, at: usize, sink: &mut impl Sink) {
+        if self.nesting.open(object, chunk.at + at as u64, chunk, sink) {
+            self.expects_key = object;
         }
-        self.stack.push(Level {
-            object,
-            wanted: self.wanted,
-        });
-        self.expects_key = object;
-        // An array's elements stand under its name.
-        self.wanted = self.all || (self.wanted && !object);
-        sink.open(if object { Container::Object } else { Container::Array }, at);
-    }
-
-    fn close(&mut self, end: u64, sink: &mut impl Sink) {
-        if self.beyond > 0 {
-            self.beyond -= 1;
-        } else if let Some(level) = self.stack.pop() {
-            self.wanted = level.wanted;
-            sink.close(end);
-        }
-        self.expects_key = false;
     }
 
     /// Tells the bare values between two marks: numbers, mostly, and whatever stands there that is not JSON.
-    fn bare_between(&mut self, chunk: &[u8], range: Range<usize>, sink: &mut impl Sink) {
+    fn bare_between(&mut self, chunk: Chunk<'_>, range: Range<usize>, sink: &mut impl Sink) {
         let mut at = range.start;
-        let text = chunk.get(range).unwrap_or_default();
+        let text = chunk.bytes.get(range).unwrap_or_default();
         for value in text.split(|byte| is_space(*byte)) {
             if value.len() >= BARE_BYTES_MIN {
-                self.carry.begin(self.at + at as u64);
+                self.nesting.tell(chunk, sink);
+                self.carry.begin(chunk.at + at as u64);
                 self.end_bare(value, sink);
             }
             at += value.len() + 1;
@@ -170,29 +135,32 @@ impl Json {
     }
 
     /// The chunk ends between two marks, `from` being the first byte after the last: a bare value may be cut there.
-    fn cut_bare(&mut self, chunk: &[u8], from: usize, sink: &mut impl Sink) {
-        let text = chunk.get(from..).unwrap_or_default();
+    fn cut_bare(&mut self, chunk: Chunk<'_>, from: usize, sink: &mut impl Sink) {
+        let text = chunk.bytes.get(from..).unwrap_or_default();
         let cut = text.iter().rev().take_while(|byte| !is_space(**byte)).count();
-        let begun = chunk.len() - cut;
+        let begun = chunk.bytes.len() - cut;
         self.bare_between(chunk, from..begun, sink);
+        // What is not whole may be held back from its first byte.
+        self.nesting.tell(chunk, sink);
         if cut > 0 {
             self.state = State::Bare;
-            self.carry.begin(self.at + begun as u64);
-            self.extend(chunk.get(begun..).unwrap_or_default(), CellForm::Bare, sink);
+            self.carry.begin(chunk.at + begun as u64);
+            self.extend(chunk.bytes.get(begun..).unwrap_or_default(), CellForm::Bare, sink);
         }
     }
 
     /// The chunk ends within the string whose quote stands at `quote`.
-    fn cut_string(&mut self, chunk: &[u8], quote: usize, sink: &mut impl Sink) -> usize {
-        let part = chunk.get(quote + 1..).unwrap_or_default();
+    fn cut_string(&mut self, chunk: Chunk<'_>, quote: usize, sink: &mut impl Sink) -> usize {
+        let part = chunk.bytes.get(quote + 1..).unwrap_or_default();
         let backslashes = part.iter().rev().take_while(|byte| **byte == b'\\').count();
         self.state = State::String {
             key: self.next_is_key(),
             escaped: backslashes % 2 == 1,
         };
-        self.carry.begin(self.at + quote as u64 + 1);
+        self.nesting.tell(chunk, sink);
+        self.carry.begin(chunk.at + quote as u64 + 1);
         self.extend(part, CellForm::JsonString, sink);
-        chunk.len()
+        chunk.bytes.len()
     }
 
     /// Goes on with a string that was cut; returns the bytes taken.
@@ -217,19 +185,15 @@ impl Json {
     }
 
     /// Tells a string that lies whole in the chunk, if it is a name or worth a search; `marks` are at its end.
-    fn whole_string(&mut self, chunk: &[u8], range: Range<usize>, marks: &Marks<'_>, sink: &mut impl Sink) {
+    fn whole_string(&mut self, chunk: Chunk<'_>, range: Range<usize>, marks: &Marks<'_>, sink: &mut impl Sink) {
         let key = self.next_is_key();
-        if !key && !self.wanted && !marks.walk().wakes_text(range.start, range.end) {
-            return;
-        }
-        let at = self.at + range.start as u64;
-        let part = chunk.get(range).unwrap_or_default();
-        if key && part.len() <= KEY_BYTES_MAX {
+        if key && range.len() <= KEY_BYTES_MAX {
             self.expects_key = false;
-            self.wanted = sink.key(&Cell::whole(part, at, CellForm::JsonString)) || self.all;
-        } else {
-            self.carry.begin(at);
-            self.end_string(part, key, sink);
+            self.nesting.name(range, chunk, sink);
+        } else if key || self.nesting.is_wanted() || marks.walk().wakes_text(range.start, range.end) {
+            self.nesting.tell(chunk, sink);
+            self.carry.begin(chunk.at + range.start as u64);
+            self.end_string(chunk.bytes.get(range).unwrap_or_default(), key, sink);
         }
     }
 
@@ -239,16 +203,16 @@ impl Json {
             return;
         }
         self.expects_key = false;
-        let mut wanted = true;
+        let mut heard = Heard::WANTED;
         self.carry.end(part, CellForm::JsonString, &mut |cell| {
             if cell.within.0 == 0 {
-                wanted = sink.key(cell);
+                heard = sink.key(cell);
             } else {
                 // Too long for a name: its first piece was searched as a cell, so is the rest.
                 sink.cell(cell);
             }
         });
-        self.wanted = self.all || wanted;
+        self.nesting.heard(heard, sink);
     }
 
     /// Goes on with a bare value that was cut; returns the bytes taken.

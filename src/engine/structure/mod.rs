@@ -13,6 +13,7 @@ mod marks;
 mod markup;
 mod multipart;
 mod name;
+mod nesting;
 mod script;
 mod sniff;
 mod sql;
@@ -55,15 +56,36 @@ pub enum Container {
     Flow,
 }
 
+/// What a sink answers to a name.
+#[derive(Clone, Copy, Debug)]
+pub struct Heard {
+    /// Whether the value is wanted even if nothing in it wakes a search.
+    pub wanted: bool,
+    /// Set if the name says nothing, so that it may be passed over where nothing is told of its value: a number of its own.
+    pub plain: Option<u64>,
+}
+
+impl Heard {
+    /// The answer to a name whose value is wanted.
+    pub const WANTED: Self = Self {
+        wanted: true,
+        plain: None,
+    };
+}
+
 /// Who listens to a structure. Offsets count decoded bytes from the start of the body.
 pub trait Sink {
     /// A container begins at `at`.
     fn open(&mut self, container: Container, at: u64);
     /// The innermost container ends; `end` is one past its last byte.
     fn close(&mut self, end: u64);
-    /// A member of the innermost object begins, or a cell of the innermost row is about to come under this header. Returns
-    /// whether its value is wanted even if nothing in it wakes a search.
-    fn key(&mut self, key: &Cell<'_>) -> bool;
+    /// A member of the innermost object begins, or a cell of the innermost row is about to come under this header.
+    fn key(&mut self, key: &Cell<'_>) -> Heard;
+    /// So many members of the innermost object were passed over, whose names the sink called plain; `names` is the sum of
+    /// what it called them.
+    fn passed(&mut self, names: u64, count: u32);
+    /// Whether each member of the innermost object is a record by itself, so that none may be passed over.
+    fn is_map(&self) -> bool;
     /// Text to search: a scalar value, or one segment of a long one. `last` segments end the value. A value that is not
     /// wanted and in which nothing wakes a search need not be told.
     fn cell(&mut self, cell: &Cell<'_>);

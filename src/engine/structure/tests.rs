@@ -35,12 +35,18 @@ impl Sink for Told {
         self.push(format!("close {end}"));
     }
 
-    fn key(&mut self, key: &Cell<'_>) -> bool {
+    fn key(&mut self, key: &Cell<'_>) -> Heard {
         self.searched.push((key.at, key.end()));
         let name = String::from_utf8_lossy(key.raw);
         self.outline.push(format!("{name}:"));
         self.push(format!("key {name}"));
-        true
+        Heard::WANTED
+    }
+
+    fn passed(&mut self, _: u64, _: u32) {}
+
+    fn is_map(&self) -> bool {
+        false
     }
 
     fn cell(&mut self, cell: &Cell<'_>) {
