@@ -4,7 +4,8 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 use crate::engine::decode::DecodeError;
-use crate::engine::record::{OrderSigns, Record};
+use crate::engine::detect::OrderSigns;
+use crate::engine::record::Record;
 
 /// What may happen to the bytes of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

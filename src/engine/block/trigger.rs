@@ -10,7 +10,7 @@ const DIGITS_MIN: u32 = 7;
 const NUMBER_BYTES_MIN: u32 = 11;
 
 /// Whether `text` may hold an identifier whose field's name does not announce it: an `@`, a run of digits, a run of digits
-/// and phone punctuation, or a digit in a text of several words.
+/// and phone punctuation, a digit in a text of several words, or an escape, which hides anything.
 pub(in crate::engine) fn wakes(text: &[u8]) -> bool {
     let mut triggers = Triggers::default();
     let (mut digit, mut loose) = (false, false);
@@ -18,7 +18,7 @@ pub(in crate::engine) fn wakes(text: &[u8]) -> bool {
     for part in text.chunks(CHUNK_BLOCKS * BLOCK) {
         batch.read(part, 0xff);
         for masks in batch.masks() {
-            if triggers.next(masks) != 0 {
+            if triggers.next(masks) | masks.backslash != 0 {
                 return true;
             }
             digit |= masks.digit != 0;
@@ -85,6 +85,7 @@ mod tests {
         let is_number = |at: usize| is_solid(&text[at]) || (text[at] == b' ' && at > 0 && is_solid(&text[at - 1]));
         let numbers: Vec<bool> = (0..text.len()).map(is_number).collect();
         text.contains(&b'@')
+            || text.contains(&b'\\')
             || text.windows(7).any(|run| run.iter().all(u8::is_ascii_digit))
             || numbers.windows(11).any(|run| run.iter().all(|number| *number))
             || (text.len() >= 8
@@ -94,7 +95,7 @@ mod tests {
 
     #[test]
     fn texts_wake_as_they_do_byte_by_byte() {
-        let letters = b"7 -a1@(5x\xea";
+        let letters = b"7 -a1@(5x\xea\\";
         let mut chance = Chance(7);
         for length in (0..200).chain([511, 512, 513, 1500]) {
             for _ in 0..30 {

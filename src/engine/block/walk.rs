@@ -16,11 +16,11 @@ pub(in crate::engine) struct Walk<'c, const BLOCKS: usize> {
     /// The first byte of the block under way.
     at: usize,
     triggers: Triggers,
+    /// Triggers and backslashes.
     trigger: Seen,
     digit: Seen,
     /// Blanks and bytes that are not ASCII.
     loose: Seen,
-    backslash: Seen,
 }
 
 impl<'c, const BLOCKS: usize> Walk<'c, BLOCKS> {
@@ -37,7 +37,6 @@ impl<'c, const BLOCKS: usize> Walk<'c, BLOCKS> {
             trigger: Seen::default(),
             digit: Seen::default(),
             loose: Seen::default(),
-            backslash: Seen::default(),
         }
     }
 
@@ -47,21 +46,34 @@ impl<'c, const BLOCKS: usize> Walk<'c, BLOCKS> {
         self.at
     }
 
-    /// Enters the next block.
-    pub(in crate::engine) fn next(&mut self) -> Option<Masks> {
+    /// Enters the next block, if there is one.
+    #[inline]
+    pub(in crate::engine) fn next(&mut self) -> bool {
         if self.block == BLOCKS {
-            self.batch.read(self.chunk.get(self.next..)?, self.delimiter);
+            let Some(rest) = self.chunk.get(self.next..) else {
+                return false;
+            };
+            self.batch.read(rest, self.delimiter);
             self.block = 0;
         }
+        let Some(masks) = self.batch.masks().get(self.block) else {
+            return false;
+        };
+        self.block += 1;
         self.at = self.next;
         self.next += BLOCK;
-        let masks = *self.batch.masks().get(self.block)?;
-        self.block += 1;
-        self.trigger.next(self.triggers.next(&masks), self.at);
+        self.trigger.next(self.triggers.next(masks) | masks.backslash, self.at);
         self.digit.next(masks.digit, self.at);
         self.loose.next(masks.blank | masks.high, self.at);
-        self.backslash.next(masks.backslash, self.at);
-        Some(masks)
+        true
+    }
+
+    /// The masks of the block under way.
+    #[inline]
+    pub(in crate::engine) fn masks(&self) -> Masks {
+        let entered = self.block.checked_sub(1);
+        let masks = entered.and_then(|block| self.batch.masks().get(block));
+        masks.copied().unwrap_or_default()
     }
 
     /// Whether the text from `start` to `end`, a place in the block under way, may hold an identifier; a text with escapes
@@ -69,12 +81,10 @@ impl<'c, const BLOCKS: usize> Walk<'c, BLOCKS> {
     #[inline]
     pub(in crate::engine) fn wakes_text(&self, start: usize, end: usize) -> bool {
         let any = |seen: Seen| seen.any(start, end, self.at);
-        any(self.trigger)
-            || any(self.backslash)
-            || (end - start >= ADDRESS_BYTES_MIN && any(self.digit) && any(self.loose))
+        any(self.trigger) || (end - start >= ADDRESS_BYTES_MIN && any(self.digit) && any(self.loose))
     }
 
-    /// The same of all that was passed, which is `length` bytes, but for escapes.
+    /// The same of all that was passed, which is `length` bytes.
     pub(in crate::engine) fn wakes(&self, length: usize) -> bool {
         let any = |seen: Seen| seen.mask != 0 || seen.before != 0;
         any(self.trigger) || (length >= ADDRESS_BYTES_MIN && any(self.digit) && any(self.loose))
@@ -122,7 +132,7 @@ mod tests {
     fn between_bars(text: &[u8]) -> bool {
         let bars: Vec<usize> = memchr::memchr_iter(b'|', text).take(2).collect();
         let mut walk = Walk::<2>::new(text, b'|');
-        while walk.next().is_some() && walk.at() + BLOCK <= bars[1] {}
+        while walk.next() && walk.at() + BLOCK <= bars[1] {}
         walk.wakes_text(bars[0] + 1, bars[1])
     }
 
@@ -144,7 +154,7 @@ mod tests {
 
     #[test]
     fn a_walk_passes_over_nothing_that_wakes() {
-        let letters = b"7 -a1@(5x\xea";
+        let letters = b"7 -a1@(5x\xea\\";
         let mut chance = Chance(11);
         for length in (0..150).chain([511, 512, 513]) {
             for _ in 0..20 {

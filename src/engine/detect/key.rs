@@ -1,8 +1,13 @@
 //! A field name, column header or label: the word that says what a value is, understood once for all values under it.
 
+use std::sync::{Arc, PoisonError, RwLock};
+
+use hashbrown::HashMap;
+
 use super::context::Signs;
 use super::key_words::KeyWords;
 use super::matcher::{self, Builtin, Keyed, NameKey};
+use super::role::{OrderSigns, Role};
 use super::{RuleId, RuleSet};
 
 /// A field name and what its words say about the values under it.
@@ -12,6 +17,8 @@ pub struct Key {
     /// What it says that its whole cells are, by the rules that think so.
     keyed: Vec<(RuleId, Keyed)>,
     wakes: bool,
+    role: Option<Role>,
+    orders: OrderSigns,
 }
 
 impl Key {
@@ -21,6 +28,8 @@ impl Key {
         signs: Signs::NONE,
         keyed: Vec::new(),
         wakes: false,
+        role: None,
+        orders: OrderSigns::NONE,
     };
 
     /// The name as it was written.
@@ -46,6 +55,21 @@ impl Key {
             .any(|(_, keyed)| matches!(keyed, Keyed::Name(NameKey::Full | NameKey::Part)))
     }
 
+    /// The role that it states.
+    pub(in crate::engine) fn role(&self) -> Option<Role> {
+        self.role
+    }
+
+    /// What it says about orders.
+    pub(in crate::engine) fn orders(&self) -> OrderSigns {
+        self.orders
+    }
+
+    /// Whether it says nothing: not of its values, nor of persons, roles or orders.
+    pub(in crate::engine) fn is_plain(&self) -> bool {
+        !self.wakes && !self.names_person() && self.role.is_none() && self.orders == OrderSigns::NONE
+    }
+
     pub(super) fn signs(&self) -> &Signs {
         &self.signs
     }
@@ -56,8 +80,17 @@ impl Key {
 }
 
 impl RuleSet {
-    /// Understands a field name.
-    pub fn key(&self, name: &[u8]) -> Key {
+    /// What a field name says; a body has few, and the next one of its kind has the same.
+    pub fn key(&self, name: &[u8]) -> Arc<Key> {
+        if let Some(known) = self.memory.get(name) {
+            return known;
+        }
+        let key = Arc::new(self.understand(name));
+        self.memory.put(&key);
+        key
+    }
+
+    fn understand(&self, name: &[u8]) -> Key {
         let signs = self.words.signs(name);
         let words = KeyWords::of(name);
         let opaque = matcher::is_opaque(&words);
@@ -75,11 +108,53 @@ impl RuleSet {
             wakes: self.has_expressions() || !keyed.is_empty() || (signs.speaks() && searches()),
             signs,
             keyed,
+            role: Role::of(name),
+            orders: OrderSigns::of(name),
         }
     }
 
     /// Whether there are expressions of the operator, which may find something anywhere.
     pub const fn has_expressions(&self) -> bool {
         self.lane.is_some()
+    }
+}
+
+/// Field names that a rule set remembers. Some 500 bytes each.
+const KEYS_MAX: usize = 4_096;
+
+/// The field names that were understood lately: what they say depends on the rules alone.
+#[derive(Default)]
+pub(super) struct Memory(RwLock<HashMap<Vec<u8>, Arc<Key>>>);
+
+impl Memory {
+    fn get(&self, name: &[u8]) -> Option<Arc<Key>> {
+        let keys = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        keys.get(name).map(Arc::clone)
+    }
+
+    fn put(&self, key: &Arc<Key>) {
+        let mut keys = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        // Names that nobody repeats are the only way to fill it; those that are repeated come back.
+        if keys.len() >= KEYS_MAX {
+            keys.clear();
+        }
+        keys.insert(key.name.clone(), Arc::clone(key));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_remembered_within_a_bound() {
+        let rules = RuleSet::builtin();
+        let first = rules.key(b"phone");
+        assert!(Arc::ptr_eq(&first, &rules.key(b"phone")));
+        for number in 0..=KEYS_MAX {
+            rules.key(format!("x{number}").as_bytes());
+        }
+        assert!(rules.memory.0.read().expect("nobody panicked").len() <= KEYS_MAX);
+        assert_eq!(rules.key(b"phone").name(), b"phone");
     }
 }

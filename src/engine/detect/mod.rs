@@ -12,6 +12,7 @@ mod lane;
 mod lexicon;
 mod matcher;
 mod number;
+mod role;
 mod rule;
 mod scan;
 mod set;
@@ -22,6 +23,8 @@ pub use class::{Category, ClassId};
 pub use finding::{Context, Finding, Normal, Span};
 pub use hint::{closest, did_you_mean, toml_problem};
 pub use key::Key;
+pub use role::OrderSigns;
+pub(super) use role::{Role, is_data};
 pub use set::{CLASSES_MAX, Layer, RULE_FILE_BYTES_MAX, RULES_MAX, RuleSet, RuleSource, builtin_sources};
 pub use syntax::schema;
 

@@ -44,7 +44,7 @@ impl RuleSet {
             return false;
         }
         let mut walk = Walk::<1>::new(text, b'@');
-        let mut masks = walk.next();
+        let mut inside = walk.next();
         if !forced && text.len() <= BLOCK && !walk.wakes(text.len()) {
             return false;
         }
@@ -60,9 +60,9 @@ impl RuleSet {
         }
         // The group of digits under way, where the last block ended inside one.
         let mut first = None;
-        while let Some(block) = masks {
-            scan.block(&block, reach.start + walk.at(), &mut first);
-            masks = walk.next();
+        while inside {
+            scan.block(&walk.masks(), reach.start + walk.at(), &mut first);
+            inside = walk.next();
         }
         if let Some(first) = first {
             scan.group(first, reach.end);

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use super::context::{Meaning, Words};
 use super::hint::{Named as _, error, is_error};
+use super::key::Memory;
 use super::lane::Lane;
 use super::matcher::Builtin;
 use super::rule::{Matcher, Rule, check_list};
@@ -79,6 +80,7 @@ pub struct RuleSet {
     drivers: [Option<RuleId>; Builtin::COUNT],
     pub(super) words: Words,
     pub(super) lane: Option<Lane>,
+    pub(super) memory: Memory,
     hash: [u8; 32],
 }
 
@@ -245,6 +247,7 @@ impl RuleSet {
             drivers,
             words,
             lane,
+            memory: Memory::default(),
             hash,
         })
     }

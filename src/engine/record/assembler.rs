@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use super::fields::{FieldRef, Fields};
 use super::frame::{Frame, Shape};
-use super::role::{OrderSigns, Role};
 use super::subject::{self, Common};
 use super::{Item, Place, Record};
 use crate::engine::decode::Unescaped;
-use crate::engine::detect::{Category, Context, Finding, Key, RuleSet, Span};
+use crate::engine::detect::{Category, Context, Finding, Key, OrderSigns, Role, RuleSet, Span};
 use crate::engine::secret::HashKey;
 use crate::engine::structure::{Cell, CellForm, Container, Heard, Sink};
 
@@ -374,10 +373,10 @@ impl Sink for Assembler {
         let mut heard = Heard::WANTED;
         if let Some(said) = self.fields.get(&field) {
             // That a row has a person's name must be known, whatever the name is: its header is not told otherwise.
-            heard.wanted = said.key.wakes() || (said.names && frame.container == Container::Row);
-            heard.plain = said.is_plain().then_some(said.hash);
-            self.free_has_name |= said.names && frame.container == Container::Flow;
-            self.orders.join(said.orders);
+            heard.wanted = said.key.wakes() || (said.key.names_person() && frame.container == Container::Row);
+            heard.plain = said.key.is_plain().then_some(said.hash);
+            self.free_has_name |= said.key.names_person() && frame.container == Container::Flow;
+            self.orders.join(said.key.orders());
         }
         frame.begin_member(&self.fields, field, at);
         self.settle_head(at);

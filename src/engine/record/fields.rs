@@ -1,10 +1,10 @@
 //! The field names of one body, each understood once.
 
 use std::cell::Cell;
+use std::sync::Arc;
 
-use super::role::{self, OrderSigns, Role};
 use super::vote::Vote;
-use crate::engine::detect::{Key, RuleSet};
+use crate::engine::detect::{Key, RuleSet, is_data};
 
 /// Different field names that are remembered; later ones are understood anew each time. Some 400 bytes each.
 const FIELDS_MAX: usize = 256;
@@ -15,12 +15,7 @@ const NAME_BYTES_MAX: usize = 64;
 
 /// A field name and what it says.
 pub(super) struct Field {
-    pub(super) key: Key,
-    pub(super) role: Option<Role>,
-    /// Whether it says that the record has a person's name.
-    pub(super) names: bool,
-    /// What it says about orders.
-    pub(super) orders: OrderSigns,
+    pub(super) key: Arc<Key>,
     /// A number of its own, but for collisions, which only blur map from struct: names are not secret.
     pub(super) hash: u64,
     /// What its cells have shown so far.
@@ -29,20 +24,11 @@ pub(super) struct Field {
 
 impl Field {
     fn new(rules: &RuleSet, name: &[u8], hash: u64) -> Self {
-        let key = rules.key(name);
         Self {
-            names: key.names_person(),
-            key,
-            role: Role::of(name),
-            orders: OrderSigns::of(name),
+            key: rules.key(name),
             hash,
             vote: Cell::default(),
         }
-    }
-
-    /// Whether it says nothing: not of its values, nor of persons, roles or orders.
-    pub(super) fn is_plain(&self) -> bool {
-        !self.key.wakes() && !self.names && self.role.is_none() && self.orders == OrderSigns::default()
     }
 }
 
@@ -77,7 +63,7 @@ impl Fields {
     pub(super) fn find(&mut self, rules: &RuleSet, name: &[u8]) -> FieldRef {
         let name = name.get(..NAME_BYTES_MAX).unwrap_or(name);
         let hash = hash(name);
-        if role::is_data(name) {
+        if is_data(name) {
             return FieldRef::Data(hash);
         }
         match self.place(rules, name, hash) {
@@ -151,6 +137,7 @@ fn hash(name: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::detect::Role;
 
     #[test]
     fn a_name_is_understood_once_and_too_many_are_understood_all_the_same() {
@@ -166,7 +153,10 @@ mod tests {
                     "round {round}"
                 );
                 let field = fields.get(&field).expect("a field");
-                assert_eq!((field.key.name(), field.role), (name.as_bytes(), Some(Role::Buyer)));
+                assert_eq!(
+                    (field.key.name(), field.key.role()),
+                    (name.as_bytes(), Some(Role::Buyer))
+                );
             }
         }
     }

@@ -2,8 +2,8 @@
 
 use super::Item;
 use super::fields::{FieldRef, Fields};
-use super::role::Role;
 use super::subject::Pieces;
+use crate::engine::detect::Role;
 use crate::engine::structure::Container;
 
 /// Whether an object is a struct (its members describe one thing) or a map (each member is a thing).
@@ -86,8 +86,8 @@ impl Frame {
     /// A member called `field` begins at `at`.
     pub(super) fn begin_member(&mut self, fields: &Fields, field: FieldRef, at: u64) {
         if let Some(said) = fields.get(&field) {
-            self.role = said.role;
-            self.has_name |= said.names;
+            self.role = said.key.role();
+            self.has_name |= said.key.names_person();
             self.field_hash = said.hash;
         } else {
             self.role = None;

@@ -5,7 +5,6 @@ mod crowd;
 mod fields;
 mod frame;
 mod join;
-mod role;
 mod subject;
 #[cfg(test)]
 mod tests;
@@ -13,13 +12,11 @@ mod vote;
 
 pub use assembler::Assembler;
 pub use crowd::Crowd;
-pub use role::OrderSigns;
 
 use smallvec::SmallVec;
 
-use crate::engine::detect::{Category, ClassId, Span};
+use crate::engine::detect::{Category, ClassId, Role, Span};
 use crate::engine::secret::Subject;
-use role::Role;
 
 /// Identifiers that belong together, settled: who they are about and where they stand.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,8 +4,7 @@ use hashbrown::{HashMap, HashSet};
 use smallvec::SmallVec;
 
 use super::Item;
-use super::role::Role;
-use crate::engine::detect::Category;
+use crate::engine::detect::{Category, Role};
 use crate::engine::secret::Subject;
 
 /// Values remembered per body to tell a footer or a shop from a person; the oldest knowledge is kept when full.

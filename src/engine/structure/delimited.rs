@@ -73,7 +73,8 @@ impl<'c> Separators<'c> {
     fn next(&mut self, from: usize) -> Option<usize> {
         loop {
             while self.left == 0 {
-                let masks = self.walk.next()?;
+                self.walk.next().then_some(())?;
+                let masks = self.walk.masks();
                 self.left = masks.delimiter | masks.newline;
             }
             let at = self.walk.at() + self.left.trailing_zeros() as usize;

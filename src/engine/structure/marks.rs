@@ -26,7 +26,8 @@ impl<'c> Marks<'c> {
     #[inline]
     pub(super) fn next(&mut self) -> Option<usize> {
         while self.left == 0 {
-            let masks = self.walk.next()?;
+            self.walk.next().then_some(())?;
+            let masks = self.walk.masks();
             let (quotes, inside) = if masks.backslash == 0 && !self.escaped {
                 self.quotes(masks.quote)
             } else {

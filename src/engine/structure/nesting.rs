@@ -16,7 +16,7 @@ use super::{Container, Heard, Sink};
 /// Deeper containers are read as part of the one at this depth. Against: `[[[[...` that costs a frame a byte.
 const DEPTH_MAX: usize = 128;
 /// Names that say nothing and are remembered, a power of two. 32 bytes each.
-const PLAIN_NAMES_MAX: usize = 64;
+const PLAIN_NAMES_MAX: usize = 128;
 /// Longer names are not remembered.
 const PLAIN_BYTES_MAX: usize = 16;
 
@@ -242,7 +242,7 @@ impl Nesting {
     }
 }
 
-/// Names that say nothing of their values, of persons or of orders: each at the one place that its bytes choose.
+/// Names that say nothing of their values, of persons or of orders: each at one of the two places that its bytes choose.
 #[derive(Default)]
 struct PlainNames {
     /// Empty until there is one.
@@ -261,8 +261,10 @@ impl PlainNames {
     #[inline]
     fn find(&self, name: &[u8]) -> Option<u64> {
         let ends = ends(name);
-        let known = self.places.get(place(ends))?;
-        (known.ends == ends && known.length == name.len()).then_some(known.hash)
+        let first = place(ends);
+        let is_it = |known: &&PlainName| known.ends == ends && known.length == name.len();
+        let at = |place| self.places.get(place).filter(is_it);
+        at(first).or_else(|| at(first ^ 1)).map(|known| known.hash)
     }
 
     fn learn(&mut self, name: &[u8], hash: u64) {
@@ -273,7 +275,9 @@ impl PlainNames {
             self.places.resize(PLAIN_NAMES_MAX, PlainName::default());
         }
         let ends = ends(name);
-        if let Some(known) = self.places.get_mut(place(ends)) {
+        let first = place(ends);
+        let is_taken = self.places.get(first).is_some_and(|known| known.length > 0);
+        if let Some(known) = self.places.get_mut(first ^ usize::from(is_taken)) {
             *known = PlainName {
                 ends,
                 length: name.len(),

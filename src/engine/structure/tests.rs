@@ -32,7 +32,10 @@ impl Sink for Told {
         assert!(self.depth > 0, "closed what was not open at {end}");
         self.depth -= 1;
         self.outline.push(")".to_owned());
-        self.push(format!("close {end}"));
+        // A container in which nothing is told need not be told.
+        if self.events.pop_if(|event| event.starts_with("open ")).is_none() {
+            self.push(format!("close {end}"));
+        }
     }
 
     fn key(&mut self, key: &Cell<'_>) -> Heard {

@@ -2,11 +2,11 @@
 
 use std::sync::LazyLock;
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
 /// The role under which an identifier stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) enum Role {
+pub(in crate::engine) enum Role {
     /// No role word in sight.
     #[default]
     None,
@@ -111,12 +111,19 @@ const WORDS: [(&str, Role); 80] = [
 /// All words at once; letter case of ASCII does not matter.
 static AUTOMATON: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
     let words = WORDS.iter().map(|(word, _)| word);
-    AhoCorasick::builder().ascii_case_insensitive(true).build(words).ok()
+    automaton(words)
 });
+
+/// An automaton for short texts: the quickest, whose tables are small for so few words.
+fn automaton<'w>(words: impl Iterator<Item = &'w &'w str>) -> Option<AhoCorasick> {
+    let mut builder = AhoCorasick::builder();
+    builder.ascii_case_insensitive(true).kind(Some(AhoCorasickKind::DFA));
+    builder.build(words).ok()
+}
 
 impl Role {
     /// The role a field name states, if any: `buyer_phone`, `recipientName`, `판매자 전화`.
-    pub(super) fn of(key: &[u8]) -> Option<Self> {
+    pub(in crate::engine) fn of(key: &[u8]) -> Option<Self> {
         let found = AUTOMATON.as_ref()?.find_overlapping_iter(key);
         let words = found.filter_map(|found| WORDS.get(found.pattern().as_usize()));
         // The longest word wins: `고객센터` is a shop, though `고객` is a buyer.
@@ -124,7 +131,7 @@ impl Role {
     }
 
     /// Whose subject it is: places belong to the person without a role.
-    pub(super) fn person(self) -> Self {
+    pub(in crate::engine) fn person(self) -> Self {
         match self {
             Self::Place | Self::Shipping => Self::None,
             Self::None | Self::Buyer | Self::Recipient | Self::Sender | Self::Seller => self,
@@ -132,7 +139,7 @@ impl Role {
     }
 
     /// Whether a value under this role may turn out to identify nobody.
-    pub(super) fn may_be_common(self) -> bool {
+    pub(in crate::engine) fn may_be_common(self) -> bool {
         matches!(self, Self::None | Self::Seller | Self::Place | Self::Shipping)
     }
 }
@@ -177,24 +184,35 @@ const SHIPMENT_WORDS: [&str; 11] = [
     "運單",
 ];
 
+/// The words about orders, one list after the other.
+static ORDER_AUTOMATON: LazyLock<Option<AhoCorasick>> =
+    LazyLock::new(|| automaton(ORDER_WORDS.iter().chain(&ITEM_WORDS).chain(&SHIPMENT_WORDS)));
+
 impl OrderSigns {
+    /// Nothing.
+    pub const NONE: Self = Self {
+        has_number: false,
+        has_item: false,
+        has_shipment: false,
+    };
+
     /// What one field name says.
-    pub(super) fn of(key: &[u8]) -> Self {
-        let lower = key.to_ascii_lowercase();
-        let has = |words: &[&str]| {
-            words
-                .iter()
-                .any(|word| memchr::memmem::find(&lower, word.as_bytes()).is_some())
-        };
-        Self {
-            has_number: has(&ORDER_WORDS),
-            has_item: has(&ITEM_WORDS),
-            has_shipment: has(&SHIPMENT_WORDS),
+    pub(in crate::engine) fn of(key: &[u8]) -> Self {
+        let mut signs = Self::default();
+        let found = ORDER_AUTOMATON
+            .iter()
+            .flat_map(|words| words.find_overlapping_iter(key));
+        for word in found.map(|found| found.pattern().as_usize()) {
+            let (items, shipments) = (ORDER_WORDS.len(), ORDER_WORDS.len() + ITEM_WORDS.len());
+            signs.has_number |= word < items;
+            signs.has_item |= (items..shipments).contains(&word);
+            signs.has_shipment |= word >= shipments;
         }
+        signs
     }
 
     /// What both say.
-    pub(super) fn join(&mut self, other: Self) {
+    pub(in crate::engine) fn join(&mut self, other: Self) {
         self.has_number |= other.has_number;
         self.has_item |= other.has_item;
         self.has_shipment |= other.has_shipment;
@@ -202,7 +220,7 @@ impl OrderSigns {
 }
 
 /// Whether a key is data rather than a name: digits, a UUID, an e-mail, a hash.
-pub(super) fn is_data(key: &[u8]) -> bool {
+pub(in crate::engine) fn is_data(key: &[u8]) -> bool {
     // Most names begin with a letter and are short: only hashes and addresses do that as data.
     if key.len() < 16
         && !key
