@@ -7,7 +7,7 @@ use tidegate::engine::structure::Declared;
 use super::{Limit, inspect};
 
 /// What soup is made of: punctuation of every format, escapes and their halves, and what identifies people.
-const INGREDIENTS: [&str; 40] = [
+const INGREDIENTS: [&str; 42] = [
     "{",
     "}",
     "[",
@@ -41,6 +41,8 @@ const INGREDIENTS: [&str; 40] = [
     "가",
     "data: ",
     "\"email\":",
+    "\"color\":",
+    "\"size\":{\"color\":1},",
     "\"phone\":",
     "email,phone\n",
     "a@mail.example",
@@ -64,7 +66,17 @@ fn nested() -> impl Strategy<Value = String> {
         Just("null".to_owned()),
     ];
     leaf.prop_recursive(4, 40, 5, |inner| {
-        let name = prop::sample::select(vec!["email", "owner", "list", "17", "18", "a\\\"b", "q@mail.example"]);
+        let name = prop::sample::select(vec![
+            "email",
+            "owner",
+            "list",
+            "color",
+            "size",
+            "17",
+            "18",
+            "a\\\"b",
+            "q@mail.example",
+        ]);
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..5).prop_map(|items| format!("[{}]", items.join(","))),
             prop::collection::vec((name, inner), 0..5).prop_map(|fields| {
@@ -89,7 +101,11 @@ fn quoted_table() -> impl Strategy<Value = String> {
         Just(String::new()),
     ];
     let row = prop::collection::vec(cell, 1..5).prop_map(|cells| cells.join(","));
-    prop::collection::vec(row, 0..12).prop_map(|rows| format!("name,email,phone\n{}\n", rows.join("\n")))
+    (
+        prop::collection::vec(row, 0..12),
+        prop::sample::select(vec!["\n", "\r\n"]),
+    )
+        .prop_map(|(rows, end)| format!("name,email,phone{end}{}{end}", rows.join(end)))
 }
 
 fn declared() -> impl Strategy<Value = Declared> {

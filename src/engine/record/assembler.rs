@@ -190,13 +190,7 @@ impl Assembler {
         let mut found = std::mem::take(&mut self.found);
         let escaped = cell.is_escaped();
         let searched = if escaped {
-            match cell.form {
-                CellForm::Quoted => self.unescaped.quotes(cell.raw),
-                CellForm::Percent => self.unescaped.percent(cell.raw),
-                CellForm::Markup => self.unescaped.markup(cell.raw),
-                CellForm::SqlString => self.unescaped.sql(cell.raw),
-                CellForm::JsonString | CellForm::Plain | CellForm::Bare => self.unescaped.json(cell.raw),
-            }
+            cell.unescape(&mut self.unescaped);
             let within = self.unescaped.from_raw(cell.within.0)..self.unescaped.from_raw(cell.within.1);
             self.rules.scan(&self.unescaped.text, within, context, &mut found)
         } else {
@@ -369,6 +363,11 @@ impl Sink for Assembler {
         let Some(frame) = self.frames.last_mut() else {
             return Heard::WANTED;
         };
+        let escaped = key.is_escaped();
+        if escaped {
+            Cell { raw: name, ..*key }.unescape(&mut self.unescaped);
+        }
+        let name = if escaped { &self.unescaped.text } else { name };
         let field = self.fields.find(&self.rules, name);
         let mut heard = Heard::WANTED;
         if let Some(said) = self.fields.get(&field) {

@@ -324,3 +324,36 @@ fn one_buyers_own_orders_are_no_crowd() {
     let (_, crowd, _) = shown("text/csv", &rows(|n| n + 100));
     assert!(crowd >= 10, "{crowd}");
 }
+
+#[test]
+fn names_are_read_as_their_reader_does() {
+    people(&[
+        (
+            "application/json",
+            r#"{"\uc804\ud654\ubc88\ud638":"01000001234"}"#,
+            1,
+            "a name with escapes says what it says",
+        ),
+        (
+            HTML,
+            "<table><tr><th>T&eacute;l&eacute;phone<th>Ville<tr><td>0639980001<td>Paris</table>",
+            1,
+            "so does one with character references",
+        ),
+    ]);
+    let (_, _, found) = shown("text/csv", "\"email\",\"name\"\r\n\"a@mail.example\",\"김철수\"\r\n");
+    assert!(
+        found.contains("김철수"),
+        "the last cell of a row ends before its carriage return"
+    );
+}
+
+#[test]
+fn a_member_keeps_its_name_behind_an_empty_container() {
+    people(&[(
+        "application/json",
+        r#"[{"phone":"x","color":1},{"phone":"x","color":{} "0639980001"}]"#,
+        0,
+        "what stands behind the container is a colour too",
+    )]);
+}

@@ -12,6 +12,8 @@ use std::ops::Range;
 
 use memchr::{memchr, memchr2};
 
+use crate::engine::decode::Unescaped;
+
 use crate::engine::block::wakes;
 
 /// Text before a segment that boundaries and context words may need, in bytes.
@@ -103,6 +105,17 @@ impl<'a> Cell<'a> {
     /// Whether it may hold an identifier that no key announces.
     pub(super) fn wakes(&self) -> bool {
         self.is_escaped() || wakes(self.raw.get(self.within.0..).unwrap_or_default())
+    }
+
+    /// Writes what a reader sees of it to `text`.
+    pub fn unescape(&self, text: &mut Unescaped) {
+        match self.form {
+            CellForm::Quoted => text.quotes(self.raw),
+            CellForm::Percent => text.percent(self.raw),
+            CellForm::Markup => text.markup(self.raw),
+            CellForm::SqlString => text.sql(self.raw),
+            CellForm::JsonString | CellForm::Plain | CellForm::Bare => text.json(self.raw),
+        }
     }
 
     /// Whether unescaping would change anything.

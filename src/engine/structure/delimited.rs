@@ -52,6 +52,8 @@ enum State {
     Quoted,
     /// After a quote inside a quoted cell: it ended, or a second quote follows.
     QuoteSeen,
+    /// After such a quote and a carriage return: a line feed ends the row.
+    ReturnSeen,
 }
 
 /// The delimiters and line ends of one chunk.
@@ -134,6 +136,7 @@ impl Delimited {
                 State::Plain => self.plain(chunk, sink),
                 State::Quoted => self.quoted(chunk, sink),
                 State::QuoteSeen => self.after_quote(chunk, sink),
+                State::ReturnSeen => self.after_return(chunk, sink),
             };
             self.at += taken as u64;
             chunk = chunk.get(taken..).unwrap_or_default();
@@ -146,7 +149,7 @@ impl Delimited {
         match self.state {
             State::CellStart => {}
             State::Plain => self.end_cell(&[], CellForm::Plain, sink),
-            State::Quoted | State::QuoteSeen => self.end_cell(&[], CellForm::Quoted, sink),
+            State::Quoted | State::QuoteSeen | State::ReturnSeen => self.end_cell(&[], CellForm::Quoted, sink),
         }
         self.end_row(self.at, sink);
     }
@@ -256,13 +259,14 @@ impl Delimited {
     /// Reads a quoted cell, its opening quote behind it at offset `at`, and its separator; `None` where it is not whole.
     fn whole_quoted(&mut self, text: &[u8], at: u64, sink: &mut impl Sink) -> Option<usize> {
         let to = memchr::memchr(b'"', text)?;
-        let next = *text.get(to + 1)?;
-        if next != self.delimiter && next != b'\n' {
-            return None;
-        }
+        let (next, length) = match text.get(to + 1..)? {
+            [b'\r', b'\n', ..] => (b'\n', 3),
+            [next, ..] if *next == self.delimiter || *next == b'\n' => (*next, 2),
+            _ => return None,
+        };
         self.end_cell(text.get(..to)?, CellForm::Quoted, sink);
-        self.separator(Some(next), at + to as u64 + 2, sink);
-        Some(to + 2)
+        self.separator(Some(next), at + to as u64 + length, sink);
+        Some(to + length as usize)
     }
 
     fn after_quote(&mut self, chunk: &[u8], sink: &mut impl Sink) -> usize {
@@ -277,13 +281,28 @@ impl Delimited {
                 self.separator(Some(*byte), self.at + 1, sink);
                 1
             }
-            // Text after a closing quote (or the carriage return of a row end): a reader may take it all the same.
+            Some(b'\r') => {
+                self.state = State::ReturnSeen;
+                1
+            }
+            // Text after a closing quote: a reader may take it all the same.
             _ => {
                 self.more(b"\"", CellForm::Quoted, sink);
                 self.state = State::Plain;
                 0
             }
         }
+    }
+
+    fn after_return(&mut self, chunk: &[u8], sink: &mut impl Sink) -> usize {
+        if chunk.first() == Some(&b'\n') {
+            self.end_cell(&[], CellForm::Quoted, sink);
+            self.separator(Some(b'\n'), self.at + 1, sink);
+            return 1;
+        }
+        self.more(b"\"\r", CellForm::Quoted, sink);
+        self.state = State::Plain;
+        0
     }
 
     fn separator(&mut self, byte: Option<u8>, end: u64, sink: &mut impl Sink) {

@@ -3,6 +3,7 @@
 use memchr::memmem;
 use smallvec::SmallVec;
 
+use super::cells::CellForm;
 use super::markup::Page;
 use super::name::{Name, Names};
 use super::{Container, Sink};
@@ -209,11 +210,11 @@ impl Page for Html {
     fn attribute_key(&mut self, name: &Name, at: u64, sink: &mut impl Sink) {
         let is_value = is_value(&lower(name.as_slice()));
         if is_value && !self.pending_hint.is_empty() {
-            self.pending_hint.tell(at, sink);
+            self.pending_hint.tell_as(CellForm::Markup, at, sink);
         } else if is_value && !self.label.is_empty() {
-            self.label.tell(at, sink);
+            self.label.tell_as(CellForm::Markup, at, sink);
         } else {
-            name.tell(at, sink);
+            name.tell_as(CellForm::Markup, at, sink);
         }
     }
 
@@ -260,7 +261,7 @@ impl Page for Html {
         }
         let key = self.key();
         self.learn_label(text, at, sink);
-        key.tell(at, sink);
+        key.tell_as(CellForm::Markup, at, sink);
     }
 
     fn aside(&mut self, at: u64, sink: &mut impl Sink) {

@@ -15,6 +15,8 @@ use super::{Heard, Sink};
 
 /// Longer names are read like long values.
 const KEY_BYTES_MAX: usize = 256;
+/// Bytes taken into the carry at once.
+const BITE: usize = 4096;
 /// `true`, `null` and shorter numbers cannot hold an identifier.
 const BARE_BYTES_MIN: usize = 7;
 
@@ -85,7 +87,7 @@ impl Json {
         let mut from = 0;
         while let Some(at) = marks.next() {
             // What a bare number is, its name must say: others are not worth a search.
-            if self.nesting.is_wanted() && at - from >= BARE_BYTES_MIN {
+            if at - from >= BARE_BYTES_MIN && self.tells_all() {
                 self.bare_between(chunk, from..at, sink);
             }
             from = at + 1;
@@ -108,6 +110,11 @@ impl Json {
         }
         self.cut_bare(chunk, from, sink);
         bytes.len()
+    }
+
+    /// Whether a value here is told whatever is in it: text outside containers stands beside other text.
+    fn tells_all(&self) -> bool {
+        self.nesting.is_wanted() || self.nesting.is_root()
     }
 
     fn next_is_key(&self) -> bool {
@@ -159,7 +166,7 @@ impl Json {
         };
         self.nesting.tell(chunk, sink);
         self.carry.begin(chunk.at + quote as u64 + 1);
-        self.extend(part, CellForm::JsonString, sink);
+        self.extend_string(part, sink);
         chunk.bytes.len()
     }
 
@@ -180,7 +187,7 @@ impl Json {
             }
         }
         self.state = State::String { key, escaped };
-        self.extend(chunk, CellForm::JsonString, sink);
+        self.extend_string(chunk, sink);
         chunk.len()
     }
 
@@ -190,7 +197,7 @@ impl Json {
         if key && range.len() <= KEY_BYTES_MAX {
             self.expects_key = false;
             self.nesting.name(range, chunk, sink);
-        } else if key || self.nesting.is_wanted() || marks.walk().wakes_text(range.start, range.end) {
+        } else if key || self.tells_all() || marks.walk().wakes_text(range.start, range.end) {
             self.nesting.tell(chunk, sink);
             self.carry.begin(chunk.at + range.start as u64);
             self.end_string(chunk.bytes.get(range).unwrap_or_default(), key, sink);
@@ -204,15 +211,22 @@ impl Json {
         }
         self.expects_key = false;
         let mut heard = Heard::WANTED;
-        self.carry.end(part, CellForm::JsonString, &mut |cell| {
-            if cell.within.0 == 0 {
-                heard = sink.key(cell);
-            } else {
-                // Too long for a name: its first piece was searched as a cell, so is the rest.
-                sink.cell(cell);
-            }
-        });
+        self.carry
+            .end(part, CellForm::JsonString, &mut |cell| heard = tell_name(cell, sink));
         self.nesting.heard(heard, sink);
+    }
+
+    /// More of the string under way.
+    fn extend_string(&mut self, part: &[u8], sink: &mut impl Sink) {
+        if !matches!(self.state, State::String { key: true, .. }) {
+            self.extend(part, CellForm::JsonString, sink);
+            return;
+        }
+        for bite in part.chunks(BITE) {
+            self.carry.extend(bite, CellForm::JsonString, &mut |cell| {
+                tell_name(cell, sink);
+            });
+        }
     }
 
     /// Goes on with a bare value that was cut; returns the bytes taken.
@@ -236,10 +250,24 @@ impl Json {
     }
 
     fn extend(&mut self, part: &[u8], form: CellForm, sink: &mut impl Sink) {
-        for bite in part.chunks(4096) {
+        for bite in part.chunks(BITE) {
             self.carry.extend(bite, form, &mut |cell| sink.cell(cell));
         }
     }
+}
+
+/// Tells a name, or a piece of one that is too long to be understood: it is searched like a value, and the value behind it
+/// stands under no name.
+fn tell_name(piece: &Cell<'_>, sink: &mut impl Sink) -> Heard {
+    let is_first = piece.within.0 == 0;
+    if is_first && piece.last && piece.raw.len() <= KEY_BYTES_MAX {
+        return sink.key(piece);
+    }
+    if is_first {
+        sink.key(&Cell::whole(&[], piece.at, CellForm::JsonString));
+    }
+    sink.cell(piece);
+    Heard::WANTED
 }
 
 const fn is_space(byte: u8) -> bool {

@@ -47,11 +47,16 @@ impl Name {
 
     /// Tells the sink that the value at `at` stands under this name.
     pub(super) fn tell(&self, at: u64, sink: &mut impl Sink) {
+        self.tell_as(CellForm::Plain, at, sink);
+    }
+
+    /// The same of a name that is written in this form.
+    pub(super) fn tell_as(&self, form: CellForm, at: u64, sink: &mut impl Sink) {
         sink.key(&Cell {
             raw: &self.0,
             at,
             within: (0, 0),
-            form: CellForm::Plain,
+            form,
             last: true,
         });
     }

@@ -112,6 +112,11 @@ impl Nesting {
         self.wanted
     }
 
+    /// Whether no container is open.
+    pub(super) fn is_root(&self) -> bool {
+        self.levels.is_empty()
+    }
+
     /// Whether the innermost container is an object.
     pub(super) fn is_object(&self) -> bool {
         self.levels.last().is_some_and(|level| level.object)
@@ -149,7 +154,8 @@ impl Nesting {
             return;
         }
         let Some(mut level) = self.levels.pop() else { return };
-        self.name = None;
+        // The member it was the value of is still under way.
+        self.name = level.under.take();
         self.wanted = level.wanted;
         if self.told > self.levels.len() {
             self.told = self.levels.len();

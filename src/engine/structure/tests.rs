@@ -43,6 +43,7 @@ impl Sink for Told {
         let name = String::from_utf8_lossy(key.raw);
         self.outline.push(format!("{name}:"));
         self.push(format!("key {name}"));
+        // What readers pass over where nothing is wanted is left to the soup of `tests/properties`.
         Heard::WANTED
     }
 

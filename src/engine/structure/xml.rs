@@ -1,5 +1,6 @@
 //! XML: elements are named values, and the nearest element that comes again beside its like is a record.
 
+use super::cells::CellForm;
 use super::markup::Page;
 use super::name::Name;
 use super::{Container, Sink};
@@ -40,7 +41,7 @@ impl Xml {
             && [&b"row"[..], b"tr", b"record"]
                 .iter()
                 .any(|row| row.eq_ignore_ascii_case(name.as_slice()));
-        name.tell(at, sink);
+        name.tell_as(CellForm::Markup, at, sink);
         if !is_inside {
             sink.open(if is_row { Container::Row } else { Container::Element }, at);
         }
@@ -134,7 +135,7 @@ impl Page for Xml {
     }
 
     fn text(&mut self, _text: &Name, at: u64, sink: &mut impl Sink) {
-        self.key.tell(at, sink);
+        self.key.tell_as(CellForm::Markup, at, sink);
     }
 
     fn aside(&mut self, at: u64, sink: &mut impl Sink) {
