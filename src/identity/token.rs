@@ -209,7 +209,7 @@ impl Issuer {
                 kind,
                 id.as_bytes(),
             ]),
-            principal: subject.map(|subject| format!("{}:{subject}", self.name).into_bytes().into()),
+            principal: subject.map(|subject| format!("{}\0{subject}", self.name).into_bytes().into()),
             group: groups.of_claims(claims),
             credential,
             valid_s: begins..=expires,

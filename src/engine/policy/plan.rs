@@ -167,5 +167,7 @@ impl Policy {
 
 /// The subject of a principal written as `issuer NUL subject`.
 fn subject_of(principal: &[u8]) -> &[u8] {
-    principal.rsplit(|byte| *byte == 0).next().unwrap_or(principal)
+    // The issuer's name comes from the configuration and holds none; a subject may.
+    let parts = principal.splitn(2, |byte| *byte == 0);
+    parts.last().unwrap_or(principal)
 }

@@ -175,7 +175,7 @@ impl Assembler {
     /// Searches one cell; what it finds goes to `keep`.
     fn search(&mut self, cell: &Cell<'_>, keep: impl FnMut(&mut Self, Item)) {
         let mut keep = keep;
-        let number = cell.form == CellForm::Bare;
+        let number = cell.is_number();
         let frame = self
             .frames
             .iter()

@@ -357,3 +357,40 @@ fn a_member_keeps_its_name_behind_an_empty_container() {
         "what stands behind the container is a colour too",
     )]);
 }
+
+#[test]
+fn text_that_only_begins_like_json_is_searched_all_the_same() {
+    let json = "application/json";
+    people(&[
+        (
+            TEXT,
+            "{\"ok\":1}\na@mail.example\nb@mail.example",
+            2,
+            "behind a document",
+        ),
+        (
+            json,
+            "[user0]\nemail=a@mail.example\n[user1]\nemail=b@mail.example",
+            2,
+            "sections",
+        ),
+        (
+            json,
+            "\"[{\"email\":\"a@mail.example\"},{\"email\":\"b@mail.example\"}]",
+            2,
+            "a stray quote",
+        ),
+        (
+            json,
+            "[{serial:'1',email:'a@mail.example'},{serial:'2',email:'b@mail.example'}]",
+            2,
+            "other quotes",
+        ),
+        (
+            "text/plain",
+            "id,phone\nx,010-0000-0001\ny,010-0000-0002\n",
+            2,
+            "a table of two columns",
+        ),
+    ]);
+}

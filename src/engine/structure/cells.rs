@@ -107,6 +107,11 @@ impl<'a> Cell<'a> {
         self.is_escaped() || wakes(self.raw.get(self.within.0..).unwrap_or_default())
     }
 
+    /// Whether it is a bare number: not one in quotes, nor bare text that is none.
+    pub fn is_number(&self) -> bool {
+        self.form == CellForm::Bare && is_number(self.raw)
+    }
+
     /// Writes what a reader sees of it to `text`.
     pub fn unescape(&self, text: &mut Unescaped) {
         match self.form {
@@ -129,6 +134,12 @@ impl<'a> Cell<'a> {
             CellForm::SqlString => memchr2(b'\\', b'\'', self.raw).is_some(),
         }
     }
+}
+
+/// Whether `text` is made of what a JSON number is (RFC 8259, section 6).
+pub(super) fn is_number(text: &[u8]) -> bool {
+    text.iter()
+        .all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E'))
 }
 
 /// Carries a value across chunks and cuts long ones into segments.

@@ -88,7 +88,8 @@ impl<'c> Separators<'c> {
     }
 }
 
-/// The delimiter of `line` if it looks like a table's header: two or more delimiters, no digit run, no `@`.
+/// The delimiter of `line` if it looks like a table's header: no digit run, no `@`, and cells that are short; of two, both
+/// are words.
 pub(super) fn header_delimiter(line: &[u8]) -> Option<u8> {
     let text = line.trim_ascii_end();
     let looks_like_data = text.contains(&b'@') || text.windows(4).any(|run| run.iter().all(u8::is_ascii_digit));
@@ -103,7 +104,14 @@ pub(super) fn header_delimiter(line: &[u8]) -> Option<u8> {
     // Prose has commas too, but long stretches between them and spaces after them.
     let is_dense =
         text.len() <= (columns + 1) * 32 && (best == b'|' || !text.windows(2).any(|pair| pair == [best, b' ']));
-    (columns >= 2 && is_dense).then_some(best)
+    let is_name = |cell: &[u8]| {
+        let cell = cell.trim_ascii();
+        let is_letter =
+            |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'"') || !byte.is_ascii();
+        !cell.is_empty() && cell.iter().all(is_letter)
+    };
+    let is_pair = || columns == 1 && text.split(|byte| *byte == best).all(is_name);
+    ((columns >= 2 || is_pair()) && is_dense).then_some(best)
 }
 
 impl Delimited {

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use memchr::memchr2;
 
-use super::cells::{Carry, Cell, CellForm, CellSettings};
+use super::cells::{Carry, Cell, CellForm, CellSettings, is_number};
 use super::marks::Marks;
 use super::nesting::{Chunk, Nesting};
 use super::{Heard, Sink};
@@ -86,8 +86,7 @@ impl Json {
         let mut marks = Marks::new(bytes);
         let mut from = 0;
         while let Some(at) = marks.next() {
-            // What a bare number is, its name must say: others are not worth a search.
-            if at - from >= BARE_BYTES_MIN && self.tells_all() {
+            if at - from >= BARE_BYTES_MIN && (self.tells_all() || marks.walk().wakes_text(from, at)) {
                 self.bare_between(chunk, from..at, sink);
             }
             from = at + 1;
@@ -132,7 +131,8 @@ impl Json {
         let mut at = range.start;
         let text = chunk.bytes.get(range).unwrap_or_default();
         for value in text.split(|byte| is_space(*byte)) {
-            if value.len() >= BARE_BYTES_MIN {
+            // What a bare number is, its name must say: others are not worth a search.
+            if value.len() >= BARE_BYTES_MIN && (self.tells_all() || !is_number(value)) {
                 self.nesting.tell(chunk, sink);
                 self.carry.begin(chunk.at + at as u64);
                 self.end_bare(value, sink);

@@ -129,7 +129,9 @@ impl Declared {
             .trim_ascii()
             .to_ascii_lowercase();
         match essence.as_slice() {
-            b"text/csv" | b"text/tab-separated-values" | b"application/csv" => Self::Table,
+            b"text/csv" | b"text/tab-separated-values" | b"application/csv" | b"application/vnd.ms-excel" => {
+                Self::Table
+            }
             b"text/html" | b"application/xhtml+xml" => Self::Markup,
             b"text/xml" | b"application/xml" | b"image/svg+xml" => Self::Xml,
             b"text/css" | b"text/javascript" | b"application/javascript" | b"application/x-javascript" => Self::Script,
