@@ -282,6 +282,16 @@ fn sql_forms_and_lines_show_records() {
 }
 
 #[test]
+fn thousands_of_values_in_one_record_are_as_many_people() {
+    const MAILS: usize = 8_000;
+    let mails: Vec<String> = (0..MAILS).map(|n| format!("u{n}@mail.example")).collect();
+    // A value twice is one person.
+    let note = [mails.as_slice(), &mails[..10]].concat().join(" ");
+    let (all, _, found) = shown("application/json", &serde_json::json!({ "note": note }).to_string());
+    assert_eq!((all, found.len()), (MAILS, MAILS));
+}
+
+#[test]
 fn masks_cover_what_stands_in_the_body() {
     for (content_type, body, raw) in [
         (FORM, "m=kim%40mail.example&x=1", "kim%40mail.example"),
