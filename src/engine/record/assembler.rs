@@ -19,7 +19,7 @@ pub struct Assembler {
     rules: Arc<RuleSet>,
     secret: HashKey,
     pub(super) frames: Vec<Frame>,
-    fields: Fields,
+    pub(super) fields: Fields,
     objects: u32,
     /// A scalar that is a record by itself, while its segments arrive.
     scalar: Vec<Item>,

@@ -75,9 +75,12 @@ impl Assembler {
 
     /// A nested object ended inside an object that is no map yet: join it, keep it, or learn that this is a map.
     pub(super) fn join_member(&mut self, mut child: Frame, end: u64) {
+        // `buyer` is a role; `buyer_001` is one of many.
+        let named = self.frames.last().and_then(|parent| self.fields.get(&parent.field));
+        let key_is_role =
+            named.is_some_and(|named| named.key.role().is_some() && !named.key.name().iter().any(u8::is_ascii_digit));
         let Some(parent) = self.frames.last_mut() else { return };
         let items = child.take_items();
-        let key_is_role = parent.role.is_some();
         // One in which nobody is says nothing: it may as well not have been told.
         if items.is_empty() || parent.pieces.is_some() || parent.shape == Shape::Struct {
             parent.has_name |= child.has_name;

@@ -14,6 +14,10 @@ const PIECE_VALUES_MAX: usize = 1024;
 /// People of one record up to which the list itself is searched.
 const LISTED_PEOPLE_MAX: usize = 16;
 
+/// Values of one class that one person has in a record (`phone`, `phone2`, `phone3`): each further one is someone else, or an
+/// object whose keys are people would be one.
+const SIBLINGS_MAX: usize = 3;
+
 /// In the order in which a record's primary identifier is chosen.
 const PRECEDENCE: [Category; 5] = [
     Category::NationalId,
@@ -55,24 +59,24 @@ impl Strong {
 pub(super) struct Common(HashMap<u64, u64>);
 
 impl Common {
-    /// Whether `value` is known to come back beside different people; remembers beside whom it stands now.
-    fn is_common(&mut self, value: u64, strong: &Strong) -> bool {
+    /// Whether `value` comes back beside different people; remembers beside whom it stands now. `None` if too much was seen
+    /// to know.
+    fn is_common(&mut self, value: u64, strong: &Strong) -> Option<bool> {
         let Some(beside) = strong.beside(value) else {
-            return self.0.get(&value) == Some(&0);
+            return Some(self.0.get(&value) == Some(&0));
         };
         let room = self.0.len() < COMMON_VALUES_MAX;
         match self.0.get_mut(&value) {
-            Some(first) if *first == beside => false,
+            Some(first) if *first == beside => Some(false),
             Some(first) => {
                 *first = 0;
-                true
+                Some(true)
             }
-            None => {
-                if room {
-                    self.0.insert(value, beside);
-                }
-                false
+            None if room => {
+                self.0.insert(value, beside);
+                Some(false)
             }
+            None => None,
         }
     }
 }
@@ -107,6 +111,8 @@ pub(super) struct Pieces {
     values: HashSet<u64>,
     /// (category, object, field) of the last value that added a subject.
     last: Option<(Category, u32, u64)>,
+    /// Values of its siblings that added none since.
+    siblings: usize,
 }
 
 /// Whose order `items` are about, by one value of theirs, and whether a recipient stands among them. Beside a recipient
@@ -139,50 +145,102 @@ pub(super) fn subjects(
 ) -> SmallVec<[Subject; 2]> {
     let has_name = has_name || items.iter().any(|item| item.category == Category::Name);
     let strong = Strong::of(items);
-    let mut chosen: SmallVec<[&Item; 4]> = SmallVec::new();
+    // A recipient is someone else, whatever identifies the others.
+    let mut chosen = choose(items, has_name, common, &strong, |role| role != Role::Recipient);
+    chosen.extend(choose(items, has_name, common, &strong, |role| role == Role::Recipient));
+    match pieces {
+        None => of_record(&chosen),
+        Some(pieces) => of_piece(&chosen, pieces),
+    }
+}
+
+/// The identifiers that tell who stands under the roles that are `meant`: those of the first class in the precedence that
+/// has one which is nobody's in common.
+fn choose<'i>(
+    items: &'i [Item],
+    has_name: bool,
+    common: &mut Common,
+    strong: &Strong,
+    meant: fn(Role) -> bool,
+) -> SmallVec<[&'i Item; 4]> {
+    let mut unknown = SmallVec::new();
     for category in PRECEDENCE {
         if category == Category::Address && !has_name {
             continue;
         }
-        let of_category = items.iter().filter(|item| item.category == category);
-        chosen = of_category
-            .filter(|item| !(item.role.may_be_common() && common.is_common(item.value, &strong)))
-            .collect();
-        if !chosen.is_empty() {
-            break;
+        let of_category = items
+            .iter()
+            .filter(|item| item.category == category && meant(item.role));
+        let (mut own, mut sure) = (SmallVec::<[&Item; 4]>::new(), false);
+        for item in of_category {
+            let may_be = item.role.may_be_common();
+            let is_common = may_be
+                .then(|| common.is_common(item.value, strong))
+                .unwrap_or(Some(false));
+            sure |= is_common == Some(false);
+            if is_common != Some(true) {
+                own.push(item);
+            }
+        }
+        if sure {
+            return own;
+        }
+        if !own.is_empty() {
+            unknown = own;
         }
     }
+    // Too much was seen to know whether they are common: the last in the precedence are so least often.
+    unknown
+}
+
+/// The people of a whole record. `phone` and `phone2` of one person are one, up to [`SIBLINGS_MAX`]; several values within
+/// one field are several people.
+fn of_record(chosen: &[&Item]) -> SmallVec<[Subject; 2]> {
+    struct Seen {
+        role: Role,
+        place: (u32, u64),
+        siblings: SmallVec<[u64; SIBLINGS_MAX]>,
+    }
     let mut people = People::default();
-    let mut fields: SmallVec<[(Role, u32, u64); 2]> = SmallVec::new();
-    match pieces {
-        None => {
-            for item in chosen {
-                // `phone` and `phone2` of one person are one; several values within one field are several people.
-                let role = item.role.person();
-                match fields.iter().find(|(known, _, _)| *known == role) {
-                    Some((_, object, field)) if (*object, *field) != (item.object, item.field) => {}
-                    Some(_) => people.add(Subject(item.value)),
-                    None => {
-                        fields.push((role, item.object, item.field));
-                        people.add(Subject(item.value));
-                    }
-                }
-            }
+    let mut roles: SmallVec<[Seen; 2]> = SmallVec::new();
+    for item in chosen {
+        let (role, place) = (item.role.person(), (item.object, item.field));
+        let Some(seen) = roles.iter_mut().find(|seen| seen.role == role) else {
+            let siblings = SmallVec::from_slice(&[item.value]);
+            roles.push(Seen { role, place, siblings });
+            people.add(Subject(item.value));
+            continue;
+        };
+        if place == seen.place {
+            people.add(Subject(item.value));
+        } else if seen.siblings.contains(&item.value) {
+            // Shown once more.
+        } else if seen.siblings.len() < SIBLINGS_MAX {
+            seen.siblings.push(item.value);
+        } else {
+            people.add(Subject(item.value));
         }
-        Some(pieces) => {
-            for item in chosen {
-                let new = !pieces.values.contains(&item.value);
-                let sibling = pieces.last.is_some_and(|(category, object, field)| {
-                    category == item.category && object == item.object && field != item.field
-                });
-                if new && !sibling {
-                    pieces.last = Some((item.category, item.object, item.field));
-                    people.add(Subject(item.value));
-                }
-                if pieces.values.len() < PIECE_VALUES_MAX {
-                    pieces.values.insert(item.value);
-                }
-            }
+    }
+    people.list
+}
+
+/// The people whom a piece of a record that outgrew the hold-back adds to those of the pieces before it.
+fn of_piece(chosen: &[&Item], pieces: &mut Pieces) -> SmallVec<[Subject; 2]> {
+    let mut people = People::default();
+    for item in chosen {
+        let is_new = !pieces.values.contains(&item.value);
+        let is_sibling = pieces.last.is_some_and(|(category, object, field)| {
+            category == item.category && object == item.object && field != item.field
+        });
+        if is_new && is_sibling && pieces.siblings + 1 < SIBLINGS_MAX {
+            pieces.siblings += 1;
+        } else if is_new {
+            pieces.last = Some((item.category, item.object, item.field));
+            pieces.siblings = 0;
+            people.add(Subject(item.value));
+        }
+        if pieces.values.len() < PIECE_VALUES_MAX {
+            pieces.values.insert(item.value);
         }
     }
     people.list

@@ -404,3 +404,27 @@ fn text_that_only_begins_like_json_is_searched_all_the_same() {
         ),
     ]);
 }
+
+#[test]
+fn an_object_whose_keys_are_people_is_not_one_person() {
+    let members = |key: fn(usize) -> String, value: fn(usize) -> String| {
+        let members: Vec<String> = (0..30).map(|n| format!("\"{}\":{}", key(n), value(n))).collect();
+        format!("{{{}}}", members.join(","))
+    };
+    let mail = |n: usize| format!("\"p{n}@mail.example\"");
+    let object = |n: usize| format!("{{\"email\":\"p{n}@mail.example\"}}");
+    for (body, least) in [
+        (members(|n| format!("customer_{n:03}"), object), 30),
+        (members(|n| format!("usr_{n}x"), mail), 28),
+        (members(|n| format!("u{n}_email"), mail), 28),
+    ] {
+        let (people, ..) = shown("application/json", &body);
+        assert!(people >= least, "{people} in {body}");
+    }
+    people(&[(
+        "application/json",
+        r#"{"buyer":{"email":"me@mail.example"},"recipient":{"name":"A","phone":"010-0000-0001"}}"#,
+        2,
+        "a recipient is someone else, whatever identifies the buyer",
+    )]);
+}
