@@ -9,6 +9,8 @@ use crate::admin::token_hash;
 use crate::identity::listed_key_hash;
 use crate::run::{Origin, key_of};
 
+/// A shorter token can be guessed. A partner's key is what it is, but an empty one is a broken pipe.
+const TOKEN_BYTES_MIN: usize = 16;
 /// A secret is at most so long.
 const SECRET_BYTES_MAX: u64 = 4096;
 
@@ -23,6 +25,14 @@ pub(super) fn execute(config: &Path, kind: &HashKind, out: &mut dyn Write) -> Re
         .take(SECRET_BYTES_MAX)
         .read_to_end(&mut secret)?;
     let secret = secret.trim_ascii_end();
+    let least = match kind {
+        HashKind::AdminToken { .. } => TOKEN_BYTES_MIN,
+        HashKind::ApiKey { .. } => 1,
+    };
+    if secret.len() < least {
+        let message = format!("the secret, read from standard input, has at least {least} bytes");
+        return Err(Failed::new(super::Exit::Usage, message));
+    }
     match kind {
         HashKind::AdminToken { name, role } => writeln!(out, "{name} {role} {}", token_hash(secret))?,
         HashKind::ApiKey { name } => {

@@ -54,10 +54,14 @@ pub(super) fn execute(args: &ScanArgs, out: &mut dyn Write) -> Result<(), Failed
         results.push((name.clone(), found.map_err(|error| named(&name, &error))?));
     }
     if args.json {
-        print_json(&results, out)
+        print_json(&results, out)?;
     } else {
-        print_text(&results, out)
+        print_text(&results, out)?;
     }
+    let failed = results.iter().find(|(_, found)| found.failure.is_some());
+    failed.map_or(Ok(()), |(name, _)| {
+        Err(Failed::new(Exit::Failure, format!("{name}: not read to its end")))
+    })
 }
 
 /// The rules with those of a directory over them; problems are printed.

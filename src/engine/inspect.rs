@@ -14,6 +14,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use smallvec::SmallVec;
 
+use crate::engine::charset::Charset;
 use crate::engine::decode::{Coding, Decoder};
 use crate::engine::detect::RuleSet;
 use crate::engine::record::{Assembler, Place, Record};
@@ -38,6 +39,7 @@ pub struct Inspector {
     mode: Mode,
     bounds: Bounds,
     decoder: Option<Decoder>,
+    charset: Charset,
     structure: Structure,
     assembler: Assembler,
     /// Settled, not resolved.
@@ -83,6 +85,7 @@ impl Inspector {
             mode,
             bounds,
             decoder: coding.and_then(Decoder::new),
+            charset: Charset::default(),
             structure: Structure::new(
                 declared,
                 CellSettings::new(bounds.segment_bytes, rules.has_expressions()),
@@ -232,8 +235,7 @@ impl Inspector {
 
     fn inspect(&mut self, chunk: &Bytes) -> Result<(), Failure> {
         if self.decoder.is_none() {
-            self.search(chunk);
-            return Ok(());
+            return self.search(chunk);
         }
         let mut output = std::mem::take(&mut self.output);
         output.resize(OUTPUT, 0);
@@ -276,7 +278,7 @@ impl Inspector {
             if self.mode == Mode::Rewrite && !text.is_empty() {
                 self.rewritten.push_back(Bytes::copy_from_slice(text));
             }
-            self.search(text);
+            self.search(text)?;
             if self.decoded > RATIO_FREE_BYTES && self.decoded / (*coded).max(1) > self.bounds.decoded_ratio_max {
                 return Err(Failure::Ratio);
             }
@@ -307,7 +309,10 @@ impl Inspector {
     }
 
     /// Searches decoded bytes, in pieces that end on a fixed grid.
-    fn search(&mut self, mut text: &[u8]) {
+    fn search(&mut self, mut text: &[u8]) -> Result<(), Failure> {
+        if self.charset.is_unreadable(text) {
+            return Err(Failure::Undecodable);
+        }
         self.tally.inspected_bytes += text.len() as u64;
         while !text.is_empty() {
             let to_grid = (GRID - self.decoded % GRID) as usize;
@@ -320,6 +325,7 @@ impl Inspector {
             text = rest;
         }
         self.collect(self.holds_from());
+        Ok(())
     }
 
     /// Settles by force what outgrew the hold-back.

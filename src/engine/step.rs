@@ -52,7 +52,7 @@ impl Default for Bounds {
 pub enum Failure {
     /// Its content coding is unknown or stacked.
     UnknownCoding,
-    /// It is not what its content coding says.
+    /// It is not what its content coding says, or in a character set that cannot be read.
     Undecodable,
     /// It decodes to more than the allowed ratio.
     Ratio,

@@ -40,6 +40,8 @@ pub struct Running {
     /// The audit file, if there is one.
     pub audit_file: Option<PathBuf>,
     stop: CancellationToken,
+    /// Everything but the admin address has ended.
+    ended: CancellationToken,
     tasks: TaskTracker,
     audit: Audit,
 }
@@ -103,7 +105,7 @@ pub async fn start_over(
 
     let ledger = Arc::new(ledger(loaded.ledger));
     let gateway = Arc::new(Gateway::new(loaded.set, ledger, clock, loaded.secret, audit.clone()));
-    let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+    let (stop, ended, tasks) = (CancellationToken::new(), CancellationToken::new(), TaskTracker::new());
     let mut listeners = Vec::new();
     let mut acceptors: Vec<(String, Arc<Acceptor>)> = Vec::new();
     for Opened {
@@ -145,7 +147,8 @@ pub async fn start_over(
         audit: audit.clone(),
         reports: metrics,
     };
-    tasks.spawn(admin::serve(admin_socket, Arc::new(desk), stop.clone()));
+    // The admin address answers to the end: `/readyz` says that the gateway ends.
+    tokio::spawn(admin::serve(admin_socket, Arc::new(desk), ended.clone()));
     tasks.spawn(reloader.run(stop.clone()));
     tasks.spawn(tasks::upkeep(Arc::clone(&gateway), dir, metrics, stop.clone()));
     tasks.close();
@@ -155,6 +158,7 @@ pub async fn start_over(
         admin,
         audit_file,
         stop,
+        ended,
         tasks,
         audit,
     })
@@ -207,6 +211,7 @@ impl Running {
         self.gateway.drain();
         self.stop.cancel();
         self.tasks.wait().await;
+        self.ended.cancel();
         let audit = self.audit.clone();
         // The last lines wait for the disk, off the runtime.
         if tokio::task::spawn_blocking(move || audit.stop()).await.is_err() {

@@ -106,15 +106,19 @@ fn fed(dir: &std::path::Path, arguments: &[&str], input: &str) -> String {
 #[test]
 fn a_hashed_secret_is_known_by_its_line() {
     let dir = dir();
-    let token = fed(dir.path(), &["hash", "admin-token", "kim", "viewer"], "a secret\n");
-    // The BLAKE3 hash of the eight bytes, as any tool for it prints.
-    let hash = blake3::hash(b"a secret").to_hex();
+    let token = fed(
+        dir.path(),
+        &["hash", "admin-token", "kim", "viewer"],
+        "a secret of many bytes\n",
+    );
+    // The BLAKE3 hash of its bytes, as any tool for it prints.
+    let hash = blake3::hash(b"a secret of many bytes").to_hex();
     assert_eq!(token, format!("kim viewer {hash}\n"));
-    let key = fed(dir.path(), &["hash", "api-key", "acme"], "a secret");
+    let key = fed(dir.path(), &["hash", "api-key", "acme"], "a secret of many bytes");
     let (hash, name) = key.trim().split_once(' ').expect("two words");
     assert!(name == "acme" && hash.len() == 64, "{key}");
     assert_eq!(
-        fed(dir.path(), &["hash", "api-key", "acme"], "a secret"),
+        fed(dir.path(), &["hash", "api-key", "acme"], "a secret of many bytes"),
         key,
         "one key, one hash"
     );
@@ -133,7 +137,13 @@ fn a_hashed_secret_is_known_by_its_line() {
     );
     let said = tidegate(dir.path(), &["check", "--deny-warnings"]);
     assert_eq!(said.code, Some(0), "{}", said.text);
-    let asked = ["explain", "--url", "http://a/", "-H", "X-Api-Key: a secret"];
+    let asked = [
+        "explain",
+        "--url",
+        "http://a/",
+        "-H",
+        "X-Api-Key: a secret of many bytes",
+    ];
     let said = tidegate(dir.path(), &asked);
     assert!(said.text.contains("group      partner"), "{}", said.text);
 }
@@ -146,7 +156,11 @@ fn the_example_that_is_shipped_checks() {
     for arguments in [&["authority", "new"][..], &["authority", "leaf", "shop.example.com"]] {
         assert_eq!(tidegate(dir.path(), arguments).code, Some(0));
     }
-    let token = fed(dir.path(), &["hash", "admin-token", "kim", "policy"], "a secret");
+    let token = fed(
+        dir.path(),
+        &["hash", "admin-token", "kim", "policy"],
+        "a secret of many bytes",
+    );
     write(&dir, "admin.tokens", &token);
     let said = tidegate(dir.path(), &["check", "--deny-warnings"]);
     assert_eq!(said.code, Some(0), "{}", said.text);

@@ -174,9 +174,11 @@ fn choose<'i>(
         let (mut own, mut sure) = (SmallVec::<[&Item; 4]>::new(), false);
         for item in of_category {
             let may_be = item.role.may_be_common();
-            let is_common = may_be
-                .then(|| common.is_common(item.value, strong))
-                .unwrap_or(Some(false));
+            let is_common = if may_be {
+                common.is_common(item.value, strong)
+            } else {
+                Some(false)
+            };
             sure |= is_common == Some(false);
             if is_common != Some(true) {
                 own.push(item);
