@@ -1,6 +1,11 @@
 //! SQL dumps: each tuple of an `INSERT` and each line of a `COPY` is a row, under the columns that the statement or the
 //! `CREATE TABLE` before it names. Memory per stream: a segment and 1,024 column names of 64 bytes, twice.
 
+mod comments;
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
 use memchr::{memchr, memchr2};
 
 use super::cells::{Carry, CellForm, CellSettings};
@@ -43,10 +48,14 @@ pub(super) struct Sql {
     statement: Statement,
     /// Parentheses open.
     depth: u32,
-    /// Names of the statement's columns.
+    /// Names of the columns that the statement says.
     columns: Vec<Name>,
-    /// Columns of tables created so far, with a number for the table's name.
-    tables: Vec<(u64, Name)>,
+    /// Those of its table, if it says none.
+    recalled: Option<Arc<[Name]>>,
+    /// Columns of the tables created so far, by a number for the table's name.
+    tables: HashMap<u64, Arc<[Name]>>,
+    /// How many columns these are together.
+    tables_columns: usize,
     /// Whether the next word names a column.
     expects_column: bool,
     /// The word under way and the last one that was no keyword.
@@ -67,7 +76,13 @@ enum State {
     Escaped(u8),
     /// After a quote inside quotes: the string ended, or a second quote follows.
     QuoteSeen(u8),
+    /// After bytes that may begin a comment, held until that is known.
+    Mark(&'static [u8]),
     Comment,
+    /// In a comment between `/*` and `*/`; `star`: its last byte may begin the end.
+    Block {
+        star: bool,
+    },
     /// At the beginning of a line of `COPY`, and within one.
     CopyStart,
     CopyLine,
@@ -101,7 +116,9 @@ impl Sql {
             statement: Statement::None,
             depth: 0,
             columns: Vec::new(),
-            tables: Vec::new(),
+            recalled: None,
+            tables: HashMap::new(),
+            tables_columns: 0,
             expects_column: false,
             word: Name::default(),
             in_word: false,
@@ -131,7 +148,12 @@ impl Sql {
                     1
                 }
                 State::QuoteSeen(quote) => self.after_quote(chunk, quote, sink),
+                State::Mark(held) => {
+                    let byte = chunk.first().copied().unwrap_or_default();
+                    self.mark(held, byte, sink)
+                }
                 State::Comment => self.comment(chunk, sink),
+                State::Block { star } => self.block(chunk, star, sink),
                 State::CopyStart => self.copy_start(sink),
                 State::CopyLine => self.copy_line(chunk, sink),
             };
@@ -143,8 +165,11 @@ impl Sql {
         if !self.begun {
             return;
         }
+        if let State::Mark(held) = self.state {
+            self.more(held, self.code_form(), sink);
+        }
         let form = match self.state {
-            State::Code | State::Comment | State::CopyStart => CellForm::Plain,
+            State::Code | State::Mark(_) | State::Comment | State::Block { .. } | State::CopyStart => CellForm::Plain,
             State::Quoted(_) | State::Escaped(_) | State::QuoteSeen(_) | State::CopyLine => CellForm::SqlString,
         };
         self.end(form, sink);
@@ -198,13 +223,16 @@ impl Sql {
             if std::mem::take(&mut self.in_word) {
                 self.word_ends();
             }
-            let is_comment = self.depth == 0 && *byte == b'-' && previous == b'-';
             let is_data = *byte == b'\n' && self.statement == Statement::Copy && previous != b',' && self.depth == 0;
-            if !(is_comment || is_data || matches!(byte, b'\'' | b'"' | b'`' | b'(' | b')' | b',' | b';')) {
+            if !(is_data || matches!(byte, b'\'' | b'"' | b'`' | b'(' | b')' | b',' | b';' | b'-' | b'/')) {
                 continue;
             }
             self.more(chunk.get(..place).unwrap_or_default(), self.code_form(), sink);
-            self.special(*byte, sink);
+            match byte {
+                b'-' => self.state = State::Mark(b"-"),
+                b'/' => self.state = State::Mark(b"/"),
+                _ => self.special(*byte, sink),
+            }
             return place + 1;
         }
         self.more(chunk, self.code_form(), sink);
@@ -220,9 +248,7 @@ impl Sql {
 
     /// A byte of code that ends what stands before it.
     fn special(&mut self, byte: u8, sink: &mut impl Sink) {
-        if byte != b'-' {
-            self.end(self.code_form(), sink);
-        }
+        self.end(self.code_form(), sink);
         match byte {
             b'\'' | b'"' | b'`' => {
                 self.word.clear();
@@ -249,12 +275,8 @@ impl Sql {
                 self.skip(1, State::Code);
                 self.end_statement(sink);
             }
-            b'\n' => {
-                self.skip(1, State::CopyStart);
-            }
             _ => {
-                self.more(&[byte], CellForm::Plain, sink);
-                self.state = State::Comment;
+                self.skip(1, State::CopyStart);
             }
         }
     }
@@ -266,6 +288,7 @@ impl Sql {
         self.statement = Statement::None;
         self.depth = 0;
         self.columns.clear();
+        self.recalled = None;
         self.last.clear();
         sink.line(self.at);
     }
@@ -294,16 +317,14 @@ impl Sql {
         if was_row && self.depth == 0 {
             sink.close(self.at);
         } else if self.statement == Statement::Create && self.depth == 0 {
-            let table = self.last.hash();
-            let room = COLUMNS_MAX.saturating_sub(self.tables.len());
-            self.tables
-                .extend(self.columns.drain(..).take(room).map(|name| (table, name)));
+            self.remember_table();
             self.statement = Statement::Other;
         }
     }
 
     fn tell_column(&mut self, sink: &mut impl Sink) {
-        match self.columns.get(self.column) {
+        let columns = self.recalled.as_deref().unwrap_or(&self.columns);
+        match columns.get(self.column) {
             Some(name) => name.tell(self.at, sink),
             None => Name::default().tell(self.at, sink),
         }
@@ -322,7 +343,7 @@ impl Sql {
             }
             (Statement::Insert, b"VALUES" | b"VALUE") if self.depth == 0 => {
                 if self.columns.is_empty() {
-                    self.recall_columns();
+                    self.recalled = self.tables.get(&self.last.hash()).map(Arc::clone);
                 }
                 self.statement = Statement::Values;
             }
@@ -349,10 +370,17 @@ impl Sql {
         }
     }
 
-    fn recall_columns(&mut self) {
+    /// Keeps the columns just read under the table's name, instead of those it had before.
+    fn remember_table(&mut self) {
         let table = self.last.hash();
-        let known = self.tables.iter().filter(|(name, _)| *name == table);
-        self.columns = known.map(|(_, column)| column.clone()).collect();
+        let known = self.tables.remove(&table).map_or(0, |columns| columns.len());
+        self.tables_columns -= known;
+        let room = COLUMNS_MAX.saturating_sub(self.tables_columns);
+        let columns: Arc<[Name]> = self.columns.drain(..).take(room).collect();
+        if !columns.is_empty() {
+            self.tables_columns += columns.len();
+            self.tables.insert(table, columns);
+        }
     }
 
     fn quoted(&mut self, chunk: &[u8], quote: u8, sink: &mut impl Sink) -> usize {
@@ -388,17 +416,6 @@ impl Sql {
             self.identifier();
         }
         0
-    }
-
-    fn comment(&mut self, chunk: &[u8], sink: &mut impl Sink) -> usize {
-        let to = memchr(b'\n', chunk).map_or(chunk.len(), |at| at + 1);
-        self.more(chunk.get(..to).unwrap_or_default(), CellForm::Plain, sink);
-        if chunk.get(..to).is_some_and(|part| part.ends_with(b"\n")) {
-            self.end(CellForm::Plain, sink);
-            self.skip(0, State::Code);
-            sink.line(self.at);
-        }
-        to
     }
 
     fn copy_start(&mut self, sink: &mut impl Sink) -> usize {

@@ -118,7 +118,7 @@ fn outline(declared: Declared, body: &str) -> String {
 
 #[test]
 fn readers_tell_rows_keys_and_cells() {
-    let rows: [(Declared, &str, &str); 12] = [
+    let rows: [(Declared, &str, &str); 17] = [
         (
             Declared::Form,
             "name=Kim&tel=1&name=Lee&tel=2",
@@ -143,6 +143,35 @@ fn readers_tell_rows_keys_and_cells() {
             Declared::Sql,
             "COPY t (id, tel) FROM stdin;\n1\tc\n\\.\nSELECT 1;",
             "Flow( COPY t id tel FROM stdin Row( id: 1 tel: c ) Row( id: \\. ) | SELECT 1 | )",
+        ),
+        (
+            Declared::Sql,
+            "INSERT INTO t (id, -- the user's\n tel) VALUES (1, -- it's\n 'c'), /* don't */ (2 /*'*/, 'd');",
+            "Flow( INSERT INTO t id -- the user's tel VALUES Row( id: 1 tel: -- it's c ) /* don't */ \
+             Row( id: 2 /*'*/ tel: d ) | )",
+        ),
+        (
+            Declared::Sql,
+            "INSERT INTO t VALUES (1--1,4/2,'a -- /* b',-7);/*!40000 SET x='y' */;--it's\nINSERT INTO t VALUES ('c');",
+            "Flow( INSERT INTO t VALUES Row( 1--1 4/2 a -- /* b -7 ) | /*!40000 SET x= x: y */ | --it's | \
+             INSERT INTO t VALUES Row( c ) | )",
+        ),
+        (
+            Declared::Sql,
+            "CREATE TABLE t (a int); CREATE TABLE t (b int); CREATE TABLE u (c int); INSERT INTO t VALUES (1); \
+             INSERT INTO u VALUES (2); INSERT INTO v VALUES (3);",
+            "Flow( CREATE TABLE t a int | CREATE TABLE t b int | CREATE TABLE u c int | INSERT INTO t VALUES Row( b: 1 ) \
+             | INSERT INTO u VALUES Row( c: 2 ) | INSERT INTO v VALUES Row( 3 ) | )",
+        ),
+        (
+            Declared::Sql,
+            "VALUES (1 /***/); /*/ it's */ SELECT 'x' - 'y' /",
+            "Flow( VALUES 1 /***/ | /*/ it's */ SELECT SELECT: x - SELECT: y / )",
+        ),
+        (
+            Declared::Sql,
+            "CREATE TABLE t (id int, --- it's\n tel text /* don't, (1 */); INSERT INTO t VALUES (1,'c');",
+            "Flow( CREATE TABLE t id int --- it's tel text /* don't, (1 */ | INSERT INTO t VALUES Row( id: 1 tel: c ) | )",
         ),
         (
             Declared::Xml,
@@ -186,6 +215,25 @@ fn readers_tell_rows_keys_and_cells() {
             assert!(outline.contains("tel: 1"), "{outline}");
         } else {
             assert_eq!(outline, expected, "{declared:?}: {body}");
+        }
+    }
+}
+
+#[test]
+fn comments_of_sql_are_told_the_same_however_cut() {
+    let body = "/* it's */ /*!40101 SET x='y' */;\n--\n-- don't\nINSERT INTO t (a, -- b's\n--\tc's\n d) VALUES (1--1, -2 -- '\n), \
+                (/**/3/*'***/,--- '\n4/2,/*!5*/'-- /*');--it's\n/*/ '*/ SELECT 1 - 2 / 3 --";
+    for segment in [1, 64, 2048] {
+        for end in 0..=body.len() {
+            let body = body.as_bytes().get(..end).unwrap_or_default();
+            let whole = read(Declared::Sql, body, segment, &[]);
+            let every: Vec<usize> = (0..body.len()).collect();
+            assert_eq!(read(Declared::Sql, body, segment, &every).events, whole.events);
+        }
+        let whole = read(Declared::Sql, body.as_bytes(), segment, &[]);
+        for cut in 0..body.len() {
+            let told = read(Declared::Sql, body.as_bytes(), segment, &[cut]);
+            assert_eq!(told.events, whole.events, "cut at {cut}");
         }
     }
 }
@@ -241,7 +289,7 @@ fn deep_and_endless_input_stays_bounded() {
 }
 
 /// Pieces of every format, to be thrown together.
-const PIECES: [&str; 44] = [
+const PIECES: [&str; 48] = [
     "kim@mail.example",
     "<",
     ">",
@@ -286,6 +334,10 @@ const PIECES: [&str; 44] = [
     "<th>",
     "\\",
     "/>",
+    "-- ",
+    "-",
+    "/*",
+    "*/",
 ];
 
 /// Whether what ends a token in some format stands in the way of the value at `at`.

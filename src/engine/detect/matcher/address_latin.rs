@@ -6,12 +6,17 @@
 //! Lindenweg 12a, 12345 Musterstadt         number last: de, es, br
 //! avenue de Caron, 32172 Bourdon           no number: fr, br
 //! ```
-//! A number without a postal code behind it is nothing here, so most numbers cost one look at what stands beside them.
+//! A number without a street's name beside it is nothing here, so most numbers cost one look at a few bytes.
 
 use super::address_form;
 use super::address_words::{Line, Word};
 use super::street::{begins_street, ends_street, is_german_street};
 use super::{super::bytes::before, Candidate};
+
+/// Bytes from a number on in which the name of a street behind it begins.
+const STREET_BEGINS_BYTES_MAX: usize = 24;
+/// Bytes before a number that are read for the beginning of the word before it.
+const WORD_BEFORE_BYTES_MAX: usize = 64;
 
 /// Words from a house number to its postal code.
 const WORDS_TO_CODE_MAX: usize = 12;
@@ -20,10 +25,26 @@ const STREET_WORDS_MAX: usize = 6;
 /// Words of a town's name behind a postal code.
 const TOWN_WORDS_MAX: usize = 4;
 
+/// The postcode areas of the United Kingdom and the Crown dependencies (ONS Postcode Directory), in order.
+const BRITISH_AREAS: [&str; 124] = [
+    "AB", "AL", "B", "BA", "BB", "BD", "BH", "BL", "BN", "BR", "BS", "BT", "CA", "CB", "CF", "CH", "CM", "CO", "CR",
+    "CT", "CV", "CW", "DA", "DD", "DE", "DG", "DH", "DL", "DN", "DT", "DY", "E", "EC", "EH", "EN", "EX", "FK", "FY",
+    "G", "GL", "GU", "GY", "HA", "HD", "HG", "HP", "HR", "HS", "HU", "HX", "IG", "IM", "IP", "IV", "JE", "KA", "KT",
+    "KW", "KY", "L", "LA", "LD", "LE", "LL", "LN", "LS", "LU", "M", "ME", "MK", "ML", "N", "NE", "NG", "NN", "NP",
+    "NR", "NW", "OL", "OX", "PA", "PE", "PH", "PL", "PO", "PR", "RG", "RH", "RM", "S", "SA", "SE", "SG", "SK", "SL",
+    "SM", "SN", "SO", "SP", "SR", "SS", "ST", "SW", "SY", "TA", "TD", "TF", "TN", "TQ", "TR", "TS", "TW", "UB", "W",
+    "WA", "WC", "WD", "WF", "WN", "WR", "WS", "WV", "YO", "ZE",
+];
+
 /// The address one of whose numbers begins at `first`.
 pub(in crate::engine::detect) fn find(haystack: &[u8], first: usize) -> Option<Candidate> {
     let previous = before(haystack, first);
     if !matches!(previous, 0 | b' ' | b'\n' | b',' | b':' | b'(' | b'/' | b'"' | b'>') {
+        return None;
+    }
+    // Tables, drawings and the like are numbers beside numbers.
+    let (street_behind, street_before) = (has_name_behind(haystack, first), has_name_before(haystack, first));
+    if !(street_behind || street_before) {
         return None;
     }
     let line = Line::from(haystack, first);
@@ -31,12 +52,18 @@ pub(in crate::engine::detect) fn find(haystack: &[u8], first: usize) -> Option<C
     let number = words
         .first()
         .filter(|number| number.is_house_number() || is_cep(number.text) || number.is_digits(8))?;
-    let (start, end) = if words.len() > 1 && number.is_house_number() {
-        number_first(haystack, first, words)
+    let line_before = if street_before {
+        Line::before(haystack, first)
+    } else {
+        Line::default()
+    };
+    let before = line_before.words();
+    let (start, end) = if street_behind && words.len() > 1 && number.is_house_number() {
+        number_first(first, words, before)
     } else {
         None
     }
-    .or_else(|| number_last(haystack, first, words))?;
+    .or_else(|| number_last(words, before))?;
     let text = haystack.get(start..end)?;
     Some(Candidate {
         start,
@@ -46,8 +73,32 @@ pub(in crate::engine::detect) fn find(haystack: &[u8], first: usize) -> Option<C
     })
 }
 
+/// Whether two letters in a row, or a byte that is not ASCII, stand close behind `first`.
+fn has_name_behind(haystack: &[u8], first: usize) -> bool {
+    let rest = haystack.get(first..).unwrap_or_default();
+    let near = rest.get(..STREET_BEGINS_BYTES_MAX).unwrap_or(rest);
+    let mut after_letter = false;
+    near.iter().any(|byte| {
+        let is_letter = byte.is_ascii_alphabetic();
+        !byte.is_ascii() || (std::mem::replace(&mut after_letter, is_letter) && is_letter)
+    })
+}
+
+/// Whether the word before `first` begins with a letter: no street's name ends otherwise.
+fn has_name_before(haystack: &[u8], first: usize) -> bool {
+    let start = first.saturating_sub(WORD_BEFORE_BYTES_MAX);
+    let near = haystack.get(start..first).unwrap_or_default();
+    let between = |byte: &u8| matches!(byte, b' ' | b',' | b'\n' | b'\r');
+    let mut word = near.iter().rev().skip_while(|byte| between(byte));
+    let inner = |byte: &u8| !byte.is_ascii() || byte.is_ascii_alphanumeric() || b"'-./#&".contains(byte);
+    word.by_ref()
+        .take_while(|byte| inner(byte))
+        .last()
+        .is_some_and(|begin| !begin.is_ascii() || begin.is_ascii_alphabetic())
+}
+
 /// `91, rue des Lilas 37551 Bourdon`, `Flat 7, Stewart Greens, East Ash M2K 6HP`, `37/30, Dayal Street, Surat 314389`.
-fn number_first(haystack: &[u8], first: usize, words: &[Word<'_>]) -> Option<(usize, usize)> {
+fn number_first(first: usize, words: &[Word<'_>], before: &[Word<'_>]) -> Option<(usize, usize)> {
     let (number, rest) = words.split_first()?;
     let rest = match rest.split_first() {
         Some((word, rest)) if matches!(word.text, "bis" | "ter" | "quater") => rest,
@@ -61,7 +112,7 @@ fn number_first(haystack: &[u8], first: usize, words: &[Word<'_>]) -> Option<(us
     if !(french || street.is_capital() || street.has_digit()) {
         return None;
     }
-    let start = designator_start(haystack, first);
+    let start = designator_start(before).unwrap_or(first);
     // `775353, Bugs 755647`: what stands before a PIN is no number of six digits.
     let short = !number.is_digits(6);
     for (index, word) in rest.iter().enumerate().take(WORDS_TO_CODE_MAX) {
@@ -72,7 +123,7 @@ fn number_first(haystack: &[u8], first: usize, words: &[Word<'_>]) -> Option<(us
             .iter()
             .take(index)
             .any(|word| word.is_capital() && !word.has_digit());
-        if index >= 2 && named && is_royal_code_joined(word.text) {
+        if index >= 2 && named && is_canadian_code_joined(word.text) {
             return Some((start, word.span.end));
         }
         let next = rest.get(index + 1).filter(|_| named);
@@ -95,10 +146,8 @@ fn number_first(haystack: &[u8], first: usize, words: &[Word<'_>]) -> Option<(us
 }
 
 /// `Lindenweg 12a, 12345 Musterstadt`, `Calle Mayor 3 Piso 2, 28004 Madrid`, `Rua das Flores, 21, Centro, 93597-414`; or no
-/// number, and `first` is the postal code's.
-fn number_last(haystack: &[u8], first: usize, words: &[Word<'_>]) -> Option<(usize, usize)> {
-    let line = Line::before(haystack, first);
-    let before = line.words();
+/// number, and the first word is the postal code.
+fn number_last(words: &[Word<'_>], before: &[Word<'_>]) -> Option<(usize, usize)> {
     let (number, rest) = words.split_first()?;
     let last = before.last()?;
     if is_german_street(last.text) && !last.parted {
@@ -171,11 +220,10 @@ fn town_end(words: &[Word<'_>], code: usize) -> Option<usize> {
     Some(last.span.end)
 }
 
-/// Where `Flat`, `H.No.`, `Plot No.` before a number begins; the number's place if there is none.
-fn designator_start(haystack: &[u8], first: usize) -> usize {
-    let line = Line::before(haystack, first);
-    let mut start = first;
-    for word in line.words().iter().rev().take(2) {
+/// Where `Flat`, `H.No.`, `Plot No.` before a number begins.
+fn designator_start(before: &[Word<'_>]) -> Option<usize> {
+    let mut start = None;
+    for word in before.iter().rev().take(2) {
         let lower = word.text.to_ascii_lowercase();
         let designates = matches!(
             lower.trim_end_matches('.'),
@@ -197,7 +245,7 @@ fn designator_start(haystack: &[u8], first: usize) -> usize {
         if !designates || word.parted {
             break;
         }
-        start = word.span.start;
+        start = Some(word.span.start);
     }
     start
 }
@@ -228,24 +276,38 @@ fn korean_end(words: &[Word<'_>]) -> Option<usize> {
     Some(last.span.end)
 }
 
-/// A British (`SW1A 1AA`) or Canadian (`K1A 0B1`) postal code in two words (Royal Mail's PAF guide; Canada Post's
-/// addressing guidelines).
+/// A British (`SW1A 1AA`) or Canadian (`K1A 0B1`) postal code in two words.
 fn is_royal_code(first: &str, second: &str) -> bool {
-    let (first, second) = (first.as_bytes(), second.as_bytes());
-    let inward = matches!(second, [b'0'..=b'9', b'A'..=b'Z', b'A'..=b'Z' | b'0'..=b'9']);
-    let letters = first.iter().take_while(|byte| byte.is_ascii_uppercase()).count();
-    let rest = first.get(letters..).unwrap_or_default();
-    let outward =
-        (1..=2).contains(&letters) && matches!(rest, [b'0'..=b'9'] | [b'0'..=b'9', b'0'..=b'9' | b'A'..=b'Z']);
-    inward && outward
+    is_british_code(first, second) || is_canadian_code(first, second)
+}
+
+/// Outward and inward code (Royal Mail's PAF programmer's guide; BS 7666 leaves six letters out of the inward code).
+fn is_british_code(outward: &str, inward: &str) -> bool {
+    let is_unit = |letter: &u8| letter.is_ascii_uppercase() && !b"CIKMOV".contains(letter);
+    let is_inward = matches!(inward.as_bytes(), [b'0'..=b'9', unit, second] if is_unit(unit) && is_unit(second));
+    let letters = outward.bytes().take_while(u8::is_ascii_uppercase).count();
+    let Some((area, district)) = outward.split_at_checked(letters) else {
+        return false;
+    };
+    let is_district = matches!(district.as_bytes(), [b'0'..=b'9'] | [b'0'..=b'9', b'0'..=b'9' | b'A'..=b'Z']);
+    is_inward && is_district && BRITISH_AREAS.binary_search(&area).is_ok()
+}
+
+/// A Canadian postal code, a forward sortation area and a local delivery unit (Canada Post's addressing guidelines: no D, F,
+/// I, O, Q or U anywhere, and no W or Z first).
+fn is_canadian_code(area: &str, unit: &str) -> bool {
+    let is_letter = |letter: &u8| letter.is_ascii_uppercase() && !b"DFIOQU".contains(letter);
+    let is_area = matches!(area.as_bytes(), [first, b'0'..=b'9', last]
+        if is_letter(first) && !matches!(first, b'W' | b'Z') && is_letter(last));
+    is_area && matches!(unit.as_bytes(), [b'0'..=b'9', letter, b'0'..=b'9'] if is_letter(letter))
 }
 
 /// A Canadian postal code without its blank.
-fn is_royal_code_joined(word: &str) -> bool {
+fn is_canadian_code_joined(word: &str) -> bool {
     word.len() == 6
-        && word.split_at_checked(3).is_some_and(|(first, second)| {
-            is_royal_code(first, second) && second.ends_with(|last: char| last.is_ascii_digit())
-        })
+        && word
+            .split_at_checked(3)
+            .is_some_and(|(area, unit)| is_canadian_code(area, unit))
 }
 
 /// An Indian PIN: six digits, behind a blank or joined to its town (`Sirsa-557707`).
@@ -337,6 +399,41 @@ mod tests {
     }
 
     #[test]
+    fn postal_codes() {
+        for (code, expected) in [
+            ("SW1A 1AA", true),
+            ("M1 1AE", true),
+            ("EC2V 8AS", true),
+            ("B33 8TH", true),
+            ("K1A 0B1", true),
+            ("V3R 4K1", true),
+            ("A1 5DR", false),
+            ("I5 8TH", false),
+            ("SW1A 1AC", false),
+            ("SW123 1AA", false),
+            ("W1A 0B1", false),
+            ("K1O 0B1", false),
+            ("K1A 0BB", false),
+            ("Ä1 1AA", false),
+        ] {
+            let (first, second) = code.split_once(' ').unwrap();
+            assert_eq!(is_royal_code(first, second), expected, "{code}");
+        }
+        assert!(BRITISH_AREAS.is_sorted());
+    }
+
+    #[test]
+    fn numbers_beside_numbers_cost_one_look() {
+        for text in ["1 2 3 4 5", "M 10 20 L 30 40", "x, 12, 13", "", "12"] {
+            let end = text.len();
+            assert!(!has_name_behind(text.as_bytes(), 0), "{text}");
+            assert!(!has_name_before(text.as_bytes(), end), "{text}");
+        }
+        assert!(has_name_behind(b"12a, rue", 0) && has_name_behind("5 \u{c9}".as_bytes(), 0));
+        assert!(has_name_before(b"1 Rua,\n", 7) && has_name_before(b"C/ ", 3));
+    }
+
+    #[test]
     fn other_numbers() {
         let rows = [
             "see route 12 and 34567 others",
@@ -348,6 +445,10 @@ mod tests {
             "3 Apples, 123456 Pears",
             "Python Bug 775353, Fork Bugs 755647",
             "42, 19740, 14974, 230, 1795, 700245",
+            "2015 Audi Sport A1 5DR",
+            "15 Inch Laptop Core I5 8TH",
+            "12 Volt Power Supply B12 3CV",
+            "7 Days Trial Offer D1A 2B3",
         ];
         for text in rows {
             assert_eq!(found(text), None, "{text}");

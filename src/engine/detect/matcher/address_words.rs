@@ -8,10 +8,13 @@ use smallvec::SmallVec;
 const AFTER_BYTES_MAX: usize = 128;
 /// Bytes before a number in which the name of its street is looked for: what a segment shows before `within`.
 const BEFORE_BYTES_MAX: usize = 64;
-/// Words on either side.
+/// Words behind a house number.
 const WORDS_MAX: usize = 16;
+/// Words before it: the longest name of a street that anybody asks about.
+const BEFORE_WORDS_MAX: usize = 6;
 
 /// Words that stand in a row, each with its place.
+#[derive(Default)]
 pub(super) struct Line<'h> {
     words: SmallVec<[Word<'h>; WORDS_MAX]>,
 }
@@ -30,24 +33,57 @@ pub(super) struct Word<'h> {
 impl<'h> Line<'h> {
     /// The words from `first` on, up to the end of a sentence or a byte that no address has.
     pub(super) fn from(haystack: &'h [u8], first: usize) -> Self {
-        let mut line = Self { words: SmallVec::new() };
-        line.read(haystack, first, first.saturating_add(AFTER_BYTES_MAX), false);
+        let end = first.saturating_add(AFTER_BYTES_MAX).min(haystack.len());
+        let window = haystack.get(first..end).unwrap_or_default();
+        let text = window.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+        let mut line = Self::default();
+        let mut from = 0;
+        for (index, letter) in text.char_indices().chain([(text.len(), ' ')]) {
+            if is_inner(letter) {
+                continue;
+            }
+            let written = text.get(from..index).unwrap_or_default();
+            let (word, ends) = without_stop(written);
+            if !word.is_empty() {
+                line.words.push(Word::new(word, first + from, is_parting(letter)));
+            } else if let Some(last) = line.words.last_mut() {
+                last.parted |= is_parting(letter);
+            }
+            if ends || !is_between(letter) || line.words.len() == WORDS_MAX {
+                break;
+            }
+            from = index + letter.len_utf8();
+        }
         line
     }
 
-    /// The words before `end`, from the last end of a sentence or byte that no address has.
+    /// The last words before `end`, from the last end of a sentence or byte that no address has. Read backwards, since what
+    /// stands nearest decides.
     pub(super) fn before(haystack: &'h [u8], end: usize) -> Self {
-        let mut line = Self { words: SmallVec::new() };
-        let mut start = end.saturating_sub(BEFORE_BYTES_MAX);
-        // A window that begins inside a word, or inside a letter, loses it.
-        if start > 0 {
-            let window = haystack.get(start..end).unwrap_or_default();
-            start += window
-                .iter()
-                .position(|byte| *byte == b' ' || *byte == b'\n')
-                .unwrap_or(window.len());
+        let (text, start) = text_before(haystack, end);
+        let mut line = Self::default();
+        let (mut to, mut parted) = (text.len(), false);
+        let letters = text.char_indices().rev().map(|(index, letter)| (index, Some(letter)));
+        for (index, letter) in letters.chain([(0, None)]) {
+            if letter.is_some_and(is_inner) {
+                continue;
+            }
+            let from = index + letter.map_or(0, char::len_utf8);
+            let (word, ends) = without_stop(text.get(from..to).unwrap_or_default());
+            if ends {
+                break;
+            }
+            if !word.is_empty() {
+                line.words.push(Word::new(word, start + from, parted));
+                parted = false;
+            }
+            if line.words.len() == BEFORE_WORDS_MAX || !letter.is_some_and(is_between) {
+                break;
+            }
+            parted |= letter.is_some_and(is_parting);
+            to = index;
         }
-        line.read(haystack, start, end, true);
+        line.words.reverse();
         line
     }
 
@@ -55,49 +91,15 @@ impl<'h> Line<'h> {
     pub(super) fn words(&self) -> &[Word<'h>] {
         &self.words
     }
+}
 
-    fn read(&mut self, haystack: &'h [u8], start: usize, end: usize, keep_last: bool) {
-        let window = haystack.get(start..end.min(haystack.len())).unwrap_or_default();
-        let text = window.utf8_chunks().next().map_or("", |chunk| chunk.valid());
-        let mut from = 0;
-        for (index, letter) in text.char_indices().chain([(text.len(), ' ')]) {
-            if is_inner(letter) {
-                continue;
-            }
-            let goes_on = self.push(text, from..index, start, letter) && matches!(letter, ' ' | ',' | '\n' | '\r');
-            from = index + letter.len_utf8();
-            if !goes_on && keep_last {
-                self.words.clear();
-            } else if !goes_on || (self.words.len() == WORDS_MAX && !keep_last) {
-                return;
-            }
-        }
-    }
-
-    /// Adds a word; `false` if it ends a sentence.
-    fn push(&mut self, text: &'h str, place: Range<usize>, at: usize, behind: char) -> bool {
-        let word = text.get(place.clone()).unwrap_or_default();
-        let bare = word.trim_end_matches('.');
-        let long = bare.chars().count() > 4 && !bare.ends_with("str");
-        let ends = bare.len() < word.len() && (long || bare.bytes().any(|byte| byte.is_ascii_digit()));
-        let word = if ends { bare } else { word };
-        let parted = matches!(behind, ',' | '\n' | '\r');
-        if word.is_empty() {
-            if let Some(last) = self.words.last_mut() {
-                last.parted |= parted;
-            }
-            return true;
-        }
-        if self.words.len() == WORDS_MAX {
-            self.words.remove(0);
-        }
-        let span = at + place.start..at + place.start + word.len();
-        self.words.push(Word {
-            text: word,
-            span,
+impl<'h> Word<'h> {
+    fn new(text: &'h str, start: usize, parted: bool) -> Self {
+        Self {
+            text,
+            span: start..start + text.len(),
             parted,
-        });
-        !ends
+        }
     }
 }
 
@@ -176,6 +178,48 @@ impl Word<'_> {
     }
 }
 
+/// The text before `end` that a street's name may lie in, and where it begins.
+fn text_before(haystack: &[u8], end: usize) -> (&str, usize) {
+    let mut start = end.saturating_sub(BEFORE_BYTES_MAX);
+    // A window that begins inside a word, or inside a letter, loses it.
+    if start > 0 {
+        let window = haystack.get(start..end).unwrap_or_default();
+        let blank = window.iter().position(|byte| *byte == b' ' || *byte == b'\n');
+        start += blank.unwrap_or(window.len());
+    }
+    let window = haystack.get(start..end).unwrap_or_default();
+    let text = window
+        .utf8_chunks()
+        .last()
+        .filter(|chunk| chunk.invalid().is_empty())
+        .map_or("", |chunk| chunk.valid());
+    (text, end - text.len())
+}
+
+/// The word without the full stop that ends a sentence, and whether it does.
+fn without_stop(word: &str) -> (&str, bool) {
+    let bare = word.trim_end_matches('.');
+    if bare.len() == word.len() {
+        return (word, false);
+    }
+    let long = bare.chars().count() > 4 && !bare.ends_with("str");
+    if long || bare.bytes().any(|byte| byte.is_ascii_digit()) {
+        (bare, true)
+    } else {
+        (word, false)
+    }
+}
+
+/// What stands between the words of an address.
+fn is_between(letter: char) -> bool {
+    letter == ' ' || is_parting(letter)
+}
+
+/// What parts them.
+fn is_parting(letter: char) -> bool {
+    matches!(letter, ',' | '\n' | '\r')
+}
+
 /// What stands inside words of addresses.
 fn is_inner(letter: char) -> bool {
     letter.is_alphanumeric() || matches!(letter, '\'' | '’' | '-' | '.' | '/' | 'º' | 'ª' | '°' | '#' | '&')
@@ -216,5 +260,7 @@ mod tests {
         let long = format!("{} Rua das Flores, ", "ab".repeat(60));
         assert_eq!(texts(&Line::before(long.as_bytes(), long.len())), "Rua das Flores,");
         assert!(Line::before(b"", 0).words().is_empty());
+        assert_eq!(texts(&Line::before(b"a b c d e f g,\n h ", 18)), "c d e f g, h");
+        assert_eq!(texts(&Line::before(b"Rua A \xff Rua B ", 14)), "Rua B");
     }
 }
