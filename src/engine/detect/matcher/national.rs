@@ -5,6 +5,7 @@ use super::super::Normal;
 use super::super::number::{Gap, Lead, Number, Shape};
 use super::Candidate;
 use super::phone::{e164, international_normal, is_in_use};
+use super::phone_slash::slashed;
 
 /// Digits as dialled, with a trunk or an international prefix.
 const DIGITS: std::ops::RangeInclusive<usize> = 8..=16;
@@ -239,9 +240,12 @@ pub(in crate::engine::detect) fn find(number: &Number<'_>, numeric_cell: bool) -
         if let Some((normal, weak)) = usual(number, count, shape) {
             return Some(candidate(number, shape, normal, weak));
         }
+        if let Some((normal, weak)) = slashed(number, count, shape.digits) {
+            return Some(candidate(number, shape, normal, weak));
+        }
         // One digit before the area is the North American trunk prefix, whose matcher is another.
         let normal = dialled(shape.digits, numeric_cell).filter(|_| number.first_len() > 1)?;
-        let strong = is_brazilian(number, count, normal.as_bytes()) || is_slashed(number, count, shape.digits);
+        let strong = is_brazilian(number, count, normal.as_bytes());
         Some(candidate(number, shape, normal, !strong))
     })
 }
@@ -316,16 +320,6 @@ fn is_brazilian(number: &Number<'_>, count: usize, normal: &[u8]) -> bool {
     hyphen && area && (number.shape(&[2, 5, 4]).is_some() || number.shape(&[2, 4, 4]).is_some())
 }
 
-/// `030/1234567`: the German area before a slash. Days before months are too short for it.
-fn is_slashed(number: &Number<'_>, count: usize, digits: &[u8]) -> bool {
-    count == 2
-        && number.gap(1) == Some(Gap::Slash)
-        && !number.is_in_path(digits.len() + 1)
-        && number.first_len() >= 3
-        && digits.starts_with(b"0")
-        && digits.len() >= 9
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -359,6 +353,7 @@ mod tests {
                 ("0161 496 0000", Some(("+441614960000", false))),
                 ("(11) 90000-0000", Some(("+5511900000000", false))),
                 ("030/23125000", Some(("+493023125000", false))),
+                ("0221/9123456", Some(("+492219123456", false))),
             ],
         );
     }
@@ -376,6 +371,8 @@ mod tests {
                 ("821000001234", Some(("+821000001234", true))),
                 ("82-10-0000-1234", Some(("+821000001234", true))),
                 ("0082 10 0000 1234", Some(("+821000001234", true))),
+                ("030/20240115", Some(("+493020240115", true))),
+                ("0221/150124", Some(("+49221150124", true))),
                 ("1700000000000", None),
                 ("1611308634312", None),
                 ("2024-01-02", None),

@@ -14,9 +14,14 @@ pub(super) fn accepts(number: &[u8]) -> bool {
         return false;
     };
     let part = |range: std::ops::Range<usize>| body.get(range).and_then(decimal);
-    let (Some(place), Some(_), Some(year), Some(month), Some(day), Some(_)) =
-        (part(0..2), part(2..6), part(6..10), part(10..12), part(12..14), part(14..17))
-    else {
+    let (Some(place), Some(_), Some(year), Some(month), Some(day), Some(_)) = (
+        part(0..2),
+        part(2..6),
+        part(6..10),
+        part(10..12),
+        part(12..14),
+        part(14..17),
+    ) else {
         return false;
     };
     let sum = body
