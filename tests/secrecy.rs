@@ -29,23 +29,62 @@ use std::sync::Arc;
 use http::{HeaderName, StatusCode, header};
 use tokio::net::TcpListener;
 
+use tidegate::engine::detect::{Context, Finding, RuleSet};
+
 use process::{Tidegate, command, eventually, output};
 use support::client::{H2, get, http1};
 use support::coding::Coding;
 use support::origin::{Answer, Origin, Seen};
 
-/// One value of each class, from published test ranges, and a body in which it is found.
-const PLANTED: &[(&str, &str)] = &[
-    ("email", "planted.person@example.com"),
-    ("phone", "+82 10-2345-6789"),
-    ("phone-us", "+1 202-555-0143"),
-    ("card", "4111 1111 1111 1111"),
-    ("rrn", "900101-1234568"),
-    ("ssn", "219-09-9999"),
-    ("iban", "GB82 WEST 1234 5698 7654 32"),
-    ("address-kr", "서울특별시 중구 세종대로 110"),
-    ("address-us", "1600 Pennsylvania Ave NW, Washington, DC 20500"),
+/// A value that must not leak.
+struct Planted {
+    /// The class as which it is found.
+    class: &'static str,
+    /// The field under which it travels.
+    key: &'static str,
+    value: &'static str,
+}
+
+const fn planted(class: &'static str, key: &'static str, value: &'static str) -> Planted {
+    Planted { class, key, value }
+}
+
+/// Values of every class: numbers kept for fiction, published test vectors and placeholders.
+const PLANTED: &[Planted] = &[
+    EMAIL,
+    planted("phone", "phone", "+82 10-0000-6789"),
+    planted("phone", "mobile", "+1 202-555-0143"),
+    planted("card", "card_no", "4111 1111 1111 1111"),
+    planted("rrn", "rrn", "900101-1234568"),
+    planted("ssn", "ssn", "123-45-6789"),
+    planted("iban", "iban", "GB82 WEST 1234 5698 7654 32"),
+    planted("passport", "passport_no", "M12345678"),
+    planted("driver-licence", "driver_license", "11-20-123456-78"),
+    planted("business-number", "biz_no", "116-82-00276"),
+    planted("customs-code", "pccc", "P123456789012"),
+    planted("itin", "itin", "912-90-3456"),
+    planted("my-number", "my_number", "6214-9832-0257"),
+    planted("cn-id", "id_card", "11010519491231002X"),
+    planted("tw-id", "id_number", "A123456789"),
+    planted("nino", "nino", "AB 12 34 56 C"),
+    planted("nhs-number", "nhs_number", "943 476 5870"),
+    planted("de-taxid", "steuer_id", "36 574 261 809"),
+    planted("nir", "nir", "2 95 10 99 126 111 93"),
+    planted("dni", "dni", "54.362.315-K"),
+    planted("cpf", "cpf", "390.533.447-05"),
+    planted("aadhaar", "aadhaar", "2341 2341 2346"),
+    planted("pan", "pan", "ACUPA7085R"),
+    planted("account", "bank_account", "110-123-456789"),
+    planted("address", "주소", "서울특별시 중구 세종대로 110"),
+    planted("address", "address", "1600 Pennsylvania Ave NW, Washington, DC 20500"),
+    planted("person", "full_name", "Marilyn Davies"),
+    planted("birth-date", "date_of_birth", "1979-10-09"),
+    planted("order-id", "order_no", "ORD-20210818-4117062"),
+    planted("door-code", "door_code", "#471108155206*"),
 ];
+
+/// The value that is a session and a `Location` too.
+const EMAIL: Planted = planted("email", "email", "planted.person@example.com");
 
 /// The token of the operator of this test.
 const TOKEN: &str = "a-token-of-the-secrecy-test-0123456789abcdef";
@@ -119,7 +158,7 @@ fn base64_core(bytes: &[u8], shift: usize) -> String {
 /// The planted values that are in a text in some form: by class and form, never by value.
 fn leaks(text: &str) -> Vec<String> {
     let folded = text.to_lowercase();
-    let found = PLANTED.iter().flat_map(|(class, value)| {
+    let found = PLANTED.iter().flat_map(|Planted { class, value, .. }| {
         let forms = forms(value).into_iter().enumerate();
         let is_in = |form: &str| text.contains(form) || folded.contains(&form.to_lowercase());
         forms.filter_map(move |(number, form)| is_in(&form).then(|| format!("{class} in form {number}")))
@@ -127,9 +166,37 @@ fn leaks(text: &str) -> Vec<String> {
     found.collect()
 }
 
+/// A value that nothing finds would prove nothing by not being told.
+#[test]
+fn a_value_of_every_class_is_planted_and_found() {
+    let rules = RuleSet::builtin();
+    for Planted { class, key, value } in PLANTED {
+        let mut found = Vec::new();
+        let context = Context {
+            key: &rules.key(key.as_bytes()),
+            number: false,
+            column: false,
+        };
+        rules.scan(value.as_bytes(), 0..value.len(), context, &mut found);
+        let whole = |finding: &&Finding| finding.span.end - finding.span.start == value.len() as u64;
+        let classes: Vec<_> = found
+            .iter()
+            .filter(whole)
+            .map(|finding| rules.class_name(finding.class))
+            .collect();
+        assert_eq!(classes, [*class], "under {key}");
+    }
+    for (_, class, _) in rules.classes() {
+        assert!(
+            PLANTED.iter().any(|planted| planted.class == class),
+            "nothing of class {class} is planted"
+        );
+    }
+}
+
 #[test]
 fn the_checker_catches_every_value_in_every_form() {
-    for (class, value) in PLANTED {
+    for Planted { class, value, .. } in PLANTED {
         for form in forms(value) {
             let text = format!("{{\"message\":\"refused\",\"detail\":\"x{form}y\"}}");
             assert!(
@@ -152,19 +219,21 @@ fn the_checker_catches_every_value_in_every_form() {
 
 /// Every planted value in every form, as a JSON body with one person a value.
 fn everything() -> String {
-    let people = PLANTED.iter().enumerate().flat_map(|(number, (class, value))| {
-        let class = class.split('-').next().unwrap_or(class);
-        forms(value).into_iter().enumerate().map(move |(form, text)| {
-            let text = text.replace(['"', '\\'], "");
-            format!("{{\"id\":\"{number}-{form}\",\"{class}\":\"{text}\",\"name\":\"n\"}}")
-        })
-    });
+    let people = PLANTED
+        .iter()
+        .enumerate()
+        .flat_map(|(number, Planted { key, value, .. })| {
+            forms(value).into_iter().enumerate().map(move |(form, text)| {
+                let text = text.replace(['"', '\\'], "");
+                format!("{{\"id\":\"{number}-{form}\",\"{key}\":\"{text}\",\"name\":\"n\"}}")
+            })
+        });
     format!("[{}]", people.collect::<Vec<_>>().join(",\n"))
 }
 
 fn answer(seen: &Seen) -> Answer {
     let json = || Answer::new("application/json", everything());
-    let email = PLANTED[0].1;
+    let email = EMAIL.value;
     match seen.uri.path() {
         "/gzip" => json().coded(Coding::Gzip, 200),
         "/broken" => json().chunked(64).broken(),
@@ -197,12 +266,12 @@ async fn drive(gateway: &Tidegate, listener: &str) -> String {
     for path in ["/", "/gzip", "/broken", "/error", "/undecodable", "/head"] {
         get(address, path, "Cookie: sid=planted.person@example.com\r\n").await;
     }
-    for (_, value) in PLANTED {
+    for Planted { key, value, .. } in PLANTED {
         let in_url = token(value);
         let lines =
             format!("Cookie: sid={in_url}; who={in_url}\r\nX-Api-Key: {in_url}\r\nAuthorization: Bearer {in_url}\r\n");
         get(address, &format!("/u/{in_url}?q={in_url}"), &lines).await;
-        let body = format!("{{\"value\":\"{value}\"}}");
+        let body = format!("{{\"{key}\":\"{value}\"}}");
         let post = format!(
             "POST /{in_url} HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
@@ -273,7 +342,7 @@ async fn administrate(gateway: &Tidegate) -> Vec<(String, String)> {
         told.push((path.to_owned(), String::from_utf8_lossy(&reply.wire).into_owned()));
     }
     std::fs::write(gateway.file("people.json"), everything()).expect("ours");
-    let cookie = format!("Cookie: sid={}", token(PLANTED[0].1));
+    let cookie = format!("Cookie: sid={}", token(EMAIL.value));
     for arguments in [
         &["scan", "people.json"][..],
         &["scan", "--json", "people.json"],

@@ -18,6 +18,7 @@ mod national;
 mod numbering;
 mod person;
 mod phone;
+mod phone_slash;
 mod plan;
 mod rrn;
 mod ssn;

@@ -5,6 +5,7 @@ use super::super::Normal;
 use super::super::number::{Gap, Lead, Number, Shape};
 use super::Candidate;
 use super::phone::{e164, international_normal, is_in_use};
+use super::phone_slash::slashed;
 
 /// Digits as dialled, with a trunk or an international prefix.
 const DIGITS: std::ops::RangeInclusive<usize> = 8..=16;
@@ -76,7 +77,7 @@ const HOMES: [Home; 11] = [
     },
 ];
 
-/// A spelling that little else has, so that it stands without a context word.
+/// A spelling that tells the country.
 struct Usual {
     code: &'static [u8],
     /// What the digits begin with.
@@ -85,6 +86,8 @@ struct Usual {
     groups: &'static [usize],
     /// What stands between them; before the second group a parenthesis may, if the number begins with one.
     gaps: &'static [Gap],
+    /// Whether much else is spelled so, so that it does not stand without a context word.
+    weak: bool,
 }
 
 const HYPHEN: &[Gap] = &[Gap::Hyphen];
@@ -100,112 +103,131 @@ const USUAL: [Usual; 18] = [
         head: &[b"090", b"080", b"070", b"050"],
         groups: &[3, 4, 4],
         gaps: EITHER,
+        weak: false,
     },
     Usual {
         code: b"81",
         head: &[b"03", b"06"],
         groups: &[2, 4, 4],
         gaps: HYPHEN,
+        weak: false,
     },
     Usual {
         code: b"81",
         head: &[b"0"],
         groups: &[3, 3, 4],
         gaps: HYPHEN,
+        weak: false,
     },
     Usual {
         code: b"81",
         head: &[b"0"],
         groups: &[4, 2, 4],
         gaps: HYPHEN,
+        weak: false,
     },
     Usual {
         code: b"886",
         head: &[b"09"],
         groups: &[4, 3, 3],
         gaps: EITHER,
+        weak: false,
     },
     Usual {
         code: b"886",
         head: &[b"0"],
         groups: &[2, 4, 4],
         gaps: HYPHEN,
+        weak: false,
     },
     Usual {
         code: b"86",
         head: CHINA_MOBILE,
         groups: &[3, 4, 4],
         gaps: EITHER,
+        weak: false,
     },
     Usual {
         code: b"86",
         head: &[b"0"],
         groups: &[3, 8],
         gaps: HYPHEN,
+        weak: false,
     },
     Usual {
         code: b"86",
         head: &[b"0"],
         groups: &[4, 8],
         gaps: HYPHEN,
+        weak: false,
     },
     Usual {
         code: b"86",
         head: &[b"0"],
         groups: &[4, 7],
         gaps: HYPHEN,
+        weak: false,
     },
     Usual {
         code: b"33",
         head: &[b"0"],
         groups: &[2, 2, 2, 2, 2],
         gaps: &[Gap::Blank, Gap::Dot],
+        // Five pairs are the draw of a lottery, readings or the number of a section too.
+        weak: true,
     },
     Usual {
         code: b"44",
         head: &[b"02"],
         groups: &[3, 4, 4],
         gaps: BLANK,
+        weak: false,
     },
     Usual {
         code: b"44",
         head: &[b"01"],
         groups: &[4, 3, 4],
         gaps: BLANK,
+        weak: false,
     },
     Usual {
         code: b"44",
         head: &[b"01", b"07"],
         groups: &[5, 6],
         gaps: BLANK,
+        weak: false,
     },
     Usual {
         code: b"44",
         head: &[b"07"],
         groups: &[5, 3, 3],
         gaps: BLANK,
+        weak: false,
     },
     Usual {
         code: b"91",
         head: &[b"0"],
         groups: &[3, 4, 4],
         gaps: BLANK,
+        weak: false,
     },
     Usual {
         code: b"91",
         head: &[b"0"],
         groups: &[6, 5],
         gaps: BLANK,
+        weak: false,
     },
     Usual {
         code: b"91",
         head: &[b"0"],
         groups: &[4, 3, 4],
         gaps: BLANK,
+        weak: false,
     },
 ];
 
-/// A number as it is dialled at home: the longest run of groups that is in use. Anything but a usual spelling is weak.
+/// A number as it is dialled at home: the longest run of groups that is in use. A spelling that much else has is weak.
 pub(in crate::engine::detect) fn find(number: &Number<'_>, numeric_cell: bool) -> Option<Candidate> {
     // Three, two and four digits are a social security number's, whatever country would have them.
     if number.lead == Lead::Plus || number.shape(&[3, 2, 4]).is_some() {
@@ -215,12 +237,15 @@ pub(in crate::engine::detect) fn find(number: &Number<'_>, numeric_cell: bool) -
         let shape = number
             .prefix(count)
             .filter(|shape| DIGITS.contains(&shape.digits.len()))?;
-        if let Some(normal) = usual(number, count, shape) {
-            return Some(candidate(number, shape, normal, false));
+        if let Some((normal, weak)) = usual(number, count, shape) {
+            return Some(candidate(number, shape, normal, weak));
+        }
+        if let Some((normal, weak)) = slashed(number, count, shape.digits) {
+            return Some(candidate(number, shape, normal, weak));
         }
         // One digit before the area is the North American trunk prefix, whose matcher is another.
         let normal = dialled(shape.digits, numeric_cell).filter(|_| number.first_len() > 1)?;
-        let strong = is_brazilian(number, count, normal.as_bytes()) || is_slashed(number, count, shape.digits);
+        let strong = is_brazilian(number, count, normal.as_bytes());
         Some(candidate(number, shape, normal, !strong))
     })
 }
@@ -234,8 +259,8 @@ fn candidate(number: &Number<'_>, shape: Shape<'_>, normal: Normal, weak: bool) 
     }
 }
 
-/// The number in the country in which its spelling is usual.
-fn usual(number: &Number<'_>, count: usize, shape: Shape<'_>) -> Option<Normal> {
+/// The number in the country in which its spelling is usual, and whether the spelling is weak.
+fn usual(number: &Number<'_>, count: usize, shape: Shape<'_>) -> Option<(Normal, bool)> {
     if count < 2 || (number.groups() > count && number.gap(count) == number.gap(count - 1)) {
         return None;
     }
@@ -246,14 +271,16 @@ fn usual(number: &Number<'_>, count: usize, shape: Shape<'_>) -> Option<Normal> 
         .filter(|usual| alike && usual.groups.len() == count && usual.gaps.contains(&inner))
         .filter(|usual| number.shape(usual.groups).is_some())
         .filter(|usual| usual.head.iter().any(|head| shape.digits.starts_with(head)))
-        .filter(|_| inner != Gap::Blank || !(is_dump(shape.digits) || number.follows_byte()))
+        .filter(|_| !is_dump(shape.digits) || !matches!(inner, Gap::Blank | Gap::Dot))
+        .filter(|_| inner != Gap::Blank || !number.follows_byte())
         .find_map(|usual| {
             let national = shape.digits.strip_prefix(b"0").unwrap_or(shape.digits);
-            is_in_use(usual.code, national).then(|| e164(usual.code, national))
+            is_in_use(usual.code, national).then(|| (e164(usual.code, national), usual.weak))
         })
 }
 
-/// Whether most pairs of digits begin with 0: small numbers of two digits each, as in a dump of bytes.
+/// Whether most pairs of digits begin with 0: small numbers of two digits each, as in a dump of bytes or the number of a
+/// section (`01.02.03.04.05`).
 fn is_dump(digits: &[u8]) -> bool {
     let (pairs, _) = digits.as_chunks::<2>();
     pairs.iter().filter(|[tens, _]| *tens == b'0').count() > 3
@@ -293,16 +320,6 @@ fn is_brazilian(number: &Number<'_>, count: usize, normal: &[u8]) -> bool {
     hyphen && area && (number.shape(&[2, 5, 4]).is_some() || number.shape(&[2, 4, 4]).is_some())
 }
 
-/// `030/1234567`: the German area before a slash. Days before months are too short for it.
-fn is_slashed(number: &Number<'_>, count: usize, digits: &[u8]) -> bool {
-    count == 2
-        && number.gap(1) == Some(Gap::Slash)
-        && !number.is_in_path(digits.len() + 1)
-        && number.first_len() >= 3
-        && digits.starts_with(b"0")
-        && digits.len() >= 9
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -331,13 +348,12 @@ mod tests {
                 ("0900-000-000", Some(("+886900000000", false))),
                 ("138-0000-0000", Some(("+8613800000000", false))),
                 ("138 0000 0000", Some(("+8613800000000", false))),
-                ("01 23 45 67 89", Some(("+33123456789", false))),
-                ("06.12.34.56.78", Some(("+33612345678", false))),
                 ("020 7946 0123", Some(("+442079460123", false))),
                 ("07400 123456", Some(("+447400123456", false))),
                 ("0161 496 0000", Some(("+441614960000", false))),
                 ("(11) 90000-0000", Some(("+5511900000000", false))),
                 ("030/23125000", Some(("+493023125000", false))),
+                ("0221/9123456", Some(("+492219123456", false))),
             ],
         );
     }
@@ -348,17 +364,24 @@ mod tests {
             false,
             &[
                 ("09012345678", Some(("+819012345678", true))),
-                // Korea has it as 061-234-5678, France as 06 12 34 56 78.
-                ("0612345678", Some(("+82612345678", true))),
+                // Korea has it as 053-649-0012, France, where it is kept for fiction, as 05 36 49 00 12.
+                ("0536490012", Some(("+82536490012", true))),
                 ("612 34 56 78", Some(("+34612345678", true))),
                 ("90000 00000", Some(("+919000000000", true))),
                 ("821000001234", Some(("+821000001234", true))),
                 ("82-10-0000-1234", Some(("+821000001234", true))),
                 ("0082 10 0000 1234", Some(("+821000001234", true))),
+                ("030/20240115", Some(("+493020240115", true))),
+                ("0221/150124", Some(("+49221150124", true))),
                 ("1700000000000", None),
                 ("1611308634312", None),
                 ("2024-01-02", None),
+                ("01 99 00 12 34", Some(("+33199001234", true))),
+                ("01.99.00.12.34", Some(("+33199001234", true))),
                 ("03 06 05 08 07", Some(("+33306050807", true))),
+                ("01.02.03.04.05", Some(("+33102030405", true))),
+                ("04 12 23 35 41", Some(("+33412233541", true))),
+                ("09 15 30 45 00", Some(("+33915304500", true))),
                 ("123-45-6789", None),
                 ("12345678", None),
                 ("1.800.555.0199", None),

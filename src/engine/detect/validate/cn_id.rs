@@ -14,9 +14,14 @@ pub(super) fn accepts(number: &[u8]) -> bool {
         return false;
     };
     let part = |range: std::ops::Range<usize>| body.get(range).and_then(decimal);
-    let (Some(place), Some(year), Some(month), Some(day), Some(_)) =
-        (part(0..2), part(6..10), part(10..12), part(12..14), part(14..17))
-    else {
+    let (Some(place), Some(_), Some(year), Some(month), Some(day), Some(_)) = (
+        part(0..2),
+        part(2..6),
+        part(6..10),
+        part(10..12),
+        part(12..14),
+        part(14..17),
+    ) else {
         return false;
     };
     let sum = body
@@ -35,7 +40,7 @@ mod tests {
 
     #[test]
     fn published_and_synthetic_numbers() {
-        let rows: [(&[u8], bool); 7] = [
+        let rows: [(&[u8], bool); 8] = [
             (b"360426199101010071", true),
             (b"360426199101010072", false),
             (b"11010519491231002X", true),
@@ -43,6 +48,8 @@ mod tests {
             (b"11010519491331002X", false),
             (b"010105194912310029", false),
             (b"36042619910101007", false),
+            // Letters in the place, under the check character that their bytes give.
+            (b"11AB05194912310028", false),
         ];
         for (number, expected) in rows {
             assert_eq!(accepts(number), expected, "{}", String::from_utf8_lossy(number));

@@ -2,7 +2,7 @@
 
 use super::decimal;
 
-/// Whether fifteen characters have a sex, a month and the right key; Corsica counts as 19 and 18.
+/// Whether fifteen characters have a sex, a month, a department and the right key; in the key Corsica counts as 19 and 18.
 pub(super) fn accepts(number: &[u8]) -> bool {
     let Some((body, key)) = number.split_at_checked(13).filter(|_| number.len() == 15) else {
         return false;
@@ -22,7 +22,16 @@ pub(super) fn accepts(number: &[u8]) -> bool {
     let (sex, month) = (high / 100_000, high / 10 % 100);
     let rest = (u64::from(high) * 10_000_000 + u64::from(low)) % 97;
     let month_is_real = matches!(month, 1..=12 | 20..=42 | 50..=99);
-    matches!(sex, 1..=4 | 7 | 8) && month_is_real && rest + u64::from(key) == 97
+    matches!(sex, 1..=4 | 7 | 8) && month_is_real && is_department(body) && rest + u64::from(key) == 97
+}
+
+/// Whether the department of birth is one: 01 to 95, 2A and 2B, 97 and 98 overseas, 99 abroad.
+fn is_department(body: &[u8]) -> bool {
+    match body.get(5..7) {
+        Some(b"2A" | b"2B") => true,
+        Some(code) => decimal(code).is_some_and(|code| matches!(code, 1..=95 | 97..=99)),
+        None => false,
+    }
 }
 
 #[cfg(test)]
@@ -31,7 +40,7 @@ mod tests {
 
     #[test]
     fn published_and_synthetic_numbers() {
-        let rows: [(&[u8], bool); 7] = [
+        let rows: [(&[u8], bool); 9] = [
             (b"295109912611193", true),
             (b"295109912611199", false),
             (b"253072B07300470", true),
@@ -39,6 +48,9 @@ mod tests {
             (b"253072C07300443", false),
             (b"654654654654670", false),
             (b"29510991261119", false),
+            // Of no department, with the right key.
+            (b"253070007300471", false),
+            (b"253079607300401", false),
         ];
         for (number, expected) in rows {
             assert_eq!(accepts(number), expected, "{}", String::from_utf8_lossy(number));

@@ -134,7 +134,7 @@ impl Validator {
 }
 
 impl Validator {
-    /// Whether `normal`, which was accepted, also has a check digit that is right, or letters in their places: evidence
+    /// Whether `normal`, which was accepted, also has a check digit that is right, or letters that are rare together: evidence
     /// that counts.
     pub(super) fn is_checked(self, normal: &[u8]) -> bool {
         match self {
@@ -148,13 +148,13 @@ impl Validator {
             | Self::GbNhs
             | Self::GbNino
             | Self::InAadhaar
-            | Self::InPan
             | Self::JpMyNumber
             | Self::KrBusiness
             | Self::TwId => true,
             // A time in milliseconds begins like a date of birth.
             Self::Rrn | Self::RrnDate => rrn::judge(normal) == Some(rrn::Verdict::Checked),
-            Self::Ssn | Self::UsItin | Self::KrCustoms | Self::KrDriver | Self::KrPassport => false,
+            // Nothing in them checks the rest; codes of coupons and products have these forms too.
+            Self::InPan | Self::Ssn | Self::UsItin | Self::KrCustoms | Self::KrDriver | Self::KrPassport => false,
         }
     }
 }
