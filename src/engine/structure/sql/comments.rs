@@ -1,7 +1,7 @@
 //! Comments of SQL, in which a quotation mark opens no string: `-- ` to the end of the line, and `/* */`.
 //!
-//! ISO/IEC 9075-2, 5.2 has both. MySQL wants a blank behind the dashes (`5--1` is a sum there), so inside parentheses, where
-//! values stand, dashes alone are code. What MySQL writes as `/*!40101 … */` is run by it and read as the code it is.
+//! ISO/IEC 9075-2, 5.2 has both. `MySQL` wants a blank behind the dashes (`5--1` is a sum there), so inside parentheses, where
+//! values stand, dashes alone are code. What `MySQL` writes as `/*!40101 … */` is run by it and read as the code it is.
 //! Comments are searched like running text.
 
 use memchr::memchr;
