@@ -20,6 +20,7 @@ mod person;
 mod phone;
 mod phone_slash;
 mod plan;
+mod postcode;
 mod rrn;
 mod ssn;
 mod street;
