@@ -252,14 +252,12 @@ impl Scan<'_> {
     }
 
     /// Whether a value that is too weak by itself may be lifted by its column: it is the whole cell, and has a check digit,
-    /// or the trunk prefix or the groups of a phone number.
+    /// or is spelled as little but phone numbers is.
     fn may_vote(&self, rule: &Rule, candidate: &Candidate) -> bool {
         let outside = [self.haystack.get(..candidate.start), self.haystack.get(candidate.end..)];
         let is_cell = outside.iter().flatten().all(|text| text.trim_ascii().is_empty());
         let text = self.haystack.get(candidate.start..candidate.end).unwrap_or_default();
-        let is_dialled = || {
-            rule.category == Category::Phone && (text.first() == Some(&b'0') || !text.iter().all(u8::is_ascii_digit))
-        };
+        let is_dialled = || rule.category == Category::Phone && matcher::phone_may_vote(text);
         let is_checked = || {
             let validator = rule.validator;
             validator.is_some_and(|validator| validator.is_checked(candidate.normal.as_bytes()))

@@ -19,6 +19,7 @@ mod numbering;
 mod person;
 mod phone;
 mod phone_slash;
+mod phone_vote;
 mod plan;
 mod postcode;
 mod rrn;
@@ -43,6 +44,7 @@ pub(super) use keyed::Keyed;
 pub(super) use national::find as phone_national;
 pub(super) use person::{NameKey, is_opaque};
 pub(super) use phone::{international as phone_e164, korean as phone_kr, north_american as phone_us};
+pub(super) use phone_vote::may_vote as phone_may_vote;
 pub(super) use rrn::find as rrn;
 pub(super) use ssn::find as ssn;
 

@@ -281,7 +281,7 @@ fn usual(number: &Number<'_>, count: usize, shape: Shape<'_>) -> Option<(Normal,
 
 /// Whether most pairs of digits begin with 0: small numbers of two digits each, as in a dump of bytes or the number of a
 /// section (`01.02.03.04.05`).
-fn is_dump(digits: &[u8]) -> bool {
+pub(super) fn is_dump(digits: &[u8]) -> bool {
     let (pairs, _) = digits.as_chunks::<2>();
     pairs.iter().filter(|[tens, _]| *tens == b'0').count() > 3
 }
