@@ -107,7 +107,7 @@ fn a_verified_token_names_session_principal_and_group() {
     let first = token("c-17", &json!({}));
     for round in ["verified", "from memory"] {
         let actor = bearer(&identity, &first);
-        assert_eq!(actor.principal.as_deref(), Some(b"shop:c-17".as_slice()), "{round}");
+        assert_eq!(actor.principal.as_deref(), Some(b"shop\0c-17".as_slice()), "{round}");
         assert_eq!(actor.group.as_deref(), Some("customer"));
         assert!(actor.session.is_some() && actor.session_cookie.is_none());
     }
