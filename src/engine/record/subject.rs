@@ -187,11 +187,11 @@ fn choose<'i>(
         if sure {
             return own;
         }
-        if !own.is_empty() {
+        if !own.is_empty() && (category.is_strong() || unknown.is_empty()) {
             unknown = own;
         }
     }
-    // Too much was seen to know whether they are common: the last in the precedence are so least often.
+    // Too much was seen to know whether they are common: the last strong ones in the precedence are so least often.
     unknown
 }
 
