@@ -171,3 +171,19 @@ fn subject_of(principal: &[u8]) -> &[u8] {
     let parts = principal.splitn(2, |byte| *byte == 0);
     parts.last().unwrap_or(principal)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_subject_of_a_principal_is_all_behind_its_issuer() {
+        for (principal, subject) in [
+            (&b"shop\0agent:4711"[..], &b"agent:4711"[..]),
+            (b"shop\0guest\0agent:4711", b"guest\0agent:4711"),
+            (b"api-key:acme", b"api-key:acme"),
+        ] {
+            assert_eq!(subject_of(principal), subject);
+        }
+    }
+}
