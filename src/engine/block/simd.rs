@@ -2,8 +2,8 @@
 //! the call of a function whose instructions were found at run time.
 //!
 //! A byte's classes come from two table look-ups by nibble (Mula and Lemire, "Faster Base64 Encoding and Decoding using
-//! AVX2 Instructions", 2018, describe the method): a class whose members share their high nibble is one bit of
-//! `HIGH[byte >> 4] & LOW[byte & 15]`. SSE2, which every x86-64 has, lacks the look-up and compares instead.
+//! AVX2 Instructions", 2018, describe the method): a class whose members are every pairing of some high nibbles with some
+//! low ones is one bit of `HIGH[byte >> 4] & LOW[byte & 15]`. SSE2, which every x86-64 has, lacks the look-up and compares instead.
 
 #![expect(
     unsafe_code,
@@ -11,8 +11,8 @@
 )]
 
 use std::arch::x86_64::{
-    __m128i, __m256i, _mm_and_si128, _mm_cmpeq_epi8, _mm_loadu_si128, _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128,
-    _mm_set1_epi8, _mm_sub_epi8, _mm256_and_si256, _mm256_broadcastsi128_si256, _mm256_cmpeq_epi8, _mm256_loadu_si256,
+    __m128i, __m256i, _mm_cmpeq_epi8, _mm_loadu_si128, _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128, _mm_set1_epi8,
+    _mm_sub_epi8, _mm256_and_si256, _mm256_broadcastsi128_si256, _mm256_cmpeq_epi8, _mm256_loadu_si256,
     _mm256_movemask_epi8, _mm256_set1_epi8, _mm256_shuffle_epi8, _mm256_slli_epi16, _mm256_srli_epi16,
 };
 
@@ -245,7 +245,7 @@ fn add_quarter(masks: &mut Masks, bytes: &[u8; 16], delimiter: u8, shift: usize)
     masks.punctuation |= word(or(signs, or(is(b'('), is(b')'))));
     masks.sign |= word(is(b'@'));
     masks.blank |= word(blank);
-    masks.high |= word(_mm_and_si128(bytes, all(0x80)));
+    masks.high |= word(bytes);
 }
 
 #[cfg(test)]

@@ -341,9 +341,7 @@ impl Delimited {
 
     /// More of the cell under way.
     fn more(&mut self, part: &[u8], form: CellForm, sink: &mut impl Sink) {
-        for bite in part.chunks(4096) {
-            self.carry.extend(bite, form, &mut |cell| sink.cell(cell));
-        }
+        self.carry.extend_long(part, form, &mut |cell| sink.cell(cell));
     }
 
     fn end_cell(&mut self, part: &[u8], form: CellForm, sink: &mut impl Sink) {

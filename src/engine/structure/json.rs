@@ -15,8 +15,6 @@ use super::{Heard, Sink};
 
 /// Longer names are read like long values.
 const KEY_BYTES_MAX: usize = 256;
-/// Bytes taken into the carry at once.
-const BITE: usize = 4096;
 /// `true`, `null` and shorter numbers cannot hold an identifier.
 const BARE_BYTES_MIN: usize = 7;
 
@@ -222,11 +220,9 @@ impl Json {
             self.extend(part, CellForm::JsonString, sink);
             return;
         }
-        for bite in part.chunks(BITE) {
-            self.carry.extend(bite, CellForm::JsonString, &mut |cell| {
-                tell_name(cell, sink);
-            });
-        }
+        self.carry.extend_long(part, CellForm::JsonString, &mut |cell| {
+            tell_name(cell, sink);
+        });
     }
 
     /// Goes on with a bare value that was cut; returns the bytes taken.
@@ -250,9 +246,7 @@ impl Json {
     }
 
     fn extend(&mut self, part: &[u8], form: CellForm, sink: &mut impl Sink) {
-        for bite in part.chunks(BITE) {
-            self.carry.extend(bite, form, &mut |cell| sink.cell(cell));
-        }
+        self.carry.extend_long(part, form, &mut |cell| sink.cell(cell));
     }
 }
 
