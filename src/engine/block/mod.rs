@@ -16,13 +16,11 @@ mod portable;
 mod simd;
 #[cfg(test)]
 pub(super) mod testing;
+mod texts;
 mod trigger;
-mod walk;
 
-pub(super) use trigger::wakes;
-pub(super) use walk::Walk;
-
-use trigger::Triggers;
+pub(super) use texts::{Ends, Texts};
+pub(super) use trigger::{is_uuid, wakes};
 
 /// Bytes of one block: a bit of a word for each.
 pub(super) const BLOCK: usize = 64;
@@ -36,8 +34,12 @@ pub(super) struct Masks {
     pub(super) quote: u64,
     /// `\`
     pub(super) backslash: u64,
-    /// `{ } [ ] : ,`
-    pub(super) structural: u64,
+    /// `{ } [ ]`
+    pub(super) bracket: u64,
+    /// `,`
+    pub(super) comma: u64,
+    /// `:`
+    pub(super) colon: u64,
     /// Line feed.
     pub(super) newline: u64,
     /// The delimiter that was asked for.
@@ -89,6 +91,43 @@ impl<const BLOCKS: usize> Batch<BLOCKS> {
     /// The masks, block by block.
     fn masks(&self) -> &[Masks] {
         self.blocks.get(..self.count).unwrap_or_default()
+    }
+}
+
+/// The blocks of one chunk, `BATCH` of which are classified at a time.
+pub(super) struct Blocks<'c, const BATCH: usize> {
+    chunk: &'c [u8],
+    delimiter: u8,
+    batch: Batch<BATCH>,
+    /// The number of the next block in the batch, and its first byte in the chunk.
+    block: usize,
+    next: usize,
+}
+
+impl<'c, const BATCH: usize> Blocks<'c, BATCH> {
+    /// Those of `chunk`, with the masks of this delimiter.
+    pub(super) fn new(chunk: &'c [u8], delimiter: u8) -> Self {
+        Self {
+            chunk,
+            delimiter,
+            batch: Batch::new(),
+            block: BATCH,
+            next: 0,
+        }
+    }
+
+    /// The next block: its first byte in the chunk and its masks.
+    #[inline]
+    pub(super) fn next(&mut self) -> Option<(usize, &Masks)> {
+        if self.block == BATCH {
+            self.batch.read(self.chunk.get(self.next..)?, self.delimiter);
+            self.block = 0;
+        }
+        let masks = self.batch.masks().get(self.block)?;
+        let at = self.next;
+        self.block += 1;
+        self.next += BLOCK;
+        Some((at, masks))
     }
 }
 

@@ -15,7 +15,9 @@ fn of(block: &[u8; BLOCK], delimiter: u8) -> Masks {
         let bit = |is: bool| u64::from(is) << place;
         masks.quote |= bit(*byte == b'"');
         masks.backslash |= bit(*byte == b'\\');
-        masks.structural |= bit(matches!(byte, b'{' | b'}' | b'[' | b']' | b':' | b','));
+        masks.bracket |= bit(matches!(byte, b'{' | b'}' | b'[' | b']'));
+        masks.comma |= bit(*byte == b',');
+        masks.colon |= bit(*byte == b':');
         masks.newline |= bit(*byte == b'\n');
         masks.delimiter |= bit(*byte == delimiter);
         masks.digit |= bit(byte.is_ascii_digit());

@@ -197,7 +197,9 @@ fn join(low: &Half, high: &Half) -> Masks {
     Masks {
         quote: word(quote, quote_2),
         backslash: word(backslash, backslash_2),
-        structural: word(comma | colon | bracket, comma_2 | colon_2 | bracket_2),
+        bracket: word(bracket, bracket_2),
+        comma: word(comma, comma_2),
+        colon: word(colon, colon_2),
         newline: word(low.newline, high.newline),
         delimiter: word(low.delimiter, high.delimiter),
         digit: word(digit, digit_2),
@@ -238,7 +240,9 @@ fn add_quarter(masks: &mut Masks, bytes: &[u8; 16], delimiter: u8, shift: usize)
     let signs = or(or(is(b'+'), is(b'-')), is(b'.'));
     masks.quote |= word(is(b'"'));
     masks.backslash |= word(is(b'\\'));
-    masks.structural |= word(or(brackets, or(is(b':'), is(b','))));
+    masks.bracket |= word(brackets);
+    masks.comma |= word(is(b','));
+    masks.colon |= word(is(b':'));
     masks.newline |= word(is(b'\n'));
     masks.delimiter |= word(is(delimiter));
     masks.digit |= word(digit);

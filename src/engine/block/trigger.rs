@@ -1,6 +1,6 @@
 //! Where a text may hold an identifier at all: the one test that most cells fail.
 
-use super::walk::ADDRESS_BYTES_MIN;
+use super::texts::ADDRESS_BYTES_MIN;
 use super::{BLOCK, Batch, CHUNK_BLOCKS, Masks};
 
 /// Digits in one piece that wake a search: the shortest identifier written so without a telling key has as many.
@@ -26,6 +26,19 @@ pub(in crate::engine) fn wakes(text: &[u8]) -> bool {
         }
     }
     digit && loose && text.len() >= ADDRESS_BYTES_MIN
+}
+
+/// Whether `text` is a UUID (RFC 9562, section 4), which is nobody's: its digits only look like numbers.
+pub(in crate::engine) fn is_uuid(text: &[u8]) -> bool {
+    const HYPHENS: [usize; 4] = [8, 13, 18, 23];
+    let is_one = |(place, byte): (usize, &u8)| {
+        if HYPHENS.contains(&place) {
+            *byte == b'-'
+        } else {
+            byte.is_ascii_hexdigit()
+        }
+    };
+    text.len() == 36 && text.get(8) == Some(&b'-') && text.iter().enumerate().all(is_one)
 }
 
 /// Finds triggers block by block: `@`, and the ends of long runs.

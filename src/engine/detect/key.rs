@@ -82,12 +82,18 @@ impl Key {
 impl RuleSet {
     /// What a field name says; a body has few, and the next one of its kind has the same.
     pub fn key(&self, name: &[u8]) -> Arc<Key> {
-        if let Some(known) = self.memory.get(name) {
+        if let Some(known) = self.memory.look(name, Arc::clone) {
             return known;
         }
         let key = Arc::new(self.understand(name));
         self.memory.put(&key);
         key
+    }
+
+    /// Whether a field name says nothing.
+    pub(in crate::engine) fn is_plain(&self, name: &[u8]) -> bool {
+        let known = self.memory.look(name, |key| key.is_plain());
+        known.unwrap_or_else(|| self.key(name).is_plain())
     }
 
     fn understand(&self, name: &[u8]) -> Key {
@@ -127,9 +133,9 @@ const KEYS_MAX: usize = 4_096;
 pub(super) struct Memory(RwLock<HashMap<Vec<u8>, Arc<Key>>>);
 
 impl Memory {
-    fn get(&self, name: &[u8]) -> Option<Arc<Key>> {
+    fn look<T>(&self, name: &[u8], at: impl FnOnce(&Arc<Key>) -> T) -> Option<T> {
         let keys = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        keys.get(name).map(Arc::clone)
+        keys.get(name).map(at)
     }
 
     fn put(&self, key: &Arc<Key>) {

@@ -18,7 +18,7 @@ use super::matcher::{self, Builtin, Candidate};
 use super::number::{Lead, Number, is_promising};
 use super::rule::Rule;
 use super::{Category, Context, Finding, RuleId, RuleSet, Span, lane};
-use crate::engine::block::{BLOCK, Masks, Walk, wakes};
+use crate::engine::block::{Blocks, Masks, is_uuid, wakes};
 
 /// How far outside `within` a trigger or an overlapping finding may stand, before and after, in bytes.
 const BEFORE_BYTES_MAX: usize = 64;
@@ -40,12 +40,7 @@ impl RuleSet {
             return false;
         }
         // A number without a telling name is anything: an order, a price, a moment.
-        if !forced && (context.number || (text.len() > BLOCK && !wakes(text))) {
-            return false;
-        }
-        let mut walk = Walk::<1>::new(text, b'@');
-        let mut inside = walk.next();
-        if !forced && text.len() <= BLOCK && !walk.wakes(text.len()) {
+        if !forced && (context.number || !wakes(text)) {
             return false;
         }
         let first_new = found.len();
@@ -60,9 +55,9 @@ impl RuleSet {
         }
         // The group of digits under way, where the last block ended inside one.
         let mut first = None;
-        while inside {
-            scan.block(&walk.masks(), reach.start + walk.at(), &mut first);
-            inside = walk.next();
+        let mut blocks = Blocks::<1>::new(text, b'@');
+        while let Some((at, masks)) = blocks.next() {
+            scan.block(masks, reach.start + at, &mut first);
         }
         if let Some(first) = first {
             scan.group(first, reach.end);
@@ -75,19 +70,6 @@ impl RuleSet {
         settle(self, first_new, &within, found);
         true
     }
-}
-
-/// Whether `text` is a UUID (RFC 9562, section 4), which is nobody's: its digits only look like numbers.
-fn is_uuid(text: &[u8]) -> bool {
-    const HYPHENS: [usize; 4] = [8, 13, 18, 23];
-    let is_one = |(place, byte): (usize, &u8)| {
-        if HYPHENS.contains(&place) {
-            *byte == b'-'
-        } else {
-            byte.is_ascii_hexdigit()
-        }
-    };
-    text.len() == 36 && text.get(8) == Some(&b'-') && text.iter().enumerate().all(is_one)
 }
 
 /// One call of `RuleSet::scan`.

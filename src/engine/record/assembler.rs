@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::fields::{FieldRef, Fields};
+use super::fields::{self, FieldRef, Fields};
 use super::frame::{Frame, Shape};
 use super::subject::{self, Common};
 use super::{Item, Place, Record};
 use crate::engine::decode::Unescaped;
 use crate::engine::detect::{Category, Context, Finding, Key, OrderSigns, Role, RuleSet, Span};
 use crate::engine::secret::HashKey;
-use crate::engine::structure::{Cell, CellForm, Container, Heard, Sink};
+use crate::engine::structure::{Cell, CellForm, Container, Sink};
 
 /// Between identifiers of one record in running text: more bytes apart and they are two records.
 pub(super) const GAP_BYTES_MAX: u64 = 96;
@@ -354,14 +354,14 @@ impl Sink for Assembler {
         }
     }
 
-    fn key(&mut self, key: &Cell<'_>) -> Heard {
+    fn key(&mut self, key: &Cell<'_>) -> bool {
         let at = key.at.saturating_sub(1);
         let name = key.raw.get(key.within()).unwrap_or_default();
         // A header is named by its whole text, a member by what is not yet told of it.
         let name = if name.is_empty() { key.raw } else { name };
         self.settle_name(at);
         let Some(frame) = self.frames.last_mut() else {
-            return Heard::WANTED;
+            return true;
         };
         let escaped = key.is_escaped();
         if escaped {
@@ -369,18 +369,21 @@ impl Sink for Assembler {
         }
         let name = if escaped { &self.unescaped.text } else { name };
         let field = self.fields.find(&self.rules, name);
-        let mut heard = Heard::WANTED;
+        let mut wanted = true;
         if let Some(said) = self.fields.get(&field) {
             // That a row has a person's name must be known, whatever the name is: its header is not told otherwise.
-            heard.wanted = said.key.wakes() || (said.key.names_person() && frame.container == Container::Row);
-            heard.plain = said.key.is_plain().then_some(said.hash);
+            wanted = said.key.wakes() || (said.key.names_person() && frame.container == Container::Row);
             self.free_has_name |= said.key.names_person() && frame.container == Container::Flow;
             self.orders.join(said.key.orders());
         }
         frame.begin_member(&self.fields, field, at);
         self.settle_head(at);
         self.search_name(key);
-        heard
+        wanted
+    }
+
+    fn plain(&self, name: &[u8]) -> Option<u64> {
+        fields::plain(&self.rules, name)
     }
 
     fn passed(&mut self, names: u64, count: u32) {

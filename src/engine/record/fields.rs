@@ -119,6 +119,14 @@ impl Fields {
     }
 }
 
+/// The number of a field that says nothing: one whose name is no data, and which no rule knows.
+pub(super) fn plain(rules: &RuleSet, name: &[u8]) -> Option<u64> {
+    // What it says stands behind its escapes.
+    let is_escaped = memchr::memchr(b'\\', name).is_some();
+    let name = name.get(..NAME_BYTES_MAX).unwrap_or(name);
+    (!is_escaped && !is_data(name) && rules.is_plain(name)).then(|| hash(name))
+}
+
 /// A quick hash of a short name: its length and its words, folded by multiplications.
 fn hash(name: &[u8]) -> u64 {
     let mix = |hash: u64, word: u64| {

@@ -9,7 +9,7 @@ use memchr::memchr2;
 
 use super::cells::{Carry, Cell, CellForm, CellSettings};
 use super::{Container, Sink};
-use crate::engine::block::{CHUNK_BLOCKS, Walk};
+use crate::engine::block::{Blocks, CHUNK_BLOCKS, Texts};
 
 /// Columns whose header is kept; those beyond have none.
 const COLUMNS_MAX: usize = 256;
@@ -58,31 +58,37 @@ enum State {
 
 /// The delimiters and line ends of one chunk.
 struct Separators<'c> {
-    walk: Walk<'c, CHUNK_BLOCKS>,
-    /// Those of the block under way that were not given yet.
+    blocks: Blocks<'c, CHUNK_BLOCKS>,
+    texts: Texts,
+    /// The first byte of the block under way, and those of its separators that were not given yet.
+    at: usize,
     left: u64,
 }
 
 impl<'c> Separators<'c> {
     fn new(chunk: &'c [u8], delimiter: u8) -> Self {
         Self {
-            walk: Walk::new(chunk, delimiter),
+            blocks: Blocks::new(chunk, delimiter),
+            texts: Texts::default(),
+            at: 0,
             left: 0,
         }
     }
 
-    /// The next one at or after `from`.
-    fn next(&mut self, from: usize) -> Option<usize> {
+    /// The next one at or after `from`, and whether the text from there to it may hold an identifier.
+    fn next(&mut self, from: usize) -> Option<(usize, bool)> {
         loop {
             while self.left == 0 {
-                self.walk.next().then_some(())?;
-                let masks = self.walk.masks();
+                let (at, masks) = self.blocks.next()?;
+                self.at = at;
                 self.left = masks.delimiter | masks.newline;
+                self.texts.enter(at, masks, self.left);
             }
-            let at = self.walk.at() + self.left.trailing_zeros() as usize;
-            self.left &= self.left - 1;
+            let at = self.at + self.left.trailing_zeros() as usize;
+            let bit = self.left & self.left.wrapping_neg();
+            self.left ^= bit;
             if at >= from {
-                return Some(at);
+                return Some((at, self.texts.wakes(bit, at - from)));
             }
         }
     }
@@ -166,11 +172,10 @@ impl Delimited {
     fn cells(&mut self, chunk: &[u8], sink: &mut impl Sink) -> usize {
         let mut separators = Separators::new(chunk, self.delimiter);
         let mut from = 0;
-        while let Some(end) = separators.next(from) {
+        while let Some((end, worth)) = separators.next(from) {
             let next = if chunk.get(from) == Some(&b'"') {
                 self.quoted_cell(chunk, from, sink)
             } else {
-                let worth = separators.walk.wakes_text(from, end);
                 Ok(self.plain_cell(chunk, from..end, worth, sink))
             };
             from = match next {
@@ -227,7 +232,7 @@ impl Delimited {
         if !self.in_header {
             let column = self.columns.get_mut(self.column);
             let raw = column.as_ref().map_or(&[][..], |column| column.header.as_slice());
-            let heard = sink.key(&Cell {
+            let wanted = sink.key(&Cell {
                 raw,
                 at,
                 within: (0, 0),
@@ -235,7 +240,7 @@ impl Delimited {
                 last: true,
             });
             if let Some(column) = column {
-                column.wanted = Some(heard.wanted);
+                column.wanted = Some(wanted);
             }
         }
         let quoted = chunk.get(from) == Some(&b'"');

@@ -8,10 +8,11 @@ use std::ops::Range;
 
 use memchr::memchr2;
 
+use super::Sink;
 use super::cells::{Carry, Cell, CellForm, CellSettings, is_number};
 use super::marks::Marks;
 use super::nesting::{Chunk, Nesting};
-use super::{Heard, Sink};
+use crate::engine::block::is_uuid;
 
 /// Longer names are read like long values.
 const KEY_BYTES_MAX: usize = 256;
@@ -23,8 +24,8 @@ pub(super) struct Json {
     at: u64,
     state: State,
     nesting: Nesting,
-    /// Whether the next string of the innermost object is a member's name.
-    expects_key: bool,
+    /// Whether a string that comes next is a member's name, if it is in an object.
+    expects_name: bool,
     carry: Carry,
 }
 
@@ -41,7 +42,7 @@ impl Json {
             at,
             state: State::Between,
             nesting: Nesting::new(settings.all),
-            expects_key: false,
+            expects_name: false,
             carry: Carry::new(settings),
         }
     }
@@ -81,47 +82,34 @@ impl Json {
     /// Reads structure and whole values to the end of `bytes`, and begins the value that is cut there.
     fn between(&mut self, bytes: &[u8], sink: &mut impl Sink) -> usize {
         let chunk = Chunk { bytes, at: self.at };
-        let mut marks = Marks::new(bytes);
-        let mut from = 0;
-        while let Some(at) = marks.next() {
-            if at - from >= BARE_BYTES_MIN && (self.tells_all() || marks.walk().wakes_text(from, at)) {
-                self.bare_between(chunk, from..at, sink);
+        let mut marks = Marks::new(bytes, self.expects_name);
+        while let Some(at) = marks.next(self.nesting.is_wanted()) {
+            let text = marks.start()..at;
+            if marks.is_name() && self.nesting.is_object() && text.len() <= KEY_BYTES_MAX {
+                self.nesting.name(text, chunk, sink);
+                continue;
             }
-            from = at + 1;
+            if marks.is_string() {
+                self.whole_string(chunk, text, &marks, sink);
+                continue;
+            }
+            if text.len() >= BARE_BYTES_MIN && (self.nesting.is_wanted() || marks.wakes(text.len())) {
+                self.bare_between(chunk, text, sink);
+            }
             match bytes.get(at) {
-                Some(b'"') => match marks.next() {
-                    Some(end) => {
-                        self.whole_string(chunk, at + 1..end, &marks, sink);
-                        from = end + 1;
-                    }
-                    None => return self.cut_string(chunk, at, sink),
-                },
-                Some(b',') => self.expects_key = true,
-                Some(byte @ (b'{' | b'[')) => self.open(*byte == b'{', chunk, at, sink),
-                Some(b'}' | b']') => {
-                    self.nesting.close(chunk.at + at as u64 + 1, sink);
-                    self.expects_key = false;
-                }
-                _ => self.expects_key = false,
+                Some(byte @ (b'{' | b'[')) => self.nesting.open(*byte == b'{', chunk.at + at as u64, chunk, sink),
+                Some(b'}' | b']') => self.nesting.close(chunk.at + at as u64 + 1, sink),
+                _ => {}
             }
         }
-        self.cut_bare(chunk, from, sink);
-        bytes.len()
-    }
-
-    /// Whether a value here is told whatever is in it: text outside containers stands beside other text.
-    fn tells_all(&self) -> bool {
-        self.nesting.is_wanted() || self.nesting.is_root()
-    }
-
-    fn next_is_key(&self) -> bool {
-        self.expects_key && self.nesting.is_object()
-    }
-
-    fn open(&mut self, object: bool, chunk: Chunk<'_>, at: usize, sink: &mut impl Sink) {
-        if self.nesting.open(object, chunk.at + at as u64, chunk, sink) {
-            self.expects_key = object;
+        self.expects_name = marks.expects_name();
+        if marks.ends_inside() {
+            let key = marks.ends_inside_name() && self.nesting.is_object();
+            self.cut_string(chunk, marks.end(), key, sink);
+        } else {
+            self.cut_bare(chunk, marks.end(), sink);
         }
+        bytes.len()
     }
 
     /// Tells the bare values between two marks: numbers, mostly, and whatever stands there that is not JSON.
@@ -130,7 +118,7 @@ impl Json {
         let text = chunk.bytes.get(range).unwrap_or_default();
         for value in text.split(|byte| is_space(*byte)) {
             // What a bare number is, its name must say: others are not worth a search.
-            if value.len() >= BARE_BYTES_MIN && (self.tells_all() || !is_number(value)) {
+            if value.len() >= BARE_BYTES_MIN && (self.nesting.is_wanted() || !is_number(value)) {
                 self.nesting.tell(chunk, sink);
                 self.carry.begin(chunk.at + at as u64);
                 self.end_bare(value, sink);
@@ -154,18 +142,15 @@ impl Json {
         }
     }
 
-    /// The chunk ends within the string whose quote stands at `quote`.
-    fn cut_string(&mut self, chunk: Chunk<'_>, quote: usize, sink: &mut impl Sink) -> usize {
-        let part = chunk.bytes.get(quote + 1..).unwrap_or_default();
+    /// The chunk ends within the string that begins at `from`, behind its quote.
+    fn cut_string(&mut self, chunk: Chunk<'_>, from: usize, key: bool, sink: &mut impl Sink) {
+        let part = chunk.bytes.get(from..).unwrap_or_default();
         let backslashes = part.iter().rev().take_while(|byte| **byte == b'\\').count();
-        self.state = State::String {
-            key: self.next_is_key(),
-            escaped: backslashes % 2 == 1,
-        };
+        let escaped = backslashes % 2 == 1;
+        self.state = State::String { key, escaped };
         self.nesting.tell(chunk, sink);
-        self.carry.begin(chunk.at + quote as u64 + 1);
+        self.carry.begin(chunk.at + from as u64);
         self.extend_string(part, sink);
-        chunk.bytes.len()
     }
 
     /// Goes on with a string that was cut; returns the bytes taken.
@@ -189,16 +174,15 @@ impl Json {
         chunk.len()
     }
 
-    /// Tells a string that lies whole in the chunk, if it is a name or worth a search; `marks` are at its end.
+    /// Tells a string that lies whole in the chunk, if it is worth a search; it may be a name that is too long to be
+    /// understood. `marks` are at its end.
     fn whole_string(&mut self, chunk: Chunk<'_>, range: Range<usize>, marks: &Marks<'_>, sink: &mut impl Sink) {
-        let key = self.next_is_key();
-        if key && range.len() <= KEY_BYTES_MAX {
-            self.expects_key = false;
-            self.nesting.name(range, chunk, sink);
-        } else if key || self.tells_all() || marks.walk().wakes_text(range.start, range.end) {
+        let key = marks.is_name() && self.nesting.is_object();
+        let text = chunk.bytes.get(range.clone()).unwrap_or_default();
+        if key || self.nesting.is_wanted() || (marks.wakes(text.len()) && !is_uuid(text)) {
             self.nesting.tell(chunk, sink);
             self.carry.begin(chunk.at + range.start as u64);
-            self.end_string(chunk.bytes.get(range).unwrap_or_default(), key, sink);
+            self.end_string(text, key, sink);
         }
     }
 
@@ -207,11 +191,10 @@ impl Json {
             self.carry.end(part, CellForm::JsonString, &mut |cell| sink.cell(cell));
             return;
         }
-        self.expects_key = false;
-        let mut heard = Heard::WANTED;
+        let mut wanted = true;
         self.carry
-            .end(part, CellForm::JsonString, &mut |cell| heard = tell_name(cell, sink));
-        self.nesting.heard(heard, sink);
+            .end(part, CellForm::JsonString, &mut |cell| wanted = tell_name(cell, sink));
+        self.nesting.heard(wanted, sink);
     }
 
     /// More of the string under way.
@@ -251,8 +234,8 @@ impl Json {
 }
 
 /// Tells a name, or a piece of one that is too long to be understood: it is searched like a value, and the value behind it
-/// stands under no name.
-fn tell_name(piece: &Cell<'_>, sink: &mut impl Sink) -> Heard {
+/// stands under no name. Answers whether the value is wanted.
+fn tell_name(piece: &Cell<'_>, sink: &mut impl Sink) -> bool {
     let is_first = piece.within.0 == 0;
     if is_first && piece.last && piece.raw.len() <= KEY_BYTES_MAX {
         return sink.key(piece);
@@ -261,7 +244,7 @@ fn tell_name(piece: &Cell<'_>, sink: &mut impl Sink) -> Heard {
         sink.key(&Cell::whole(&[], piece.at, CellForm::JsonString));
     }
     sink.cell(piece);
-    Heard::WANTED
+    true
 }
 
 const fn is_space(byte: u8) -> bool {

@@ -35,7 +35,7 @@ enum State {
     /// Bytes of the line that may yet be [`EVENT`], a blank and a bracket.
     Start(SmallVec<[u8; 8]>),
     Line,
-    Json(Json),
+    Json(Box<Json>),
 }
 
 impl Lines {
@@ -105,7 +105,7 @@ impl Lines {
             sink.line(self.line_at);
             self.names.clear();
             let bracket = self.at + start.len() as u64 - 1;
-            self.state = State::Json(Json::new(bracket, self.settings));
+            self.state = State::Json(Box::new(Json::new(bracket, self.settings)));
             self.at = bracket;
             self.part(start.last_chunk::<1>().map_or(&[][..], |last| last), sink);
             return;

@@ -1,48 +1,152 @@
-//! The marks of JSON: quotes, and the brackets, colons and commas outside strings, found 64 bytes at a time.
+//! The marks of JSON: quotes, and the brackets, colons and commas outside strings, found 64 bytes at a time, and which of
+//! them need a look at all.
+//!
+//! Most do not: the commas and colons, and the quotes of values in which nothing wakes a search.
+//!
+//! ```text
+//!   {"id":17,"tel":"010-0000-1234"}
+//!   11..11..11...111.............11        marks
+//!   1..1.........1...............11        bright: brackets, ends of names, ends of what may hold an identifier
+//! ```
 
-use crate::engine::block::{BLOCK, CHUNK_BLOCKS, Masks, Walk};
+use crate::engine::block::{BLOCK, Blocks, CHUNK_BLOCKS, Ends, Masks, Texts};
 
 /// The marks of one chunk, which begins outside any string.
 pub(super) struct Marks<'c> {
-    walk: Walk<'c, CHUNK_BLOCKS>,
-    /// Marks of the block under way that were not given yet.
-    left: u64,
-    /// Whether the next block begins inside a string, and behind a backslash there.
+    blocks: Blocks<'c, CHUNK_BLOCKS>,
+    texts: Texts,
+    /// The first byte of the block under way.
+    at: usize,
+    /// Its marks, those of them that need a look, and those that were not passed yet.
+    all: u64,
+    bright: u64,
+    ahead: u64,
+    /// Of its marks, the ends of strings, and of those that stand where names do.
+    closing: u64,
+    names: u64,
+    /// The last mark that was given.
+    bit: u64,
+    strings: Strings,
+    /// A string that is the first mark behind a bracket or a comma is a name: whether it is still to come, and whether it is
+    /// under way.
+    expected: Ends,
+    name: Ends,
+}
+
+impl<'c> Marks<'c> {
+    /// The marks of `chunk`; whether a string that is the next mark is a name.
+    pub(super) fn new(chunk: &'c [u8], expects_name: bool) -> Self {
+        Self {
+            blocks: Blocks::new(chunk, b','),
+            texts: Texts::default(),
+            at: 0,
+            all: 0,
+            bright: 0,
+            ahead: 0,
+            closing: 0,
+            names: 0,
+            bit: 0,
+            strings: Strings::default(),
+            expected: Ends::new(expects_name),
+            name: Ends::default(),
+        }
+    }
+
+    /// The place of the next mark, or of the next that needs a look. Of a string both quotes are marks, and nothing between
+    /// them is.
+    #[inline]
+    pub(super) fn next(&mut self, all: bool) -> Option<usize> {
+        loop {
+            let left = if all { self.all } else { self.bright } & self.ahead;
+            if left != 0 {
+                self.bit = left & left.wrapping_neg();
+                self.ahead = !(self.bit | (self.bit - 1));
+                return Some(self.at + left.trailing_zeros() as usize);
+            }
+            self.enter()?;
+        }
+    }
+
+    /// The first byte of the text that ends at the last mark given.
+    #[inline]
+    pub(super) fn start(&self) -> usize {
+        self.texts.start(self.bit)
+    }
+
+    /// Whether that text is a string.
+    #[inline]
+    pub(super) fn is_string(&self) -> bool {
+        self.closing & self.bit != 0
+    }
+
+    /// Whether it is a string where names stand, if this is an object.
+    #[inline]
+    pub(super) fn is_name(&self) -> bool {
+        self.names & self.bit != 0
+    }
+
+    /// Whether that text, `length` bytes long, may hold an identifier.
+    #[inline]
+    pub(super) fn wakes(&self, length: usize) -> bool {
+        self.texts.wakes(self.bit, length)
+    }
+
+    /// One past the last mark: where the text that the chunk's end cuts begins.
+    pub(super) fn end(&self) -> usize {
+        self.texts.end()
+    }
+
+    /// Whether the chunk ends inside a string.
+    pub(super) fn ends_inside(&self) -> bool {
+        self.strings.inside
+    }
+
+    /// Whether it ends inside a string that stands where names do.
+    pub(super) fn ends_inside_name(&self) -> bool {
+        self.name.is_pending()
+    }
+
+    /// Whether a string that is the first mark behind the chunk is a name.
+    pub(super) fn expects_name(&self) -> bool {
+        self.expected.is_pending()
+    }
+
+    /// Enters the next block, if there is one.
+    #[inline]
+    fn enter(&mut self) -> Option<()> {
+        let (at, masks) = self.blocks.next()?;
+        let (quotes, inside) = self.strings.next(masks);
+        let [bracket, comma, colon] = [masks.bracket, masks.comma, masks.colon].map(|mask| mask & !inside);
+        self.at = at;
+        self.all = quotes | bracket | comma | colon;
+        self.ahead = u64::MAX;
+        self.texts.enter(at, masks, self.all);
+        let gaps = !self.all;
+        let first = self.expected.behind(bracket | comma, gaps);
+        self.names = self.name.behind(first & quotes & inside, gaps);
+        self.closing = quotes & !inside;
+        self.bright = bracket | self.names | self.texts.waking();
+        Some(())
+    }
+}
+
+/// Where strings are.
+#[derive(Default)]
+struct Strings {
+    /// Whether the next block begins inside one, and behind a backslash there.
     inside: bool,
     escaped: bool,
 }
 
-impl<'c> Marks<'c> {
-    pub(super) fn new(chunk: &'c [u8]) -> Self {
-        Self {
-            walk: Walk::new(chunk, b','),
-            left: 0,
-            inside: false,
-            escaped: false,
-        }
-    }
-
-    /// The place of the next mark. Of a string both quotes are marks, and nothing between them is.
+impl Strings {
+    /// The quotes of the next block, and what is inside strings, their opening quotes included.
     #[inline]
-    pub(super) fn next(&mut self) -> Option<usize> {
-        while self.left == 0 {
-            self.walk.next().then_some(())?;
-            let masks = self.walk.masks();
-            let (quotes, inside) = if masks.backslash == 0 && !self.escaped {
-                self.quotes(masks.quote)
-            } else {
-                self.escaped_quotes(&masks)
-            };
-            self.left = quotes | (masks.structural & !inside);
+    fn next(&mut self, masks: &Masks) -> (u64, u64) {
+        if masks.backslash == 0 && !self.escaped {
+            self.quotes(masks.quote)
+        } else {
+            self.escaped_quotes(masks)
         }
-        let at = self.walk.at() + self.left.trailing_zeros() as usize;
-        self.left &= self.left - 1;
-        Some(at)
-    }
-
-    /// What was passed on the way to the last mark.
-    pub(super) fn walk(&self) -> &Walk<'c, CHUNK_BLOCKS> {
-        &self.walk
     }
 
     /// Every quote is one: a byte is inside a string after an odd number of them.
@@ -93,23 +197,50 @@ impl<'c> Marks<'c> {
 mod tests {
     use super::*;
     use crate::engine::block::testing::Chance;
+    use crate::engine::block::wakes;
 
-    /// The same, byte by byte.
-    fn plainly(text: &[u8]) -> Vec<usize> {
-        let (mut marks, mut inside, mut escaped) = (Vec::new(), false, false);
+    /// A mark, where its text begins, and whether that is a string, a name, and may hold an identifier.
+    type Mark = (usize, usize, bool, bool, bool);
+
+    /// The same, byte by byte, and whether the text ends inside a string, a name, or before one.
+    fn plainly(text: &[u8]) -> (Vec<Mark>, [bool; 3]) {
+        let (mut marks, mut inside, mut escaped, mut start) = (Vec::new(), false, false, 0);
+        let (mut expected, mut name) = (true, false);
         for (at, byte) in text.iter().enumerate() {
             match byte {
-                _ if escaped => escaped = false,
-                b'\\' if inside => escaped = true,
-                b'"' => {
-                    inside = !inside;
-                    marks.push(at);
+                _ if escaped => {
+                    escaped = false;
+                    continue;
                 }
-                b'{' | b'}' | b'[' | b']' | b':' | b',' if !inside => marks.push(at),
-                _ => {}
+                b'\\' if inside => {
+                    escaped = true;
+                    continue;
+                }
+                b'"' => {}
+                byte if !inside && b"{}[]:,".contains(byte) => {}
+                _ => continue,
             }
+            let wakes = wakes(&text[start..at]);
+            marks.push((at, start, inside, inside && name, wakes));
+            name = *byte == b'"' && !inside && expected;
+            expected = *byte != b'"' && *byte != b':';
+            inside = *byte == b'"' && !inside;
+            start = at + 1;
         }
-        marks
+        (marks, [inside, inside && name, expected])
+    }
+
+    fn found(text: &[u8], all: bool) -> (Vec<Mark>, [bool; 3]) {
+        let mut marks = Marks::new(text, true);
+        let mut found = Vec::new();
+        while let Some(at) = marks.next(all) {
+            let start = marks.start();
+            found.push((at, start, marks.is_string(), marks.is_name(), marks.wakes(at - start)));
+        }
+        (
+            found,
+            [marks.ends_inside(), marks.ends_inside_name(), marks.expects_name()],
+        )
     }
 
     #[test]
@@ -118,10 +249,15 @@ mod tests {
         let mut chance = Chance(3);
         for length in (0..200).chain([511, 512, 513, 1100]) {
             for _ in 0..30 {
-                let text = chance.text(letters, length);
-                let mut marks = Marks::new(&text);
-                let found: Vec<usize> = std::iter::from_fn(|| marks.next()).collect();
-                assert_eq!(found, plainly(&text), "{}", text.escape_ascii());
+                let text = [chance.text(letters, length), chance.runs(letters, length)].concat();
+                let plainly = plainly(&text);
+                assert_eq!(found(&text, true), plainly, "{}", text.escape_ascii());
+                let (bright, end) = found(&text, false);
+                assert_eq!(end, plainly.1);
+                let needs_look = |(at, _, _, name, wakes): &Mark| *name || *wakes || b"{}[]".contains(&text[*at]);
+                let mut expected: Vec<Mark> = plainly.0;
+                expected.retain(|mark| needs_look(mark) || bright.contains(mark));
+                assert_eq!(bright, expected, "{}", text.escape_ascii());
             }
         }
     }

@@ -14,6 +14,7 @@ mod markup;
 mod multipart;
 mod name;
 mod nesting;
+mod plain_names;
 mod script;
 mod sniff;
 mod sql;
@@ -56,33 +57,18 @@ pub enum Container {
     Flow,
 }
 
-/// What a sink answers to a name.
-#[derive(Clone, Copy, Debug)]
-pub struct Heard {
-    /// Whether the value is wanted even if nothing in it wakes a search.
-    pub wanted: bool,
-    /// Set if the name says nothing, so that it may be passed over where nothing is told of its value: a number of its own.
-    pub plain: Option<u64>,
-}
-
-impl Heard {
-    /// The answer to a name whose value is wanted.
-    pub const WANTED: Self = Self {
-        wanted: true,
-        plain: None,
-    };
-}
-
 /// Who listens to a structure. Offsets count decoded bytes from the start of the body.
 pub trait Sink {
     /// A container begins at `at`.
     fn open(&mut self, container: Container, at: u64);
     /// The innermost container ends; `end` is one past its last byte.
     fn close(&mut self, end: u64);
-    /// A member of the innermost object begins, or a cell of the innermost row is about to come under this header.
-    fn key(&mut self, key: &Cell<'_>) -> Heard;
-    /// So many members of the innermost object were passed over, whose names the sink called plain; `names` is the sum of
-    /// what it called them.
+    /// A member of the innermost object begins, or a cell of the innermost row is about to come under this header. Answers
+    /// whether the value is wanted even if nothing in it wakes a search.
+    fn key(&mut self, key: &Cell<'_>) -> bool;
+    /// A number for a member's name that says nothing, which need not be told where nothing is told of its value.
+    fn plain(&self, name: &[u8]) -> Option<u64>;
+    /// So many members of the innermost object were passed over, whose names are plain; `names` is the sum of their numbers.
     fn passed(&mut self, names: u64, count: u32);
     /// Whether each member of the innermost object is a record by itself, so that none may be passed over.
     fn is_map(&self) -> bool;
