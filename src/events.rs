@@ -46,7 +46,7 @@ pub enum Event<'a> {
     // Transport.
     /// A downstream connection opened (`true`) or closed.
     Connection(bool),
-    /// An ambiguous or malformed head was refused.
+    /// An ambiguous or malformed head, chunk or trailer was refused.
     HeadRefused {
         /// On which leg.
         leg: Leg,

@@ -43,7 +43,10 @@ const HELP: &[(&str, &str)] = &[
         "tidegate_would_fail_total",
         "Fail modes not applied because nothing is enforced there.",
     ),
-    ("tidegate_heads_refused_total", "Ambiguous or malformed heads refused."),
+    (
+        "tidegate_heads_refused_total",
+        "Ambiguous or malformed heads, chunks and trailers refused.",
+    ),
     ("tidegate_limit_hits_total", "Refusals by a named limit."),
     ("tidegate_tls_failures_total", "Handshakes that failed."),
     (

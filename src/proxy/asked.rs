@@ -49,6 +49,12 @@ impl Asked {
 
     pub(super) fn upstream_failed(&self, kind: UpstreamErrorKind) -> (Refusal, Style) {
         let route = &self.route().name;
+        if kind == UpstreamErrorKind::RequestBody {
+            // No failure of the upstream. Without a fault the client has gone, and nobody reads the answer.
+            ended(route, "request_body");
+            let fault = self.connection.fault();
+            return (fault.map_or(Refusal::Upstream(kind), Refusal::Framing), self.style);
+        }
         report(&Event::UpstreamFailed {
             route,
             kind: kind.name(),

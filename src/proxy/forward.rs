@@ -25,7 +25,10 @@ impl Body for ForwardBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match &mut self.0 {
-            Some(body) => Pin::new(body).poll_frame(cx).map_err(BoxError::from),
+            // Without its cause: a framing fault in it is the client's, and would be taken for the origin's.
+            Some(body) => Pin::new(body)
+                .poll_frame(cx)
+                .map_err(|_| h2::Error::from(h2::Reason::CANCEL).into()),
             None => Poll::Ready(None),
         }
     }

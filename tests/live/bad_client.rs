@@ -117,6 +117,58 @@ async fn an_ambiguous_head_is_refused_after_the_good_request_before_it() {
     assert!(!origin.seen().iter().any(|seen| seen.uri.path() == "/smuggled"));
 }
 
+/// Neither origin is told of a failure that is not its own: after a failure each would be out for `eject_ms`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bad_chunk_of_a_request_is_the_clients_fault() {
+    let long = format!("1;{}\r\nz\r\n0\r\n\r\n", "x".repeat(20_000));
+    let rows = [
+        ("ZZ\r\nz\r\n0\r\n\r\n", "chunk_size"),
+        ("1\r\nz\r\n0\r\nHost: b\r\n\r\n", "trailer_field"),
+        (long.as_str(), "chunk_size"),
+    ];
+    let origins = [
+        Origin::serve(|_| Answer::new("text/plain", "one")).await,
+        Origin::serve(|_| Answer::new("text/plain", "two")).await,
+    ];
+    for scheme in ["http", "h2c"] {
+        let upstream = origins
+            .each_ref()
+            .map(|origin| format!("{scheme}://{}", origin.address));
+        let config = format!(
+            "[listen.http]\naddress = \"127.0.0.1:0\"\n[limits]\neject_after = 1\n\
+             [[route]]\nmatch = \"*/\"\nupstream = {upstream:?}\n"
+        );
+        let gateway = Tidegate::start(&config).await;
+        for ((body, fault), times) in rows.iter().zip(1..) {
+            let metric = format!("tidegate_heads_refused_total{{leg=\"downstream\",fault=\"{fault}\"}}");
+            let before = gateway.metric(&metric).await;
+            let request = format!("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{body}");
+            let reply = http1(gateway.address("http"), request.as_bytes()).await;
+            let told = String::from_utf8_lossy(&reply.body);
+            assert_eq!(reply.status, 400, "{scheme} {fault}: {}", reply.head);
+            assert_eq!(reply.header("content-type"), Some("application/problem+json"));
+            assert!(told.ends_with(&format!("\"fault\":\"{fault}\"}}")), "{scheme}: {told}");
+            gateway.metric_is(&metric, before + 1.0).await;
+            let verdict = "tidegate_exchanges_total{route=\"*/\",verdict=\"request_body\"}";
+            gateway.metric_is(verdict, f64::from(times)).await;
+        }
+        let mut served = Vec::new();
+        for _ in 0..4 {
+            served.push(get(gateway.address("http"), "/", "").await.body);
+        }
+        assert!(
+            served.contains(&b"one".to_vec()) && served.contains(&b"two".to_vec()),
+            "{scheme}: {served:?}"
+        );
+        let metrics = gateway.admin("/metrics").await;
+        let metrics = String::from_utf8(metrics.body).expect("text");
+        assert!(
+            !metrics.contains("tidegate_upstream_failures_total{"),
+            "{scheme}: {metrics}"
+        );
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_stalls_is_closed() {
     let origin = well().await;

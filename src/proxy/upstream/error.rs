@@ -96,7 +96,7 @@ impl UpstreamError {
         // A connection that was closed for being idle, as the request came, is as good as reset: it may be sent again.
         let kind = if expired.is_some_and(|limit| limit != "upstream_idle_ms_max") {
             HeadTimeout
-        } else if error.is_user() {
+        } else if error.is_user() || is_reset_by_us(error) {
             RequestBody
         } else if error.is_parse() {
             Framing
@@ -105,6 +105,12 @@ impl UpstreamError {
         };
         Self::new(kind)
     }
+}
+
+/// Whether we reset the stream, as over HTTP/2 a request body that fails does, and nothing else while an answer is awaited.
+fn is_reset_by_us(error: &hyper::Error) -> bool {
+    let source = error.source().and_then(|source| source.downcast_ref::<h2::Error>());
+    source.is_some_and(|error| error.is_reset() && !error.is_remote() && !error.is_library())
 }
 
 /// The framing fault in the sources of an error: the reader under hyper reports through an `io::Error`.
