@@ -21,7 +21,7 @@ use super::ending::Ending;
 use super::fields;
 use super::forward::ForwardBody;
 use super::gateway::{Door, Gateway};
-use super::headers::{self, Hop};
+use super::headers::{self, Hop, NotForwarded};
 use super::limits::Limits;
 use super::outcome::Denial;
 use super::respond::{Refusal, Style, respond};
@@ -198,9 +198,13 @@ impl Exchanges {
         };
         let authority = head.uri.authority().map(|authority| authority.as_str().to_owned());
         let forwarded = headers::forward_request(&mut head.headers, authority.as_deref(), &hop);
-        forwarded.map_err(|headers::Loop| {
-            ended(&asked.route().name, "loop");
-            (Refusal::Loop, asked.style)
+        forwarded.map_err(|why| {
+            let (verdict, refusal) = match why {
+                NotForwarded::Loop => ("loop", Refusal::Loop),
+                NotForwarded::Expectation => ("expectation", Refusal::Expectation),
+            };
+            ended(&asked.route().name, verdict);
+            (refusal, asked.style)
         })?;
         match mode {
             // Nothing is changed where nothing is enforced.

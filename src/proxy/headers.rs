@@ -71,9 +71,14 @@ pub struct Hop<'a> {
     pub version: Version,
 }
 
-/// The request has passed here too often.
+/// Why a request goes no further.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Loop;
+pub enum NotForwarded {
+    /// It has passed here too often.
+    Loop,
+    /// It expects something other than `100-continue`.
+    Expectation,
+}
 
 /// Makes the head of a request ready to be forwarded: hop-by-hop fields go, `Via` and `X-Forwarded-*` come, Host and
 /// everything else stays. An offer to switch protocols stays, without `h2c`. `authority` is the host of a target that
@@ -81,14 +86,22 @@ pub struct Loop;
 ///
 /// # Errors
 ///
-/// The request came round in a loop.
-pub fn forward_request(headers: &mut HeaderMap, authority: Option<&str>, hop: &Hop<'_>) -> Result<(), Loop> {
+/// The request came round in a loop, or expects what nobody can meet.
+pub fn forward_request(headers: &mut HeaderMap, authority: Option<&str>, hop: &Hop<'_>) -> Result<(), NotForwarded> {
     let ours = present(headers, is_ours);
     if ours.contains(&VIA) {
         let all = headers.get_all(VIA).iter();
         if all.map(|via| passes(via.as_bytes())).sum::<usize>() >= PASSES_MAX {
-            return Err(Loop);
+            return Err(NotForwarded::Loop);
         }
+    }
+    if ours.contains(&EXPECT) {
+        let mut expected = headers.get_all(EXPECT).iter();
+        // hyper meets this one itself and sends the body at once; the origin would not learn of any other.
+        if !expected.all(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
+            return Err(NotForwarded::Expectation);
+        }
+        headers.remove(EXPECT);
     }
     let hop_by_hop = present(headers, is_hop_by_hop);
     let offer = if hop_by_hop.contains(&UPGRADE) {
@@ -97,10 +110,6 @@ pub fn forward_request(headers: &mut HeaderMap, authority: Option<&str>, hop: &H
         None
     };
     strip(headers, &hop_by_hop);
-    if ours.contains(&EXPECT) {
-        // hyper answers the expectation itself and sends the body at once.
-        headers.remove(EXPECT);
-    }
     if let Some(offer) = offer {
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
         headers.insert(UPGRADE, offer);
@@ -390,7 +399,10 @@ mod tests {
         let mut headers = map(&[("host", "a"), ("via", "1.1 Tidegate, 1.1 other"), ("via", "2 tidegate")]);
         forward_request(&mut headers, None, &hop(false)).unwrap();
         forward_request(&mut headers, None, &hop(false)).unwrap();
-        assert_eq!(forward_request(&mut headers, None, &hop(false)), Err(Loop));
+        assert_eq!(
+            forward_request(&mut headers, None, &hop(false)),
+            Err(NotForwarded::Loop)
+        );
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub enum Refusal {
     NoRoute,
     /// The request came round in a loop: 508.
     Loop,
+    /// It expects what cannot be met (RFC 9110 section 10.1.1): 417.
+    Expectation,
     /// Too fast: 429.
     Throttled {
         /// When to come back, in seconds, at least 1.
@@ -77,6 +79,7 @@ impl Refusal {
             Self::Blocked | Self::Held => StatusCode::FORBIDDEN,
             Self::NoRoute => StatusCode::NOT_FOUND,
             Self::Loop => StatusCode::LOOP_DETECTED,
+            Self::Expectation => StatusCode::EXPECTATION_FAILED,
             Self::Throttled { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Uninspectable => StatusCode::BAD_GATEWAY,
             Self::Upstream(kind) => kind.status(),
@@ -92,6 +95,7 @@ impl Refusal {
             Self::Held => ("held", "Access is on hold under a data protection policy"),
             Self::NoRoute => ("no-route", "Nothing is served here"),
             Self::Loop => ("loop", "The request passes this gateway again and again"),
+            Self::Expectation => ("expectation", "Nothing but 100-continue can be expected here"),
             Self::Throttled { .. } => ("throttled", "Too many requests for new data; slow down"),
             Self::Uninspectable => ("uninspectable", "The response could not be inspected"),
             Self::Upstream(_) => ("upstream", "The origin did not answer properly"),
@@ -104,7 +108,7 @@ impl Refusal {
             Self::Blocked | Self::Held => "7",
             Self::Throttled { .. } => "8",
             Self::Framing(_) | Self::Uninspectable | Self::Loop => "13",
-            Self::NoRoute => "12",
+            Self::NoRoute | Self::Expectation => "12",
             Self::Upstream(_) => "14",
             Self::Reauthenticate { .. } => "16",
         }
@@ -159,7 +163,12 @@ fn special_fields(refusal: &Refusal, headers: &mut HeaderMap) {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
             }
         }
-        Refusal::Blocked | Refusal::Held | Refusal::NoRoute | Refusal::Loop | Refusal::Uninspectable => {}
+        Refusal::Blocked
+        | Refusal::Held
+        | Refusal::NoRoute
+        | Refusal::Loop
+        | Refusal::Expectation
+        | Refusal::Uninspectable => {}
     }
 }
 

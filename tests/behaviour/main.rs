@@ -19,6 +19,7 @@ mod fail_modes;
 mod fields;
 mod masking;
 mod monitor;
+mod refusals;
 #[path = "../support/mod.rs"]
 mod support;
 mod support_itself;
