@@ -26,7 +26,7 @@ use super::checked_io::{CheckedIo, Place, REFUSED_METHOD};
 use super::flush::FlushTicket;
 use super::framing::{Fault, Request as RequestRole};
 use super::headers::address_field;
-use super::limits::{Limits, ms};
+use super::limits::{H1_BUFFER_BYTES, Limits, ms};
 use super::respond::{Refusal, Style, respond};
 use super::wire::Wire;
 use crate::events::{Event, report};
@@ -210,7 +210,7 @@ async fn speaks_http2(io: &mut (impl AsyncRead + Unpin), front: &mut Vec<u8>) ->
 fn http1_builder(limits: &Limits) -> http1::Builder {
     let mut builder = http1::Builder::new();
     // Our watch times heads without a timer per head.
-    builder.header_read_timeout(None).max_buf_size(limits.h1_buffer_bytes());
+    builder.header_read_timeout(None).max_buf_size(H1_BUFFER_BYTES);
     if limits.headers_max > 100 {
         // Up to 100, hyper's default, it parses on the stack.
         builder.max_headers(usize::from(limits.headers_max));

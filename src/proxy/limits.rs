@@ -12,7 +12,7 @@ use crate::engine::problem::{Bounded, bounded};
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// Bytes of one head or trailer section. Default 65,536. Answers heads that fill memory; hyper's target limit.
+    /// Bytes of one head or trailer section. Default 65,536, which is also the most. Answers heads that fill memory.
     pub header_bytes_max: u32,
     /// Fields of one head or trailer section. Default 100. Answers hash and parse work by many tiny fields.
     pub headers_max: u16,
@@ -121,6 +121,10 @@ impl Default for Limits {
     }
 }
 
+/// hyper refuses longer targets and names by itself, without a body.
+const HEAD_BYTES_BOUND: u64 = 65_536;
+/// The buffer that hyper needs so that the framing reader is the one that refuses: a head and a full read behind it.
+pub(super) const H1_BUFFER_BYTES: usize = 2 * HEAD_BYTES_BOUND as usize;
 /// A day in milliseconds: a limit that is longer limits nothing.
 const DAY_MS: u64 = 86_400_000;
 /// A timer that looks more often than it can act wastes a processor.
@@ -130,7 +134,7 @@ impl Limits {
     /// Its numbers with their bounds.
     pub fn bounded(&self) -> Vec<Bounded> {
         bounded!(self => Self {
-            header_bytes_max: 1_024..=1 << 20,
+            header_bytes_max: 1_024..=HEAD_BYTES_BOUND,
             headers_max: 16..=1_000,
             header_ms_max: TIMER_MS_MIN..=DAY_MS,
             body_idle_ms_max: TIMER_MS_MIN..=DAY_MS,
@@ -172,11 +176,6 @@ impl Limits {
             header_bytes_max: self.header_bytes_max as usize,
             headers_max: usize::from(self.headers_max),
         }
-    }
-
-    /// The buffer that hyper needs so that the framing reader is the one that refuses: a head and a full read behind it.
-    pub fn h1_buffer_bytes(&self) -> usize {
-        self.head().header_bytes_max.max(65_536) * 2
     }
 }
 

@@ -8,6 +8,10 @@ use http_body_util::Full;
 use super::framing::Fault;
 use super::upstream::UpstreamErrorKind;
 
+const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
+/// The request is at fault (RFC 9209 section 2.3.19).
+const REQUEST_ERROR: &str = "tidegate; error=http_request_error";
+
 /// What a refused exchange is told. The words are for the client; the log has its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
@@ -145,7 +149,11 @@ pub fn respond(refusal: &Refusal, style: Style) -> Response<Full<Bytes>> {
 fn special_fields(refusal: &Refusal, headers: &mut HeaderMap) {
     match refusal {
         Refusal::Framing(_) => {
+            headers.insert(PROXY_STATUS, HeaderValue::from_static(REQUEST_ERROR));
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        Refusal::Expectation => {
+            headers.insert(PROXY_STATUS, HeaderValue::from_static(REQUEST_ERROR));
         }
         Refusal::Throttled { retry_after_s } => {
             headers.insert(RETRY_AFTER, HeaderValue::from((*retry_after_s).max(1)));
@@ -158,17 +166,12 @@ fn special_fields(refusal: &Refusal, headers: &mut HeaderMap) {
             }
         }
         Refusal::Upstream(kind) => {
-            headers.insert("proxy-status", HeaderValue::from_static(kind.proxy_status()));
+            headers.insert(PROXY_STATUS, HeaderValue::from_static(kind.proxy_status()));
             if kind.status() == StatusCode::SERVICE_UNAVAILABLE {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
             }
         }
-        Refusal::Blocked
-        | Refusal::Held
-        | Refusal::NoRoute
-        | Refusal::Loop
-        | Refusal::Expectation
-        | Refusal::Uninspectable => {}
+        Refusal::Blocked | Refusal::Held | Refusal::NoRoute | Refusal::Loop | Refusal::Uninspectable => {}
     }
 }
 

@@ -67,6 +67,32 @@ async fn http2_by_prior_knowledge_passes_either_protocol_upstream() {
     }
 }
 
+/// What the framing reader lets through hyper reads as well: its own refusals have no body, and nobody counts them.
+#[tokio::test]
+async fn no_byte_of_a_head_has_hyper_answer_by_itself() {
+    let gateway = gateway(&default_limits(), None, echo);
+    let fronts: [(&str, &str); 9] = [
+        ("G", "T / HTTP/1.1\r\nHost: a\r\n"),
+        ("GET /a", "b HTTP/1.1\r\nHost: a\r\n"),
+        ("GET /a?b", "c HTTP/1.1\r\nHost: a\r\n"),
+        ("GET http://a", "b/ HTTP/1.1\r\nHost: a\r\n"),
+        ("GET http://a/", "b HTTP/1.1\r\nHost: a\r\n"),
+        ("GET / HTTP/1.1\r\nHost: a", "b\r\n"),
+        ("GET / HTTP/1.1\r\nHost: a\r\nX", "y: z\r\n"),
+        ("GET / HTTP/1.1\r\nHost: a\r\nX: y", "z\r\n"),
+        ("CONNECT a", ":1 HTTP/1.1\r\nHost: a:1\r\n"),
+    ];
+    for ((front, back), byte) in fronts
+        .iter()
+        .flat_map(|front| (0..=u8::MAX).map(move |byte| (front, byte)))
+    {
+        let head = [front.as_bytes(), &[byte], back.as_bytes(), b"Connection: close\r\n\r\n"].concat();
+        let answer = talk(gateway.address, &head).await;
+        let is_ours = answer.starts_with("HTTP/1.1 200 ") || answer.contains("application/problem+json");
+        assert!(is_ours, "{front:?} {byte:#04x} {back:?}: {answer}");
+    }
+}
+
 #[tokio::test]
 async fn the_stand_in_of_a_refused_head_is_refused_from_a_client_too() {
     let gateway = gateway(&default_limits(), None, echo);

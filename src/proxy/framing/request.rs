@@ -1,5 +1,7 @@
 //! Requests: what a request line may be, and what a request head promises.
 
+use http::Uri;
+
 use super::fields::{Fields, is_authority_byte};
 use super::{Body, Fault, Role, line};
 
@@ -83,22 +85,21 @@ fn judge_target(method: &[u8], target: &[u8]) -> Result<Target, Fault> {
     if memchr::memchr2(b'#', b'\t', target).is_some() {
         return Err(Fault::Target);
     }
-    if method == b"CONNECT" {
-        let is_authority = target.contains(&b':') && target.iter().all(|byte| is_authority_byte(*byte));
-        return if is_authority {
-            Ok(Target::Authority)
-        } else {
-            Err(Fault::Target)
-        };
-    }
-    match target {
-        [b'/', ..] => Ok(Target::Origin),
-        b"*" if method == b"OPTIONS" => Ok(Target::Origin),
-        _ if authority(target).is_some_and(|host| host.iter().all(|byte| is_authority_byte(*byte))) => {
-            Ok(Target::Absolute)
-        }
-        _ => Err(Fault::Target),
-    }
+    let is_authority = |host: &[u8]| host.iter().all(|byte| is_authority_byte(*byte));
+    let form = match target {
+        _ if method == b"CONNECT" => (target.contains(&b':') && is_authority(target)).then_some(Target::Authority),
+        [b'/', ..] => Some(Target::Origin),
+        b"*" if method == b"OPTIONS" => Some(Target::Origin),
+        _ => authority(target).is_some_and(is_authority).then_some(Target::Absolute),
+    };
+    form.filter(|form| is_uri(*form, target)).ok_or(Fault::Target)
+}
+
+/// Whether hyper takes it too: its own refusal would have no body.
+fn is_uri(form: Target, target: &[u8]) -> bool {
+    // Only what is odd is parsed here as well.
+    let is_plain = |byte: &u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'<' | b'>' | b'`');
+    (form == Target::Origin && target.iter().all(is_plain)) || Uri::try_from(target).is_ok()
 }
 
 /// The authority of an absolute target with a scheme of the web.

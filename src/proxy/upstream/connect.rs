@@ -22,7 +22,7 @@ use crate::events::{Event, Leg, report};
 use crate::proxy::aside::{Ended, first_of};
 use crate::proxy::checked_io::CheckedIo;
 use crate::proxy::framing::Response;
-use crate::proxy::limits::{Limits, ms};
+use crate::proxy::limits::{H1_BUFFER_BYTES, Limits, ms};
 use crate::proxy::wire::Wire;
 
 /// A new connection, driven by a task of its own until it ends.
@@ -101,7 +101,7 @@ where
     let wire = Arc::new(Wire::new());
     let io = CheckedIo::http1(stream, Vec::new(), Response::default(), Arc::clone(&wire), limits);
     let mut builder = http1::Builder::new();
-    builder.max_buf_size(limits.h1_buffer_bytes());
+    builder.max_buf_size(H1_BUFFER_BYTES);
     if limits.headers_max > 100 {
         builder.max_headers(usize::from(limits.headers_max));
     }
