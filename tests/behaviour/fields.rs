@@ -64,6 +64,23 @@ async fn people_in_the_head_count() {
     assert_eq!(reply.status, 403);
 }
 
+/// A parameter of the media type is a place as good as a field of its own.
+#[tokio::test]
+async fn people_in_parameters_of_the_content_type_count() {
+    let media_type = |path: &str| match path {
+        "/ann" => "text/plain; owner=\"ann@mail.example\"",
+        "/bob" => "text/plain; charset=utf-8; owner=\"bob@mail.example\"",
+        "/cid" => "application/json; owner=\"cid@mail.example\"",
+        _ => "text/html; charset=utf-8",
+    };
+    let origin = Origin::serve(move |seen| Answer::new(media_type(seen.uri.path()), "")).await;
+    let gateway = gateway(&origin, "block", "enforce").await;
+    for (path, status) in [("/ann", 200), ("/bob", 200), ("/cid", 403), ("/", 200)] {
+        let reply = get(gateway.address, path, "Cookie: sid=s\r\n").await;
+        assert_eq!(reply.status, status, "{path}");
+    }
+}
+
 #[tokio::test]
 async fn a_head_that_exceeds_a_holding_budget_holds_its_key() {
     let origin = in_the_head().await;
