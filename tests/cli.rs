@@ -475,6 +475,7 @@ fn bypass() {
         ),
         (&["bypass", "--all", "--for", "2d", "--reason", "a drill"], 2),
         (&["bypass", "--all", "--reason", " "], 2),
+        (&["bypass", "--all", "--reason", "for ann@mail.example"], 2),
         (&["bypass", "--route", "shop.example/", "--reason", "a drill"], 2),
         (&["bypass", "--end"], 0),
     ] {

@@ -16,11 +16,9 @@ use super::access::{Caller, Role};
 use super::api::{Admin, answer, hold_json, no_store, parse_key};
 use super::desk::{DeskError, Release};
 use super::fault::Fault;
+use super::reason::judge_reason;
 use crate::audit::{Change, Operation};
 use crate::events::{Event, report};
-
-/// Bytes of a reason.
-const REASON_BYTES_MAX: usize = 500;
 
 /// How long a hold or an allowance may last, in seconds: 30 days, the longest window.
 const LASTS_S_MAX: u32 = 30 * 86_400;
@@ -72,7 +70,7 @@ pub(super) async fn hold(
     } = parse(&headers, body)?;
     let key = parse_key(&key)?;
     let until = end(&admin, lasts.as_deref(), until)?;
-    let mut change = change(Operation::Hold, &caller, reason)?;
+    let mut change = change(&admin, Operation::Hold, &caller, reason)?;
     change.target = Some(key.to_string());
     change.until = until;
     let held = admin.desk.hold(key, until);
@@ -98,7 +96,7 @@ pub(super) async fn release(
     } = parse(&headers, body)?;
     let key = parse_key(&key)?;
     let until = end(&admin, lasts.as_deref(), until)?;
-    let mut change = change(Operation::Release, &caller, reason)?;
+    let mut change = change(&admin, Operation::Release, &caller, reason)?;
     change.target = Some(key.to_string());
     change.until = until;
     change.people = people;
@@ -119,7 +117,7 @@ pub(super) async fn drain(
 ) -> Result<Response, Fault> {
     caller.needs(Role::Policy)?;
     let DrainBody { reason } = parse(&headers, body)?;
-    let change = change(Operation::Drain, &caller, reason)?;
+    let change = change(&admin, Operation::Drain, &caller, reason)?;
     admin.desk.drain();
     record(&admin, change, true);
     Ok((
@@ -171,12 +169,8 @@ fn duration_s(text: &str) -> Option<u32> {
 }
 
 /// A change that is about to be made.
-fn change(operation: Operation, caller: &Caller, reason: String) -> Result<Change, Fault> {
-    if reason.trim().is_empty() || reason.len() > REASON_BYTES_MAX {
-        return Err(Fault::bad_request(format!(
-            "`reason` has 1 to {REASON_BYTES_MAX} bytes"
-        )));
-    }
+fn change(admin: &Admin, operation: Operation, caller: &Caller, reason: String) -> Result<Change, Fault> {
+    judge_reason(&reason, &admin.desk.rules()).map_err(|fault| Fault::bad_request(format!("`reason` {fault}")))?;
     Ok(Change {
         operation,
         succeeded: false,

@@ -1,5 +1,8 @@
 //! What the admin address asks of the gateway behind it.
 
+use std::sync::Arc;
+
+use crate::engine::detect::RuleSet;
 use crate::engine::ledger::{Dimension, HoldView, KeyId, KeyView};
 use crate::engine::time::Now;
 
@@ -33,6 +36,9 @@ pub trait Desk: Send + Sync + 'static {
     ///
     /// [`DeskError`] says why not.
     fn release(&self, key: KeyId, release: Release) -> Result<(), DeskError>;
+
+    /// What identifies people, by the rules in force.
+    fn rules(&self) -> Arc<RuleSet>;
 
     /// The configuration in force, with secrets masked.
     fn config(&self) -> serde_json::Value;

@@ -5,6 +5,7 @@ mod api;
 mod changes;
 mod desk;
 mod fault;
+mod reason;
 mod serve;
 mod settings;
 
@@ -14,5 +15,6 @@ mod tests;
 pub use access::{Access, Role, token_hash};
 pub use api::{Admin, router};
 pub use desk::{BypassView, Desk, DeskError, Readiness, Release};
+pub use reason::judge_reason;
 pub use serve::serve;
 pub use settings::Settings;

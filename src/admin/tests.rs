@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::serve::{Limits, serve_within};
 use super::{Access, Admin, BypassView, Desk, DeskError, Readiness, Release, Settings, token_hash};
 use crate::audit::{self, Audit};
+use crate::engine::detect::RuleSet;
 use crate::engine::ledger::{Dimension, HoldView, KeyId, KeyView};
 use crate::engine::time::Now;
 use crate::events::{self, LogFormat};
@@ -101,6 +102,11 @@ impl Desk for FakeDesk {
         } else {
             Err(DeskError::Unknown)
         }
+    }
+
+    fn rules(&self) -> Arc<RuleSet> {
+        static RULES: LazyLock<Arc<RuleSet>> = LazyLock::new(|| Arc::new(RuleSet::builtin()));
+        Arc::clone(&RULES)
     }
 
     fn config(&self) -> Value {
@@ -411,6 +417,20 @@ async fn what_is_wrong_is_a_problem_and_changes_nothing() {
         ["Failure"],
         "what failed is recorded too"
     );
+}
+
+#[tokio::test]
+async fn a_reason_that_identifies_someone_is_refused_and_rests_nowhere() {
+    let running = start(true).await;
+    let line = format!("POST /api/v1/holds/{HELD}/release");
+    for planted in ["+82 10-2345-6789", "ann@mail.example"] {
+        let body = json!({ "people": 5, "for": "1h", "reason": format!("asked for by {planted}") });
+        let (status, told) = running.ask("releaser", &line, Some(&body)).await;
+        assert!(status == 400 && told.contains("must not identify anyone"), "{told}");
+        assert!(!told.contains(planted), "{told}");
+    }
+    assert!(running.desk.asked.lock().expect("no panic").is_empty());
+    assert!(running.audit_lines().await.is_empty());
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::reload::ReloadState;
 use super::state::read_bypass;
 use crate::admin::{BypassView, Desk, DeskError, Readiness, Release};
+use crate::engine::detect::RuleSet;
 use crate::engine::ledger::{Dimension, HeldKey, HoldView, KeyId, KeyView};
 use crate::engine::time::Now;
 use crate::proxy::Gateway;
@@ -101,6 +102,10 @@ impl Desk for GatewayDesk {
     fn release(&self, key: KeyId, release: Release) -> Result<(), DeskError> {
         let known = self.gateway.ledger.release(key, release.people, release.until);
         if known { Ok(()) } else { Err(DeskError::Unknown) }
+    }
+
+    fn rules(&self) -> Arc<RuleSet> {
+        Arc::clone(&self.gateway.set().rules)
     }
 
     fn config(&self) -> serde_json::Value {
