@@ -112,6 +112,10 @@ fn what_is_typed_wrong() {
         (&["rum"], "'run'"),
         (&["check", "--formt", "json"], "'--format'"),
         (&["bypass", "--all"], "--reason"),
+        (
+            &["hash", "admin-token", "kim", "root"],
+            "[possible values: viewer, analyst, releaser, policy]",
+        ),
     ] {
         let said = tidegate(dir.path(), arguments);
         assert!(

@@ -40,7 +40,8 @@ pub enum Role {
 }
 
 impl Role {
-    const ALL: [Self; 4] = [Self::Viewer, Self::Analyst, Self::Releaser, Self::Policy];
+    /// Every role, the least first.
+    pub const ALL: [Self; 4] = [Self::Viewer, Self::Analyst, Self::Releaser, Self::Policy];
 
     /// Its name in the file of tokens and in audit lines.
     pub const fn name(self) -> &'static str {

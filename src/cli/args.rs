@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 
 use super::report::Format;
+use crate::admin::Role;
 
 /// A proxy that counts how many people's data each actor is given, and stops a spill.
 #[derive(Debug, Parser)]
@@ -206,7 +208,8 @@ pub enum HashKind {
     AdminToken {
         /// The name of its owner
         name: String,
-        /// `viewer`, `analyst`, `releaser` or `policy`
+        /// What its owner may do; each role may do what those before it may
+        #[arg(value_parser = PossibleValuesParser::new(Role::ALL.map(Role::name)))]
         role: String,
     },
 }
