@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
-use super::process::{CONDITION_TIME_MAX, Tidegate, command, eventually, output};
+use super::process::{CONDITION_TIME_MAX, Tidegate, command, eventually, output, send};
 use super::tools::{self, Asked, Way, curl};
 use crate::support::client::get;
 use crate::support::origin::{Answer, Origin};
@@ -125,6 +125,21 @@ async fn a_second_signal_ends_at_once() {
     assert_eq!(gateway.ended().await.code(), Some(0));
     assert!(!gateway.has_said("stopped"), "{}", gateway.written());
     drop((sender, stream));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_demo_that_is_ended_leaves_nothing_behind() {
+    for signal in ["TERM", "INT"] {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut demo = command(dir.path());
+        demo.args(["demo", "--serve"]).env("TMPDIR", dir.path());
+        let mut demo = demo.stdout(Stdio::null()).spawn().expect("the binary starts");
+        let left = || std::fs::read_dir(dir.path()).expect("the directory is ours").count();
+        eventually("it keeps something", async || (left() > 0).then_some(())).await;
+        send(signal, &demo).await;
+        let status = eventually("it ends", async || demo.try_wait().expect("our child")).await;
+        assert_eq!((status.code(), left()), (Some(0), 0), "{signal}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -57,6 +57,13 @@ pub(crate) async fn output(mut command: Command) -> Output {
     output.expect("no panic in it").expect("the command runs")
 }
 
+/// Sends a signal by its name.
+pub(crate) async fn send(signal: &str, child: &Child) {
+    let mut kill = Command::new("sh");
+    kill.args(["-c", &format!("kill -{signal} {}", child.id())]);
+    assert!(output(kill).await.status.success(), "the signal arrives");
+}
+
 /// A running gateway; it is killed when dropped.
 pub(crate) struct Tidegate {
     child: Child,
@@ -190,9 +197,7 @@ impl Tidegate {
 
     /// Sends a signal by its name.
     pub(crate) async fn signal(&self, name: &str) {
-        let mut kill = Command::new("sh");
-        kill.args(["-c", &format!("kill -{name} {}", self.child.id())]);
-        assert!(output(kill).await.status.success(), "the signal arrives");
+        send(name, &self.child).await;
     }
 
     /// Waits for its end and says how.

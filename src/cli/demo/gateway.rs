@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Request;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::table::Budget;
 use super::{GatewayHandle, Options, SessionCount, run};
@@ -22,20 +23,35 @@ use crate::run::{Origin, StartError, start};
 /// How long a visitor looks at a page: the whole demo takes about fifteen seconds.
 const THINK_TIME: Duration = Duration::from_millis(100);
 
-/// Runs the demo.
+/// Runs the demo, until SIGTERM or SIGINT if it is to serve.
 ///
 /// # Errors
-/// When the table is not what the clients counted, or something could not be started.
+/// When the table is not what the clients counted, something could not be started, or a signal came before the end.
 pub(in crate::cli) fn execute(serve: bool, metrics: events::Handle, out: &mut dyn Write) -> Result<(), Failed> {
-    let dir = Scratch::new()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let options = Options {
         serve,
         is_terminal: io::stderr().is_terminal(),
         think_time: THINK_TIME,
     };
-    let result = runtime.block_on(run(async |shop| open(shop, dir.path(), metrics).await, out, options));
-    result.map_err(|error| Failed::new(Exit::Failure, error))
+    runtime.block_on(async {
+        // Before there is anything that a signal could leave behind.
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let dir = Scratch::new()?;
+        tokio::select! {
+            result = run(async |shop| open(shop, dir.path(), metrics).await, out, options) => {
+                return result.map_err(|error| Failed::new(Exit::Failure, error));
+            }
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        if serve {
+            Ok(())
+        } else {
+            Err(Failed::new(Exit::Failure, "the demo was ended"))
+        }
+    })
 }
 
 /// A directory that goes when the demo ends.
