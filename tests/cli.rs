@@ -135,7 +135,7 @@ fn every_problem_of_a_configuration_is_shown_where_it_is() {
     let people = "people = 100\nwindow = \"1d\"\naction = \"block\"\nmode = \"enforce\"";
     let exception = |lines: &str| {
         format!(
-            "{}[[exception]]\nprincipal = \"agent:1\"\npeople = 5\nowner = \"o\"\nreason = \"r\"\n{lines}\n",
+            "{}[[exception]]\nprincipal = \"1\"\npeople = 5\nowner = \"o\"\nreason = \"r\"\n{lines}\n",
             budget(&format!("per = \"session\"\n{people}"))
         )
     };
@@ -243,12 +243,21 @@ fn every_problem_of_a_configuration_is_shown_where_it_is() {
 #[test]
 fn what_is_probably_not_meant_is_a_warning() {
     let strict = "per = \"session\"\npeople = 10\nwindow = \"1d\"\naction = \"block\"\nmode = \"enforce\"";
-    let exception =
-        "[[exception]]\nbudget = \"b\"\nprincipal = \"agent:1\"\npeople = 50\nowner = \"o\"\nreason = \"r\"\n";
+    let exception = |principal: &str, expires: &str| {
+        format!(
+            "{}[[exception]]\nbudget = \"b\"\nprincipal = \"{principal}\"\npeople = 50\nowner = \"o\"\nreason = \"r\"\nexpires = \"{expires}\"\n",
+            budget(strict)
+        )
+    };
     let rows = [
+        ("P011", exception("1", "2020-01-01")),
+        ("P015", exception("agent:1", "2099-12-01")),
         (
-            "P011",
-            format!("{}{exception}expires = \"2020-01-01\"\n", budget(strict)),
+            "P015",
+            format!(
+                "{}[identity.group]\nagent = {{ claim = \"role=agent\" }}\n",
+                exception("agnt:1", "2099-12-01")
+            ),
         ),
         (
             "P013",

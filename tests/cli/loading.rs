@@ -85,6 +85,19 @@ fn variables_lie_over_the_file_and_problems_show_what_came_of_it() {
     );
 }
 
+#[test]
+fn an_exception_that_somebody_can_meet_is_no_warning() {
+    let group = "[identity.group]\nagent = { claim = \"role=agent\" }\n";
+    let strict = budget("per = \"principal\"\npeople = 1\nwindow = \"1d\"\naction = \"block\"");
+    for principal in ["1", "agent:1", "api-key:acme", r"shop\u0000system:serviceaccount:1"] {
+        let exception = format!(
+            "[[exception]]\nbudget = \"b\"\nprincipal = \"{principal}\"\npeople = 5\nowner = \"o\"\nreason = \"r\"\nexpires = \"2099-12-01\"\n"
+        );
+        let said = check(&format!("{group}{strict}{exception}"));
+        assert!(said.text.contains("0 errors, 0 warnings"), "{}", said.text);
+    }
+}
+
 /// Runs the binary in `dir` with this on its standard input.
 fn fed(dir: &std::path::Path, arguments: &[&str], input: &str) -> String {
     let mut child = Command::new(env!("CARGO_BIN_EXE_tidegate"))

@@ -128,6 +128,26 @@ pub struct Written<'a> {
     pub exact_elements_max: usize,
 }
 
+/// A warning, since a subject may have a colon of its own.
+fn warn_of_unknown_group(syntax: &ExceptionSyntax, written: &Written<'_>, problems: &mut Vec<Problem>) {
+    let Some((group, _)) = syntax.principal.get_ref().split_once(':') else {
+        return;
+    };
+    // Listed keys have a name of their own there, and behind an issuer's name stands a subject.
+    let is_known = |group: &str| group == "api-key" || written.group_names.iter().any(|known| known == group);
+    if is_known(group) || group.contains('\0') {
+        return;
+    }
+    let near = closest(group, written.group_names.iter().map(String::as_str)).map(did_you_mean);
+    let help = near.unwrap_or_else(|| "if all of it is a subject: \"ISSUER\\u0000SUBJECT\"".to_owned());
+    let message = format!("the exception is for a group `{group}` that does not exist");
+    let warning = error("P015", written.file, syntax.principal.span(), message, Some(help));
+    problems.push(Problem {
+        severity: Severity::Warning,
+        ..warning
+    });
+}
+
 fn read_exceptions(written: &Written<'_>, budgets: &[Budget], now: Now, problems: &mut Vec<Problem>) -> Vec<Exception> {
     let mut exceptions = Vec::new();
     for syntax in written.exceptions {
@@ -163,6 +183,7 @@ fn read_exceptions(written: &Written<'_>, budgets: &[Budget], now: Now, problems
                 ..warning
             });
         }
+        warn_of_unknown_group(syntax, written, problems);
         exceptions.push(Exception {
             budget: BudgetId(at as u16),
             principal: syntax.principal.get_ref().clone(),
@@ -245,5 +266,5 @@ fn error(
 /// "Did you mean" for a misspelt name: the nearest of `known`, else all of them.
 fn nearest(name: &str, known: &[&str]) -> Option<String> {
     let near = closest(name, known.iter().copied()).map(did_you_mean);
-    near.or_else(|| Some(format!("one of: {}", known.join(", "))))
+    near.or_else(|| (!known.is_empty()).then(|| format!("one of: {}", known.join(", "))))
 }
