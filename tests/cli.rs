@@ -220,7 +220,7 @@ fn every_problem_of_a_configuration_is_shown_where_it_is() {
             "P007 same name",
             budget(&format!("per = \"session\"\n{people}")).repeat(2),
         ),
-        ("P009 no budget", exception("budget = \"c\"\nexpires = \"2999-12-01\"")),
+        ("P009 no budget", exception("budget = \"c\"\nexpires = \"2099-12-01\"")),
         ("P010 no date", exception("budget = \"b\"\nexpires = \"soon\"")),
         ("C015 no room", "[body]\nheld_total_bytes_max = 65536".to_owned()),
         ("C015 no time", "[limits]\nheader_ms_max = 0".to_owned()),

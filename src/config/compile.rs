@@ -8,6 +8,7 @@ use std::sync::Arc;
 use toml::de::DeTable;
 
 use super::syntax::{ConfigSyntax, ListenSyntax, RouteSyntax};
+use crate::audit::OnFull;
 use crate::engine::detect::{RuleSet, RuleSource};
 use crate::engine::policy::{GroupShape, Policy, RoutePolicy, Written};
 use crate::engine::problem::{Problem, Severity};
@@ -93,6 +94,9 @@ pub fn compile(written: &ConfigSyntax, environment: &Environment<'_>) -> Result<
     if written.route.is_empty() {
         reader.whole_file("C013", "no request leads anywhere", "[[route]] with match and upstream");
     }
+    if written.audit.on_audit_full == OnFull::Block {
+        reader.error("C000", 0..0, "`on_audit_full = \"block\"` is not in this version", None);
+    }
     let identity = reader.identity(written);
     let policy = reader.policy(written);
     let failed = problems.iter().any(|problem| problem.severity == Severity::Error);
@@ -144,19 +148,11 @@ impl Reader<'_> {
                 key: self.path(tls.key.get_ref()),
             });
         let certificates: Vec<CertificateFiles> = certificates.collect();
-        if !certificates.is_empty()
-            && let Err(error) = Acceptor::new(certificates.clone())
-        {
-            let span = listen
-                .tls
-                .as_ref()
-                .map_or_else(|| listen.address.span(), |tls| tls.cert.span());
-            self.error(
-                "C014",
-                span,
-                &error.to_string(),
-                Some("tidegate authority new; tidegate authority leaf NAME"),
-            );
+        for (tls, files) in listen.tls.iter().chain(&listen.certificates).zip(&certificates) {
+            if let Err(error) = Acceptor::new(vec![files.clone()]) {
+                let help = "tidegate authority new; tidegate authority leaf NAME";
+                self.error("C014", tls.cert.span(), &error.to_string(), Some(help));
+            }
         }
         let Ok(address) = address else {
             self.error(

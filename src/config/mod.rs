@@ -6,7 +6,7 @@ mod syntax;
 pub use compile::{Compiled, Environment, OpenDoor, compile};
 pub use syntax::{BodySettings, ConfigSyntax, ListenSyntax, RouteSyntax, RulesSettings, StateSettings, TlsSyntax};
 
-use crate::engine::detect::toml_problem;
+use crate::engine::detect::{read_toml, toml_problem};
 use crate::engine::problem::Problem;
 
 /// A configuration file is at most so large.
@@ -17,7 +17,7 @@ pub const CONFIG_BYTES_MAX: u64 = 4 << 20;
 /// # Errors
 /// The problems of the file: what is no TOML, and what no setting is called.
 pub fn read(file: &str, text: &str) -> Result<ConfigSyntax, Vec<Problem>> {
-    toml::from_str(text).map_err(|error| vec![toml_problem(file, &error, "C001", "C002")])
+    read_toml(file, text, "C001", "C002")
 }
 
 /// Puts `TIDEGATE__SECTION__KEY=value` variables over the text of a file. Values are read as TOML, else as text.

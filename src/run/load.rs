@@ -13,7 +13,7 @@ use crate::cli::rules::read_sources;
 use crate::config::{self, CONFIG_BYTES_MAX, Compiled, ConfigSyntax, Environment, OpenDoor};
 use crate::engine::detect::RuleSource;
 use crate::engine::ledger;
-use crate::engine::problem::{Problem, Severity};
+use crate::engine::problem::Problem;
 use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
 use crate::proxy::{Limits, Set};
@@ -190,30 +190,21 @@ fn load_with(
         now,
         generation,
     };
-    let Compiled { set, doors, warnings } =
-        config::compile(&written, &environment).map_err(|problems| wrong(problems, &sources))?;
+    let (compiled, mut problems) = match config::compile(&written, &environment) {
+        Ok(Compiled { set, doors, warnings }) => (Some((set, doors)), warnings),
+        Err(problems) => (None, problems),
+    };
+    let read = |path: &Path| std::fs::read(base.join(path));
+    let access = admin::Access::compile(&written.admin, &name, &read);
+    let access = access.map_err(|found| problems.extend(found)).ok();
+    let (Some((set, doors)), Some(access)) = (compiled, access) else {
+        return Err(wrong(problems, &sources));
+    };
     let effective = toml::from_str::<toml::Table>(&overlaid)
         .ok()
         .and_then(|table| serde_json::to_value(table).ok());
     let mut audit = written.audit;
     audit.file = audit.file.map(|file| base.join(file));
-    let mut warnings = warnings;
-    if audit.on_audit_full == audit::OnFull::Block {
-        warnings.push(Problem {
-            code: "C000",
-            severity: Severity::Error,
-            file: name.clone(),
-            span: None,
-            message: "`on_audit_full = \"block\"` is not in this version".to_owned(),
-            help: None,
-        });
-        return Err(wrong(warnings, &sources));
-    }
-    let read = |path: &Path| std::fs::read(base.join(path));
-    let access = admin::Access::compile(&written.admin, &name, &read).map_err(|mut problems| {
-        problems.append(&mut warnings);
-        wrong(problems, &sources)
-    })?;
     Ok(Loaded {
         access,
         set,
@@ -224,7 +215,7 @@ fn load_with(
         audit,
         secret,
         state_dir,
-        warnings,
+        warnings: problems,
         effective: effective.unwrap_or_default(),
         texts: texts(&sources),
         sources: files,

@@ -27,6 +27,70 @@ fn half_a_file_is_no_configuration() {
     }
 }
 
+/// What a `check` tells, in the order of its places: file, line (0 for the whole file) and code.
+fn told(dir: &tempfile::TempDir) -> Vec<(String, u64, String)> {
+    let said = tidegate(dir.path(), &["check", "--format", "json"]);
+    assert_eq!(said.code, Some(78), "{}", said.text);
+    let problems = said.text.lines().map(|line| serde_json::from_str(line).expect("JSON"));
+    let of = |problem: serde_json::Value| {
+        let text = |field: &str| problem[field].as_str().expect("a text").to_owned();
+        (text("file"), problem["line"].as_u64().unwrap_or_default(), text("code"))
+    };
+    let mut told: Vec<_> = problems.map(of).collect();
+    told.sort();
+    told
+}
+
+#[test]
+fn a_fault_hides_no_other() {
+    let dir = dir();
+    let expect = |lines: &str, expected: &[(&str, u64, &str)]| {
+        write(&dir, "tidegate.toml", &format!("{GOOD}{lines}"));
+        let told = told(&dir);
+        let told: Vec<_> = told
+            .iter()
+            .map(|(file, line, code)| (file.as_str(), *line, code.as_str()))
+            .collect();
+        assert_eq!(told, expected, "{lines}");
+    };
+    let (file, rule_file) = ("tidegate.toml", "rules.d/staff.toml");
+    // What is written in the wrong way: the names, types and tables of one item, and of the next.
+    expect(
+        "[[budget]]\nname = 1\npeeple = 5\naction = \"block\"\n[[budget]]\nname = \"b\"\nper = \"session\"\npeople = \"many\"\n[lmits]\n",
+        &[
+            (file, 7, "C001"),
+            (file, 8, "C002"),
+            (file, 10, "C001"),
+            (file, 13, "C001"),
+            (file, 14, "C002"),
+        ],
+    );
+    // What is meant in the wrong way, of one item, of its siblings, and of what other modules read.
+    let rule = "[[rule]]\nname = \"staff\"\nclass = \"Staff\"\nregex = 'EMP-[0-9'\nweight = 2\n";
+    write(&dir, "rules.d/staff.toml", rule);
+    expect(
+        "[rules]\ndir = \"rules.d\"\n[audit]\non_audit_full = \"block\"\n[admin]\ntokens = \"nowhere\"\n\
+         [[budget]]\nname = \"b\"\nper = \"sesion\"\nwindow = \"90d\"\naction = \"blok\"\nmode = \"on\"\n\
+         [[exception]]\nbudget = \"c\"\nprincipal = \"agent:1\"\npeople = 5\nowner = \"o\"\nreason = \"r\"\nexpires = \"soon\"\n",
+        &[
+            (rule_file, 2, "R010"),
+            (rule_file, 3, "R013"),
+            (rule_file, 4, "R006"),
+            (rule_file, 5, "R015"),
+            (file, 0, "C000"),
+            (file, 11, "A002"),
+            (file, 13, "P004"),
+            (file, 14, "P001"),
+            (file, 15, "P003"),
+            (file, 16, "P001"),
+            (file, 17, "P001"),
+            (file, 19, "P009"),
+            (file, 20, "P015"),
+            (file, 24, "P010"),
+        ],
+    );
+}
+
 #[test]
 fn numbers_with_which_nothing_works_are_refused() {
     for (line, is_refused) in [

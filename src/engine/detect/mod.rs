@@ -26,7 +26,7 @@ pub use key::Key;
 pub use role::OrderSigns;
 pub(super) use role::{Role, is_data};
 pub use set::{CLASSES_MAX, Layer, RULE_FILE_BYTES_MAX, RULES_MAX, RuleSet, RuleSource, builtin_sources};
-pub use syntax::schema;
+pub use syntax::{read_toml, schema};
 
 /// The number of a rule inside a [`RuleSet`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

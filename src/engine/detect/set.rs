@@ -325,7 +325,7 @@ fn read_one(source: &RuleSource, problems: &mut Vec<Problem>) -> Option<RuleFile
         return None;
     }
     syntax::parse(&source.name, &source.text)
-        .map_err(|problem| problems.push(problem))
+        .map_err(|found| problems.extend(found))
         .ok()
 }
 

@@ -89,27 +89,19 @@ impl Budget {
     ) -> Option<Self> {
         let mut reader = Reader { file, problems };
         reader.refuse_later_things(written);
-        let per = reader.dimension(&written.per)?;
-        let action = reader.action(written)?;
-        let enforcement = reader.mode(written.mode.as_ref())?;
-        let window = reader.window(written, per)?;
-        let Some(people) = &written.people else {
-            let help = "people = 100, with window = \"1d\"";
-            reader.error(
-                "P004",
-                Some(written.name.span()),
-                "the budget limits nothing: `people` is missing",
-                Some(help),
-            );
-            return None;
-        };
+        let per = reader.dimension(&written.per);
+        let action = reader.action(written);
+        let enforcement = reader.mode(written.mode.as_ref());
+        let window = reader.window(written, per);
+        let people = reader.people(written);
+        // Only now: a fault hides no other.
         let budget = Self {
             name: written.name.get_ref().clone(),
-            per,
-            people: *people.get_ref(),
-            window,
-            action,
-            enforcement,
+            per: per?,
+            people: people?,
+            window: window?,
+            action: action?,
+            enforcement: enforcement?,
             group: None,
         };
         reader.check(&budget, written, exact_max).then_some(budget)
@@ -262,10 +254,25 @@ impl Reader<'_> {
         }
     }
 
-    fn window(&mut self, written: &BudgetSyntax, per: Dimension) -> Option<u32> {
+    fn people(&mut self, written: &BudgetSyntax) -> Option<u32> {
+        if written.people.is_none() {
+            let help = "people = 100, with window = \"1d\"";
+            self.error(
+                "P004",
+                Some(written.name.span()),
+                "the budget limits nothing: `people` is missing",
+                Some(help),
+            );
+        }
+        written.people.as_ref().map(|people| *people.get_ref())
+    }
+
+    /// `per` is none where it is wrong: then a window that is missing may be right.
+    fn window(&mut self, written: &BudgetSyntax, per: Option<Dimension>) -> Option<u32> {
         match (&written.window, per) {
-            (None, Dimension::Exchange) => Some(0),
-            (Some(window), Dimension::Exchange) => {
+            (None, None) => None,
+            (None, Some(Dimension::Exchange)) => Some(0),
+            (Some(window), Some(Dimension::Exchange)) => {
                 self.error(
                     "P003",
                     Some(window.span()),
@@ -274,7 +281,7 @@ impl Reader<'_> {
                 );
                 None
             }
-            (None, _) => {
+            (None, Some(_)) => {
                 self.error(
                     "P003",
                     Some(written.name.span()),

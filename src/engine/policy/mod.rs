@@ -152,29 +152,20 @@ fn read_exceptions(written: &Written<'_>, budgets: &[Budget], now: Now, problems
     let mut exceptions = Vec::new();
     for syntax in written.exceptions {
         let name = syntax.budget.get_ref();
-        let Some(at) = budgets.iter().position(|budget| budget.name == *name) else {
+        let at = budgets.iter().position(|budget| budget.name == *name);
+        if at.is_none() {
             let names: Vec<&str> = budgets.iter().map(|budget| budget.name.as_str()).collect();
             let message = format!("the exception is from a budget `{name}` that does not exist");
-            problems.push(error(
-                "P009",
-                written.file,
-                syntax.budget.span(),
-                message,
-                nearest(name, &names),
-            ));
-            continue;
-        };
-        let Some(until) = units::end_of_day(syntax.expires.get_ref()) else {
-            let help = Some("expires = \"2026-12-01\"".to_owned());
-            problems.push(error(
-                "P010",
-                written.file,
-                syntax.expires.span(),
-                "this is no date".to_owned(),
-                help,
-            ));
-            continue;
-        };
+            let (span, help) = (syntax.budget.span(), nearest(name, &names));
+            problems.push(error("P009", written.file, span, message, help));
+        }
+        warn_of_unknown_group(syntax, written, problems);
+        let until = units::end_of_day(syntax.expires.get_ref());
+        if until.is_none() {
+            let (message, help) = ("this is no date".to_owned(), "expires = \"2026-12-01\"".to_owned());
+            problems.push(error("P010", written.file, syntax.expires.span(), message, Some(help)));
+        }
+        let (Some(at), Some(until)) = (at, until) else { continue };
         if units::is_past(until, now) {
             let message = "the exception has expired and has no effect".to_owned();
             let warning = error("P011", written.file, syntax.expires.span(), message, None);
@@ -183,7 +174,6 @@ fn read_exceptions(written: &Written<'_>, budgets: &[Budget], now: Now, problems
                 ..warning
             });
         }
-        warn_of_unknown_group(syntax, written, problems);
         exceptions.push(Exception {
             budget: BudgetId(at as u16),
             principal: syntax.principal.get_ref().clone(),
