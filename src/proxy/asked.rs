@@ -49,18 +49,17 @@ impl Asked {
 
     pub(super) fn upstream_failed(&self, kind: UpstreamErrorKind) -> (Refusal, Style) {
         let route = &self.route().name;
-        if kind == UpstreamErrorKind::RequestBody {
-            // No failure of the upstream. Without a fault the client has gone, and nobody reads the answer.
-            ended(route, "request_body");
-            let fault = self.connection.fault();
-            return (fault.map_or(Refusal::Upstream(kind), Refusal::Framing), self.style);
-        }
-        report(&Event::UpstreamFailed {
-            route,
-            kind: kind.name(),
-        });
-        ended(route, "upstream_failed");
-        (Refusal::Upstream(kind), self.style)
+        ended(route, failed(route, kind));
+        (self.unanswered(kind), self.style)
+    }
+
+    /// What is told instead of an answer. Without a fault of its own in a request body the client has gone.
+    pub(super) fn unanswered(&self, kind: UpstreamErrorKind) -> Refusal {
+        let fault = self
+            .connection
+            .fault()
+            .filter(|_| kind == UpstreamErrorKind::RequestBody);
+        fault.map_or(Refusal::Upstream(kind), Refusal::Framing)
     }
 
     /// A refusal on the way back would make the client do it twice.
@@ -82,6 +81,18 @@ impl Asked {
             cookie: self.actor.session_cookie.as_deref().map(Box::from),
         }
     }
+}
+
+/// Reports a failure of the upstream, and gives the verdict on the exchange: what a client's body did is no failure.
+pub(super) fn failed(route: &str, kind: UpstreamErrorKind) -> &'static str {
+    if kind == UpstreamErrorKind::RequestBody {
+        return "request_body";
+    }
+    report(&Event::UpstreamFailed {
+        route,
+        kind: kind.name(),
+    });
+    "upstream_failed"
 }
 
 /// An exchange that ends without a body to report it.

@@ -61,6 +61,10 @@ impl<B> InspectedBody<B> {
     /// How the upstream failed while its body was on the way, if it did.
     pub(super) fn failure(&self) -> Option<UpstreamErrorKind> {
         let error = self.failed.as_ref()?.downcast_ref::<UpstreamError>();
+        // A request whose body cannot go on takes its answer with it.
+        if self.connection.fault().is_some() {
+            return Some(UpstreamErrorKind::RequestBody);
+        }
         Some(error.map_or(UpstreamErrorKind::Reset, |error| error.kind))
     }
 }

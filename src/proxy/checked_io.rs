@@ -206,7 +206,9 @@ impl<T, S: Side> CheckedIo<T, S> {
             leg: S::LEG,
             fault: fault.name(),
         });
-        self.wire.set_fault(fault);
+        if !in_head {
+            self.wire.set_fault(fault);
+        }
         let stand_in = S::instead_of_head(fault).filter(|_| in_head);
         self.refused = Some(Refusal {
             fault,

@@ -81,7 +81,7 @@ impl ConnState {
             .map(|()| h2::Error::from(h2::Reason::CANCEL).into())
     }
 
-    /// The framing fault that the client's stream ended with, if any: why a request body failed.
+    /// The framing fault in a request body with which the client's stream ended, if any.
     pub fn fault(&self) -> Option<Fault> {
         self.wire.fault()
     }

@@ -6,6 +6,7 @@ use ipnet::IpNet;
 use smallvec::SmallVec;
 use tokio::sync::futures::OwnedNotified;
 
+use super::asked::failed;
 use super::driver::Driver;
 use super::fail::{Fail, Reason};
 use super::gateway::{Gateway, Set};
@@ -107,16 +108,10 @@ impl Ending {
         let met = self.met(driver);
         let outcome = driver.outcome();
         self.report_body(route, driver);
-        if let Some(kind) = failure {
-            report(&Event::UpstreamFailed {
-                route,
-                kind: kind.name(),
-            });
-        }
-        let verdict = match (outcome.denial, failure) {
-            (None, Some(_)) => "upstream_failed",
-            (Some(_), _) | (None, None) => self.verdict(outcome),
-        };
+        let failed = failure.map(|kind| failed(route, kind));
+        let verdict = failed
+            .filter(|_| outcome.denial.is_none())
+            .unwrap_or_else(|| self.verdict(outcome));
         report(&Event::ExchangeEnded { route, verdict });
         let classes = self.classes(driver);
         for (budget, key, people, done) in met {

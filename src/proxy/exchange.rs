@@ -286,7 +286,7 @@ impl Exchanges {
             Start::Failed => {
                 // The body reports it when it is dropped.
                 let kind = body.failure().unwrap_or(UpstreamErrorKind::Reset);
-                return Err((Refusal::Upstream(kind), asked.style));
+                return Err((asked.unanswered(kind), asked.style));
             }
             Start::Ready => {}
         }

@@ -1,17 +1,17 @@
 //! Hostile and broken clients: each row has a documented answer, is counted, and leaves the gateway well for others.
 
 use std::net::SocketAddr;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use super::process::{CONDITION_TIME_MAX, Tidegate, eventually};
 use crate::support::client::{get, http1};
-use crate::support::origin::{Answer, Origin};
+use crate::support::origin::{Answer, Origin, Step};
 use crate::support::people::{Format, body};
 
 /// A gateway with short patience before this origin.
@@ -167,6 +167,39 @@ async fn a_bad_chunk_of_a_request_is_the_clients_fault() {
             "{scheme}: {metrics}"
         );
     }
+}
+
+/// The answer is cut with its request, and the origin is blamed for neither.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bad_chunk_behind_an_early_answer_is_the_clients_fault() {
+    let early = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nearly\r\n";
+    let steps = vec![Step::Write(early.into()), Step::Wait(Arc::new(Notify::new()))];
+    let origin = Origin::raw(steps).await;
+    let gateway = Tidegate::start(&format!(
+        "[listen.http]\naddress = \"127.0.0.1:0\"\n[[route]]\nmatch = \"*/\"\nupstream = [\"http://{}\"]\n",
+        origin.address
+    ))
+    .await;
+    let mut stream = TcpStream::connect(gateway.address("http"))
+        .await
+        .expect("a listening peer");
+    let head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nz\r\n";
+    stream.write_all(head).await.expect("an open peer");
+    let mut wire = Vec::new();
+    eventually("the answer begins", async || {
+        stream.read_buf(&mut wire).await.expect("an open peer");
+        String::from_utf8_lossy(&wire).contains("early").then_some(())
+    })
+    .await;
+    stream.write_all(b"ZZ\r\n").await.expect("an open peer");
+    let rest = tokio::time::timeout(CONDITION_TIME_MAX, stream.read_to_end(&mut wire)).await;
+    rest.expect("an end").ok();
+    assert!(!wire.ends_with(b"0\r\n\r\n"), "visibly not whole");
+    let verdict = "tidegate_exchanges_total{route=\"*/\",verdict=\"request_body\"}";
+    gateway.metric_is(verdict, 1.0).await;
+    let metrics = gateway.admin("/metrics").await;
+    let metrics = String::from_utf8(metrics.body).expect("text");
+    assert!(!metrics.contains("tidegate_upstream_failures_total{"), "{metrics}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
