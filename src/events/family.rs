@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use hashbrown::HashMap;
 use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder as _, SharedString};
 use metrics_exporter_prometheus::PrometheusRecorder;
 
@@ -71,14 +70,15 @@ pub(super) struct Family {
     label: &'static str,
     fixed: Vec<Label>,
     make: Maker,
-    seen: ArcSwap<HashMap<&'static str, Counter>>,
+    /// A handful, so that a look at each costs less than a hash.
+    seen: ArcSwap<Vec<(&'static str, Counter)>>,
 }
 
 impl Family {
     /// Adds `count` to the counter of `value`.
     pub(super) fn add(&self, value: &'static str, count: u64) {
         let seen = self.seen.load();
-        if let Some(counter) = seen.get(value) {
+        if let Some((_, counter)) = seen.iter().find(|(known, _)| *known == value) {
             return counter.increment(count);
         }
         let value = if seen.len() < LABEL_VALUES_MAX { value } else { OTHER };
@@ -90,8 +90,9 @@ impl Family {
             .register_counter(&Key::from_parts(self.name, labels), &METADATA);
         counter.increment(count);
         self.seen.rcu(|seen| {
-            let mut seen = HashMap::clone(seen);
-            seen.insert(value, counter.clone());
+            let mut seen = Vec::clone(seen);
+            // Another thread may have been first: then both have the same counter.
+            seen.push((value, counter.clone()));
             seen
         });
     }

@@ -1,7 +1,7 @@
 //! Where a text may hold an identifier at all: the one test that most cells fail.
 
 use super::texts::ADDRESS_BYTES_MIN;
-use super::{BLOCK, Batch, CHUNK_BLOCKS, Masks};
+use super::{BLOCK, Blocks, CHUNK_BLOCKS, Masks};
 
 /// Digits in one piece that wake a search: the shortest identifier written so without a telling key has as many.
 const DIGITS_MIN: u32 = 7;
@@ -12,20 +12,27 @@ const NUMBER_BYTES_MIN: u32 = 11;
 /// Whether `text` may hold an identifier whose field's name does not announce it: an `@`, a run of digits, a run of digits
 /// and phone punctuation, a digit in a text of several words, or an escape, which hides anything.
 pub(in crate::engine) fn wakes(text: &[u8]) -> bool {
-    let mut triggers = Triggers::default();
-    let (mut digit, mut loose) = (false, false);
-    let mut batch = Batch::<CHUNK_BLOCKS>::new();
-    for part in text.chunks(CHUNK_BLOCKS * BLOCK) {
-        batch.read(part, 0xff);
-        for masks in batch.masks() {
-            if triggers.next(masks) | masks.backslash != 0 {
-                return true;
-            }
-            digit |= masks.digit != 0;
-            loose |= (masks.blank | masks.high) != 0;
-        }
+    if text.len() < DIGITS_MIN as usize {
+        text.iter().any(|byte| matches!(byte, b'@' | b'\\'))
+    } else if text.len() <= BLOCK {
+        wakes_in::<1>(text)
+    } else {
+        wakes_in::<CHUNK_BLOCKS>(text)
     }
-    digit && loose && text.len() >= ADDRESS_BYTES_MIN
+}
+
+fn wakes_in<const BATCH: usize>(text: &[u8]) -> bool {
+    let mut triggers = Triggers::default();
+    let (mut digit, mut loose) = (0, 0);
+    let mut blocks = Blocks::<BATCH>::new(text, 0xff);
+    while let Some((_, masks)) = blocks.next() {
+        if triggers.next(masks) | masks.backslash != 0 {
+            return true;
+        }
+        digit |= masks.digit;
+        loose |= masks.blank | masks.high;
+    }
+    digit != 0 && loose != 0 && text.len() >= ADDRESS_BYTES_MIN
 }
 
 /// Whether `text` is a UUID (RFC 9562, section 4), which is nobody's: its digits only look like numbers.

@@ -11,7 +11,7 @@ pub use br::Br;
 pub use coding::{Coding, DecodeError, Decoder, Progress};
 pub use deflate::Inflate;
 pub use unescape::Unescaped;
-pub(crate) use unescape::{INLINE_TAG_BYTES_MAX, inline_tag};
+pub(crate) use unescape::is_inline;
 pub use zstd::Zstd;
 
 #[cfg(test)]

@@ -4,11 +4,7 @@
 use super::entity;
 
 /// The longest inline tag that may stand inside a value of markup, brackets included: `</strong>`.
-pub(crate) const INLINE_TAG_BYTES_MAX: usize = 9;
-/// Tags that emphasise part of a value and do not end it.
-const INLINE_TAGS: [&[u8]; 10] = [
-    b"b", b"i", b"u", b"em", b"bdi", b"big", b"wbr", b"mark", b"small", b"strong",
-];
+const INLINE_TAG_BYTES_MAX: usize = 9;
 
 /// A text without its escapes, and where each of its bytes stood.
 #[derive(Default)]
@@ -168,14 +164,24 @@ impl Unescaped {
 }
 
 /// The length of the inline tag at the start of `raw`, which begins with `<`.
-pub(crate) fn inline_tag(raw: &[u8]) -> Option<usize> {
+fn inline_tag(raw: &[u8]) -> Option<usize> {
     let end = memchr::memchr(b'>', raw.get(..raw.len().min(INLINE_TAG_BYTES_MAX))?)?;
     let inner = raw.get(1..end)?;
-    let name = inner.strip_prefix(b"/").unwrap_or(inner);
-    INLINE_TAGS
-        .iter()
-        .any(|known| known.eq_ignore_ascii_case(name))
-        .then_some(end + 1)
+    is_inline(inner.strip_prefix(b"/").unwrap_or(inner)).then_some(end + 1)
+}
+
+/// Whether a tag of this name emphasises part of a value and does not end it.
+pub(crate) fn is_inline(name: &[u8]) -> bool {
+    let is = |known: &[u8]| known.eq_ignore_ascii_case(name);
+    match name.len() {
+        1 => is(b"b") || is(b"i") || is(b"u"),
+        2 => is(b"em"),
+        3 => is(b"bdi") || is(b"big") || is(b"wbr"),
+        4 => is(b"mark"),
+        5 => is(b"small"),
+        6 => is(b"strong"),
+        _ => false,
+    }
 }
 
 fn percent_escape(raw: &[u8]) -> Option<u8> {

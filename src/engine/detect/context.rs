@@ -6,6 +6,7 @@ use aho_corasick::{AhoCorasick, BuildError};
 
 use super::RuleId;
 use super::bytes::{at, before};
+use super::vocabulary::Vocabulary;
 
 /// How far before a value a context word may begin, in bytes; less than the 64 that a segment shows before `within`.
 pub(super) const LOOK_BACK_BYTES_MAX: usize = 48;
@@ -56,6 +57,13 @@ impl Signs {
         doubt: Rules::NONE,
     };
 
+    /// Whether no word of any rule is there.
+    #[cfg(test)]
+    pub(super) fn are_none(&self) -> bool {
+        let sets = [&self.context, &self.veto, &self.doubt];
+        sets.iter().all(|set| set.0.iter().all(|word| *word == 0))
+    }
+
     /// Whether a context word of any rule is there.
     pub(super) fn speaks(&self) -> bool {
         self.context.0.iter().any(|word| *word != 0)
@@ -92,6 +100,7 @@ impl Signs {
 /// The words of all rules, as one automaton.
 pub(super) struct Words {
     automaton: AhoCorasick,
+    vocabulary: Vocabulary,
     meanings: Vec<Vec<(RuleId, Meaning)>>,
 }
 
@@ -127,7 +136,17 @@ impl Words {
             }
         }
         let automaton = AhoCorasick::builder().ascii_case_insensitive(true).build(&patterns)?;
-        Ok(Self { automaton, meanings })
+        let vocabulary = Vocabulary::new(patterns.iter().map(String::as_str))?;
+        Ok(Self {
+            automaton,
+            vocabulary,
+            meanings,
+        })
+    }
+
+    /// Every word that any reader of names knows.
+    pub(super) fn vocabulary(&self) -> &Vocabulary {
+        &self.vocabulary
     }
 
     /// What the words in `text` say.
@@ -167,7 +186,7 @@ fn spellings(word: &str) -> impl Iterator<Item = String> {
 
 /// Whether `text[start..end]` is a word of its own: `tel` in `custTel` and `tel_no`, not in `hotel`. A long word may be
 /// joined on one side (`useremail`, `phonenumber`); one that is not ASCII may stand anywhere, as Korean compounds do.
-fn is_word(text: &[u8], start: usize, end: usize) -> bool {
+pub(super) fn is_word(text: &[u8], start: usize, end: usize) -> bool {
     const LONG: usize = 5;
     let (first, last) = (at(text, start), before(text, end));
     if !first.is_ascii() {

@@ -18,6 +18,7 @@ mod scan;
 mod set;
 mod syntax;
 mod validate;
+mod vocabulary;
 
 pub use class::{Category, ClassId};
 pub use finding::{Context, Finding, Normal, Span};

@@ -121,6 +121,12 @@ fn automaton<'w>(words: impl Iterator<Item = &'w &'w str>) -> Option<AhoCorasick
     builder.build(words).ok()
 }
 
+/// Every word that says something of roles or orders.
+pub(super) fn words() -> impl Iterator<Item = &'static str> {
+    let roles = WORDS.iter().map(|(word, _)| *word);
+    roles.chain(ORDER_WORDS).chain(ITEM_WORDS).chain(SHIPMENT_WORDS)
+}
+
 impl Role {
     /// The role a field name states, if any: `buyer_phone`, `recipientName`, `판매자 전화`.
     pub(in crate::engine) fn of(key: &[u8]) -> Option<Self> {

@@ -435,6 +435,12 @@ impl Sink for Assembler {
         }
     }
 
+    fn skipped(&mut self, bytes: u64) {
+        if self.is_free() {
+            self.free_text += bytes;
+        }
+    }
+
     fn line(&mut self, end: u64) {
         self.settle_free(end);
         self.free_from = end;

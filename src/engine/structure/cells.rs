@@ -10,7 +10,7 @@
 
 use std::ops::Range;
 
-use memchr::{memchr, memchr2};
+use memchr::{memchr, memchr2, memmem};
 
 use crate::engine::decode::Unescaped;
 
@@ -104,7 +104,16 @@ impl<'a> Cell<'a> {
 
     /// Whether it may hold an identifier that no key announces.
     pub(super) fn wakes(&self) -> bool {
-        self.is_escaped() || wakes(self.raw.get(self.within.0..).unwrap_or_default())
+        let text = self.raw.get(self.within.0..).unwrap_or_default();
+        match (self.is_escaped(), self.form) {
+            (false, _) => wakes(text),
+            // References can hide an `@` or a digit, and no other can; a tag hides nothing.
+            (true, CellForm::Markup) => {
+                let is_telling = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'@' | b'#');
+                text.iter().any(is_telling) || memmem::find(text, b"&com").is_some()
+            }
+            (true, _) => true,
+        }
     }
 
     /// Whether it is a bare number: not one in quotes, nor bare text that is none.

@@ -6,44 +6,13 @@ use smallvec::SmallVec;
 use super::cells::CellForm;
 use super::markup::Page;
 use super::name::{Name, Names};
+use super::plain_names::PlainNames;
 use super::{Container, Sink};
 
 /// Columns of a table whose header is kept.
 const COLUMNS_MAX: usize = 128;
 /// A longer text is no label, in bytes.
 const LABEL_BYTES_MAX: usize = 48;
-
-/// Elements at whose beginning and end a record ends.
-const SECTIONS: [&[u8]; 16] = [
-    b"article",
-    b"aside",
-    b"address",
-    b"blockquote",
-    b"dialog",
-    b"dl",
-    b"fieldset",
-    b"footer",
-    b"form",
-    b"header",
-    b"hr",
-    b"main",
-    b"nav",
-    b"section",
-    b"table",
-    b"ul",
-];
-/// Attributes that say what the text or value of their element is.
-const HINTS: [&[u8]; 9] = [
-    b"class",
-    b"id",
-    b"name",
-    b"itemprop",
-    b"property",
-    b"headers",
-    b"data-label",
-    b"data-field",
-    b"data-title",
-];
 
 /// What an HTML page has told so far.
 #[derive(Default)]
@@ -59,6 +28,7 @@ pub(super) struct Html {
     /// Whether the tag under way is a script or style.
     is_script: bool,
     names: Names,
+    plain: PlainNames,
 }
 
 #[derive(Default)]
@@ -134,16 +104,18 @@ impl Html {
     }
 
     /// The name of the text that comes.
-    fn key(&self) -> Name {
-        let mut key = self
-            .header()
-            .or_else(|| Some(&self.label).filter(|label| !label.is_empty()))
-            .cloned()
-            .unwrap_or_default();
-        if key.is_empty() {
-            key.extend(self.hint.as_slice());
-        }
-        key
+    fn key(&self) -> &Name {
+        let name = self.header().unwrap_or(&self.label);
+        if name.is_empty() { &self.hint } else { name }
+    }
+
+    /// Whether that name says nothing.
+    fn is_plain(&mut self, sink: &impl Sink) -> bool {
+        let mut plain = std::mem::take(&mut self.plain);
+        let key = self.key().as_slice();
+        let is_plain = key.is_empty() || plain.find(key, &(0..key.len()), sink).is_some();
+        self.plain = plain;
+        is_plain
     }
 
     /// Takes `text` for the label of what comes after it, if it looks like one.
@@ -170,30 +142,30 @@ impl Page for Html {
 
     fn tag(&mut self, name: &[u8], at: u64, sink: &mut impl Sink) {
         let name = lower(name);
-        let is = |names: &[&[u8]]| names.contains(&name.as_slice());
+        let name = name.as_slice();
         self.pending_hint.clear();
-        self.is_script = is(&[b"script", b"style"]);
-        let is_table = is(&[b"table"]);
-        if self.table.in_row && self.table.in_cell && (is(&SECTIONS) || self.table.nested > 0) {
+        self.is_script = matches!(name, b"script" | b"style");
+        let (is_table, is_section) = (name == b"table", is_section(name));
+        if self.table.in_row && self.table.in_cell && (is_section || self.table.nested > 0) {
             // A form or a list in a cell does not end the row.
             self.table.nested += u32::from(is_table);
-        } else if is(&SECTIONS) {
+        } else if is_section {
             self.end_row(at, sink);
             self.section(at, sink);
             if is_table {
                 self.table = Table::default();
             }
-        } else if is(&[b"tr"]) {
+        } else if name == b"tr" {
             self.begin_row(at, sink);
-        } else if is(&[b"td", b"th"]) {
-            self.begin_cell(is(&[b"th"]));
+        } else if matches!(name, b"td" | b"th") {
+            self.begin_cell(name == b"th");
         }
-        self.is_label = is(&[b"th", b"dt", b"label", b"legend"]);
+        self.is_label = matches!(name, b"th" | b"dt" | b"label" | b"legend");
     }
 
     fn attribute(&mut self, name: &Name, value: &Name) -> bool {
         let name = lower(name.as_slice());
-        if HINTS.contains(&name.as_slice()) && !is_data(value.as_slice()) {
+        if is_hint(&name) && !is_data(value.as_slice()) {
             let words = value.as_slice().split(u8::is_ascii_whitespace);
             // Style sheets call a box a card.
             for word in words.filter(|word| !word.starts_with(b"card")) {
@@ -243,7 +215,7 @@ impl Page for Html {
             }
             // Labels and fields may come in groups of their own.
             b"dl" | b"fieldset" | b"ul" => {}
-            other if SECTIONS.contains(&other) && !(self.table.in_row && self.table.in_cell) => {
+            other if is_section(other) && !(self.table.in_row && self.table.in_cell) => {
                 self.end_row(end, sink);
                 self.section(end, sink);
             }
@@ -251,7 +223,7 @@ impl Page for Html {
         }
     }
 
-    fn text(&mut self, text: &Name, at: u64, sink: &mut impl Sink) {
+    fn text(&mut self, text: &Name, at: u64, wakes: bool, sink: &mut impl Sink) -> bool {
         let bytes = text.as_slice();
         if self.table.in_cell && !self.table.in_row {
             self.table.has_data |= is_data(bytes);
@@ -259,9 +231,12 @@ impl Page for Html {
                 name.extend(bytes);
             }
         }
-        let key = self.key();
+        let key = (wakes || !self.is_plain(sink)).then(|| self.key().clone());
         self.learn_label(text, at, sink);
-        key.tell_as(CellForm::Markup, at, sink);
+        if let Some(key) = &key {
+            key.tell_as(CellForm::Markup, at, sink);
+        }
+        key.is_some()
     }
 
     fn aside(&mut self, at: u64, sink: &mut impl Sink) {
@@ -276,7 +251,48 @@ impl Page for Html {
 
 /// Names of elements and attributes are written in either case.
 fn lower(name: &[u8]) -> SmallVec<[u8; 32]> {
-    name.iter().map(u8::to_ascii_lowercase).collect()
+    let mut name = SmallVec::from_slice(name);
+    name.make_ascii_lowercase();
+    name
+}
+
+/// Whether a record ends at the beginning and the end of an element.
+fn is_section(name: &[u8]) -> bool {
+    matches!(
+        name,
+        b"article"
+            | b"aside"
+            | b"address"
+            | b"blockquote"
+            | b"dialog"
+            | b"dl"
+            | b"fieldset"
+            | b"footer"
+            | b"form"
+            | b"header"
+            | b"hr"
+            | b"main"
+            | b"nav"
+            | b"section"
+            | b"table"
+            | b"ul"
+    )
+}
+
+/// Whether an attribute says what the text or value of its element is.
+fn is_hint(name: &[u8]) -> bool {
+    matches!(
+        name,
+        b"class"
+            | b"id"
+            | b"name"
+            | b"itemprop"
+            | b"property"
+            | b"headers"
+            | b"data-label"
+            | b"data-field"
+            | b"data-title"
+    )
 }
 
 /// Whether an attribute is the value of its element.

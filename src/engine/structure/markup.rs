@@ -8,7 +8,7 @@ use super::Sink;
 use super::cells::{Carry, CellForm, CellSettings};
 use super::name::Name;
 use super::script::Script;
-use crate::engine::decode::{INLINE_TAG_BYTES_MAX, inline_tag};
+use crate::engine::decode::is_inline;
 
 /// Bytes of a tag's name; what is longer is text.
 const TAG_BYTES_MAX: usize = 64;
@@ -28,8 +28,9 @@ pub(super) trait Page {
     fn tag_ends(&mut self, closed: bool, end: u64, sink: &mut impl Sink) -> bool;
     /// `</name>`.
     fn close(&mut self, name: &[u8], end: u64, sink: &mut impl Sink);
-    /// A text that is not blank, of which `text` is the beginning, ends: tells its key.
-    fn text(&mut self, text: &Name, at: u64, sink: &mut impl Sink);
+    /// A text that is not blank, of which `text` is the beginning, ends. Whether it is told: its key is, if it may hold an
+    /// identifier (`wakes`) or its key says something.
+    fn text(&mut self, text: &Name, at: u64, wakes: bool, sink: &mut impl Sink) -> bool;
     /// A comment, a declaration or another text that has no name ends: tells an empty key.
     fn aside(&mut self, at: u64, sink: &mut impl Sink);
     /// The markup ends.
@@ -180,13 +181,17 @@ impl<P: Page> Markup<P> {
 
     fn end_text(&mut self, part: &[u8], form: CellForm, sink: &mut impl Sink) {
         self.read_head(part);
+        self.head.trim_end();
         self.at += part.len() as u64;
         let part = self.carry.last(part, form, &mut |cell| sink.cell(cell));
-        if !self.head.is_empty() {
-            let head = Name::of(self.head.as_slice());
-            self.page.text(&head, self.head_at, sink);
-        }
-        self.carry.end(part, form, &mut |cell| sink.cell(cell));
+        let (page, head, at, all) = (&mut self.page, &self.head, self.head_at, self.settings.all);
+        self.carry.end(part, form, &mut |cell| {
+            if !head.is_empty() && page.text(head, at, all || cell.wakes(), sink) {
+                sink.cell(cell);
+            } else {
+                sink.skipped(cell.within().len() as u64);
+            }
+        });
     }
 
     fn end_aside(&mut self, part: &[u8], sink: &mut impl Sink) {
@@ -203,8 +208,17 @@ impl<P: Page> Markup<P> {
 
     fn text(&mut self, chunk: &[u8], sink: &mut impl Sink) -> usize {
         let to = memchr(b'<', chunk).unwrap_or(chunk.len());
-        self.more(chunk.get(..to).unwrap_or_default(), CellForm::Markup, sink);
-        if to == chunk.len() {
+        let (text, tag) = chunk.split_at(to);
+        if let Some(name) = whole_name(tag) {
+            self.withheld.clear();
+            self.withheld.extend_from_slice(name);
+            self.end_text(text, CellForm::Markup, sink);
+            self.at += name.len() as u64;
+            self.begin_tag(sink);
+            return to + name.len();
+        }
+        self.more(text, CellForm::Markup, sink);
+        if tag.is_empty() {
             return to;
         }
         self.withheld.clear();
@@ -271,6 +285,7 @@ impl<P: Page> Markup<P> {
                 self.withheld_is_text(sink);
                 return taken + 1;
             } else {
+                self.end_text_before(State::InTag, sink);
                 self.begin_tag(sink);
             }
             return taken;
@@ -291,13 +306,13 @@ impl<P: Page> Markup<P> {
 
     /// Whether the withheld tag, once closed, may stand inside a value.
     fn is_inline(&self) -> bool {
-        let mut tag: SmallVec<[u8; 80]> = self.withheld.clone();
-        tag.push(b'>');
-        tag.len() <= INLINE_TAG_BYTES_MAX && inline_tag(&tag).is_some()
+        let name = self.withheld.get(1..).unwrap_or_default();
+        is_inline(name.strip_prefix(b"/").unwrap_or(name))
     }
 
+    /// The withheld tag's name was read.
     fn begin_tag(&mut self, sink: &mut impl Sink) {
-        self.end_text_before(State::InTag, sink);
+        self.begin(State::InTag);
         let at = self.at - self.withheld.len() as u64;
         let name = self.withheld.get(1..).unwrap_or_default();
         self.is_closing = name.first() == Some(&b'/');
@@ -495,4 +510,21 @@ impl<P: Page> Markup<P> {
         }
         taken
     }
+}
+
+/// `<` and the name of a tag that stands whole at the front of `bytes`, unless the tag may stand inside a value.
+fn whole_name(bytes: &[u8]) -> Option<&[u8]> {
+    let slash = usize::from(bytes.get(1) == Some(&b'/'));
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b':' | b'-' | b'_' | b'.');
+    let name = bytes.get(1 + slash..)?;
+    let length = name.iter().take(TAG_BYTES_MAX).position(|byte| !is_name(byte))?;
+    let (name, rest) = name.split_at(length);
+    let begins = matches!(name.first(), Some(b'_' | b'a'..=b'z' | b'A'..=b'Z'));
+    let ends = match rest.first() {
+        Some(b'>') => !is_inline(name),
+        Some(b'/' | b' ' | b'\t' | b'\r' | b'\n' | b'\x0c') => true,
+        _ => false,
+    };
+    let is_whole = begins && ends && length + slash + 1 < TAG_BYTES_MAX;
+    bytes.get(..1 + slash + length).filter(|_| is_whole)
 }

@@ -75,6 +75,8 @@ pub trait Sink {
     /// Text to search: a scalar value, or one segment of a long one. `last` segments end the value. A value that is not
     /// wanted and in which nothing wakes a search need not be told.
     fn cell(&mut self, cell: &Cell<'_>);
+    /// So many bytes of running text were passed over: they stand between what was told before and what comes after.
+    fn skipped(&mut self, bytes: u64);
     /// Free text ended at `end`: what stood on the line before does not belong to what comes after.
     fn line(&mut self, end: u64);
 }

@@ -22,6 +22,11 @@ impl Name {
         name
     }
 
+    /// Without blanks at its end.
+    pub(super) fn trim_end(&mut self) {
+        self.0.truncate(self.0.trim_ascii_end().len());
+    }
+
     pub(super) fn clear(&mut self) {
         self.0.clear();
     }

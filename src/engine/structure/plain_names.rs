@@ -132,6 +132,7 @@ mod tests {
             false
         }
         fn cell(&mut self, _: &Cell<'_>) {}
+        fn skipped(&mut self, _: u64) {}
         fn line(&mut self, _: u64) {}
     }
 

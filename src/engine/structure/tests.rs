@@ -67,6 +67,8 @@ impl Sink for Told {
         self.push(format!("cell {from} {text:?} {:?} {}", cell.form, cell.last));
     }
 
+    fn skipped(&mut self, _: u64) {}
+
     fn line(&mut self, end: u64) {
         self.outline.push("|".to_owned());
         self.push(format!("line {end}"));

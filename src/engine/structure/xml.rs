@@ -134,8 +134,9 @@ impl Page for Xml {
         }
     }
 
-    fn text(&mut self, _text: &Name, at: u64, sink: &mut impl Sink) {
+    fn text(&mut self, _text: &Name, at: u64, _wakes: bool, sink: &mut impl Sink) -> bool {
         self.key.tell_as(CellForm::Markup, at, sink);
+        true
     }
 
     fn aside(&mut self, at: u64, sink: &mut impl Sink) {

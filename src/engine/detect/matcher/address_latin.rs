@@ -14,6 +14,8 @@ use super::postcode::{is_canadian_code_joined, is_cep, is_royal_code};
 use super::street::{begins_street, ends_street, is_german_street};
 use super::{super::bytes::before, Candidate};
 
+/// Bytes from a number on in which its postal code ends.
+const CODE_BYTES_MAX: usize = 128;
 /// Bytes from a number on in which the name of a street behind it begins.
 const STREET_BEGINS_BYTES_MAX: usize = 24;
 /// Bytes before a number that are read for the beginning of the word before it.
@@ -34,7 +36,7 @@ pub(in crate::engine::detect) fn find(haystack: &[u8], first: usize) -> Option<C
     }
     // Tables, drawings and the like are numbers beside numbers.
     let (street_behind, street_before) = (has_name_behind(haystack, first), has_name_before(haystack, first));
-    if !(street_behind || street_before) {
+    if !(street_behind || street_before) || !has_code(haystack, first) {
         return None;
     }
     let line = Line::from(haystack, first);
@@ -60,6 +62,21 @@ pub(in crate::engine::detect) fn find(haystack: &[u8], first: usize) -> Option<C
         end,
         normal: address_form::normal(text),
         weak: false,
+    })
+}
+
+/// Whether what every address here ends with may stand at or behind `first`: four digits, a letter beside a digit (`K1A 0A9`), or
+/// the ending of a Korean road (`-ro`).
+fn has_code(haystack: &[u8], first: usize) -> bool {
+    let rest = haystack.get(first..).unwrap_or_default();
+    let near = rest.get(..CODE_BYTES_MAX).unwrap_or(rest);
+    let (mut digits, mut before) = (0, b' ');
+    near.iter().any(|byte| {
+        let previous = std::mem::replace(&mut before, *byte);
+        let (is_digit, is_letter) = (byte.is_ascii_digit(), byte.is_ascii_alphabetic());
+        digits = if is_digit { digits + 1 } else { 0 };
+        let joined = (is_digit && previous.is_ascii_alphabetic()) || (is_letter && previous.is_ascii_digit());
+        joined || digits >= 4 || (previous == b'-' && matches!(byte, b'r' | b'g' | b'd'))
     })
 }
 

@@ -87,15 +87,15 @@ impl NameKey {
     }
 }
 
+/// Words that say of a field no more than that it is one.
+pub(in crate::engine::detect) const OPAQUE_WORDS: [&str; 9] =
+    ["col", "column", "field", "fld", "attr", "val", "cell", "item", "data"];
+
 /// A field name that says nothing: one letter, or `f`, `col` and the like with a number.
 pub(in crate::engine::detect) fn is_opaque(key: &KeyWords) -> bool {
-    key.only().is_some_and(|word| {
-        word.len() == 1 && word.is_ascii()
-            || matches!(
-                word,
-                b"col" | b"column" | b"field" | b"fld" | b"attr" | b"val" | b"cell" | b"item" | b"data"
-            )
-    })
+    let is_one = |word: &[u8]| OPAQUE_WORDS.iter().any(|opaque| opaque.as_bytes() == word);
+    key.only()
+        .is_some_and(|word| (word.len() == 1 && word.is_ascii()) || is_one(word))
 }
 
 /// A compound in two: `fullname`, `kundenname`, `custnm`; else the word itself.

@@ -12,7 +12,7 @@ mod latin;
 use super::super::Normal;
 use super::super::fold::fold;
 
-pub(in crate::engine::detect) use key::{NameKey, is_opaque};
+pub(in crate::engine::detect) use key::{NameKey, OPAQUE_WORDS, is_opaque};
 
 /// Bytes of a name: thirty letters of an Asian script, or a long Spanish or Brazilian name.
 const NAME_BYTES_MAX: usize = 96;
