@@ -24,6 +24,15 @@ impl Normal {
         Self(SmallVec::from_slice(bytes))
     }
 
+    /// From parts of a value in normal form.
+    pub fn joined(parts: &[&[u8]]) -> Self {
+        let mut bytes = SmallVec::new();
+        for part in parts {
+            bytes.extend_from_slice(part);
+        }
+        Self(bytes)
+    }
+
     /// The bytes to hash.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0

@@ -112,9 +112,13 @@ impl Scan<'_> {
 
     /// One group of digits, `first..end`.
     fn group(&mut self, first: usize, end: usize) {
-        let previous = before(self.haystack, first);
-        let numeric = self.context.number;
         let haystack = self.haystack;
+        let previous = before(haystack, first);
+        // What begins behind a digit and a hyphen or a full stop is the rest of what began before it.
+        if matches!(previous, b'-' | b'.') && before(haystack, first - 1).is_ascii_digit() {
+            return;
+        }
+        let numeric = self.context.number;
         matcher::each_id(haystack, first, end, numeric, |builtin, candidate| {
             self.offer(builtin, Some(candidate));
         });
@@ -156,7 +160,7 @@ impl Scan<'_> {
         if matches!(len, 1 | 3 | 10 | 11) {
             self.offer(Builtin::PhoneUs, matcher::phone_us(&number));
         }
-        if len <= 16 {
+        if len <= 16 && !self.is_outranked(Builtin::PhoneNational, first) {
             self.offer(Builtin::PhoneNational, matcher::phone_national(&number, numeric));
         }
         if matches!(len, 6 | 13) {
@@ -198,6 +202,16 @@ impl Scan<'_> {
         if let (Some(candidate), Some(rule)) = (candidate, self.set.driver(builtin)) {
             self.judge(rule, candidate);
         }
+    }
+
+    /// Whether the last finding covers `first` and is surer than what `builtin` finds.
+    fn is_outranked(&self, builtin: Builtin, first: usize) -> bool {
+        let weight = |rule: RuleId| self.set.rules.get(usize::from(rule.0)).map(|rule| rule.weight);
+        let outranks = |last: &Finding| {
+            let covers = last.span.start <= first as u64 && (first as u64) < last.span.end;
+            covers && !last.tentative && weight(last.rule) > self.set.driver(builtin).and_then(weight)
+        };
+        self.found.last().is_some_and(outranks)
     }
 
     /// A candidate becomes a finding if its rule's validator takes it, no veto speaks against it, and a context word

@@ -1,4 +1,5 @@
-//! The names of a body that say nothing of their values, of persons or of orders, found again in a few instructions.
+//! Which names of a body say nothing of their values, of persons or of orders: asked once, and found again in a few
+//! instructions.
 //!
 //! Objects of one kind have the same names in the same order, so that each remembered name remembers what came after it.
 
@@ -6,27 +7,28 @@ use std::ops::Range;
 
 use super::Sink;
 
-/// Names that are remembered, a power of two. 56 bytes each.
+/// Names that are remembered, a power of two. 64 bytes each.
 const NAMES_MAX: usize = 128;
 /// Longer names are not remembered.
 const BYTES_MAX: usize = 16;
 
-/// Plain names, each at one of the two places that its bytes choose.
+/// Names, each at one of the two places that its bytes choose.
 #[derive(Default)]
 pub(super) struct PlainNames {
     /// Empty until there is one.
-    places: Vec<PlainName>,
+    places: Vec<Known>,
     /// The place of the last one found.
     last: usize,
 }
 
 #[derive(Clone, Copy, Default)]
-struct PlainName {
+struct Known {
     /// Its bytes, padded with zeros.
     bytes: u128,
     /// 0 is none.
     length: usize,
-    hash: u64,
+    /// Its number, if it is plain.
+    number: Option<u64>,
     /// The place of the one that came after it.
     next: usize,
 }
@@ -45,7 +47,7 @@ impl PlainNames {
             && known.length == length
         {
             self.last = next;
-            return Some(known.hash);
+            return known.number;
         }
         self.search(bytes, length, chunk.get(range.clone())?, sink)
     }
@@ -53,33 +55,33 @@ impl PlainNames {
     /// The same of a name that was not to be expected.
     fn search(&mut self, bytes: u128, length: usize, name: &[u8], sink: &impl Sink) -> Option<u64> {
         let first = place(bytes);
-        let is_it = |known: &PlainName| known.bytes == bytes && known.length == length;
+        let is_it = |known: &Known| known.bytes == bytes && known.length == length;
         let known = [first, first ^ 1]
             .into_iter()
             .find(|place| self.places.get(*place).is_some_and(is_it));
         let place = match known {
             Some(place) => place,
-            None => self.learn(bytes, length, sink.plain(name)?, first),
+            None => self.learn(bytes, length, sink.plain(name), first),
         };
         if let Some(last) = self.places.get_mut(self.last) {
             last.next = place;
         }
         self.last = place;
-        self.places.get(place).map(|known| known.hash)
+        self.places.get(place)?.number
     }
 
-    /// Remembers a plain name; returns its place.
-    fn learn(&mut self, bytes: u128, length: usize, hash: u64, first: usize) -> usize {
+    /// Remembers a name; returns its place.
+    fn learn(&mut self, bytes: u128, length: usize, number: Option<u64>, first: usize) -> usize {
         if self.places.is_empty() {
-            self.places.resize(NAMES_MAX, PlainName::default());
+            self.places.resize(NAMES_MAX, Known::default());
         }
         let is_taken = self.places.get(first).is_some_and(|known| known.length > 0);
         let place = first ^ usize::from(is_taken);
         if let Some(known) = self.places.get_mut(place) {
-            *known = PlainName {
+            *known = Known {
                 bytes,
                 length,
-                hash,
+                number,
                 next: place,
             };
         }

@@ -135,13 +135,13 @@ fn domain_end(haystack: &[u8], start: usize) -> Option<usize> {
         if !is_label(name) || (index == 0 && is_scale(name)) {
             break;
         }
-        let top = if last {
-            top_level_len(name)
-        } else {
-            tld::is_top_level(name).then_some(len)
+        let top = match (index, last) {
+            (0, _) => None,
+            (_, true) => top_level_len(name),
+            (_, false) => tld::is_top_level(name).then_some(len),
         };
         match top {
-            Some(top) if index > 0 => end = Some(offset + top),
+            Some(top) => end = Some(offset + top),
             // A sentence may begin without a blank; a file name goes on in lower case.
             _ if index > 1 && name.first().is_some_and(u8::is_ascii_lowercase) => return None,
             _ => {}

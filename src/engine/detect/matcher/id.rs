@@ -172,25 +172,22 @@ fn letters_before(haystack: &[u8], end: usize, max: usize) -> usize {
 fn spelled(haystack: &[u8], start: usize, form: &[u8], weight: Weight, numeric_cell: bool) -> Option<Candidate> {
     let end = start + form.len();
     let text = haystack.get(start..end)?;
-    let (mut lower, mut normal) = (false, SmallVec::<[u8; 24]>::new());
-    for (byte, form) in text.iter().zip(form) {
-        let fits = match form {
-            b'9' => byte.is_ascii_digit(),
-            b'A' => byte.is_ascii_alphabetic(),
-            mark => byte == mark,
-        };
-        if !fits {
-            return None;
-        }
-        if byte.is_ascii_alphanumeric() {
-            normal.push(byte.to_ascii_uppercase());
-        }
-        lower |= byte.is_ascii_lowercase();
+    let fits = |(byte, form): (&u8, &u8)| match form {
+        b'9' => byte.is_ascii_digit(),
+        b'A' => byte.is_ascii_alphabetic(),
+        mark => byte == mark,
+    };
+    // The first group of digits fits: most fail near the end.
+    if !text.iter().zip(form).rev().all(fits) {
+        return None;
     }
     let blanks = form.contains(&b' ');
     if !begins(haystack, start, blanks) || !ends(haystack, end, blanks) {
         return None;
     }
+    let lower = text.iter().any(u8::is_ascii_lowercase);
+    let parts = text.iter().filter(|byte| byte.is_ascii_alphanumeric());
+    let normal: SmallVec<[u8; 24]> = parts.map(u8::to_ascii_uppercase).collect();
     let outside = [haystack.get(..start)?, haystack.get(end..)?];
     let is_cell = outside.iter().all(|text| text.trim_ascii().is_empty());
     let weak = match weight {

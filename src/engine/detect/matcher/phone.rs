@@ -1,7 +1,5 @@
 //! Telephone numbers: international, Korean and North American spellings. All normalise to E.164 with its plus sign.
 
-use smallvec::SmallVec;
-
 use super::super::Normal;
 use super::super::number::{Gap, Lead, Number, Shape};
 use super::Candidate;
@@ -57,14 +55,13 @@ pub(super) fn is_in_use(code: &[u8], national: &[u8]) -> bool {
 
 /// Whether a Korean national number without its trunk 0 is in the plan.
 fn is_korean(national: &[u8]) -> bool {
-    let dialled: SmallVec<[u8; 16]> = std::iter::once(b'0').chain(national.iter().copied()).collect();
-    let split = dialled.split_at_checked(plan::korean_area_len(&dialled));
+    let area = plan::korean_area_len(national);
+    let split = national.split_at_checked(area);
     split.is_some_and(|(area, rest)| plan::korean(area, rest.len()).is_some())
 }
 
 pub(super) fn e164(code: &[u8], national: &[u8]) -> Normal {
-    let digits: SmallVec<[u8; 16]> = b"+".iter().chain(code).chain(national).copied().collect();
-    Normal::new(&digits)
+    Normal::joined(&[b"+", code, national])
 }
 
 /// A number as it is dialled in Korea: `010-1234-5678`, `(02) 123-4567`. Without gaps, or with blanks in a fixed-line
@@ -100,7 +97,7 @@ pub(in crate::engine::detect) fn korean(number: &Number<'_>, numeric_cell: bool)
         .iter()
         .find_map(|lens| number.shape(lens))?;
     let (area, rest) = shape.digits.split_at_checked(first)?;
-    let kind = plan::korean(area, rest.len())?;
+    let kind = plan::korean(area.strip_prefix(b"0")?, rest.len())?;
     let gap = number.gap(2).filter(|gap| *gap != Gap::Paren)?;
     let alike = number.gap(1) == Some(gap) || number.gap(1) == Some(Gap::Paren);
     let exchange = rest.first().is_some_and(|digit| *digit != b'0');

@@ -44,27 +44,26 @@ pub(super) enum Korean {
     Line,
 }
 
-/// What `area` (with its trunk 0) and the number of digits behind it are in the Korean plan.
+/// What `area` (without its trunk 0) and the number of digits behind it are in the Korean plan.
 pub(super) fn korean(area: &[u8], digits_behind: usize) -> Option<Korean> {
     match area {
-        b"010" => (digits_behind == 8).then_some(Korean::Mobile),
-        b"011" | b"016" | b"017" | b"018" | b"019" => matches!(digits_behind, 7 | 8).then_some(Korean::Mobile),
-        b"02" | [b'0', b'3', b'1'..=b'3'] | [b'0', b'4', b'1'..=b'4'] | [b'0', b'5', b'1'..=b'5'] => {
+        b"10" => (digits_behind == 8).then_some(Korean::Mobile),
+        b"11" | b"16" | b"17" | b"18" | b"19" => matches!(digits_behind, 7 | 8).then_some(Korean::Mobile),
+        [b'2'] | [b'3', b'1'..=b'3'] | [b'4' | b'6', b'1'..=b'4'] | [b'5', b'1'..=b'5'] => {
             matches!(digits_behind, 7 | 8).then_some(Korean::Line)
         }
-        [b'0', b'6', b'1'..=b'4'] => matches!(digits_behind, 7 | 8).then_some(Korean::Line),
-        b"070" => (digits_behind == 8).then_some(Korean::Line),
-        [b'0', b'5', b'0', b'2'..=b'8'] => matches!(digits_behind, 7 | 8).then_some(Korean::Line),
+        b"70" => (digits_behind == 8).then_some(Korean::Line),
+        [b'5', b'0', b'2'..=b'8'] => matches!(digits_behind, 7 | 8).then_some(Korean::Line),
         _ => None,
     }
 }
 
-/// The length of the area code at the beginning of Korean `digits` (with the trunk 0).
+/// The length of the area code at the beginning of Korean `digits` (without the trunk 0).
 pub(super) fn korean_area_len(digits: &[u8]) -> usize {
     match digits {
-        [b'0', b'2', ..] => 2,
-        [b'0', b'5', b'0', ..] => 4,
-        _ => 3,
+        [b'2', ..] => 1,
+        [b'5', b'0', ..] => 3,
+        _ => 2,
     }
 }
 
@@ -94,13 +93,13 @@ mod tests {
     #[test]
     fn korean_areas() {
         let rows: [(&[u8], usize, Option<Korean>); 8] = [
-            (b"010", 8, Some(Korean::Mobile)),
-            (b"010", 7, None),
-            (b"011", 7, Some(Korean::Mobile)),
-            (b"02", 7, Some(Korean::Line)),
-            (b"031", 8, Some(Korean::Line)),
-            (b"0505", 7, Some(Korean::Line)),
-            (b"030", 8, None),
+            (b"10", 8, Some(Korean::Mobile)),
+            (b"10", 7, None),
+            (b"11", 7, Some(Korean::Mobile)),
+            (b"2", 7, Some(Korean::Line)),
+            (b"31", 8, Some(Korean::Line)),
+            (b"505", 7, Some(Korean::Line)),
+            (b"30", 8, None),
             (b"1588", 4, None),
         ];
         for (area, behind, expected) in rows {

@@ -13,7 +13,23 @@ pub(super) fn begins_street(word: &str) -> bool {
 
 /// Whether `word` is or ends in a German word for a street: `Hauptstraße`, `Lindenallee`, `Am Markt`'s `Markt` alone is not.
 pub(super) fn is_german_street(word: &str) -> bool {
-    let word = folded::<48>(word.trim_end_matches('.'));
+    let word = word.trim_end_matches('.');
+    // Most words end otherwise than all of these.
+    let ending = word
+        .as_bytes()
+        .last_chunk()
+        .map(|[first, last]| [first.to_ascii_lowercase(), last.to_ascii_lowercase()]);
+    let may_end = match ending {
+        Some([first, _]) if !first.is_ascii() => true,
+        Some(ending) => b"se tr eg tz ee ng er mm ig ad en le de kt"
+            .chunks(3)
+            .any(|pair| pair.starts_with(&ending)),
+        None => false,
+    };
+    if !may_end {
+        return false;
+    }
+    let word = folded::<48>(word);
     let endings: [&[u8]; 18] = [
         b"strasse",
         b"str",

@@ -2,6 +2,8 @@
 
 use std::sync::LazyLock;
 
+use hashbrown::HashSet;
+
 /// One a line, sorted by byte.
 const TABLE: &str = include_str!("tlds.txt");
 /// Bytes of the longest, which is Tamil.
@@ -11,6 +13,8 @@ static DOMAINS: LazyLock<Vec<&[u8]>> = LazyLock::new(|| {
     let lines = TABLE.lines().filter(|line| !line.starts_with('#'));
     lines.map(str::as_bytes).collect()
 });
+/// The same, for a look at one.
+static KNOWN: LazyLock<HashSet<&[u8]>> = LazyLock::new(|| DOMAINS.iter().copied().collect());
 
 /// Whether `label` is a top-level domain; letter case of ASCII does not matter.
 pub(super) fn is_top_level(label: &[u8]) -> bool {
@@ -22,7 +26,7 @@ pub(super) fn is_top_level(label: &[u8]) -> bool {
         *to = from.to_ascii_lowercase();
     }
     let label = lower.get(..label.len()).unwrap_or_default();
-    matches!(label, b"com" | b"net" | b"org" | b"kr") || DOMAINS.binary_search(&label).is_ok()
+    matches!(label, b"com" | b"net" | b"org" | b"kr") || KNOWN.contains(label)
 }
 
 /// How many bytes of `label`, which begins with a letter that is not ASCII, are a top-level domain: in `한국입니다` six.
