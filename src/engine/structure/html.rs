@@ -4,8 +4,8 @@ use memchr::memmem;
 use smallvec::SmallVec;
 
 use super::cells::CellForm;
-use super::markup::Page;
 use super::name::{Name, Names};
+use super::page::Page;
 use super::plain_names::PlainNames;
 use super::{Container, Sink};
 

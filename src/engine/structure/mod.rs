@@ -14,6 +14,7 @@ mod markup;
 mod multipart;
 mod name;
 mod nesting;
+mod page;
 mod plain_names;
 mod script;
 mod sniff;

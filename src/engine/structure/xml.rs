@@ -1,8 +1,8 @@
 //! XML: elements are named values, and the nearest element that comes again beside its like is a record.
 
 use super::cells::CellForm;
-use super::markup::Page;
 use super::name::Name;
+use super::page::Page;
 use super::{Container, Sink};
 
 /// Deeper elements are read as part of the one at this depth. Against: `<a><a><a>...` that costs a frame each.
