@@ -9,10 +9,8 @@ use super::cells::{Carry, CellForm, CellSettings};
 use super::name::Name;
 use super::page::Page;
 use super::script::Script;
+use super::tag;
 use crate::engine::decode::is_inline;
-
-/// Bytes of a tag's name; what is longer is text.
-const TAG_BYTES_MAX: usize = 64;
 
 /// The reader of one page.
 pub(super) struct Markup<P> {
@@ -186,7 +184,7 @@ impl<P: Page> Markup<P> {
     fn text(&mut self, chunk: &[u8], sink: &mut impl Sink) -> usize {
         let to = memchr(b'<', chunk).unwrap_or(chunk.len());
         let (text, tag) = chunk.split_at(to);
-        if let Some(name) = whole_name(tag) {
+        if let Some(name) = tag::whole_name(tag) {
             self.withheld.clear();
             self.withheld.extend_from_slice(name);
             self.end_text(text, CellForm::Markup, sink);
@@ -233,9 +231,9 @@ impl<P: Page> Markup<P> {
             } else if special {
                 matches!(byte, b'-' | b'[') || byte.is_ascii_alphanumeric()
             } else {
-                byte.is_ascii_alphanumeric() || matches!(byte, b':' | b'-' | b'_' | b'.')
+                tag::is_name_byte(*byte)
             };
-            let is_full = self.withheld.len() >= TAG_BYTES_MAX;
+            let is_full = self.withheld.len() >= tag::BYTES_MAX;
             if is_name && !is_full {
                 self.withheld.push(*byte);
                 self.at += 1;
@@ -247,7 +245,7 @@ impl<P: Page> Markup<P> {
             if is_name && !is_full {
                 continue;
             }
-            let ends = matches!(byte, b'>' | b'/' | b' ' | b'\t' | b'\r' | b'\n' | b'?' | b'\x0c');
+            let ends = *byte == b'?' || tag::ends_name(*byte);
             if special {
                 self.end_text_before(State::Declaration, sink);
                 let withheld = std::mem::take(&mut self.withheld);
@@ -343,7 +341,7 @@ impl<P: Page> Markup<P> {
     }
 
     fn attribute_name(&mut self, chunk: &[u8], sink: &mut impl Sink) -> usize {
-        let ends = |byte: &u8| matches!(byte, b'=' | b'>' | b'/' | b' ' | b'\t' | b'\r' | b'\n' | b'\x0c');
+        let ends = |byte: &u8| *byte == b'=' || tag::ends_name(*byte);
         let to = chunk.iter().position(ends).unwrap_or(chunk.len());
         let part = chunk.get(..to).unwrap_or_default();
         self.attribute.extend(part);
@@ -487,21 +485,4 @@ impl<P: Page> Markup<P> {
         }
         taken
     }
-}
-
-/// `<` and the name of a tag that stands whole at the front of `bytes`, unless the tag may stand inside a value.
-fn whole_name(bytes: &[u8]) -> Option<&[u8]> {
-    let slash = usize::from(bytes.get(1) == Some(&b'/'));
-    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b':' | b'-' | b'_' | b'.');
-    let name = bytes.get(1 + slash..)?;
-    let length = name.iter().take(TAG_BYTES_MAX).position(|byte| !is_name(byte))?;
-    let (name, rest) = name.split_at(length);
-    let begins = matches!(name.first(), Some(b'_' | b'a'..=b'z' | b'A'..=b'Z'));
-    let ends = match rest.first() {
-        Some(b'>') => !is_inline(name),
-        Some(b'/' | b' ' | b'\t' | b'\r' | b'\n' | b'\x0c') => true,
-        _ => false,
-    };
-    let is_whole = begins && ends && length + slash + 1 < TAG_BYTES_MAX;
-    bytes.get(..1 + slash + length).filter(|_| is_whole)
 }

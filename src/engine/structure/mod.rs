@@ -19,6 +19,7 @@ mod plain_names;
 mod script;
 mod sniff;
 mod sql;
+mod tag;
 mod xml;
 
 use delimited::Delimited;
