@@ -17,7 +17,7 @@ use bytes::Bytes;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main, measurement::WallTime};
 use tidegate::engine::decode::Coding;
 use tidegate::engine::detect::RuleSet;
-use tidegate::engine::inspect::{Bounds, Inspector, Mode, Resolution, Step};
+use tidegate::engine::inspect::{Bounds, Content, Inspector, Mode, Resolution, Step};
 use tidegate::engine::secret::HashKey;
 use tidegate::engine::structure::Declared;
 
@@ -90,7 +90,11 @@ fn chunks(bytes: &[u8]) -> Vec<Bytes> {
 /// One body from its first chunk to its end, everything granted: findings and different people.
 fn inspect(chunks: &[Bytes], mode: Mode, coding: Coding, declared: Declared, rules: &Arc<RuleSet>) -> (u64, usize) {
     let (rules, secret) = (Arc::clone(rules), HashKey::new([7; 32]));
-    let mut inspector = Inspector::new(mode, Bounds::default(), Some(coding), declared, rules, secret);
+    let content = Content {
+        coding: Some(coding),
+        ..Content::from(declared)
+    };
+    let mut inspector = Inspector::new(mode, Bounds::default(), content, rules, secret);
     let mut people = HashSet::new();
     let mut chunks = chunks.iter();
     let mut step = Step::More;

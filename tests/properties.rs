@@ -18,6 +18,8 @@
     reason = "a test's helpers may say what went wrong, where it went wrong"
 )]
 
+#[path = "properties/charsets.rs"]
+mod charsets;
 #[path = "properties/soup.rs"]
 mod soup;
 
@@ -27,9 +29,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use proptest::prelude::*;
 use smallvec::SmallVec;
-use tidegate::engine::decode::Coding;
 use tidegate::engine::detect::RuleSet;
-use tidegate::engine::inspect::{Bounds, Inspector, Mode, Piece, Resolution, Step, Tally};
+use tidegate::engine::inspect::{Bounds, Content, Inspector, Mode, Piece, Resolution, Step, Tally};
 use tidegate::engine::secret::{HashKey, Subject};
 use tidegate::engine::structure::Declared;
 
@@ -54,10 +55,10 @@ fn rules() -> Arc<RuleSet> {
     Arc::clone(RULES.get_or_init(|| Arc::new(RuleSet::builtin())))
 }
 
-fn inspect(body: &[u8], chunk: usize, declared: Declared, bounds: Bounds, limit: Option<Limit>) -> Outcome {
+fn inspect(body: &[u8], chunk: usize, content: impl Into<Content>, bounds: Bounds, limit: Option<Limit>) -> Outcome {
     let mode = if limit.is_some() { Mode::Guard } else { Mode::Watch };
     let secret = HashKey::new([7; 32]);
-    let mut inspector = Inspector::new(mode, bounds, Some(Coding::Identity), declared, rules(), secret);
+    let mut inspector = Inspector::new(mode, bounds, content.into(), rules(), secret);
     let mut waiting: Vec<u8> = Vec::new();
     let mut outcome = Outcome {
         released: Vec::new(),

@@ -9,13 +9,13 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::offsets::Offsets;
 use super::{Exit, Failed, scan};
 use crate::engine::decode::Coding;
 use crate::engine::detect::{Category, ClassId, RuleSet};
-use crate::engine::inspect::{Bounds, Inspector, Mode, Resolution, Step};
+use crate::engine::inspect::{Bounds, Content, Inspector, Mode, Resolution, Step};
 use crate::engine::record::Crowd;
 use crate::engine::secret::HashKey;
-use crate::engine::structure::Declared;
 
 /// So many different people in one body, without one common buyer, are bulk.
 const BULK_PEOPLE: usize = 10;
@@ -54,17 +54,10 @@ fn predict(
     secret: &HashKey,
     out: &mut dyn Write,
 ) -> Result<(), Failed> {
-    let declared = Declared::from_content_type(document.content_type.as_bytes());
-    let bounds = Bounds::default();
-    let identity = Some(Coding::Identity);
-    let mut inspector = Inspector::new(
-        Mode::Watch,
-        bounds,
-        identity,
-        declared,
-        Arc::clone(rules),
-        secret.clone(),
-    );
+    let content = Content::new(Some(Coding::Identity), document.content_type.as_bytes());
+    let offsets = Offsets::of(body, content.charset);
+    let (mode, bounds) = (Mode::Watch, Bounds::default());
+    let mut inspector = Inspector::new(mode, bounds, content, Arc::clone(rules), secret.clone());
     let mut crowd = Crowd::default();
     let mut ended = false;
     let mut step = inspector.push(body);
@@ -79,7 +72,7 @@ fn predict(
                 inspector.records().iter().for_each(|record| crowd.add(record));
                 let places = inspector.records().iter().flat_map(|record| &record.places);
                 let lines = places.filter_map(|place| {
-                    let (start, end) = (place.span.start, place.span.end);
+                    let (start, end) = (offsets.raw(place.span.start), offsets.raw(place.span.end));
                     let kind = kind(rules, place.class)?;
                     Some(json!({ "doc_id": document.doc_id, "type": kind, "start": start, "end": end }))
                 });

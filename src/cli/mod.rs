@@ -8,6 +8,7 @@ pub mod demo;
 mod explain;
 mod hash;
 mod manifest;
+mod offsets;
 pub mod report;
 pub mod rules;
 mod run;

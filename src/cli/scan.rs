@@ -17,7 +17,7 @@ use super::rules::{read_sources, report};
 use super::{Exit, Failed};
 use crate::engine::decode::Coding;
 use crate::engine::detect::{ClassId, RuleSet};
-use crate::engine::inspect::{Bounds, Failure, Inspector, Mode, Resolution, Step};
+use crate::engine::inspect::{Bounds, Content, Failure, Inspector, Mode, Resolution, Step};
 use crate::engine::secret::{HashKey, Subject};
 use crate::engine::structure::Declared;
 
@@ -108,14 +108,11 @@ fn told_by_name(name: &str) -> (Coding, Declared) {
 fn scan(input: &mut dyn Read, length: Option<u64>, name: &str, rules: &Arc<RuleSet>) -> io::Result<Found> {
     let (coding, declared) = told_by_name(name);
     let secret = passing_key().map_err(|failed| io::Error::other(failed.message))?;
-    let mut inspector = Inspector::new(
-        Mode::Watch,
-        Bounds::default(),
-        Some(coding),
-        declared,
-        Arc::clone(rules),
-        secret,
-    );
+    let content = Content {
+        coding: Some(coding),
+        ..Content::from(declared)
+    };
+    let mut inspector = Inspector::new(Mode::Watch, Bounds::default(), content, Arc::clone(rules), secret);
     let mut found = Found::default();
     let progress = progress(length);
     let mut buffer = vec![0; READ_BYTES];

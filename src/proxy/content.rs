@@ -5,7 +5,6 @@ use http::{HeaderMap, HeaderValue, response};
 
 use crate::engine::decode::Coding;
 use crate::engine::inspect::Mode;
-use crate::engine::structure::Declared;
 
 /// Leaves of `Accept-Encoding` what can be looked into.
 pub(super) fn restrict_codings(headers: &mut HeaderMap) {
@@ -34,10 +33,8 @@ pub(super) fn coding(headers: &HeaderMap) -> Option<Coding> {
     }
 }
 
-pub(super) fn declared(headers: &HeaderMap) -> Declared {
-    headers
-        .get(CONTENT_TYPE)
-        .map_or(Declared::Unknown, |value| Declared::from_content_type(value.as_bytes()))
+pub(super) fn content_type(headers: &HeaderMap) -> &[u8] {
+    headers.get(CONTENT_TYPE).map_or(b"", HeaderValue::as_bytes)
 }
 
 /// What names the bytes of a body that is no longer the same.

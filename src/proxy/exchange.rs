@@ -15,7 +15,7 @@ use super::answer::{Answer, UpstreamBody};
 use super::asked::{Asked, ended, mode, suspend};
 use super::body::{InspectedBody, Start};
 use super::connection::{ConnState, Handler};
-use super::content::{coding, declared, drop_content, mark_altered, restrict_codings};
+use super::content::{coding, content_type, drop_content, mark_altered, restrict_codings};
 use super::driver::Driver;
 use super::ending::Ending;
 use super::fields;
@@ -30,7 +30,7 @@ use super::terms::Terms;
 use super::tunnel::tunnel;
 use super::upstream::UpstreamErrorKind;
 use crate::engine::decode::Coding;
-use crate::engine::inspect::{Inspector, Mode};
+use crate::engine::inspect::{Content, Inspector, Mode};
 use crate::engine::ledger::Account;
 use crate::engine::policy::{Action, Facts};
 use crate::engine::time::Now;
@@ -244,7 +244,8 @@ impl Exchanges {
         let coding = coding(&head.headers);
         let inspector = asked.route().inspect.then(|| {
             let (rules, secret) = (Arc::clone(&set.rules), gateway.secret.clone());
-            Inspector::new(mode, set.bounds, coding, declared(&head.headers), rules, secret)
+            let content = Content::new(coding, content_type(&head.headers));
+            Inspector::new(mode, set.bounds, content, rules, secret)
         });
         let ending = Ending::new(
             Arc::clone(gateway),

@@ -6,10 +6,18 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use tidegate::engine::decode::Coding;
 use tidegate::engine::detect::RuleSet;
-use tidegate::engine::inspect::{Bounds, Failure, Inspector, Mode, Piece, Resolution, Step};
+use tidegate::engine::inspect::{Bounds, Charset, Content, Failure, Inspector, Mode, Piece, Resolution, Step};
 use tidegate::engine::secret::{HashKey, Subject};
 use tidegate::engine::structure::Declared;
 
+const CHARSETS: [&[u8]; 6] = [
+    b"",
+    b"a/b;charset=utf-16",
+    b"a/b;charset=euc-kr",
+    b"a/b;charset=Shift_JIS",
+    b"a/b;charset=iso-2022-jp",
+    b"a/b;charset=latin1",
+];
 const DECLARED: [Declared; 9] = [
     Declared::Unknown,
     Declared::Json,
@@ -42,8 +50,7 @@ struct Outcome {
 /// How one body is inspected.
 #[derive(Clone, Copy)]
 struct Plan {
-    declared: Declared,
-    coding: Coding,
+    content: Content,
     /// What meets the third person; none watches only.
     then: Option<Resolution>,
 }
@@ -53,9 +60,13 @@ pub(crate) fn scan_chunks(data: &[u8]) {
     let Some(([declared, coding, then, chunk], body)) = super::settings(data) else {
         return;
     };
+    let (structure, charset) = (declared % DECLARED.len() as u8, declared / DECLARED.len() as u8);
     let plan = Plan {
-        declared: pick(DECLARED, declared),
-        coding: pick(CODINGS, coding),
+        content: Content {
+            coding: Some(pick(CODINGS, coding)),
+            charset: Charset::from_content_type(pick(CHARSETS, charset)),
+            structure: pick(DECLARED, structure),
+        },
         then: pick(THEN, then),
     };
     let whole = inspect(plan, body, body.len().max(1));
@@ -63,10 +74,18 @@ pub(crate) fn scan_chunks(data: &[u8]) {
     if plan.then.is_none() {
         assert!(whole.released == body, "watching changes nothing");
     }
-    if plan.coding == Coding::Identity {
+    let is_marked = body.starts_with(b"\xff\xfe") || body.starts_with(b"\xfe\xff") || body.starts_with(b"\0\0\xfe\xff");
+    let is_plain = plan.content.charset == Charset::Utf8 && !is_marked;
+    if plan.content.coding == Some(Coding::Identity) && is_plain {
         assert!(whole.failure.is_none(), "identity has no format to break");
         assert!(whole.released.len() <= body.len(), "masks keep lengths");
         assert!(whole == split, "one answer, whatever the chunks are");
+    }
+    if plan.content.coding == Some(Coding::Identity) && plan.then.is_none() {
+        assert!(
+            whole.people == split.people && whole.failure == split.failure,
+            "the same people, whatever the chunks are"
+        );
     }
     if plan.then.is_some() {
         assert!(
@@ -88,8 +107,8 @@ fn inspect(plan: Plan, body: &[u8], chunk: usize) -> Outcome {
         Some(Resolution::Mask) => Mode::Rewrite,
         Some(_) => Mode::Guard,
     };
-    let (coding, secret) = (Some(plan.coding), HashKey::new([7; 32]));
-    let mut inspector = Inspector::new(mode, Bounds::default(), coding, plan.declared, rules, secret);
+    let secret = HashKey::new([7; 32]);
+    let mut inspector = Inspector::new(mode, Bounds::default(), plan.content, rules, secret);
     let mut outcome = Outcome::default();
     let mut waiting = Vec::new();
     let mut chunks = body.chunks(chunk);

@@ -33,11 +33,12 @@ const FLOORS: [(&str, u8); 12] = [
 const WIRING: u8 = 4;
 
 /// All crates that the engine names. None of them does I/O, waits or reads a clock.
-const ENGINE_CRATES: [&str; 17] = [
+const ENGINE_CRATES: [&str; 18] = [
     "aho_corasick",
     "blake3",
     "brotli_decompressor",
     "bytes",
+    "encoding_rs",
     "flate2",
     "hashbrown",
     "jiff",

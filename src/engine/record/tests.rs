@@ -8,17 +8,16 @@ use bytes::Bytes;
 use super::Crowd;
 use crate::engine::decode::Coding;
 use crate::engine::detect::RuleSet;
-use crate::engine::inspect::{Bounds, Inspector, Mode, Resolution, Step};
+use crate::engine::inspect::{Bounds, Content, Inspector, Mode, Resolution, Step};
 use crate::engine::secret::HashKey;
-use crate::engine::structure::Declared;
 
 /// What a body shows: people, people without a common buyer, and the texts that a mask would cover.
 fn shown(content_type: &str, body: &str) -> (usize, usize, HashSet<String>) {
     static RULES: OnceLock<Arc<RuleSet>> = OnceLock::new();
     let rules = Arc::clone(RULES.get_or_init(|| Arc::new(RuleSet::builtin())));
-    let declared = Declared::from_content_type(content_type.as_bytes());
-    let (coding, key) = (Some(Coding::Identity), HashKey::new([7; 32]));
-    let mut inspector = Inspector::new(Mode::Watch, Bounds::default(), coding, declared, rules, key);
+    let content = Content::new(Some(Coding::Identity), content_type.as_bytes());
+    let key = HashKey::new([7; 32]);
+    let mut inspector = Inspector::new(Mode::Watch, Bounds::default(), content, rules, key);
     let (mut crowd, mut spans) = (Crowd::default(), HashSet::new());
     let mut step = inspector.push(&Bytes::copy_from_slice(body.as_bytes()));
     let mut ended = false;

@@ -1,0 +1,265 @@
+//! One body: chunks in, records settled, bytes released. It knows no ledger and nothing in it waits.
+//!
+//! ```text
+//!   push ──▶ decode ──▶ structure ──▶ assemble ──▶ Settle ──▶ resolve ──▶ Release
+//!                                                    │ the caller reserves │
+//!   released_to <= granted_to <= holds_from <= decoded
+//! ```
+//!
+//! What is released, found and asked depends on the bytes of the body alone, never on how they were cut into chunks.
+
+mod read;
+mod release;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+pub use crate::engine::charset::Charset;
+use crate::engine::charset::Reader;
+use crate::engine::decode::{Coding, Decoder};
+use crate::engine::detect::RuleSet;
+use crate::engine::record::{Assembler, Place, Record};
+use crate::engine::secret::{HashKey, Subject};
+use crate::engine::step::Phase;
+pub use crate::engine::step::{Bounds, Failure, Mode, Piece, Resolution, Step, Tally};
+use crate::engine::structure::{CellSettings, Declared, Structure};
+
+/// What a head says of its body.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Content {
+    /// `None` is one that cannot be looked into.
+    pub coding: Option<Coding>,
+    /// The character set.
+    pub charset: Charset,
+    /// The structure.
+    pub structure: Declared,
+}
+
+impl Content {
+    /// Content with this coding and `Content-Type`.
+    pub fn new(coding: Option<Coding>, content_type: &[u8]) -> Self {
+        Self {
+            coding,
+            charset: Charset::from_content_type(content_type),
+            structure: Declared::from_content_type(content_type),
+        }
+    }
+}
+
+impl From<Declared> for Content {
+    /// Content in UTF-8 of this structure, uncoded.
+    fn from(structure: Declared) -> Self {
+        Self {
+            coding: Some(Coding::Identity),
+            charset: Charset::Utf8,
+            structure,
+        }
+    }
+}
+
+/// The inspector of one body.
+pub struct Inspector {
+    mode: Mode,
+    bounds: Bounds,
+    decoder: Option<Decoder>,
+    charset: Reader,
+    structure: Structure,
+    assembler: Assembler,
+    /// Settled, not resolved.
+    ready: Vec<Record>,
+    asks: Vec<SmallVec<[Subject; 2]>>,
+    masks: VecDeque<Place>,
+    /// First bytes of granted records that have not left.
+    leaving: VecDeque<u64>,
+    asks_left: u64,
+    /// Input bytes pushed and released.
+    pushed: u64,
+    released: u64,
+    /// Decoded bytes seen and released.
+    decoded: u64,
+    decoded_released: u64,
+    /// Of a coded body: (coded, decoded) offsets at which the decoder was drained.
+    checkpoints: VecDeque<(u64, u64)>,
+    /// Of a coded body in `Rewrite`: decoded bytes that wait.
+    rewritten: VecDeque<Bytes>,
+    phase: Phase,
+    /// `finish` was called.
+    ended: bool,
+    failure: Option<Failure>,
+    /// The first input byte of the chunk that failed.
+    failed_at: u64,
+    tally: Tally,
+    /// Where a decoder writes.
+    output: Vec<u8>,
+}
+
+impl Inspector {
+    /// An inspector for one body with this content; one that cannot be looked into fails at the first byte.
+    pub fn new(mode: Mode, bounds: Bounds, content: Content, rules: Arc<RuleSet>, secret: HashKey) -> Self {
+        // What is masked is written in the character set in which it came: of others only what is ASCII is read.
+        let declared = if mode == Mode::Rewrite {
+            Charset::Utf8
+        } else {
+            content.charset
+        };
+        Self {
+            mode,
+            bounds,
+            decoder: content.coding.and_then(Decoder::new),
+            charset: Reader::new(declared),
+            structure: Structure::new(
+                content.structure,
+                CellSettings::new(bounds.segment_bytes, rules.has_expressions()),
+            ),
+            assembler: Assembler::new(rules, secret),
+            ready: Vec::new(),
+            asks: Vec::new(),
+            masks: VecDeque::new(),
+            leaving: VecDeque::new(),
+            asks_left: 0,
+            pushed: 0,
+            released: 0,
+            decoded: 0,
+            decoded_released: 0,
+            checkpoints: VecDeque::new(),
+            rewritten: VecDeque::new(),
+            phase: Phase::Open,
+            ended: false,
+            output: Vec::new(),
+            failure: content.coding.is_none().then_some(Failure::UnknownCoding),
+            failed_at: 0,
+            tally: Tally::default(),
+        }
+    }
+
+    /// The next chunk of the body as it came.
+    pub fn push(&mut self, chunk: &Bytes) -> Step {
+        self.pushed += chunk.len() as u64;
+        match self.phase {
+            Phase::Open if self.failure.is_none() => {
+                if let Err(failure) = self.inspect(chunk) {
+                    self.failure = Some(failure);
+                    self.failed_at = self.pushed - chunk.len() as u64;
+                }
+            }
+            Phase::Blind => self.tally.uninspected_bytes += chunk.len() as u64,
+            Phase::Open | Phase::Complete | Phase::Cut(_) | Phase::Stopped => {}
+        }
+        self.step()
+    }
+
+    /// The body ended.
+    pub fn finish(&mut self) -> Step {
+        self.ended = true;
+        if self.pushed == 0 {
+            self.failure = None;
+        }
+        if self.phase == Phase::Open && self.failure.is_none() {
+            self.read_end();
+            self.structure.finish(&mut self.assembler);
+            self.assembler.finish(self.decoded);
+            self.collect(u64::MAX);
+            match self.decoder.as_ref().map_or(Ok(()), Decoder::finish) {
+                Ok(()) => self.phase = Phase::Complete,
+                Err(error) => self.failure = Some(error.into()),
+            }
+        }
+        self.step()
+    }
+
+    /// What is to be reserved after [`Step::Settle`]: one entry a record, in the order of their bytes.
+    pub fn asks(&self) -> &[SmallVec<[Subject; 2]>] {
+        &self.asks
+    }
+
+    /// The records behind [`Inspector::asks`].
+    pub fn records(&self) -> &[Record] {
+        &self.ready
+    }
+
+    /// The answer to [`Step::Settle`]: the first `granted` asks are granted, `then` holds for the next.
+    pub fn resolve(&mut self, granted: usize, then: Resolution) -> Step {
+        let granted = granted.min(self.ready.len());
+        self.leaving
+            .extend(self.ready.drain(..granted).map(|record| record.start));
+        let next = self.ready.first();
+        match (then, next) {
+            (Resolution::Cut, Some(denied)) => {
+                // Where a byte-by-byte stream would stand: all before it was granted or belongs to nobody.
+                self.phase = Phase::Cut(denied.start.max(self.decoded_released));
+                self.ready.clear();
+            }
+            (Resolution::Mask, Some(_)) => {
+                let masked = self.ready.remove(0);
+                self.tally.masked += masked.places.len() as u64;
+                // A record around others settles before them, and yet has identifiers after theirs.
+                self.masks.extend(masked.places);
+                self.masks.make_contiguous().sort_unstable_by_key(|place| place.span);
+            }
+            (Resolution::Later, _) => {
+                self.asks.clear();
+                return self.release(self.grantable(), Step::More);
+            }
+            (Resolution::Granted | Resolution::Mask | Resolution::Cut, _) => {}
+        }
+        self.step()
+    }
+
+    /// The answer to [`Step::Fail`]: let the rest pass uninspected. In `Rewrite` what was coded cannot be passed on.
+    pub fn pass_blind(&mut self) -> Step {
+        self.failure = None;
+        self.tally.uninspected_bytes += self.pushed - self.failed_at;
+        self.phase = Phase::Blind;
+        self.ready.clear();
+        self.step()
+    }
+
+    /// Whether the rest can pass uninspected after a failure.
+    pub fn can_pass_blind(&self) -> bool {
+        self.mode != Mode::Rewrite || self.decoder.is_none()
+    }
+
+    /// What to do next; call after each [`Step::Release`].
+    pub fn step(&mut self) -> Step {
+        match self.phase {
+            Phase::Cut(cut) => {
+                self.phase = Phase::Stopped;
+                self.release(cut, Step::Stopped)
+            }
+            Phase::Stopped => Step::Stopped,
+            Phase::Blind => self.release_blind(),
+            Phase::Open | Phase::Complete => {
+                if !self.ready.is_empty() {
+                    self.asks.clear();
+                    self.asks
+                        .extend(self.ready.iter().map(|record| record.subjects.clone()));
+                    return Step::Settle;
+                }
+                let otherwise = self.failure.map_or_else(|| self.idle(), Step::Fail);
+                self.release(self.grantable(), otherwise)
+            }
+        }
+    }
+
+    /// Numbers so far.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Whether the bytes of the body are not the text that is searched.
+    fn is_coded(&self) -> bool {
+        self.decoder.is_some() || self.charset.is_other()
+    }
+
+    fn held(&self) -> u64 {
+        self.pushed - self.released
+    }
+
+    /// Nothing to do until the next chunk, if there is one.
+    fn idle(&self) -> Step {
+        if self.ended { Step::Done } else { Step::More }
+    }
+}

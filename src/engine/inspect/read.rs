@@ -1,0 +1,195 @@
+//! From the bytes of a body to its records: decode, read the character set, search.
+
+use bytes::Bytes;
+
+use super::{Failure, Inspector, Mode};
+use crate::engine::charset::Text;
+
+/// Records are looked for, and the hold-back measured, every so many decoded bytes: a fixed grid, whatever the chunks.
+const GRID: u64 = 4096;
+/// Coded bytes between two checkpoints of gzip, deflate and br.
+const SLICE: usize = 512;
+/// Decoded bytes written at one step of a decoder.
+const OUTPUT: usize = 16 * 1024;
+
+/// Ratios are measured beyond this many decoded bytes: small bodies may be as repetitive as they like.
+const RATIO_FREE_BYTES: u64 = 1 << 20;
+/// Bytes of text that are read from another character set at once.
+const TEXT_BYTES: usize = 4096;
+
+impl Inspector {
+    pub(super) fn inspect(&mut self, chunk: &Bytes) -> Result<(), Failure> {
+        if self.decoder.is_none() && !self.charset.is_other() {
+            self.text(chunk)?;
+            // Read as it is, or just found to be in another character set: then all of it was read.
+            if self.charset.is_other() && self.charset.is_between_characters() {
+                self.checkpoint(self.pushed);
+            }
+            return Ok(());
+        }
+        let mut output = std::mem::take(&mut self.output);
+        output.resize(OUTPUT, 0);
+        let result = self.decode(chunk, &mut output);
+        self.output = output;
+        result?;
+        if self.mode == Mode::Guard && self.held() > self.bounds.held_coded_bytes_max && self.ready.is_empty() {
+            let grantable = self.grantable();
+            let releasable = self
+                .checkpoints
+                .iter()
+                .take_while(|(_, decoded)| *decoded <= grantable)
+                .last();
+            if releasable.is_none_or(|(coded, _)| *coded <= self.released) {
+                return Err(Failure::HoldBack);
+            }
+        }
+        Ok(())
+    }
+
+    fn decode(&mut self, chunk: &Bytes, output: &mut [u8]) -> Result<(), Failure> {
+        let mut coded = self.pushed - chunk.len() as u64;
+        chunk
+            .chunks(SLICE)
+            .try_for_each(|slice| self.decode_slice(slice, &mut coded, output))
+    }
+
+    /// Decodes one slice to its end, and remembers where the decoder was drained.
+    fn decode_slice(&mut self, mut slice: &[u8], coded: &mut u64, output: &mut [u8]) -> Result<(), Failure> {
+        loop {
+            let Some(decoder) = &mut self.decoder else {
+                *coded += slice.len() as u64;
+                self.text(slice)?;
+                self.checkpoint(*coded);
+                return Ok(());
+            };
+            let progress = decoder.step(slice, output).map_err(Failure::from)?;
+            let drained = progress.written < output.len();
+            let checkpoint = drained && decoder.is_checkpoint();
+            slice = slice.get(progress.read..).unwrap_or_default();
+            *coded += progress.read as u64;
+            let text = output.get(..progress.written).unwrap_or_default();
+            if self.mode == Mode::Rewrite && !text.is_empty() {
+                self.rewritten.push_back(Bytes::copy_from_slice(text));
+            }
+            self.text(text)?;
+            if self.decoded > RATIO_FREE_BYTES && self.decoded / (*coded).max(1) > self.bounds.decoded_ratio_max {
+                return Err(Failure::Ratio);
+            }
+            if checkpoint {
+                self.checkpoint(*coded);
+            }
+            if slice.is_empty() && drained {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Remembers that the first `coded` bytes yield what was decoded so far, and no more.
+    fn checkpoint(&mut self, coded: u64) {
+        if self.mode != Mode::Guard || !self.charset.is_between_characters() {
+            return;
+        }
+        // The header of a coding alone is no reason to begin an answer that may yet be refused.
+        if self.decoded == 0 {
+            return;
+        }
+        // Two points with the same text in between: the later lets more coded bytes go.
+        if self
+            .checkpoints
+            .back()
+            .is_some_and(|(_, decoded)| *decoded == self.decoded)
+        {
+            self.checkpoints.pop_back();
+        }
+        self.checkpoints.push_back((coded, self.decoded));
+    }
+
+    /// Searches decoded bytes, read in their character set.
+    fn text(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        match self.charset.next(bytes).map_err(|_| Failure::Undecodable)? {
+            Text::Same => self.search(bytes),
+            Text::Behind(kept) => {
+                self.search(&kept);
+                self.search(bytes);
+            }
+            Text::Kept => {}
+            Text::Other(_) if self.mode == Mode::Rewrite => return Err(Failure::Undecodable),
+            Text::Other(kept) => {
+                self.read(&kept, false);
+                self.read(bytes, false);
+            }
+        }
+        Ok(())
+    }
+
+    /// The text ends: what waited for more of it has no more to wait for.
+    pub(super) fn read_end(&mut self) {
+        let kept = self.charset.end();
+        self.search(&kept);
+        self.read(&[], true);
+    }
+
+    /// Searches bytes in another character set.
+    fn read(&mut self, mut bytes: &[u8], last: bool) {
+        let mut text = [0; TEXT_BYTES];
+        loop {
+            let (read, written, done) = self.charset.read(bytes, &mut text, last);
+            self.search(text.get(..written).unwrap_or_default());
+            bytes = bytes.get(read..).unwrap_or_default();
+            if done {
+                return;
+            }
+        }
+    }
+
+    /// Searches text, in pieces that end on a fixed grid.
+    fn search(&mut self, mut text: &[u8]) {
+        if text.is_empty() {
+            return;
+        }
+        self.tally.inspected_bytes += text.len() as u64;
+        while !text.is_empty() {
+            let to_grid = (GRID - self.decoded % GRID) as usize;
+            let (piece, rest) = text.split_at(to_grid.min(text.len()));
+            self.structure.push(piece, &mut self.assembler);
+            self.decoded += piece.len() as u64;
+            if self.decoded.is_multiple_of(GRID) {
+                self.bound_holding();
+            }
+            text = rest;
+        }
+        self.collect(self.holds_from());
+    }
+
+    /// Settles by force what outgrew the hold-back.
+    fn bound_holding(&mut self) {
+        let max = if self.is_coded() {
+            self.bounds.held_decoded_bytes_max
+        } else {
+            self.bounds.held_bytes_max
+        };
+        // Each turn settles one open container; there are at most as many as the structure's depth limit.
+        for _ in 0..256 {
+            let decided = self.structure.decided_to();
+            if self.decoded.saturating_sub(self.holds_from()) <= max {
+                break;
+            }
+            self.assembler.force(decided);
+        }
+        self.collect(self.holds_from());
+    }
+
+    pub(super) fn holds_from(&self) -> u64 {
+        self.assembler
+            .holds_from(self.structure.decided_to(), self.structure.is_lines())
+    }
+
+    pub(super) fn collect(&mut self, holds_from: u64) {
+        let before = self.ready.len();
+        self.assembler.take_settled(holds_from, &mut self.ready);
+        self.tally.orders = self.assembler.orders();
+        for record in self.ready.get(before..).unwrap_or_default() {
+            self.tally.add(record);
+        }
+    }
+}

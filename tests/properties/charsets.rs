@@ -1,0 +1,88 @@
+//! Bodies in other character sets: the same people, cut at the limit between two characters.
+
+use encoding_rs::Encoding;
+use tidegate::engine::decode::Coding;
+use tidegate::engine::inspect::{Bounds, Content, Resolution};
+
+use super::{Limit, inspect};
+
+/// A label, and a letter with which the names of its rows begin.
+const CASES: [(&str, &str); 8] = [
+    ("utf-16le", "😀김"),
+    ("utf-16be", "😀김"),
+    ("euc-kr", "김"),
+    ("shift_jis", "山"),
+    ("big5", "陳"),
+    ("gb18030", "陳"),
+    ("iso-2022-jp", "山"),
+    ("windows-1252", "é"),
+];
+const PEOPLE: usize = 40;
+const GRANTED: usize = 7;
+
+/// A table of people, and how it is declared. UTF-16 is known by its mark.
+fn table(label: &str, letter: &str) -> (Vec<u8>, &'static Encoding, Content) {
+    let rows = (0..PEOPLE).map(|n| format!("{letter}{n},person{n}@mail.example,S{n}\n"));
+    let text = format!("name,email,serial\n{}", rows.collect::<String>());
+    let encoding = Encoding::for_label(label.as_bytes()).expect("a label of the WHATWG");
+    let units = || format!("\u{feff}{text}").encode_utf16().collect::<Vec<u16>>();
+    let (body, declared) = match label {
+        "utf-16le" => (
+            units().iter().flat_map(|unit| unit.to_le_bytes()).collect(),
+            "text/csv".to_owned(),
+        ),
+        "utf-16be" => (
+            units().iter().flat_map(|unit| unit.to_be_bytes()).collect(),
+            "text/csv".to_owned(),
+        ),
+        _ => (
+            encoding.encode(&text).0.into_owned(),
+            format!("text/csv; charset={label}"),
+        ),
+    };
+    (
+        body,
+        encoding,
+        Content::new(Some(Coding::Identity), declared.as_bytes()),
+    )
+}
+
+#[test]
+fn a_body_in_another_character_set_shows_its_people_and_is_cut_at_the_limit() {
+    for (label, letter) in CASES {
+        let (body, encoding, content) = table(label, letter);
+        for chunk in [1, 2, 3, 100, body.len()] {
+            let all = inspect(&body, chunk, content, Bounds::default(), None);
+            assert_eq!(
+                (all.asked.len(), all.released == body),
+                (PEOPLE, true),
+                "{label}, {chunk}"
+            );
+            let limit = Limit {
+                people: GRANTED,
+                then: Resolution::Cut,
+            };
+            let cut = inspect(&body, chunk, content, Bounds::default(), Some(limit));
+            assert!(cut.stopped && cut.asked.len() == GRANTED, "{label}, {chunk}");
+            let (shown, had_errors) = encoding.decode_with_bom_removal(&cut.released);
+            assert!(!had_errors, "{label}, {chunk}: cut within a character");
+            let denied = format!("{letter}{GRANTED}");
+            assert!(!shown.contains(&denied) && !shown.ends_with(letter), "{label}, {chunk}");
+        }
+    }
+}
+
+#[test]
+fn what_is_released_goes_on_while_people_are_granted() {
+    for (label, letter) in CASES {
+        let (body, encoding, content) = table(label, letter);
+        let limit = Limit {
+            people: PEOPLE - 1,
+            then: Resolution::Cut,
+        };
+        let cut = inspect(&body, 64, content, Bounds::default(), Some(limit));
+        let (shown, _) = encoding.decode_with_bom_removal(&cut.released);
+        let shown = shown.matches("@mail.example").count();
+        assert!((PEOPLE / 2..PEOPLE).contains(&shown), "{label}: {shown} of {PEOPLE}");
+    }
+}
