@@ -317,9 +317,14 @@ fn records_follow_the_counting_rule() {
             "a repeated key set is a map",
         ),
         (
-            r#"{"shipping":{"email":"a@mail.example"},"billing":{"email":"b@mail.example"}}"#,
+            r#"{"shipping":{"phone":"010-2000-0001"},"billing":{"phone":"010-2000-0001"},"email":"a@mail.example"}"#,
             1,
             "role names make a struct",
+        ),
+        (
+            r#"[{"a":{"email":"a@mail.example"},"b":{"email":"b@mail.example","x":1},"c":{"email":"c@mail.example","y":1}}]"#,
+            3,
+            "two objects of one record are two people",
         ),
         (
             r#"{"4711":{"email":"a@mail.example"},"4712":{"phone":"010-2000-0001"}}"#,

@@ -249,7 +249,9 @@ impl Assembler {
             category: finding.category,
             value,
             role,
-            field: named.map_or(0, |frame| self.fields.hash(&frame.field)),
+            field: named
+                .and_then(|frame| self.fields.get(&frame.field))
+                .map_or(0, |field| field.hash),
             object: named.map_or(0, |frame| frame.object),
             is_named: named
                 .and_then(|frame| self.fields.get(&frame.field))

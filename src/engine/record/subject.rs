@@ -195,8 +195,8 @@ fn choose<'i>(
     unknown
 }
 
-/// The people of a whole record. `phone` and `phone2` of one person are one, up to [`SIBLINGS_MAX`]; several values within
-/// one field are several people.
+/// The people of a whole record. `phone` and `phone2` of one object are one, up to [`SIBLINGS_MAX`]; values within one field
+/// and values of two objects are several people, or a sender who names the objects could show three for one.
 fn of_record(chosen: &[&Item]) -> SmallVec<[Subject; 2]> {
     struct Seen {
         role: Role,
@@ -213,7 +213,7 @@ fn of_record(chosen: &[&Item]) -> SmallVec<[Subject; 2]> {
             people.add(Subject(item.value));
             continue;
         };
-        if place == seen.place {
+        if place.0 != seen.place.0 || place.1 == seen.place.1 {
             people.add(Subject(item.value));
         } else if seen.siblings.contains(&item.value) {
             // Shown once more.
