@@ -208,7 +208,7 @@ impl Inspector {
         self.step()
     }
 
-    /// The answer to [`Step::Fail`]: let the rest pass uninspected. In `Rewrite` what was coded cannot be passed on.
+    /// The answer to [`Step::Fail`], but in `Rewrite`: let the rest pass uninspected.
     pub fn pass_blind(&mut self) -> Step {
         self.failure = None;
         self.tally.uninspected_bytes += self.pushed - self.failed_at;
@@ -217,9 +217,9 @@ impl Inspector {
         self.step()
     }
 
-    /// Whether the rest can pass uninspected after a failure.
+    /// Whether the rest can pass uninspected after a failure: where identifiers are to be masked it cannot.
     pub fn can_pass_blind(&self) -> bool {
-        self.mode != Mode::Rewrite || self.decoder.is_none()
+        self.mode != Mode::Rewrite
     }
 
     /// What to do next; call after each [`Step::Release`].
