@@ -25,6 +25,9 @@ use super::upstream::{UpstreamError, UpstreamErrorKind};
 use crate::clock::Clock;
 use crate::engine::time::Now;
 
+/// Text that is read before the task gives way to others of its thread.
+const READ_AT_ONCE_BYTES: u64 = 256 << 10;
+
 /// The inspected body of one response.
 pub struct InspectedBody<B> {
     upstream: Option<B>,
@@ -44,6 +47,8 @@ pub struct InspectedBody<B> {
     /// Reports the exchange when the body is dropped, however it ends.
     ending: Option<Ending>,
     finished: bool,
+    /// The task gives way when so many bytes were read.
+    rest_at: u64,
 }
 
 /// What is known before the head may go.
@@ -97,6 +102,7 @@ where
             holds_seen,
             ending: Some(ending),
             finished: false,
+            rest_at: READ_AT_ONCE_BYTES,
         })
     }
 
@@ -134,6 +140,15 @@ where
 
     /// Feeds the driver with one frame of the upstream, or its end.
     fn poll_upstream(&mut self, cx: &mut Context<'_>, now: Now) -> Poll<()> {
+        let read = self.driver.tally().map_or(0, |tally| tally.inspected_bytes);
+        if read >= self.rest_at {
+            self.rest_at = read + READ_AT_ONCE_BYTES;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        if self.driver.go_on(now) {
+            return Poll::Ready(());
+        }
         let Some(upstream) = &mut self.upstream else {
             self.driver.finish(now);
             return Poll::Ready(());

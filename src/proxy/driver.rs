@@ -19,6 +19,10 @@ use crate::engine::time::Now;
 /// Smaller chunks are copied when they are held, so that they do not pin the large buffer they were cut from.
 const PINNED_BYTES_MIN: usize = 4096;
 
+/// Coded bytes that are decoded before what they released has left: so many times the ratio of the coding may wait for a client
+/// that does not read.
+const DECODED_AT_ONCE_BYTES: usize = 4096;
+
 /// What the body does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Flow {
@@ -40,6 +44,8 @@ pub(super) struct Driver {
     unread_bytes: u64,
     account: Account,
     terms: Terms,
+    /// Of the last chunk of a coded body, what was not pushed yet.
+    unread: Bytes,
     /// Pushed and not released, in order.
     waiting: VecDeque<Bytes>,
     waiting_bytes: u64,
@@ -65,6 +71,7 @@ impl Driver {
             asks_before: account.asks_granted(),
             account,
             terms,
+            unread: Bytes::new(),
             waiting: VecDeque::new(),
             waiting_bytes: 0,
             waiting_since: None,
@@ -168,8 +175,25 @@ impl Driver {
         Some((joined.freeze(), asks))
     }
 
-    /// The next chunk of the upstream's body.
-    pub(super) fn input(&mut self, chunk: Bytes, now: Now) {
+    /// The next chunk of the upstream's body; [`Driver::go_on`] until all of it was read.
+    pub(super) fn input(&mut self, mut chunk: Bytes, now: Now) {
+        if self.inspector.as_ref().is_some_and(|inspector| inspector.is_decoding()) {
+            self.unread = chunk.split_off(chunk.len().min(DECODED_AT_ONCE_BYTES));
+        }
+        self.piece(chunk, now);
+    }
+
+    /// Reads on in the last chunk; false if all of it was read.
+    pub(super) fn go_on(&mut self, now: Now) -> bool {
+        if self.unread.is_empty() {
+            return false;
+        }
+        let next = self.unread.split_to(self.unread.len().min(DECODED_AT_ONCE_BYTES));
+        self.piece(next, now);
+        true
+    }
+
+    fn piece(&mut self, chunk: Bytes, now: Now) {
         let Some(inspector) = &mut self.inspector else {
             self.unread_bytes += chunk.len() as u64;
             return self.put(chunk);

@@ -249,6 +249,11 @@ impl Inspector {
         &self.tally
     }
 
+    /// Whether the body is coded, so that a few of its bytes may become many.
+    pub fn is_decoding(&self) -> bool {
+        self.decoder.is_some()
+    }
+
     /// Whether the bytes of the body are not the text that is searched.
     fn is_coded(&self) -> bool {
         self.decoder.is_some() || self.charset.is_other()
