@@ -65,19 +65,22 @@ pub(in crate::engine::detect) fn find(haystack: &[u8], first: usize) -> Option<C
     })
 }
 
-/// Whether what every address here ends with may stand at or behind `first`: four digits, a letter beside a digit (`K1A 0A9`), or
-/// the ending of a Korean road (`-ro`).
+/// Whether what every address here ends with may stand at or behind `first`: a postal code (five or eight digits there, four
+/// or more behind, or a letter beside a digit as in `K1A 0A9`), or the ending of a Korean road (`-ro`).
 fn has_code(haystack: &[u8], first: usize) -> bool {
     let rest = haystack.get(first..).unwrap_or_default();
     let near = rest.get(..CODE_BYTES_MAX).unwrap_or(rest);
-    let (mut digits, mut before) = (0, b' ');
-    near.iter().any(|byte| {
-        let previous = std::mem::replace(&mut before, *byte);
-        let (is_digit, is_letter) = (byte.is_ascii_digit(), byte.is_ascii_alphabetic());
-        digits = if is_digit { digits + 1 } else { 0 };
-        let joined = (is_digit && previous.is_ascii_alphabetic()) || (is_letter && previous.is_ascii_digit());
-        joined || digits >= 4 || (previous == b'-' && matches!(byte, b'r' | b'g' | b'd'))
-    })
+    let own = near.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (mut digits, mut before) = (0, b'0');
+    let mut behind = near.get(own..).unwrap_or_default().iter();
+    matches!(own, 5 | 8)
+        || behind.any(|byte| {
+            let previous = std::mem::replace(&mut before, *byte);
+            let (is_digit, is_letter) = (byte.is_ascii_digit(), byte.is_ascii_alphabetic());
+            digits = if is_digit { digits + 1 } else { 0 };
+            let joined = (is_digit && previous.is_ascii_alphabetic()) || (is_letter && previous.is_ascii_digit());
+            joined || digits >= 4 || (previous == b'-' && matches!(byte, b'r' | b'g' | b'd'))
+        })
 }
 
 /// Whether two letters in a row, or a byte that is not ASCII, stand close behind `first`.
