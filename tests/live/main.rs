@@ -21,5 +21,6 @@ mod bad_client;
 mod bad_origin;
 mod honest;
 mod lifecycle;
+mod memory;
 mod process;
 mod tools;

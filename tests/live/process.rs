@@ -126,6 +126,11 @@ impl Tidegate {
             .collect()
     }
 
+    /// The number of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The address of a listener by its name.
     pub(crate) fn address(&self, listener: &str) -> SocketAddr {
         self.addresses[listener]
