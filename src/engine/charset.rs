@@ -43,6 +43,13 @@ impl Charset {
         }
     }
 
+    /// Whether a body that begins with `first` may yet be in one character set or another.
+    fn is_open(self, first: &[u8]) -> bool {
+        let goes_on = |mark: &[u8]| mark.len() > first.len() && mark.starts_with(first);
+        let is_doubted = self.is_utf16() && first.len() < MARK_BYTES_MAX;
+        is_doubted || MARKS.iter().any(|(mark, _)| goes_on(mark))
+    }
+
     fn is_utf16(self) -> bool {
         self == Self::Other(UTF_16LE) || self == Self::Other(UTF_16BE)
     }
@@ -101,6 +108,15 @@ impl Reader {
         matches!(self.state, State::Other(_))
     }
 
+    /// Looks at the first bytes of the body, so that it may be known what they are before they are read.
+    pub(super) fn look(&mut self, bytes: &[u8]) -> Result<(), Unreadable> {
+        let first = bytes.get(..MARK_BYTES_MAX).unwrap_or(bytes);
+        match &self.state {
+            State::Undecided(kept) if kept.is_empty() && !self.declared.is_open(first) => self.decide(first),
+            State::Undecided(_) | State::Same | State::Other(_) => Ok(()),
+        }
+    }
+
     /// What `bytes`, which are next, are.
     ///
     /// # Errors
@@ -114,9 +130,7 @@ impl Reader {
             State::Undecided(kept) => {
                 let mut first = kept.clone();
                 first.extend_from_slice(bytes.get(..MARK_BYTES_MAX - kept.len()).unwrap_or(bytes));
-                let goes_on = |mark: &[u8]| mark.len() > first.len() && mark.starts_with(&first);
-                let is_doubted = self.declared.is_utf16() && first.len() < MARK_BYTES_MAX;
-                if is_doubted || MARKS.iter().any(|(mark, _)| goes_on(mark)) {
+                if self.declared.is_open(&first) {
                     *kept = first;
                     return Ok(Text::Kept);
                 }
@@ -171,6 +185,20 @@ impl Reader {
             other.last = [other.last[1], *byte];
         }
         (read, written, result == CoderResult::InputEmpty)
+    }
+
+    /// How many bytes at the front of `part` end with a whole character, if that can be seen; else all of them.
+    pub(super) fn whole(&self, part: &[u8]) -> usize {
+        let State::Other(other) = &self.state else {
+            return part.len();
+        };
+        let is_wide = other.encoding == UTF_16LE || other.encoding == UTF_16BE;
+        let whole = if is_wide {
+            Some(part.len() - (other.read as usize + part.len()) % 2)
+        } else {
+            part.iter().rposition(|byte| *byte < b'0').map(|last| last + 1)
+        };
+        whole.filter(|whole| *whole > 0).unwrap_or(part.len())
     }
 
     /// Whether all that was read are whole characters, as far as the last byte tells: so that what comes next can be cut

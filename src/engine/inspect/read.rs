@@ -19,6 +19,9 @@ const TEXT_BYTES: usize = 4096;
 
 impl Inspector {
     pub(super) fn inspect(&mut self, chunk: &Bytes) -> Result<(), Failure> {
+        if self.decoder.is_none() {
+            self.charset.look(chunk).map_err(|_| Failure::Undecodable)?;
+        }
         if self.decoder.is_none() && !self.charset.is_other() {
             self.text(chunk)?;
             // Read as it is, or just found to be in another character set: then all of it was read.
@@ -48,9 +51,19 @@ impl Inspector {
 
     fn decode(&mut self, chunk: &Bytes, output: &mut [u8]) -> Result<(), Failure> {
         let mut coded = self.pushed - chunk.len() as u64;
-        chunk
-            .chunks(SLICE)
-            .try_for_each(|slice| self.decode_slice(slice, &mut coded, output))
+        let mut left = &chunk[..];
+        while !left.is_empty() {
+            let slice = left.get(..SLICE).unwrap_or(left);
+            let length = if self.decoder.is_none() {
+                self.charset.whole(slice)
+            } else {
+                slice.len()
+            };
+            let (slice, rest) = left.split_at(length);
+            self.decode_slice(slice, &mut coded, output)?;
+            left = rest;
+        }
+        Ok(())
     }
 
     /// Decodes one slice to its end, and remembers where the decoder was drained.
