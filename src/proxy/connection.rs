@@ -22,14 +22,15 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::aside::{Ended, first_of};
-use super::checked_io::{CheckedIo, Place, REFUSED_METHOD};
+use super::authority;
+use super::checked_io::{Abort, CheckedIo, Place, REFUSED_METHOD};
 use super::flush::FlushTicket;
 use super::framing::{Fault, Request as RequestRole};
 use super::headers::address_field;
 use super::limits::{H1_BUFFER_BYTES, Limits, ms};
 use super::respond::{Refusal, Style, respond};
 use super::wire::Wire;
-use crate::events::{Event, report};
+use crate::events::{Event, Leg, report};
 
 /// What HTTP/2 with prior knowledge begins with (RFC 9113 section 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -280,6 +281,19 @@ fn answer<H: Handler>(
             return Ok(refused(&request));
         }
         let is_connect = request.method() == Method::CONNECT;
+        // Over HTTP/1 the framing reader has asked.
+        let fault = if state.is_http2 {
+            authority::fault(request.uri(), request.headers())
+        } else {
+            None
+        };
+        if let Some(fault) = fault {
+            report(&Event::HeadRefused {
+                leg: Leg::Downstream,
+                fault: fault.name(),
+            });
+            return Ok(malformed(fault));
+        }
         let response = handler.handle(request, state).await;
         let status = response.status();
         in_flight
@@ -292,7 +306,10 @@ fn answer<H: Handler>(
 /// The answer to a refused head. A client that sends the stand-in itself, over HTTP/2, gets the same.
 fn refused<B>(request: &Request<Incoming>) -> Response<ServeBody<B>> {
     let name = request.uri().path().trim_start_matches('/');
-    let fault = Fault::from_name(name).unwrap_or(Fault::Method);
+    malformed(Fault::from_name(name).unwrap_or(Fault::Method))
+}
+
+fn malformed<B>(fault: Fault) -> Response<ServeBody<B>> {
     respond(&Refusal::Framing(fault), Style::Problem).map(ServeBody::Own)
 }
 

@@ -10,6 +10,7 @@ pub mod upstream;
 mod answer;
 mod aside;
 mod asked;
+mod authority;
 mod body;
 mod checked_io;
 mod connection;

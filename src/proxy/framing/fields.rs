@@ -151,7 +151,7 @@ impl Section {
 }
 
 /// What may stand in an authority without user information (RFC 3986 section 3.2.2, with its port).
-pub(super) fn is_authority_byte(byte: u8) -> bool {
+pub(in crate::proxy) fn is_authority_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(
             byte,

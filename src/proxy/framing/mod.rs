@@ -12,6 +12,7 @@ mod response;
 
 pub use fault::Fault;
 pub use fields::Fields;
+pub(in crate::proxy) use fields::is_authority_byte;
 pub use request::Request;
 pub use response::{Asked, Response};
 

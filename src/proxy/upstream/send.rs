@@ -291,7 +291,8 @@ fn to_http1<B>(request: &mut Request<B>) {
         .unwrap_or(PathAndQuery::from_static("/"));
     *request.uri_mut() = Uri::from(target);
     if let Ok(host) = HeaderValue::from_str(authority.as_str()) {
-        request.headers_mut().entry(HOST).or_insert(host);
+        // The host that chose the route, and no other.
+        request.headers_mut().insert(HOST, host);
     }
 }
 

@@ -1,0 +1,52 @@
+//! Which host a request of HTTP/2 is for: one answer, whoever reads it (RFC 9113 section 8.3.1).
+
+use http::header::HOST;
+use http::{HeaderMap, Uri};
+
+use super::framing::{Fault, is_authority_byte};
+
+/// What makes the host of a request over HTTP/2 two, none or no host. Over HTTP/1 the framing reader asks the same: a
+/// route that is chosen by one host must not lead to another one at the origin.
+pub(super) fn fault(uri: &Uri, fields: &HeaderMap) -> Option<Fault> {
+    let mut hosts = fields.get_all(HOST).iter().map(http::HeaderValue::as_bytes);
+    let authority = uri.authority().map(|authority| authority.as_str().as_bytes());
+    match (authority, hosts.next(), hosts.next()) {
+        (_, _, Some(_)) => Some(Fault::HostTwice),
+        (None, None, None) => Some(Fault::HostMissing),
+        (Some(authority), Some(host), None) if !authority.eq_ignore_ascii_case(host) => Some(Fault::Host),
+        (Some(host), _, None) | (None, Some(host), None) => {
+            let is_plain = !host.is_empty() && host.iter().all(|byte| is_authority_byte(*byte));
+            (!is_plain).then_some(Fault::Host)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_names_one_host() {
+        let cases: [(&str, &[&str], Option<Fault>); 9] = [
+            ("http://a/", &[], None),
+            ("http://a:80/", &["A:80"], None),
+            ("/", &["a"], None),
+            ("/", &[], Some(Fault::HostMissing)),
+            ("http://a/", &["b"], Some(Fault::Host)),
+            ("http://a/", &["a", "a"], Some(Fault::HostTwice)),
+            ("/", &["a", "b"], Some(Fault::HostTwice)),
+            ("http://b@a/", &[], Some(Fault::Host)),
+            ("/", &["b@a"], Some(Fault::Host)),
+        ];
+        for (uri, hosts, expected) in cases {
+            let fields = hosts.iter().map(|host| (HOST, host.parse().unwrap())).fold(
+                HeaderMap::new(),
+                |mut fields, (name, value)| {
+                    fields.append(name, value);
+                    fields
+                },
+            );
+            assert_eq!(fault(&uri.parse().unwrap(), &fields), expected, "{uri} {hosts:?}");
+        }
+    }
+}
