@@ -182,8 +182,8 @@ fn strip(headers: &mut HeaderMap, present: &Present) {
             .iter()
             .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
             .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
-            // A peer may not talk us out of the fields that say whose message it is and how long.
-            .filter(|name| *name != TE && *name != HOST && *name != http::header::CONTENT_LENGTH)
+            // A peer may not talk us out of the fields that say whose message it is, how long, and how it is to be read.
+            .filter(|name| *name != TE && *name != HOST && !name.as_str().starts_with("content-"))
             .collect()
     } else {
         Vec::new()
@@ -326,11 +326,19 @@ mod tests {
     #[test]
     fn hop_by_hop_fields_stay_behind() {
         type Case<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str]);
-        let cases: [Case<'_>; 6] = [
+        let cases: [Case<'_>; 7] = [
             (&[("host", "a"), ("accept", "*/*")], &["accept: */*", "host: a"]),
             (
                 &[("connection", "close, X-Secret"), ("x-secret", "1"), ("x-kept", "2")],
                 &["x-kept: 2"],
+            ),
+            (
+                &[
+                    ("connection", "Content-Encoding, content-type"),
+                    ("content-encoding", "gzip"),
+                    ("content-type", "text/csv"),
+                ],
+                &["content-encoding: gzip", "content-type: text/csv"],
             ),
             (&[("te", "trailers, deflate")], &["te: trailers"]),
             (&[("te", "deflate")], &[]),
