@@ -26,7 +26,9 @@ const READ_BYTES: usize = 4_096;
 pub(super) trait Side: Role + Sized + Unpin {
     const LEG: Leg;
     /// Learns what the exchanges told the wire since the last read.
-    fn sync(framing: &mut Framing<Self>, wire: &Wire, cx: &mut Context<'_>);
+    fn before_read(framing: &mut Framing<Self>, wire: &Wire, cx: &mut Context<'_>);
+    /// The same since the last write.
+    fn before_write(framing: &mut Framing<Self>, wire: &Wire);
     /// Where the connection stands.
     fn phase(framing: &Framing<Self>, nothing_held: bool) -> Phase;
     /// What hyper is given instead of a refused head; none is an error.
@@ -36,7 +38,7 @@ pub(super) trait Side: Role + Sized + Unpin {
 impl Side for Request {
     const LEG: Leg = Leg::Downstream;
 
-    fn sync(framing: &mut Framing<Self>, wire: &Wire, cx: &mut Context<'_>) {
+    fn before_read(framing: &mut Framing<Self>, wire: &Wire, cx: &mut Context<'_>) {
         if framing.is_undecided()
             && let Some(tunnel) = wire.upgrade_answer(cx.waker())
         {
@@ -48,6 +50,8 @@ impl Side for Request {
         if framing.is_undecided() {
             Phase::Undecided
         } else if framing.is_open() {
+    fn before_write(_framing: &mut Framing<Self>, _wire: &Wire) {}
+
             Phase::Open
         } else if !framing.between_messages() {
             Phase::Body
@@ -69,7 +73,10 @@ impl Side for Request {
 impl Side for Response {
     const LEG: Leg = Leg::Upstream;
 
-    fn sync(framing: &mut Framing<Self>, wire: &Wire, _cx: &mut Context<'_>) {
+    fn before_read(_framing: &mut Framing<Self>, _wire: &Wire, _cx: &mut Context<'_>) {}
+
+    /// An answer is awaited from the first byte of its request on: what was there before it answers nothing.
+    fn before_write(framing: &mut Framing<Self>, wire: &Wire) {
         if let Some(asked) = wire.asked() {
             framing.role_mut().ask(asked);
         }
@@ -206,7 +213,8 @@ impl<T, S: Side> CheckedIo<T, S> {
             leg: S::LEG,
             fault: fault.name(),
         });
-        if !in_head {
+        // A request whose head is at fault is no exchange yet; an upstream connection is never used again.
+        if !in_head || S::LEG == Leg::Upstream {
             self.wire.set_fault(fault);
         }
         let stand_in = S::instead_of_head(fault).filter(|_| in_head);
@@ -301,7 +309,7 @@ impl<T: AsyncRead + Unpin, S: Side> CheckedIo<T, S> {
     fn sync(&mut self, cx: &mut Context<'_>) {
         let Some(framing) = &mut self.framing else { return };
         let was_undecided = framing.is_undecided();
-        S::sync(framing, &self.wire, cx);
+        S::before_read(framing, &self.wire, cx);
         if was_undecided && !framing.is_undecided() {
             self.check_held();
         }
@@ -388,6 +396,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin, S: Side> AsyncWrite for CheckedIo<T, S> 
         Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionAborted, "cut")))
     }
 
+    fn before_write(&mut self) {
+        if let Some(framing) = &mut self.framing {
+            S::before_write(framing, &self.wire);
+        }
+    }
+
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let unread = self.refused.is_some() || self.wire.is_cut() || self.wire.phase() == Phase::Body;
         if self.wire.phase() != Phase::Closing {
@@ -400,5 +414,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin, S: Side> AsyncWrite for CheckedIo<T, S> 
             ready!(self.poll_linger(cx));
         }
         Poll::Ready(Ok(()))
+        self.before_write();
     }
 }
+        self.before_write();

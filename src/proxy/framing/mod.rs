@@ -65,6 +65,15 @@ pub enum Body {
 
 /// One direction of HTTP/1: what a first line may be and what a head promises.
 pub trait Role {
+    /// Judges that a message begins at all.
+    ///
+    /// # Errors
+    ///
+    /// The rule that its first byte breaks.
+    fn begin(&self) -> Result<(), Fault> {
+        Ok(())
+    }
+
     /// Judges the start line, without its line end.
     ///
     /// # Errors
@@ -187,6 +196,9 @@ impl<R: Role> Framing<R> {
     }
 
     fn head(&mut self, rest: &[u8]) -> Result<usize, Fault> {
+        if self.section.read == 0 && !rest.is_empty() {
+            self.role.begin()?;
+        }
         while let Some(line) = self.section.next_line(rest, &self.limits)? {
             if line.is_empty() && !self.section.started {
                 self.section.skip_leading_empty_line()?;

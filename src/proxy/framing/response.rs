@@ -43,10 +43,12 @@ impl Response {
 }
 
 impl Role for Response {
+    /// What comes while nothing is awaited is left from the answer before, and would become part of the next.
+    fn begin(&self) -> Result<(), Fault> {
+        self.asked.map(drop).ok_or(Fault::UnaskedResponse)
+    }
+
     fn start_line(&mut self, start: &[u8]) -> Result<(), Fault> {
-        if self.asked.is_none() {
-            return Err(Fault::UnaskedResponse);
-        }
         let (version, rest) = start.split_at_checked(8).ok_or(Fault::StartLine)?;
         self.http10 = is_http10(version)?;
         let Some(([b' ', status @ ..], reason)) = rest.split_at_checked(4) else {

@@ -375,6 +375,10 @@ fn an_answer_nobody_asked_for_is_refused() {
     let twice = answer.repeat(2);
     let verdict = judge_every_way(|| answers_to(Asked::Content), twice.as_bytes());
     assert_eq!(verdict, (answer.len(), Some(Fault::UnaskedResponse)));
+    // The first byte is enough: it would be the front of the next answer.
+    let head = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n";
+    let verdict = judge_every_way(|| answers_to(Asked::Head), format!("{head}o").as_bytes());
+    assert_eq!(verdict, (head.len(), Some(Fault::UnaskedResponse)));
     let interim = "HTTP/1.1 103 Early\r\n\r\n".repeat(17);
     assert_eq!(
         judge(answers_to(Asked::Content), &[interim.as_bytes()]).1,

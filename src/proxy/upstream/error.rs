@@ -67,12 +67,23 @@ pub struct UpstreamError {
     pub kind: UpstreamErrorKind,
     /// Which rule of framing was broken, if that was it.
     pub fault: Option<Fault>,
+    /// Whether the connection had carried an exchange before, from which the broken bytes may have been left.
+    pub(super) reused: bool,
 }
 
 impl UpstreamError {
     /// An error of this kind.
-    pub(super) const fn new(kind: UpstreamErrorKind) -> Self {
-        Self { kind, fault: None }
+    pub(in crate::proxy) const fn new(kind: UpstreamErrorKind) -> Self {
+        Self {
+            kind,
+            fault: None,
+            reused: false,
+        }
+    }
+
+    /// Whether the request may do better on another connection.
+    pub(super) fn is_of_connection(&self) -> bool {
+        self.is_of_endpoint() || (self.reused && self.kind == UpstreamErrorKind::Framing)
     }
 
     /// Whether another endpoint might do better: the request reached no origin, or its connection broke.
@@ -89,8 +100,8 @@ impl UpstreamError {
         use UpstreamErrorKind::{Framing, HeadTimeout, RequestBody, Reset};
         if let Some(fault) = fault_in(error) {
             return Self {
-                kind: Framing,
                 fault: Some(fault),
+                ..Self::new(Framing)
             };
         }
         // A connection that was closed for being idle, as the request came, is as good as reset: it may be sent again.

@@ -19,6 +19,8 @@ use crate::proxy::wire::Wire;
 pub(super) struct H1<B> {
     pub(super) sender: http1::SendRequest<B>,
     pub(super) wire: Arc<Wire>,
+    /// Whether it has carried an exchange before.
+    pub(super) reused: bool,
     born: Instant,
 }
 
@@ -27,8 +29,14 @@ impl<B> H1<B> {
         Self {
             sender,
             wire,
+            reused: false,
             born: Instant::now(),
         }
+    }
+
+    /// Whether it takes no more exchanges: it is closed, or about to be for what came on it.
+    fn is_spent(&self) -> bool {
+        self.sender.is_closed() || self.wire.fault().is_some()
     }
 }
 
@@ -116,9 +124,10 @@ impl<B: RequestBody> Endpoint<B> {
     }
 
     /// Keeps a connection whose exchange is over.
-    pub(super) fn keep(&self, connection: H1<B>, limits: &Limits) {
+    pub(super) fn keep(&self, mut connection: H1<B>, limits: &Limits) {
         let mut idle = lock(&self.idle);
-        if idle.len() < limits.upstream_idle_max && !connection.sender.is_closed() {
+        if idle.len() < limits.upstream_idle_max && !connection.is_spent() {
+            connection.reused = true;
             idle.push(connection);
         }
     }
@@ -131,7 +140,7 @@ impl<B: RequestBody> Endpoint<B> {
         while at > 0 {
             at -= 1;
             let connection = idle.get(at)?;
-            if connection.sender.is_closed() || connection.born.elapsed() > ms(limits.upstream_age_ms_max) {
+            if connection.is_spent() || connection.born.elapsed() > ms(limits.upstream_age_ms_max) {
                 drop(idle.remove(at));
             } else if connection.sender.is_ready() {
                 return Some(idle.remove(at));

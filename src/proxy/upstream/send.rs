@@ -74,7 +74,7 @@ impl<B: RequestBody> Upstream<B> {
             Err(error) => error,
         };
         let mut again = unsent.or_else(|| copy.map(Repeatable::request));
-        if again.is_none() || !error.is_of_endpoint() {
+        if again.is_none() || !error.is_of_connection() {
             return Err(error);
         }
         report(&Event::UpstreamRetried);
@@ -174,7 +174,10 @@ impl<B: RequestBody> Upstream<B> {
             }
             Err(mut refused) => {
                 *unsent = refused.take_message();
-                Err(UpstreamError::from_hyper(refused.error(), connection.wire.expired()))
+                Err(UpstreamError {
+                    reused: connection.reused,
+                    ..UpstreamError::from_hyper(refused.error(), connection.wire.expired())
+                })
             }
         }
     }

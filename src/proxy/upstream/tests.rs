@@ -85,6 +85,54 @@ async fn an_idempotent_request_is_sent_again_and_only_once() {
     }
 }
 
+/// Answers without content, each with eight bytes of it all the same.
+const SURPLUS: [(&str, &[u8]); 3] = [
+    ("HEAD /h", b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nsomebody"),
+    ("GET /n", b"HTTP/1.1 204 No Content\r\n\r\nsomebody"),
+    (
+        "GET /m",
+        b"HTTP/1.1 304 Not Modified\r\nContent-Length: 8\r\n\r\nsomebody",
+    ),
+];
+
+/// Answers like one of [`SURPLUS`], or well; `apart`: what is too much comes a little later.
+async fn answer_too_much(mut stream: TcpStream, apart: bool) {
+    loop {
+        let head = read_head(&mut stream).await;
+        if head.is_empty() {
+            return;
+        }
+        let known = SURPLUS.iter().find(|(start, _)| head.starts_with(start));
+        let (answer, surplus) = known.map_or((OK, &b""[..]), |(_, answer)| answer.split_at(answer.len() - 8));
+        stream.write_all(answer).await.unwrap();
+        if apart {
+            tokio::task::yield_now().await;
+        }
+        // The gateway may have closed at the first surplus byte.
+        stream.write_all(surplus).await.ok();
+    }
+}
+
+/// What an origin sends behind an answer without content must not become part of the next one.
+#[tokio::test]
+async fn bytes_that_answer_nothing_close_their_connection_and_spoil_no_exchange() {
+    for apart in [false, true] {
+        let origin = origin(move |_, stream| answer_too_much(stream, apart)).await;
+        let limits = Arc::new(Limits::default());
+        let gateway = gateway(&limits, None, forward(&[url(origin)], &limits));
+        for (start, _) in SURPLUS.iter().cycle().take(30) {
+            let first = format!("{start} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+            let first = talk(gateway.address, first.as_bytes()).await;
+            assert!(first.starts_with("HTTP/1.1 ") && !first.contains("body"), "{first}");
+            let next = talk(gateway.address, LAST_GET.as_bytes()).await;
+            assert!(
+                next.starts_with("HTTP/1.1 200 ") && next.ends_with("\r\n\r\nok"),
+                "{start}: {next}"
+            );
+        }
+    }
+}
+
 #[tokio::test]
 async fn failures_have_their_answers() {
     let short = || Limits {
