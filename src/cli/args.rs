@@ -79,7 +79,7 @@ pub enum Command {
         #[arg(long, default_value = "192.0.2.1")]
         client: std::net::IpAddr,
     },
-    /// Suspend enforcement for a while, even when the admin address is dead
+    /// Suspend budgets for a while, even when the admin address is dead; holds stay
     Bypass(BypassArgs),
     /// Detection rules
     Rules {

@@ -63,7 +63,7 @@ pub(super) fn execute(args: &BypassArgs, out: &mut dyn Write) -> Result<(), Fail
     let what = args.route.as_deref().unwrap_or("all routes");
     writeln!(
         out,
-        "{what}: nothing is enforced for {} ({})",
+        "{what}: no budget is enforced for {}; holds stay ({})",
         args.duration,
         dir.join(BYPASS_FILE).display()
     )?;

@@ -28,8 +28,6 @@ pub(super) struct Asked {
     /// The path that was asked for; `*` and CONNECT have none.
     pub(super) path: Option<PathAndQuery>,
     pub(super) connection: Arc<ConnState>,
-    /// Nothing is enforced here for now, holds included.
-    pub(super) bypassed: bool,
     /// The ledger's number of changed holds when the keys were last looked at: a hold that begins while the upstream
     /// thinks must not go unseen.
     pub(super) holds_seen: u64,

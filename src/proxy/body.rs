@@ -14,7 +14,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
-use tokio::sync::futures::OwnedNotified;
 use tokio::time::{Sleep, sleep};
 
 use super::connection::{BoxError, ConnState};
@@ -22,8 +21,10 @@ use super::driver::{Driver, Flow};
 use super::ending::Ending;
 use super::flush::FlushTicket;
 use super::upstream::{UpstreamError, UpstreamErrorKind};
+use super::vigil::{Vigil, Woken};
 use crate::clock::Clock;
 use crate::engine::time::Now;
+use crate::events::{Event, report};
 
 /// Text that is read before the task gives way to others of its thread.
 const READ_AT_ONCE_BYTES: u64 = 256 << 10;
@@ -38,12 +39,12 @@ pub struct InspectedBody<B> {
     /// The upstream failed; what was released before goes first.
     failed: Option<BoxError>,
     timer: Option<Pin<Box<Sleep>>>,
-    /// Ready when some hold began or ended; made when the stream first waits.
-    told: Option<Pin<Box<OwnedNotified>>>,
+    vigil: Vigil,
+    /// It took longer than it may: nothing more leaves.
+    late: bool,
     /// The client sees a truncated body.
     cut: bool,
     flushed: FlushTicket,
-    holds_seen: u64,
     /// Reports the exchange when the body is dropped, however it ends.
     ending: Option<Ending>,
     finished: bool,
@@ -79,14 +80,14 @@ where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Into<BoxError>,
 {
-    /// Boxed, as it is large and moved several times. `holds_seen`: the number of [`Ending::holds_changed`] before the exchange's own keys were looked at.
+    /// Boxed, as it is large and moved several times.
     pub(super) fn new(
         upstream: B,
         driver: Driver,
         clock: Clock,
         connection: Arc<ConnState>,
         ending: Ending,
-        holds_seen: u64,
+        vigil: Vigil,
     ) -> Box<Self> {
         Box::new(Self {
             upstream: Some(upstream),
@@ -96,10 +97,10 @@ where
             trailers: None,
             failed: None,
             timer: None,
-            told: None,
+            vigil,
+            late: false,
             cut: false,
             flushed: FlushTicket::default(),
-            holds_seen,
             ending: Some(ending),
             finished: false,
             rest_at: READ_AT_ONCE_BYTES,
@@ -113,6 +114,9 @@ where
             return Poll::Ready(Start::Ready);
         }
         loop {
+            if self.late {
+                return Poll::Ready(Start::Failed);
+            }
             // A bracket or a header line before the first refused person is no reason to begin an answer.
             if self.driver.flow() == Flow::Cut && self.driver.shows_nobody() {
                 return Poll::Ready(Start::Refused);
@@ -124,9 +128,28 @@ where
                 Flow::Done => return Poll::Ready(Start::Ready),
                 Flow::Cut => return Poll::Ready(Start::Refused),
                 Flow::Input if self.failed.is_some() => return Poll::Ready(Start::Failed),
-                Flow::Input => ready!(self.poll_upstream(cx, self.clock.now())),
+                Flow::Input if self.poll_upstream(cx, self.clock.now()).is_pending() && !self.poll_vigil(cx) => {
+                    return Poll::Pending;
+                }
+                Flow::Input => {}
                 Flow::Wait(until) => ready!(self.poll_wait(cx, until)),
             }
+        }
+    }
+
+    /// The exchange leaves HTTP, and this stays to report it.
+    pub(super) fn switch(&mut self) {
+        self.upstream = None;
+        self.vigil.waive_deadline();
+        self.driver.switch();
+    }
+
+    /// Ready when a hold begins on one of the exchange's keys.
+    pub(super) fn poll_held(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.poll_vigil(cx) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
         }
     }
 
@@ -175,9 +198,9 @@ where
         Poll::Ready(())
     }
 
-    /// Waits until the millisecond `until`, then resumes; or until a hold begins.
+    /// Waits until the millisecond `until`, then resumes; or until the vigil ends the wait.
     fn poll_wait(&mut self, cx: &mut Context<'_>, until: u64) -> Poll<()> {
-        if self.poll_holds(cx) {
+        if self.poll_vigil(cx) {
             return Poll::Ready(());
         }
         loop {
@@ -196,35 +219,35 @@ where
         }
     }
 
-    /// While nothing moves: wakes the stream when a hold begins. True when one of its own keys is held.
-    fn poll_holds(&mut self, cx: &mut Context<'_>) -> bool {
-        let Some(ending) = self.ending.as_ref().filter(|_| !self.driver.keys().is_empty()) else {
-            return false;
-        };
-        loop {
-            let told = self.told.get_or_insert_with(|| Box::pin(ending.holds_told()));
-            if told.as_mut().poll(cx).is_pending() {
-                // It will be told of what comes; what came before is looked at now.
-                return self.hold_began();
+    /// While nothing moves: wakes the stream when it is to end. True when it is.
+    fn poll_vigil(&mut self, cx: &mut Context<'_>) -> bool {
+        while let Poll::Ready(woken) = self.vigil.poll(self.driver.keys(), cx) {
+            if self.ends(woken) {
+                return true;
             }
-            self.told = None;
         }
+        false
     }
 
-    fn hold_began(&mut self) -> bool {
-        let Some(ending) = &self.ending else { return false };
-        let changed = ending.holds_changed();
-        if changed == self.holds_seen {
-            return false;
+    /// Whether what the vigil saw ends the stream.
+    fn ends(&mut self, woken: Woken) -> bool {
+        match woken {
+            // Who is held for this very body is shown the end of what was granted, as with a block.
+            Woken::Held(key, cause) if self.driver.has_caused(key, cause) => false,
+            Woken::Held(..) => {
+                self.driver.hold_began();
+                true
+            }
+            Woken::Late => {
+                report(&Event::LimitHit {
+                    limit: "exchange_ms_max",
+                });
+                self.late = true;
+                self.upstream = None;
+                self.failed = Some(UpstreamError::new(UpstreamErrorKind::HeadTimeout).into());
+                true
+            }
         }
-        self.holds_seen = changed;
-        let held = ending.held(self.driver.keys(), self.clock.now());
-        // Who is held for this very body is shown the end of what was granted, as with a block.
-        let is_another = held.is_some_and(|(key, cause)| !self.driver.has_caused(key, cause));
-        if is_another {
-            self.driver.hold_began();
-        }
-        is_another
     }
 
     /// Whether someone in the trailers must not leave: then they are dropped, and the stream is cut.
@@ -262,10 +285,18 @@ where
         if this.finished {
             return Poll::Ready(None);
         }
-        this.hold_began();
+        if let Some(held) = this.vigil.newly_held(this.driver.keys()) {
+            this.ends(held);
+        }
         // What one poll does takes no time that a window could tell; a wait within it has its own look at the clock.
         let now = this.clock.now();
+        if !this.late && this.vigil.is_late(now) {
+            this.ends(Woken::Late);
+        }
         loop {
+            if this.late {
+                return this.poll_cut(cx);
+            }
             if let Some(bytes) = this.driver.output(now) {
                 return Poll::Ready(Some(Ok(Frame::data(bytes))));
             }
@@ -279,7 +310,7 @@ where
                 }
                 Flow::Wait(until) => ready!(this.poll_wait(cx, until)),
                 Flow::Input if this.failed.is_some() => return this.poll_cut(cx),
-                Flow::Input if this.poll_upstream(cx, now).is_pending() && !this.poll_holds(cx) => {
+                Flow::Input if this.poll_upstream(cx, now).is_pending() && !this.poll_vigil(cx) => {
                     return Poll::Pending;
                 }
                 Flow::Input => {}

@@ -249,6 +249,11 @@ impl Driver {
         denied || masked.any(|(budget, masked, _)| *masked == key && Some(*budget) == cause)
     }
 
+    /// The exchange leaves HTTP: there is no body to drive.
+    pub(super) fn switch(&mut self) {
+        self.outcome.switched = true;
+    }
+
     /// A hold began on one of the exchange's keys: nothing more leaves.
     pub(super) fn hold_began(&mut self) {
         self.released.clear();

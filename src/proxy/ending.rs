@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 use smallvec::SmallVec;
-use tokio::sync::futures::OwnedNotified;
 
 use super::asked::failed;
 use super::driver::Driver;
@@ -14,9 +13,8 @@ use super::outcome::{Denial, Outcome};
 use super::upstream::UpstreamErrorKind;
 use crate::audit::Sighting;
 use crate::engine::detect::ClassId;
-use crate::engine::ledger::{Account, BudgetId, Dimension, KeyId, KeyUse};
+use crate::engine::ledger::{Account, BudgetId, Dimension, KeyId};
 use crate::engine::policy::Action;
-use crate::engine::time::Now;
 use crate::events::{Event, Part, report};
 use crate::identity::{Actor, network_of};
 
@@ -45,16 +43,6 @@ impl Ending {
         }
     }
 
-    /// A number that changes whenever a hold begins or ends.
-    pub(super) fn holds_changed(&self) -> u64 {
-        self.gateway.ledger.holds_changed()
-    }
-
-    /// Ready when some hold begins or ends after this call.
-    pub(super) fn holds_told(&self) -> OwnedNotified {
-        Arc::clone(&self.gateway.holds_told).notified_owned()
-    }
-
     /// Who an incident is about: the actor's most specific key, for an exchange has no name.
     fn actor_key(&self, key: KeyId, budget: BudgetId) -> KeyId {
         let per_exchange = self
@@ -72,13 +60,6 @@ impl Ending {
         } else {
             key
         }
-    }
-
-    /// The first of `keys` that is held, and the budget that had it held.
-    pub(super) fn held(&self, keys: &[KeyUse], now: Now) -> Option<(KeyId, Option<BudgetId>)> {
-        let route = self.set.routes.get(self.route).map_or("", |route| route.name.as_str());
-        let held = self.gateway.ledger.held(keys, now).map(|(key, cause, _)| (key, cause));
-        held.filter(|_| !self.gateway.bypass().covers(route, now))
     }
 
     /// The client sees a truncated body from here on: who must log in again is asked to on the next request.
@@ -230,6 +211,7 @@ impl Ending {
             Some(Denial::Throttled { .. }) => "throttle",
             Some(Denial::Fail(_)) => "fail_closed",
             Some(Denial::Held) => "hold",
+            None if outcome.switched => "tunnel",
             None if !outcome.masked.is_empty() => "redact",
             None if !outcome.told.is_empty() => "alert",
             None => "allow",

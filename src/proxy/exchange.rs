@@ -1,7 +1,9 @@
 //! One exchange, top to bottom: route, identify, plan, forward, inspect, answer.
 
-use std::future::poll_fn;
+use std::future::{Future as _, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use http::header::{ACCEPT_ENCODING, HOST, IF_RANGE, RANGE};
 use http::{HeaderValue, Request, Response, StatusCode, request, response};
@@ -16,7 +18,7 @@ use super::asked::{Asked, ended, mode, suspend};
 use super::body::{InspectedBody, Start};
 use super::connection::{ConnState, Handler};
 use super::content::{coding, content_type, drop_content, mark_altered, restrict_codings};
-use super::driver::Driver;
+use super::driver::{Driver, Flow};
 use super::ending::Ending;
 use super::fields;
 use super::forward::ForwardBody;
@@ -29,6 +31,7 @@ use super::route;
 use super::terms::Terms;
 use super::tunnel::tunnel;
 use super::upstream::UpstreamErrorKind;
+use super::vigil::{Vigil, Woken};
 use crate::engine::decode::Coding;
 use crate::engine::inspect::{Content, Inspector, Mode};
 use crate::engine::ledger::Account;
@@ -77,37 +80,82 @@ impl Exchanges {
         self.refuse_held(&asked, &account, now)?;
         let mode = mode(&asked, &account);
         self.prepare(&mut head, mode, &asked)?;
-        let request = Request::from_parts(head, ForwardBody::new(body));
-        let sent = asked.route().upstream.send(request).await;
-        let response = sent.map_err(|error| asked.upstream_failed(error.kind))?;
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return self.switch(&asked, offer, response);
-        }
+        let until = now.after(self.limits.exchange_ms_max);
+        let mut vigil = Vigil::new(Arc::clone(&self.gateway), until, asked.holds_seen);
+        let request = Request::from_parts(head, ForwardBody::new(body, self.gateway.clock, until));
+        let mut response = self.answered(&asked, &account, &mut vigil, request).await?;
+        let sides = if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            let downstream = offer.ok_or_else(|| asked.upstream_failed(UpstreamErrorKind::Framing))?;
+            Some((downstream, hyper::upgrade::on(&mut response)))
+        } else {
+            None
+        };
         let (mut head, body) = response.into_parts();
-        let mut opened = self.open(&asked, account, mode, &mut head, body);
+        let mut opened = self.open(&asked, account, vigil, mode, &mut head, body);
+        if let Some(sides) = sides {
+            return self.switch(&asked, sides, head, opened);
+        }
         let watching = mode == Mode::Watch;
         let start = poll_fn(|cx| opened.body.poll_start(cx, watching)).await;
         self.begin(&asked, mode, start, head, opened)
     }
 
-    /// Both sides leave HTTP: a tunnel, counted as uninspected.
+    /// The head of the answer; or what the client is told because a hold or the deadline came first.
+    async fn answered(
+        &self,
+        asked: &Asked,
+        account: &Account,
+        vigil: &mut Vigil,
+        request: Request<ForwardBody>,
+    ) -> Result<Response<UpstreamBody>, (Refusal, Style)> {
+        let mut sent = pin!(asked.route().upstream.send(request));
+        loop {
+            let answer = poll_fn(|cx| match sent.as_mut().poll(cx) {
+                Poll::Ready(sent) => Poll::Ready(Ok(sent)),
+                Poll::Pending => vigil.poll(account.keys(), cx).map(Err),
+            });
+            match answer.await {
+                Ok(Ok(response)) => return Ok(response),
+                Ok(Err(error)) if !vigil.is_late(self.gateway.clock.now()) => {
+                    return Err(asked.upstream_failed(error.kind));
+                }
+                Ok(Err(_)) | Err(Woken::Late) => {
+                    report(&Event::LimitHit {
+                        limit: "exchange_ms_max",
+                    });
+                    return Err(asked.upstream_failed(UpstreamErrorKind::HeadTimeout));
+                }
+                // It may have ended again meanwhile.
+                Err(Woken::Held(..)) => self.refuse_held(asked, account, self.gateway.clock.now())?,
+            }
+        }
+    }
+
+    /// Both sides leave HTTP: a tunnel, counted as uninspected. What was opened stays with it, and reports its end.
     fn switch(
         &self,
         asked: &Asked,
-        offer: Option<OnUpgrade>,
-        mut response: Response<UpstreamBody>,
+        (downstream, upstream): (OnUpgrade, OnUpgrade),
+        head: response::Parts,
+        opened: Opened,
     ) -> Result<Response<Answer>, (Refusal, Style)> {
-        let Some(downstream) = offer else {
-            return Err(asked.upstream_failed(UpstreamErrorKind::Framing));
-        };
-        let upstream = hyper::upgrade::on(&mut response);
+        let mut body = opened.body;
+        if body.driver().flow() == Flow::Cut {
+            return Err((Self::refusal(asked, &body), asked.style));
+        }
+        body.switch();
+        body.driver_mut().hand_over_head(&self.gateway.clock);
         let limits = Arc::clone(&self.limits);
         let stop = self.stop.clone();
-        tokio::spawn(async move { tunnel(downstream, upstream, &limits, stop).await });
-        let (mut head, body) = response.into_parts();
-        drop(body);
-        headers::forward_response(&mut head.headers, true);
-        ended(&asked.route().name, "tunnel");
+        tokio::spawn(async move {
+            let stopped = async {
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = poll_fn(|cx| body.poll_held(cx)) => {}
+                }
+            };
+            tunnel(downstream, upstream, &limits, stopped).await;
+        });
         Ok(Response::from_parts(head, Answer::Own(Full::default())))
     }
 
@@ -144,8 +192,7 @@ impl Exchanges {
             },
             now,
         );
-        let bypassed = self.gateway.bypass().covers(&found.name, now);
-        if bypassed {
+        if self.gateway.bypass().covers(&found.name, now) {
             suspend(&mut plan);
         }
         let (method, path) = (head.method.clone(), head.uri.path_and_query().cloned());
@@ -158,16 +205,12 @@ impl Exchanges {
             method,
             path,
             connection,
-            bypassed,
             holds_seen: self.gateway.ledger.holds_changed(),
         })
     }
 
-    /// Holds are checked before the request goes upstream.
+    /// Holds are checked before the request goes upstream, under a bypass too: a hold stays until it ends or is released.
     fn refuse_held(&self, asked: &Asked, account: &Account, now: Now) -> Result<(), (Refusal, Style)> {
-        if asked.bypassed {
-            return Ok(());
-        }
         let Some((key, cause, _)) = self.gateway.ledger.held(account.keys(), now) else {
             return Ok(());
         };
@@ -226,6 +269,7 @@ impl Exchanges {
         &self,
         asked: &Asked,
         mut account: Account,
+        vigil: Vigil,
         mode: Mode,
         head: &mut response::Parts,
         body: UpstreamBody,
@@ -237,7 +281,7 @@ impl Exchanges {
         if births {
             set.identity.births_in_head(&head.headers);
         }
-        headers::forward_response(&mut head.headers, false);
+        headers::forward_response(&mut head.headers, head.status == StatusCode::SWITCHING_PROTOCOLS);
         let terms = self.terms(asked);
         let counted = fields::count(&mut head.headers, &mut account, &terms);
         let masked_head = counted.is_masked;
@@ -257,7 +301,7 @@ impl Exchanges {
         let driver = Driver::new(inspector, account, terms, counted);
         let connection = Arc::clone(&asked.connection);
         Opened {
-            body: InspectedBody::new(body, driver, gateway.clock, connection, ending, asked.holds_seen),
+            body: InspectedBody::new(body, driver, gateway.clock, connection, ending, vigil),
             coding,
             masked_head,
         }

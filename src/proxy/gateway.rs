@@ -55,7 +55,7 @@ impl Set {
     }
 }
 
-/// Where enforcement is suspended, and until when (unix second).
+/// Where budgets are suspended, and until when (unix second); holds stay.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bypass {
     /// Everywhere.
@@ -65,7 +65,7 @@ pub struct Bypass {
 }
 
 impl Bypass {
-    /// Whether enforcement is suspended on `route`.
+    /// Whether budgets are suspended on `route`.
     pub fn covers(&self, route: &str, now: Now) -> bool {
         let second = now.second();
         self.all_until > second || self.routes.iter().any(|(name, until)| name == route && *until > second)

@@ -27,6 +27,7 @@ mod listen;
 mod outcome;
 mod route;
 mod terms;
+mod vigil;
 mod wire;
 
 #[cfg(test)]

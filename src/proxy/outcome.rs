@@ -34,6 +34,8 @@ pub(super) struct Outcome {
     /// Budgets that only told.
     pub(super) told: Vec<Told>,
     pub(super) new_people: u64,
+    /// The exchange left HTTP.
+    pub(super) switched: bool,
     /// Fail modes that let bytes pass, and whether they did so only because nothing is enforced.
     pub(super) passed: SmallVec<[(Reason, bool); 1]>,
     pub(super) scan: Duration,

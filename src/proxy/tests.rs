@@ -194,7 +194,7 @@ async fn switching(
     let mut response = upstream.send(request.map(TestBody::Incoming)).await.unwrap();
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         let other = hyper::upgrade::on(&mut response);
-        tokio::spawn(async move { tunnel(downstream, other, &limits, stop).await });
+        tokio::spawn(async move { tunnel(downstream, other, &limits, stop.cancelled()).await });
     }
     response.map(|body| TestBody::Response(Box::new(body)))
 }

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
-use tokio_util::sync::CancellationToken;
 
 use super::limits::{Limits, ms};
 use crate::events::{Event, report};
@@ -15,15 +14,15 @@ use crate::events::{Event, report};
 const COPY_BYTES: usize = 16_384;
 
 /// Joins the two sides of an exchange that left HTTP, and returns when both have ended, one broke, nothing moved for
-/// `tunnel_idle_ms_max`, or `stop` came. The bytes are counted whatever ends it.
-pub async fn tunnel(downstream: OnUpgrade, upstream: OnUpgrade, limits: &Limits, stop: CancellationToken) {
+/// `tunnel_idle_ms_max`, or `stopped` is ready. The bytes are counted whatever ends it.
+pub async fn tunnel(downstream: OnUpgrade, upstream: OnUpgrade, limits: &Limits, stopped: impl Future<Output = ()>) {
     let (Ok(downstream), Ok(upstream)) = tokio::join!(downstream, upstream) else {
         return;
     };
-    join(TokioIo::new(downstream), TokioIo::new(upstream), limits, stop).await;
+    join(TokioIo::new(downstream), TokioIo::new(upstream), limits, stopped).await;
 }
 
-async fn join<D, U>(downstream: D, upstream: U, limits: &Limits, stop: CancellationToken)
+async fn join<D, U>(downstream: D, upstream: U, limits: &Limits, stopped: impl Future<Output = ()>)
 where
     D: AsyncRead + AsyncWrite,
     U: AsyncRead + AsyncWrite,
@@ -36,7 +35,7 @@ where
         // Either side may break off: a tunnel has no error to tell.
         _ = copies => {}
         () = silence(&moved.0, limits) => report(&Event::LimitHit { limit: "tunnel_idle_ms_max" }),
-        () = stop.cancelled() => {}
+        () = stopped => {}
     }
 }
 
@@ -77,6 +76,8 @@ impl Drop for Moved {
 
 #[cfg(test)]
 mod tests {
+    use std::future::pending;
+
     use super::*;
 
     #[tokio::test]
@@ -84,7 +85,7 @@ mod tests {
         let (client, downstream) = tokio::io::duplex(64);
         let (upstream, origin) = tokio::io::duplex(64);
         let limits = Limits::default();
-        let join = join(downstream, upstream, &limits, CancellationToken::new());
+        let join = join(downstream, upstream, &limits, pending());
         let talk = async {
             let (mut client, mut origin) = (client, origin);
             client.write_all(b"ping").await.unwrap();
@@ -109,6 +110,6 @@ mod tests {
             tunnel_idle_ms_max: 1,
             ..Limits::default()
         };
-        join(downstream, upstream, &limits, CancellationToken::new()).await;
+        join(downstream, upstream, &limits, pending()).await;
     }
 }

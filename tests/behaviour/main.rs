@@ -17,6 +17,7 @@ mod bounded_leak;
 mod enforcement;
 mod fail_modes;
 mod fields;
+mod holds;
 mod hops;
 mod hosts;
 mod masking;

@@ -3,12 +3,14 @@
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::net::TcpListener;
-use tokio::sync::Notify;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, mpsc};
 
-use super::process::Tidegate;
+use super::process::{CONDITION_TIME_MAX, Tidegate};
 use crate::support::client::{End, H2, RawReply, get};
 use crate::support::coding::Coding;
 use crate::support::origin::{Answer, Origin, Step};
@@ -324,5 +326,86 @@ async fn over_http2_a_cut_is_a_reset_of_its_stream_alone() {
         assert!(matches!(reply.end, End::Reset(_)), "{reply:?}");
         let reply = client.get("/well", &[]).await;
         assert_eq!((reply.status, reply.end), (200, End::Whole));
+    }
+}
+
+/// Everything is patient here but the exchange as a whole.
+async fn with_a_deadline(origin: SocketAddr) -> Tidegate {
+    with_a_deadline_over("http", origin).await
+}
+
+async fn with_a_deadline_over(scheme: &str, origin: SocketAddr) -> Tidegate {
+    Tidegate::start(&format!(
+        "[listen.http]\naddress = \"127.0.0.1:0\"\n[limits]\nexchange_ms_max = 500\n\
+         [[budget]]\nname = \"bulk\"\nper = \"exchange\"\npeople = 60\naction = \"block\"\nmode = \"enforce\"\n\
+         [[route]]\nmatch = \"*/\"\nupstream = [\"{scheme}://{origin}\"]\n"
+    ))
+    .await
+}
+
+const LATE: &str = "tidegate_limit_hits_total{limit=\"exchange_ms_max\"}";
+/// Between two drops of a body that never ends.
+const DROP_EVERY: Duration = Duration::from_millis(50);
+
+/// An origin whose answers come drop by drop, and never end.
+async fn dripping(drop: &'static str) -> Origin {
+    Origin::serve(move |_| {
+        let (drops, fed) = mpsc::channel(1);
+        tokio::spawn(async move {
+            while drops.send(Bytes::from_static(drop.as_bytes())).await.is_ok() {
+                tokio::time::sleep(DROP_EVERY).await;
+            }
+        });
+        Answer::fed("text/plain", fed)
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_never_ends_is_cut_at_the_deadline() {
+    let origin = dripping("a line of nothing\n").await;
+    let gateway = with_a_deadline(origin.address).await;
+    let reply = get(gateway.address("http"), "/", "").await;
+    check(&reply, &Truncated, "over HTTP/1.1");
+    gateway.metric_is(LATE, 1.0).await;
+    let reply = H2::connect(gateway.address("http")).await.get("/", &[]).await;
+    assert_eq!((reply.status, reply.end), (200, End::Reset(h2::Reason::CANCEL)));
+    gateway.metric_is(LATE, 2.0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_head_or_a_byte_to_show_the_deadline_is_504() {
+    let begun = message("Content-Length: 99\r\n", "Ann Lee,");
+    for steps in [vec![never()], vec![Step::Write(begun.into()), never()]] {
+        let origin = Origin::raw(steps).await;
+        let gateway = with_a_deadline(origin.address).await;
+        let late = Refused(504, Some("http_response_timeout"));
+        check(&get(gateway.address("http"), "/", "").await, &late, "the answer");
+        gateway.metric_is(LATE, 1.0).await;
+    }
+}
+
+/// The origin reads what comes; the client never ends.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upload_that_never_ends_is_504_at_the_deadline() {
+    let origin = Origin::serve(|_| Answer::new("text/plain", "well")).await;
+    for scheme in ["http", "h2c"] {
+        let gateway = with_a_deadline_over(scheme, origin.address).await;
+        let stream = TcpStream::connect(gateway.address("http")).await;
+        let (mut read, mut write) = stream.expect("a listening peer").into_split();
+        let head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+        write.write_all(head).await.expect("an open peer");
+        let dripping = tokio::spawn(async move {
+            while write.write_all(b"1\r\nz\r\n").await.is_ok() {
+                tokio::time::sleep(DROP_EVERY).await;
+            }
+        });
+        let mut front = [0; 13];
+        let head = tokio::time::timeout(CONDITION_TIME_MAX, read.read_exact(&mut front)).await;
+        head.expect("an end").expect("an answer");
+        assert_eq!(&front, b"HTTP/1.1 504 ", "{scheme}");
+        gateway.metric_is(LATE, 1.0).await;
+        drop(read);
+        dripping.abort();
     }
 }

@@ -193,12 +193,13 @@ impl<B: RequestBody> Upstream<B> {
         to_http2(&mut request, endpoint.url.scheme());
         // A long upload is no hung origin: with a body, only the exchange as a whole is timed.
         let is_short = request.body().is_end_stream();
-        let limit = if is_short {
-            self.limits.response_head_ms_max
+        let sent = sender.try_send_request(request);
+        let answer = if is_short {
+            timeout(ms(self.limits.response_head_ms_max), sent).await
         } else {
-            self.limits.exchange_ms_max
+            Ok(sent.await)
         };
-        match timeout(ms(limit), sender.try_send_request(request)).await {
+        match answer {
             Ok(Ok(response)) => Ok(self.received(response, endpoint, None, slot)),
             Ok(Err(mut refused)) => {
                 *unsent = refused.take_message();

@@ -1,0 +1,112 @@
+//! What may end an exchange while it waits: a hold that begins on one of its keys, and its deadline.
+
+use std::future::Future as _;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::sync::futures::OwnedNotified;
+use tokio::time::{Sleep, sleep};
+
+use super::gateway::Gateway;
+use crate::engine::ledger::{BudgetId, KeyId, KeyUse};
+use crate::engine::time::Now;
+
+/// Watches over one exchange, from its head to the end of its body. What it needs is made when the exchange first
+/// waits: at most one timer, and one place among those who are told of holds.
+pub(super) struct Vigil {
+    gateway: Arc<Gateway>,
+    /// `exchange_ms_max` after the head; none for a tunnel.
+    until: Option<Now>,
+    timer: Option<Pin<Box<Sleep>>>,
+    /// Ready when some hold began or ended.
+    told: Option<Pin<Box<OwnedNotified>>>,
+    holds_seen: u64,
+}
+
+/// Why a wait is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Woken {
+    /// A hold began on this key, and the budget that had it held.
+    Held(KeyId, Option<BudgetId>),
+    /// The exchange took longer than it may.
+    Late,
+}
+
+impl Vigil {
+    /// `holds_seen`: the ledger's number of changed holds before the exchange's own keys were looked at.
+    pub(super) fn new(gateway: Arc<Gateway>, until: Now, holds_seen: u64) -> Self {
+        Self {
+            gateway,
+            until: Some(until),
+            timer: None,
+            told: None,
+            holds_seen,
+        }
+    }
+
+    /// A tunnel may last: only silence ends it.
+    pub(super) fn waive_deadline(&mut self) {
+        self.until = None;
+        self.timer = None;
+    }
+
+    pub(super) fn is_late(&self, now: Now) -> bool {
+        self.until.is_some_and(|until| now >= until)
+    }
+
+    /// While nothing moves: ready when the exchange is to end, or when one of its keys is held for another reason.
+    pub(super) fn poll(&mut self, keys: &[KeyUse], cx: &mut Context<'_>) -> Poll<Woken> {
+        if let Some(held) = self.poll_held(keys, cx) {
+            return Poll::Ready(held);
+        }
+        self.poll_late(cx).map(|()| Woken::Late)
+    }
+
+    /// The first of `keys` that is held, if any hold began since the last look.
+    pub(super) fn newly_held(&mut self, keys: &[KeyUse]) -> Option<Woken> {
+        let ledger = &self.gateway.ledger;
+        let changed = ledger.holds_changed();
+        if changed == self.holds_seen {
+            return None;
+        }
+        self.holds_seen = changed;
+        let held = ledger.held(keys, self.gateway.clock.now());
+        held.map(|(key, cause, _)| Woken::Held(key, cause))
+    }
+
+    fn poll_held(&mut self, keys: &[KeyUse], cx: &mut Context<'_>) -> Option<Woken> {
+        if keys.is_empty() {
+            return None;
+        }
+        loop {
+            let gateway = &self.gateway;
+            let told = self
+                .told
+                .get_or_insert_with(|| Box::pin(Arc::clone(&gateway.holds_told).notified_owned()));
+            if told.as_mut().poll(cx).is_pending() {
+                // It will be told of what comes; what came before is looked at now.
+                return self.newly_held(keys);
+            }
+            self.told = None;
+        }
+    }
+
+    fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(until) = self.until else {
+            return Poll::Pending;
+        };
+        loop {
+            if let Some(timer) = &mut self.timer {
+                ready!(timer.as_mut().poll(cx));
+            }
+            // It may have come within the last millisecond, or has not been made yet.
+            let left = until.millis().saturating_sub(self.gateway.clock.now().millis());
+            if left == 0 {
+                return Poll::Ready(());
+            }
+            self.timer = Some(Box::pin(sleep(Duration::from_millis(left))));
+        }
+    }
+}
