@@ -7,8 +7,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Sleep, sleep};
+use tokio_rustls::server::TlsStream;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::framing::{Fault, Framing, Request, Response, Role};
@@ -31,6 +33,8 @@ pub(super) trait Side: Role + Sized + Unpin {
     fn before_write(framing: &mut Framing<Self>, wire: &Wire);
     /// Where the connection stands.
     fn phase(framing: &Framing<Self>, nothing_held: bool) -> Phase;
+    /// Whether the message under way may have no other end than that of the connection.
+    fn ends_with_connection(framing: &Framing<Self>) -> bool;
     /// What hyper is given instead of a refused head; none is an error.
     fn instead_of_head(fault: Fault) -> Option<Vec<u8>>;
 }
@@ -46,12 +50,12 @@ impl Side for Request {
         }
     }
 
+    fn before_write(_framing: &mut Framing<Self>, _wire: &Wire) {}
+
     fn phase(framing: &Framing<Self>, nothing_held: bool) -> Phase {
         if framing.is_undecided() {
             Phase::Undecided
         } else if framing.is_open() {
-    fn before_write(_framing: &mut Framing<Self>, _wire: &Wire) {}
-
             Phase::Open
         } else if !framing.between_messages() {
             Phase::Body
@@ -60,6 +64,10 @@ impl Side for Request {
         } else {
             Phase::Head
         }
+    }
+
+    fn ends_with_connection(framing: &Framing<Self>) -> bool {
+        framing.role().is_http10()
     }
 
     /// One request that the service answers with the refusal: so it comes after the answers to what was pipelined before.
@@ -94,6 +102,10 @@ impl Side for Response {
         }
     }
 
+    fn ends_with_connection(_framing: &Framing<Self>) -> bool {
+        false
+    }
+
     fn instead_of_head(_fault: Fault) -> Option<Vec<u8>> {
         None
     }
@@ -118,6 +130,24 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         report(&Event::Connection(false));
+    }
+}
+
+/// A stream that can be made to end with a reset, which no reader takes for the end of a message.
+pub(super) trait Abort {
+    fn abort(&self);
+}
+
+impl Abort for TcpStream {
+    fn abort(&self) {
+        // Fails only on a socket that is already dead.
+        self.set_zero_linger().ok();
+    }
+}
+
+impl Abort for TlsStream<TcpStream> {
+    fn abort(&self) {
+        self.get_ref().0.abort();
     }
 }
 
@@ -149,6 +179,7 @@ pub(super) struct CheckedIo<T, S> {
     wire: Arc<Wire>,
     /// Goes with the stream, also when it leaves HTTP.
     place: Option<Place>,
+    abort: Option<fn(&T)>,
 }
 
 impl<T, S: Side> CheckedIo<T, S> {
@@ -183,12 +214,22 @@ impl<T, S: Side> CheckedIo<T, S> {
             linger,
             wire,
             place: None,
+            abort: None,
         }
     }
 
     /// Keeps the connection's place for as long as the stream lives.
     pub(super) fn occupying(mut self, place: Place) -> Self {
         self.place = Some(place);
+        self
+    }
+
+    /// A cut that would look like an end becomes a reset.
+    pub(super) fn aborting(mut self) -> Self
+    where
+        T: Abort,
+    {
+        self.abort = Some(T::abort);
         self
     }
 
@@ -355,6 +396,12 @@ impl<T: AsyncRead + Unpin, S: Side> AsyncRead for CheckedIo<T, S> {
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin, S: Side> CheckedIo<T, S> {
+    fn before_write(&mut self) {
+        if let Some(framing) = &mut self.framing {
+            S::before_write(framing, &self.wire);
+        }
+    }
+
     fn note_write(&self, answer: &Poll<io::Result<usize>>) {
         self.wire
             .writing
@@ -367,6 +414,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin, S: Side> CheckedIo<T, S> {
 
 impl<T: AsyncRead + AsyncWrite + Unpin, S: Side> AsyncWrite for CheckedIo<T, S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.before_write();
         let answer = Pin::new(&mut self.inner).poll_write(cx, bytes);
         self.note_write(&answer);
         answer
@@ -377,6 +425,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin, S: Side> AsyncWrite for CheckedIo<T, S> 
         cx: &mut Context<'_>,
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.before_write();
         let answer = Pin::new(&mut self.inner).poll_write_vectored(cx, bytes);
         self.note_write(&answer);
         answer
@@ -392,14 +441,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin, S: Side> AsyncWrite for CheckedIo<T, S> 
         if !self.wire.is_cut() {
             return Poll::Ready(Ok(()));
         }
-        ready!(self.as_mut().poll_shutdown(cx))?;
-        Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionAborted, "cut")))
-    }
-
-    fn before_write(&mut self) {
-        if let Some(framing) = &mut self.framing {
-            S::before_write(framing, &self.wire);
+        match self.abort {
+            Some(abort) if self.framing.as_ref().is_some_and(S::ends_with_connection) => abort(&self.inner),
+            _ => ready!(self.as_mut().poll_shutdown(cx))?,
         }
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionAborted, "cut")))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -414,7 +460,5 @@ impl<T: AsyncRead + AsyncWrite + Unpin, S: Side> AsyncWrite for CheckedIo<T, S> 
             ready!(self.poll_linger(cx));
         }
         Poll::Ready(Ok(()))
-        self.before_write();
     }
 }
-        self.before_write();

@@ -137,7 +137,7 @@ pub(super) async fn serve<T, H>(
     stop: Stop,
     place: Place,
 ) where
-    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    T: AsyncRead + AsyncWrite + Abort + Send + Unpin + 'static,
     H: Handler,
 {
     let mut front = Vec::new();
@@ -177,7 +177,8 @@ pub(super) async fn serve<T, H>(
         let connection = Box::pin(http2_builder(&limits).serve_connection(TokioIo::new(io), service));
         drive(connection, http2::Connection::graceful_shutdown, &wire, &watch, &stop).await;
     } else {
-        let io = CheckedIo::http1(io, front, RequestRole::default(), Arc::clone(&wire), &limits).occupying(place);
+        let io = CheckedIo::http1(io, front, RequestRole::default(), Arc::clone(&wire), &limits);
+        let io = io.occupying(place).aborting();
         let service = service_fn(move |request| answer(&handler, &state, request));
         let connection = http1_builder(&limits)
             .serve_connection(TokioIo::new(io), service)
@@ -280,7 +281,6 @@ fn answer<H: Handler>(
         if request.method().as_str() == REFUSED_METHOD {
             return Ok(refused(&request));
         }
-        let is_connect = request.method() == Method::CONNECT;
         // Over HTTP/1 the framing reader has asked.
         let fault = if state.is_http2 {
             authority::fault(request.uri(), request.headers())
@@ -294,6 +294,7 @@ fn answer<H: Handler>(
             });
             return Ok(malformed(fault));
         }
+        let is_connect = request.method() == Method::CONNECT;
         let response = handler.handle(request, state).await;
         let status = response.status();
         in_flight

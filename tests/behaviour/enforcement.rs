@@ -224,6 +224,23 @@ async fn a_block_half_way_is_seen_and_ends_one_stream_only() {
     );
 }
 
+/// A body that ends with its connection has no other way to show that it is not whole.
+#[tokio::test]
+async fn over_http10_a_cut_is_a_reset() {
+    let (origin, chunks) = live_origin().await;
+    let gateway = gateway(&origin, "block", "").await;
+    let request = "GET /live HTTP/1.0\r\nHost: shop.example\r\nCookie: sid=s\r\n\r\n";
+    let address = gateway.address;
+    let asking = tokio::spawn(async move { http1(address, request.as_bytes()).await });
+    chunks.send(page(0..5).plain().into()).await.expect("asked");
+    let reply = asking.await.expect("an answer");
+    assert_eq!(
+        (reply.status, reply.is_whole, reply.header("content-length")),
+        (200, false, None)
+    );
+    assert_eq!(people_in(&reply.body), [0, 1]);
+}
+
 #[tokio::test]
 async fn a_hold_refuses_everything_until_it_is_released() {
     let (origin, chunks) = live_origin().await;

@@ -23,6 +23,13 @@ pub struct Request {
     target: Target,
 }
 
+impl Request {
+    /// Whether the last head was one of HTTP/1.0, whose answers may end with the connection.
+    pub fn is_http10(&self) -> bool {
+        self.http10
+    }
+}
+
 impl Role for Request {
     fn start_line(&mut self, start: &[u8]) -> Result<(), Fault> {
         let mut parts = start.split(|byte| *byte == b' ');
