@@ -6,6 +6,7 @@ use http::Method;
 use http::uri::PathAndQuery;
 
 use super::connection::ConnState;
+use super::framing::Fault;
 use super::gateway::Set;
 use super::respond::{Refusal, Style};
 use super::route::Route;
@@ -51,13 +52,13 @@ impl Asked {
         (self.unanswered(kind), self.style)
     }
 
-    /// What is told instead of an answer. Without a fault of its own in a request body the client has gone.
+    /// What is told instead of an answer. A request body that failed without breaking a rule ended too early.
     pub(super) fn unanswered(&self, kind: UpstreamErrorKind) -> Refusal {
-        let fault = self
-            .connection
-            .fault()
-            .filter(|_| kind == UpstreamErrorKind::RequestBody);
-        fault.map_or(Refusal::Upstream(kind), Refusal::Framing)
+        if kind == UpstreamErrorKind::RequestBody {
+            Refusal::Framing(self.connection.fault().unwrap_or(Fault::BodyIncomplete))
+        } else {
+            Refusal::Upstream(kind)
+        }
     }
 
     /// A refusal on the way back would make the client do it twice.

@@ -418,3 +418,28 @@ async fn rapid_resets_end_their_connection_and_no_other() {
     assert!(reply.wire.windows(4).any(|window| window == calm), "{:?}", reply.wire);
     still_serves(&gateway, "rapid resets").await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_body_that_ends_early_is_the_clients_fault() {
+    let origin = well().await;
+    for announced in [
+        "Content-Length: 100\r\n\r\nabc",
+        "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
+    ] {
+        let gateway = gateway(origin.address, "").await;
+        let stream = TcpStream::connect(gateway.address("http")).await;
+        let mut stream = stream.expect("a listening peer");
+        let head = format!("POST / HTTP/1.1\r\nHost: a\r\n{announced}");
+        stream.write_all(head.as_bytes()).await.expect("an open peer");
+        stream.shutdown().await.expect("an open peer");
+        let mut wire = String::new();
+        let answer = tokio::time::timeout(CONDITION_TIME_MAX, stream.read_to_string(&mut wire)).await;
+        answer.expect("an end").ok();
+        assert!(wire.starts_with("HTTP/1.1 400 "), "{announced}: {wire}");
+        assert!(wire.contains("urn:tidegate:problem:framing"), "{announced}: {wire}");
+        assert!(wire.ends_with("\"fault\":\"body_incomplete\"}"), "{announced}: {wire}");
+        gateway
+            .metric_is("tidegate_exchanges_total{route=\"*/\",verdict=\"request_body\"}", 1.0)
+            .await;
+    }
+}

@@ -75,6 +75,8 @@ faults! {
     ChunkSize = "chunk_size",
     /// Chunk data that is not followed by a line end.
     ChunkEnd = "chunk_end",
+    /// A request body that ends before its announced length or its last chunk.
+    BodyIncomplete = "body_incomplete",
     /// A framing or routing field in a trailer section (section 7.1.2).
     TrailerField = "trailer_field",
     /// A trailer section over `header_bytes_max` or `headers_max`.
