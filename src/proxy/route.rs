@@ -130,15 +130,31 @@ fn is_plain(path: &str) -> bool {
     if !bytes.iter().any(is_suspect) {
         return true;
     }
-    let is_doubled = bytes.array_windows().any(|pair| pair == b"//");
-    let is_dots = |segment: &str| matches!(segment.split(';').next(), Some("." | ".."));
-    let is_odd = |escape: &[u8]| {
-        [b"2e", b"2f", b"5c", b"00", b"25"]
-            .iter()
-            .any(|odd| escape.eq_ignore_ascii_case(*odd))
+    let Some(meant) = unescaped(path) else {
+        return false;
     };
-    let has_odd_escape = || memchr::memchr_iter(b'%', bytes).any(|at| bytes.get(at + 1..at + 3).is_some_and(is_odd));
-    !is_doubled && !bytes.contains(&b'\\') && !path.split('/').any(is_dots) && !has_odd_escape()
+    // Readers cut parameters and blanks off a segment, before or after they look for dots.
+    let is_dots = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte == b'.');
+    let is_odd = |segment: &str| segment.split([';', '?', '#']).any(|part| is_dots(part.trim()));
+    !meant.contains("//") && !meant.contains('\\') && !meant.split('/').any(is_odd)
+}
+
+/// What the escapes of a path stand for; none if one is no escape, one is of a byte that has a meaning in paths, or
+/// they are no UTF-8, which lenient readers take for something else.
+fn unescaped(path: &str) -> Option<String> {
+    let mut parts = path.split('%');
+    let mut bytes = parts.next()?.as_bytes().to_vec();
+    for part in parts {
+        let (digits, rest) = part.split_at_checked(2)?;
+        let is_escape = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+        let byte = u8::from_str_radix(digits, 16).ok().filter(|_| is_escape)?;
+        if byte.is_ascii_control() || matches!(byte, b'.' | b'/' | b'\\' | b'%') {
+            return None;
+        }
+        bytes.push(byte);
+        bytes.extend_from_slice(rest.as_bytes());
+    }
+    String::from_utf8(bytes).ok()
 }
 
 #[cfg(test)]
@@ -169,6 +185,17 @@ mod tests {
             ("/stores//x", false),
             ("/stores/..;/customers", false),
             ("/stores\\x", false),
+            ("/stores/..%3b/customers", false),
+            ("/stores/%c0%ae%c0%ae/customers", false),
+            ("/stores/%u002e%u002e/customers", false),
+            ("/stores/%20..%20/customers", false),
+            ("/stores/;../customers", false),
+            ("/stores/..%3fx", false),
+            ("/stores/%", false),
+            ("/stores/%+f", false),
+            ("/stores/%2fx", false),
+            ("/stores/%0dx", false),
+            ("/stores/%EC%84%9C%EC%9A%B8;v=1.2/%20a", true),
             ("/a.b/c..d", true),
         ] {
             assert_eq!(is_plain(path), plain, "{path}");
