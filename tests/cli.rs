@@ -17,6 +17,8 @@
 mod documents;
 #[path = "cli/loading.rs"]
 mod loading;
+#[path = "cli/typed.rs"]
+mod typed;
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -102,28 +104,6 @@ fn help() {
         format!("$ tidegate {}\n{}", arguments.join(" "), said.text)
     });
     insta::assert_snapshot!(text.join("\n"));
-}
-
-#[test]
-fn what_is_typed_wrong() {
-    let dir = dir();
-    for (arguments, words) in [
-        (["run"].as_slice(), "<--config <CONFIG>|--upstream <UPSTREAM>>"),
-        (&["rum"], "'run'"),
-        (&["check", "--formt", "json"], "'--format'"),
-        (&["bypass", "--all"], "--reason"),
-        (
-            &["hash", "admin-token", "kim", "root"],
-            "[possible values: viewer, analyst, releaser, policy]",
-        ),
-    ] {
-        let said = tidegate(dir.path(), arguments);
-        assert!(
-            said.code == Some(2) && said.text.contains(words),
-            "{arguments:?}: {}",
-            said.text
-        );
-    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The command line as typed.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
@@ -7,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 
 use super::report::Format;
 use crate::admin::Role;
+use crate::proxy::EndpointUrl;
 
 /// A proxy that counts how many people's data each actor is given, and stops a spill.
 #[derive(Debug, Parser)]
@@ -127,17 +129,23 @@ pub struct RunArgs {
     #[arg(long, env = "TIDEGATE_CONFIG", hide_env_values = true, group = "source")]
     pub config: Option<PathBuf>,
     /// Without a file: watch what this upstream answers, enforce nothing
-    #[arg(long, group = "source")]
+    #[arg(long, group = "source", value_parser = upstream)]
     pub upstream: Option<String>,
     /// With --upstream: where to listen
     #[arg(long, default_value = "127.0.0.1:8080", requires = "upstream")]
-    pub listen: String,
+    pub listen: SocketAddr,
     /// With --upstream: the admin address
     #[arg(long, default_value = "127.0.0.1:9800", requires = "upstream")]
-    pub admin: String,
+    pub admin: SocketAddr,
     /// Worker threads; default: one a processor
     #[arg(long, env = "TIDEGATE_THREADS", hide_env_values = true)]
     pub threads: Option<usize>,
+}
+
+/// An upstream as it was typed, if it is one.
+fn upstream(text: &str) -> Result<String, String> {
+    let url = text.parse::<EndpointUrl>();
+    url.map(|_| text.to_owned()).map_err(|why| format!("it {why}"))
 }
 
 /// `tidegate bypass`.

@@ -7,7 +7,7 @@ use super::report::{self, Format};
 use super::{Exit, Failed};
 use crate::clock::Clock;
 use crate::engine::problem::Problem;
-use crate::run::{LoadError, Origin, look};
+use crate::run::{LoadError, Loaded, Origin, look};
 
 /// Checks and reports.
 ///
@@ -22,12 +22,7 @@ pub(super) fn execute(path: &Path, format: Format, deny_warnings: bool, out: &mu
     match look(&origin, Clock::start().now()) {
         Ok(loaded) => {
             render(&loaded.warnings, &loaded.texts, format, out)?;
-            if format == Format::Text {
-                let routes = report::counted(loaded.set.routes.len() as u64, "route", "routes");
-                let budgets = report::counted(loaded.set.policy.budgets().len() as u64, "budget", "budgets");
-                let summary = report::summary(&loaded.warnings);
-                writeln!(out, "{}: {routes}, {budgets}: {summary}", path.display())?;
-            }
+            summarise(path, &loaded, format, out)?;
             if deny_warnings && !loaded.warnings.is_empty() {
                 return Err(Failed::new(Exit::Config, ""));
             }
@@ -41,6 +36,29 @@ pub(super) fn execute(path: &Path, format: Format, deny_warnings: bool, out: &mu
             Err(Failed::new(Exit::Config, ""))
         }
         Err(error) => Err(refused(error, "", out)),
+    }
+}
+
+/// The last line about a configuration that loads.
+fn summarise(path: &Path, loaded: &Loaded, format: Format, out: &mut dyn Write) -> io::Result<()> {
+    let (routes, budgets) = (loaded.set.routes.len(), loaded.set.policy.budgets().len());
+    match format {
+        Format::Text => {
+            let routes = report::counted(routes as u64, "route", "routes");
+            let budgets = report::counted(budgets as u64, "budget", "budgets");
+            let summary = report::summary(&loaded.warnings);
+            writeln!(out, "{}: {routes}, {budgets}: {summary}", path.display())
+        }
+        Format::Json => {
+            let summary = serde_json::json!({
+                "file": path.display().to_string(),
+                "routes": routes,
+                "budgets": budgets,
+                "errors": 0,
+                "warnings": loaded.warnings.len(),
+            });
+            writeln!(out, "{summary}")
+        }
     }
 }
 

@@ -57,6 +57,10 @@ pub(super) fn execute(path: &Path, asked: &Asked, out: &mut dyn Write) -> Result
 
 impl Asked {
     fn request(&self) -> Result<Request<()>, Failed> {
+        if !self.url.contains("://") {
+            let meant = format!("a URL begins with its scheme: http://{}", self.url);
+            return Err(Failed::new(Exit::Usage, meant));
+        }
         let mut request = Request::builder().method(self.method.as_str()).uri(self.url.as_str());
         for header in &self.headers {
             let parts = header.split_once(':');

@@ -44,8 +44,8 @@ fn origin(args: &RunArgs) -> Origin {
             "[listen.http]\naddress = {}\n[admin]\naddress = {}\n[[route]]\nmatch = \"*/\"\nupstream = [{}]\n\
              [[budget]]\nname = \"exchange\"\nper = \"exchange\"\npeople = 60\naction = \"alert\"\n\
              [[budget]]\nname = \"address-day\"\nper = \"address\"\npeople = 100\nwindow = \"1d\"\naction = \"alert\"\n",
-            quoted(&args.listen),
-            quoted(&args.admin),
+            quoted(&args.listen.to_string()),
+            quoted(&args.admin.to_string()),
             quoted(upstream)
         )
     });

@@ -50,7 +50,7 @@ impl fmt::Display for InvalidUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Malformed => "is not a URL such as http://10.1.0.10:9000",
-            Self::Scheme => "has a scheme other than http, https and h2c",
+            Self::Scheme => "begins with none of http://, https:// and h2c://",
             Self::MoreThanAuthority => "has more than scheme, host and port",
         })
     }
