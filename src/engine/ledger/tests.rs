@@ -1,0 +1,200 @@
+//! The ledger as exchanges use it: reservations over several keys, windows, paces, holds, and a ledger that is full.
+
+use std::sync::Arc;
+
+use smallvec::{SmallVec, smallvec};
+
+use super::{Account, BudgetId, Dimension, Excess, KeyId, KeyUse, Ledger, Limit, Next, Settings};
+use crate::engine::secret::Subject;
+use crate::engine::time::Now;
+
+fn key(number: u8, dimension: Dimension, limits: &[Limit]) -> KeyUse {
+    KeyUse {
+        key: KeyId([number; 12]),
+        dimension,
+        limits: SmallVec::from_slice(limits),
+    }
+}
+
+fn limit(people: u32, excess: Excess) -> Limit {
+    Limit {
+        budget: BudgetId(0),
+        people,
+        window: 60,
+        excess,
+    }
+}
+
+fn asks(subjects: std::ops::Range<u64>) -> Vec<SmallVec<[Subject; 2]>> {
+    subjects.map(|subject| smallvec![Subject(subject)]).collect()
+}
+
+const START: Now = Now::from_millis(1_000_000_000);
+
+#[test]
+fn exactly_the_limit_is_granted_and_a_refusal_leaves_no_mark() {
+    let ledger = Arc::new(Ledger::new(Settings::default()));
+    let session = key(1, Dimension::Session, &[limit(5, Excess::Refused)]);
+    let route = key(2, Dimension::Route, &[limit(100, Excess::Told)]);
+    let mut account = ledger.open(vec![route.clone(), session], None);
+    let answer = account.reserve(&asks(0..8), START);
+    assert_eq!(answer.granted, 5);
+    assert!(matches!(
+        answer.next,
+        Next::Denied {
+            people: 5,
+            dimension: Dimension::Session,
+            ..
+        }
+    ));
+    account.hand_over(5, START);
+    assert_eq!(
+        account.reserve(&asks(0..5), START).next,
+        Next::Done,
+        "known people cost nothing"
+    );
+    drop(account);
+    let view = ledger.key(route.key, START).unwrap();
+    assert_eq!(view.people, [(60, 5)], "the refused ones count under no key");
+    assert_eq!(view.pending, 0);
+}
+
+#[test]
+fn what_was_not_handed_over_is_forgotten() {
+    let ledger = Arc::new(Ledger::new(Settings::default()));
+    let session = key(1, Dimension::Session, &[limit(5, Excess::Refused)]);
+    let mut first = ledger.open(vec![session.clone()], None);
+    assert_eq!(first.reserve(&asks(0..5), START).granted, 5);
+    first.hand_over(2, START);
+    let mut second = ledger.open(vec![session], None);
+    assert_eq!(
+        second.reserve(&asks(10..11), START).granted,
+        0,
+        "pending people count as shown"
+    );
+    drop(first);
+    assert_eq!(second.reserve(&asks(10..20), START).granted, 3);
+}
+
+#[test]
+fn the_same_person_on_two_streams_counts_once() {
+    let ledger = Arc::new(Ledger::new(Settings::default()));
+    let session = key(1, Dimension::Session, &[limit(5, Excess::Refused)]);
+    let mut streams: Vec<Account> = (0..4).map(|_| ledger.open(vec![session.clone()], None)).collect();
+    for stream in &mut streams {
+        assert_eq!(stream.reserve(&asks(0..5), START).granted, 5);
+    }
+}
+
+#[test]
+fn a_window_forgets_what_it_no_longer_holds() {
+    let ledger = Arc::new(Ledger::new(Settings::default()));
+    let session = key(1, Dimension::Session, &[limit(2, Excess::Refused)]);
+    let mut account = ledger.open(vec![session.clone()], None);
+    assert_eq!(account.reserve(&asks(0..2), START).granted, 2);
+    account.hand_over(2, START);
+    let mut later = ledger.open(vec![session], None);
+    assert_eq!(later.reserve(&asks(5..6), START.after(60_000)).granted, 0);
+    assert_eq!(later.reserve(&asks(5..6), START.after(61_000)).granted, 1);
+}
+
+#[test]
+fn throttled_people_come_one_at_a_time() {
+    let ledger = Arc::new(Ledger::new(Settings::default()));
+    let session = key(1, Dimension::Session, &[limit(1, Excess::Paced { interval_ms: 1000 })]);
+    let mut account = ledger.open(vec![session], None);
+    let answer = account.reserve(&asks(0..9), START);
+    assert_eq!(answer.granted, 2, "one is free, one is the burst");
+    let Next::Wait { until, .. } = answer.next else {
+        panic!("{answer:?}")
+    };
+    assert_eq!(until, START.after(1000).millis());
+    assert_eq!(account.reserve(&asks(2..9), START.after(999)).granted, 0);
+    assert_eq!(account.reserve(&asks(2..9), START.after(1000)).granted, 1);
+}
+
+#[test]
+fn inside_an_allowance_no_other_budget_sees_anyone() {
+    let ledger = Arc::new(Ledger::new(Settings::default()));
+    let session = key(1, Dimension::Session, &[limit(2, Excess::Refused)]);
+    let allowance = key(9, Dimension::Route, &[limit(10, Excess::Refused)]);
+    let mut account = ledger.open(vec![session.clone()], Some(allowance));
+    let answer = account.reserve(&asks(0..20), START);
+    assert_eq!(
+        answer.granted, 12,
+        "ten under the allowance, then the session's own two"
+    );
+    account.hand_over(12, START);
+    assert_eq!(ledger.key(session.key, START).unwrap().people, [(60, 2)]);
+}
+
+#[test]
+fn a_record_is_granted_whole_or_not_at_all() {
+    let ledger = Arc::new(Ledger::new(Settings::default()));
+    let session = key(1, Dimension::Session, &[limit(3, Excess::Refused)]);
+    let mut account = ledger.open(vec![session], None);
+    let pairs: Vec<SmallVec<[Subject; 2]>> = (0..3).map(|n| smallvec![Subject(n * 2), Subject(n * 2 + 1)]).collect();
+    assert_eq!(account.reserve(&pairs, START).granted, 1);
+}
+
+#[test]
+fn holds_refuse_until_they_end_or_are_released_and_are_never_evicted() {
+    let ledger = Arc::new(Ledger::new(Settings {
+        keys_max: 256,
+        ..Settings::default()
+    }));
+    let session = key(1, Dimension::Session, &[limit(3, Excess::Refused)]);
+    assert!(ledger.hold(session.key, Dimension::Session, 60, None, START));
+    for number in 0..=255_u8 {
+        // All in the shard of the held key, which has room for one.
+        let mut id = [number; 12];
+        id[0] = 1;
+        let other = KeyUse {
+            key: KeyId(id),
+            dimension: Dimension::Session,
+            limits: smallvec![limit(3, Excess::Told)],
+        };
+        ledger.open(vec![other], None).reserve(&asks(0..1), START);
+    }
+    assert!(ledger.held(std::slice::from_ref(&session), START).is_some());
+    assert!(
+        ledger
+            .held(std::slice::from_ref(&session), START.after(61_000))
+            .is_none()
+    );
+    assert!(ledger.release(session.key, 2, START.after(9000).second()));
+    assert!(ledger.held(std::slice::from_ref(&session), START).is_none());
+    let mut account = ledger.open(vec![session], None);
+    assert_eq!(
+        account.reserve(&asks(0..9), START).granted,
+        5,
+        "three and the allowance of the release"
+    );
+}
+
+#[test]
+fn a_full_ledger_says_so_rather_than_forget_an_enforcing_key() {
+    let ledger = Arc::new(Ledger::new(Settings {
+        keys_max: 1,
+        ..Settings::default()
+    }));
+    let enforcing = |last: u8| {
+        let mut id = [7; 12];
+        id[11] = last;
+        KeyUse {
+            key: KeyId(id),
+            dimension: Dimension::Session,
+            limits: smallvec![limit(3, Excess::Refused)],
+        }
+    };
+    let mut first = ledger.open(vec![enforcing(0)], None);
+    assert_eq!(first.reserve(&asks(0..1), START).granted, 1);
+    first.hand_over(1, START);
+    let mut second = ledger.open(vec![enforcing(1)], None);
+    assert_eq!(second.reserve(&asks(0..1), START).next, Next::Full);
+    assert_eq!(
+        second.reserve(&asks(0..1), START.after(120_000)).granted,
+        1,
+        "idle beyond its window, it may go"
+    );
+}
