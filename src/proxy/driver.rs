@@ -99,9 +99,13 @@ impl Driver {
         self.inspector.as_deref().map(Inspector::tally)
     }
 
-    /// Bytes of the body that were not looked into.
-    pub(super) fn uninspected_bytes(&self) -> u64 {
-        self.tally().map_or(self.unread_bytes, |tally| tally.uninspected_bytes)
+    /// Bytes of the body that `reason` let pass: those that were not looked into, or, where someone went uncounted, those
+    /// that were.
+    pub(super) fn passed_bytes(&self, reason: Reason) -> u64 {
+        self.tally().map_or(self.unread_bytes, |tally| match reason {
+            Reason::LedgerFull => tally.inspected_bytes,
+            Reason::Body(_) | Reason::Memory | Reason::Route => tally.uninspected_bytes,
+        })
     }
 
     /// The keys that a hold may begin on.
@@ -119,6 +123,7 @@ impl Driver {
 
     /// The head leaves, and the people in it enter the ledger.
     pub(super) fn hand_over_head(&mut self, clock: &Clock) {
+        self.note_uncounted();
         if self.account.waiting() > 0 {
             self.account.hand_over(self.asks_before, clock.now());
         }
@@ -130,6 +135,7 @@ impl Driver {
         self.outcome.told.extend(counted.told);
         self.outcome.masked.extend(counted.masked);
         self.outcome.new_people += counted.new_people;
+        self.note_uncounted();
         if let Some(denial) = counted.denial {
             self.deny(denial);
             return None;
@@ -293,6 +299,7 @@ impl Driver {
         self.outcome.ledger += started.elapsed();
         self.outcome.told.extend(answer.told);
         self.outcome.new_people += u64::from(answer.new_subjects);
+        self.note_uncounted();
         let granted = answer.granted;
         match answer.next {
             Next::Done => self.resolve(granted, Resolution::Granted),
@@ -304,17 +311,18 @@ impl Driver {
             } => self.denied(granted, budget, (key, dimension, people), now),
             Next::Wait { budget, until } => self.wait(granted, budget, until, now),
             Next::Full => {
-                // Open: the rest of this batch passes uncounted; closed: the body ends here.
-                if self.mode(Reason::LedgerFull) == Fail::Open {
-                    self.outcome
-                        .passed
-                        .push((Reason::LedgerFull, self.would_refuse(Reason::LedgerFull)));
-                    let all = self.inspector.as_ref()?.asks().len();
-                    return self.resolve(all, Resolution::Granted);
-                }
                 self.outcome.denial.get_or_insert(Denial::Fail(Reason::LedgerFull));
                 self.resolve(granted, Resolution::Cut)
             }
+        }
+    }
+
+    /// Someone passes whom a key without room does not count: told once.
+    fn note_uncounted(&mut self) {
+        let mut passed = self.outcome.passed.iter();
+        if self.account.is_uncounted() && !passed.any(|(reason, _)| *reason == Reason::LedgerFull) {
+            let passed = (Reason::LedgerFull, self.would_refuse(Reason::LedgerFull));
+            self.outcome.passed.push(passed);
         }
     }
 

@@ -169,7 +169,7 @@ impl Ending {
             report(&Event::Uninspected {
                 route,
                 reason: reason.name(),
-                bytes: driver.uninspected_bytes(),
+                bytes: driver.passed_bytes(*reason),
             });
             if *reason == Reason::LedgerFull {
                 report(&Event::LedgerFull);

@@ -283,6 +283,7 @@ impl Exchanges {
         }
         headers::forward_response(&mut head.headers, head.status == StatusCode::SWITCHING_PROTOCOLS);
         let terms = self.terms(asked);
+        terms.open_when_full(&mut account);
         let counted = fields::count(&mut head.headers, &mut account, &terms);
         let masked_head = counted.is_masked;
         let coding = coding(&head.headers);

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderName};
 
-use super::fail::{Fail, Reason};
+use super::fail::Reason;
 use super::outcome::Denial;
 use super::terms::Terms;
 use crate::engine::head;
@@ -55,7 +55,6 @@ pub(super) fn count(fields: &mut HeaderMap, account: &mut Account, terms: &Terms
         counted.told.extend(answer.told);
         let Some(denial) = denial else { continue };
         match (denial, names.get(number)) {
-            (Denial::Fail(reason), _) if is_open(reason, account, terms) => {}
             (_, Some(name)) if terms.may_mask => {
                 terms.hold_if_asked(denial, now);
                 fields.remove(name);
@@ -97,9 +96,4 @@ fn denial(answer: &Answer, now: Now) -> Option<Denial> {
             retry_after_s: until.saturating_sub(now.millis()).div_ceil(1000),
         },
     })
-}
-
-/// Fail modes act as open where nothing is enforced.
-fn is_open(reason: Reason, account: &Account, terms: &Terms) -> bool {
-    !account.is_enforcing() || terms.fail(reason) == Fail::Open
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use super::fail::{Fail, Reason};
 use super::gateway::{Gateway, Set};
 use super::outcome::Denial;
+use crate::engine::ledger::Account;
 use crate::engine::policy::Action;
 use crate::engine::time::Now;
 
@@ -53,6 +54,13 @@ impl Terms {
     pub(super) fn fail(&self, reason: Reason) -> Fail {
         let route = self.set.routes.get(self.route);
         route.map_or(Fail::Closed, |route| route.fail_on.of(reason, route.fail))
+    }
+
+    /// Where a full ledger is open, or nothing is enforced, only the keys that find no room in it go uncounted.
+    pub(super) fn open_when_full(&self, account: &mut Account) {
+        if !account.is_enforcing() || self.fail(Reason::LedgerFull) == Fail::Open {
+            account.open_when_full();
+        }
     }
 
     /// A budget that holds does so wherever it is exceeded.

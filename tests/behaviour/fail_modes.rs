@@ -79,7 +79,7 @@ async fn gateway(origin: &Origin, mode: &str) -> Gateway {
 }
 
 /// Bytes that passed uninspected for this reason. Metrics are the process's: other tests' routes are among them.
-async fn uninspected(gateway: &Gateway, reason: &str) -> u64 {
+pub(super) async fn uninspected(gateway: &Gateway, reason: &str) -> u64 {
     let token = format!("Authorization: Bearer {}\r\n", Gateway::RELEASER);
     let metrics = get(gateway.admin, "/metrics", &token).await;
     assert_eq!(metrics.status, 200, "{}", metrics.head);

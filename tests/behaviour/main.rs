@@ -20,6 +20,7 @@ mod fields;
 mod holds;
 mod hops;
 mod hosts;
+mod full_ledger;
 mod masking;
 mod monitor;
 mod refusals;

@@ -36,12 +36,17 @@ pub enum Next {
         /// Unix milliseconds.
         until: u64,
     },
-    /// The ledger has no room for a new key: the route's fail mode for `ledger_full` decides.
+    /// The ledger has no room for a key of the next ask, and the account does not go on without.
     Full,
 }
 
 /// A budget that only tells, exceeded: the budget, the key, and how many people count under it.
 pub type Told = (BudgetId, KeyId, u32);
+
+/// The number of the exchange's own key among those that a person counts under; those that others share are the first.
+const OWN: u16 = 14;
+/// The number of the allowance.
+const ALLOWANCE: u16 = 15;
 
 /// The answer to one reservation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +77,10 @@ pub struct Account {
     waiting: VecDeque<Waiting>,
     asks_granted: u64,
     told: SmallVec<[BudgetId; 2]>,
+    /// A key that finds no room goes uncounted; else what would count under it is refused.
+    is_open_when_full: bool,
+    /// Whether some key found no room for someone who was granted.
+    is_uncounted: bool,
 }
 
 /// A subject that was granted and has not left.
@@ -80,8 +89,14 @@ struct Waiting {
     /// The number of its ask within the exchange.
     ask: u64,
     subject: u64,
-    /// Whether it counts under the allowance alone.
-    allowed: bool,
+    /// A bit for each key that it counts under.
+    under: u16,
+}
+
+impl Waiting {
+    fn is_under(self, number: u16) -> bool {
+        self.under & (1 << number) != 0
+    }
 }
 
 impl Account {
@@ -107,7 +122,20 @@ impl Account {
             waiting,
             asks_granted: 0,
             told,
+            is_open_when_full: false,
+            is_uncounted: false,
         }
+    }
+
+    /// A key that finds no room in the ledger goes uncounted from now on, and all others are ruled as ever. Without this
+    /// the answer is then [`Next::Full`].
+    pub fn open_when_full(&mut self) {
+        self.is_open_when_full = true;
+    }
+
+    /// Whether someone was granted who is not counted under some key, because it found no room.
+    pub fn is_uncounted(&self) -> bool {
+        self.is_uncounted
     }
 
     /// The keys that other exchanges share, the allowance aside.
@@ -213,35 +241,23 @@ impl Account {
         now: Now,
         answer: &mut Answer,
     ) -> Result<(), Next> {
-        let allowed = self.fits_allowance(locked, fresh, now);
         let mut told: SmallVec<[Told; 2]> = SmallVec::new();
-        if !allowed {
-            let mut wait = None;
-            let mut is_new = false;
-            for used in &self.keys {
-                let entry = locked.enter(&self.ledger, used, now).ok_or(Next::Full)?;
-                is_new |= rule_all(entry, used, fresh, now, &mut wait, &mut told)?;
-            }
-            if let Some((used, entry)) = &mut self.own {
-                is_new |= rule_all(entry, used, fresh, now, &mut wait, &mut told)?;
-            }
-            if let Some((budget, until)) = wait {
-                return Err(Next::Wait { budget, until });
-            }
+        let under = if self.fits_allowance(locked, fresh, now) {
+            1 << ALLOWANCE
+        } else {
+            let (under, is_new) = self.rule_keys(locked, fresh, now, &mut told)?;
             answer.new_subjects += if is_new { fresh.len() as u32 } else { 0 };
-        }
+            self.is_uncounted |= under.count_ones() as usize <= self.keys.len();
+            under
+        };
         let ask = self.asks_granted;
-        let added: SmallVec<[Waiting; 2]> = fresh
-            .iter()
-            .map(|subject| Waiting {
-                ask,
-                subject: *subject,
-                allowed,
-            })
-            .collect();
-        if !allowed {
-            self.each_key(locked, |entry, used| pace(entry, used, fresh, now));
-        }
+        let waiting = |subject: &u64| Waiting {
+            ask,
+            subject: *subject,
+            under,
+        };
+        let added: SmallVec<[Waiting; 2]> = fresh.iter().map(waiting).collect();
+        self.each_key(locked, under, |entry, used| pace(entry, used, fresh, now));
         if self.ledger.reserves() {
             self.each_waiting(&added, locked, Entry::pin);
         }
@@ -256,10 +272,44 @@ impl Account {
         Ok(())
     }
 
+    /// The keys that grant all of `fresh`, a bit each, and whether anyone is new under one. All must, but for those that
+    /// find no room where the account goes on without.
+    fn rule_keys(
+        &mut self,
+        locked: &mut Locked<'_>,
+        fresh: &[u64],
+        now: Now,
+        told: &mut SmallVec<[Told; 2]>,
+    ) -> Result<(u16, bool), Next> {
+        // All enter before one is ruled: a key that has no one yet may have to go again for the next.
+        for used in &self.keys {
+            locked.enter(&self.ledger, used, now);
+        }
+        let (mut under, mut is_new, mut wait) = (0, false, None);
+        for (number, used) in (0_u16..).zip(&self.keys) {
+            let Some(entry) = locked.entry(used.key) else {
+                if self.is_open_when_full {
+                    continue;
+                }
+                return Err(Next::Full);
+            };
+            is_new |= rule_all(entry, used, fresh, now, &mut wait, told)?;
+            under |= 1 << number;
+        }
+        if let Some((used, entry)) = &mut self.own {
+            is_new |= rule_all(entry, used, fresh, now, &mut wait, told)?;
+        }
+        match wait {
+            Some((budget, until)) => Err(Next::Wait { budget, until }),
+            None => Ok((under | 1 << OWN, is_new)),
+        }
+    }
+
     /// Whether all of `fresh` fit into the allowance.
     fn fits_allowance(&self, locked: &mut Locked<'_>, fresh: &[u64], now: Now) -> bool {
         let Some(used) = &self.allowance else { return false };
-        let Some(entry) = locked.enter(&self.ledger, used, now) else {
+        locked.enter(&self.ledger, used, now);
+        let Some(entry) = locked.entry(used.key) else {
             return false;
         };
         used.limits
@@ -267,34 +317,36 @@ impl Account {
             .all(|limit| rule(entry, used, limit, fresh, now).0 == Ruling::Granted)
     }
 
-    fn each_key(&mut self, locked: &mut Locked<'_>, mut act: impl FnMut(&mut Entry, &KeyUse)) {
-        for used in &self.keys {
-            if let Some(entry) = locked.entry(used.key) {
+    /// `act` on each of the keys in `under` but the allowance.
+    fn each_key(&mut self, locked: &mut Locked<'_>, under: u16, mut act: impl FnMut(&mut Entry, &KeyUse)) {
+        for (number, used) in (0_u16..).zip(&self.keys) {
+            if under & (1 << number) != 0
+                && let Some(entry) = locked.entry(used.key)
+            {
                 act(entry, used);
             }
         }
-        if let Some((used, entry)) = &mut self.own {
+        if under & (1 << OWN) != 0
+            && let Some((used, entry)) = &mut self.own
+        {
             act(entry, used);
         }
     }
 
     /// `act` on every key under which each of `subjects` counts; the exchange's own key last, if it is asked for.
     fn each_waiting(&mut self, subjects: &[Waiting], locked: &mut Locked<'_>, mut act: impl FnMut(&mut Entry, u64)) {
-        let mut on = |entry: &mut Entry, allowed: bool| {
-            let counted = subjects.iter().filter(|waiting| waiting.allowed == allowed);
+        let mut on = |entry: &mut Entry, number: u16| {
+            let counted = subjects.iter().filter(|waiting| waiting.is_under(number));
             counted.for_each(|waiting| act(entry, waiting.subject));
         };
-        for used in self.keys.iter().chain(&self.allowance) {
-            let allowed = self
-                .allowance
-                .as_ref()
-                .is_some_and(|allowance| allowance.key == used.key);
+        let allowance = self.allowance.iter().map(|used| (ALLOWANCE, used));
+        for (number, used) in (0_u16..).zip(&self.keys).chain(allowance) {
             if let Some(entry) = locked.entry(used.key) {
-                on(entry, allowed);
+                on(entry, number);
             }
         }
         if let Some((_, entry)) = &mut self.own {
-            on(entry, false);
+            on(entry, OWN);
         }
     }
 }

@@ -259,15 +259,16 @@ impl Ledger {
 pub(super) struct Locked<'l>(SmallVec<[(usize, MutexGuard<'l, Shard>); 8]>);
 
 impl Locked<'_> {
-    /// The entry of a key, made if there is room.
-    pub(super) fn enter(&mut self, ledger: &Ledger, used: &KeyUse, now: Now) -> Option<&mut Entry> {
+    /// Makes the entry of a key, if there is room.
+    pub(super) fn enter(&mut self, ledger: &Ledger, used: &KeyUse, now: Now) {
         let shard = self.shard(used.key);
-        if !shard.contains_key(&used.key) && !ledger.make_room(shard, now) {
-            return None;
+        if let Some(entry) = shard.get_mut(&used.key) {
+            entry.note_limits(&used.limits);
+        } else if ledger.make_room(shard, now) {
+            let mut entry = Entry::new(used.dimension);
+            entry.note_limits(&used.limits);
+            shard.insert(used.key, entry);
         }
-        let entry = shard.entry(used.key).or_insert_with(|| Entry::new(used.dimension));
-        entry.note_limits(&used.limits);
-        Some(entry)
     }
 
     fn shard(&mut self, key: KeyId) -> &mut Shard {

@@ -198,3 +198,55 @@ fn a_full_ledger_says_so_rather_than_forget_an_enforcing_key() {
         "idle beyond its window, it may go"
     );
 }
+
+#[test]
+fn a_key_without_room_alone_goes_uncounted_and_all_others_are_ruled() {
+    let ledger = Arc::new(Ledger::new(Settings {
+        keys_max: 1,
+        ..Settings::default()
+    }));
+    let (full, mut other) = (key(1, Dimension::Session, &[limit(5, Excess::Refused)]), KeyId([1; 12]));
+    let mut crowding = ledger.open(vec![full], None);
+    assert_eq!(crowding.reserve(&asks(0..1), START).granted, 1);
+    other.0[11] = 2;
+    let session = KeyUse {
+        key: other,
+        ..key(1, Dimension::Session, &[limit(5, Excess::Refused)])
+    };
+    let address = key(2, Dimension::Address, &[limit(20, Excess::Refused)]);
+    let bulk = key(3, Dimension::Exchange, &[limit(12, Excess::Refused)]);
+    let keys = vec![session.clone(), address.clone(), bulk];
+
+    let mut closed = ledger.open(keys.clone(), None);
+    assert_eq!(closed.reserve(&asks(0..9), START).next, Next::Full);
+    assert!(!closed.is_uncounted());
+    assert_eq!(ledger.key(address.key, START).map_or(0, |view| view.pending), 0);
+
+    let open = |keys| {
+        let mut account = ledger.open(keys, None);
+        account.open_when_full();
+        account
+    };
+    let mut first = open(keys.clone());
+    let answer = first.reserve(&asks(0..1_000), START);
+    let Next::Denied { dimension, .. } = answer.next else {
+        panic!("{answer:?}")
+    };
+    assert_eq!((answer.granted, dimension), (12, Dimension::Exchange));
+    assert!(first.is_uncounted());
+    assert_eq!(ledger.key(address.key, START).unwrap().pending, 12);
+    first.hand_over(12, START);
+    let mut second = open(keys);
+    let answer = second.reserve(&asks(500..1_000), START);
+    let Next::Denied { dimension, .. } = answer.next else {
+        panic!("{answer:?}")
+    };
+    assert_eq!((answer.granted, dimension), (8, Dimension::Address));
+
+    // Room comes while the second waits: what was granted without the key takes nothing from who counts under it.
+    drop(crowding);
+    let mut third = ledger.open(vec![session.clone()], None);
+    assert_eq!(third.reserve(&asks(500..503), START.after(120_000)).granted, 3);
+    drop(second);
+    assert_eq!(ledger.key(session.key, START).unwrap().pending, 3);
+}

@@ -1,0 +1,85 @@
+//! A ledger without room for one more key: that key alone goes uncounted, and everything else holds as ever.
+
+use std::collections::BTreeSet;
+
+use smallvec::smallvec;
+use tidegate::engine::ledger::{BudgetId, Dimension, Excess, KeyId, KeyUse, Limit};
+use tidegate::engine::secret::Subject;
+
+use crate::fail_modes::uninspected;
+use crate::support::client::{RawReply, get};
+use crate::support::coding::Coding;
+use crate::support::export::Export;
+use crate::support::gateway::{Gateway, until};
+use crate::support::origin::Origin;
+use crate::support::people::{Format, count_serials};
+
+/// Each budget's limit.
+const SESSION_MAX: usize = 5;
+const ADDRESS_MAX: usize = 20;
+
+/// A gateway with a small ledger, two budgets that block, and a trusted peer.
+async fn gateway(origin: &Origin, keys_max: usize, route: &str) -> Gateway {
+    let budget = |per: &str, people: usize| {
+        format!(
+            "[[budget]]\nname = \"per-{per}\"\nper = \"{per}\"\npeople = {people}\nwindow = \"1d\"\n\
+             action = \"block\"\nmode = \"enforce\"\n"
+        )
+    };
+    Gateway::start(&format!(
+        "[identity]\nsources = [\"cookie:sid\"]\n[ledger]\nkeys_max = {keys_max}\n\
+         [[route]]\nmatch = \"*/\"\nupstream = [\"http://{}\"]\n{route}\n{}{}",
+        origin.address,
+        budget("session", SESSION_MAX),
+        budget("address", ADDRESS_MAX)
+    ))
+    .await
+}
+
+async fn ask(gateway: &Gateway, session: &str, people: std::ops::Range<u32>) -> RawReply {
+    let path = format!("/{}", Export::new(Format::Ndjson, Coding::Identity, people).path());
+    get(gateway.address, &path, &format!("Cookie: sid={session}\r\n")).await
+}
+
+/// What a client with a fresh cookie for each request leaves: in every shard, as many keys as there is room for.
+fn fill(gateway: &Gateway, a_shard: u8) {
+    let (ledger, now) = (&gateway.shared().ledger, gateway.shared().clock.now());
+    for first in 0..=255 {
+        for last in 0..a_shard {
+            let mut id = [0xee; 12];
+            (id[0], id[11]) = (first, last);
+            let limit = Limit {
+                budget: BudgetId(0),
+                people: 5,
+                window: 86_400,
+                excess: Excess::Refused,
+            };
+            let minted = KeyUse {
+                key: KeyId(id),
+                dimension: Dimension::Session,
+                limits: smallvec![limit],
+            };
+            let mut account = ledger.open(vec![minted], None);
+            account.reserve(&[smallvec![Subject(1)]], now);
+            account.hand_over(1, now);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_ledger_leaves_the_budget_of_the_address_in_force() {
+    let origin = Export::origin().await;
+    let gateway = gateway(&origin, 256, "").await;
+    assert!(ask(&gateway, "first", 0..1).await.is_whole);
+    fill(&gateway, 1);
+    let before = uninspected(&gateway, "ledger_full").await;
+    let mut people = BTreeSet::new();
+    for session in ["a", "b", "c"] {
+        people.extend(count_serials(&ask(&gateway, session, 0..1_000).await.body));
+    }
+    assert_eq!(people.len(), ADDRESS_MAX);
+    until("the bytes are told", async || {
+        uninspected(&gateway, "ledger_full").await > before
+    })
+    .await;
+}
