@@ -215,7 +215,7 @@ impl Exchanges {
             return Ok(());
         };
         let budget = cause.and_then(|cause| asked.set.policy.get(cause));
-        let name = budget.map_or("manual", |budget| budget.name.as_str());
+        let name = asked.set.policy.cause(cause);
         let reauth = budget.is_some_and(|budget| budget.action == Action::Reauth);
         let action = if reauth { "reauth" } else { "hold" };
         report(&Event::Refused { budget: name, action });

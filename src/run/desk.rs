@@ -10,7 +10,7 @@ use super::reload::ReloadState;
 use super::state::read_bypass;
 use crate::admin::{BypassView, Desk, DeskError, Readiness, Release};
 use crate::engine::detect::RuleSet;
-use crate::engine::ledger::{Dimension, HeldKey, HoldView, KeyId, KeyView};
+use crate::engine::ledger::{Dimension, HoldView, KeyId, KeyView};
 use crate::engine::time::Now;
 use crate::proxy::Gateway;
 
@@ -70,14 +70,13 @@ impl Desk for GatewayDesk {
     fn holds(&self, limit: usize) -> Vec<HoldView> {
         let held = self.gateway.ledger.holds(self.now(), limit);
         let set = self.gateway.set();
-        let cause = |held: &HeldKey| held.cause.and_then(|budget| Some(set.policy.get(budget)?.name.clone()));
         held.iter()
             .map(|held| HoldView {
                 key: held.key,
                 dimension: held.dimension,
                 since: held.since,
                 until: held.until,
-                cause: cause(held).unwrap_or_else(|| "manual".to_owned()),
+                cause: set.policy.cause(held.cause).to_owned(),
             })
             .collect()
     }

@@ -17,13 +17,15 @@ mod bounded_leak;
 mod enforcement;
 mod fail_modes;
 mod fields;
+mod full_ledger;
 mod holds;
 mod hops;
 mod hosts;
-mod full_ledger;
+mod holds;
 mod masking;
 mod monitor;
 mod refusals;
+mod reloads;
 #[path = "../support/mod.rs"]
 mod support;
 mod support_itself;

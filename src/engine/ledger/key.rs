@@ -4,9 +4,21 @@ use std::fmt;
 
 use crate::engine::secret::HashKey;
 
-/// The number of a budget inside a `Policy`.
+/// A budget, known by its name: the same over every reload, for holds and paces outlive the set that made them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct BudgetId(pub u16);
+pub struct BudgetId(pub u64);
+
+impl BudgetId {
+    /// The budget with this name; a group's declared shape is another than a budget that happens to be called so.
+    pub fn of(name: &str, group: Option<&str>) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(name.as_bytes());
+        hasher.update(b"\0");
+        hasher.update(group.unwrap_or_default().as_bytes());
+        let first = *hasher.finalize().as_bytes().first_chunk().expect("a hash has 32 bytes");
+        Self(u64::from_le_bytes(first))
+    }
+}
 
 /// One dimension of the actor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

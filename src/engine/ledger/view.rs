@@ -30,7 +30,7 @@ pub struct HoldView {
     pub since: u32,
     /// When it ends by itself, unix second.
     pub until: u32,
-    /// The budget that set it, or `manual`.
+    /// The budget that set it, `removed` if it is no more, or `manual`.
     pub cause: String,
 }
 

@@ -2,7 +2,7 @@
 
 use super::syntax::{BudgetSyntax, Text};
 use super::units;
-use crate::engine::ledger::Dimension;
+use crate::engine::ledger::{BudgetId, Dimension};
 use crate::engine::problem::{Problem, Severity};
 
 /// One minute.
@@ -63,6 +63,8 @@ pub enum Enforcement {
 /// A budget as meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Budget {
+    /// What it is known by.
+    pub id: BudgetId,
     /// Its name.
     pub name: String,
     /// The dimension it counts under.
@@ -96,6 +98,7 @@ impl Budget {
         let people = reader.people(written);
         // Only now: a fault hides no other.
         let budget = Self {
+            id: BudgetId::of(written.name.get_ref(), None),
             name: written.name.get_ref().clone(),
             per: per?,
             people: people?,

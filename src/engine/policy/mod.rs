@@ -51,16 +51,16 @@ impl Policy {
         let before = problems.len();
         let mut budgets = Vec::new();
         for syntax in written.budgets {
-            if budgets
-                .iter()
-                .any(|known: &Budget| known.name == *syntax.name.get_ref())
-            {
+            // Of one name, or of two with one hash: neither could be told from the other.
+            let id = BudgetId::of(syntax.name.get_ref(), None);
+            if budgets.iter().any(|known: &Budget| known.id == id) {
                 let message = format!("a second budget is named `{}`", syntax.name.get_ref());
                 problems.push(error("P007", written.file, syntax.name.span(), message, None));
             }
             budgets.extend(Budget::read(syntax, written.file, written.exact_elements_max, problems));
         }
         budgets.extend(written.groups.iter().map(|group| Budget {
+            id: BudgetId::of("", Some(&group.name)),
             name: format!("group-{}", group.name),
             per: crate::engine::ledger::Dimension::Principal,
             people: group.people_per_day,
@@ -94,9 +94,14 @@ impl Policy {
         })
     }
 
-    /// The budget with this number; none for an allowance, or a number of an earlier policy.
+    /// This budget; none for an allowance, or one that only an earlier policy had.
     pub fn get(&self, id: BudgetId) -> Option<&Budget> {
-        self.budgets.get(usize::from(id.0))
+        self.budgets.iter().find(|budget| budget.id == id)
+    }
+
+    /// What a hold by `cause` is told by: the name of its budget, `removed` if that is no more, `manual` for a person.
+    pub fn cause(&self, cause: Option<BudgetId>) -> &str {
+        cause.map_or("manual", |id| self.get(id).map_or("removed", |budget| &budget.name))
     }
 
     /// All budgets in the order of the configuration, declared shapes last.
@@ -152,8 +157,11 @@ fn read_exceptions(written: &Written<'_>, budgets: &[Budget], now: Now, problems
     let mut exceptions = Vec::new();
     for syntax in written.exceptions {
         let name = syntax.budget.get_ref();
-        let at = budgets.iter().position(|budget| budget.name == *name);
-        if at.is_none() {
+        let budget = budgets
+            .iter()
+            .find(|budget| budget.name == *name)
+            .map(|budget| budget.id);
+        if budget.is_none() {
             let names: Vec<&str> = budgets.iter().map(|budget| budget.name.as_str()).collect();
             let message = format!("the exception is from a budget `{name}` that does not exist");
             let (span, help) = (syntax.budget.span(), nearest(name, &names));
@@ -165,7 +173,9 @@ fn read_exceptions(written: &Written<'_>, budgets: &[Budget], now: Now, problems
             let (message, help) = ("this is no date".to_owned(), "expires = \"2026-12-01\"".to_owned());
             problems.push(error("P010", written.file, syntax.expires.span(), message, Some(help)));
         }
-        let (Some(at), Some(until)) = (at, until) else { continue };
+        let (Some(budget), Some(until)) = (budget, until) else {
+            continue;
+        };
         if units::is_past(until, now) {
             let message = "the exception has expired and has no effect".to_owned();
             let warning = error("P011", written.file, syntax.expires.span(), message, None);
@@ -175,7 +185,7 @@ fn read_exceptions(written: &Written<'_>, budgets: &[Budget], now: Now, problems
             });
         }
         exceptions.push(Exception {
-            budget: BudgetId(at as u16),
+            budget,
             principal: syntax.principal.get_ref().clone(),
             people: *syntax.people.get_ref(),
             until,
@@ -257,4 +267,55 @@ fn error(
 fn nearest(name: &str, known: &[&str]) -> Option<String> {
     let near = closest(name, known.iter().copied()).map(did_you_mean);
     near.or_else(|| (!known.is_empty()).then(|| format!("one of: {}", known.join(", "))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_is_known_by_its_name_wherever_it_stands() {
+        let budget = |name: &str| {
+            format!("[[budget]]\nname = '{name}'\nper = 'session'\npeople = 9\nwindow = '1d'\naction = 'alert'\n")
+        };
+        let compile = |names: &[&str]| {
+            #[derive(serde::Deserialize)]
+            struct File {
+                budget: Vec<BudgetSyntax>,
+            }
+            let text: String = names.iter().map(|name| budget(name)).collect();
+            let File { budget } = toml::from_str(&text).unwrap();
+            let shape = GroupShape {
+                name: "staff".to_owned(),
+                people_per_day: 3,
+            };
+            let written = Written {
+                file: "",
+                budgets: &budget,
+                exceptions: &[],
+                routes: &[],
+                groups: &[shape],
+                group_names: &[],
+                exact_elements_max: 100,
+            };
+            let mut problems = Vec::new();
+            Policy::compile(&written, HashKey::new([1; 32]), Now::from_millis(0), &mut problems).ok_or(problems)
+        };
+        let (one, other) = (
+            compile(&["a", "b", "group-staff"]).unwrap(),
+            compile(&["group-staff", "b"]).unwrap(),
+        );
+        for budget in other.budgets() {
+            let same = one.get(budget.id).unwrap();
+            assert_eq!((&same.name, &same.group), (&budget.name, &budget.group));
+        }
+        let gone = one.budgets().first().unwrap().id;
+        assert_eq!((one.cause(Some(gone)), one.cause(None)), ("a", "manual"));
+        assert_eq!(other.cause(Some(gone)), "removed");
+        let problems = compile(&["a", "b", "a"]).err().unwrap();
+        assert_eq!(
+            problems.iter().map(|problem| problem.code).collect::<Vec<_>>(),
+            ["P007"]
+        );
+    }
 }

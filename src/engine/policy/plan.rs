@@ -64,14 +64,13 @@ impl Policy {
             return Plan::default();
         }
         let mut plan = Plan::default();
-        for (at, budget) in self.budgets.iter().enumerate() {
+        for budget in &self.budgets {
             if budget.enforcement == Enforcement::Off
                 || budget.group.as_deref().is_some_and(|group| facts.group != Some(group))
             {
                 continue;
             }
-            let id = BudgetId(at as u16);
-            let limit = self.limit(id, budget, facts, now);
+            let limit = self.limit(budget, facts, now);
             plan.redacts |= budget.action == Action::Redact && limit.excess != Excess::Told;
             match plan.keys.iter_mut().find(|used| used.dimension == budget.per) {
                 Some(used) => used.limits.push(limit),
@@ -89,7 +88,7 @@ impl Policy {
             }
             let value = [route.name.as_bytes(), b"\0", group.as_bytes()].concat();
             let limit = Limit {
-                budget: BudgetId(u16::MAX),
+                budget: BudgetId(0),
                 people: *people,
                 window: 86_400,
                 excess: Excess::Refused,
@@ -121,8 +120,8 @@ impl Policy {
         KeyId::new(&self.secret, dimension, value, SCOPE)
     }
 
-    fn limit(&self, id: BudgetId, budget: &Budget, facts: &Facts<'_>, now: Now) -> Limit {
-        let people = self.exception(id, facts, now).unwrap_or(budget.people);
+    fn limit(&self, budget: &Budget, facts: &Facts<'_>, now: Now) -> Limit {
+        let people = self.exception(budget.id, facts, now).unwrap_or(budget.people);
         let acts = match budget.enforcement {
             Enforcement::Enforce => true,
             Enforcement::Percent(percent) => self.share(facts) < u64::from(percent),
@@ -135,7 +134,7 @@ impl Policy {
             Action::Redact | Action::Reauth | Action::Block | Action::Hold { .. } => Excess::Refused,
         };
         Limit {
-            budget: id,
+            budget: budget.id,
             people,
             window: budget.window,
             excess,
