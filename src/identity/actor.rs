@@ -27,6 +27,8 @@ pub struct Actor {
     pub group: Option<Arc<str>>,
     /// Whether the credential was seen being issued.
     pub provenance: Provenance,
+    /// Whether the session's credential is verified, listed or issued; any other may be made up with each request.
+    pub is_known: bool,
     /// The name of the cookie that carried the session, for `reauth` to expire it.
     pub session_cookie: Option<Arc<str>>,
 }

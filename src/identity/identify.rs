@@ -40,6 +40,8 @@ struct Evidence {
     principal: Option<Arc<[u8]>>,
     group: Option<Arc<str>>,
     provenance: Provenance,
+    /// Whether it is verified, listed or issued.
+    is_known: bool,
 }
 
 impl Identity {
@@ -49,8 +51,9 @@ impl Identity {
     }
 
     /// Who sends this head. `peer` is the address of the connection, `trusted` the networks whose forwarding headers
-    /// are believed. The session is that of the first source that has one; the principal and the group are those of the
-    /// first verified or listed credential. Reports credentials that disagree. Never fails: an actor has an address.
+    /// are believed. The session is that of the first source with a credential that is verified, listed or issued, else of
+    /// the first that has one; the principal and the group are those of the first verified or listed credential. Reports
+    /// credentials that disagree. Never fails: an actor has an address.
     pub fn identify(&self, head: &request::Parts, peer: IpAddr, trusted: &[IpNet], now: Now) -> Actor {
         let mut actor = Actor {
             address: client_address(&head.headers, peer, trusted),
@@ -58,15 +61,18 @@ impl Identity {
             principal: None,
             group: None,
             provenance: Provenance::Unknown,
+            is_known: false,
             session_cookie: None,
         };
         for source in &self.sources {
             let Some(evidence) = self.evidence(source, &head.headers, now) else {
                 continue;
             };
-            if actor.session.is_none() {
+            // A fresh value for each request must make no new session beside a credential that cannot be made up.
+            if actor.session.is_none() || (evidence.is_known && !actor.is_known) {
                 actor.session = Some(evidence.session);
                 actor.provenance = evidence.provenance;
+                actor.is_known = evidence.is_known;
                 actor.session_cookie = match &source.place {
                     Place::Cookie(name) => Some(Arc::clone(name)),
                     Place::Header(_) => None,
@@ -88,7 +94,7 @@ impl Identity {
 
     /// What the values of one source say. Where an opaque one stands there twice and differs, the origin may choose the
     /// other: a client could name a new session with each request and be served under the same one. So only one that
-    /// was seen being issued counts then, and none else.
+    /// is known counts then, and none else.
     fn evidence(&self, source: &Source, headers: &HeaderMap, now: Now) -> Option<Evidence> {
         let values = source.values(headers);
         if values.len() > 1 {
@@ -103,6 +109,7 @@ impl Identity {
                     principal: verified.principal.clone(),
                     group: verified.group.clone(),
                     provenance: self.provenance(&verified.credential),
+                    is_known: true,
                 });
         }
         let is_alone = values.len() == 1;
@@ -110,11 +117,13 @@ impl Identity {
             let hash = credential_hash(&self.key, value);
             let provenance = self.provenance(&fingerprint(&hash));
             let listed = self.groups.listed.get(&hash);
-            (is_alone || provenance == Provenance::Issued).then(|| Evidence {
+            let is_known = listed.is_some() || provenance == Provenance::Issued;
+            (is_alone || is_known).then(|| Evidence {
                 session: joined(&[source.label.as_bytes(), stable_part(value)]),
                 principal: listed.map(|listed| Arc::clone(&listed.principal)),
                 group: listed.map(|listed| Arc::clone(&listed.group)),
                 provenance,
+                is_known,
             })
         })
     }

@@ -291,6 +291,40 @@ fn of_two_cookies_only_an_issued_one_counts() {
     assert!(ask(&identity, &[("cookie", "sid=mine; sid=mine")]).session == mine);
 }
 
+#[test]
+fn a_fresh_value_makes_no_new_session_beside_a_known_credential() {
+    let unordered = CONFIG.replace(
+        r#"["jwt:authorization", "jwt:cookie:token", "cookie:sid", "header:x-api-key"]"#,
+        r#"["header:x-fresh", "cookie:sid", "header:x-api-key", "jwt:authorization"]"#,
+    );
+    let identity = compile(&unordered).unwrap_or_else(|problems| panic!("{problems:?}"));
+    identity.birth_of_token(b"mine");
+    let bearer = format!("Bearer {}", token("c-17", &json!({})));
+    let known = [
+        ("x-api-key", "partner-key-1"),
+        ("cookie", "sid=mine"),
+        ("authorization", bearer.as_str()),
+    ];
+    for credential in known {
+        let alone = ask(&identity, &[credential]);
+        assert!(alone.is_known && alone.session.is_some());
+        for fresh in ["1", "2"] {
+            let actor = ask(&identity, &[("x-fresh", fresh), credential]);
+            assert!(actor.session == alone.session, "{}", credential.0);
+            assert!(actor.principal == alone.principal && actor.provenance == alone.provenance);
+            assert_eq!(actor.session_cookie, alone.session_cookie);
+        }
+    }
+    // Among equals the order decides.
+    let (key, cookie) = (ask(&identity, &known[..1]), ask(&identity, &known[1..2]));
+    assert!(ask(&identity, &known).session == cookie.session && key.session != cookie.session);
+    let unknown = ask(&identity, &[("x-fresh", "1"), ("x-api-key", "partner-key-2")]);
+    assert!(unknown.session == ask(&identity, &[("x-fresh", "1")]).session && !unknown.is_known);
+    // Nor does it in the place of a listed key.
+    let twice = ask(&identity, &[("x-api-key", "fresh"), ("x-api-key", "partner-key-1")]);
+    assert!(twice.session == key.session);
+}
+
 const PROBLEMS: &[(&str, &str, &str)] = &[
     (r#"sources = ["cookie"]"#, "I001", "this is none of"),
     (
