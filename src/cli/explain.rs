@@ -46,6 +46,7 @@ pub(super) fn execute(path: &Path, asked: &Asked, out: &mut dyn Write) -> Result
     tell_actor(&actor, out)?;
     let facts = Facts {
         session: actor.session.as_deref(),
+        is_known: actor.is_known,
         principal: actor.principal.as_deref(),
         group: actor.group.as_deref(),
         address: &address_key(actor.address),

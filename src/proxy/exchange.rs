@@ -76,7 +76,7 @@ impl Exchanges {
         let mut asked = self.ask(&head, connection, now)?;
         let offer = head.extensions.remove::<OnUpgrade>();
         let keys = std::mem::take(&mut asked.plan.keys);
-        let account = self.gateway.ledger.open(keys, asked.plan.allowance.take());
+        let account = self.gateway.ledger.open(keys, asked.plan.allowance.take(), now);
         self.refuse_held(&asked, &account, now)?;
         let mode = mode(&asked, &account);
         self.prepare(&mut head, mode, &asked)?;
@@ -184,6 +184,7 @@ impl Exchanges {
         let mut plan = set.policy.plan(
             &Facts {
                 session: actor.session.as_deref(),
+                is_known: actor.is_known,
                 principal: actor.principal.as_deref(),
                 group: actor.group.as_deref(),
                 address: &address_key(actor.address),

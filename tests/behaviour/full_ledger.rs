@@ -57,9 +57,10 @@ fn fill(gateway: &Gateway, a_shard: u8) {
             let minted = KeyUse {
                 key: KeyId(id),
                 dimension: Dimension::Session,
+                fallback: Some(KeyId([0xdd; 12])),
                 limits: smallvec![limit],
             };
-            let mut account = ledger.open(vec![minted], None);
+            let mut account = ledger.open(vec![minted], None, now);
             account.reserve(&[smallvec![Subject(1)]], now);
             account.hand_over(1, now);
         }
@@ -82,4 +83,29 @@ async fn a_full_ledger_leaves_the_budget_of_the_address_in_force() {
         uninspected(&gateway, "ledger_full").await > before
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fresh_cookies_fill_no_ledger_that_others_need() {
+    let origin = Export::origin().await;
+    let gateway = gateway(&origin, 16 * 256, "fail = \"closed\"").await;
+    assert!(ask(&gateway, "first", 0..1).await.is_whole);
+    fill(&gateway, 16);
+    let mut people = BTreeSet::new();
+    for fresh in 0..8 {
+        let reply = ask(&gateway, &format!("fresh-{fresh}"), fresh * 2..fresh * 2 + 2).await;
+        people.extend(count_serials(&reply.body));
+    }
+    assert_eq!(
+        people.len(),
+        SESSION_MAX,
+        "all of them are one session of their address"
+    );
+    let honest = ask(&gateway, "honest", 0..2).await;
+    assert!(honest.status == 200 && honest.is_whole, "{}", honest.head);
+    let known = ask(&gateway, "first", 20..24).await;
+    assert!(
+        known.status == 200 && known.is_whole,
+        "a session that counts already goes on"
+    );
 }

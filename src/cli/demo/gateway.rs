@@ -123,6 +123,7 @@ fn count(gateway: &Gateway, audit: &Path, sid: &str) -> Option<SessionCount> {
     let actor = set.identity.identify(&head, client, &[], now);
     let facts = Facts {
         session: actor.session.as_deref(),
+        is_known: actor.is_known,
         principal: None,
         group: None,
         address: &address_key(client),

@@ -38,6 +38,9 @@ pub struct KeyUse {
     pub key: KeyId,
     /// Its dimension.
     pub dimension: Dimension,
+    /// The key of its address, where the client may have made this one up: it counts in the place of one that finds no
+    /// room.
+    pub fallback: Option<KeyId>,
     /// In the order of the configuration: the first that refuses gives the reason.
     pub limits: SmallVec<[Limit; 2]>,
 }

@@ -49,7 +49,13 @@ impl Settings {
     }
 }
 
-type Shard = HashMap<KeyId, Entry>;
+/// Some of the keys.
+#[derive(Default)]
+struct Shard {
+    keys: HashMap<KeyId, Entry>,
+    /// The second in which a look at all keys made no room.
+    crowded: u32,
+}
 
 /// Numbers of shards, ascending.
 pub(super) type ShardList = SmallVec<[usize; 8]>;
@@ -67,7 +73,7 @@ pub struct Ledger {
 impl Ledger {
     /// An empty ledger.
     pub fn new(settings: Settings) -> Self {
-        let shards = (0..SHARDS).map(|_| Mutex::new(Shard::new())).collect();
+        let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
         Self {
             shards,
             settings,
@@ -91,8 +97,12 @@ impl Ledger {
         self.reserves
     }
 
-    /// Opens an account for one exchange under `keys`; people within `allowance` count under it alone.
-    pub fn open(self: &Arc<Self>, keys: Vec<KeyUse>, allowance: Option<KeyUse>) -> Account {
+    /// Opens an account for one exchange under `keys`; people within `allowance` count under it alone. A key that the
+    /// client may have made up and that finds no room is that of the address for this exchange, its holds included.
+    pub fn open(self: &Arc<Self>, mut keys: Vec<KeyUse>, allowance: Option<KeyUse>, now: Now) -> Account {
+        for used in &mut keys {
+            self.fall_back(used, now);
+        }
         Account::new(Arc::clone(self), keys, allowance)
     }
 
@@ -100,7 +110,7 @@ impl Ledger {
     pub fn held(&self, keys: &[KeyUse], now: Now) -> Option<(KeyId, Option<BudgetId>, u32)> {
         keys.iter().find_map(|used| {
             let shard = self.lock_shard(shard_of(used.key));
-            let hold = shard.get(&used.key)?.held(now)?;
+            let hold = shard.keys.get(&used.key)?.held(now)?;
             Some((used.key, hold.cause, hold.until))
         })
     }
@@ -111,13 +121,14 @@ impl Ledger {
         // A key that is held already needs no room; a crawler that goes on costs one look-up.
         let known = self
             .lock_shard(shard_of(key))
+            .keys
             .get(&key)
             .is_some_and(|entry| entry.held(now).is_some());
         if !known && self.holds(now, self.settings.holds_max).len() >= self.settings.holds_max {
             return false;
         }
         let mut shard = self.lock_shard(shard_of(key));
-        let entry = shard.entry(key).or_insert_with(|| Entry::new(dimension));
+        let entry = shard.keys.entry(key).or_insert_with(|| Entry::new(dimension));
         let until = now.second().saturating_add(seconds);
         let since = entry.held(now).map_or_else(|| now.second(), |hold| hold.since);
         let until = entry.held(now).map_or(until, |hold| hold.until.max(until));
@@ -131,7 +142,9 @@ impl Ledger {
     /// False when the key is not known.
     pub fn release(&self, key: KeyId, people: u32, until: u32) -> bool {
         let mut shard = self.lock_shard(shard_of(key));
-        let Some(entry) = shard.get_mut(&key) else { return false };
+        let Some(entry) = shard.keys.get_mut(&key) else {
+            return false;
+        };
         entry.hold = None;
         entry.allowance = Some(Allowance { people, until });
         drop(shard);
@@ -151,7 +164,7 @@ impl Ledger {
 
     /// How many keys are in memory.
     pub fn len(&self) -> usize {
-        (0..SHARDS).map(|at| self.lock_shard(at).len()).sum()
+        (0..SHARDS).map(|at| self.lock_shard(at).keys.len()).sum()
     }
 
     /// Whether no key is in memory.
@@ -162,7 +175,7 @@ impl Ledger {
     /// One key.
     pub fn key(&self, key: KeyId, now: Now) -> Option<KeyView> {
         let mut shard = self.lock_shard(shard_of(key));
-        shard.get_mut(&key).map(|entry| view(key, entry, now))
+        shard.keys.get_mut(&key).map(|entry| view(key, entry, now))
     }
 
     /// Up to `limit` keys of `dimension` (or all), those with most people first.
@@ -171,6 +184,7 @@ impl Ledger {
         for at in 0..SHARDS {
             let mut shard = self.lock_shard(at);
             let matching = shard
+                .keys
                 .iter_mut()
                 .filter(|(_, entry)| dimension.is_none_or(|wanted| entry.dimension == wanted));
             views.extend(matching.map(|(key, entry)| view(*key, entry, now)));
@@ -189,6 +203,7 @@ impl Ledger {
         for at in 0..SHARDS {
             let shard = self.lock_shard(at);
             let held = shard
+                .keys
                 .iter()
                 .filter_map(|(key, entry)| Some((key, entry.dimension, entry.held(now)?)));
             views.extend(held.map(|(key, dimension, hold)| HeldKey {
@@ -223,26 +238,45 @@ impl Ledger {
         Locked(shards.iter().map(|at| (*at, self.lock_shard(*at))).collect())
     }
 
-    /// Makes room for one more key in `shard`; false when everything in it must stay.
-    fn make_room(&self, shard: &mut Shard, now: Now) -> bool {
-        if shard.len() < (self.settings.keys_max / SHARDS).max(1) {
+    /// Gives `used` the key of its address if it may be made up and finds no room.
+    fn fall_back(&self, used: &mut KeyUse, now: Now) {
+        let Some(fallback) = used.fallback else { return };
+        let mut shard = self.lock_shard(shard_of(used.key));
+        if !shard.keys.contains_key(&used.key) && !self.make_room(&mut shard, used, now) {
+            (used.key, used.fallback) = (fallback, None);
+        }
+    }
+
+    /// Makes room for `used` in `shard`; false when what is in it must stay. A client that makes up keys fills three
+    /// quarters: the last one is for addresses, for what is known, and for all who share them.
+    fn make_room(&self, shard: &mut Shard, used: &KeyUse, now: Now) -> bool {
+        let all = (self.settings.keys_max / SHARDS).max(1);
+        let room = if used.fallback.is_some() { all - all / 4 } else { all };
+        if shard.keys.len() < room {
             return true;
         }
-        // Idle keys first; then, in one sweep so that the cost is spread, the older half of those that only tell.
-        let before = shard.len();
-        let mut ages: Vec<u32> = shard
-            .values()
-            .filter(|entry| entry.may_go(now))
-            .map(|entry| entry.seen.newest())
-            .collect();
-        if ages.is_empty() {
+        // A flood of new keys costs one look at all of them a second.
+        if shard.crowded == now.second() {
             return false;
         }
+        // Idle keys first; then, in one sweep so that the cost is spread, the older half of those that only tell.
+        let before = shard.keys.len();
+        let may_go = shard.keys.values().filter(|entry| entry.may_go(now));
+        let mut ages: Vec<u32> = may_go.map(|entry| entry.seen.newest()).collect();
         let middle = ages.len() / 2;
-        let (_, &mut median, _) = ages.select_nth_unstable(middle);
-        shard.retain(|_, entry| !(entry.may_go(now) && entry.seen.newest() <= median));
-        self.evicted.fetch_add((before - shard.len()) as u64, Ordering::Relaxed);
-        true
+        if middle < ages.len() {
+            let (_, &mut median, _) = ages.select_nth_unstable(middle);
+            shard
+                .keys
+                .retain(|_, entry| !(entry.may_go(now) && entry.seen.newest() <= median));
+            self.evicted
+                .fetch_add((before - shard.keys.len()) as u64, Ordering::Relaxed);
+        }
+        let has_room = shard.keys.len() < room;
+        if !has_room {
+            shard.crowded = now.second();
+        }
+        has_room
     }
 
     fn lock_shard(&self, at: usize) -> MutexGuard<'_, Shard> {
@@ -262,12 +296,12 @@ impl Locked<'_> {
     /// Makes the entry of a key, if there is room.
     pub(super) fn enter(&mut self, ledger: &Ledger, used: &KeyUse, now: Now) {
         let shard = self.shard(used.key);
-        if let Some(entry) = shard.get_mut(&used.key) {
+        if let Some(entry) = shard.keys.get_mut(&used.key) {
             entry.note_limits(&used.limits);
-        } else if ledger.make_room(shard, now) {
+        } else if ledger.make_room(shard, used, now) {
             let mut entry = Entry::new(used.dimension);
             entry.note_limits(&used.limits);
-            shard.insert(used.key, entry);
+            shard.keys.insert(used.key, entry);
         }
     }
 
@@ -278,7 +312,7 @@ impl Locked<'_> {
     }
 
     pub(super) fn entry(&mut self, key: KeyId) -> Option<&mut Entry> {
-        self.shard(key).get_mut(&key)
+        self.shard(key).keys.get_mut(&key)
     }
 }
 

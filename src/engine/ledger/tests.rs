@@ -12,6 +12,7 @@ fn key(number: u8, dimension: Dimension, limits: &[Limit]) -> KeyUse {
     KeyUse {
         key: KeyId([number; 12]),
         dimension,
+        fallback: None,
         limits: SmallVec::from_slice(limits),
     }
 }
@@ -36,7 +37,7 @@ fn exactly_the_limit_is_granted_and_a_refusal_leaves_no_mark() {
     let ledger = Arc::new(Ledger::new(Settings::default()));
     let session = key(1, Dimension::Session, &[limit(5, Excess::Refused)]);
     let route = key(2, Dimension::Route, &[limit(100, Excess::Told)]);
-    let mut account = ledger.open(vec![route.clone(), session], None);
+    let mut account = ledger.open(vec![route.clone(), session], None, START);
     let answer = account.reserve(&asks(0..8), START);
     assert_eq!(answer.granted, 5);
     assert!(matches!(
@@ -63,10 +64,10 @@ fn exactly_the_limit_is_granted_and_a_refusal_leaves_no_mark() {
 fn what_was_not_handed_over_is_forgotten() {
     let ledger = Arc::new(Ledger::new(Settings::default()));
     let session = key(1, Dimension::Session, &[limit(5, Excess::Refused)]);
-    let mut first = ledger.open(vec![session.clone()], None);
+    let mut first = ledger.open(vec![session.clone()], None, START);
     assert_eq!(first.reserve(&asks(0..5), START).granted, 5);
     first.hand_over(2, START);
-    let mut second = ledger.open(vec![session], None);
+    let mut second = ledger.open(vec![session], None, START);
     assert_eq!(
         second.reserve(&asks(10..11), START).granted,
         0,
@@ -80,7 +81,9 @@ fn what_was_not_handed_over_is_forgotten() {
 fn the_same_person_on_two_streams_counts_once() {
     let ledger = Arc::new(Ledger::new(Settings::default()));
     let session = key(1, Dimension::Session, &[limit(5, Excess::Refused)]);
-    let mut streams: Vec<Account> = (0..4).map(|_| ledger.open(vec![session.clone()], None)).collect();
+    let mut streams: Vec<Account> = (0..4)
+        .map(|_| ledger.open(vec![session.clone()], None, START))
+        .collect();
     for stream in &mut streams {
         assert_eq!(stream.reserve(&asks(0..5), START).granted, 5);
     }
@@ -90,10 +93,10 @@ fn the_same_person_on_two_streams_counts_once() {
 fn a_window_forgets_what_it_no_longer_holds() {
     let ledger = Arc::new(Ledger::new(Settings::default()));
     let session = key(1, Dimension::Session, &[limit(2, Excess::Refused)]);
-    let mut account = ledger.open(vec![session.clone()], None);
+    let mut account = ledger.open(vec![session.clone()], None, START);
     assert_eq!(account.reserve(&asks(0..2), START).granted, 2);
     account.hand_over(2, START);
-    let mut later = ledger.open(vec![session], None);
+    let mut later = ledger.open(vec![session], None, START);
     assert_eq!(later.reserve(&asks(5..6), START.after(60_000)).granted, 0);
     assert_eq!(later.reserve(&asks(5..6), START.after(61_000)).granted, 1);
 }
@@ -102,7 +105,7 @@ fn a_window_forgets_what_it_no_longer_holds() {
 fn throttled_people_come_one_at_a_time() {
     let ledger = Arc::new(Ledger::new(Settings::default()));
     let session = key(1, Dimension::Session, &[limit(1, Excess::Paced { interval_ms: 1000 })]);
-    let mut account = ledger.open(vec![session], None);
+    let mut account = ledger.open(vec![session], None, START);
     let answer = account.reserve(&asks(0..9), START);
     assert_eq!(answer.granted, 2, "one is free, one is the burst");
     let Next::Wait { until, .. } = answer.next else {
@@ -118,7 +121,7 @@ fn inside_an_allowance_no_other_budget_sees_anyone() {
     let ledger = Arc::new(Ledger::new(Settings::default()));
     let session = key(1, Dimension::Session, &[limit(2, Excess::Refused)]);
     let allowance = key(9, Dimension::Route, &[limit(10, Excess::Refused)]);
-    let mut account = ledger.open(vec![session.clone()], Some(allowance));
+    let mut account = ledger.open(vec![session.clone()], Some(allowance), START);
     let answer = account.reserve(&asks(0..20), START);
     assert_eq!(
         answer.granted, 12,
@@ -132,7 +135,7 @@ fn inside_an_allowance_no_other_budget_sees_anyone() {
 fn a_record_is_granted_whole_or_not_at_all() {
     let ledger = Arc::new(Ledger::new(Settings::default()));
     let session = key(1, Dimension::Session, &[limit(3, Excess::Refused)]);
-    let mut account = ledger.open(vec![session], None);
+    let mut account = ledger.open(vec![session], None, START);
     let pairs: Vec<SmallVec<[Subject; 2]>> = (0..3).map(|n| smallvec![Subject(n * 2), Subject(n * 2 + 1)]).collect();
     assert_eq!(account.reserve(&pairs, START).granted, 1);
 }
@@ -152,9 +155,10 @@ fn holds_refuse_until_they_end_or_are_released_and_are_never_evicted() {
         let other = KeyUse {
             key: KeyId(id),
             dimension: Dimension::Session,
+            fallback: None,
             limits: smallvec![limit(3, Excess::Told)],
         };
-        ledger.open(vec![other], None).reserve(&asks(0..1), START);
+        ledger.open(vec![other], None, START).reserve(&asks(0..1), START);
     }
     assert!(ledger.held(std::slice::from_ref(&session), START).is_some());
     assert!(
@@ -164,7 +168,7 @@ fn holds_refuse_until_they_end_or_are_released_and_are_never_evicted() {
     );
     assert!(ledger.release(session.key, 2, START.after(9000).second()));
     assert!(ledger.held(std::slice::from_ref(&session), START).is_none());
-    let mut account = ledger.open(vec![session], None);
+    let mut account = ledger.open(vec![session], None, START);
     assert_eq!(
         account.reserve(&asks(0..9), START).granted,
         5,
@@ -184,13 +188,14 @@ fn a_full_ledger_says_so_rather_than_forget_an_enforcing_key() {
         KeyUse {
             key: KeyId(id),
             dimension: Dimension::Session,
+            fallback: None,
             limits: smallvec![limit(3, Excess::Refused)],
         }
     };
-    let mut first = ledger.open(vec![enforcing(0)], None);
+    let mut first = ledger.open(vec![enforcing(0)], None, START);
     assert_eq!(first.reserve(&asks(0..1), START).granted, 1);
     first.hand_over(1, START);
-    let mut second = ledger.open(vec![enforcing(1)], None);
+    let mut second = ledger.open(vec![enforcing(1)], None, START);
     assert_eq!(second.reserve(&asks(0..1), START).next, Next::Full);
     assert_eq!(
         second.reserve(&asks(0..1), START.after(120_000)).granted,
@@ -206,7 +211,7 @@ fn a_key_without_room_alone_goes_uncounted_and_all_others_are_ruled() {
         ..Settings::default()
     }));
     let (full, mut other) = (key(1, Dimension::Session, &[limit(5, Excess::Refused)]), KeyId([1; 12]));
-    let mut crowding = ledger.open(vec![full], None);
+    let mut crowding = ledger.open(vec![full], None, START);
     assert_eq!(crowding.reserve(&asks(0..1), START).granted, 1);
     other.0[11] = 2;
     let session = KeyUse {
@@ -217,13 +222,13 @@ fn a_key_without_room_alone_goes_uncounted_and_all_others_are_ruled() {
     let bulk = key(3, Dimension::Exchange, &[limit(12, Excess::Refused)]);
     let keys = vec![session.clone(), address.clone(), bulk];
 
-    let mut closed = ledger.open(keys.clone(), None);
+    let mut closed = ledger.open(keys.clone(), None, START);
     assert_eq!(closed.reserve(&asks(0..9), START).next, Next::Full);
     assert!(!closed.is_uncounted());
     assert_eq!(ledger.key(address.key, START).map_or(0, |view| view.pending), 0);
 
     let open = |keys| {
-        let mut account = ledger.open(keys, None);
+        let mut account = ledger.open(keys, None, START);
         account.open_when_full();
         account
     };
@@ -245,8 +250,58 @@ fn a_key_without_room_alone_goes_uncounted_and_all_others_are_ruled() {
 
     // Room comes while the second waits: what was granted without the key takes nothing from who counts under it.
     drop(crowding);
-    let mut third = ledger.open(vec![session.clone()], None);
+    let mut third = ledger.open(vec![session.clone()], None, START);
     assert_eq!(third.reserve(&asks(500..503), START.after(120_000)).granted, 3);
     drop(second);
     assert_eq!(ledger.key(session.key, START).unwrap().pending, 3);
+}
+
+#[test]
+fn keys_that_may_be_made_up_leave_a_quarter_of_the_ledger_to_all_others() {
+    let ledger = Arc::new(Ledger::new(Settings {
+        keys_max: 8 * 256,
+        ..Settings::default()
+    }));
+    let of = |number: u8, fallback: Option<KeyId>| {
+        let mut used = key(1, Dimension::Session, &[limit(2, Excess::Refused)]);
+        used.key.0[11] = number;
+        KeyUse { fallback, ..used }
+    };
+    let show = |used: &KeyUse, people: std::ops::Range<u64>, now: Now| {
+        let mut account = ledger.open(vec![used.clone()], None, now);
+        let granted = account.reserve(&asks(people), now).granted;
+        account.hand_over(9, now);
+        (account.keys().first().unwrap().key, granted)
+    };
+    let (thief, honest) = (KeyId([1; 12]), KeyId([9; 12]));
+    for number in 10..16 {
+        let made_up = of(number, Some(thief));
+        assert_eq!(show(&made_up, 0..9, START), (made_up.key, 2), "there is room");
+    }
+    for number in 20..99 {
+        let granted = if number == 20 { 2 } else { 0 };
+        let people = u64::from(number) * 9;
+        assert_eq!(
+            show(&of(number, Some(thief)), people..people + 9, START),
+            (thief, granted)
+        );
+    }
+    assert_eq!(
+        show(&of(100, Some(honest)), 0..9, START),
+        (honest, 2),
+        "who comes from elsewhere"
+    );
+    assert_eq!(
+        show(&of(101, None), 0..9, START).1,
+        2,
+        "what cannot be made up finds room"
+    );
+    let first = of(10, Some(thief));
+    assert_eq!(show(&first, 0..2, START), (first.key, 2), "and a session goes on");
+    let later = of(102, Some(thief));
+    assert_eq!(
+        show(&later, 0..9, START.after(61_000)),
+        (later.key, 2),
+        "idle keys have gone"
+    );
 }

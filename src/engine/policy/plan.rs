@@ -11,6 +11,8 @@ use crate::engine::time::Now;
 pub struct Facts<'a> {
     /// The session, if the request shows one.
     pub session: Option<&'a [u8]>,
+    /// Whether the session's credential is verified, listed or issued; a client can make up any other.
+    pub is_known: bool,
     /// The principal, if a verified or listed credential names one.
     pub principal: Option<&'a [u8]>,
     /// The principal's group.
@@ -77,6 +79,7 @@ impl Policy {
                 None => plan.keys.push(KeyUse {
                     key: self.key(budget.per, facts),
                     dimension: budget.per,
+                    fallback: self.fallback(budget.per, facts),
                     limits: smallvec![limit],
                 }),
             }
@@ -97,6 +100,7 @@ impl Policy {
             Some(KeyUse {
                 key,
                 dimension: Dimension::Route,
+                fallback: None,
                 limits: smallvec![limit],
             })
         });
@@ -118,6 +122,19 @@ impl Policy {
             Dimension::Global => return self.fixed.global,
         };
         KeyId::new(&self.secret, dimension, value, SCOPE)
+    }
+
+    /// The key of the address, for a key that the client may have made up.
+    fn fallback(&self, dimension: Dimension, facts: &Facts<'_>) -> Option<KeyId> {
+        let is_of_session = match dimension {
+            Dimension::Session => true,
+            Dimension::Principal => facts.principal.is_none(),
+            Dimension::Exchange | Dimension::Address | Dimension::Network | Dimension::Route | Dimension::Global => {
+                false
+            }
+        };
+        let may_be_made_up = is_of_session && facts.session.is_some() && !facts.is_known;
+        may_be_made_up.then(|| KeyId::new(&self.secret, dimension, facts.address, SCOPE))
     }
 
     fn limit(&self, budget: &Budget, facts: &Facts<'_>, now: Now) -> Limit {
