@@ -233,7 +233,7 @@ where
     fn ends(&mut self, woken: Woken) -> bool {
         match woken {
             // Who is held for this very body is shown the end of what was granted, as with a block.
-            Woken::Held(key, cause) if self.driver.has_caused(key, cause) => false,
+            Woken::Held(_, cause) if self.driver.has_caused(cause) => false,
             Woken::Held(..) => {
                 self.driver.hold_began();
                 true

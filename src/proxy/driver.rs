@@ -245,14 +245,11 @@ impl Driver {
         Some(self.inspector.as_mut()?.resolve(granted, then))
     }
 
-    /// Whether this exchange exceeded the budget for which `key` is held.
-    pub(super) fn has_caused(&self, key: KeyId, cause: Option<BudgetId>) -> bool {
-        let denied = matches!(
-            self.outcome.denial,
-            Some(Denial::Budget { budget, key: denied, .. }) if denied == key && Some(budget) == cause
-        );
+    /// Whether this exchange exceeded the budget for which one of its keys is held.
+    pub(super) fn has_caused(&self, cause: Option<BudgetId>) -> bool {
+        let denied = matches!(self.outcome.denial, Some(Denial::Budget { budget, .. }) if Some(budget) == cause);
         let mut masked = self.outcome.masked.iter();
-        denied || masked.any(|(budget, masked, _)| *masked == key && Some(*budget) == cause)
+        denied || masked.any(|(budget, ..)| Some(*budget) == cause)
     }
 
     /// The exchange leaves HTTP: there is no body to drive.
@@ -334,7 +331,7 @@ impl Driver {
             dimension,
             people,
         };
-        self.terms.hold_if_asked(denial, now);
+        self.terms.hold_if_asked(denial, self.account.keys(), now);
         let is_redacted = self
             .terms
             .set

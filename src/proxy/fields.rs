@@ -56,7 +56,7 @@ pub(super) fn count(fields: &mut HeaderMap, account: &mut Account, terms: &Terms
         let Some(denial) = denial else { continue };
         match (denial, names.get(number)) {
             (_, Some(name)) if terms.may_mask => {
-                terms.hold_if_asked(denial, now);
+                terms.hold_if_asked(denial, account.keys(), now);
                 fields.remove(name);
                 counted.is_masked = true;
                 if let Denial::Budget {
@@ -67,7 +67,7 @@ pub(super) fn count(fields: &mut HeaderMap, account: &mut Account, terms: &Terms
                 }
             }
             _ => {
-                terms.hold_if_asked(denial, now);
+                terms.hold_if_asked(denial, account.keys(), now);
                 counted.denial = Some(denial);
                 break;
             }

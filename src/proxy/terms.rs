@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use super::fail::{Fail, Reason};
 use super::gateway::{Gateway, Set};
 use super::outcome::Denial;
-use crate::engine::ledger::Account;
+use crate::engine::ledger::{Account, KeyUse};
 use crate::engine::policy::Action;
 use crate::engine::time::Now;
+use crate::events::{Event, report};
 
 /// Bytes that all streams hold together.
 #[derive(Debug, Default)]
@@ -63,16 +64,17 @@ impl Terms {
         }
     }
 
-    /// A budget that holds does so wherever it is exceeded.
-    pub(super) fn hold_if_asked(&self, denial: Denial, now: Now) {
-        let Denial::Budget {
-            budget, key, dimension, ..
-        } = denial
-        else {
+    /// A budget that holds does so wherever it is exceeded: one of the exchange's `keys`.
+    pub(super) fn hold_if_asked(&self, denial: Denial, keys: &[KeyUse], now: Now) {
+        let Denial::Budget { budget, dimension, .. } = denial else {
             return;
         };
-        if let Some(Action::Hold { seconds }) = self.set.policy.get(budget).map(|budget| budget.action) {
-            self.gateway.ledger.hold(key, dimension, seconds, Some(budget), now);
+        let Some(Action::Hold { seconds }) = self.set.policy.get(budget).map(|budget| budget.action) else {
+            return;
+        };
+        let ledger = &self.gateway.ledger;
+        if ledger.hold_or_coarser(keys, dimension, seconds, budget, now) != Some(dimension) {
+            report(&Event::LimitHit { limit: "holds_max" });
         }
     }
 }

@@ -21,7 +21,6 @@ mod full_ledger;
 mod holds;
 mod hops;
 mod hosts;
-mod holds;
 mod masking;
 mod monitor;
 mod refusals;

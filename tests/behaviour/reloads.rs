@@ -1,5 +1,6 @@
 //! Holds outlive what made them: a reload that moves, changes or removes budgets ends none.
 
+use tidegate::engine::ledger::Dimension;
 use tidegate::run::{Origin as Configuration, load};
 
 use crate::support::client::{RawReply, get};
@@ -7,7 +8,7 @@ use crate::support::coding::Coding;
 use crate::support::export::Export;
 use crate::support::gateway::{Gateway, quoted};
 use crate::support::origin::Origin;
-use crate::support::people::Format;
+use crate::support::people::{Format, count_serials};
 
 fn route(origin: &Origin, more: &str) -> String {
     format!(
@@ -79,4 +80,28 @@ async fn a_reload_that_reorders_budgets_ends_no_hold() {
     }
     assert_eq!(causes(&gateway).await, ["removed"]);
     assert_eq!(ask(&gateway, "free", 0..1).await.status, 200);
+}
+
+#[tokio::test]
+async fn past_holds_max_a_hold_falls_on_the_address() {
+    let origin = Export::origin().await;
+    let route = route(&origin, "[ledger]\nholds_max = 1\n");
+    let gateway = Gateway::start(&format!("{route}{}", budget("held", "hold"))).await;
+    for session in ["a", "b"] {
+        assert!(!is_held(&gateway, session).await);
+        let cut = ask(&gateway, session, 0..5).await;
+        assert_eq!((cut.is_whole, count_serials(&cut.body).len()), (false, 2), "{session}");
+    }
+    for session in ["a", "b", "c"] {
+        assert!(is_held(&gateway, session).await, "{session}");
+    }
+    let dimensions: Vec<Dimension> = gateway.holds().iter().map(|held| held.dimension).collect();
+    assert!(
+        dimensions.len() == 2 && dimensions.contains(&Dimension::Address),
+        "{dimensions:?}"
+    );
+    assert_eq!(causes(&gateway).await, ["held", "held"]);
+    let token = format!("Authorization: Bearer {}\r\n", Gateway::RELEASER);
+    let metrics = get(gateway.admin, "/metrics", &token).await;
+    assert!(String::from_utf8_lossy(&metrics.body).contains("tidegate_limit_hits_total{limit=\"holds_max\"}"));
 }

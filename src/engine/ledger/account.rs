@@ -64,8 +64,10 @@ pub struct Answer {
 /// What one exchange has reserved and handed over under its keys.
 pub struct Account {
     ledger: Arc<Ledger>,
-    /// Keys that other exchanges share.
+    /// Keys that other exchanges share; those without a limit are the last, and only a hold may stand on them.
     keys: Vec<KeyUse>,
+    /// How many of them have a limit.
+    counted: usize,
     /// The exchange's own key.
     own: Option<(KeyUse, Entry)>,
     /// People within it are counted under it alone.
@@ -110,11 +112,14 @@ impl Account {
                 entry.note_limits(&used.limits);
                 (used, entry)
             });
-        let shards = Ledger::shards_of(keys.iter().chain(&allowance));
+        keys.sort_by_key(|used| used.limits.is_empty());
+        let counted = keys.partition_point(|used| !used.limits.is_empty());
+        let shards = Ledger::shards_of(keys.iter().take(counted).chain(&allowance));
         let (granted, waiting, told) = (HashSet::new(), VecDeque::new(), SmallVec::new());
         Self {
             ledger,
             keys,
+            counted,
             own,
             allowance,
             shards,
@@ -138,7 +143,7 @@ impl Account {
         self.is_uncounted
     }
 
-    /// The keys that other exchanges share, the allowance aside.
+    /// The keys that other exchanges share, the allowance aside: those that count, and those that may only be held.
     pub fn keys(&self) -> &[KeyUse] {
         &self.keys
     }
@@ -217,7 +222,7 @@ impl Account {
             return entry.union(u32::MAX, now);
         }
         let mut locked = self.ledger.lock(&self.shards);
-        if self.keys.iter().any(|used| used.key == key) {
+        if self.keys.iter().take(self.counted).any(|used| used.key == key) {
             locked.entry(key).map_or(0, |entry| entry.union(window, now))
         } else {
             0
@@ -247,7 +252,7 @@ impl Account {
         } else {
             let (under, is_new) = self.rule_keys(locked, fresh, now, &mut told)?;
             answer.new_subjects += if is_new { fresh.len() as u32 } else { 0 };
-            self.is_uncounted |= under.count_ones() as usize <= self.keys.len();
+            self.is_uncounted |= under.count_ones() as usize <= self.counted;
             under
         };
         let ask = self.asks_granted;
@@ -282,11 +287,11 @@ impl Account {
         told: &mut SmallVec<[Told; 2]>,
     ) -> Result<(u16, bool), Next> {
         // All enter before one is ruled: a key that has no one yet may have to go again for the next.
-        for used in &self.keys {
+        for used in self.keys.iter().take(self.counted) {
             locked.enter(&self.ledger, used, now);
         }
         let (mut under, mut is_new, mut wait) = (0, false, None);
-        for (number, used) in (0_u16..).zip(&self.keys) {
+        for (number, used) in (0_u16..).zip(self.keys.iter().take(self.counted)) {
             let Some(entry) = locked.entry(used.key) else {
                 if self.is_open_when_full {
                     continue;
@@ -319,7 +324,7 @@ impl Account {
 
     /// `act` on each of the keys in `under` but the allowance.
     fn each_key(&mut self, locked: &mut Locked<'_>, under: u16, mut act: impl FnMut(&mut Entry, &KeyUse)) {
-        for (number, used) in (0_u16..).zip(&self.keys) {
+        for (number, used) in (0_u16..).zip(self.keys.iter().take(self.counted)) {
             if under & (1 << number) != 0
                 && let Some(entry) = locked.entry(used.key)
             {
@@ -340,7 +345,8 @@ impl Account {
             counted.for_each(|waiting| act(entry, waiting.subject));
         };
         let allowance = self.allowance.iter().map(|used| (ALLOWANCE, used));
-        for (number, used) in (0_u16..).zip(&self.keys).chain(allowance) {
+        let keys = (0_u16..).zip(self.keys.iter().take(self.counted));
+        for (number, used) in keys.chain(allowance) {
             if let Some(entry) = locked.entry(used.key) {
                 on(entry, number);
             }

@@ -41,7 +41,7 @@ pub struct KeyUse {
     /// The key of its address, where the client may have made this one up: it counts in the place of one that finds no
     /// room.
     pub fallback: Option<KeyId>,
-    /// In the order of the configuration: the first that refuses gives the reason.
+    /// In the order of the configuration: the first that refuses gives the reason. Without any nobody is counted.
     pub limits: SmallVec<[Limit; 2]>,
 }
 

@@ -5,6 +5,7 @@
 
 mod account;
 mod entry;
+mod holds;
 mod key;
 mod limit;
 mod seen;

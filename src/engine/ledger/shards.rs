@@ -7,14 +7,15 @@ use hashbrown::HashMap;
 use smallvec::SmallVec;
 
 use super::account::Account;
-use super::entry::{Allowance, Entry, Hold};
+use super::entry::Entry;
+use super::holds::Holds;
 use super::limit::KeyUse;
-use super::{BudgetId, Dimension, HeldKey, KeyId, KeyView};
+use super::{Dimension, KeyId, KeyView};
 use crate::engine::problem::{Bounded, bounded};
 use crate::engine::time::Now;
 
 /// A power of two; two exchanges meet on a lock only when they share a shard.
-const SHARDS: usize = 256;
+pub(super) const SHARDS: usize = 256;
 
 /// Bounds of the ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema)]
@@ -24,7 +25,8 @@ pub struct Settings {
     pub keys_max: usize,
     /// Distinct subjects kept under one key. Default 100,000; no refusing limit may be larger.
     pub exact_elements_max: usize,
-    /// Keys held at once. Default 100,000.
+    /// Keys of one dimension held at once. Default 100,000. Past it a hold falls on the next coarser key: the client's
+    /// address, then its network.
     pub holds_max: usize,
 }
 
@@ -51,8 +53,8 @@ impl Settings {
 
 /// Some of the keys.
 #[derive(Default)]
-struct Shard {
-    keys: HashMap<KeyId, Entry>,
+pub(super) struct Shard {
+    pub(super) keys: HashMap<KeyId, Entry>,
     /// The second in which a look at all keys made no room.
     crowded: u32,
 }
@@ -64,7 +66,7 @@ pub(super) type ShardList = SmallVec<[usize; 8]>;
 pub struct Ledger {
     shards: Box<[Mutex<Shard>]>,
     settings: Settings,
-    holds_changed: AtomicU64,
+    pub(super) holds: Holds,
     evicted: AtomicU64,
     /// Whether what is about to be shown counts.
     reserves: bool,
@@ -77,7 +79,7 @@ impl Ledger {
         Self {
             shards,
             settings,
-            holds_changed: AtomicU64::new(0),
+            holds: Holds::default(),
             evicted: AtomicU64::new(0),
             reserves: true,
         }
@@ -104,57 +106,6 @@ impl Ledger {
             self.fall_back(used, now);
         }
         Account::new(Arc::clone(self), keys, allowance)
-    }
-
-    /// The hold in force on any of `keys`: the key, the budget that set it (`None`: a person), and its end (second).
-    pub fn held(&self, keys: &[KeyUse], now: Now) -> Option<(KeyId, Option<BudgetId>, u32)> {
-        keys.iter().find_map(|used| {
-            let shard = self.lock_shard(shard_of(used.key));
-            let hold = shard.keys.get(&used.key)?.held(now)?;
-            Some((used.key, hold.cause, hold.until))
-        })
-    }
-
-    /// Holds `key` for `seconds`; false when `holds_max` is reached. Live streams learn of it through
-    /// [`Ledger::holds_changed`].
-    pub fn hold(&self, key: KeyId, dimension: Dimension, seconds: u32, cause: Option<BudgetId>, now: Now) -> bool {
-        // A key that is held already needs no room; a crawler that goes on costs one look-up.
-        let known = self
-            .lock_shard(shard_of(key))
-            .keys
-            .get(&key)
-            .is_some_and(|entry| entry.held(now).is_some());
-        if !known && self.holds(now, self.settings.holds_max).len() >= self.settings.holds_max {
-            return false;
-        }
-        let mut shard = self.lock_shard(shard_of(key));
-        let entry = shard.keys.entry(key).or_insert_with(|| Entry::new(dimension));
-        let until = now.second().saturating_add(seconds);
-        let since = entry.held(now).map_or_else(|| now.second(), |hold| hold.since);
-        let until = entry.held(now).map_or(until, |hold| hold.until.max(until));
-        entry.hold = Some(Hold { since, until, cause });
-        drop(shard);
-        self.holds_changed.fetch_add(1, Ordering::Release);
-        true
-    }
-
-    /// Ends the hold of `key` and forgives: `people` more than every limit are allowed until the second `until`.
-    /// False when the key is not known.
-    pub fn release(&self, key: KeyId, people: u32, until: u32) -> bool {
-        let mut shard = self.lock_shard(shard_of(key));
-        let Some(entry) = shard.keys.get_mut(&key) else {
-            return false;
-        };
-        entry.hold = None;
-        entry.allowance = Some(Allowance { people, until });
-        drop(shard);
-        self.holds_changed.fetch_add(1, Ordering::Release);
-        true
-    }
-
-    /// A number that changes whenever a hold begins or ends by hand.
-    pub fn holds_changed(&self) -> u64 {
-        self.holds_changed.load(Ordering::Acquire)
     }
 
     /// How many keys of telling budgets were dropped to make room.
@@ -194,30 +145,6 @@ impl Ledger {
             }
         }
         most_people_first(&mut views, limit);
-        views
-    }
-
-    /// Up to `limit` holds in force.
-    pub fn holds(&self, now: Now, limit: usize) -> Vec<HeldKey> {
-        let mut views = Vec::new();
-        for at in 0..SHARDS {
-            let shard = self.lock_shard(at);
-            let held = shard
-                .keys
-                .iter()
-                .filter_map(|(key, entry)| Some((key, entry.dimension, entry.held(now)?)));
-            views.extend(held.map(|(key, dimension, hold)| HeldKey {
-                key: *key,
-                dimension,
-                since: hold.since,
-                until: hold.until,
-                cause: hold.cause,
-            }));
-            if views.len() >= limit {
-                views.truncate(limit);
-                break;
-            }
-        }
         views
     }
 
@@ -266,9 +193,13 @@ impl Ledger {
         let middle = ages.len() / 2;
         if middle < ages.len() {
             let (_, &mut median, _) = ages.select_nth_unstable(middle);
-            shard
-                .keys
-                .retain(|_, entry| !(entry.may_go(now) && entry.seen.newest() <= median));
+            shard.keys.retain(|_, entry| {
+                let goes = entry.may_go(now) && entry.seen.newest() <= median;
+                if goes && entry.hold.is_some() {
+                    self.holds.gave_back(entry.dimension);
+                }
+                !goes
+            });
             self.evicted
                 .fetch_add((before - shard.keys.len()) as u64, Ordering::Relaxed);
         }
@@ -279,7 +210,7 @@ impl Ledger {
         has_room
     }
 
-    fn lock_shard(&self, at: usize) -> MutexGuard<'_, Shard> {
+    pub(super) fn lock_shard(&self, at: usize) -> MutexGuard<'_, Shard> {
         let shard = self
             .shards
             .get(at)
@@ -316,7 +247,7 @@ impl Locked<'_> {
     }
 }
 
-fn shard_of(key: KeyId) -> usize {
+pub(super) fn shard_of(key: KeyId) -> usize {
     let [first, ..] = key.0;
     usize::from(first) % SHARDS
 }

@@ -305,3 +305,83 @@ fn keys_that_may_be_made_up_leave_a_quarter_of_the_ledger_to_all_others() {
         "idle keys have gone"
     );
 }
+
+fn with_holds_max(holds_max: usize) -> Arc<Ledger> {
+    Arc::new(Ledger::new(Settings {
+        holds_max,
+        ..Settings::default()
+    }))
+}
+
+#[test]
+fn holds_are_bounded_for_each_dimension_and_those_that_ended_make_room() {
+    let ledger = with_holds_max(2);
+    let hold =
+        |number: u8, seconds: u32, now: Now| ledger.hold(KeyId([number; 12]), Dimension::Session, seconds, None, now);
+    assert!(hold(1, 60, START) && hold(2, 30, START));
+    assert!(!hold(3, 60, START), "no room");
+    assert!(hold(1, 90, START), "what is held already needs none");
+    assert!(ledger.hold(KeyId([30; 12]), Dimension::Address, 60, None, START));
+    assert_eq!(ledger.holds(START, 9).len(), 3);
+
+    assert!(!hold(3, 60, START.after(29_000)), "none has ended");
+    assert!(
+        hold(3, 60, START.after(31_000)) && !hold(4, 60, START.after(31_000)),
+        "one has"
+    );
+    assert!(ledger.release(KeyId([1; 12]), 0, 0));
+    assert!(hold(4, 60, START.after(31_000)), "one was released");
+    assert!(!hold(5, 60, START.after(90_000)));
+    assert!(
+        hold(5, 60, START.after(92_000)) && hold(6, 60, START.after(92_000)),
+        "both have"
+    );
+    assert!(!hold(7, 60, START.after(92_000)));
+}
+
+#[test]
+fn a_hold_that_finds_no_room_falls_on_the_next_coarser_key() {
+    let ledger = with_holds_max(1);
+    let keys = |number: u8| {
+        let session = key(number, Dimension::Session, &[limit(2, Excess::Refused)]);
+        let address = key(number + 100, Dimension::Address, &[]);
+        vec![session, address, key(200, Dimension::Network, &[])]
+    };
+    let hold = |number: u8| ledger.hold_or_coarser(&keys(number), Dimension::Session, 60, BudgetId(7), START);
+    assert_eq!(hold(1), Some(Dimension::Session));
+    assert_eq!(hold(2), Some(Dimension::Address));
+    assert_eq!(hold(3), Some(Dimension::Network));
+    assert_eq!(hold(4), Some(Dimension::Network), "it is held already");
+    let held = ledger.held(&keys(2), START).map(|(key, cause, _)| (key, cause));
+    assert_eq!(held, Some((KeyId([102; 12]), Some(BudgetId(7)))));
+    assert_eq!(ledger.holds(START, 9).len(), 3);
+
+    // Nobody is counted under a key without a limit.
+    let mut account = ledger.open(keys(5), None, START);
+    assert_eq!(account.reserve(&asks(0..9), START).granted, 2);
+    account.hand_over(9, START);
+    let people = |number: u8| ledger.key(KeyId([number; 12]), START).map(|view| view.people);
+    assert_eq!((people(5), people(105)), (Some(vec![(60, 2)]), None));
+    assert_eq!(account.keys().len(), 3);
+    assert!(!account.is_uncounted());
+}
+
+#[test]
+fn a_hold_that_ended_and_was_evicted_makes_room() {
+    let ledger = Arc::new(Ledger::new(Settings {
+        keys_max: 1,
+        holds_max: 1,
+        ..Settings::default()
+    }));
+    let held = |last: u8, now: Now| {
+        let mut id = [1; 12];
+        id[11] = last;
+        ledger.hold(KeyId(id), Dimension::Session, 60, None, now)
+    };
+    assert!(held(2, START) && !held(3, START));
+    let later = START.after(61_000);
+    let mut account = ledger.open(vec![key(1, Dimension::Session, &[limit(3, Excess::Told)])], None, later);
+    assert_eq!(account.reserve(&asks(0..1), later).granted, 1);
+    assert_eq!(ledger.len(), 1);
+    assert!(held(3, later) && !held(4, later));
+}

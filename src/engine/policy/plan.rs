@@ -28,7 +28,8 @@ pub struct Facts<'a> {
 /// What an exchange counts under.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
-    /// One key a dimension that some budget names, in the order of the configuration.
+    /// One key a dimension that some budget names, in the order of the configuration; then those without a limit, on which
+    /// a hold falls that finds no room.
     pub keys: Vec<KeyUse>,
     /// People within this key are counted under it alone.
     pub allowance: Option<KeyUse>,
@@ -66,6 +67,7 @@ impl Policy {
             return Plan::default();
         }
         let mut plan = Plan::default();
+        let mut holds = false;
         for budget in &self.budgets {
             if budget.enforcement == Enforcement::Off
                 || budget.group.as_deref().is_some_and(|group| facts.group != Some(group))
@@ -74,14 +76,15 @@ impl Policy {
             }
             let limit = self.limit(budget, facts, now);
             plan.redacts |= budget.action == Action::Redact && limit.excess != Excess::Told;
+            holds |= matches!(budget.action, Action::Hold { .. }) && limit.excess != Excess::Told;
             match plan.keys.iter_mut().find(|used| used.dimension == budget.per) {
                 Some(used) => used.limits.push(limit),
-                None => plan.keys.push(KeyUse {
-                    key: self.key(budget.per, facts),
-                    dimension: budget.per,
-                    fallback: self.fallback(budget.per, facts),
-                    limits: smallvec![limit],
-                }),
+                None => plan.keys.push(self.used(budget.per, facts, smallvec![limit])),
+            }
+        }
+        for coarser in [Dimension::Address, Dimension::Network] {
+            if holds && !plan.keys.iter().any(|used| used.dimension == coarser) {
+                plan.keys.push(self.used(coarser, facts, SmallVec::new()));
             }
         }
         plan.allowance = route.and_then(|route| {
@@ -105,6 +108,15 @@ impl Policy {
             })
         });
         plan
+    }
+
+    fn used(&self, dimension: Dimension, facts: &Facts<'_>, limits: SmallVec<[Limit; 2]>) -> KeyUse {
+        KeyUse {
+            key: self.key(dimension, facts),
+            dimension,
+            fallback: self.fallback(dimension, facts),
+            limits,
+        }
     }
 
     fn key(&self, dimension: Dimension, facts: &Facts<'_>) -> KeyId {
