@@ -1,4 +1,4 @@
-//! Holds outlive what made them: a reload that moves, changes or removes budgets ends none.
+//! Holds outlive what made them: a reload that moves, changes or removes budgets ends none, and a hold without room falls on a coarser key.
 
 use tidegate::engine::ledger::Dimension;
 use tidegate::run::{Origin as Configuration, load};
