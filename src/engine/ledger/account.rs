@@ -292,14 +292,14 @@ impl Account {
         }
         let (mut under, mut is_new, mut wait) = (0, false, None);
         for (number, used) in (0_u16..).zip(self.keys.iter().take(self.counted)) {
-            let Some(entry) = locked.entry(used.key) else {
-                if self.is_open_when_full {
-                    continue;
+            match locked.entry(used.key) {
+                Some(entry) => {
+                    is_new |= rule_all(entry, used, fresh, now, &mut wait, told)?;
+                    under |= 1 << number;
                 }
-                return Err(Next::Full);
-            };
-            is_new |= rule_all(entry, used, fresh, now, &mut wait, told)?;
-            under |= 1 << number;
+                None if self.is_open_when_full => {}
+                None => return Err(Next::Full),
+            }
         }
         if let Some((used, entry)) = &mut self.own {
             is_new |= rule_all(entry, used, fresh, now, &mut wait, told)?;

@@ -160,13 +160,11 @@ impl Ledger {
         }
         for at in 0..SHARDS {
             let mut shard = self.lock_shard(at);
-            for entry in shard.keys.values_mut() {
-                let Some(hold) = entry.hold else { continue };
-                if entry.held(now).is_some() {
-                    first_end.fetch_min(hold.until, relaxed);
-                } else {
-                    entry.hold = None;
-                    self.holds.gave_back(entry.dimension);
+            for entry in shard.keys.values_mut().filter(|entry| entry.hold.is_some()) {
+                entry.hold = entry.held(now);
+                match entry.hold {
+                    Some(hold) => _ = first_end.fetch_min(hold.until, relaxed),
+                    None => self.holds.gave_back(entry.dimension),
                 }
             }
         }

@@ -11,12 +11,9 @@ pub struct BudgetId(pub u64);
 impl BudgetId {
     /// The budget with this name; a group's declared shape is another than a budget that happens to be called so.
     pub fn of(name: &str, group: Option<&str>) -> Self {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(name.as_bytes());
-        hasher.update(b"\0");
-        hasher.update(group.unwrap_or_default().as_bytes());
-        let first = *hasher.finalize().as_bytes().first_chunk().expect("a hash has 32 bytes");
-        Self(u64::from_le_bytes(first))
+        let hash = blake3::hash(&[name.as_bytes(), b"\0", group.unwrap_or_default().as_bytes()].concat());
+        let first = hash.as_bytes().iter().take(8);
+        Self(first.fold(0, |number, byte| number << 8 | u64::from(*byte)))
     }
 }
 

@@ -193,13 +193,10 @@ impl Ledger {
         let middle = ages.len() / 2;
         if middle < ages.len() {
             let (_, &mut median, _) = ages.select_nth_unstable(middle);
-            shard.keys.retain(|_, entry| {
-                let goes = entry.may_go(now) && entry.seen.newest() <= median;
-                if goes && entry.hold.is_some() {
-                    self.holds.gave_back(entry.dimension);
-                }
-                !goes
-            });
+            let leaves = |_: &KeyId, entry: &mut Entry| entry.may_go(now) && entry.seen.newest() <= median;
+            for (_, entry) in shard.keys.extract_if(leaves).filter(|(_, entry)| entry.hold.is_some()) {
+                self.holds.gave_back(entry.dimension);
+            }
             self.evicted
                 .fetch_add((before - shard.keys.len()) as u64, Ordering::Relaxed);
         }

@@ -352,8 +352,8 @@ fn a_hold_that_finds_no_room_falls_on_the_next_coarser_key() {
     assert_eq!(hold(2), Some(Dimension::Address));
     assert_eq!(hold(3), Some(Dimension::Network));
     assert_eq!(hold(4), Some(Dimension::Network), "it is held already");
-    let held = ledger.held(&keys(2), START).map(|(key, cause, _)| (key, cause));
-    assert_eq!(held, Some((KeyId([102; 12]), Some(BudgetId(7)))));
+    let found = ledger.held(&keys(2), START).map(|(key, cause, _)| (key, cause));
+    assert_eq!(found, Some((KeyId([102; 12]), Some(BudgetId(7)))));
     assert_eq!(ledger.holds(START, 9).len(), 3);
 
     // Nobody is counted under a key without a limit.
