@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use http::HeaderName;
 use smallvec::smallvec;
 use tidegate::engine::ledger::{BudgetId, Dimension, Excess, KeyId, KeyUse, Limit};
 use tidegate::engine::secret::Subject;
@@ -11,7 +12,7 @@ use crate::support::client::{RawReply, get};
 use crate::support::coding::Coding;
 use crate::support::export::Export;
 use crate::support::gateway::{Gateway, until};
-use crate::support::origin::Origin;
+use crate::support::origin::{Answer, Origin};
 use crate::support::people::{Format, count_serials};
 
 /// Each budget's limit.
@@ -108,4 +109,28 @@ async fn fresh_cookies_fill_no_ledger_that_others_need() {
         known.status == 200 && known.is_whole,
         "a session that counts already goes on"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn so_it_is_with_people_in_heads() {
+    let origin = Origin::serve(|request| {
+        let person = request.uri.path().trim_start_matches('/').to_owned();
+        Answer::new("text/plain", "fine").header(HeaderName::from_static("x-user"), &person)
+    })
+    .await;
+    let gateway = gateway(&origin, 256, "").await;
+    let show = async |person: usize| {
+        let (path, cookie) = (
+            format!("/customer{person}@example.com"),
+            format!("Cookie: sid={person}\r\n"),
+        );
+        get(gateway.address, &path, &cookie).await.status
+    };
+    assert_eq!(show(0).await, 200);
+    fill(&gateway, 1);
+    let mut given = 1;
+    for person in 1..ADDRESS_MAX + 5 {
+        given += usize::from(show(person).await == 200);
+    }
+    assert_eq!(given, ADDRESS_MAX);
 }
