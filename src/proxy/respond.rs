@@ -160,8 +160,7 @@ fn special_fields(refusal: &Refusal, headers: &mut HeaderMap) {
         }
         Refusal::Reauthenticate { cookie } => {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Cookie realm=\"tidegate\""));
-            let expired = cookie.as_deref().map(|name| format!("{name}=; Max-Age=0; Path=/"));
-            if let Some(Ok(value)) = expired.map(HeaderValue::try_from) {
+            if let Some(Ok(value)) = cookie.as_deref().map(expired).map(HeaderValue::try_from) {
                 headers.insert(SET_COOKIE, value);
             }
         }
@@ -198,6 +197,12 @@ fn page(status: StatusCode, title: &str) -> String {
     )
 }
 
+/// Takes a cookie from its browser, which heeds no cookie of these names without `Secure` (RFC 6265bis, section 5.6).
+fn expired(name: &str) -> String {
+    let is_secure = name.starts_with("__Host-") || name.starts_with("__Secure-");
+    format!("{name}=; Max-Age=0; Path=/{}", if is_secure { "; Secure" } else { "" })
+}
+
 #[cfg(test)]
 mod tests {
     use http_body_util::BodyExt;
@@ -218,6 +223,13 @@ mod tests {
                 Refusal::Reauthenticate { cookie },
                 401,
                 ("set-cookie", "sid=; Max-Age=0; Path=/"),
+            ),
+            (
+                Refusal::Reauthenticate {
+                    cookie: Some("__Host-sid".into()),
+                },
+                401,
+                ("set-cookie", "__Host-sid=; Max-Age=0; Path=/; Secure"),
             ),
             (Refusal::Blocked, 403, ("cache-control", "no-store")),
             (Refusal::Throttled { retry_after_s: 0 }, 429, ("retry-after", "1")),
