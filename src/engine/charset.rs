@@ -6,12 +6,13 @@
 use encoding_rs::{CoderResult, Decoder, Encoding, ISO_2022_JP, UTF_8, UTF_16BE, UTF_16LE};
 use smallvec::SmallVec;
 
-/// The byte-order marks that matter (Unicode 16, table 23-7), and what they are of; no reader is left for UTF-32.
-const MARKS: [(&[u8], Option<&Encoding>); 4] = [
+/// The byte-order marks (Unicode 16, table 23-7), and what they are of; no reader is left for UTF-32.
+const MARKS: [(&[u8], Option<&Encoding>); 5] = [
     (&[0xff, 0xfe, 0, 0], None),
     (&[0, 0, 0xfe, 0xff], None),
     (&[0xff, 0xfe], Some(UTF_16LE)),
     (&[0xfe, 0xff], Some(UTF_16BE)),
+    (&[0xef, 0xbb, 0xbf], Some(UTF_8)),
 ];
 /// Bytes of the longest.
 const MARK_BYTES_MAX: usize = 4;
@@ -161,14 +162,16 @@ impl Reader {
             (None, Charset::Other(encoding)) => Some(encoding),
             (None, Charset::Utf8) => None,
         };
-        self.state = encoding.map_or(State::Same, |encoding| {
-            State::Other(Box::new(Other {
-                encoding,
-                decoder: encoding.new_decoder(),
-                read: 0,
-                last: [0; 2],
-            }))
-        });
+        self.state = encoding
+            .filter(|encoding| *encoding != UTF_8)
+            .map_or(State::Same, |encoding| {
+                State::Other(Box::new(Other {
+                    encoding,
+                    decoder: encoding.new_decoder(),
+                    read: 0,
+                    last: [0; 2],
+                }))
+            });
         Ok(())
     }
 
@@ -267,7 +270,8 @@ mod tests {
             .flat_map(|unit| unit.to_be_bytes())
             .collect();
         let declared = |label: &str| Charset::from_content_type(format!("text/csv; charset={label}").as_bytes());
-        let rows: [(Charset, &[u8], Result<&str, Unreadable>); 12] = [
+        let rows: [(Charset, &[u8], Result<&str, Unreadable>); 13] = [
+            (declared("iso-8859-1"), "\u{feff}é".as_bytes(), Ok("\u{feff}é")),
             (declared("utf-16"), b"a\0b\0", Ok("ab")),
             (declared("utf-16"), b"{\"a\":1}", Ok("{\"a\":1}")),
             (declared("utf-16"), b"{}", Ok("{}")),

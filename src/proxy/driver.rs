@@ -331,7 +331,10 @@ impl Driver {
             dimension,
             people,
         };
-        self.terms.hold_if_asked(denial, self.account.keys(), now);
+        let is_first = !self.outcome.masked.iter().any(|(known, _, _)| *known == budget);
+        if is_first {
+            self.terms.hold_if_asked(denial, self.account.keys(), now);
+        }
         let is_redacted = self
             .terms
             .set
@@ -339,7 +342,7 @@ impl Driver {
             .get(budget)
             .is_some_and(|budget| budget.action == Action::Redact);
         if is_redacted || self.terms.unsafe_method {
-            if !self.outcome.masked.iter().any(|(known, _, _)| *known == budget) {
+            if is_first {
                 self.outcome.masked.push((budget, key, people));
             }
             return self.resolve(granted, Resolution::Mask);
@@ -351,6 +354,10 @@ impl Driver {
     fn wait(&mut self, granted: usize, budget: BudgetId, until: u64, now: Now) -> Option<Step> {
         let wait_ms = until.saturating_sub(now.millis());
         if self.terms.unsafe_method {
+            let is_first = !self.outcome.masked.iter().any(|(known, _, _)| *known == budget);
+            if let Some(used) = self.account.keys().first().filter(|_| is_first) {
+                self.outcome.masked.push((budget, used.key, 0));
+            }
             return self.resolve(granted, Resolution::Mask);
         }
         if wait_ms > self.terms.set.throttle_wait_ms_max {

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use super::asked::failed;
 use super::driver::Driver;
-use super::fail::{Fail, Reason};
+use super::fail::Reason;
 use super::gateway::{Gateway, Set};
 use super::outcome::{Denial, Outcome};
 use super::upstream::UpstreamErrorKind;
@@ -44,7 +44,7 @@ impl Ending {
     }
 
     /// Who an incident is about: the actor's most specific key, for an exchange has no name.
-    fn actor_key(&self, key: KeyId, budget: BudgetId) -> KeyId {
+    fn actor_key(&self, key: KeyId, dimension: Dimension, budget: BudgetId) -> (KeyId, Dimension) {
         let per_exchange = self
             .set
             .policy
@@ -56,9 +56,9 @@ impl Ending {
             .filter(|(_, dimension)| !dimension.is_shared())
             .min_by_key(|(_, dimension)| *dimension);
         if per_exchange {
-            own.map_or(key, |(key, _)| *key)
+            own.copied().unwrap_or((key, dimension))
         } else {
-            key
+            (key, dimension)
         }
     }
 
@@ -76,10 +76,13 @@ impl Ending {
             .get(budget)
             .is_some_and(|meant| meant.action == Action::Reauth)
         {
-            let (now, key) = (self.gateway.clock.now(), self.actor_key(key, budget));
-            self.gateway
-                .ledger
-                .hold(key, dimension, REAUTH_MARK_SECONDS, Some(budget), now);
+            let (key, dimension) = self.actor_key(key, dimension, budget);
+            let (ledger, now) = (&self.gateway.ledger, self.gateway.clock.now());
+            // The mark ends with the next request: it may not take the place of a hold.
+            let mut others = driver.keys().iter().filter(|used| used.key == key);
+            if others.all(|used| ledger.held(std::slice::from_ref(used), now).is_none()) {
+                ledger.hold(key, dimension, REAUTH_MARK_SECONDS, Some(budget), now);
+            }
         }
     }
 
@@ -174,10 +177,6 @@ impl Ending {
             if *reason == Reason::LedgerFull {
                 report(&Event::LedgerFull);
             }
-            let meant = self.set.routes.get(self.route);
-            if meant.is_some_and(|route| route.fail_on.of(*reason, route.fail) == Fail::Closed) {
-                report(&Event::WouldFail { reason: reason.name() });
-            }
         }
         if let Some(Denial::Fail(reason)) = outcome.denial {
             report(&Event::Refused {
@@ -249,7 +248,7 @@ impl Ending {
         }
         self.gateway.audit.sighted(
             &Sighting {
-                key: self.actor_key(key, budget),
+                key: self.actor_key(key, meant.per, budget).0,
                 dimension: meant.per,
                 budget: &meant.name,
                 route,

@@ -327,6 +327,7 @@ impl Exchanges {
             // The order has been placed: its status is told, though not what cannot be read.
             Start::Refused if asked.is_unsafe() && body.driver().is_unreadable() => {
                 drop_content(&mut head);
+                body.driver_mut().hand_over_head(&self.gateway.clock);
                 return Ok(Response::from_parts(head, Answer::Own(Full::default())));
             }
             Start::Refused => return Err((Self::refusal(asked, &body), asked.style)),

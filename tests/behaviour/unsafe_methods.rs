@@ -87,3 +87,30 @@ async fn an_unsafe_method_is_masked_whatever_the_action_is() {
         }
     }
 }
+
+/// The status and the head of what cannot be read go to the client, and so do the people in that head.
+#[tokio::test]
+async fn people_in_the_head_of_what_cannot_be_read_count() {
+    let origin = Origin::serve(|request| {
+        let owner = format!("{}@mail.example", request.uri.path().trim_start_matches('/'));
+        let answer = Answer::new("application/json", "{}");
+        let answer = answer.header(header::HeaderName::from_static("x-owner"), &owner);
+        answer.header(header::CONTENT_ENCODING, "x-tide")
+    })
+    .await;
+    let gateway = gateway(&origin, "block", "").await;
+    let post = async |path: &str| {
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\nCookie: sid=a\r\nContent-Length: 0\r\n\r\n"
+        );
+        http1(gateway.address, request.as_bytes()).await
+    };
+    for (path, is_shown) in [("/ann", true), ("/bob", true), ("/cid", false), ("/ann", true)] {
+        let reply = post(path).await;
+        assert_eq!(
+            (reply.status, reply.header("x-owner").is_some()),
+            (200, is_shown),
+            "{path}"
+        );
+    }
+}

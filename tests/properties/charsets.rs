@@ -1,10 +1,12 @@
 //! Bodies in other character sets: the same people, cut at the limit between two characters.
 
+use bytes::Bytes;
 use encoding_rs::Encoding;
 use tidegate::engine::decode::Coding;
-use tidegate::engine::inspect::{Bounds, Content, Resolution};
+use tidegate::engine::inspect::{Bounds, Content, Inspector, Mode, Piece, Resolution, Step};
+use tidegate::engine::secret::HashKey;
 
-use super::{Limit, inspect};
+use super::{Limit, inspect, rules};
 
 /// A label, and a letter with which the names of its rows begin.
 const CASES: [(&str, &str); 8] = [
@@ -89,5 +91,57 @@ fn what_is_released_goes_on_while_people_are_granted() {
                 "{label}, {chunk}: {shown} of {PEOPLE}"
             );
         }
+    }
+}
+
+/// The last row has no line's end, so that it is known when the body has ended: all of it was read by then.
+#[test]
+fn who_waits_at_the_end_of_a_body_does_not_leave() {
+    let body = "name,email\nx,first@mail.example\ny,second@mail.example".as_bytes();
+    for declared in ["text/csv", "text/csv; charset=windows-1252"] {
+        let content = Content::new(Some(Coding::Identity), declared.as_bytes());
+        let secret = HashKey::new([7; 32]);
+        let mut inspector = Inspector::new(Mode::Guard, Bounds::default(), content, rules(), secret);
+        let mut released = 0;
+        let mut step = inspector.push(&Bytes::from_static(body));
+        let mut granted = 1;
+        step = loop {
+            step = match step {
+                Step::Settle => {
+                    let (grant, then) = if granted > 0 {
+                        (1, Resolution::Granted)
+                    } else {
+                        (0, Resolution::Later)
+                    };
+                    granted -= grant;
+                    let is_later = grant == 0;
+                    let next = inspector.resolve(grant, then);
+                    if is_later {
+                        break next;
+                    }
+                    next
+                }
+                Step::Release { pieces, .. } => {
+                    released += pieces.iter().map(kept).sum::<usize>();
+                    inspector.step()
+                }
+                Step::More => inspector.finish(),
+                other @ (Step::Fail(_) | Step::Stopped | Step::Done) => panic!("{declared}: {other:?}"),
+            };
+        };
+        if let Step::Release { pieces, .. } = &step {
+            released += pieces.iter().map(kept).sum::<usize>();
+        }
+        assert!(
+            released <= body.len() - "y,second@mail.example".len(),
+            "{declared}: {released}"
+        );
+        assert_eq!(inspector.step(), Step::Settle, "{declared}: it is asked again");
+    }
+}
+
+fn kept(piece: &Piece) -> usize {
+    match piece {
+        Piece::Keep(count) | Piece::Replace(count, _) => *count,
     }
 }

@@ -72,7 +72,10 @@ pub struct Inspector {
     assembler: Assembler,
     /// Settled, not resolved.
     ready: Vec<Record>,
+    /// For each of them, who is to be reserved.
     asks: Vec<SmallVec<[Subject; 2]>>,
+    /// So many of both, from the front, were resolved all the same; < `ready.len()`, or 0.
+    resolved: usize,
     masks: VecDeque<Place>,
     /// First bytes of granted records that have not left.
     leaving: VecDeque<u64>,
@@ -119,6 +122,7 @@ impl Inspector {
             assembler: Assembler::new(rules, secret),
             ready: Vec::new(),
             asks: Vec::new(),
+            resolved: 0,
             masks: VecDeque::new(),
             leaving: VecDeque::new(),
             asks_left: 0,
@@ -174,40 +178,50 @@ impl Inspector {
 
     /// What is to be reserved after [`Step::Settle`]: one entry a record, in the order of their bytes.
     pub fn asks(&self) -> &[SmallVec<[Subject; 2]>] {
-        &self.asks
+        self.asks.get(self.resolved..).unwrap_or_default()
     }
 
     /// The records behind [`Inspector::asks`].
     pub fn records(&self) -> &[Record] {
-        &self.ready
+        self.ready.get(self.resolved..).unwrap_or_default()
     }
 
     /// The answer to [`Step::Settle`]: the first `granted` asks are granted, `then` holds for the next.
     pub fn resolve(&mut self, granted: usize, then: Resolution) -> Step {
-        let granted = granted.min(self.ready.len());
+        let granted = granted.min(self.records().len());
+        let leave = self.ready.get(self.resolved..self.resolved + granted);
         self.leaving
-            .extend(self.ready.drain(..granted).map(|record| record.start));
-        let next = self.ready.first();
-        match (then, next) {
+            .extend(leave.unwrap_or_default().iter().map(|record| record.start));
+        self.resolved += granted;
+        match (then, self.ready.get_mut(self.resolved)) {
             (Resolution::Cut, Some(denied)) => {
                 // Where a byte-by-byte stream would stand: all before it was granted or belongs to nobody.
                 self.phase = Phase::Cut(denied.start.max(self.decoded_released));
-                self.ready.clear();
+                self.resolved = self.ready.len();
             }
-            (Resolution::Mask, Some(_)) => {
-                let masked = self.ready.remove(0);
-                self.tally.masked += masked.places.len() as u64;
-                // A record around others settles before them, and yet has identifiers after theirs.
-                self.masks.extend(masked.places);
-                self.masks.make_contiguous().sort_unstable_by_key(|place| place.span);
+            (Resolution::Mask, Some(masked)) => {
+                let places = std::mem::take(&mut masked.places);
+                self.resolved += 1;
+                self.tally.masked += places.len() as u64;
+                for place in places {
+                    // A record around others settles before them, and yet has identifiers after theirs.
+                    let at = self.masks.partition_point(|known| known.span <= place.span);
+                    self.masks.insert(at, place);
+                }
             }
-            (Resolution::Later, _) => {
-                self.asks.clear();
-                return self.release(self.grantable(), Step::More);
-            }
-            (Resolution::Granted | Resolution::Mask | Resolution::Cut, _) => {}
+            (Resolution::Later, Some(_)) => return self.release(self.grantable(), Step::More),
+            (Resolution::Granted, _) | (_, None) => {}
+        }
+        if self.resolved == self.ready.len() {
+            self.forget_ready();
         }
         self.step()
+    }
+
+    fn forget_ready(&mut self) {
+        self.ready.clear();
+        self.asks.clear();
+        self.resolved = 0;
     }
 
     /// The answer to [`Step::Fail`], but in `Rewrite`: let the rest pass uninspected.
@@ -215,7 +229,7 @@ impl Inspector {
         self.failure = None;
         self.tally.uninspected_bytes += self.pushed - self.failed_at;
         self.phase = Phase::Blind;
-        self.ready.clear();
+        self.forget_ready();
         self.step()
     }
 
@@ -235,9 +249,6 @@ impl Inspector {
             Phase::Blind => self.release_blind(),
             Phase::Open | Phase::Complete => {
                 if !self.ready.is_empty() {
-                    self.asks.clear();
-                    self.asks
-                        .extend(self.ready.iter().map(|record| record.subjects.clone()));
                     return Step::Settle;
                 }
                 let otherwise = self.failure.map_or_else(|| self.idle(), Step::Fail);

@@ -8,7 +8,7 @@ use crate::engine::redact;
 impl Inspector {
     /// The decoded offset up to which everything is granted.
     pub(super) fn grantable(&self) -> u64 {
-        match (self.ready.first(), self.phase) {
+        match (self.records().first(), self.phase) {
             (Some(record), _) => record.start,
             (None, Phase::Complete) => self.decoded,
             (None, _) if self.mode == Mode::Watch => self.decoded,
@@ -65,7 +65,7 @@ impl Inspector {
             coded = at;
             self.decoded_released = decoded;
         }
-        if self.phase == Phase::Complete {
+        if self.phase == Phase::Complete && to >= self.decoded {
             // Trailers of the coding carry no text.
             coded = self.pushed;
             self.decoded_released = self.decoded;

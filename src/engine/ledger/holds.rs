@@ -35,7 +35,9 @@ impl Holds {
 
     /// An entry of this dimension has its hold no more.
     pub(super) fn gave_back(&self, dimension: Dimension) {
-        self.of(dimension).fetch_sub(1, Ordering::Relaxed);
+        let relaxed = Ordering::Relaxed;
+        let one_less = |taken: usize| taken.checked_sub(1);
+        _ = self.of(dimension).fetch_update(relaxed, relaxed, one_less);
     }
 }
 
@@ -54,7 +56,12 @@ impl Ledger {
     pub fn hold(&self, key: KeyId, dimension: Dimension, seconds: u32, cause: Option<BudgetId>, now: Now) -> bool {
         let has_hold = |entry: &Entry| entry.hold.is_some();
         // A key that is held already needs no room; a crawler that goes on costs one look-up.
-        let had = self.lock_shard(shard_of(key)).keys.get(&key).is_some_and(has_hold);
+        let known = self
+            .lock_shard(shard_of(key))
+            .keys
+            .get(&key)
+            .map(|entry| (has_hold(entry), entry.dimension));
+        let (had, dimension) = known.unwrap_or((false, dimension));
         if !had && !self.take_hold(dimension, now) {
             return false;
         }

@@ -340,6 +340,20 @@ fn holds_are_bounded_for_each_dimension_and_those_that_ended_make_room() {
 }
 
 #[test]
+fn a_hold_counts_under_the_dimension_of_its_key_whatever_it_is_asked_for() {
+    let ledger = with_holds_max(1);
+    let session = KeyId([1; 12]);
+    assert!(ledger.hold(session, Dimension::Session, 60, None, START) && ledger.release(session, 0, 0));
+    assert!(ledger.hold(session, Dimension::Exchange, 60, None, START) && ledger.release(session, 0, 0));
+    assert!(ledger.hold(KeyId([2; 12]), Dimension::Session, 60, None, START));
+    assert!(
+        !ledger.hold(KeyId([3; 12]), Dimension::Session, 60, None, START),
+        "one is all there is room for"
+    );
+    assert!(ledger.hold(KeyId([4; 12]), Dimension::Exchange, 60, None, START));
+}
+
+#[test]
 fn a_hold_that_finds_no_room_falls_on_the_next_coarser_key() {
     let ledger = with_holds_max(1);
     let keys = |number: u8| {
