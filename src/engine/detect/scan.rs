@@ -21,12 +21,12 @@ use super::{Category, Context, Finding, RuleId, RuleSet, Span, lane};
 use crate::engine::block::{Blocks, Masks, is_uuid, wakes};
 
 /// How far outside `within` a trigger or an overlapping finding may stand, before and after, in bytes.
-const BEFORE_BYTES_MAX: usize = 64;
+const BEFORE_BYTES_MAX: usize = 256;
 const AFTER_BYTES_MAX: usize = 256;
 
 impl RuleSet {
     /// Finds every identifier whose first byte lies in `within` and appends it to `found`, ordered by start and not
-    /// overlapping. `haystack` is one cell or one segment of a long cell: up to 64 bytes before `within` and 256 after
+    /// overlapping. `haystack` is one cell or one segment of a long cell: up to 256 bytes before `within` and 256 after
     /// it are there for boundaries and context. Spans are offsets in `haystack`. Linear in `haystack.len()`; never panics.
     /// Returns whether anything in it was worth a search.
     pub fn scan(&self, haystack: &[u8], within: Range<usize>, context: Context<'_>, found: &mut Vec<Finding>) -> bool {

@@ -17,7 +17,7 @@ use crate::engine::decode::Unescaped;
 use crate::engine::block::wakes;
 
 /// Text before a segment that boundaries and context words may need, in bytes.
-const LOOK_BEHIND: usize = 64;
+const LOOK_BEHIND: usize = 256;
 /// The longest finding, in bytes: an e-mail of 64 + 1 + 190 is cut here, all else is shorter.
 const LOOK_AHEAD: usize = 256;
 
@@ -27,7 +27,7 @@ const BITE: usize = 4096;
 /// How cells are cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CellSettings {
-    /// Bytes of a long value searched at once; at least 1. Memory per stream is this plus 320 bytes.
+    /// Bytes of a long value searched at once; at least 1. Memory per stream is this plus 512 bytes.
     pub segment: usize,
     /// Whether every value is told, also one that nothing wakes a search in: an operator's expressions look for anything.
     pub all: bool,
