@@ -331,7 +331,7 @@ impl Driver {
             dimension,
             people,
         };
-        let is_first = !self.outcome.masked.iter().any(|(known, _, _)| *known == budget);
+        let is_first = self.is_first_mask(budget);
         if is_first {
             self.terms.hold_if_asked(denial, self.account.keys(), now);
         }
@@ -351,10 +351,15 @@ impl Driver {
         self.resolve(granted, Resolution::Cut)
     }
 
+    /// Whether nothing was masked under `budget` so far: it is told once.
+    fn is_first_mask(&self, budget: BudgetId) -> bool {
+        !self.outcome.masked.iter().any(|(known, _, _)| *known == budget)
+    }
+
     fn wait(&mut self, granted: usize, budget: BudgetId, until: u64, now: Now) -> Option<Step> {
         let wait_ms = until.saturating_sub(now.millis());
         if self.terms.unsafe_method {
-            let is_first = !self.outcome.masked.iter().any(|(known, _, _)| *known == budget);
+            let is_first = self.is_first_mask(budget);
             if let Some(used) = self.account.keys().first().filter(|_| is_first) {
                 self.outcome.masked.push((budget, used.key, 0));
             }

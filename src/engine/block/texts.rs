@@ -39,9 +39,7 @@ impl Texts {
     /// Enters the block that begins at `at`; `marks` are of no class that wakes a search.
     #[inline]
     pub(in crate::engine) fn enter(&mut self, at: usize, block: &Masks, marks: u64) {
-        if self.marks != 0 {
-            self.before = self.at + BLOCK - self.marks.leading_zeros() as usize;
-        }
+        self.before = self.end();
         self.at = at;
         self.marks = marks;
         let gaps = !marks;
@@ -60,20 +58,22 @@ impl Texts {
     /// The first byte of the text that ends at the mark `bit`.
     #[inline]
     pub(in crate::engine) fn start(&self, bit: u64) -> usize {
-        let below = self.marks & (bit - 1);
-        if below == 0 {
-            self.before
-        } else {
-            self.at + BLOCK - below.leading_zeros() as usize
-        }
+        self.behind_last(self.marks & (bit - 1))
     }
 
     /// One past the last mark so far.
+    #[inline]
     pub(in crate::engine) fn end(&self) -> usize {
-        if self.marks == 0 {
+        self.behind_last(self.marks)
+    }
+
+    /// One past the last of these `marks` of the block, or of the blocks before it if there is none.
+    #[inline]
+    fn behind_last(&self, marks: u64) -> usize {
+        if marks == 0 {
             self.before
         } else {
-            self.at + BLOCK - self.marks.leading_zeros() as usize
+            self.at + BLOCK - marks.leading_zeros() as usize
         }
     }
 

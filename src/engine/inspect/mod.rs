@@ -269,7 +269,7 @@ impl Inspector {
 
     /// Whether the bytes of the body are not the text that is searched.
     fn is_coded(&self) -> bool {
-        self.decoder.is_some() || self.charset.is_other()
+        self.is_decoding() || self.charset.is_other()
     }
 
     fn held(&self) -> u64 {

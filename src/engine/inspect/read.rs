@@ -25,7 +25,7 @@ impl Inspector {
         if self.decoder.is_none() && !self.charset.is_other() {
             self.text(chunk)?;
             // Read as it is, or just found to be in another character set: then all of it was read.
-            if self.charset.is_other() && self.charset.is_between_characters() {
+            if self.charset.is_other() {
                 self.checkpoint(self.pushed);
             }
             return Ok(());
