@@ -129,6 +129,22 @@ impl<'c, const BATCH: usize> Blocks<'c, BATCH> {
         self.next += BLOCK;
         Some((at, masks))
     }
+
+    /// The first byte of the next block, to come back to.
+    pub(super) const fn place(&self) -> usize {
+        self.next
+    }
+
+    /// Comes back to the block that begins at `place`, one of those given before.
+    pub(super) fn back_to(&mut self, place: usize) {
+        let behind = (self.next - place) / BLOCK;
+        if let Some(block) = self.block.checked_sub(behind) {
+            self.block = block;
+        } else {
+            self.block = BATCH;
+        }
+        self.next = place;
+    }
 }
 
 #[cfg(not(target_arch = "x86_64"))]

@@ -18,7 +18,7 @@ use super::{BLOCK, Masks};
 pub(super) const ADDRESS_BYTES_MIN: usize = 8;
 
 /// The texts that end in one block, each at its mark.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 pub(in crate::engine) struct Texts {
     /// The first byte of the block in the chunk.
     at: usize,

@@ -9,13 +9,14 @@ use std::ops::Range;
 use memchr::memchr2;
 
 use super::Sink;
+use super::calm::{self, Tries};
 use super::cells::{Carry, Cell, CellForm, CellSettings, is_number};
 use super::marks::Marks;
 use super::nesting::{Chunk, Nesting};
 use crate::engine::block::is_uuid;
 
 /// Longer names are read like long values.
-const KEY_BYTES_MAX: usize = 256;
+pub(super) const KEY_BYTES_MAX: usize = 256;
 /// `true`, `null` and shorter numbers cannot hold an identifier.
 const BARE_BYTES_MIN: usize = 7;
 
@@ -26,6 +27,7 @@ pub(super) struct Json {
     nesting: Nesting,
     /// Whether a string that comes next is a member's name, if it is in an object.
     expects_name: bool,
+    tries: Tries,
     carry: Carry,
 }
 
@@ -43,6 +45,7 @@ impl Json {
             state: State::Between,
             nesting: Nesting::new(settings.all),
             expects_name: false,
+            tries: Tries::default(),
             carry: Carry::new(settings),
         }
     }
@@ -97,6 +100,7 @@ impl Json {
                 self.bare_between(chunk, text, sink);
             }
             match bytes.get(at) {
+                Some(b'{') if self.pass(chunk, &mut marks, sink) => {}
                 Some(byte @ (b'{' | b'[')) => self.nesting.open(*byte == b'{', chunk.at + at as u64, chunk, sink),
                 Some(b'}' | b']') => self.nesting.close(chunk.at + at as u64 + 1, sink),
                 _ => {}
@@ -112,13 +116,27 @@ impl Json {
         bytes.len()
     }
 
+    /// Passes over the object that begins at the last of `marks`, if it is calm.
+    fn pass(&mut self, chunk: Chunk<'_>, marks: &mut Marks<'_>, sink: &impl Sink) -> bool {
+        if !self.nesting.may_pass() || !self.tries.is_due() {
+            return false;
+        }
+        let begun = marks.place();
+        let passed = calm::pass(marks, chunk.bytes, self.nesting.names(), sink);
+        self.tries.ended(passed);
+        if !passed {
+            marks.back_to(begun);
+        }
+        passed
+    }
+
     /// Tells the bare values between two marks: numbers, mostly, and whatever stands there that is not JSON.
     fn bare_between(&mut self, chunk: Chunk<'_>, range: Range<usize>, sink: &mut impl Sink) {
         let mut at = range.start;
         let text = chunk.bytes.get(range).unwrap_or_default();
         for value in text.split(|byte| is_space(*byte)) {
             // What a bare number is, its name must say: others are not worth a search.
-            if value.len() >= BARE_BYTES_MIN && (self.nesting.is_wanted() || !is_number(value)) {
+            if self.nesting.is_wanted() && value.len() >= BARE_BYTES_MIN || is_strange(value) {
                 self.nesting.tell(chunk, sink);
                 self.carry.begin(chunk.at + at as u64);
                 self.end_bare(value, sink);
@@ -245,6 +263,16 @@ fn tell_name(piece: &Cell<'_>, sink: &mut impl Sink) -> bool {
     }
     sink.cell(piece);
     true
+}
+
+/// Whether one of the bare values between two marks is told though nothing announces it.
+pub(super) fn may_be_told(text: &[u8]) -> bool {
+    text.split(|byte| is_space(*byte)).any(is_strange)
+}
+
+/// Whether a bare value may hold an identifier and is no number.
+fn is_strange(value: &[u8]) -> bool {
+    value.len() >= BARE_BYTES_MIN && !is_number(value)
 }
 
 const fn is_space(byte: u8) -> bool {

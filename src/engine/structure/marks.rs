@@ -14,8 +14,14 @@ use crate::engine::block::{BLOCK, Blocks, CHUNK_BLOCKS, Ends, Masks, Texts};
 /// The marks of one chunk, which begins outside any string.
 pub(super) struct Marks<'c> {
     blocks: Blocks<'c, CHUNK_BLOCKS>,
+    now: Block,
+}
+
+/// The block under way, and what the blocks before it left.
+#[derive(Clone, Copy, Default)]
+struct Block {
     texts: Texts,
-    /// The first byte of the block under way.
+    /// Its first byte in the chunk.
     at: usize,
     /// Its marks, those of them that need a look, and those that were not passed yet.
     all: u64,
@@ -33,22 +39,32 @@ pub(super) struct Marks<'c> {
     name: Ends,
 }
 
+/// The marks of one block that need a look and were not passed yet.
+pub(super) struct Looks {
+    /// The block's first byte in the chunk.
+    pub(super) at: usize,
+    pub(super) ahead: u64,
+    /// The ends of strings that stand where names do.
+    pub(super) names: u64,
+    /// The ends of what may hold an identifier, but for its length.
+    pub(super) waking: u64,
+}
+
+/// A place among the marks, to come back to.
+pub(super) struct Place {
+    next: usize,
+    now: Block,
+}
+
 impl<'c> Marks<'c> {
     /// The marks of `chunk`; whether a string that is the next mark is a name.
     pub(super) fn new(chunk: &'c [u8], expects_name: bool) -> Self {
         Self {
             blocks: Blocks::new(chunk, b','),
-            texts: Texts::default(),
-            at: 0,
-            all: 0,
-            bright: 0,
-            ahead: 0,
-            closing: 0,
-            names: 0,
-            bit: 0,
-            strings: Strings::default(),
-            expected: Ends::new(expects_name),
-            name: Ends::default(),
+            now: Block {
+                expected: Ends::new(expects_name),
+                ..Block::default()
+            },
         }
     }
 
@@ -57,64 +73,117 @@ impl<'c> Marks<'c> {
     #[inline]
     pub(super) fn next(&mut self, all: bool) -> Option<usize> {
         loop {
-            let left = if all { self.all } else { self.bright } & self.ahead;
-            if left != 0 {
-                self.bit = left & left.wrapping_neg();
-                self.ahead = !(self.bit | (self.bit - 1));
-                return Some(self.at + left.trailing_zeros() as usize);
+            if let Some(at) = self.now.next(all) {
+                return Some(at);
             }
             self.enter()?;
         }
     }
 
+    /// The marks of the block under way that need a look.
+    #[inline]
+    pub(super) fn looks(&self) -> Looks {
+        Looks {
+            at: self.now.at,
+            ahead: self.now.bright & self.now.ahead,
+            names: self.now.names,
+            waking: self.now.texts.waking(),
+        }
+    }
+
+    /// Gives the mark `bit` of this block.
+    #[inline]
+    pub(super) fn look_at(&mut self, bit: u64) {
+        self.now.look_at(bit);
+    }
+
     /// The first byte of the text that ends at the last mark given.
     #[inline]
     pub(super) fn start(&self) -> usize {
-        self.texts.start(self.bit)
+        self.now.texts.start(self.now.bit)
     }
 
     /// Whether that text is a string.
     #[inline]
     pub(super) fn is_string(&self) -> bool {
-        self.closing & self.bit != 0
+        self.now.closing & self.now.bit != 0
     }
 
     /// Whether it is a string where names stand, if this is an object.
     #[inline]
     pub(super) fn is_name(&self) -> bool {
-        self.names & self.bit != 0
+        self.now.names & self.now.bit != 0
     }
 
     /// Whether that text, `length` bytes long, may hold an identifier.
     #[inline]
     pub(super) fn wakes(&self, length: usize) -> bool {
-        self.texts.wakes(self.bit, length)
+        self.now.texts.wakes(self.now.bit, length)
     }
 
     /// One past the last mark: where the text that the chunk's end cuts begins.
     pub(super) fn end(&self) -> usize {
-        self.texts.end()
+        self.now.texts.end()
     }
 
     /// Whether the chunk ends inside a string.
     pub(super) fn ends_inside(&self) -> bool {
-        self.strings.inside
+        self.now.strings.inside
     }
 
     /// Whether it ends inside a string that stands where names do.
     pub(super) fn ends_inside_name(&self) -> bool {
-        self.name.is_pending()
+        self.now.name.is_pending()
     }
 
     /// Whether a string that is the first mark behind the chunk is a name.
     pub(super) fn expects_name(&self) -> bool {
-        self.expected.is_pending()
+        self.now.expected.is_pending()
+    }
+
+    /// Where it is, to come back to.
+    #[inline]
+    pub(super) fn place(&self) -> Place {
+        Place {
+            next: self.blocks.place(),
+            now: self.now,
+        }
+    }
+
+    /// Comes back to `place`.
+    pub(super) fn back_to(&mut self, place: Place) {
+        self.blocks.back_to(place.next);
+        self.now = place.now;
     }
 
     /// Enters the next block, if there is one.
     #[inline]
-    fn enter(&mut self) -> Option<()> {
+    pub(super) fn enter(&mut self) -> Option<()> {
         let (at, masks) = self.blocks.next()?;
+        self.now.enter(at, masks);
+        Some(())
+    }
+}
+
+impl Block {
+    #[inline]
+    fn next(&mut self, all: bool) -> Option<usize> {
+        let left = if all { self.all } else { self.bright } & self.ahead;
+        if left == 0 {
+            return None;
+        }
+        self.look_at(left & left.wrapping_neg());
+        Some(self.at + left.trailing_zeros() as usize)
+    }
+
+    #[inline]
+    fn look_at(&mut self, bit: u64) {
+        self.bit = bit;
+        self.ahead = !(bit | (bit - 1));
+    }
+
+    #[inline]
+    fn enter(&mut self, at: usize, masks: &Masks) {
         let (quotes, inside) = self.strings.next(masks);
         let [bracket, comma, colon] = [masks.bracket, masks.comma, masks.colon].map(|mask| mask & !inside);
         self.at = at;
@@ -126,12 +195,11 @@ impl<'c> Marks<'c> {
         self.names = self.name.behind(first & quotes & inside, gaps);
         self.closing = quotes & !inside;
         self.bright = bracket | self.names | self.texts.waking();
-        Some(())
     }
 }
 
 /// Where strings are.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Strings {
     /// Whether the next block begins inside one, and behind a backslash there.
     inside: bool,

@@ -3,6 +3,7 @@
 //! A [`Structure`] is told the decoded bytes chunk by chunk and tells a [`Sink`] what it saw. What it tells depends on
 //! the bytes alone and never on how they were cut into chunks.
 
+mod calm;
 mod cells;
 mod delimited;
 mod form;

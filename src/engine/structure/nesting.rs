@@ -129,6 +129,18 @@ impl Nesting {
         self.top.object
     }
 
+    /// Whether an object of which the sink would hear nothing may be passed over, as far as what is around it says.
+    #[inline]
+    pub(super) fn may_pass(&self) -> bool {
+        !self.all && !self.wanted && self.around.len() < DEPTH_MAX / 2
+    }
+
+    /// The names that are known to say nothing.
+    #[inline]
+    pub(super) fn names(&mut self) -> &mut PlainNames {
+        &mut self.plain
+    }
+
     /// A container begins at offset `at`.
     pub(super) fn open(&mut self, object: bool, at: u64, chunk: Chunk<'_>, sink: &mut impl Sink) {
         if self.around.len() >= DEPTH_MAX {

@@ -9,8 +9,8 @@ use super::Sink;
 
 /// Names that are remembered, a power of two. 64 bytes each.
 const NAMES_MAX: usize = 128;
-/// Longer names are not remembered.
-const BYTES_MAX: usize = 16;
+/// Longer names are not remembered: with the quote before it a name is one word.
+const BYTES_MAX: usize = 15;
 
 /// Names, each at one of the two places that its bytes choose.
 #[derive(Default)]
@@ -23,10 +23,10 @@ pub(super) struct PlainNames {
 
 #[derive(Clone, Copy, Default)]
 struct Known {
-    /// Its bytes, padded with zeros.
+    /// The quote before it and its bytes, the last of them highest; 0 is none.
     bytes: u128,
-    /// 0 is none.
-    length: usize,
+    /// Where they are.
+    mask: u128,
     /// Its number, if it is plain.
     number: Option<u64>,
     /// The place of the one that came after it.
@@ -34,34 +34,49 @@ struct Known {
 }
 
 impl PlainNames {
+    /// Whether the name that ends before `end`, in which nothing is escaped, is the one to be expected, and plain. A quote
+    /// stands before each name of `chunk`.
+    #[inline]
+    pub(super) fn goes_on(&mut self, chunk: &[u8], end: usize) -> bool {
+        let Some(next) = self.places.get(self.last).map(|last| last.next) else {
+            return false;
+        };
+        let (Some(known), Some(word)) = (self.places.get(next), word_before(chunk, end)) else {
+            return false;
+        };
+        let is_it = word & known.mask == known.bytes && known.number.is_some();
+        if is_it {
+            self.last = next;
+        }
+        is_it
+    }
+
     /// The number of the name that is this range of `chunk`, if it is plain.
     #[inline]
     pub(super) fn find(&mut self, chunk: &[u8], range: &Range<usize>, sink: &impl Sink) -> Option<u64> {
-        let length = range.len();
-        let Some(bytes) = padded(chunk, range) else {
+        let Some((bytes, mask)) = quoted(chunk, range) else {
             return sink.plain(chunk.get(range.clone())?);
         };
         let next = self.places.get(self.last).map_or(0, |last| last.next);
         if let Some(known) = self.places.get(next)
             && known.bytes == bytes
-            && known.length == length
         {
             self.last = next;
             return known.number;
         }
-        self.search(bytes, length, chunk.get(range.clone())?, sink)
+        self.search(bytes, mask, chunk.get(range.clone())?, sink)
     }
 
     /// The same of a name that was not to be expected.
-    fn search(&mut self, bytes: u128, length: usize, name: &[u8], sink: &impl Sink) -> Option<u64> {
+    fn search(&mut self, bytes: u128, mask: u128, name: &[u8], sink: &impl Sink) -> Option<u64> {
         let first = place(bytes);
-        let is_it = |known: &Known| known.bytes == bytes && known.length == length;
+        let is_it = |known: &Known| known.bytes == bytes;
         let known = [first, first ^ 1]
             .into_iter()
             .find(|place| self.places.get(*place).is_some_and(is_it));
         let place = match known {
             Some(place) => place,
-            None => self.learn(bytes, length, sink.plain(name), first),
+            None => self.learn(bytes, mask, sink.plain(name), first),
         };
         if let Some(last) = self.places.get_mut(self.last) {
             last.next = place;
@@ -71,16 +86,16 @@ impl PlainNames {
     }
 
     /// Remembers a name; returns its place.
-    fn learn(&mut self, bytes: u128, length: usize, number: Option<u64>, first: usize) -> usize {
+    fn learn(&mut self, bytes: u128, mask: u128, number: Option<u64>, first: usize) -> usize {
         if self.places.is_empty() {
             self.places.resize(NAMES_MAX, Known::default());
         }
-        let is_taken = self.places.get(first).is_some_and(|known| known.length > 0);
+        let is_taken = self.places.get(first).is_some_and(|known| known.bytes != 0);
         let place = first ^ usize::from(is_taken);
         if let Some(known) = self.places.get_mut(place) {
             *known = Known {
                 bytes,
-                length,
+                mask,
                 number,
                 next: place,
             };
@@ -94,20 +109,33 @@ fn place(bytes: u128) -> usize {
     (mixed >> 32) as usize % NAMES_MAX
 }
 
-/// The bytes of a name, padded with zeros, if it is one to remember.
+/// The bytes of a name and a quote before them, and where they are, if it is one to remember.
 #[inline]
-fn padded(chunk: &[u8], range: &Range<usize>) -> Option<u128> {
-    let length = range.len();
+fn quoted(chunk: &[u8], name: &Range<usize>) -> Option<(u128, u128)> {
+    let length = name.len();
     if !(1..=BYTES_MAX).contains(&length) {
         return None;
     }
-    let beyond = 8 * (BYTES_MAX - length) as u32;
-    if let Some(bytes) = chunk.get(range.start..).and_then(<[u8]>::first_chunk) {
-        return Some(u128::from_le_bytes(*bytes) << beyond >> beyond);
+    let mask = u128::MAX << (8 * (BYTES_MAX - length));
+    if let Some(word) = word_before(chunk, name.end) {
+        let quote = mask & !(mask << 8);
+        return Some((word & (mask << 8) | quote & QUOTES, mask));
     }
-    let mut bytes = [0; BYTES_MAX];
-    bytes.get_mut(..length)?.copy_from_slice(chunk.get(range.clone())?);
-    Some(u128::from_le_bytes(bytes))
+    let mut bytes = [b'"'; BYTES_MAX + 1];
+    bytes
+        .get_mut(BYTES_MAX + 1 - length..)?
+        .copy_from_slice(chunk.get(name.clone())?);
+    Some((u128::from_le_bytes(bytes) & mask, mask))
+}
+
+/// A quote in each byte.
+const QUOTES: u128 = u128::from_le_bytes([b'"'; BYTES_MAX + 1]);
+
+/// The sixteen bytes before `end`.
+#[inline]
+fn word_before(chunk: &[u8], end: usize) -> Option<u128> {
+    let bytes = chunk.get(end.checked_sub(BYTES_MAX + 1)?..)?.first_chunk()?;
+    Some(u128::from_le_bytes(*bytes))
 }
 
 #[cfg(test)]
@@ -147,8 +175,10 @@ mod tests {
             for _ in 0..5_000 {
                 let name = &texts[chance.below(names)];
                 let text = [b"\"", &name[..], b"\":1"].concat();
+                let expected = Listener.plain(name);
+                assert!(!plain.goes_on(&text, 1 + name.len()) || expected.is_some());
                 let found = plain.find(&text, &(1..1 + name.len()), &Listener);
-                assert_eq!(found, Listener.plain(name), "{}", name.escape_ascii());
+                assert_eq!(found, expected, "{}", name.escape_ascii());
             }
         }
     }

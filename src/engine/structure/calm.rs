@@ -1,0 +1,185 @@
+//! Calm containers of JSON: all their names are plain and nothing in them wakes a search, so that the sink would hear nothing
+//! of them. One that ends soon is passed over whole, without a look at its levels and members.
+//!
+//! A try costs a second reading where it fails. So after a failure some containers are read without one: twice as many after
+//! each, up to [`WAIT_MAX`].
+
+use std::ops::Range;
+
+use super::Sink;
+use super::json::{KEY_BYTES_MAX, may_be_told};
+use super::marks::Marks;
+use super::plain_names::PlainNames;
+use crate::engine::block::is_uuid;
+
+/// Blocks within which a container must end, 4 KiB of them.
+const BLOCKS_MAX: u32 = 64;
+/// Containers inside it.
+const DEPTH_MAX: u32 = 63;
+/// Containers that are read without a try, at most.
+const WAIT_MAX: u32 = 64;
+
+/// Whether it is worth a try.
+#[derive(Default)]
+pub(super) struct Tries {
+    /// Containers to come without one.
+    wait: u32,
+    /// So many were waited for last time.
+    waited: u32,
+}
+
+impl Tries {
+    pub(super) fn is_due(&mut self) -> bool {
+        let is_due = self.wait == 0;
+        self.wait = self.wait.saturating_sub(1);
+        is_due
+    }
+
+    pub(super) fn ended(&mut self, well: bool) {
+        self.waited = if well { 0 } else { (2 * self.waited + 1).min(WAIT_MAX) };
+        self.wait = self.waited;
+    }
+}
+
+/// Passes over the object that begins at the last of `marks`, if it is calm: then they stand at its end. Else where they stand
+/// says nothing.
+#[inline]
+pub(super) fn pass(marks: &mut Marks<'_>, chunk: &[u8], names: &mut PlainNames, sink: &impl Sink) -> bool {
+    // The containers around a mark, the innermost in the lowest bit: set for an object.
+    let (mut objects, mut depth) = (1_u64, 1);
+    for _ in 0..BLOCKS_MAX {
+        let block = marks.looks();
+        let mut left = block.ahead;
+        while left != 0 {
+            let (at, bit) = (block.at + left.trailing_zeros() as usize, left & left.wrapping_neg());
+            left ^= bit;
+            let (is_name, is_waking) = (objects & 1 == 1 && block.names & bit != 0, block.waking & bit != 0);
+            if is_name && !is_waking && names.goes_on(chunk, at) {
+                continue;
+            }
+            if is_name || is_waking {
+                marks.look_at(bit);
+                let is_calm = if is_name {
+                    is_plain(marks.start()..at, chunk, names, sink)
+                } else {
+                    is_calm(marks, at, chunk)
+                };
+                if !is_calm {
+                    return false;
+                }
+            }
+            match chunk.get(at) {
+                Some(byte @ (b'{' | b'[')) if depth < DEPTH_MAX => {
+                    depth += 1;
+                    objects = objects << 1 | u64::from(*byte == b'{');
+                }
+                Some(b'{' | b'[') => return false,
+                Some(b'}' | b']') if depth == 1 => {
+                    marks.look_at(bit);
+                    return true;
+                }
+                Some(b'}' | b']') => {
+                    depth -= 1;
+                    objects >>= 1;
+                }
+                _ => {}
+            }
+        }
+        if marks.enter().is_none() {
+            return false;
+        }
+    }
+    false
+}
+
+fn is_plain(name: Range<usize>, chunk: &[u8], names: &mut PlainNames, sink: &impl Sink) -> bool {
+    name.len() <= KEY_BYTES_MAX && names.find(chunk, &name, sink).is_some()
+}
+
+/// Whether a value that may wake a search, which ends at the last mark given, is none that is told.
+fn is_calm(marks: &Marks<'_>, end: usize, chunk: &[u8]) -> bool {
+    let text = chunk.get(marks.start()..end).unwrap_or_default();
+    !marks.wakes(text.len())
+        || if marks.is_string() {
+            is_uuid(text)
+        } else {
+            !may_be_told(text)
+        }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Cell, Container};
+    use super::*;
+
+    /// Calls names plain whose first byte is not `x`.
+    struct Listener;
+
+    impl Sink for Listener {
+        fn open(&mut self, _: Container, _: u64) {}
+        fn close(&mut self, _: u64) {}
+        fn key(&mut self, _: &Cell<'_>) -> bool {
+            true
+        }
+        fn plain(&self, name: &[u8]) -> Option<u64> {
+            (name.first() != Some(&b'x')).then_some(1)
+        }
+        fn passed(&mut self, _: u64, _: u32) {}
+        fn is_map(&self) -> bool {
+            false
+        }
+        fn cell(&mut self, _: &Cell<'_>) {}
+        fn skipped(&mut self, _: u64) {}
+        fn line(&mut self, _: u64) {}
+    }
+
+    /// What of `text`, which begins with an object, stands behind it if that is calm.
+    fn behind(text: &str) -> Option<&str> {
+        let mut marks = Marks::new(text.as_bytes(), true);
+        assert_eq!(marks.next(false), Some(0));
+        let names = &mut PlainNames::default();
+        let passed = pass(&mut marks, text.as_bytes(), names, &Listener);
+        passed.then(|| marks.next(true).map_or("", |at| &text[at..]))
+    }
+
+    #[test]
+    fn only_calm_objects_are_passed_over() {
+        for (text, expected) in [
+            (r#"{"id":17,"tags":["x",{"a":"2024-01-02"}]},1"#, true),
+            (r#"{"id":17,"at":1700000000000,"of":[1234567890]},1"#, true),
+            (r#"{"id":"0f8fad5b-1234-5678-a165-70867728950e"},1"#, true),
+            (r#"{"id":17,"xname":"x"},1"#, false),
+            (r#"{"id":17,"a"id":"x","b"id":"y"},1"#, true),
+            (r#"{"id":17,"x"id":"x"},1"#, false),
+            (r#"{"tags":["xname","x"]},1"#, true),
+            (r#"{"id":17,"of":{"tel":"010-0000-1234"}},1"#, false),
+            (r#"{"id":010-0000-1234},1"#, true),
+            (r#"{"id":tel010-0000-1234},1"#, false),
+            (r#"{"id":17"#, false),
+        ] {
+            assert_eq!(behind(text), expected.then_some(",1"), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_end_soon_is_read() {
+        let long = format!("{{\"a\":\"{}\"}}", "x".repeat(64 * BLOCKS_MAX as usize));
+        let deep = format!("{{\"a\":{}{}}}", "[".repeat(70), "]".repeat(70));
+        assert_eq!([behind(&long), behind(&deep)], [None, None]);
+    }
+
+    #[test]
+    fn failures_make_tries_rare_and_a_success_makes_them_common() {
+        let mut tries = Tries::default();
+        let mut tried = 0;
+        for _ in 0..1_000 {
+            if tries.is_due() {
+                tried += 1;
+                tries.ended(false);
+            }
+        }
+        assert!(tried < 25, "{tried}");
+        tries.ended(true);
+        assert!(tries.is_due());
+    }
+}
