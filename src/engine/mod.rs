@@ -1,6 +1,7 @@
 //! The pure core: bytes and `now` in, steps and verdicts out; no socket, clock, async, logging or global state.
 
 mod block;
+mod byte_set;
 mod charset;
 pub mod decode;
 pub mod detect;

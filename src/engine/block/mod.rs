@@ -10,6 +10,7 @@
 //! The masks of one block come from [`simd`] where the processor has the instructions, else from [`portable`], which is
 //! also what the tests hold the others against. What spans blocks (runs) is ordinary integer work on the masks.
 
+mod map;
 #[cfg(any(test, not(target_arch = "x86_64")))]
 mod portable;
 #[cfg(target_arch = "x86_64")]
@@ -19,6 +20,7 @@ pub(super) mod testing;
 mod texts;
 mod trigger;
 
+pub(super) use map::{Text, WakeMap};
 pub(super) use texts::{Ends, Texts};
 pub(super) use trigger::{is_uuid, wakes};
 
@@ -48,6 +50,8 @@ pub(super) struct Masks {
     pub(super) digit: u64,
     /// What stands between the digits of a number, but a blank: `( ) + - .`
     pub(super) punctuation: u64,
+    /// `<`
+    pub(super) less: u64,
     /// `@`
     pub(super) sign: u64,
     /// Blank.

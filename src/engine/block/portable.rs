@@ -22,6 +22,7 @@ fn of(block: &[u8; BLOCK], delimiter: u8) -> Masks {
         masks.delimiter |= bit(*byte == delimiter);
         masks.digit |= bit(byte.is_ascii_digit());
         masks.punctuation |= bit(matches!(byte, b'(' | b')' | b'+' | b'-' | b'.'));
+        masks.less |= bit(*byte == b'<');
         masks.sign |= bit(*byte == b'@');
         masks.blank |= bit(*byte == b' ');
         masks.high |= bit(!byte.is_ascii());

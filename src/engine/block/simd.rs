@@ -44,8 +44,9 @@ const BACKSLASH: u8 = 1 << 4;
 const DIGIT: u8 = 1 << 5;
 const SIGN: u8 = 1 << 6;
 const BLANK: u8 = 1 << 7;
-/// A bit of the second pair: `( ) + - .`, which share their high nibble.
+/// Bits of the second pair: `( ) + - .`, which share their high nibble, and `<`.
 const PUNCTUATION: u8 = 1 << 7;
+const LESS: u8 = 1 << 6;
 
 /// By high nibble: the classes that have a member there.
 const HIGH: [u8; 16] = [
@@ -85,8 +86,8 @@ const LOW: [u8; 16] = [
     0,
     0,
 ];
-const PUNCTUATION_HIGH: [u8; 16] = [0, 0, PUNCTUATION, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-const PUNCTUATION_LOW: [u8; 16] = [
+const OTHER_HIGH: [u8; 16] = [0, 0, PUNCTUATION, LESS, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+const OTHER_LOW: [u8; 16] = [
     0,
     0,
     0,
@@ -99,7 +100,7 @@ const PUNCTUATION_LOW: [u8; 16] = [
     PUNCTUATION,
     0,
     PUNCTUATION,
-    0,
+    LESS,
     PUNCTUATION,
     PUNCTUATION,
     0,
@@ -111,13 +112,16 @@ fn classify_avx512(blocks: &[[u8; BLOCK]], delimiter: u8, out: &mut [Masks]) {
     // SAFETY: sixteen bytes are read where sixteen are.
     let table = |bytes: &[u8; 16]| unsafe { _mm512_broadcast_i32x4(_mm_loadu_si128(bytes.as_ptr().cast())) };
     let all = |byte: u8| _mm512_set1_epi8(byte.cast_signed());
-    let [high, low, punctuation_high, punctuation_low] =
-        [&HIGH, &LOW, &PUNCTUATION_HIGH, &PUNCTUATION_LOW].map(|bytes| table(bytes));
+    let [high, low, other_high, other_low] = [&HIGH, &LOW, &OTHER_HIGH, &OTHER_LOW].map(table);
     for (block, masks) in blocks.iter().zip(out) {
         // SAFETY: 64 bytes are read where 64 are.
         let bytes = unsafe { _mm512_loadu_si512(block.as_ptr().cast()) };
         let nibble = _mm512_and_si512(_mm512_srli_epi16::<4>(bytes), all(0x0f));
         let classes = _mm512_and_si512(_mm512_shuffle_epi8(high, nibble), _mm512_shuffle_epi8(low, bytes));
+        let others = _mm512_and_si512(
+            _mm512_shuffle_epi8(other_high, nibble),
+            _mm512_shuffle_epi8(other_low, bytes),
+        );
         let has = |class: u8| _mm512_test_epi8_mask(classes, all(class));
         *masks = Masks {
             quote: has(QUOTE),
@@ -128,10 +132,8 @@ fn classify_avx512(blocks: &[[u8; BLOCK]], delimiter: u8, out: &mut [Masks]) {
             newline: _mm512_cmpeq_epi8_mask(bytes, all(b'\n')),
             delimiter: _mm512_cmpeq_epi8_mask(bytes, all(delimiter)),
             digit: has(DIGIT),
-            punctuation: _mm512_test_epi8_mask(
-                _mm512_shuffle_epi8(punctuation_high, nibble),
-                _mm512_shuffle_epi8(punctuation_low, bytes),
-            ),
+            punctuation: _mm512_test_epi8_mask(others, all(PUNCTUATION)),
+            less: _mm512_test_epi8_mask(others, all(LESS)),
             sign: has(SIGN),
             blank: has(BLANK),
             high: _mm512_movepi8_mask(bytes),
@@ -155,8 +157,8 @@ fn classify_avx2(blocks: &[[u8; BLOCK]], delimiter: u8, out: &mut [Masks]) {
 struct Tables {
     high: __m256i,
     low: __m256i,
-    punctuation_high: __m256i,
-    punctuation_low: __m256i,
+    other_high: __m256i,
+    other_low: __m256i,
     nibble: __m256i,
     newline: __m256i,
     delimiter: __m256i,
@@ -166,6 +168,7 @@ struct Tables {
 struct Half {
     first: [u32; 8],
     punctuation: u32,
+    less: u32,
     newline: u32,
     delimiter: u32,
     high: u32,
@@ -179,8 +182,8 @@ impl Tables {
         Self {
             high: _mm256_broadcastsi128_si256(table(&HIGH)),
             low: _mm256_broadcastsi128_si256(table(&LOW)),
-            punctuation_high: _mm256_broadcastsi128_si256(table(&PUNCTUATION_HIGH)),
-            punctuation_low: _mm256_broadcastsi128_si256(table(&PUNCTUATION_LOW)),
+            other_high: _mm256_broadcastsi128_si256(table(&OTHER_HIGH)),
+            other_low: _mm256_broadcastsi128_si256(table(&OTHER_LOW)),
             nibble: _mm256_set1_epi8(0x0f),
             newline: _mm256_set1_epi8(b'\n'.cast_signed()),
             delimiter: _mm256_set1_epi8(delimiter.cast_signed()),
@@ -197,9 +200,9 @@ impl Tables {
             _mm256_shuffle_epi8(self.high, nibble),
             _mm256_shuffle_epi8(self.low, bytes),
         );
-        let punctuation = _mm256_and_si256(
-            _mm256_shuffle_epi8(self.punctuation_high, nibble),
-            _mm256_shuffle_epi8(self.punctuation_low, bytes),
+        let others = _mm256_and_si256(
+            _mm256_shuffle_epi8(self.other_high, nibble),
+            _mm256_shuffle_epi8(self.other_low, bytes),
         );
         let bits = |vector| _mm256_movemask_epi8(vector).cast_unsigned();
         Half {
@@ -213,7 +216,8 @@ impl Tables {
                 bits(_mm256_slli_epi16::<1>(classes)),
                 bits(classes),
             ],
-            punctuation: bits(punctuation),
+            punctuation: bits(others),
+            less: bits(_mm256_slli_epi16::<1>(others)),
             newline: bits(_mm256_cmpeq_epi8(bytes, self.newline)),
             delimiter: bits(_mm256_cmpeq_epi8(bytes, self.delimiter)),
             high: bits(bytes),
@@ -244,6 +248,7 @@ fn join(low: &Half, high: &Half) -> Masks {
         delimiter: word(low.delimiter, high.delimiter),
         digit: word(digit, digit_2),
         punctuation: word(low.punctuation, high.punctuation),
+        less: word(low.less, high.less),
         sign: word(sign, sign_2),
         blank: word(blank, blank_2),
         high: word(low.high, high.high),
@@ -287,6 +292,7 @@ fn add_quarter(masks: &mut Masks, bytes: &[u8; 16], delimiter: u8, shift: usize)
     masks.delimiter |= word(is(delimiter));
     masks.digit |= word(digit);
     masks.punctuation |= word(or(signs, or(is(b'('), is(b')'))));
+    masks.less |= word(is(b'<'));
     masks.sign |= word(is(b'@'));
     masks.blank |= word(blank);
     masks.high |= word(bytes);

@@ -1,6 +1,8 @@
 //! Escapes of JSON strings, quoted cells, forms, markup and SQL, undone with a map back, so that what is found can be
 //! masked in place.
 
+use memchr::{memchr, memchr2};
+
 use super::entity;
 
 /// The longest inline tag that may stand inside a value of markup, brackets included: `</strong>`.
@@ -44,93 +46,109 @@ impl Unescaped {
 
     /// Undoes JSON escapes (RFC 8259, section 7). What is no valid escape stays as it is.
     pub fn json(&mut self, raw: &[u8]) {
-        self.clear();
-        let mut at = 0;
-        while let Some(byte) = raw.get(at) {
-            let (length, value) = if *byte == b'\\' {
-                json_escape(raw.get(at..).unwrap_or_default())
-            } else {
-                (1, None)
-            };
-            match value {
-                Some(value) => self.put_char(value, at),
-                None => raw
-                    .get(at..at + length)
-                    .unwrap_or_default()
-                    .iter()
-                    .for_each(|byte| self.put(*byte, at)),
-            }
-            at += length;
-        }
-        self.offsets.push(raw.len() as u32);
+        self.undo(
+            raw,
+            |rest| memchr(b'\\', rest),
+            |text, rest, at| {
+                let (length, value) = json_escape(rest);
+                match value {
+                    Some(value) => text.put_char(value, at),
+                    None => text.put_all(rest.get(..length).unwrap_or_default(), at),
+                }
+                length
+            },
+        );
     }
 
     /// Undoes doubled quotes of a quoted CSV cell (RFC 4180, section 2.7).
     pub fn quotes(&mut self, raw: &[u8]) {
-        self.clear();
-        let mut at = 0;
-        while let Some(byte) = raw.get(at) {
-            self.put(*byte, at);
-            let doubled = *byte == b'"' && raw.get(at + 1) == Some(&b'"');
-            at += if doubled { 2 } else { 1 };
-        }
-        self.offsets.push(raw.len() as u32);
+        self.undo(
+            raw,
+            |rest| memchr(b'"', rest),
+            |text, rest, at| {
+                text.put(b'"', at);
+                if rest.get(1) == Some(&b'"') { 2 } else { 1 }
+            },
+        );
     }
 
     /// Undoes percent-encoding, and `+` for a blank (WHATWG URL, section 5.1).
     pub fn percent(&mut self, raw: &[u8]) {
-        self.clear();
-        let mut at = 0;
-        while let Some(byte) = raw.get(at) {
-            let (length, value) = match byte {
-                b'+' => (1, b' '),
-                b'%' => percent_escape(raw.get(at..).unwrap_or_default()).map_or((1, b'%'), |value| (3, value)),
-                byte => (1, *byte),
-            };
-            self.put(value, at);
-            at += length;
-        }
-        self.offsets.push(raw.len() as u32);
+        self.undo(
+            raw,
+            |rest| memchr2(b'%', b'+', rest),
+            |text, rest, at| {
+                let (length, value) = match rest.first() {
+                    Some(b'+') => (1, b' '),
+                    _ => percent_escape(rest).map_or((1, b'%'), |value| (3, value)),
+                };
+                text.put(value, at);
+                length
+            },
+        );
     }
 
     /// Undoes character references, and leaves out inline tags.
     pub fn markup(&mut self, raw: &[u8]) {
-        self.clear();
-        let mut at = 0;
-        while let Some(byte) = raw.get(at) {
-            let rest = raw.get(at..).unwrap_or_default();
-            if *byte == b'<'
-                && let Some(length) = inline_tag(rest)
-            {
-                self.cut(at);
-                at += length;
-            } else if *byte == b'&'
-                && let Some((length, value)) = entity::reference(rest)
-            {
-                self.put_char(value, at);
-                at += length;
-            } else {
-                self.put(*byte, at);
-                at += 1;
-            }
-        }
-        self.offsets.push(raw.len() as u32);
+        self.undo(
+            raw,
+            |rest| memchr2(b'&', b'<', rest),
+            |text, rest, at| {
+                if let Some(length) = inline_tag(rest) {
+                    text.cut(at);
+                    length
+                } else if rest.starts_with(b"&")
+                    && let Some((length, value)) = entity::reference(rest)
+                {
+                    text.put_char(value, at);
+                    length
+                } else {
+                    text.put_all(rest.get(..1).unwrap_or_default(), at);
+                    1
+                }
+            },
+        );
     }
 
     /// Undoes doubled quotes and backslashes of an SQL string (SQL-92, section 5.3; the manual of `MySQL`, section 11.1.1).
     pub fn sql(&mut self, raw: &[u8]) {
+        self.undo(
+            raw,
+            |rest| memchr2(b'\'', b'\\', rest),
+            |text, rest, at| {
+                let (length, value) = match rest {
+                    [b'\'', b'\'', ..] => (2, b'\''),
+                    [b'\\', b'n' | b'r', ..] => (2, b'\n'),
+                    [b'\\', b't', ..] => (2, b'\t'),
+                    [b'\\', next, ..] => (2, *next),
+                    [byte, ..] => (1, *byte),
+                    [] => (1, 0),
+                };
+                text.put(value, at);
+                length
+            },
+        );
+    }
+
+    /// Undoes what `find` finds: `escape` is given what begins with it and where that stands, and returns its length, at
+    /// least 1. What is between stays as it is.
+    fn undo(
+        &mut self,
+        raw: &[u8],
+        find: impl Fn(&[u8]) -> Option<usize>,
+        escape: impl Fn(&mut Self, &[u8], usize) -> usize,
+    ) {
         self.clear();
         let mut at = 0;
-        while let Some(byte) = raw.get(at) {
-            let (length, value) = match (byte, raw.get(at + 1)) {
-                (b'\'', Some(b'\'')) => (2, b'\''),
-                (b'\\', Some(b'n' | b'r')) => (2, b'\n'),
-                (b'\\', Some(b't')) => (2, b'\t'),
-                (b'\\', Some(next)) => (2, *next),
-                (byte, _) => (1, *byte),
-            };
-            self.put(value, at);
-            at += length;
+        while let Some(rest) = raw.get(at..).filter(|rest| !rest.is_empty()) {
+            let plain = find(rest).unwrap_or(rest.len());
+            let (text, rest) = rest.split_at(plain);
+            self.text.extend_from_slice(text);
+            self.offsets.extend(at as u32..(at + plain) as u32);
+            at += plain;
+            if !rest.is_empty() {
+                at += escape(self, rest, at);
+            }
         }
         self.offsets.push(raw.len() as u32);
     }
@@ -157,15 +175,22 @@ impl Unescaped {
         }
     }
 
+    /// Bytes that are one escape.
+    fn put_all(&mut self, bytes: &[u8], raw: usize) {
+        self.text.extend_from_slice(bytes);
+        self.offsets.resize(self.text.len(), raw as u32);
+    }
+
     fn put(&mut self, byte: u8, raw: usize) {
         self.text.push(byte);
         self.offsets.push(raw as u32);
     }
 }
 
-/// The length of the inline tag at the start of `raw`, which begins with `<`.
+/// The length of the inline tag at the start of `raw`.
 fn inline_tag(raw: &[u8]) -> Option<usize> {
-    let end = memchr::memchr(b'>', raw.get(..raw.len().min(INLINE_TAG_BYTES_MAX))?)?;
+    raw.strip_prefix(b"<")?;
+    let end = memchr(b'>', raw.get(..raw.len().min(INLINE_TAG_BYTES_MAX))?)?;
     let inner = raw.get(1..end)?;
     is_inline(inner.strip_prefix(b"/").unwrap_or(inner)).then_some(end + 1)
 }

@@ -14,7 +14,7 @@ use std::ops::Range;
 
 use super::bytes::{at, before};
 use super::context::LOOK_BACK_BYTES_MAX;
-use super::matcher::{self, Builtin, Candidate};
+use super::matcher::{self, Builtin, Candidate, CodeAhead};
 use super::number::{Lead, Number, is_promising};
 use super::rule::Rule;
 use super::{Category, Context, Finding, RuleId, RuleSet, Span, lane};
@@ -49,6 +49,7 @@ impl RuleSet {
             haystack,
             context,
             found,
+            codes: CodeAhead::default(),
         };
         if within == (0..haystack.len()) {
             scan.whole();
@@ -78,6 +79,7 @@ struct Scan<'s> {
     haystack: &'s [u8],
     context: Context<'s>,
     found: &'s mut Vec<Finding>,
+    codes: CodeAhead,
 }
 
 impl Scan<'_> {
@@ -133,7 +135,8 @@ impl Scan<'_> {
             self.offer(Builtin::AddressHan, matcher::address_han(self.haystack, first));
         }
         if matches!(at(self.haystack, end), b' ' | b',' | b'\n' | b'-' | b'/') || previous == b' ' {
-            self.offer(Builtin::AddressLatin, matcher::address_latin(self.haystack, first));
+            let found = matcher::address_latin(haystack, first, &mut self.codes);
+            self.offer(Builtin::AddressLatin, found);
         }
         if at(self.haystack, end) == b' ' {
             self.offer(Builtin::AddressUs, matcher::address_us(self.haystack, first));

@@ -41,55 +41,76 @@ impl Tries {
     }
 }
 
+/// The containers around a mark.
+struct Around {
+    /// The innermost in the lowest bit: set for an object.
+    objects: u64,
+    depth: u32,
+}
+
 /// Passes over the object that begins at the last of `marks`, if it is calm: then they stand at its end. Else where they stand
 /// says nothing.
 #[inline]
 pub(super) fn pass(marks: &mut Marks<'_>, chunk: &[u8], names: &mut PlainNames, sink: &impl Sink) -> bool {
-    // The containers around a mark, the innermost in the lowest bit: set for an object.
-    let (mut objects, mut depth) = (1_u64, 1);
+    let mut around = Around { objects: 1, depth: 1 };
     for _ in 0..BLOCKS_MAX {
-        let block = marks.looks();
-        let mut left = block.ahead;
-        while left != 0 {
-            let (at, bit) = (block.at + left.trailing_zeros() as usize, left & left.wrapping_neg());
-            left ^= bit;
-            let (is_name, is_waking) = (objects & 1 == 1 && block.names & bit != 0, block.waking & bit != 0);
-            if is_name && !is_waking && names.goes_on(chunk, at) {
-                continue;
-            }
-            if is_name || is_waking {
-                marks.look_at(bit);
-                let is_calm = if is_name {
-                    is_plain(marks.start()..at, chunk, names, sink)
-                } else {
-                    is_calm(marks, at, chunk)
-                };
-                if !is_calm {
-                    return false;
-                }
-            }
-            match chunk.get(at) {
-                Some(byte @ (b'{' | b'[')) if depth < DEPTH_MAX => {
-                    depth += 1;
-                    objects = objects << 1 | u64::from(*byte == b'{');
-                }
-                Some(b'{' | b'[') => return false,
-                Some(b'}' | b']') if depth == 1 => {
-                    marks.look_at(bit);
-                    return true;
-                }
-                Some(b'}' | b']') => {
-                    depth -= 1;
-                    objects >>= 1;
-                }
-                _ => {}
-            }
+        if let Some(is_calm) = pass_block(marks, chunk, &mut around, names, sink) {
+            return is_calm;
         }
         if marks.enter().is_none() {
             return false;
         }
     }
     false
+}
+
+/// The same within one block; `None` if the object goes on behind it.
+#[inline]
+fn pass_block(
+    marks: &mut Marks<'_>,
+    chunk: &[u8],
+    around: &mut Around,
+    names: &mut PlainNames,
+    sink: &impl Sink,
+) -> Option<bool> {
+    let block = marks.looks();
+    let mut left = block.ahead;
+    while left != 0 {
+        let (at, bit) = (block.at + left.trailing_zeros() as usize, left & left.wrapping_neg());
+        left ^= bit;
+        let (is_name, is_waking) = (
+            around.objects & 1 == 1 && block.names & bit != 0,
+            block.waking & bit != 0,
+        );
+        if is_name && !is_waking && names.goes_on(chunk, at) {
+            continue;
+        }
+        if is_name || is_waking {
+            marks.look_at(bit);
+        }
+        if is_name && !is_plain(marks.start()..at, chunk, names, sink)
+            || !is_name && is_waking && !is_calm(marks, at, chunk)
+        {
+            return Some(false);
+        }
+        match chunk.get(at) {
+            Some(b'{' | b'[') if around.depth == DEPTH_MAX => return Some(false),
+            Some(byte @ (b'{' | b'[')) => {
+                around.depth += 1;
+                around.objects = around.objects << 1 | u64::from(*byte == b'{');
+            }
+            Some(b'}' | b']') if around.depth == 1 => {
+                marks.look_at(bit);
+                return Some(true);
+            }
+            Some(b'}' | b']') => {
+                around.depth -= 1;
+                around.objects >>= 1;
+            }
+            _ => {}
+        }
+    }
+    None
 }
 
 fn is_plain(name: Range<usize>, chunk: &[u8], names: &mut PlainNames, sink: &impl Sink) -> bool {
@@ -139,7 +160,7 @@ mod tests {
         assert_eq!(marks.next(false), Some(0));
         let names = &mut PlainNames::default();
         let passed = pass(&mut marks, text.as_bytes(), names, &Listener);
-        passed.then(|| marks.next(true).map_or("", |at| &text[at..]))
+        passed.then(|| marks.next(true).map_or("", |at| text.split_at(at).1))
     }
 
     #[test]
@@ -171,14 +192,14 @@ mod tests {
     #[test]
     fn failures_make_tries_rare_and_a_success_makes_them_common() {
         let mut tries = Tries::default();
-        let mut tried = 0;
+        let mut count = 0;
         for _ in 0..1_000 {
             if tries.is_due() {
-                tried += 1;
+                count += 1;
                 tries.ended(false);
             }
         }
-        assert!(tried < 25, "{tried}");
+        assert!(count < 25, "{count}");
         tries.ended(true);
         assert!(tries.is_due());
     }

@@ -151,6 +151,13 @@ pub(super) fn is_number(text: &[u8]) -> bool {
         .all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E'))
 }
 
+impl CellSettings {
+    /// Whether a value of so many bytes that lies whole in a chunk is searched in one piece.
+    pub(super) const fn is_one_piece(self, bytes: usize) -> bool {
+        bytes <= self.segment + LOOK_AHEAD
+    }
+}
+
 /// Carries a value across chunks and cuts long ones into segments.
 pub(super) struct Carry {
     settings: CellSettings,
@@ -209,7 +216,7 @@ impl Carry {
     /// The end of a value that `part` completes: all but its last piece is told, and the last is returned, to be ended
     /// with when its key is told.
     pub(super) fn last<'p>(&mut self, part: &'p [u8], form: CellForm, emit: &mut impl FnMut(&Cell<'_>)) -> &'p [u8] {
-        if self.bytes.is_empty() && part.len() <= self.settings.segment + LOOK_AHEAD {
+        if self.bytes.is_empty() && self.settings.is_one_piece(part.len()) {
             return part;
         }
         self.extend_long(part, form, emit);
@@ -218,7 +225,7 @@ impl Carry {
 
     /// The rest of the value: it ends after `part`.
     pub(super) fn end(&mut self, part: &[u8], form: CellForm, emit: &mut impl FnMut(&Cell<'_>)) {
-        if self.bytes.is_empty() && part.len() <= self.settings.segment + LOOK_AHEAD {
+        if self.bytes.is_empty() && self.settings.is_one_piece(part.len()) {
             emit(&Cell::whole(part, self.at, form));
             self.at += part.len() as u64;
             return;

@@ -1,8 +1,5 @@
 //! HTML: table rows are records, headers and labels are keys, and what stands near together belongs together.
 
-use memchr::memmem;
-use smallvec::SmallVec;
-
 use super::cells::CellForm;
 use super::name::{Name, Names};
 use super::page::Page;
@@ -119,16 +116,11 @@ impl Html {
     }
 
     /// Takes `text` for the label of what comes after it, if it looks like one.
-    fn learn_label(&mut self, text: &Name, at: u64, sink: &mut impl Sink) {
-        let bytes = text.as_slice();
+    fn learn_label(&mut self, bytes: &[u8], at: u64, sink: &mut impl Sink) {
         let title = bytes.strip_suffix(b":").or_else(|| bytes.strip_suffix("：".as_bytes()));
-        let is_label = bytes.len() <= LABEL_BYTES_MAX && !text.is_full() && !is_data(bytes);
+        let is_label = bytes.len() <= LABEL_BYTES_MAX && !is_data(bytes);
         let is_said = title.is_some() || self.is_label;
-        self.label = if is_label {
-            Name::of(title.unwrap_or(bytes))
-        } else {
-            Name::default()
-        };
+        self.label.set(if is_label { title.unwrap_or(bytes) } else { b"" });
         if is_label && is_said && !self.table.in_row && self.names.begins_another(&self.label) {
             sink.line(at);
         }
@@ -141,52 +133,51 @@ impl Page for Html {
     }
 
     fn tag(&mut self, name: &[u8], at: u64, sink: &mut impl Sink) {
-        let name = lower(name);
-        let name = name.as_slice();
+        let element = Element::of(name);
         self.pending_hint.clear();
-        self.is_script = matches!(name, b"script" | b"style");
-        let (is_table, is_section) = (name == b"table", is_section(name));
-        if self.table.in_row && self.table.in_cell && (is_section || self.table.nested > 0) {
+        self.is_script = element == Element::Script;
+        self.is_label = matches!(element, Element::Label | Element::Title);
+        let is_table = element == Element::Table;
+        match element {
             // A form or a list in a cell does not end the row.
-            self.table.nested += u32::from(is_table);
-        } else if is_section {
-            self.end_row(at, sink);
-            self.section(at, sink);
-            if is_table {
-                self.table = Table::default();
+            _ if self.table.in_row && self.table.in_cell && (element.is_section() || self.table.nested > 0) => {
+                self.table.nested += u32::from(is_table);
             }
-        } else if name == b"tr" {
-            self.begin_row(at, sink);
-        } else if matches!(name, b"td" | b"th") {
-            self.begin_cell(name == b"th");
+            Element::Row => self.begin_row(at, sink),
+            Element::Cell | Element::Title => self.begin_cell(element == Element::Title),
+            Element::Section | Element::Group | Element::Table => {
+                self.end_row(at, sink);
+                self.section(at, sink);
+                if is_table {
+                    self.table = Table::default();
+                }
+            }
+            Element::Script | Element::Label | Element::Other => {}
         }
-        self.is_label = matches!(name, b"th" | b"dt" | b"label" | b"legend");
     }
 
-    fn attribute(&mut self, name: &Name, value: &Name) -> bool {
-        let name = lower(name.as_slice());
-        if is_hint(&name) && !is_data(value.as_slice()) {
-            let words = value.as_slice().split(u8::is_ascii_whitespace);
+    fn attribute(&mut self, name: &[u8], value: &[u8]) -> bool {
+        let attribute = Attribute::of(name);
+        if matches!(attribute, Attribute::Hint | Attribute::Class) && !is_data(value) {
             // Style sheets call a box a card.
+            let words = value.split(u8::is_ascii_whitespace);
             for word in words.filter(|word| !word.starts_with(b"card")) {
                 self.pending_hint.extend(b" ");
                 self.pending_hint.extend(word);
             }
-            let is_label = |word: &[u8]| memmem::find(value.as_slice(), word).is_some();
-            self.is_label |=
-                name.as_slice() == b"class" && (is_label(b"label") || is_label(b"title") || is_label(b"term"));
+            self.is_label |= attribute == Attribute::Class && says_label(value);
         }
-        is_value(&name) || name.starts_with(b"data-")
+        attribute == Attribute::Value || name.get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"data-"))
     }
 
-    fn attribute_key(&mut self, name: &Name, at: u64, sink: &mut impl Sink) {
-        let is_value = is_value(&lower(name.as_slice()));
+    fn attribute_key(&mut self, name: &[u8], at: u64, sink: &mut impl Sink) {
+        let is_value = Attribute::of(name) == Attribute::Value;
         if is_value && !self.pending_hint.is_empty() {
             self.pending_hint.tell_as(CellForm::Markup, at, sink);
         } else if is_value && !self.label.is_empty() {
             self.label.tell_as(CellForm::Markup, at, sink);
         } else {
-            name.tell_as(CellForm::Markup, at, sink);
+            Name::of(name).tell_as(CellForm::Markup, at, sink);
         }
     }
 
@@ -198,33 +189,31 @@ impl Page for Html {
     }
 
     fn close(&mut self, name: &[u8], end: u64, sink: &mut impl Sink) {
-        let name = lower(name);
+        let element = Element::of(name);
         self.hint.clear();
         self.is_label = false;
         if self.table.in_row && self.table.nested > 0 {
-            self.table.nested -= u32::from(name.as_slice() == b"table");
+            self.table.nested -= u32::from(element == Element::Table);
             return;
         }
-        match name.as_slice() {
-            b"tr" => self.end_row(end, sink),
-            b"td" | b"th" => self.table.in_cell = false,
-            b"table" => {
+        match element {
+            Element::Row => self.end_row(end, sink),
+            Element::Cell | Element::Title => self.table.in_cell = false,
+            Element::Table => {
                 self.end_row(end, sink);
                 self.table = Table::default();
                 self.section(end, sink);
             }
-            // Labels and fields may come in groups of their own.
-            b"dl" | b"fieldset" | b"ul" => {}
-            other if is_section(other) && !(self.table.in_row && self.table.in_cell) => {
+            Element::Section if !(self.table.in_row && self.table.in_cell) => {
                 self.end_row(end, sink);
                 self.section(end, sink);
             }
-            _ => {}
+            // Labels and fields may come in groups of their own.
+            Element::Section | Element::Group | Element::Label | Element::Script | Element::Other => {}
         }
     }
 
-    fn text(&mut self, text: &Name, at: u64, wakes: bool, sink: &mut impl Sink) -> bool {
-        let bytes = text.as_slice();
+    fn text(&mut self, bytes: &[u8], at: u64, wakes: bool, sink: &mut impl Sink) -> bool {
         if self.table.in_cell && !self.table.in_row {
             self.table.has_data |= is_data(bytes);
             if let Some(name) = self.table.row.last_mut() {
@@ -232,7 +221,7 @@ impl Page for Html {
             }
         }
         let key = (wakes || !self.is_plain(sink)).then(|| self.key().clone());
-        self.learn_label(text, at, sink);
+        self.learn_label(bytes, at, sink);
         if let Some(key) = &key {
             key.tell_as(CellForm::Markup, at, sink);
         }
@@ -249,58 +238,104 @@ impl Page for Html {
     }
 }
 
-/// Names of elements and attributes are written in either case.
-fn lower(name: &[u8]) -> SmallVec<[u8; 32]> {
-    let mut name = SmallVec::from_slice(name);
-    name.make_ascii_lowercase();
-    name
+/// What an element is to a record.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Element {
+    Script,
+    Table,
+    Row,
+    Cell,
+    /// A cell that is a header.
+    Title,
+    Label,
+    /// A record ends at its beginning and its end.
+    Section,
+    /// A record ends at its beginning.
+    Group,
+    Other,
 }
 
-/// Whether a record ends at the beginning and the end of an element.
-fn is_section(name: &[u8]) -> bool {
-    matches!(
-        name,
-        b"article"
-            | b"aside"
-            | b"address"
-            | b"blockquote"
-            | b"dialog"
-            | b"dl"
-            | b"fieldset"
-            | b"footer"
-            | b"form"
-            | b"header"
-            | b"hr"
-            | b"main"
-            | b"nav"
-            | b"section"
-            | b"table"
-            | b"ul"
-    )
+impl Element {
+    /// By its name in either case.
+    fn of(name: &[u8]) -> Self {
+        let is = |known: &[&[u8]]| known.iter().any(|known| known.eq_ignore_ascii_case(name));
+        match name.len() {
+            2 if is(&[b"tr"]) => Self::Row,
+            2 if is(&[b"td"]) => Self::Cell,
+            2 if is(&[b"th"]) => Self::Title,
+            2 if is(&[b"dt"]) => Self::Label,
+            2 if is(&[b"hr"]) => Self::Section,
+            2 if is(&[b"dl", b"ul"]) => Self::Group,
+            3 if is(&[b"nav"]) => Self::Section,
+            4 if is(&[b"form", b"main"]) => Self::Section,
+            5 if is(&[b"table"]) => Self::Table,
+            5 if is(&[b"label"]) => Self::Label,
+            5 if is(&[b"style"]) => Self::Script,
+            5 if is(&[b"aside"]) => Self::Section,
+            6 if is(&[b"script"]) => Self::Script,
+            6 if is(&[b"legend"]) => Self::Label,
+            6 if is(&[b"dialog", b"footer", b"header"]) => Self::Section,
+            7 if is(&[b"article", b"address", b"section"]) => Self::Section,
+            8 if is(&[b"fieldset"]) => Self::Group,
+            10 if is(&[b"blockquote"]) => Self::Section,
+            _ => Self::Other,
+        }
+    }
+
+    /// Whether a record ends at its beginning.
+    fn is_section(self) -> bool {
+        matches!(self, Self::Section | Self::Group | Self::Table)
+    }
 }
 
-/// Whether an attribute says what the text or value of its element is.
-fn is_hint(name: &[u8]) -> bool {
-    matches!(
-        name,
-        b"class"
-            | b"id"
-            | b"name"
-            | b"itemprop"
-            | b"property"
-            | b"headers"
-            | b"data-label"
-            | b"data-field"
-            | b"data-title"
-    )
+/// What an attribute is to its element.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Attribute {
+    /// It says what the element's text or value is.
+    Hint,
+    /// So it does, and whether that is a label.
+    Class,
+    /// It is the element's value.
+    Value,
+    Other,
 }
 
-/// Whether an attribute is the value of its element.
-fn is_value(name: &[u8]) -> bool {
-    name == b"value" || name == b"content"
+impl Attribute {
+    /// By its name in either case.
+    fn of(name: &[u8]) -> Self {
+        let is = |known: &[&[u8]]| known.iter().any(|known| known.eq_ignore_ascii_case(name));
+        match name.len() {
+            2 if is(&[b"id"]) => Self::Hint,
+            4 if is(&[b"name"]) => Self::Hint,
+            5 if is(&[b"class"]) => Self::Class,
+            5 if is(&[b"value"]) => Self::Value,
+            7 if is(&[b"headers"]) => Self::Hint,
+            7 if is(&[b"content"]) => Self::Value,
+            8 if is(&[b"itemprop", b"property"]) => Self::Hint,
+            10 if is(&[b"data-label", b"data-field", b"data-title"]) => Self::Hint,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// Whether a class is called `label`, `title` or `term`.
+fn says_label(class: &[u8]) -> bool {
+    let says = |(at, byte): (usize, &u8)| {
+        let rest = class.get(at..).unwrap_or_default();
+        match byte {
+            b'l' => rest.starts_with(b"label"),
+            b't' => rest.starts_with(b"title") || rest.starts_with(b"term"),
+            _ => false,
+        }
+    };
+    class.iter().enumerate().any(says)
 }
 
 /// Whether a text has what names do not have: an `@`, or four digits in a row.
 fn is_data(text: &[u8]) -> bool {
-    text.contains(&b'@') || text.windows(4).any(|run| run.iter().all(u8::is_ascii_digit))
+    let mut digits = 0;
+    text.iter().any(|byte| {
+        digits = if byte.is_ascii_digit() { digits + 1 } else { 0 };
+        digits == 4 || *byte == b'@'
+    })
 }

@@ -125,7 +125,7 @@ impl Json {
         let passed = calm::pass(marks, chunk.bytes, self.nesting.names(), sink);
         self.tries.ended(passed);
         if !passed {
-            marks.back_to(begun);
+            marks.back_to(&begun);
         }
         passed
     }

@@ -151,7 +151,7 @@ impl<'c> Marks<'c> {
     }
 
     /// Comes back to `place`.
-    pub(super) fn back_to(&mut self, place: Place) {
+    pub(super) fn back_to(&mut self, place: &Place) {
         self.blocks.back_to(place.next);
         self.now = place.now;
     }

@@ -10,6 +10,16 @@ const NAME_BYTES_MAX: usize = 64;
 /// Names of one record that are remembered; beyond them a repetition is not noticed.
 const NAMES_MAX: usize = 64;
 
+/// What of `bytes` is kept of a name.
+pub(super) fn beginning(bytes: &[u8]) -> &[u8] {
+    bytes.get(..NAME_BYTES_MAX).unwrap_or(bytes)
+}
+
+/// Whether no more of a name would be kept.
+pub(super) const fn is_full(name: &[u8]) -> bool {
+    name.len() >= NAME_BYTES_MAX
+}
+
 /// A name, bounded.
 #[derive(Clone, Default)]
 pub(super) struct Name(SmallVec<[u8; NAME_BYTES_MAX]>);
@@ -20,6 +30,12 @@ impl Name {
         let mut name = Self::default();
         name.extend(bytes.trim_ascii());
         name
+    }
+
+    /// Becomes the beginning of `bytes`, without blanks around it.
+    pub(super) fn set(&mut self, bytes: &[u8]) {
+        self.clear();
+        self.extend(bytes.trim_ascii());
     }
 
     /// Without blanks at its end.
@@ -33,8 +49,7 @@ impl Name {
 
     pub(super) fn extend(&mut self, bytes: &[u8]) {
         let room = NAME_BYTES_MAX - self.0.len();
-        self.0
-            .extend_from_slice(bytes.get(..room.min(bytes.len())).unwrap_or_default());
+        self.0.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
     }
 
     pub(super) fn as_slice(&self) -> &[u8] {
@@ -43,11 +58,6 @@ impl Name {
 
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
-    }
-
-    /// Whether no more of a name would be kept.
-    pub(super) fn is_full(&self) -> bool {
-        self.0.len() >= NAME_BYTES_MAX
     }
 
     /// Tells the sink that the value at `at` stands under this name.

@@ -9,8 +9,12 @@ use super::Sink;
 
 /// Names that are remembered, a power of two. 64 bytes each.
 const NAMES_MAX: usize = 128;
-/// Longer names are not remembered: with the quote before it a name is one word.
+/// With the quote before it a name of so many bytes is one word.
 const BYTES_MAX: usize = 15;
+/// Names longer than that which are remembered, a power of two, each at the place that its bytes choose.
+const LONG_NAMES_MAX: usize = 128;
+/// Still longer names are asked about each time.
+const LONG_BYTES_MAX: usize = 64;
 
 /// Names, each at one of the two places that its bytes choose.
 #[derive(Default)]
@@ -19,6 +23,14 @@ pub(super) struct PlainNames {
     places: Vec<Known>,
     /// The place of the last one found.
     last: usize,
+    long: Vec<KnownLong>,
+}
+
+/// A name that is longer than a word, and its number, if it is plain.
+#[derive(Clone, Default)]
+struct KnownLong {
+    name: Vec<u8>,
+    number: Option<u64>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -55,7 +67,7 @@ impl PlainNames {
     #[inline]
     pub(super) fn find(&mut self, chunk: &[u8], range: &Range<usize>, sink: &impl Sink) -> Option<u64> {
         let Some((bytes, mask)) = quoted(chunk, range) else {
-            return sink.plain(chunk.get(range.clone())?);
+            return self.find_long(chunk.get(range.clone())?, sink);
         };
         let next = self.places.get(self.last).map_or(0, |last| last.next);
         if let Some(known) = self.places.get(next)
@@ -83,6 +95,30 @@ impl PlainNames {
         }
         self.last = place;
         self.places.get(place)?.number
+    }
+
+    /// The number of a name that is no word, if it is plain.
+    fn find_long(&mut self, name: &[u8], sink: &impl Sink) -> Option<u64> {
+        if !(1..=LONG_BYTES_MAX).contains(&name.len()) {
+            return sink.plain(name);
+        }
+        if self.long.is_empty() {
+            self.long.resize(LONG_NAMES_MAX, KnownLong::default());
+        }
+        let (words, rest) = name.as_chunks::<8>();
+        let length = (name.len() as u64) << 56 | rest.first().copied().map_or(0, u64::from);
+        let mixed = words.iter().fold(length, |mixed, word| {
+            (mixed ^ u64::from_le_bytes(*word))
+                .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+                .rotate_left(29)
+        });
+        let known = self.long.get_mut((mixed >> 32) as usize % LONG_NAMES_MAX)?;
+        if known.name != name {
+            known.number = sink.plain(name);
+            known.name.clear();
+            known.name.extend_from_slice(name);
+        }
+        known.number
     }
 
     /// Remembers a name; returns its place.
@@ -154,7 +190,10 @@ mod tests {
             true
         }
         fn plain(&self, name: &[u8]) -> Option<u64> {
-            let number = || name.iter().fold(1, |number, byte| number * 5 + u64::from(byte - b'w'));
+            let number = || {
+                name.iter()
+                    .fold(1_u64, |number, byte| number.wrapping_mul(5) + u64::from(byte - b'w'))
+            };
             (name.first() != Some(&b'x')).then(number)
         }
         fn passed(&mut self, _: u64, _: u32) {}
@@ -170,7 +209,7 @@ mod tests {
     fn a_plain_name_is_known_by_all_its_bytes() {
         let mut chance = Chance(5);
         for names in [3, 1_000] {
-            let texts: Vec<Vec<u8>> = (0..names).map(|number| chance.text(b"wxyz", number % 21)).collect();
+            let texts: Vec<Vec<u8>> = (0..names).map(|number| chance.text(b"wxyz", number % 70)).collect();
             let mut plain = PlainNames::default();
             for _ in 0..5_000 {
                 let name = &texts[chance.below(names)];

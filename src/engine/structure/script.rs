@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 use super::Sink;
 use super::cells::{Carry, CellForm, CellSettings};
 use super::json::Json;
+use crate::engine::byte_set::ByteSet;
 
 /// Blanks between a bracket and the byte that tells JSON from code. Against: a bracket and a megabyte of blanks.
 const BLANKS_MAX: usize = 64;
@@ -224,18 +225,27 @@ impl Script {
 impl Balance {
     /// The number of bytes up to and with the bracket that closes the first one.
     fn end(&mut self, part: &[u8]) -> Option<usize> {
-        for (place, byte) in part.iter().enumerate() {
-            match byte {
-                _ if self.escaped => self.escaped = false,
-                b'\\' => self.escaped = self.in_string,
-                b'"' => self.in_string = !self.in_string,
-                _ if self.in_string => {}
-                b'{' | b'[' => self.depth = self.depth.saturating_add(1),
-                b'}' | b']' if self.depth <= 1 => return Some(place + 1),
-                b'}' | b']' => self.depth -= 1,
-                _ => {}
+        let mut at = usize::from(std::mem::take(&mut self.escaped));
+        while let Some(rest) = part.get(at..) {
+            let next = if self.in_string {
+                memchr2(b'"', b'\\', rest)
+            } else {
+                rest.iter().position(|byte| TELLING.has(*byte))
+            };
+            let place = next?;
+            at += place + 1;
+            match rest.get(place) {
+                Some(b'"') => self.in_string = !self.in_string,
+                Some(b'\\') if at < part.len() => at += 1,
+                Some(b'\\') => self.escaped = true,
+                Some(b'{' | b'[') => self.depth = self.depth.saturating_add(1),
+                _ if self.depth <= 1 => return Some(at),
+                _ => self.depth -= 1,
             }
         }
         None
     }
 }
+
+/// Brackets and quotes: what tells in JSON outside strings.
+const TELLING: ByteSet = ByteSet::of(b"\"{}[]");

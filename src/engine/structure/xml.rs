@@ -1,7 +1,7 @@
 //! XML: elements are named values, and the nearest element that comes again beside its like is a record.
 
 use super::cells::CellForm;
-use super::name::Name;
+use super::name::{Name, is_full};
 use super::page::Page;
 use super::{Container, Sink};
 
@@ -78,11 +78,10 @@ impl Page for Xml {
         self.pending = Some((name, tag, at));
     }
 
-    fn attribute(&mut self, name: &Name, value: &Name) -> bool {
-        let local = Name::of(local(name.as_slice()));
+    fn attribute(&mut self, name: &[u8], value: &[u8]) -> bool {
         // `<field name="phone">`: the value says more than the element's name.
-        let names = [&b"name"[..], b"key", b"id"].contains(&local.as_slice());
-        let is_word = !value.is_full() && !value.as_slice().iter().any(u8::is_ascii_digit) && !value.is_empty();
+        let names = [&b"name"[..], b"key", b"id"].contains(&local(name));
+        let is_word = !is_full(value) && !value.iter().any(u8::is_ascii_digit) && !value.is_empty();
         if let Some((tag, _, _)) = self.pending.as_mut().filter(|_| names && is_word) {
             let generic = [
                 &b"field"[..],
@@ -96,15 +95,15 @@ impl Page for Xml {
                 b"data",
             ];
             if generic.contains(&tag.as_slice()) {
-                *tag = value.clone();
+                *tag = Name::of(value);
             }
         }
         true
     }
 
-    fn attribute_key(&mut self, name: &Name, at: u64, sink: &mut impl Sink) {
+    fn attribute_key(&mut self, name: &[u8], at: u64, sink: &mut impl Sink) {
         self.open(sink);
-        Name::of(local(name.as_slice())).tell(at, sink);
+        Name::of(local(name)).tell(at, sink);
     }
 
     fn tag_ends(&mut self, closed: bool, end: u64, sink: &mut impl Sink) -> bool {
@@ -134,7 +133,7 @@ impl Page for Xml {
         }
     }
 
-    fn text(&mut self, _text: &Name, at: u64, _wakes: bool, sink: &mut impl Sink) -> bool {
+    fn text(&mut self, _text: &[u8], at: u64, _wakes: bool, sink: &mut impl Sink) -> bool {
         self.key.tell_as(CellForm::Markup, at, sink);
         true
     }

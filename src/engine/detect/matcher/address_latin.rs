@@ -8,18 +8,13 @@
 //! ```
 //! A number without a street's name beside it is nothing here, so most numbers cost one look at a few bytes.
 
+use super::super::bytes::before;
+use super::Candidate;
 use super::address_form;
+use super::address_near::{CodeAhead, has_name_before, has_name_behind, is_designator};
 use super::address_words::{Line, Word};
 use super::postcode::{is_canadian_code_joined, is_cep, is_royal_code};
 use super::street::{begins_street, ends_street, is_german_street};
-use super::{super::bytes::before, Candidate};
-
-/// Bytes from a number on in which its postal code ends.
-const CODE_BYTES_MAX: usize = 128;
-/// Bytes from a number on in which the name of a street behind it begins.
-const STREET_BEGINS_BYTES_MAX: usize = 24;
-/// Bytes before a number that are read for the beginning of the word before it.
-const WORD_BEFORE_BYTES_MAX: usize = 64;
 
 /// Words from a house number to its postal code.
 const WORDS_TO_CODE_MAX: usize = 12;
@@ -28,15 +23,15 @@ const STREET_WORDS_MAX: usize = 6;
 /// Words of a town's name behind a postal code.
 const TOWN_WORDS_MAX: usize = 4;
 
-/// The address one of whose numbers begins at `first`.
-pub(in crate::engine::detect) fn find(haystack: &[u8], first: usize) -> Option<Candidate> {
+/// The address one of whose numbers begins at `first`. `codes`: of the same haystack, asked from its front to its end.
+pub(in crate::engine::detect) fn find(haystack: &[u8], first: usize, codes: &mut CodeAhead) -> Option<Candidate> {
     let previous = before(haystack, first);
     if !matches!(previous, 0 | b' ' | b'\n' | b',' | b':' | b'(' | b'/' | b'"' | b'>') {
         return None;
     }
     // Tables, drawings and the like are numbers beside numbers.
     let (street_behind, street_before) = (has_name_behind(haystack, first), has_name_before(haystack, first));
-    if !(street_behind || street_before) || !has_code(haystack, first) {
+    if !(street_behind || street_before) || !codes.has_code(haystack, first) {
         return None;
     }
     let line = Line::from(haystack, first);
@@ -63,48 +58,6 @@ pub(in crate::engine::detect) fn find(haystack: &[u8], first: usize) -> Option<C
         normal: address_form::normal(text),
         weak: false,
     })
-}
-
-/// Whether what every address here ends with may stand at or behind `first`: a postal code (five or eight digits there, four
-/// or more behind, or a letter beside a digit as in `K1A 0A9`), or the ending of a Korean road (`-ro`).
-fn has_code(haystack: &[u8], first: usize) -> bool {
-    let rest = haystack.get(first..).unwrap_or_default();
-    let near = rest.get(..CODE_BYTES_MAX).unwrap_or(rest);
-    let own = near.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let (mut digits, mut before) = (0, b'0');
-    let mut behind = near.get(own..).unwrap_or_default().iter();
-    matches!(own, 5 | 8)
-        || behind.any(|byte| {
-            let previous = std::mem::replace(&mut before, *byte);
-            let (is_digit, is_letter) = (byte.is_ascii_digit(), byte.is_ascii_alphabetic());
-            digits = if is_digit { digits + 1 } else { 0 };
-            let joined = (is_digit && previous.is_ascii_alphabetic()) || (is_letter && previous.is_ascii_digit());
-            joined || digits >= 4 || (previous == b'-' && matches!(byte, b'r' | b'g' | b'd'))
-        })
-}
-
-/// Whether two letters in a row, or a byte that is not ASCII, stand close behind `first`.
-fn has_name_behind(haystack: &[u8], first: usize) -> bool {
-    let rest = haystack.get(first..).unwrap_or_default();
-    let near = rest.get(..STREET_BEGINS_BYTES_MAX).unwrap_or(rest);
-    let mut after_letter = false;
-    near.iter().any(|byte| {
-        let is_letter = byte.is_ascii_alphabetic();
-        !byte.is_ascii() || (std::mem::replace(&mut after_letter, is_letter) && is_letter)
-    })
-}
-
-/// Whether the word before `first` begins with a letter: no street's name ends otherwise.
-fn has_name_before(haystack: &[u8], first: usize) -> bool {
-    let start = first.saturating_sub(WORD_BEFORE_BYTES_MAX);
-    let near = haystack.get(start..first).unwrap_or_default();
-    let between = |byte: &u8| matches!(byte, b' ' | b',' | b'\n' | b'\r');
-    let mut word = near.iter().rev().skip_while(|byte| between(byte));
-    let inner = |byte: &u8| !byte.is_ascii() || byte.is_ascii_alphanumeric() || b"'-./#&".contains(byte);
-    word.by_ref()
-        .take_while(|byte| inner(byte))
-        .last()
-        .is_some_and(|begin| !begin.is_ascii() || begin.is_ascii_alphabetic())
 }
 
 /// `91, rue des Lilas 37551 Bourdon`, `Flat 7, Stewart Greens, East Ash M2K 6HP`, `37/30, Dayal Street, Surat 314389`.
@@ -234,25 +187,7 @@ fn town_end(words: &[Word<'_>], code: usize) -> Option<usize> {
 fn designator_start(before: &[Word<'_>]) -> Option<usize> {
     let mut start = None;
     for word in before.iter().rev().take(2) {
-        let lower = word.text.to_ascii_lowercase();
-        let designates = matches!(
-            lower.trim_end_matches('.'),
-            "flat"
-                | "studio"
-                | "apartment"
-                | "apt"
-                | "unit"
-                | "h.no"
-                | "house"
-                | "no"
-                | "plot"
-                | "door"
-                | "d.no"
-                | "shop"
-                | "floor"
-                | "room"
-        );
-        if !designates || word.parted {
+        if !is_designator(word.text) || word.parted {
             break;
         }
         start = Some(word.span.start);
@@ -298,14 +233,15 @@ fn is_pin(word: &Word<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::bytes::{at, before};
+    use super::super::super::bytes::at;
     use super::*;
 
     fn found(text: &str) -> Option<&str> {
         let digits = |index: usize| at(text.as_bytes(), index).is_ascii_digit();
         let mut firsts =
             (0..text.len()).filter(|index| digits(*index) && !before(text.as_bytes(), *index).is_ascii_digit());
-        let found = firsts.find_map(|first| find(text.as_bytes(), first))?;
+        let mut codes = CodeAhead::default();
+        let found = firsts.find_map(|first| find(text.as_bytes(), first, &mut codes))?;
         text.get(found.start..found.end)
     }
 
@@ -366,17 +302,6 @@ mod tests {
         for (text, expected) in rows {
             assert_eq!(found(text), Some(expected), "{text}");
         }
-    }
-
-    #[test]
-    fn numbers_beside_numbers_cost_one_look() {
-        for text in ["1 2 3 4 5", "M 10 20 L 30 40", "x, 12, 13", "", "12"] {
-            let end = text.len();
-            assert!(!has_name_behind(text.as_bytes(), 0), "{text}");
-            assert!(!has_name_before(text.as_bytes(), end), "{text}");
-        }
-        assert!(has_name_behind(b"12a, rue", 0) && has_name_behind("5 \u{c9}".as_bytes(), 0));
-        assert!(has_name_before(b"1 Rua,\n", 7) && has_name_before(b"C/ ", 3));
     }
 
     #[test]

@@ -131,51 +131,56 @@ impl Word<'_> {
             && !self.text.contains('.')
     }
 
-    /// A word between the names of streets and towns: `de la`, `sur`, `am`.
+    /// A word between the names of streets and towns.
     pub(super) fn is_particle(&self) -> bool {
-        matches!(
-            self.text,
-            "de" | "la"
-                | "las"
-                | "los"
-                | "el"
-                | "del"
-                | "do"
-                | "da"
-                | "dos"
-                | "das"
-                | "du"
-                | "des"
-                | "le"
-                | "les"
-                | "en"
-                | "sur"
-                | "sous"
-                | "et"
-                | "y"
-                | "e"
-                | "am"
-                | "an"
-                | "der"
-                | "dem"
-                | "den"
-                | "im"
-                | "in"
-                | "zum"
-                | "zur"
-                | "von"
-                | "von-der"
-                | "bei"
-                | "of"
-                | "the"
-                | "on"
-                | "upon"
-                | "l"
-                | "d"
-                | "i"
-                | "van"
-        )
+        is_particle(self.text)
     }
+}
+
+/// `de la`, `sur`, `am`.
+pub(super) fn is_particle(word: &str) -> bool {
+    matches!(
+        word,
+        "de" | "la"
+            | "las"
+            | "los"
+            | "el"
+            | "del"
+            | "do"
+            | "da"
+            | "dos"
+            | "das"
+            | "du"
+            | "des"
+            | "le"
+            | "les"
+            | "en"
+            | "sur"
+            | "sous"
+            | "et"
+            | "y"
+            | "e"
+            | "am"
+            | "an"
+            | "der"
+            | "dem"
+            | "den"
+            | "im"
+            | "in"
+            | "zum"
+            | "zur"
+            | "von"
+            | "von-der"
+            | "bei"
+            | "of"
+            | "the"
+            | "on"
+            | "upon"
+            | "l"
+            | "d"
+            | "i"
+            | "van"
+    )
 }
 
 /// The text before `end` that a street's name may lie in, and where it begins.

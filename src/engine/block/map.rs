@@ -1,0 +1,137 @@
+//! What wakes a search, remembered for a whole chunk, so that any text of it can be asked about.
+
+use std::ops::Range;
+
+use super::texts::ADDRESS_BYTES_MIN;
+use super::trigger::Triggers;
+use super::{BLOCK, Blocks, CHUNK_BLOCKS};
+
+/// The map of one chunk.
+#[derive(Default)]
+pub(in crate::engine) struct WakeMap {
+    blocks: Vec<Signs>,
+}
+
+/// Bits of one block.
+#[derive(Clone, Copy, Default)]
+struct Signs {
+    /// The ends of runs, `@` and backslashes.
+    trigger: u64,
+    digit: u64,
+    /// Blanks and bytes that are not ASCII.
+    loose: u64,
+    /// `&` and `<`: what markup hides something behind.
+    escape: u64,
+}
+
+/// What a text of the chunk may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::engine) enum Text {
+    /// Nothing in it wakes a search.
+    Calm,
+    /// It may hold an identifier; of one that begins behind a number of the text before it this may be too much to say.
+    Waking,
+    /// It has references or tags, behind which anything may be.
+    Escaped,
+}
+
+impl WakeMap {
+    /// Forgets the last chunk and reads `chunk`: 32 bytes for each of its blocks.
+    pub(in crate::engine) fn read(&mut self, chunk: &[u8]) {
+        self.blocks.clear();
+        let mut triggers = Triggers::default();
+        let mut blocks = Blocks::<CHUNK_BLOCKS>::new(chunk, b'&');
+        while let Some((_, masks)) = blocks.next() {
+            self.blocks.push(Signs {
+                trigger: triggers.next(masks) | masks.backslash,
+                digit: masks.digit,
+                loose: masks.blank | masks.high,
+                escape: masks.delimiter | masks.less,
+            });
+        }
+    }
+
+    /// What the text that is this range of the chunk may be.
+    #[inline]
+    pub(in crate::engine) fn text(&self, range: &Range<usize>) -> Text {
+        let all = self.signs(range);
+        if all.escape != 0 {
+            Text::Escaped
+        } else if all.trigger != 0 || (all.digit != 0 && all.loose != 0 && range.len() >= ADDRESS_BYTES_MIN) {
+            Text::Waking
+        } else {
+            Text::Calm
+        }
+    }
+
+    /// The bits of a range, of all its blocks together.
+    #[inline]
+    fn signs(&self, range: &Range<usize>) -> Signs {
+        let (first, last) = (range.start / BLOCK, range.end.saturating_sub(1) / BLOCK);
+        let begin = u64::MAX << (range.start % BLOCK);
+        let end = u64::MAX >> ((BLOCK - range.end % BLOCK) % BLOCK);
+        let blocks = self.blocks.get(first..=last).unwrap_or_default();
+        if let [signs] = blocks {
+            return signs.part(if range.is_empty() { 0 } else { begin & end });
+        }
+        let (Some((head, rest)), Some((tail, _))) = (blocks.split_first(), blocks.split_last()) else {
+            return Signs::default();
+        };
+        let inner = rest.get(..rest.len() - 1).unwrap_or_default();
+        let ends = head.part(begin).and(tail.part(end));
+        inner.iter().fold(ends, |all, signs| all.and(*signs))
+    }
+}
+
+impl Signs {
+    fn part(self, mask: u64) -> Self {
+        Self {
+            trigger: self.trigger & mask,
+            digit: self.digit & mask,
+            loose: self.loose & mask,
+            escape: self.escape & mask,
+        }
+    }
+
+    fn and(self, other: Self) -> Self {
+        Self {
+            trigger: self.trigger | other.trigger,
+            digit: self.digit | other.digit,
+            loose: self.loose | other.loose,
+            escape: self.escape | other.escape,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Chance;
+    use super::super::wakes;
+    use super::*;
+
+    /// What a text is by itself.
+    fn alone(text: &[u8]) -> Text {
+        if text.iter().any(|byte| b"&<".contains(byte)) {
+            Text::Escaped
+        } else if wakes(text) {
+            Text::Waking
+        } else {
+            Text::Calm
+        }
+    }
+
+    #[test]
+    fn a_map_says_of_texts_what_they_say_alone() {
+        let mut chance = Chance(13);
+        let mut map = WakeMap::default();
+        for length in (1..200).chain([511, 512, 513, 1100]).flat_map(|length| [length; 20]) {
+            let text = chance.runs(b"7 -a1@(5x\xea\\>>&<", length);
+            map.read(&text);
+            for part in text.split(|byte| *byte == b'>') {
+                let start = part.as_ptr() as usize - text.as_ptr() as usize;
+                let found = map.text(&(start..start + part.len()));
+                assert_eq!(found, alone(part), "{}", text.escape_ascii());
+            }
+        }
+    }
+}
