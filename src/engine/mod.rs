@@ -16,3 +16,6 @@ pub mod secret;
 pub mod step;
 pub mod structure;
 pub mod time;
+
+#[doc(hidden)]
+pub use block::triggers;

@@ -10,6 +10,7 @@
 //! The masks of one block come from [`simd`] where the processor has the instructions, else from [`portable`], which is
 //! also what the tests hold the others against. What spans blocks (runs) is ordinary integer work on the masks.
 
+mod count;
 mod map;
 #[cfg(any(test, not(target_arch = "x86_64")))]
 mod portable;
@@ -20,6 +21,7 @@ pub(super) mod testing;
 mod texts;
 mod trigger;
 
+pub use count::triggers;
 pub(super) use map::{Text, WakeMap};
 pub(super) use texts::{Ends, Texts};
 pub(super) use trigger::{is_uuid, wakes};
