@@ -1,5 +1,11 @@
 //! Bodies to measure with: the same bytes in every run, with known numbers of identifiers and people in them.
 
+pub(crate) mod bulk;
+pub(crate) mod hostile;
+pub(crate) mod pages;
+pub(crate) mod peer;
+mod planted;
+
 use std::fmt::Write as _;
 
 use tidegate::engine::structure::Declared;
@@ -37,7 +43,7 @@ pub(crate) fn all() -> Vec<Corpus> {
     };
     vec![
         clean("clean JSON 10 KB", 10_000, 0),
-        clean("clean JSON 1 MB", MEGABYTE, 1),
+        clean("clean JSON 1 MB", MEGABYTE, 2),
         dense("dense JSON", Declared::Json, dense_json()),
         dense("dense CSV", Declared::Table, dense_csv()),
         Corpus {
@@ -73,7 +79,7 @@ const WORDS: [&str; 16] = [
 ];
 
 /// The generator `SplitMix64`: as random as a bench needs, and the same everywhere.
-struct Numbers(u64);
+pub(crate) struct Numbers(u64);
 
 impl Numbers {
     fn next(&mut self) -> u64 {
