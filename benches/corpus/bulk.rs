@@ -94,6 +94,26 @@ pub(crate) fn dense_csv(bytes: usize) -> Bulk {
     }
 }
 
+/// One page of customers, of about `bytes` bytes.
+pub(crate) fn dense_page(bytes: usize) -> Bulk {
+    let mut numbers = Numbers(17);
+    let (mut text, mut planted) = (String::from("{\"customers\":["), Counts::default());
+    let mut people = 0;
+    while text.len() < bytes {
+        people += 1;
+        text.push_str(if people > 1 { "," } else { "" });
+        Customer::new(people, &mut planted, &mut numbers).write_json(&mut text);
+    }
+    text.push_str("]}");
+    Bulk {
+        name: "a page of customers",
+        declared: Declared::Json,
+        bytes: Bytes::from(text),
+        planted,
+        people,
+    }
+}
+
 /// Half random bytes, half deflated JSON, in turns of 64 KiB.
 pub(crate) fn random(bytes: usize) -> Bulk {
     let mut numbers = Numbers(15);

@@ -39,7 +39,7 @@ fn main() -> Result<(), Fault> {
     let sent = Arc::new(origin::Sent::new(EVENTS));
     let origin = origin::start(page.clone(), Arc::clone(&sent))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let gateway = runtime.block_on(Proxy::start(Kind::Enforcing, origin, false))?;
+    let gateway = runtime.block_on(Proxy::start(Kind::Enforcing, origin, None, false))?;
     let (mut events, mut pages) = (Vec::new(), Vec::new());
     for _ in 0..=ROUNDS {
         let (direct, proxied) = (stream(origin, &sent)?, stream(gateway.address, &sent)?);

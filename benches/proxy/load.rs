@@ -20,18 +20,38 @@ type Fault = Box<dyn Error + Send + Sync>;
 pub(crate) const READ: &str = "/read";
 /// The same page under a content coding that nobody knows: it passes unread.
 pub(crate) const UNREAD: &str = "/unread";
+/// A page of customers.
+pub(crate) const DENSE: &str = "/dense";
+/// One ten times as long.
+pub(crate) const LONG: &str = "/long";
 
-/// Connections that a client keeps busy.
-const CONNECTIONS: usize = 4;
+/// What the origin has.
+#[derive(Clone)]
+pub(crate) struct Pages {
+    pub(crate) clean: Bytes,
+    pub(crate) dense: Bytes,
+    pub(crate) long: Bytes,
+}
 
-/// Serves `page` until the process is ended.
-pub(crate) async fn origin(listener: TcpListener, page: Bytes) -> Result<(), Fault> {
+impl Pages {
+    /// What is answered for `path`.
+    pub(crate) fn get(&self, path: &str) -> &Bytes {
+        match path {
+            DENSE => &self.dense,
+            LONG => &self.long,
+            _ => &self.clean,
+        }
+    }
+}
+
+/// Serves `pages` until the process is ended.
+pub(crate) async fn origin(listener: TcpListener, pages: Pages) -> Result<(), Fault> {
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
-        let page = page.clone();
+        let pages = pages.clone();
         let service = service_fn(move |request: Request<Incoming>| {
-            let answer = answer(&request, page.clone());
+            let answer = answer(&request, &pages);
             async move { Ok::<_, Infallible>(answer) }
         });
         let connection = Builder::new()
@@ -41,18 +61,25 @@ pub(crate) async fn origin(listener: TcpListener, page: Bytes) -> Result<(), Fau
     }
 }
 
-fn answer(request: &Request<Incoming>, page: Bytes) -> Response<Full<Bytes>> {
+fn answer(request: &Request<Incoming>, pages: &Pages) -> Response<Full<Bytes>> {
     let mut answer = Response::builder().header(CONTENT_TYPE, "application/json");
     if request.uri().path() == UNREAD {
         answer = answer.header(CONTENT_ENCODING, "x-unread");
     }
+    let page = pages.get(request.uri().path()).clone();
     answer.body(Full::new(page)).expect("these headers are valid")
 }
 
-/// Fetches `path` so many times, a few at once, and returns how many bytes of bodies came with status 200.
-pub(crate) async fn fetch(proxy: SocketAddr, path: &'static str, exchanges: usize) -> Result<u64, Fault> {
-    let clients: Vec<_> = (0..CONNECTIONS)
-        .map(|client| tokio::spawn(fetch_in_turn(proxy, path, (exchanges + client) / CONNECTIONS)))
+/// Fetches `path` so many times over so many connections at once, and returns how many bytes of bodies came with status
+/// 200.
+pub(crate) async fn fetch(
+    proxy: SocketAddr,
+    path: &'static str,
+    exchanges: usize,
+    connections: usize,
+) -> Result<u64, Fault> {
+    let clients: Vec<_> = (0..connections)
+        .map(|client| tokio::spawn(fetch_in_turn(proxy, path, (exchanges + client) / connections)))
         .collect();
     let mut bytes = 0;
     for client in clients {
