@@ -26,11 +26,21 @@ pub(crate) fn all(bytes: usize) -> Vec<Hostile> {
         ("separators", soup(b",;:\"\t|{}[]\n\\", bytes, &mut numbers)),
         ("capitals, digits", soup(b"DEGBFR0123456789 ", bytes, &mut numbers)),
         ("tags", repeated(b"<a b=\"1\"><i>1 a</i><p c='@'>", bytes)),
+        ("quotes", soup(b"\"',\n1", bytes, &mut numbers)),
         ("open tags", repeated(b"<a><b 1=", bytes)),
         ("references", repeated(b"&#64;&#x40;&commat;1", bytes)),
         ("escapes", repeated(b"\\u0040\\u0031", bytes)),
     ];
-    let everyway = [Declared::Json, Declared::Table, Declared::Lines, Declared::Markup];
+    let everyway = [
+        Declared::Json,
+        Declared::Table,
+        Declared::Lines,
+        Declared::Markup,
+        Declared::Xml,
+        Declared::Script,
+        Declared::Sql,
+        Declared::Form,
+    ];
     let as_all = soups.into_iter().flat_map(|(name, text)| {
         let quoted = [b"[\"", &text[..], b"\"]"].concat();
         let bytes = (Bytes::from(text), Bytes::from(quoted));

@@ -133,7 +133,7 @@ pub(crate) fn ledger() -> Arc<Ledger> {
     Arc::new(Ledger::new(Settings::default()))
 }
 
-/// The exchange's own key and eleven that others share, each with two budgets that would refuse.
+/// The exchange's own key and eleven that others share, each with a budget that would refuse.
 fn keys() -> Vec<KeyUse> {
     let secret = HashKey::new([9; 32]);
     let dimensions = [
@@ -150,17 +150,17 @@ fn keys() -> Vec<KeyUse> {
         Dimension::Network,
         Dimension::Route,
     ];
-    let limit = |name: &str, window| Limit {
-        budget: BudgetId::of(name, None),
+    let limit = Limit {
+        budget: BudgetId::of("day", None),
         people: 90_000,
-        window,
+        window: 86_400,
         excess: Excess::Refused,
     };
     let used = |(number, dimension): (usize, Dimension)| KeyUse {
         key: KeyId::new(&secret, dimension, &number.to_le_bytes(), b"default/response//people"),
         dimension,
         fallback: None,
-        limits: smallvec![limit("hour", 3_600), limit("day", 86_400)],
+        limits: smallvec![limit],
     };
     let keys: Vec<KeyUse> = dimensions.into_iter().enumerate().map(used).collect();
     assert_eq!(keys.len(), KEYS);

@@ -28,10 +28,10 @@ use engine::{Body, SCAN_CHUNK_BYTES, SMALL_CHUNK_BYTES};
 use measure::{Cases, Number, timed};
 
 /// Bytes that no cache holds: what is read at the speed of memory is measured with these.
-const LARGE_BYTES: usize = 40 << 20;
+const LARGE_BYTES: usize = 128 << 20;
 /// Bytes of all other bodies, and of the part that slower peers read of a large one.
 const BYTES: usize = 8 << 20;
-const HOSTILE_BYTES: usize = 1 << 20;
+const HOSTILE_BYTES: usize = 512 << 10;
 
 /// A body and its cases.
 pub(crate) struct Row {

@@ -145,12 +145,10 @@ fn least(ratios: impl Iterator<Item = Ratio>) -> Option<Ratio> {
 }
 
 fn print_ratio(name: &str, ratio: Option<Ratio>, at_least: &str, aim: &str) {
-    let number = |number: f64| {
-        if number < 10.0 {
-            format!("{number:.2}")
-        } else {
-            format!("{number:.1}")
-        }
+    let number = |number: f64| match number {
+        ..0.1 => format!("{number:.3}"),
+        ..10.0 => format!("{number:.2}"),
+        _ => format!("{number:.1}"),
     };
     let cell = |part: fn(Ratio) -> f64| ratio.map_or_else(|| "-".to_owned(), |ratio| number(part(ratio)));
     let (middle, fastest) = (cell(|ratio| ratio.middle), cell(|ratio| ratio.fastest));
