@@ -219,7 +219,7 @@ impl Sink for Search {
         wanted
     }
 
-    fn plain(&self, name: &[u8]) -> Option<u64> {
+    fn plain(&mut self, name: &[u8]) -> Option<u64> {
         let is_plain = |key: &Arc<Key>| !key.wakes() && !key.is_known();
         self.names.get(name).is_some_and(is_plain).then_some(1)
     }

@@ -16,7 +16,7 @@ pub struct Key {
     signs: Signs,
     /// What it says that its whole cells are, by the rules that think so.
     keyed: Vec<(RuleId, Keyed)>,
-    wakes: bool,
+    searches: bool,
     role: Option<Role>,
     orders: OrderSigns,
 }
@@ -31,7 +31,7 @@ impl Key {
             name,
             signs: Signs::NONE,
             keyed: Vec::new(),
-            wakes: false,
+            searches: false,
             role: None,
             orders: OrderSigns::NONE,
         }
@@ -45,7 +45,12 @@ impl Key {
     /// Whether every value under it is worth a search, whatever is in it: the name has a context word of a rule that
     /// searches, or says what its whole cells are.
     pub const fn wakes(&self) -> bool {
-        self.wakes
+        self.searches || !self.keyed.is_empty()
+    }
+
+    /// Whether it has a context word of a rule that searches.
+    pub(super) const fn searches(&self) -> bool {
+        self.searches
     }
 
     /// Whether it is a word for some kind of value: `phone`, `email`.
@@ -70,9 +75,9 @@ impl Key {
         self.orders
     }
 
-    /// Whether it says nothing: not of its values, nor of persons, roles or orders.
+    /// Whether it says nothing of its values, of persons or of roles.
     pub(in crate::engine) fn is_plain(&self) -> bool {
-        !self.wakes && !self.names_person() && self.role.is_none() && self.orders == OrderSigns::NONE
+        !self.wakes() && !self.names_person() && self.role.is_none()
     }
 
     pub(super) fn signs(&self) -> &Signs {
@@ -99,9 +104,13 @@ impl RuleSet {
         key
     }
 
-    /// Whether a field name says nothing.
-    pub(in crate::engine) fn is_plain(&self, name: &[u8]) -> bool {
-        !self.may_speak(name) || self.key(name).is_plain()
+    /// What a field name that says nothing of its values, persons or roles says of orders; `None` of any other.
+    pub(in crate::engine) fn plain(&self, name: &[u8]) -> Option<OrderSigns> {
+        if !self.may_speak(name) {
+            return Some(OrderSigns::NONE);
+        }
+        let key = self.key(name);
+        key.is_plain().then_some(key.orders)
     }
 
     fn may_speak(&self, name: &[u8]) -> bool {
@@ -123,7 +132,7 @@ impl RuleSet {
         let searches = || self.searching_rules().any(|rule| signs.speak_for(rule));
         Key {
             name: name.to_vec(),
-            wakes: self.has_expressions() || !keyed.is_empty() || (signs.speaks() && searches()),
+            searches: self.has_expressions() || (signs.speaks() && searches()),
             signs,
             keyed,
             role: Role::of(name),

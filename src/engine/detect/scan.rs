@@ -35,12 +35,10 @@ impl RuleSet {
         let Some(text) = haystack.get(reach.clone()) else {
             return false;
         };
-        let forced = self.has_expressions() || context.key.wakes();
-        if !forced && is_uuid(text) {
-            return false;
-        }
-        // A number without a telling name is anything: an order, a price, a moment.
-        if !forced && (context.number || !wakes(text)) {
+        // A number without a telling name is anything: an order, a price, a moment. A UUID is nobody's.
+        let is_searched =
+            self.has_expressions() || context.key.searches() || (!context.number && wakes(text) && !is_uuid(text));
+        if !is_searched && context.key.keyed().is_empty() {
             return false;
         }
         let first_new = found.len();
@@ -54,14 +52,8 @@ impl RuleSet {
         if within == (0..haystack.len()) {
             scan.whole();
         }
-        // The group of digits under way, where the last block ended inside one.
-        let mut first = None;
-        let mut blocks = Blocks::<1>::new(text, b'@');
-        while let Some((at, masks)) = blocks.next() {
-            scan.block(masks, reach.start + at, &mut first);
-        }
-        if let Some(first) = first {
-            scan.group(first, reach.end);
+        if is_searched {
+            scan.blocks(text, reach.start);
         }
         if let Some(lane) = &self.lane {
             lane.run(haystack, context.key.name(), reach, |rule, span| {
@@ -90,6 +82,19 @@ impl Scan<'_> {
             if let Some(candidate) = keyed.find(self.haystack, key.name()) {
                 self.judge(*rule, candidate);
             }
+        }
+    }
+
+    /// `text`, which begins at `start`, block by block.
+    fn blocks(&mut self, text: &[u8], start: usize) {
+        // The group of digits under way, where the last block ended inside one.
+        let mut first = None;
+        let mut blocks = Blocks::<1>::new(text, b'@');
+        while let Some((at, masks)) = blocks.next() {
+            self.block(masks, start + at, &mut first);
+        }
+        if let Some(first) = first {
+            self.group(first, start + text.len());
         }
     }
 

@@ -384,8 +384,10 @@ impl Sink for Assembler {
         wanted
     }
 
-    fn plain(&self, name: &[u8]) -> Option<u64> {
-        fields::plain(&self.rules, name)
+    fn plain(&mut self, name: &[u8]) -> Option<u64> {
+        let (number, orders) = fields::plain(&self.rules, name)?;
+        self.orders.join(orders);
+        Some(number)
     }
 
     fn passed(&mut self, names: u64, count: u32) {

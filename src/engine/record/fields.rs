@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use super::vote::Vote;
-use crate::engine::detect::{Key, RuleSet, is_data};
+use crate::engine::detect::{Key, OrderSigns, RuleSet, is_data};
 
 /// Different field names that are remembered; later ones are understood anew each time. Some 400 bytes each.
 const FIELDS_MAX: usize = 256;
@@ -119,12 +119,14 @@ impl Fields {
     }
 }
 
-/// The number of a field that says nothing: one whose name is no data, and which no rule knows.
-pub(super) fn plain(rules: &RuleSet, name: &[u8]) -> Option<u64> {
+/// The number of a field that says nothing of its values, and what it says of orders: its name is no data, and what rules
+/// know of it is not about values.
+pub(super) fn plain(rules: &RuleSet, name: &[u8]) -> Option<(u64, OrderSigns)> {
     // What it says stands behind its escapes.
     let is_escaped = memchr::memchr(b'\\', name).is_some();
     let name = name.get(..NAME_BYTES_MAX).unwrap_or(name);
-    (!is_escaped && !is_data(name) && rules.is_plain(name)).then(|| hash(name))
+    let orders = (!is_escaped && !is_data(name)).then(|| rules.plain(name))??;
+    Some((hash(name), orders))
 }
 
 /// A quick hash of a short name: its length and its words, folded by multiplications.

@@ -51,7 +51,7 @@ struct Around {
 /// Passes over the object that begins at the last of `marks`, if it is calm: then they stand at its end. Else where they stand
 /// says nothing.
 #[inline]
-pub(super) fn pass(marks: &mut Marks<'_>, chunk: &[u8], names: &mut PlainNames, sink: &impl Sink) -> bool {
+pub(super) fn pass(marks: &mut Marks<'_>, chunk: &[u8], names: &mut PlainNames, sink: &mut impl Sink) -> bool {
     let mut around = Around { objects: 1, depth: 1 };
     for _ in 0..BLOCKS_MAX {
         if let Some(is_calm) = pass_block(marks, chunk, &mut around, names, sink) {
@@ -71,7 +71,7 @@ fn pass_block(
     chunk: &[u8],
     around: &mut Around,
     names: &mut PlainNames,
-    sink: &impl Sink,
+    sink: &mut impl Sink,
 ) -> Option<bool> {
     let block = marks.looks();
     let mut left = block.ahead;
@@ -113,7 +113,7 @@ fn pass_block(
     None
 }
 
-fn is_plain(name: Range<usize>, chunk: &[u8], names: &mut PlainNames, sink: &impl Sink) -> bool {
+fn is_plain(name: Range<usize>, chunk: &[u8], names: &mut PlainNames, sink: &mut impl Sink) -> bool {
     name.len() <= KEY_BYTES_MAX && names.find(chunk, &name, sink).is_some()
 }
 
@@ -142,7 +142,7 @@ mod tests {
         fn key(&mut self, _: &Cell<'_>) -> bool {
             true
         }
-        fn plain(&self, name: &[u8]) -> Option<u64> {
+        fn plain(&mut self, name: &[u8]) -> Option<u64> {
             (name.first() != Some(&b'x')).then_some(1)
         }
         fn passed(&mut self, _: u64, _: u32) {}
@@ -159,7 +159,7 @@ mod tests {
         let mut marks = Marks::new(text.as_bytes(), true);
         assert_eq!(marks.next(false), Some(0));
         let names = &mut PlainNames::default();
-        let passed = pass(&mut marks, text.as_bytes(), names, &Listener);
+        let passed = pass(&mut marks, text.as_bytes(), names, &mut Listener);
         passed.then(|| marks.next(true).map_or("", |at| text.split_at(at).1))
     }
 

@@ -107,7 +107,7 @@ impl Html {
     }
 
     /// Whether that name says nothing.
-    fn is_plain(&mut self, sink: &impl Sink) -> bool {
+    fn is_plain(&mut self, sink: &mut impl Sink) -> bool {
         let mut plain = std::mem::take(&mut self.plain);
         let key = self.key().as_slice();
         let is_plain = key.is_empty() || plain.find(key, &(0..key.len()), sink).is_some();

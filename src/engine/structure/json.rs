@@ -117,7 +117,7 @@ impl Json {
     }
 
     /// Passes over the object that begins at the last of `marks`, if it is calm.
-    fn pass(&mut self, chunk: Chunk<'_>, marks: &mut Marks<'_>, sink: &impl Sink) -> bool {
+    fn pass(&mut self, chunk: Chunk<'_>, marks: &mut Marks<'_>, sink: &mut impl Sink) -> bool {
         if !self.nesting.may_pass() || !self.tries.is_due() {
             return false;
         }

@@ -70,7 +70,7 @@ pub trait Sink {
     /// whether the value is wanted even if nothing in it wakes a search.
     fn key(&mut self, key: &Cell<'_>) -> bool;
     /// A number for a member's name that says nothing, which need not be told where nothing is told of its value.
-    fn plain(&self, name: &[u8]) -> Option<u64>;
+    fn plain(&mut self, name: &[u8]) -> Option<u64>;
     /// So many members of the innermost object were passed over, whose names are plain; `names` is the sum of their numbers.
     fn passed(&mut self, names: u64, count: u32);
     /// Whether each member of the innermost object is a record by itself, so that none may be passed over.

@@ -65,7 +65,7 @@ impl PlainNames {
 
     /// The number of the name that is this range of `chunk`, if it is plain.
     #[inline]
-    pub(super) fn find(&mut self, chunk: &[u8], range: &Range<usize>, sink: &impl Sink) -> Option<u64> {
+    pub(super) fn find(&mut self, chunk: &[u8], range: &Range<usize>, sink: &mut impl Sink) -> Option<u64> {
         let Some((bytes, mask)) = quoted(chunk, range) else {
             return self.find_long(chunk.get(range.clone())?, sink);
         };
@@ -80,7 +80,7 @@ impl PlainNames {
     }
 
     /// The same of a name that was not to be expected.
-    fn search(&mut self, bytes: u128, mask: u128, name: &[u8], sink: &impl Sink) -> Option<u64> {
+    fn search(&mut self, bytes: u128, mask: u128, name: &[u8], sink: &mut impl Sink) -> Option<u64> {
         let first = place(bytes);
         let is_it = |known: &Known| known.bytes == bytes;
         let known = [first, first ^ 1]
@@ -98,7 +98,7 @@ impl PlainNames {
     }
 
     /// The number of a name that is no word, if it is plain.
-    fn find_long(&mut self, name: &[u8], sink: &impl Sink) -> Option<u64> {
+    fn find_long(&mut self, name: &[u8], sink: &mut impl Sink) -> Option<u64> {
         if !(1..=LONG_BYTES_MAX).contains(&name.len()) {
             return sink.plain(name);
         }
@@ -189,7 +189,7 @@ mod tests {
         fn key(&mut self, _: &Cell<'_>) -> bool {
             true
         }
-        fn plain(&self, name: &[u8]) -> Option<u64> {
+        fn plain(&mut self, name: &[u8]) -> Option<u64> {
             let number = || {
                 name.iter()
                     .fold(1_u64, |number, byte| number.wrapping_mul(5) + u64::from(byte - b'w'))
@@ -216,7 +216,7 @@ mod tests {
                 let text = [b"\"", &name[..], b"\":1"].concat();
                 let expected = Listener.plain(name);
                 assert!(!plain.goes_on(&text, 1 + name.len()) || expected.is_some());
-                let found = plain.find(&text, &(1..1 + name.len()), &Listener);
+                let found = plain.find(&text, &(1..1 + name.len()), &mut Listener);
                 assert_eq!(found, expected, "{}", name.escape_ascii());
             }
         }

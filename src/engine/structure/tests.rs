@@ -47,7 +47,7 @@ impl Sink for Told {
         true
     }
 
-    fn plain(&self, _: &[u8]) -> Option<u64> {
+    fn plain(&mut self, _: &[u8]) -> Option<u64> {
         None
     }
 
