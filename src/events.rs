@@ -40,6 +40,17 @@ impl Leg {
     }
 }
 
+/// Where something is wrong in what a person wrote; what is not known is left out of the log.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Place<'a> {
+    /// The file, as the user named it.
+    pub file: Option<&'a str>,
+    /// Its line, from 1.
+    pub line: Option<u64>,
+    /// The letter on that line, from 1.
+    pub column: Option<u64>,
+}
+
 /// A fact. Every `&'static str` field takes values from a fixed, small set: it becomes a metric label.
 #[derive(Clone, Debug)]
 pub enum Event<'a> {
@@ -174,6 +185,8 @@ pub enum Event<'a> {
         code: &'static str,
         /// What is wrong.
         message: &'a str,
+        /// Where.
+        place: Place<'a>,
     },
     /// One thing that is probably not meant in a configuration that is in force.
     Warning {
@@ -181,6 +194,8 @@ pub enum Event<'a> {
         code: &'static str,
         /// What it is.
         message: &'a str,
+        /// Where.
+        place: Place<'a>,
     },
     /// A bypass began (`true`) or ended.
     Bypass(bool),
@@ -226,8 +241,14 @@ fn log(meters: &Meters, event: &Event<'_>) {
         Event::Listening { listener, address } => info!(listener, %address, "listening"),
         Event::Reloaded { ok: true, generation } => info!(generation, "configuration in force"),
         Event::Reloaded { ok: false, generation } => error!(generation, "configuration refused, the old one stays"),
-        Event::Problem { code, message } => error!(code, message, "configuration problem"),
-        Event::Warning { code, message } => warn!(code, message, "configuration warning"),
+        Event::Problem { code, message, place } => {
+            let Place { file, line, column } = place;
+            error!(code, message, file, line, column, "configuration problem");
+        }
+        Event::Warning { code, message, place } => {
+            let Place { file, line, column } = place;
+            warn!(code, message, file, line, column, "configuration warning");
+        }
         Event::Bypass(true) => warn!("bypass in force: nothing is enforced where it reaches"),
         Event::Bypass(false) => info!("bypass ended"),
         Event::Draining => info!("draining"),

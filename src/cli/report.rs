@@ -79,11 +79,7 @@ fn text(problem: &Problem, source: Option<&str>) -> String {
 }
 
 fn json(problem: &Problem, source: Option<&str>) -> serde_json::Value {
-    let place = problem
-        .span
-        .as_ref()
-        .zip(source)
-        .and_then(|(span, source)| line_and_column(source, span.start));
+    let place = source.and_then(|source| problem.place(source));
     serde_json::json!({
         "code": problem.code,
         "severity": match problem.severity {
@@ -98,14 +94,6 @@ fn json(problem: &Problem, source: Option<&str>) -> serde_json::Value {
         "message": problem.message,
         "help": problem.help,
     })
-}
-
-/// Line and column (in letters) of a byte, both from 1.
-fn line_and_column(source: &str, byte: usize) -> Option<(usize, usize)> {
-    let before = source.get(..byte)?;
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    let column = before.get(line_start..)?.chars().count() + 1;
-    Some((before.matches('\n').count() + 1, column))
 }
 
 #[cfg(test)]

@@ -11,7 +11,8 @@ pub enum Severity {
     Error,
 }
 
-/// One problem of a rule file or a configuration. Rendered by `cli/report.rs` with file, line and column.
+/// One problem of a rule file or a configuration. Rendered by `cli/report.rs` with file, line and column, and told by a reload
+/// with the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// A stable code, such as `R003`, that documentation and tests name.
@@ -26,6 +27,16 @@ pub struct Problem {
     pub message: String,
     /// What was probably meant, or what to do.
     pub help: Option<String>,
+}
+
+impl Problem {
+    /// Line and column (in letters) where it begins in `source`, the text of its file; both from 1.
+    pub fn place(&self, source: &str) -> Option<(usize, usize)> {
+        let before = source.get(..self.span.as_ref()?.start)?;
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let column = before.get(line_start..)?.chars().count() + 1;
+        Some((before.matches('\n').count() + 1, column))
+    }
 }
 
 /// A number that a person set, and the bounds within which the program works as it says.

@@ -129,7 +129,7 @@ pub async fn start_over(
         address: admin,
     });
     let state = reload::ReloadState::new(loaded.effective, loaded.access);
-    reload::began(&loaded.warnings);
+    reload::began(&loaded.warnings, &loaded.texts);
     let reloader = reload::Reloader {
         origin,
         gateway: Arc::clone(&gateway),

@@ -16,7 +16,7 @@ use crate::admin::Access;
 use crate::audit::{Change, Operation};
 use crate::config::OpenDoor;
 use crate::engine::problem::{Problem, Severity};
-use crate::events::{self, Event, report};
+use crate::events::{self, Event, Place, report};
 use crate::proxy::Gateway;
 use crate::tls::Acceptor;
 
@@ -157,7 +157,7 @@ impl Reloader {
                 "{name} changed, and is read at a start only: restart to put it in force"
             ));
         }
-        tell_warnings(&loaded.warnings);
+        tell_warnings(&loaded.warnings, &loaded.texts);
         self.state.effective.store(Arc::new(loaded.effective));
         self.state.access.store(Arc::new(loaded.access));
         self.sources = loaded.sources;
@@ -220,31 +220,50 @@ fn listeners(effective: &Value) -> Option<Value> {
 }
 
 /// The first set is in force.
-pub(super) fn began(warnings: &[Problem]) {
-    tell_warnings(warnings);
+pub(super) fn began(warnings: &[Problem], texts: &[(String, String)]) {
+    tell_warnings(warnings, texts);
     let (ok, generation) = (true, 1);
     report(&Event::Reloaded { ok, generation });
 }
 
 /// Tells what is probably not meant in a set that is in force.
-fn tell_warnings(warnings: &[Problem]) {
+fn tell_warnings(warnings: &[Problem], texts: &[(String, String)]) {
     for problem in warnings.iter().take(PROBLEMS_TOLD_MAX) {
         let Problem { code, message, .. } = problem;
-        report(&Event::Warning { code, message });
+        let place = place(problem, texts);
+        report(&Event::Warning { code, message, place });
     }
 }
 
 fn warn(message: &str) {
-    report(&Event::Warning { code: "C016", message });
+    let place = Place::default();
+    report(&Event::Warning {
+        code: "C016",
+        message,
+        place,
+    });
+}
+
+/// Where a problem is, as `check` says it.
+fn place<'a>(problem: &'a Problem, texts: &[(String, String)]) -> Place<'a> {
+    let text = texts.iter().find(|(name, _)| *name == problem.file);
+    let place = text.and_then(|(_, text)| problem.place(text));
+    Place {
+        file: Some(&problem.file),
+        line: place.map(|(line, _)| line as u64),
+        column: place.map(|(_, column)| column as u64),
+    }
 }
 
 /// Says why a reload was refused.
 fn tell_all(error: &LoadError) {
     match error {
-        LoadError::Problems(problems, _) => {
+        LoadError::Problems(problems, texts) => {
             let errors = problems.iter().filter(|problem| problem.severity == Severity::Error);
             for problem in errors.take(PROBLEMS_TOLD_MAX) {
-                tell(problem.code, &problem.message);
+                let Problem { code, message, .. } = problem;
+                let place = place(problem, texts);
+                report(&Event::Problem { code, message, place });
             }
         }
         LoadError::Io(..) | LoadError::State(_) => tell("C011", &error.to_string()),
@@ -252,7 +271,8 @@ fn tell_all(error: &LoadError) {
 }
 
 fn tell(code: &'static str, message: &str) {
-    report(&Event::Problem { code, message });
+    let place = Place::default();
+    report(&Event::Problem { code, message, place });
 }
 
 #[cfg(test)]

@@ -285,6 +285,24 @@ async fn rules_whose_example_fails_leave_the_old_set() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_reload_says_where() {
+    let origin = ten_people().await;
+    let gateway = Tidegate::start_in(with_rules(), &config(origin.address, 1)).await;
+    let rule = "[[rule]]\nname = \"badge\"\nclass = \"badge\"\ncategory = \"account\"\nregex = 'EMP-['\nkeywords = [\"EMP-\"]\n";
+    std::fs::write(gateway.file("rules.d/badge.toml"), rule).expect("the directory is ours");
+    gateway.metric_is(RELOADED, 0.0).await;
+    let lines = gateway.lines();
+    let problem = lines.iter().find(|line| line["code"] == "R006").expect("it says why");
+    let file = problem["file"].as_str().unwrap_or_default();
+    assert!(file.ends_with("rules.d/badge.toml"), "{problem}");
+    assert_eq!(
+        (&problem["line"], &problem["column"]),
+        (&5.into(), &9.into()),
+        "{problem}"
+    );
+}
+
 async fn authority(dir: &Path, arguments: &[&str]) {
     let mut make = command(dir);
     make.arg("authority").args(arguments);
