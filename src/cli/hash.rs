@@ -3,11 +3,11 @@
 use std::io::{Read as _, Write};
 use std::path::Path;
 
-use super::Failed;
 use super::args::HashKind;
+use super::{Exit, Failed};
 use crate::admin::token_hash;
 use crate::identity::listed_key_hash;
-use crate::run::{Origin, key_of};
+use crate::run::{Origin, StateError, key_of};
 
 /// A shorter token can be guessed. A partner's key is what it is, but an empty one is a broken pipe.
 const TOKEN_BYTES_MIN: usize = 16;
@@ -17,7 +17,7 @@ const SECRET_BYTES_MAX: u64 = 4096;
 /// Reads a secret from standard input and prints its line.
 ///
 /// # Errors
-/// A state directory that cannot be used.
+/// A state directory that cannot be used, or that is no gateway's.
 pub(super) fn execute(config: &Path, kind: &HashKind, out: &mut dyn Write) -> Result<(), Failed> {
     let mut secret = zeroize::Zeroizing::new(Vec::new());
     std::io::stdin()
@@ -31,7 +31,7 @@ pub(super) fn execute(config: &Path, kind: &HashKind, out: &mut dyn Write) -> Re
     };
     if secret.len() < least {
         let message = format!("the secret, read from standard input, has at least {least} bytes");
-        return Err(Failed::new(super::Exit::Usage, message));
+        return Err(Failed::new(Exit::Usage, message));
     }
     match kind {
         HashKind::AdminToken { name, role } => writeln!(out, "{name} {role} {}", token_hash(secret))?,
@@ -41,9 +41,21 @@ pub(super) fn execute(config: &Path, kind: &HashKind, out: &mut dyn Write) -> Re
                 text: String::new(),
                 variables: super::run::variables(),
             };
-            let key = key_of(&origin).map_err(|error| Failed::new(super::Exit::Permission, error))?;
+            let (key, made) = key_of(&origin).map_err(refused)?;
+            if let Some(path) = made {
+                let said = "made, the key by which the gateway of this configuration will know this line";
+                writeln!(std::io::stderr(), "tidegate: {}: {said}", path.display())?;
+            }
             writeln!(out, "{} {name}", listed_key_hash(&key, secret))?;
         }
     }
     Ok(())
+}
+
+fn refused(error: StateError) -> Failed {
+    let exit = match error {
+        StateError::NoGateway(..) => Exit::Io,
+        StateError::Io(..) | StateError::Permissions(_) | StateError::KeyLength(_) => Exit::Permission,
+    };
+    Failed::new(exit, error)
 }

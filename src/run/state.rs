@@ -26,6 +26,8 @@ pub enum StateError {
     Permissions(PathBuf),
     /// The key file is not 32 bytes.
     KeyLength(PathBuf),
+    /// There is neither this configuration nor a key in this state directory.
+    NoGateway(PathBuf, PathBuf),
 }
 
 impl fmt::Display for StateError {
@@ -44,6 +46,14 @@ impl fmt::Display for StateError {
                     f,
                     "{} is not a key of 32 bytes; restore it, or move it away and lose all counts",
                     path.display()
+                )
+            }
+            Self::NoGateway(config, dir) => {
+                write!(
+                    f,
+                    "there is no configuration {}, and no key in {}: a key made here would be no gateway's; say --config",
+                    config.display(),
+                    dir.display()
                 )
             }
         }
@@ -65,12 +75,20 @@ pub fn state_dir(configured: Option<&Path>, base: &Path) -> PathBuf {
     }
 }
 
-/// The hash key of the gateway with this configuration, found even where the configuration no longer loads.
+/// The hash key of the gateway with this configuration, found even where the configuration no longer loads; and its file, if
+/// it was made now.
 ///
 /// # Errors
-/// As [`secret`].
-pub fn key_of(origin: &super::Origin) -> Result<HashKey, StateError> {
-    secret(&dir_of(origin))
+/// As [`secret`]. Where there is neither a key nor a configuration, none is made: no gateway would use it.
+pub fn key_of(origin: &super::Origin) -> Result<(HashKey, Option<PathBuf>), StateError> {
+    let dir = dir_of(origin);
+    let path = dir.join(KEY_FILE);
+    let is_new = !path.exists();
+    let config = origin.path.as_deref().filter(|config| !config.is_file());
+    if let Some(config) = config.filter(|_| is_new) {
+        return Err(StateError::NoGateway(config.to_owned(), dir));
+    }
+    Ok((secret(&dir)?, is_new.then_some(path)))
 }
 
 /// The state directory of the gateway with this configuration, found even where the configuration no longer loads.

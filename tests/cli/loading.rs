@@ -191,6 +191,7 @@ fn a_hashed_secret_is_known_by_its_line() {
     // The BLAKE3 hash of its bytes, as any tool for it prints.
     let hash = blake3::hash(b"a secret of many bytes").to_hex();
     assert_eq!(token, format!("kim viewer {hash}\n"));
+    write(&dir, "tidegate.toml", GOOD);
     let key = fed(dir.path(), &["hash", "api-key", "acme"], "a secret of many bytes");
     let (hash, name) = key.trim().split_once(' ').expect("two words");
     assert!(name == "acme" && hash.len() == 64, "{key}");
@@ -223,6 +224,41 @@ fn a_hashed_secret_is_known_by_its_line() {
     ];
     let said = tidegate(dir.path(), &asked);
     assert!(said.text.contains("group      partner"), "{}", said.text);
+}
+
+#[test]
+fn a_key_is_made_beside_a_configuration_only_and_said() {
+    let dir = dir();
+    let hash = |dir: &std::path::Path| {
+        let command = "echo a secret of many bytes | \"$0\" hash api-key acme";
+        let output = Command::new("sh")
+            .args(["-c", command, env!("CARGO_BIN_EXE_tidegate")])
+            .current_dir(dir)
+            .env_remove("STATE_DIRECTORY")
+            .output()
+            .expect("a shell");
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        )
+    };
+    let (code, said) = hash(dir.path());
+    assert!(
+        code == Some(74) && said.contains("no configuration tidegate.toml"),
+        "{code:?} {said}"
+    );
+    assert_eq!(
+        std::fs::read_dir(dir.path()).expect("ours").count(),
+        0,
+        "nothing is left"
+    );
+    write(&dir, "tidegate.toml", GOOD);
+    let (code, said) = hash(dir.path());
+    assert!(
+        code == Some(0) && said.contains("tidegate-state/hash.key: made"),
+        "{code:?} {said}"
+    );
+    assert_eq!(hash(dir.path()), (Some(0), String::new()), "there is one now");
 }
 
 #[test]
