@@ -17,6 +17,8 @@
 mod documents;
 #[path = "cli/loading.rs"]
 mod loading;
+#[path = "cli/rules.rs"]
+mod rules;
 #[path = "cli/typed.rs"]
 mod typed;
 
@@ -298,59 +300,6 @@ fn problems_as_json() {
     let problem: serde_json::Value = serde_json::from_str(said.text.trim()).expect("one object a line");
     let place = (&problem["file"], &problem["line"], &problem["column"], &problem["code"]);
     assert_eq!(place, (&"tidegate.toml".into(), &8.into(), &7.into(), &"P001".into()));
-}
-
-#[test]
-fn rules() {
-    let dir = dir();
-    let said = tidegate(dir.path(), &["rules", "test"]);
-    assert!(
-        said.code == Some(0) && said.text.contains("hold their examples: 0 errors, 0 warnings"),
-        "{}",
-        said.text
-    );
-    let rule =
-        |lines: &str| format!("[[rule]]\nname = \"staff\"\nclass = \"staff\"\ncategory = \"account\"\n{lines}\n");
-    let rows = [
-        (
-            "syntax",
-            rule("regex = 'EMP-[0-9'\nkeywords = [\"EMP-\"]\nexamples = [\"EMP-1\"]"),
-        ),
-        (
-            "unbounded",
-            rule("regex = 'EMP-[0-9]+'\nkeywords = [\"EMP-\"]\nexamples = [\"EMP-1\"]"),
-        ),
-        (
-            "empty",
-            rule("regex = '[0-9]{0,9}'\nkeywords = [\"EMP-\"]\nexamples = [\"EMP-1\"]"),
-        ),
-        (
-            "example",
-            rule("regex = 'EMP-[0-9]{6}'\nkeywords = [\"EMP-\"]\nexamples = [\"EMP-1\"]"),
-        ),
-        (
-            "counter-example",
-            rule(
-                "regex = 'EMP-[0-9]{6}'\nkeywords = [\"EMP-\"]\nexamples = [\"EMP-000001\"]\ncounter_examples = [\"EMP-123456\"]",
-            ),
-        ),
-        (
-            "same name",
-            rule("regex = 'EMP-[0-9]{6}'\nkeywords = [\"EMP-\"]\nexamples = [\"EMP-000001\"]").repeat(2),
-        ),
-        ("unknown field", rule("regexp = 'EMP-[0-9]{6}'")),
-    ];
-    let mut all = String::new();
-    for (what, text) in rows {
-        write(&dir, "rules.d/staff.toml", &text);
-        let said = tidegate(dir.path(), &["rules", "test", "--rules-dir", "rules.d"]);
-        assert_eq!(said.code, Some(78), "{what}: {}", said.text);
-        all.extend(["# ", what, "\n", &said.text, "\n"]);
-    }
-    insta::assert_snapshot!(all);
-    let said = tidegate(dir.path(), &["rules", "schema"]);
-    let schema: serde_json::Value = serde_json::from_str(&said.text).expect("a schema is JSON");
-    assert!(said.code == Some(0) && schema["$schema"].is_string());
 }
 
 #[test]

@@ -47,10 +47,12 @@ pub fn toml_problem(file: &str, error: &toml::de::Error, syntax: &'static str, u
     let message = error.message().lines().collect::<Vec<_>>().join(", ");
     let mut quoted = message.split('`').skip(1).step_by(2);
     let is_unknown = message.starts_with("unknown field");
+    let has_list = is_unknown || message.starts_with("unknown variant");
+    let what = if is_unknown { "known fields" } else { "known" };
     let help = quoted
         .next()
-        .filter(|_| is_unknown)
-        .map(|written| closest(written, quoted.clone()).map_or_else(|| known_fields(quoted), did_you_mean));
+        .filter(|_| has_list)
+        .map(|written| closest(written, quoted.clone()).map_or_else(|| known(what, quoted), did_you_mean));
     Problem {
         code: if is_unknown { unknown } else { syntax },
         severity: Severity::Error,
@@ -59,7 +61,7 @@ pub fn toml_problem(file: &str, error: &toml::de::Error, syntax: &'static str, u
         message: message
             .split(", expected")
             .next()
-            .filter(|_| is_unknown)
+            .filter(|_| has_list)
             .unwrap_or(&message)
             .to_owned(),
         help,
@@ -90,8 +92,8 @@ pub(super) fn is_error(problem: &Problem) -> bool {
     problem.severity == Severity::Error
 }
 
-fn known_fields<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    format!("known fields: {}", names.collect::<Vec<_>>().join(", "))
+fn known<'a>(what: &str, names: impl Iterator<Item = &'a str>) -> String {
+    format!("{what}: {}", names.collect::<Vec<_>>().join(", "))
 }
 
 /// The number of letters to add, drop or change to make `left` into `right` (Levenshtein).

@@ -18,6 +18,9 @@ pub(super) const MATCH_BYTES_MAX: usize = 256;
 pub(super) const REGEX_BYTES_MAX: usize = 1024;
 /// Bytes of its compiled form, and of the cache of each thread that runs it.
 const REGEX_COMPILED_BYTES_MAX: usize = 1 << 20;
+/// Compiled bytes of all expressions of a set; one that is refused for its size counts as the largest that is not. It bounds
+/// what a load takes: a MiB is compiled within 10 ms, so a set within a third of a second.
+const SET_COMPILED_BYTES_MAX: usize = 32 << 20;
 /// Brackets within brackets.
 const REGEX_NESTING_MAX: u32 = 32;
 /// Matches of one expression that one scan takes: a bound for an expression that matches almost anything.
@@ -29,6 +32,24 @@ pub(super) struct Expression {
     pub(super) regex: Regex,
     /// The words, as written.
     pub(super) keywords: Vec<String>,
+}
+
+/// What the expressions of a set may still compile to, in bytes.
+pub(super) struct CompileRoom(usize);
+
+impl Default for CompileRoom {
+    fn default() -> Self {
+        Self(SET_COMPILED_BYTES_MAX)
+    }
+}
+
+impl CompileRoom {
+    /// Takes the room of one expression; `false` where there is none any more.
+    fn take(&mut self, bytes: usize) -> bool {
+        let left = self.0.checked_sub(bytes);
+        self.0 = left.unwrap_or_default();
+        left.is_some()
+    }
 }
 
 /// All expressions of a set behind one automaton of their keywords.
@@ -100,16 +121,13 @@ pub(super) fn normal(category: Category, text: &[u8]) -> Normal {
 }
 
 /// Judges and compiles an expression; every reason to refuse it goes to `problems`.
-pub(super) fn compile(file: &str, written: &Spanned<String>, problems: &mut Vec<Problem>) -> Option<Regex> {
-    let refuse = |code, message: String, help: &str| {
-        error(
-            code,
-            file,
-            written.span(),
-            message,
-            (!help.is_empty()).then(|| help.to_owned()),
-        )
-    };
+pub(super) fn compile(
+    file: &str,
+    written: &Spanned<String>,
+    room: &mut CompileRoom,
+    problems: &mut Vec<Problem>,
+) -> Option<Regex> {
+    let refuse = |code, message: String, help: &str| error(code, file, written.span(), message, help.to_owned());
     let pattern = written.get_ref();
     if pattern.len() > REGEX_BYTES_MAX {
         let message = format!("the expression is longer than {REGEX_BYTES_MAX} bytes");
@@ -121,7 +139,8 @@ pub(super) fn compile(file: &str, written: &Spanned<String>, problems: &mut Vec<
         Ok(hir) => hir,
         Err(reason) => {
             let reason = last_line(&reason.to_string());
-            problems.push(refuse("R006", format!("the expression does not parse: {reason}"), ""));
+            let help = "the syntax is that of the Rust `regex` crate, without look-around and back-references";
+            problems.push(refuse("R006", format!("the expression does not parse: {reason}"), help));
             return None;
         }
     };
@@ -138,21 +157,31 @@ pub(super) fn compile(file: &str, written: &Spanned<String>, problems: &mut Vec<
             ..warning
         });
     }
+    built(&hir, room)
+        .map_err(|message| {
+            let help = "make repetitions smaller, and classes: `[0-9A-Z]` is a hundredth of `\\w`";
+            problems.push(refuse("R011", message, help));
+        })
+        .ok()
+}
+
+/// Compiles within the bounds of one expression and of all.
+fn built(hir: &Hir, room: &mut CompileRoom) -> Result<Regex, String> {
+    let no_room = || format!("the expressions of the set together compile to more than {SET_COMPILED_BYTES_MAX} bytes");
+    if room.0 == 0 {
+        return Err(no_room());
+    }
     let config = Regex::config()
         .utf8_empty(false)
         .nfa_size_limit(Some(REGEX_COMPILED_BYTES_MAX))
         .onepass_size_limit(Some(REGEX_COMPILED_BYTES_MAX))
         .hybrid_cache_capacity(REGEX_COMPILED_BYTES_MAX);
-    let regex = Regex::builder().configure(config).build_from_hir(&hir);
-    if regex.is_err() {
-        let message = format!("the compiled expression is larger than {REGEX_COMPILED_BYTES_MAX} bytes");
-        problems.push(refuse(
-            "R011",
-            message,
-            "make its repetitions or character classes smaller",
-        ));
-    }
-    regex.ok()
+    let regex = Regex::builder().configure(config).build_from_hir(hir);
+    let bytes = regex.as_ref().map_or(REGEX_COMPILED_BYTES_MAX, Regex::memory_usage);
+    let has_room = room.take(bytes);
+    let regex =
+        regex.map_err(|_| format!("the compiled expression is larger than {REGEX_COMPILED_BYTES_MAX} bytes"))?;
+    if has_room { Ok(regex) } else { Err(no_room()) }
 }
 
 /// What makes an expression unfit for text that is read in pieces.
@@ -167,7 +196,8 @@ fn faults(hir: &Hir) -> impl Iterator<Item = (&'static str, String, &'static str
     };
     let long = long.map(|message| ("R007", message, "bound every repetition, such as `{1,64}` for `+`"));
     let empty = properties.minimum_len().is_none_or(|len| len == 0);
-    let empty = empty.then(|| ("R008", "the expression matches the empty text".to_owned(), ""));
+    let help = "let something of it be there always, such as `{1,9}` for `{0,9}`";
+    let empty = empty.then(|| ("R008", "the expression matches the empty text".to_owned(), help));
     let anchored = properties.look_set().contains_anchor();
     let help = "leave `^`, `$`, `\\A` and `\\z` out; `(?-u:\\b)` is a boundary";
     let anchored = anchored.then(|| {
@@ -198,7 +228,7 @@ mod tests {
         let text = format!("regex = '{pattern}'");
         let table: std::collections::HashMap<String, Spanned<String>> = toml::from_str(&text).expect("one string");
         let mut problems = Vec::new();
-        let compiled = compile("x.toml", &table["regex"], &mut problems);
+        let compiled = compile("x.toml", &table["regex"], &mut CompileRoom::default(), &mut problems);
         assert_eq!(compiled.is_none(), problems.iter().any(is_error), "{pattern}");
         problems.iter().map(|problem| problem.code).collect()
     }

@@ -6,7 +6,7 @@ use toml::Spanned;
 
 use super::Category;
 use super::hint::{Named, closest, did_you_mean, error, is_error};
-use super::lane::{self, Expression};
+use super::lane::{self, CompileRoom, Expression};
 use super::matcher::Builtin;
 use super::syntax::{RuleSyntax, WordLists};
 use super::validate::Validator;
@@ -74,6 +74,7 @@ impl Rule {
         file: &str,
         syntax: RuleSyntax,
         lists: &WordLists,
+        room: &mut CompileRoom,
         problems: &mut Vec<Problem>,
     ) -> Option<Self> {
         let errors_before = problems.len();
@@ -81,7 +82,7 @@ impl Rule {
         check_words(file, &syntax, problems);
         let weight = weight(file, syntax.weight.as_ref(), problems);
         let validator = named(file, "R005", "validator", syntax.validator.as_ref(), problems);
-        let matcher = matcher(file, &syntax, problems);
+        let matcher = matcher(file, &syntax, room, problems);
         let context = expanded(file, &syntax.context, lists, problems);
         let veto = expanded(file, &syntax.veto, lists, problems);
         let category = matcher
@@ -123,7 +124,9 @@ fn expanded(file: &str, words: &[Spanned<String>], lists: &WordLists, problems: 
             all.extend(list.iter().map(|word| word.get_ref().clone()));
         } else {
             let message = format!("there is no list of words `{name}`");
-            let help = closest(name, lists.keys().map(String::as_str)).map(did_you_mean);
+            let known = || lists.keys().map(String::as_str);
+            let all = || format!("known lists: {}", known().collect::<Vec<_>>().join(", "));
+            let help = closest(name, known()).map_or_else(all, did_you_mean);
             problems.push(error("R021", file, word.span(), message, help));
         }
     }
@@ -157,7 +160,8 @@ fn check_words(file: &str, syntax: &RuleSyntax, problems: &mut Vec<Problem>) {
     let words = || syntax.keywords.iter().chain(&syntax.context).chain(&syntax.veto);
     if words().count() > RULE_WORDS_MAX {
         let message = format!("the rule has more than {RULE_WORDS_MAX} keywords, context and veto words");
-        problems.push(error("R018", file, syntax.name.span(), message, None));
+        let help = "share a list of [words] with `@name`, or split the rule".to_owned();
+        problems.push(error("R018", file, syntax.name.span(), message, help));
     }
     check_lengths(file, words(), problems);
 }
@@ -166,7 +170,8 @@ fn check_words(file: &str, syntax: &RuleSyntax, problems: &mut Vec<Problem>) {
 pub(super) fn check_list(file: &str, words: &[Spanned<String>], problems: &mut Vec<Problem>) {
     if let Some(word) = words.get(RULE_WORDS_MAX) {
         let message = format!("the list has more than {RULE_WORDS_MAX} words");
-        problems.push(error("R018", file, word.span(), message, None));
+        let help = "divide it into two lists".to_owned();
+        problems.push(error("R018", file, word.span(), message, help));
     }
     check_lengths(file, words.iter(), problems);
 }
@@ -174,7 +179,8 @@ pub(super) fn check_list(file: &str, words: &[Spanned<String>], problems: &mut V
 fn check_lengths<'w>(file: &str, words: impl Iterator<Item = &'w Spanned<String>>, problems: &mut Vec<Problem>) {
     for word in words.filter(|word| !(2..=WORD_BYTES_MAX).contains(&word.get_ref().len())) {
         let message = format!("a word has from 2 to {WORD_BYTES_MAX} bytes");
-        problems.push(error("R018", file, word.span(), message, None));
+        let help = "a single letter is everywhere, and a sentence nowhere".to_owned();
+        problems.push(error("R018", file, word.span(), message, help));
     }
 }
 
@@ -184,7 +190,8 @@ fn weight(file: &str, written: Option<&Spanned<f64>>, problems: &mut Vec<Problem
         return WEIGHT_DEFAULT;
     };
     if !(0.0..=1.0).contains(written.get_ref()) {
-        problems.push(error("R015", file, written.span(), "a weight is from 0 to 1", None));
+        let help = "0.5 is the weight of a rule that states none".to_owned();
+        problems.push(error("R015", file, written.span(), "a weight is from 0 to 1", help));
         return WEIGHT_DEFAULT;
     }
     #[expect(
@@ -214,7 +221,7 @@ fn named<T: Named>(
 }
 
 /// Exactly one of `builtin` and `regex` (`R014`), and keywords with the second only (`R010`, `R014`).
-fn matcher(file: &str, syntax: &RuleSyntax, problems: &mut Vec<Problem>) -> Option<Matcher> {
+fn matcher(file: &str, syntax: &RuleSyntax, room: &mut CompileRoom, problems: &mut Vec<Problem>) -> Option<Matcher> {
     let name = syntax.name.span();
     match (&syntax.builtin, &syntax.regex) {
         (Some(builtin), None) => {
@@ -237,26 +244,18 @@ fn matcher(file: &str, syntax: &RuleSyntax, problems: &mut Vec<Problem>) -> Opti
                 problems.push(error("R010", file, name, message, help.to_owned()));
             }
             let keywords = syntax.keywords.iter().map(|word| word.get_ref().clone()).collect();
-            lane::compile(file, regex, problems).map(|regex| Matcher::Regex(Expression { regex, keywords }))
+            lane::compile(file, regex, room, problems).map(|regex| Matcher::Regex(Expression { regex, keywords }))
         }
         (Some(_), Some(regex)) => {
-            problems.push(error(
-                "R014",
-                file,
-                regex.span(),
-                "a rule has `builtin` or `regex`, not both",
-                None,
-            ));
+            let message = "a rule has `builtin` or `regex`, not both";
+            let help = "make it two rules of one class".to_owned();
+            problems.push(error("R014", file, regex.span(), message, help));
             None
         }
         (None, None) => {
-            problems.push(error(
-                "R014",
-                file,
-                name,
-                "the rule has neither `builtin` nor `regex`",
-                None,
-            ));
+            let help = "add `regex = '...'` with `keywords`, or `builtin = \"...\"`".to_owned();
+            let message = "the rule has neither `builtin` nor `regex`";
+            problems.push(error("R014", file, name, message, help));
             None
         }
     }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::context::{Meaning, Words};
 use super::hint::{Named as _, error, is_error};
 use super::key::Memory;
-use super::lane::Lane;
+use super::lane::{CompileRoom, Lane};
 use super::matcher::Builtin;
 use super::rule::{Matcher, Rule, check_list};
 use super::syntax::{RuleFileSyntax, WordLists};
@@ -17,6 +17,9 @@ use crate::engine::problem::{Problem, Severity};
 pub const RULES_MAX: usize = 512;
 /// Classes of one set: each is a metric label and a bit in tallies.
 pub const CLASSES_MAX: usize = 64;
+/// Context and veto words of all rules; a list counts as often as it is named. Against: a few names of long lists, which become
+/// millions of words.
+const SET_WORDS_MAX: usize = 1 << 16;
 /// Bytes of one rule file.
 pub const RULE_FILE_BYTES_MAX: usize = 1 << 20;
 
@@ -178,23 +181,30 @@ impl RuleSet {
     }
 
     fn test(&self, rule: &Rule, class: ClassId) -> Vec<Problem> {
-        let at_name = |code, message| error(code, &rule.origin.file, rule.origin.name.clone(), message, None);
+        let at_name = |code, message, help: &str| {
+            let name = rule.origin.name.clone();
+            error(code, &rule.origin.file, name, message, help.to_owned())
+        };
         let mut problems = Vec::new();
         if rule.examples.is_empty() {
             let message = format!("rule `{}` has no example, so nothing shows that it works", rule.name);
             problems.push(Problem {
                 severity: Severity::Warning,
-                ..at_name("R020", message)
+                ..at_name(
+                    "R020",
+                    message,
+                    "add `examples = [\"...\"]`: they run whenever the rules are loaded",
+                )
             });
         }
         for (number, _) in (1..)
             .zip(&rule.examples)
             .filter(|(_, example)| !self.finds(class, example))
         {
-            problems.push(at_name(
-                "R016",
-                format!("rule `{}` finds nothing in its example {number}", rule.name),
-            ));
+            let message = format!("rule `{}` finds nothing in its example {number}", rule.name);
+            let help =
+                "is a keyword or a needed context word in it, does its validator take it, does a heavier rule win?";
+            problems.push(at_name("R016", message, help));
         }
         for (number, _) in (1..)
             .zip(&rule.counter_examples)
@@ -204,7 +214,8 @@ impl RuleSet {
                 "class `{}` is found in counter-example {number} of rule `{}`",
                 rule.class, rule.name
             );
-            problems.push(at_name("R017", message));
+            let help = "any rule of that class may have found it: make the expression narrower, or add a `veto` word";
+            problems.push(at_name("R017", message, help));
         }
         problems
     }
@@ -274,9 +285,19 @@ fn read(sources: &[RuleSource], problems: &mut Vec<Problem>) -> Vec<Rule> {
         .filter_map(|source| Some((source, read_one(source, problems)?)))
         .collect();
     let lists = word_lists(&files, problems);
+    let mut room = Room::default();
     for (source, file) in files {
-        let meant = |rule| Rule::from_syntax(&source.name, rule, &lists, problems);
-        for rule in file.rule.into_iter().filter_map(meant).collect::<Vec<_>>() {
+        for syntax in file.rule {
+            let name = syntax.name.span();
+            let full = |(message, help)| error("R018", &source.name, name, message, Some(help));
+            if let Err(full) = room.one_more(source.layer).map_err(full) {
+                problems.push(full);
+                return Vec::new();
+            }
+            let Some(rule) = Rule::from_syntax(&source.name, syntax, &lists, &mut room.compiled, problems) else {
+                continue;
+            };
+            room.words += rule.context.len() + rule.veto.len();
             let Some(place) = index.get(&rule.name).copied() else {
                 index.insert(rule.name.clone(), rules.len());
                 rules.push((source.layer, rule));
@@ -290,17 +311,43 @@ fn read(sources: &[RuleSource], problems: &mut Vec<Problem>) -> Vec<Rule> {
         }
     }
     if let Some((_, rule)) = rules.get(RULES_MAX) {
-        let message = format!("there are more than {RULES_MAX} rules");
-        problems.push(error(
-            "R018",
-            &rule.origin.file,
-            rule.origin.name.clone(),
-            message,
-            None,
-        ));
+        let (file, name) = (&rule.origin.file, rule.origin.name.clone());
+        let message = format!("there are more than {RULES_MAX} rules, with those that are compiled in");
+        let help = "one expression with `|` does the work of several".to_owned();
+        problems.push(error("R018", file, name, message, help));
         rules.truncate(RULES_MAX);
     }
     rules.into_iter().map(|(_, rule)| rule).collect()
+}
+
+/// What of a set's bounds is used up while its rules are read: a file that is far too large is refused before it costs much.
+#[derive(Default)]
+struct Room {
+    compiled: CompileRoom,
+    layer: Option<Layer>,
+    /// Rules written in this layer, good or bad.
+    written: usize,
+    /// Context and veto words, each list as often as it is named.
+    words: usize,
+}
+
+impl Room {
+    /// One more rule is written in `layer`: what there is too much of, and what to do.
+    fn one_more(&mut self, layer: Layer) -> Result<(), (String, String)> {
+        if self.layer.replace(layer) != Some(layer) {
+            self.written = 0;
+        }
+        self.written += 1;
+        if self.written > RULES_MAX {
+            let help = "one expression with `|` does the work of several".to_owned();
+            return Err((format!("there are more than {RULES_MAX} rules"), help));
+        }
+        if self.words > SET_WORDS_MAX {
+            let message = format!("the rules before this one have more than {SET_WORDS_MAX} context and veto words");
+            return Err((message, "a list counts as often as a rule names it".to_owned()));
+        }
+        Ok(())
+    }
 }
 
 /// The lists of words of all files; one of a later file replaces that of its name.
@@ -320,7 +367,7 @@ fn read_one(source: &RuleSource, problems: &mut Vec<Problem>) -> Option<RuleFile
         let message = format!("the file is larger than {RULE_FILE_BYTES_MAX} bytes");
         problems.push(Problem {
             span: None,
-            ..error("R018", &source.name, 0..0, message, None)
+            ..error("R018", &source.name, 0..0, message, "divide it".to_owned())
         });
         return None;
     }
@@ -331,7 +378,8 @@ fn read_one(source: &RuleSource, problems: &mut Vec<Problem>) -> Option<RuleFile
 
 fn duplicate(rule: &Rule, first: &Rule) -> Problem {
     let message = format!("rule `{}` exists already, in {}", rule.name, first.origin.file);
-    error("R003", &rule.origin.file, rule.origin.name.clone(), message, None)
+    let help = "give one of them another name; only a rule of `rules.d/` over a built-in one replaces it".to_owned();
+    error("R003", &rule.origin.file, rule.origin.name.clone(), message, help)
 }
 
 /// Gives each class its number; `R012` where two rules of a class disagree on its category.
@@ -340,17 +388,20 @@ fn number_classes(rules: &[Rule], problems: &mut Vec<Problem>) -> (Vec<(String, 
     let mut class_of = Vec::with_capacity(rules.len());
     for rule in rules {
         let known = classes.iter().position(|(name, _)| *name == rule.class);
-        let refuse = |code, message| error(code, &rule.origin.file, rule.origin.class.clone(), message, None);
+        let refuse = |code, message, help: &str| {
+            let class = rule.origin.class.clone();
+            error(code, &rule.origin.file, class, message, help.to_owned())
+        };
         match known.and_then(|index| classes.get(index)) {
             Some((name, category)) if *category != rule.category => {
-                problems.push(refuse(
-                    "R012",
-                    format!("another rule of class `{name}` gives it another category"),
-                ));
+                let message = format!("another rule of class `{name}` gives it another category");
+                let help = "take that category, or give this rule a class of its own";
+                problems.push(refuse("R012", message, help));
             }
             Some(_) => {}
             None if classes.len() == CLASSES_MAX => {
-                problems.push(refuse("R018", format!("there are more than {CLASSES_MAX} classes")));
+                let message = format!("there are more than {CLASSES_MAX} classes");
+                problems.push(refuse("R018", message, "let several rules share a class"));
             }
             None => classes.push((rule.class.clone(), rule.category)),
         }

@@ -91,7 +91,13 @@ pub(super) struct RuleSyntax {
 /// # Errors
 /// `R001` for what is not TOML or not of the expected type, `R002` for an unknown field.
 pub(super) fn parse(file: &str, text: &str) -> Result<RuleFileSyntax, Vec<Problem>> {
-    read_toml(file, text, "R001", "R002")
+    read_toml(file, text, "R001", "R002").map_err(|mut problems| {
+        for problem in &mut problems {
+            let help = "`tidegate rules schema` prints which fields a rule has, and of which type";
+            problem.help.get_or_insert_with(|| help.to_owned());
+        }
+        problems
+    })
 }
 
 /// Reads a TOML file of any kind.
