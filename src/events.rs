@@ -5,6 +5,7 @@
 //! become a label or a log line.
 
 mod family;
+mod help;
 mod install;
 mod meters;
 mod names;
@@ -125,6 +126,17 @@ pub enum Event<'a> {
         class: &'a str,
         /// How many.
         count: u64,
+    },
+    /// An expression of the operator's was woken in a body.
+    RuleRan {
+        /// The rule's name.
+        rule: &'a str,
+        /// Bytes that it searched.
+        searched_bytes: u64,
+        /// Bytes that it did not search, as its budget was spent.
+        skipped_bytes: u64,
+        /// What it found.
+        findings: u64,
     },
     /// Subjects that were new to a key were handed over.
     People {
@@ -271,6 +283,7 @@ fn log(meters: &Meters, event: &Event<'_>) {
         | Event::Inspected { .. }
         | Event::Uninspected { .. }
         | Event::Findings { .. }
+        | Event::RuleRan { .. }
         | Event::People { .. }
         | Event::WouldRefuse { .. }
         | Event::WouldFail { .. }

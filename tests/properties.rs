@@ -18,6 +18,8 @@
     reason = "a test's helpers may say what went wrong, where it went wrong"
 )]
 
+#[path = "properties/budgets.rs"]
+mod budgets;
 #[path = "properties/charsets.rs"]
 mod charsets;
 #[path = "properties/soup.rs"]

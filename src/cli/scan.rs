@@ -112,7 +112,12 @@ fn scan(input: &mut dyn Read, length: Option<u64>, name: &str, rules: &Arc<RuleS
         coding: Some(coding),
         ..Content::from(declared)
     };
-    let mut inspector = Inspector::new(Mode::Watch, Bounds::default(), content, Arc::clone(rules), secret);
+    // A person who scans a file waits for it.
+    let bounds = Bounds {
+        rule_searched_bytes_max: u64::MAX,
+        ..Bounds::default()
+    };
+    let mut inspector = Inspector::new(Mode::Watch, bounds, content, Arc::clone(rules), secret);
     let mut found = Found::default();
     let progress = progress(length);
     let mut buffer = vec![0; READ_BYTES];

@@ -10,6 +10,7 @@ use toml::de::DeTable;
 use super::syntax::{ConfigSyntax, ListenSyntax, RouteSyntax};
 use crate::audit::OnFull;
 use crate::engine::detect::{RuleSet, RuleSource};
+use crate::engine::inspect::Bounds;
 use crate::engine::policy::{GroupShape, Policy, RoutePolicy, Written};
 use crate::engine::problem::{Problem, Severity};
 use crate::engine::secret::HashKey;
@@ -109,7 +110,10 @@ pub fn compile(written: &ConfigSyntax, environment: &Environment<'_>) -> Result<
         policy: Arc::new(policy),
         rules: Arc::new(rules),
         identity,
-        bounds: written.body.bounds(),
+        bounds: Bounds {
+            rule_searched_bytes_max: written.rules.searched_bytes_max,
+            ..written.body.bounds()
+        },
         held_total_bytes_max: written.body.held_total_bytes_max,
         throttle_wait_ms_max: written.body.throttle_wait_ms_max,
     };
@@ -324,6 +328,7 @@ impl Reader<'_> {
             ("body", written.body.bounded()),
             ("ledger", written.ledger.bounded()),
             ("audit", written.audit.bounded()),
+            ("rules", written.rules.bounded()),
         ];
         for (section, numbers) in sections {
             for (number, message) in numbers.iter().filter_map(|number| Some((number, number.problem()?))) {

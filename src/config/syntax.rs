@@ -185,12 +185,33 @@ impl BodySettings {
 }
 
 /// `[rules]`: the operator's rules.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RulesSettings {
     /// A directory of rule files, laid over those that are compiled in.
     #[schemars(with = "Option<String>")]
     pub dir: Option<Spanned<PathBuf>>,
+    /// Bytes that one expression searches in one body; past it, the fail mode `rule_budget`. Default 67,108,864.
+    pub searched_bytes_max: u64,
+}
+
+impl Default for RulesSettings {
+    fn default() -> Self {
+        Self {
+            dir: None,
+            searched_bytes_max: Bounds::default().rule_searched_bytes_max,
+        }
+    }
+}
+
+impl RulesSettings {
+    /// Its numbers with their bounds.
+    pub fn bounded(&self) -> Vec<Bounded> {
+        bounded!(self => Self {
+            searched_bytes_max: 4_096..=1 << 40;
+            dir
+        })
+    }
 }
 
 /// `[state]`: what outlives the process.

@@ -33,6 +33,9 @@ pub struct Bounds {
     pub decoded_ratio_max: u64,
     /// Bytes of one value searched at once. Default 2048.
     pub segment_bytes: usize,
+    /// Bytes that one of the operator's expressions searches. Default 64 MiB. Against: an expression that is slow, and woken
+    /// everywhere.
+    pub rule_searched_bytes_max: u64,
 }
 
 impl Default for Bounds {
@@ -43,6 +46,7 @@ impl Default for Bounds {
             held_coded_bytes_max: 256 << 10,
             decoded_ratio_max: 250,
             segment_bytes: 2048,
+            rule_searched_bytes_max: 64 << 20,
         }
     }
 }
@@ -58,6 +62,8 @@ pub enum Failure {
     Ratio,
     /// More coded bytes would have to wait than may.
     HoldBack,
+    /// An expression of the operator's has searched as much of it as it may.
+    RuleBudget,
 }
 
 impl Failure {
@@ -68,6 +74,7 @@ impl Failure {
             Self::Undecodable => "undecodable",
             Self::Ratio => "ratio",
             Self::HoldBack => "holdback_exhausted",
+            Self::RuleBudget => "rule_budget",
         }
     }
 }
@@ -95,7 +102,8 @@ pub enum Step {
         /// How many granted asks have left, counted from the start of the body.
         asks: u64,
     },
-    /// A decision between [`Inspector::pass_blind`](crate::engine::inspect::Inspector::pass_blind) and giving up.
+    /// A decision between [`Inspector::pass_blind`](crate::engine::inspect::Inspector::pass_blind) and giving up. After
+    /// [`Failure::RuleBudget`] the rest is still searched, by the rules that have a budget left.
     Fail(Failure),
     /// Nothing more: the body was cut here.
     Stopped,

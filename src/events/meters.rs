@@ -8,6 +8,7 @@ use metrics::{Counter, Gauge, Histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 use super::family::{Family, Maker, OTHER};
+use super::help::HELP;
 use super::names::{NameTables, Names};
 use super::{Event, Leg, process};
 
@@ -17,77 +18,6 @@ const LOG_LINES_MAX: u32 = 200;
 /// The bounds of `tidegate_added_seconds`, in seconds: from a look-up to a full time-out.
 const ADDED_SECONDS: [f64; 16] = [
     1e-6, 2e-6, 5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 1e-2, 0.1, 0.5, 1.0, 5.0,
-];
-
-/// Every metric with its help text; `tests` hold that each is rendered.
-const HELP: &[(&str, &str)] = &[
-    ("build_info", "The version that runs."),
-    (
-        "tidegate_exchanges_total",
-        "Exchanges that ended, by their hardest verdict.",
-    ),
-    ("tidegate_findings_total", "Identifiers found, by class."),
-    ("tidegate_people_total", "Subjects handed over that were new to a key."),
-    ("tidegate_refusals_total", "Refusals, by budget and action."),
-    (
-        "tidegate_would_refuse_total",
-        "Refusals that a budget in monitor did not make.",
-    ),
-    ("tidegate_inspected_bytes_total", "Bytes that were searched."),
-    (
-        "tidegate_uninspected_bytes_total",
-        "Bytes that were let through unread, and why.",
-    ),
-    ("tidegate_tunnel_bytes_total", "Bytes that crossed tunnels unread."),
-    (
-        "tidegate_would_fail_total",
-        "Fail modes not applied because nothing is enforced there.",
-    ),
-    (
-        "tidegate_heads_refused_total",
-        "Ambiguous or malformed heads, chunks and trailers refused.",
-    ),
-    ("tidegate_limit_hits_total", "Refusals by a named limit."),
-    ("tidegate_tls_failures_total", "Handshakes that failed."),
-    (
-        "tidegate_upstream_failures_total",
-        "Exchanges with an upstream that failed.",
-    ),
-    (
-        "tidegate_upstream_retries_total",
-        "Idempotent requests sent a second time.",
-    ),
-    (
-        "tidegate_credentials_disagree_total",
-        "Requests whose credentials name different actors.",
-    ),
-    ("tidegate_connections", "Downstream connections open now."),
-    ("tidegate_held_bytes", "Bytes in hold-backs now."),
-    ("tidegate_added_seconds", "Time that the gateway added, by part."),
-    ("tidegate_ledger_keys", "Keys in the ledger now."),
-    (
-        "tidegate_ledger_full_total",
-        "New keys that found no room in the ledger.",
-    ),
-    (
-        "tidegate_config_last_reload_successful",
-        "1 if the last reload came into force.",
-    ),
-    (
-        "tidegate_config_generation",
-        "The number of the configuration in force.",
-    ),
-    ("tidegate_bypass_active", "1 while a bypass is in force."),
-    ("tidegate_audit_dropped_total", "Audit lines lost."),
-    (
-        "tidegate_admin_changes_total",
-        "Changes made by people through the admin address.",
-    ),
-    ("tidegate_admin_denied_total", "Callers that the admin address refused."),
-    (
-        "tidegate_log_lines_dropped_total",
-        "Log lines left out to bound a flood.",
-    ),
 ];
 
 /// Where the gateway spends the time that it adds.
@@ -190,6 +120,18 @@ impl Meters {
                 self.names.load().route(route).uninspected.add(reason, bytes);
             }
             Event::Findings { class, count } => self.names.load().class(class).increment(count),
+            Event::RuleRan {
+                rule,
+                searched_bytes,
+                skipped_bytes,
+                findings,
+            } => {
+                let names = self.names.load();
+                let meters = names.rule(rule);
+                meters.searched.increment(searched_bytes);
+                meters.skipped.increment(skipped_bytes);
+                meters.findings.increment(findings);
+            }
             Event::People { route, count } => self.names.load().route(route).people.increment(count),
             Event::Refused { budget, action } => self.names.load().budget(budget).refusals.add(action, 1),
             Event::WouldRefuse { budget } => self.names.load().budget(budget).would_refuse.increment(1),
@@ -329,6 +271,7 @@ mod tests {
             routes: vec!["shop".into()],
             budgets: vec!["bulk".into()],
             classes: vec!["email".into()],
+            rules: vec!["staff".into()],
         }
     }
 
@@ -369,6 +312,12 @@ mod tests {
         Event::Findings {
             class: "email",
             count: 50,
+        },
+        Event::RuleRan {
+            rule: "staff",
+            searched_bytes: 700,
+            skipped_bytes: 30,
+            findings: 2,
         },
         Event::People {
             route: "shop",
@@ -416,6 +365,9 @@ mod tests {
             "tidegate_exchanges_total{route=\"shop\",verdict=\"block\"} 1",
             "tidegate_heads_refused_total{leg=\"upstream\",fault=\"two-lengths\"} 1",
             "tidegate_findings_total{class=\"email\"} 50",
+            "tidegate_rule_searched_bytes_total{rule=\"staff\"} 700",
+            "tidegate_rule_skipped_bytes_total{rule=\"staff\"} 30",
+            "tidegate_rule_findings_total{rule=\"staff\"} 2",
             "tidegate_refusals_total{budget=\"bulk\",action=\"block\"} 1",
             "tidegate_added_seconds_bucket{part=\"identity\",le=\"0.000002\"} 0",
             "tidegate_added_seconds_bucket{part=\"identity\",le=\"0.000005\"} 1",
@@ -442,6 +394,12 @@ mod tests {
         meters.count(&Event::Findings {
             class: planted,
             count: 1,
+        });
+        meters.count(&Event::RuleRan {
+            rule: planted,
+            searched_bytes: 1,
+            skipped_bytes: 0,
+            findings: 0,
         });
         let text = meters.render();
         assert!(!text.contains(planted));

@@ -14,6 +14,8 @@ pub struct Names {
     pub budgets: Vec<String>,
     /// Classes of identifier, at most 1,000.
     pub classes: Vec<String>,
+    /// Rules that are the operator's expressions, at most 512.
+    pub rules: Vec<String>,
 }
 
 /// The handles of configured names, replaced as a whole on reload.
@@ -21,7 +23,8 @@ pub(super) struct NameTables {
     pub(super) routes: HashMap<String, RouteMeters>,
     pub(super) budgets: HashMap<String, BudgetMeters>,
     classes: HashMap<String, Counter>,
-    other: (RouteMeters, BudgetMeters, Counter),
+    rules: HashMap<String, RuleMeters>,
+    other: (RouteMeters, BudgetMeters, Counter, RuleMeters),
 }
 
 impl NameTables {
@@ -36,11 +39,13 @@ impl NameTables {
         let route = |name: &str| RouteMeters::new(make, name);
         let budget = |name: &str| BudgetMeters::new(make, name);
         let class = |name: &str| make.counter("tidegate_findings_total", Some(("class", name)));
+        let rule = |name: &str| RuleMeters::new(make, name);
         Self {
             routes: table(&names.routes, route),
             budgets: table(&names.budgets, budget),
             classes: table(&names.classes, class),
-            other: (route(OTHER), budget(OTHER), class(OTHER)),
+            rules: table(&names.rules, rule),
+            other: (route(OTHER), budget(OTHER), class(OTHER), rule(OTHER)),
         }
     }
 
@@ -50,6 +55,10 @@ impl NameTables {
 
     pub(super) fn budget(&self, name: &str) -> &BudgetMeters {
         self.budgets.get(name).unwrap_or(&self.other.1)
+    }
+
+    pub(super) fn rule(&self, name: &str) -> &RuleMeters {
+        self.rules.get(name).unwrap_or(&self.other.3)
     }
 
     pub(super) fn class(&self, name: &str) -> &Counter {
@@ -89,6 +98,23 @@ impl BudgetMeters {
         Self {
             refusals: make.family("tidegate_refusals_total", "action", budget),
             would_refuse: make.counter("tidegate_would_refuse_total", budget),
+        }
+    }
+}
+
+pub(super) struct RuleMeters {
+    pub(super) searched: Counter,
+    pub(super) skipped: Counter,
+    pub(super) findings: Counter,
+}
+
+impl RuleMeters {
+    fn new(make: &Maker, name: &str) -> Self {
+        let rule = Some(("rule", name));
+        Self {
+            searched: make.counter("tidegate_rule_searched_bytes_total", rule),
+            skipped: make.counter("tidegate_rule_skipped_bytes_total", rule),
+            findings: make.counter("tidegate_rule_findings_total", rule),
         }
     }
 }

@@ -94,18 +94,19 @@ impl Driver {
         self.flow
     }
 
-    /// Numbers of what was looked into, if anything was.
-    pub(super) fn tally(&self) -> Option<&Tally> {
-        self.inspector.as_deref().map(Inspector::tally)
+    /// What looks into the body, if anything does.
+    pub(super) fn inspector(&self) -> Option<&Inspector> {
+        self.inspector.as_deref()
     }
 
-    /// Bytes of the body that `reason` let pass: those that were not looked into, or, where someone went uncounted, those
-    /// that were.
-    pub(super) fn passed_bytes(&self, reason: Reason) -> u64 {
-        self.tally().map_or(self.unread_bytes, |tally| match reason {
-            Reason::LedgerFull => tally.inspected_bytes,
-            Reason::Body(_) | Reason::Memory | Reason::Route => tally.uninspected_bytes,
-        })
+    /// Numbers of what was looked into.
+    pub(super) fn tally(&self) -> Option<&Tally> {
+        self.inspector().map(Inspector::tally)
+    }
+
+    /// Bytes of a body that nothing looks into.
+    pub(super) fn unread_bytes(&self) -> u64 {
+        self.unread_bytes
     }
 
     /// The keys that a hold may begin on.
@@ -209,11 +210,9 @@ impl Driver {
         self.outcome.scan += started.elapsed();
         self.hold(chunk);
         self.run(step, now);
-        if self.waiting_bytes > 0 && self.flow == Flow::Input {
-            let total = self.terms.held().bytes();
-            if total > self.terms.set.held_total_bytes_max {
-                self.fail(Reason::Memory, now);
-            }
+        let is_full = || self.terms.held().bytes() > self.terms.set.held_total_bytes_max;
+        if self.waiting_bytes > 0 && self.flow == Flow::Input && is_full() {
+            self.fail(Reason::Memory, now);
         }
     }
 

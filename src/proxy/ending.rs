@@ -13,6 +13,7 @@ use super::outcome::{Denial, Outcome};
 use super::upstream::UpstreamErrorKind;
 use crate::audit::Sighting;
 use crate::engine::detect::ClassId;
+use crate::engine::inspect::Failure;
 use crate::engine::ledger::{Account, BudgetId, Dimension, KeyId};
 use crate::engine::policy::Action;
 use crate::events::{Event, Part, report};
@@ -159,6 +160,18 @@ impl Ending {
                 count: u64::from(*count),
             });
         }
+        for used in driver
+            .inspector()
+            .into_iter()
+            .flat_map(|inspector| inspector.usage().rules())
+        {
+            report(&Event::RuleRan {
+                rule: self.set.rules.rule_name(used.rule),
+                searched_bytes: used.searched_bytes,
+                skipped_bytes: used.skipped_bytes,
+                findings: used.findings,
+            });
+        }
         if outcome.new_people > 0 {
             report(&Event::People {
                 route,
@@ -172,7 +185,7 @@ impl Ending {
             report(&Event::Uninspected {
                 route,
                 reason: reason.name(),
-                bytes: driver.passed_bytes(*reason),
+                bytes: passed_bytes(driver, *reason),
             });
             if *reason == Reason::LedgerFull {
                 report(&Event::LedgerFull);
@@ -262,5 +275,18 @@ impl Ending {
             },
             now,
         );
+    }
+}
+
+/// Bytes of the body that `reason` let pass: those that were not looked into, or not by every expression; or, where someone went
+/// uncounted, those that were.
+fn passed_bytes(driver: &Driver, reason: Reason) -> u64 {
+    let Some(inspector) = driver.inspector() else {
+        return driver.unread_bytes();
+    };
+    match reason {
+        Reason::LedgerFull => inspector.tally().inspected_bytes,
+        Reason::Body(Failure::RuleBudget) => inspector.usage().skipped_bytes(),
+        Reason::Body(_) | Reason::Memory | Reason::Route => inspector.tally().uninspected_bytes,
     }
 }

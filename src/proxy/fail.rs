@@ -53,6 +53,8 @@ pub struct FailModes {
     pub ratio: Option<Fail>,
     /// A block of coded bytes larger than the hold-back.
     pub holdback_exhausted: Option<Fail>,
+    /// An expression of the operator's has searched as much of a body as it may.
+    pub rule_budget: Option<Fail>,
     /// The hold-backs of all streams together are full.
     pub memory: Option<Fail>,
     /// The ledger is full.
@@ -67,6 +69,7 @@ impl FailModes {
             Reason::Body(Failure::Undecodable) => self.undecodable,
             Reason::Body(Failure::Ratio) => self.ratio,
             Reason::Body(Failure::HoldBack) => self.holdback_exhausted,
+            Reason::Body(Failure::RuleBudget) => self.rule_budget,
             Reason::Memory => self.memory,
             Reason::LedgerFull => self.ledger_full,
             Reason::Route => Some(Fail::Open),

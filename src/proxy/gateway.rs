@@ -51,6 +51,7 @@ impl Set {
             routes: self.routes.iter().map(|route| route.name.clone()).collect(),
             budgets: budgets.chain(OWN_CAUSES.map(str::to_owned)).collect(),
             classes: self.rules.classes().map(|(_, name, _)| name.to_owned()).collect(),
+            rules: self.rules.expressions().map(|(_, name)| name.to_owned()).collect(),
         }
     }
 }

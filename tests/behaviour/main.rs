@@ -25,6 +25,7 @@ mod masking;
 mod monitor;
 mod refusals;
 mod reloads;
+mod rules;
 #[path = "../support/mod.rs"]
 mod support;
 mod support_itself;

@@ -67,6 +67,10 @@ fn readme_states_the_defaults_that_are() {
         assert_eq!(number.problem(), None, "a default is within its bounds");
         assert_eq!(default_of(&readme, number.name), Some(number.value), "{}", number.name);
     }
+    for number in config.rules.bounded() {
+        let name = format!("rules.{}", number.name);
+        assert_eq!(default_of(&readme, &name), Some(number.value), "{name}");
+    }
     for number in config.audit.bounded() {
         assert_eq!(
             default_of(&readme, &format!("audit.{}", number.name)),

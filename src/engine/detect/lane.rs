@@ -9,7 +9,7 @@ use regex_syntax::hir::Hir;
 use toml::Spanned;
 
 use super::hint::error;
-use super::{Category, Normal, RuleId};
+use super::{Category, Normal, RuleId, Usage};
 use crate::engine::problem::{Problem, Severity};
 
 /// Bytes that an expression may match; no more than a segment shows after `within`.
@@ -23,8 +23,6 @@ const REGEX_COMPILED_BYTES_MAX: usize = 1 << 20;
 const SET_COMPILED_BYTES_MAX: usize = 32 << 20;
 /// Brackets within brackets.
 const REGEX_NESTING_MAX: u32 = 32;
-/// Matches of one expression that one scan takes: a bound for an expression that matches almost anything.
-const MATCHES_PER_SCAN_MAX: usize = 1 << 16;
 
 /// An expression and the words that wake it.
 pub(super) struct Expression {
@@ -82,12 +80,13 @@ impl Lane {
         })
     }
 
-    /// Runs the expressions whose keyword is in `haystack` or `key`, and hands on what they match from `range.start` on.
+    /// Runs the expressions whose keyword is in `haystack` or `key` and whose budget is not spent, and hands on what they match
+    /// within `reach`, of which `bytes` are counted.
     pub(super) fn run(
         &self,
-        haystack: &[u8],
-        key: &[u8],
-        range: Range<usize>,
+        (haystack, key): (&[u8], &[u8]),
+        (reach, bytes): (Range<usize>, usize),
+        usage: &mut Usage,
         mut take: impl FnMut(RuleId, Range<usize>),
     ) {
         let mut awake = smallvec::SmallVec::<[usize; 16]>::new();
@@ -99,9 +98,18 @@ impl Lane {
             awake.sort_unstable();
             awake.dedup();
         }
+        if awake.is_empty() {
+            return;
+        }
+        usage.begin(self.expressions.iter().map(|(rule, _)| *rule));
+        let before = awake.len();
+        awake.retain(|index| usage.may_search(*index, bytes as u64));
+        if awake.len() < before {
+            usage.skipped(bytes as u64);
+        }
         for (rule, regex) in awake.iter().filter_map(|index| self.expressions.get(*index)) {
-            let input = Input::new(haystack).range(range.clone());
-            for found in regex.find_iter(input).take(MATCHES_PER_SCAN_MAX) {
+            let input = Input::new(haystack).range(reach.clone());
+            for found in regex.find_iter(input) {
                 take(*rule, found.range());
             }
         }

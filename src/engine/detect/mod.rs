@@ -17,6 +17,7 @@ mod rule;
 mod scan;
 mod set;
 mod syntax;
+mod usage;
 mod validate;
 mod vocabulary;
 
@@ -28,6 +29,7 @@ pub use role::OrderSigns;
 pub(super) use role::{Role, is_data};
 pub use set::{CLASSES_MAX, Layer, RULE_FILE_BYTES_MAX, RULES_MAX, RuleSet, RuleSource, builtin_sources};
 pub use syntax::{read_toml, schema};
+pub use usage::{RuleUsage, Usage};
 
 /// The number of a rule inside a [`RuleSet`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -17,7 +17,7 @@ use super::context::LOOK_BACK_BYTES_MAX;
 use super::matcher::{self, Builtin, Candidate, CodeAhead};
 use super::number::{Lead, Number, is_promising};
 use super::rule::Rule;
-use super::{Category, Context, Finding, RuleId, RuleSet, Span, lane};
+use super::{Category, Context, Finding, RuleId, RuleSet, Span, Usage, lane};
 use crate::engine::block::{Blocks, Masks, is_uuid, wakes};
 
 /// How far outside `within` a trigger or an overlapping finding may stand, before and after, in bytes.
@@ -30,6 +30,18 @@ impl RuleSet {
     /// it are there for boundaries and context. Spans are offsets in `haystack`. Linear in `haystack.len()`; never panics.
     /// Returns whether anything in it was worth a search.
     pub fn scan(&self, haystack: &[u8], within: Range<usize>, context: Context<'_>, found: &mut Vec<Finding>) -> bool {
+        self.scan_within_budget(haystack, within, context, &mut Usage::default(), found)
+    }
+
+    /// The same for one cell of many, whose expressions have a budget together.
+    pub(in crate::engine) fn scan_within_budget(
+        &self,
+        haystack: &[u8],
+        within: Range<usize>,
+        context: Context<'_>,
+        usage: &mut Usage,
+        found: &mut Vec<Finding>,
+    ) -> bool {
         let reach = within.start.saturating_sub(BEFORE_BYTES_MAX)
             ..within.end.saturating_add(AFTER_BYTES_MAX).min(haystack.len());
         let Some(text) = haystack.get(reach.clone()) else {
@@ -56,11 +68,18 @@ impl RuleSet {
             scan.blocks(text, reach.start);
         }
         if let Some(lane) = &self.lane {
-            lane.run(haystack, context.key.name(), reach, |rule, span| {
+            let texts = (haystack, context.key.name());
+            lane.run(texts, (reach, within.len()), usage, |rule, span| {
                 scan.expression(rule, span);
             });
         }
         settle(self, first_new, &within, found);
+        if self.lane.is_some() {
+            let new = found.get(first_new..).unwrap_or_default();
+            for finding in new {
+                usage.found(finding.rule);
+            }
+        }
         true
     }
 }

@@ -146,6 +146,13 @@ impl RuleSet {
             .map(|((id, rule), class)| (id, rule.name.as_str(), *class))
     }
 
+    /// The rules that are the operator's own expressions, with their names.
+    pub fn expressions(&self) -> impl Iterator<Item = (RuleId, &str)> {
+        let numbered = (0..=u16::MAX).map(RuleId).zip(&self.rules);
+        let expressions = numbered.filter(|(_, rule)| matches!(rule.matcher, Matcher::Regex(_)));
+        expressions.map(|(id, rule)| (id, rule.name.as_str()))
+    }
+
     /// A hash of the files that the set was made from: two sets of one hash find the same.
     pub const fn hash(&self) -> [u8; 32] {
         self.hash

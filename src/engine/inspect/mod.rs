@@ -22,7 +22,7 @@ use smallvec::SmallVec;
 pub use crate::engine::charset::Charset;
 use crate::engine::charset::Reader;
 use crate::engine::decode::{Coding, Decoder};
-use crate::engine::detect::RuleSet;
+use crate::engine::detect::{RuleSet, Usage};
 use crate::engine::record::{Assembler, Place, Record};
 use crate::engine::secret::{HashKey, Subject};
 use crate::engine::step::Phase;
@@ -110,16 +110,16 @@ impl Inspector {
         } else {
             content.charset
         };
+        let structure = CellSettings::new(bounds.segment_bytes, rules.has_expressions());
+        let mut assembler = Assembler::new(rules, secret);
+        assembler.usage = Usage::new(bounds.rule_searched_bytes_max);
         Self {
             mode,
             bounds,
             decoder: content.coding.and_then(Decoder::new),
             charset: Reader::new(declared),
-            structure: Structure::new(
-                content.structure,
-                CellSettings::new(bounds.segment_bytes, rules.has_expressions()),
-            ),
-            assembler: Assembler::new(rules, secret),
+            structure: Structure::new(content.structure, structure),
+            assembler,
             ready: Vec::new(),
             asks: Vec::new(),
             resolved: 0,
@@ -146,8 +146,8 @@ impl Inspector {
         self.pushed += chunk.len() as u64;
         match self.phase {
             Phase::Open if self.failure.is_none() => {
-                if let Err(failure) = self.inspect(chunk) {
-                    self.failure = Some(failure);
+                self.failure = self.inspect(chunk).err().or_else(|| self.spent());
+                if self.failure.is_some() {
                     self.failed_at = self.pushed - chunk.len() as u64;
                 }
             }
@@ -167,13 +167,32 @@ impl Inspector {
             self.read_end();
             self.structure.finish(&mut self.assembler);
             self.assembler.finish(self.decoded);
-            self.collect(u64::MAX);
-            match self.decoder.as_ref().map_or(Ok(()), Decoder::finish) {
-                Ok(()) => self.phase = Phase::Complete,
-                Err(error) => self.failure = Some(error.into()),
-            }
+            self.failure = self.spent();
+            self.end();
         }
         self.step()
+    }
+
+    /// Everything was searched: what is left is settled, up to where an expression spent its budget.
+    fn end(&mut self) {
+        self.collect(self.stopped_at().unwrap_or(u64::MAX));
+        if self.failure.is_some() {
+            return;
+        }
+        match self.decoder.as_ref().map_or(Ok(()), Decoder::finish) {
+            Ok(()) => self.phase = Phase::Complete,
+            Err(error) => self.failure = Some(error.into()),
+        }
+    }
+
+    /// Whether an expression has spent its budget, and the others may not go on without it yet.
+    fn spent(&self) -> Option<Failure> {
+        self.stopped_at().map(|_| Failure::RuleBudget)
+    }
+
+    /// Where the record begins in which that was.
+    fn stopped_at(&self) -> Option<u64> {
+        self.assembler.usage.stopped_at(self.structure.is_lines())
     }
 
     /// What is to be reserved after [`Step::Settle`]: one entry a record, in the order of their bytes.
@@ -224,9 +243,19 @@ impl Inspector {
         self.resolved = 0;
     }
 
-    /// The answer to [`Step::Fail`], but in `Rewrite`: let the rest pass uninspected.
+    /// The answer to [`Step::Fail`], but in `Rewrite`: let the rest pass uninspected; or, where only an expression has spent its
+    /// budget, searched by the others.
     pub fn pass_blind(&mut self) -> Step {
-        self.failure = None;
+        let failure = self.failure.take();
+        self.assembler.usage.go_on();
+        if failure == Some(Failure::RuleBudget) {
+            if self.ended {
+                self.end();
+            } else {
+                self.collect(self.holds_from());
+            }
+            return self.step();
+        }
         self.tally.uninspected_bytes += self.pushed - self.failed_at;
         self.phase = Phase::Blind;
         self.forget_ready();
@@ -255,6 +284,11 @@ impl Inspector {
                 self.release(self.grantable(), otherwise)
             }
         }
+    }
+
+    /// What the operator's expressions did so far.
+    pub fn usage(&self) -> &Usage {
+        &self.assembler.usage
     }
 
     /// Numbers so far.

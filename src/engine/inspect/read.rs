@@ -181,6 +181,10 @@ impl Inspector {
         } else {
             self.bounds.held_bytes_max
         };
+        // Nothing behind the place where an expression spent its budget is settled before it is known whether that may be.
+        if self.stopped_at().is_some() {
+            return;
+        }
         // Each turn settles one open container; there are at most as many as the structure's depth limit.
         for _ in 0..256 {
             let decided = self.structure.decided_to();
@@ -193,8 +197,9 @@ impl Inspector {
     }
 
     pub(super) fn holds_from(&self) -> u64 {
-        self.assembler
-            .holds_from(self.structure.decided_to(), self.structure.is_lines())
+        let (decided, lines) = (self.structure.decided_to(), self.structure.is_lines());
+        let from = self.assembler.holds_from(decided, lines);
+        self.stopped_at().map_or(from, |stopped| from.min(stopped))
     }
 
     pub(super) fn collect(&mut self, holds_from: u64) {

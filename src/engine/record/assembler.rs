@@ -7,7 +7,7 @@ use super::frame::{Frame, Shape};
 use super::subject::{self, Common};
 use super::{Item, Place, Record};
 use crate::engine::decode::Unescaped;
-use crate::engine::detect::{Category, Context, Finding, Key, OrderSigns, Role, RuleSet, Span};
+use crate::engine::detect::{Category, Context, Finding, Key, OrderSigns, Role, RuleSet, Span, Usage};
 use crate::engine::secret::HashKey;
 use crate::engine::structure::{Cell, CellForm, Container, Sink};
 
@@ -39,6 +39,8 @@ pub struct Assembler {
     unescaped: Unescaped,
     findings: u64,
     orders: OrderSigns,
+    /// What the operator's expressions do, and their budget.
+    pub(in crate::engine) usage: Usage,
 }
 
 impl Assembler {
@@ -63,6 +65,7 @@ impl Assembler {
             unescaped: Unescaped::default(),
             findings: 0,
             orders: OrderSigns::default(),
+            usage: Usage::default(),
         }
     }
 
@@ -192,10 +195,18 @@ impl Assembler {
         let searched = if escaped {
             cell.unescape(&mut self.unescaped);
             let within = self.unescaped.from_raw(cell.within.0)..self.unescaped.from_raw(cell.within.1);
-            self.rules.scan(&self.unescaped.text, within, context, &mut found)
+            let (text, usage) = (&self.unescaped.text, &mut self.usage);
+            self.rules.scan_within_budget(text, within, context, usage, &mut found)
         } else {
-            self.rules.scan(cell.raw, cell.within(), context, &mut found)
+            let usage = &mut self.usage;
+            self.rules
+                .scan_within_budget(cell.raw, cell.within(), context, usage, &mut found)
         };
+        if self.usage.is_newly_spent() {
+            let at = cell.at + cell.within.0 as u64;
+            let record = [false, true].map(|lines| self.holds_from(at, lines));
+            self.usage.stop_at(record);
+        }
         if let Some(field) = field {
             let vote = field.vote.get();
             // Cells that nobody need look at, and so may not be told, have no vote.

@@ -1,0 +1,84 @@
+//! What each metric says of itself in a scrape.
+
+/// Every metric with its help text; the tests of `meters` hold that each is rendered.
+pub(super) const HELP: &[(&str, &str)] = &[
+    ("build_info", "The version that runs."),
+    (
+        "tidegate_exchanges_total",
+        "Exchanges that ended, by their hardest verdict.",
+    ),
+    ("tidegate_findings_total", "Identifiers found, by class."),
+    (
+        "tidegate_rule_searched_bytes_total",
+        "Bytes that an expression of the operator's searched.",
+    ),
+    (
+        "tidegate_rule_findings_total",
+        "Identifiers that an expression of the operator's found.",
+    ),
+    (
+        "tidegate_rule_skipped_bytes_total",
+        "Bytes that an expression did not search as its budget for a body was spent.",
+    ),
+    ("tidegate_people_total", "Subjects handed over that were new to a key."),
+    ("tidegate_refusals_total", "Refusals, by budget and action."),
+    (
+        "tidegate_would_refuse_total",
+        "Refusals that a budget in monitor did not make.",
+    ),
+    ("tidegate_inspected_bytes_total", "Bytes that were searched."),
+    (
+        "tidegate_uninspected_bytes_total",
+        "Bytes that were let through unread, and why.",
+    ),
+    ("tidegate_tunnel_bytes_total", "Bytes that crossed tunnels unread."),
+    (
+        "tidegate_would_fail_total",
+        "Fail modes not applied because nothing is enforced there.",
+    ),
+    (
+        "tidegate_heads_refused_total",
+        "Ambiguous or malformed heads, chunks and trailers refused.",
+    ),
+    ("tidegate_limit_hits_total", "Refusals by a named limit."),
+    ("tidegate_tls_failures_total", "Handshakes that failed."),
+    (
+        "tidegate_upstream_failures_total",
+        "Exchanges with an upstream that failed.",
+    ),
+    (
+        "tidegate_upstream_retries_total",
+        "Idempotent requests sent a second time.",
+    ),
+    (
+        "tidegate_credentials_disagree_total",
+        "Requests whose credentials name different actors.",
+    ),
+    ("tidegate_connections", "Downstream connections open now."),
+    ("tidegate_held_bytes", "Bytes in hold-backs now."),
+    ("tidegate_added_seconds", "Time that the gateway added, by part."),
+    ("tidegate_ledger_keys", "Keys in the ledger now."),
+    (
+        "tidegate_ledger_full_total",
+        "New keys that found no room in the ledger.",
+    ),
+    (
+        "tidegate_config_last_reload_successful",
+        "1 if the last reload came into force.",
+    ),
+    (
+        "tidegate_config_generation",
+        "The number of the configuration in force.",
+    ),
+    ("tidegate_bypass_active", "1 while a bypass is in force."),
+    ("tidegate_audit_dropped_total", "Audit lines lost."),
+    (
+        "tidegate_admin_changes_total",
+        "Changes made by people through the admin address.",
+    ),
+    ("tidegate_admin_denied_total", "Callers that the admin address refused."),
+    (
+        "tidegate_log_lines_dropped_total",
+        "Log lines left out to bound a flood.",
+    ),
+];
