@@ -13,6 +13,8 @@
     reason = "a test says what went wrong where it went wrong, helpers included"
 )]
 
+#[path = "cli/compared.rs"]
+mod compared;
 #[path = "cli/documents.rs"]
 mod documents;
 #[path = "cli/loading.rs"]

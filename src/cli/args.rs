@@ -183,8 +183,25 @@ pub enum RulesCommand {
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
+    /// Say what another set of rules would find in recorded files: exit code 0 for the same, 1 for something else
+    Diff(DiffArgs),
     /// Print the JSON Schema of rule files
     Schema,
+}
+
+/// `tidegate rules diff`.
+#[derive(Debug, Args)]
+pub struct DiffArgs {
+    /// A directory of rule files over the built-in ones; `builtin` or `-` for these alone
+    pub old: PathBuf,
+    /// The same, of the rules that are tried
+    pub new: PathBuf,
+    /// Recorded bodies: what they are is told by their names, as with `scan`
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+    /// For people or for machines
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
 }
 
 /// `tidegate scan`.

@@ -14,11 +14,8 @@ use super::{Exit, Failed, scan};
 use crate::engine::decode::Coding;
 use crate::engine::detect::{Category, ClassId, RuleSet};
 use crate::engine::inspect::{Bounds, Content, Inspector, Mode, Resolution, Step};
-use crate::engine::record::Crowd;
+use crate::engine::record::{BULK_PEOPLE, Crowd};
 use crate::engine::secret::HashKey;
-
-/// So many different people in one body, without one common buyer, are bulk.
-const BULK_PEOPLE: usize = 10;
 
 /// One line of a manifest.
 #[derive(Deserialize)]

@@ -11,6 +11,7 @@ mod manifest;
 mod offsets;
 pub mod report;
 pub mod rules;
+mod rules_diff;
 mod run;
 mod scan;
 
@@ -132,6 +133,9 @@ pub fn execute(cli: Cli, out: &mut dyn Write) -> Result<(), Failed> {
         Command::Rules {
             command: RulesCommand::Schema,
         } => Ok(rules::print_schema(out)?),
+        Command::Rules {
+            command: RulesCommand::Diff(args),
+        } => rules_diff::execute(&args, out),
         Command::Scan(args) => match &args.manifest {
             Some(path) => manifest::execute(path, args.rules_dir.as_deref(), out),
             None => scan::execute(&args, out),

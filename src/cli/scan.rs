@@ -84,7 +84,7 @@ pub(super) fn passing_key() -> Result<HashKey, Failed> {
 }
 
 /// The coding and structure that a file's name tells.
-fn told_by_name(name: &str) -> (Coding, Declared) {
+pub(super) fn told_by_name(name: &str) -> (Coding, Declared) {
     let lower = name.to_ascii_lowercase();
     let (coding, stem) = match lower.rsplit_once('.') {
         Some((stem, "gz")) => (Coding::Gzip, stem),

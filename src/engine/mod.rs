@@ -3,6 +3,7 @@
 mod block;
 mod byte_set;
 mod charset;
+pub mod compare;
 pub mod decode;
 pub mod detect;
 pub mod head;

@@ -6,6 +6,9 @@ use hashbrown::HashMap;
 use super::Record;
 use crate::engine::secret::Subject;
 
+/// So many different people in one body, without one common buyer, are bulk.
+pub const BULK_PEOPLE: usize = 10;
+
 /// People of one body that are told apart; later ones are not counted. 24 bytes each.
 const PEOPLE_MAX: usize = 1 << 20;
 

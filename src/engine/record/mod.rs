@@ -11,7 +11,7 @@ mod tests;
 mod vote;
 
 pub use assembler::Assembler;
-pub use crowd::Crowd;
+pub use crowd::{BULK_PEOPLE, Crowd};
 
 use smallvec::SmallVec;
 
