@@ -138,6 +138,38 @@ pub enum Event<'a> {
         /// What it found.
         findings: u64,
     },
+    /// A body was read by the rules that are tried, or should have been.
+    Shadowed {
+        /// `same`, `different`, `memory`, `queue` or `fault`.
+        outcome: &'static str,
+    },
+    /// Identifiers that only the rules in force found, or only those that are tried.
+    ShadowFindings {
+        /// The class's name.
+        class: &'a str,
+        /// `active` or `shadow`.
+        only: &'static str,
+        /// How many.
+        count: u64,
+    },
+    /// People whom only the rules in force counted, or only those that are tried.
+    ShadowPeople {
+        /// `active` or `shadow`.
+        only: &'static str,
+        /// How many.
+        count: u64,
+    },
+    /// What both sets of rules made of a body differs, in sum.
+    ShadowDiffered {
+        /// Findings that only the rules in force made.
+        findings_active: u64,
+        /// Findings that only those that are tried made.
+        findings_shadow: u64,
+        /// People whom only the rules in force counted.
+        people_active: u64,
+        /// People whom only those that are tried counted.
+        people_shadow: u64,
+    },
     /// Subjects that were new to a key were handed over.
     People {
         /// The route's name.
@@ -273,6 +305,19 @@ fn log(meters: &Meters, event: &Event<'_>) {
         | Event::AdminDenied { .. }
         | Event::LedgerFull
         | Event::LimitHit { .. } => log_bounded(meters, event),
+        Event::ShadowDiffered {
+            findings_active,
+            findings_shadow,
+            people_active,
+            people_shadow,
+        } => {
+            if meters.may_log_shadow() {
+                info!(
+                    findings_active,
+                    findings_shadow, people_active, people_shadow, "rules in shadow differ"
+                );
+            }
+        }
         Event::HeadRefused { leg, fault } => debug!(leg = leg.name(), fault, "head refused"),
         Event::TlsFailed { leg, kind } => debug!(leg = leg.name(), kind, "handshake failed"),
         Event::CredentialsDisagree { kind } => debug!(kind, "credentials disagree"),
@@ -284,6 +329,9 @@ fn log(meters: &Meters, event: &Event<'_>) {
         | Event::Uninspected { .. }
         | Event::Findings { .. }
         | Event::RuleRan { .. }
+        | Event::Shadowed { .. }
+        | Event::ShadowFindings { .. }
+        | Event::ShadowPeople { .. }
         | Event::People { .. }
         | Event::WouldRefuse { .. }
         | Event::WouldFail { .. }

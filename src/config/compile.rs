@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use toml::de::DeTable;
 
-use super::syntax::{ConfigSyntax, ListenSyntax, RouteSyntax};
+use super::syntax::{ConfigSyntax, ListenSyntax, RouteSyntax, RulesSettings};
 use crate::audit::OnFull;
 use crate::engine::detect::{RuleSet, RuleSource};
 use crate::engine::inspect::Bounds;
@@ -16,7 +16,7 @@ use crate::engine::problem::{Problem, Severity};
 use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
 use crate::identity::Identity;
-use crate::proxy::{Door, EndpointUrl, Pattern, ReadPattern, Route, Set, Upstream};
+use crate::proxy::{Door, EndpointUrl, Pattern, ReadPattern, Route, Set, Shadow, Upstream};
 use crate::tls::{Acceptor, CertificateFiles, client_config};
 
 /// Routes at most: each is looked at for every exchange.
@@ -32,6 +32,10 @@ pub struct Environment<'a> {
     pub base: &'a Path,
     /// The rule files.
     pub rules: &'a [RuleSource],
+    /// Those of `shadow_dir`, if it is set.
+    pub shadow: Option<&'a io::Result<Vec<RuleSource>>>,
+    /// Whether the set is refused for what is wrong with those. A gateway goes on without them: they decide nothing.
+    pub shadow_must_load: bool,
     /// Keys all hashes.
     pub secret: &'a HashKey,
     /// For expired exceptions.
@@ -80,6 +84,7 @@ pub fn compile(written: &ConfigSyntax, environment: &Environment<'_>) -> Result<
         environment,
         problems: &mut problems,
     };
+    let shadow = reader.shadow(&written.rules);
     reader.numbers(written);
     let doors: Vec<_> = written
         .listen
@@ -109,6 +114,7 @@ pub fn compile(written: &ConfigSyntax, environment: &Environment<'_>) -> Result<
         routes,
         policy: Arc::new(policy),
         rules: Arc::new(rules),
+        shadow,
         identity,
         bounds: Bounds {
             rule_searched_bytes_max: written.rules.searched_bytes_max,
@@ -130,6 +136,36 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// The rules that are tried.
+    fn shadow(&mut self, written: &RulesSettings) -> Option<Shadow> {
+        let (dir, sources) = written.shadow_dir.as_ref().zip(self.environment.shadow)?;
+        let loaded = match sources {
+            Ok(sources) => RuleSet::load(sources),
+            Err(error) => Err(vec![self.problem("C017", dir.span(), &error.to_string())]),
+        };
+        match loaded {
+            Ok((rules, warnings)) => {
+                self.problems.extend(warnings);
+                Some(Shadow {
+                    rules: Arc::new(rules),
+                    percent: written.shadow_percent,
+                    bytes_max: written.shadow_bytes_max,
+                })
+            }
+            Err(mut problems) => {
+                let is_refused = self.environment.shadow_must_load;
+                if !is_refused {
+                    let message = "no rules are tried in shadow, since they do not load";
+                    problems.insert(0, self.problem("C017", dir.span(), message));
+                }
+                let severity = if is_refused { Severity::Error } else { Severity::Warning };
+                let problems = problems.into_iter().map(|problem| Problem { severity, ..problem });
+                self.problems.extend(problems);
+                None
+            }
+        }
+    }
+
     fn door(&mut self, name: &str, listen: &ListenSyntax) -> Option<OpenDoor> {
         let address = listen.address.get_ref().parse::<SocketAddr>();
         let trusted = listen.trusted.iter().filter_map(|text| {
@@ -343,15 +379,21 @@ impl Reader<'_> {
     }
 
     fn error(&mut self, code: &'static str, span: std::ops::Range<usize>, message: &str, help: Option<&str>) {
-        self.problems.push(Problem {
+        let help = help.map(str::to_owned);
+        let problem = self.problem(code, span, message);
+        self.problems.push(Problem { help, ..problem });
+    }
+
+    fn problem(&self, code: &'static str, span: std::ops::Range<usize>, message: &str) -> Problem {
+        Problem {
             code,
             severity: Severity::Error,
             file: self.environment.file.to_owned(),
             // An empty place is the whole file.
             span: Some(span).filter(|span| !span.is_empty()),
             message: message.to_owned(),
-            help: help.map(str::to_owned),
-        });
+            help: None,
+        }
     }
 }
 

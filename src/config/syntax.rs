@@ -193,6 +193,13 @@ pub struct RulesSettings {
     pub dir: Option<Spanned<PathBuf>>,
     /// Bytes that one expression searches in one body; past it, the fail mode `rule_budget`. Default 67,108,864.
     pub searched_bytes_max: u64,
+    /// A directory of rule files that are tried: laid over those that are compiled in, they see bodies and decide nothing.
+    #[schemars(with = "Option<String>")]
+    pub shadow_dir: Option<Spanned<PathBuf>>,
+    /// Of a hundred bodies, how many they see. Default 10.
+    pub shadow_percent: u64,
+    /// Bytes of one body that they see. Default 1,048,576.
+    pub shadow_bytes_max: u64,
 }
 
 impl Default for RulesSettings {
@@ -200,6 +207,9 @@ impl Default for RulesSettings {
         Self {
             dir: None,
             searched_bytes_max: Bounds::default().rule_searched_bytes_max,
+            shadow_dir: None,
+            shadow_percent: 10,
+            shadow_bytes_max: 1 << 20,
         }
     }
 }
@@ -208,8 +218,10 @@ impl RulesSettings {
     /// Its numbers with their bounds.
     pub fn bounded(&self) -> Vec<Bounded> {
         bounded!(self => Self {
-            searched_bytes_max: 4_096..=1 << 40;
-            dir
+            searched_bytes_max: 4_096..=1 << 40,
+            shadow_percent: 0..=100,
+            shadow_bytes_max: 4_096..=16 << 20;
+            dir, shadow_dir
         })
     }
 }

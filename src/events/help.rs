@@ -20,6 +20,18 @@ pub(super) const HELP: &[(&str, &str)] = &[
         "tidegate_rule_skipped_bytes_total",
         "Bytes that an expression did not search as its budget for a body was spent.",
     ),
+    (
+        "tidegate_shadow_bodies_total",
+        "Bodies on which rules were tried in shadow, or should have been.",
+    ),
+    (
+        "tidegate_shadow_findings_total",
+        "Identifiers that only the rules in force found, or only those in shadow.",
+    ),
+    (
+        "tidegate_shadow_people_total",
+        "People whom only the rules in force counted, or only those in shadow.",
+    ),
     ("tidegate_people_total", "Subjects handed over that were new to a key."),
     ("tidegate_refusals_total", "Refusals, by budget and action."),
     (

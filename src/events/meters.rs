@@ -14,6 +14,8 @@ use super::{Event, Leg, process};
 
 /// Log lines that clients can cause between two upkeeps: a flood of bad requests must not fill a disk.
 const LOG_LINES_MAX: u32 = 200;
+/// Those about rules in shadow: they may not use up the lines of refusals.
+const SHADOW_LINES_MAX: u32 = 10;
 
 /// The bounds of `tidegate_added_seconds`, in seconds: from a look-up to a full time-out.
 const ADDED_SECONDS: [f64; 16] = [
@@ -39,6 +41,9 @@ pub(super) struct Meters {
     handle: PrometheusHandle,
     names: ArcSwap<NameTables>,
     log_lines_left: AtomicU32,
+    shadow_lines_left: AtomicU32,
+    shadow_bodies: Family,
+    shadow_people: Family,
     would_fail: Family,
     heads_refused: PerLeg,
     tls_failures: PerLeg,
@@ -79,6 +84,9 @@ impl Meters {
             handle,
             names: ArcSwap::from_pointee(NameTables::new(&make, &Names::default())),
             log_lines_left: AtomicU32::new(LOG_LINES_MAX),
+            shadow_lines_left: AtomicU32::new(SHADOW_LINES_MAX),
+            shadow_bodies: make.family("tidegate_shadow_bodies_total", "outcome", None),
+            shadow_people: make.family("tidegate_shadow_people_total", "only", None),
             would_fail: make.family("tidegate_would_fail_total", "reason", None),
             heads_refused: PerLeg::new(&make, "tidegate_heads_refused_total", "fault"),
             tls_failures: PerLeg::new(&make, "tidegate_tls_failures_total", "kind"),
@@ -132,6 +140,9 @@ impl Meters {
                 meters.skipped.increment(skipped_bytes);
                 meters.findings.increment(findings);
             }
+            Event::Shadowed { outcome } => self.shadow_bodies.add(outcome, 1),
+            Event::ShadowFindings { class, only, count } => self.names.load().shadow(class).add(only, count),
+            Event::ShadowPeople { only, count } => self.shadow_people.add(only, count),
             Event::People { route, count } => self.names.load().route(route).people.increment(count),
             Event::Refused { budget, action } => self.names.load().budget(budget).refusals.add(action, 1),
             Event::WouldRefuse { budget } => self.names.load().budget(budget).would_refuse.increment(1),
@@ -151,6 +162,7 @@ impl Meters {
             Event::Listening { .. }
             | Event::Problem { .. }
             | Event::Warning { .. }
+            | Event::ShadowDiffered { .. }
             | Event::Draining
             | Event::Stopped
             | Event::AuditRecovered => {}
@@ -174,9 +186,16 @@ impl Meters {
 
     /// Whether one more line of the kind that clients can cause may be written before the next upkeep.
     pub(super) fn may_log(&self) -> bool {
-        let left = self
-            .log_lines_left
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        self.may_take(&self.log_lines_left)
+    }
+
+    /// The same for a line about rules in shadow.
+    pub(super) fn may_log_shadow(&self) -> bool {
+        self.may_take(&self.shadow_lines_left)
+    }
+
+    fn may_take(&self, lines_left: &AtomicU32) -> bool {
+        let left = lines_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
         if left.is_err() {
             self.log_lines_dropped.increment(1);
         }
@@ -187,6 +206,7 @@ impl Meters {
     pub(super) fn upkeep(&self) {
         self.handle.run_upkeep();
         self.log_lines_left.store(LOG_LINES_MAX, Ordering::Relaxed);
+        self.shadow_lines_left.store(SHADOW_LINES_MAX, Ordering::Relaxed);
     }
 
     /// The Prometheus text format, 0.0.4.
@@ -272,6 +292,7 @@ mod tests {
             budgets: vec!["bulk".into()],
             classes: vec!["email".into()],
             rules: vec!["staff".into()],
+            shadow_classes: vec!["badge".into()],
         }
     }
 
@@ -318,6 +339,16 @@ mod tests {
             searched_bytes: 700,
             skipped_bytes: 30,
             findings: 2,
+        },
+        Event::Shadowed { outcome: "different" },
+        Event::ShadowFindings {
+            class: "badge",
+            only: "shadow",
+            count: 3,
+        },
+        Event::ShadowPeople {
+            only: "active",
+            count: 4,
         },
         Event::People {
             route: "shop",
@@ -368,6 +399,8 @@ mod tests {
             "tidegate_rule_searched_bytes_total{rule=\"staff\"} 700",
             "tidegate_rule_skipped_bytes_total{rule=\"staff\"} 30",
             "tidegate_rule_findings_total{rule=\"staff\"} 2",
+            "tidegate_shadow_findings_total{class=\"badge\",only=\"shadow\"} 3",
+            "tidegate_shadow_people_total{only=\"active\"} 4",
             "tidegate_refusals_total{budget=\"bulk\",action=\"block\"} 1",
             "tidegate_added_seconds_bucket{part=\"identity\",le=\"0.000002\"} 0",
             "tidegate_added_seconds_bucket{part=\"identity\",le=\"0.000005\"} 1",

@@ -16,6 +16,8 @@ pub struct Names {
     pub classes: Vec<String>,
     /// Rules that are the operator's expressions, at most 512.
     pub rules: Vec<String>,
+    /// Classes of the rules in force and of those in shadow, where there are any.
+    pub shadow_classes: Vec<String>,
 }
 
 /// The handles of configured names, replaced as a whole on reload.
@@ -24,7 +26,17 @@ pub(super) struct NameTables {
     pub(super) budgets: HashMap<String, BudgetMeters>,
     classes: HashMap<String, Counter>,
     rules: HashMap<String, RuleMeters>,
-    other: (RouteMeters, BudgetMeters, Counter, RuleMeters),
+    shadow_classes: HashMap<String, Family>,
+    other: Other,
+}
+
+/// The handles of all names that are not configured.
+struct Other {
+    route: RouteMeters,
+    budget: BudgetMeters,
+    class: Counter,
+    rule: RuleMeters,
+    shadow_class: Family,
 }
 
 impl NameTables {
@@ -40,29 +52,41 @@ impl NameTables {
         let budget = |name: &str| BudgetMeters::new(make, name);
         let class = |name: &str| make.counter("tidegate_findings_total", Some(("class", name)));
         let rule = |name: &str| RuleMeters::new(make, name);
+        let shadow = |name: &str| make.family("tidegate_shadow_findings_total", "only", Some(("class", name)));
         Self {
             routes: table(&names.routes, route),
             budgets: table(&names.budgets, budget),
             classes: table(&names.classes, class),
             rules: table(&names.rules, rule),
-            other: (route(OTHER), budget(OTHER), class(OTHER), rule(OTHER)),
+            shadow_classes: table(&names.shadow_classes, shadow),
+            other: Other {
+                route: route(OTHER),
+                budget: budget(OTHER),
+                class: class(OTHER),
+                rule: rule(OTHER),
+                shadow_class: shadow(OTHER),
+            },
         }
     }
 
     pub(super) fn route(&self, name: &str) -> &RouteMeters {
-        self.routes.get(name).unwrap_or(&self.other.0)
+        self.routes.get(name).unwrap_or(&self.other.route)
     }
 
     pub(super) fn budget(&self, name: &str) -> &BudgetMeters {
-        self.budgets.get(name).unwrap_or(&self.other.1)
+        self.budgets.get(name).unwrap_or(&self.other.budget)
     }
 
     pub(super) fn rule(&self, name: &str) -> &RuleMeters {
-        self.rules.get(name).unwrap_or(&self.other.3)
+        self.rules.get(name).unwrap_or(&self.other.rule)
+    }
+
+    pub(super) fn shadow(&self, class: &str) -> &Family {
+        self.shadow_classes.get(class).unwrap_or(&self.other.shadow_class)
     }
 
     pub(super) fn class(&self, name: &str) -> &Counter {
-        self.classes.get(name).unwrap_or(&self.other.2)
+        self.classes.get(name).unwrap_or(&self.other.class)
     }
 }
 

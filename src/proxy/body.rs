@@ -187,7 +187,12 @@ where
                 self.failed = Some(error.into());
             }
             Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
-                Ok(chunk) => self.driver.input(chunk, now),
+                Ok(chunk) => {
+                    if let Some(ending) = &mut self.ending {
+                        ending.came(&chunk);
+                    }
+                    self.driver.input(chunk, now);
+                }
                 Err(frame) => {
                     if let Ok(trailers) = frame.into_trailers() {
                         self.trailers = Some(trailers);

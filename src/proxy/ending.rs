@@ -10,10 +10,11 @@ use super::driver::Driver;
 use super::fail::Reason;
 use super::gateway::{Gateway, Set};
 use super::outcome::{Denial, Outcome};
+use super::shadow::Recording;
 use super::upstream::UpstreamErrorKind;
 use crate::audit::Sighting;
 use crate::engine::detect::ClassId;
-use crate::engine::inspect::Failure;
+use crate::engine::inspect::{Content, Failure};
 use crate::engine::ledger::{Account, BudgetId, Dimension, KeyId};
 use crate::engine::policy::Action;
 use crate::events::{Event, Part, report};
@@ -30,6 +31,8 @@ pub(super) struct Ending {
     network: IpNet,
     /// The first key of the exchange that is not shared: an incident is about it.
     keys: SmallVec<[(KeyId, Dimension); 6]>,
+    /// The copy of its body, where other rules are tried on it.
+    recording: Option<Recording>,
 }
 
 impl Ending {
@@ -41,6 +44,20 @@ impl Ending {
             route,
             network: network_of(actor.address),
             keys,
+            recording: None,
+        }
+    }
+
+    /// Other rules are tried on its body, if there are any and it is its turn.
+    pub(super) fn tried_in_shadow(mut self, content: Content) -> Self {
+        self.recording = self.gateway.shadows.begin(&self.set, content);
+        self
+    }
+
+    /// The next chunk of its body as it came.
+    pub(super) fn came(&mut self, chunk: &[u8]) {
+        if let Some(recording) = &mut self.recording {
+            recording.add(chunk);
         }
     }
 
@@ -88,7 +105,10 @@ impl Ending {
     }
 
     /// Tells everything. `failure`: how the upstream failed within its body.
-    pub(super) fn report(self, driver: &mut Driver, failure: Option<UpstreamErrorKind>) {
+    pub(super) fn report(mut self, driver: &mut Driver, failure: Option<UpstreamErrorKind>) {
+        if let Some(recording) = self.recording.take() {
+            self.gateway.shadows.end(recording);
+        }
         let route = self.set.routes.get(self.route).map_or("", |route| route.name.as_str());
         let met = self.met(driver);
         let outcome = driver.outcome();

@@ -288,18 +288,20 @@ impl Exchanges {
         let counted = fields::count(&mut head.headers, &mut account, &terms);
         let masked_head = counted.is_masked;
         let coding = coding(&head.headers);
-        let inspector = asked.route().inspect.then(|| {
-            let (rules, secret) = (Arc::clone(&set.rules), gateway.secret.clone());
-            let content = Content::new(coding, content_type(&head.headers));
-            Inspector::new(mode, set.bounds, content, rules, secret)
-        });
-        let ending = Ending::new(
+        let mut ending = Ending::new(
             Arc::clone(gateway),
             Arc::clone(set),
             asked.route,
             &asked.actor,
             &account,
         );
+        let mut inspector = None;
+        if asked.route().inspect {
+            let (rules, secret) = (Arc::clone(&set.rules), gateway.secret.clone());
+            let content = Content::new(coding, content_type(&head.headers));
+            inspector = Some(Inspector::new(mode, set.bounds, content, rules, secret));
+            ending = ending.tried_in_shadow(content);
+        }
         let driver = Driver::new(inspector, account, terms, counted);
         let connection = Arc::clone(&asked.connection);
         Opened {

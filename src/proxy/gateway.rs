@@ -1,5 +1,6 @@
 //! What all exchanges share: the set in force, the ledger, the clock, and what is counted over all streams.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -8,6 +9,7 @@ use ipnet::IpNet;
 use tokio::sync::Notify;
 
 use super::route::Route;
+use super::shadow::{Shadow, Shadows};
 use super::terms::HeldTotal;
 use crate::audit::Audit;
 use crate::clock::Clock;
@@ -33,6 +35,8 @@ pub struct Set {
     pub policy: Arc<Policy>,
     /// Detection rules.
     pub rules: Arc<RuleSet>,
+    /// Detection rules that are tried beside them, if there are any.
+    pub shadow: Option<Shadow>,
     /// Who is asking.
     pub identity: Identity,
     /// Bounds of one body.
@@ -51,8 +55,22 @@ impl Set {
             routes: self.routes.iter().map(|route| route.name.clone()).collect(),
             budgets: budgets.chain(OWN_CAUSES.map(str::to_owned)).collect(),
             classes: self.rules.classes().map(|(_, name, _)| name.to_owned()).collect(),
+            shadow_classes: self.shadow_classes(),
             rules: self.rules.expressions().map(|(_, name)| name.to_owned()).collect(),
         }
+    }
+}
+
+impl Set {
+    /// The classes of both sets of rules, where some are tried.
+    fn shadow_classes(&self) -> Vec<String> {
+        let Some(shadow) = &self.shadow else {
+            return Vec::new();
+        };
+        let sets = [&self.rules, &shadow.rules];
+        let names = sets.into_iter().flat_map(|rules| rules.classes());
+        let names: BTreeSet<String> = names.map(|(_, name, _)| name.to_owned()).collect();
+        names.into_iter().collect()
     }
 }
 
@@ -95,6 +113,7 @@ pub struct Gateway {
     pub held: Arc<HeldTotal>,
     /// Wakes the streams that wait when a hold began or ended.
     pub holds_told: Arc<Notify>,
+    pub(super) shadows: Shadows,
     draining: AtomicBool,
 }
 
@@ -110,6 +129,7 @@ impl Gateway {
             audit,
             held: Arc::default(),
             holds_told: Arc::default(),
+            shadows: Shadows::default(),
             draining: AtomicBool::new(false),
         }
     }

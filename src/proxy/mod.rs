@@ -26,6 +26,7 @@ mod gateway;
 mod listen;
 mod outcome;
 mod route;
+mod shadow;
 mod terms;
 mod vigil;
 mod wire;
@@ -46,6 +47,7 @@ pub use gateway::{Bypass, Door, Gateway, Set};
 pub use limits::Limits;
 pub use listen::Listener;
 pub use route::{Pattern, ReadPattern, Route, find};
+pub use shadow::{Shadow, try_in_shadow};
 pub use terms::HeldTotal;
 pub use upstream::EndpointUrl;
 

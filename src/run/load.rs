@@ -138,7 +138,7 @@ impl Origin {
 /// # Errors
 /// Everything that is wrong, at once.
 pub fn load(origin: &Origin, now: Now, generation: u64) -> Result<Loaded, LoadError> {
-    load_with(origin, now, generation, state::secret)
+    load_with(origin, (now, generation), state::secret, false)
 }
 
 /// The same for a gateway that runs: its key stays, or every count would be lost.
@@ -146,22 +146,23 @@ pub fn load(origin: &Origin, now: Now, generation: u64) -> Result<Loaded, LoadEr
 /// # Errors
 /// As [`load`].
 pub(super) fn load_again(origin: &Origin, now: Now, generation: u64, secret: &HashKey) -> Result<Loaded, LoadError> {
-    load_with(origin, now, generation, |_| Ok(secret.clone()))
+    load_with(origin, (now, generation), |_| Ok(secret.clone()), false)
 }
 
-/// The same for a question about a configuration, which leaves nothing behind.
+/// The same for a question about a configuration, which leaves nothing behind. What is wrong with the rules that are tried in
+/// shadow is an error here, and a warning where a gateway runs.
 ///
 /// # Errors
 /// As [`load`].
 pub fn look(origin: &Origin, now: Now) -> Result<Loaded, LoadError> {
-    load_with(origin, now, 1, state::passing_secret)
+    load_with(origin, (now, 1), state::passing_secret, true)
 }
 
 fn load_with(
     origin: &Origin,
-    now: Now,
-    generation: u64,
+    (now, generation): (Now, u64),
     secret: impl Fn(&Path) -> Result<HashKey, StateError>,
+    shadow_must_load: bool,
 ) -> Result<Loaded, LoadError> {
     let (name, base) = (origin.name(), origin.base());
     let text = origin.read()?;
@@ -179,6 +180,10 @@ fn load_with(
     let rules_dir = written.rules.dir.as_ref().map(|dir| base.join(dir.get_ref()));
     let sources = read_sources(rules_dir.as_deref())
         .map_err(|error| LoadError::Io(rules_dir.clone().unwrap_or_default(), error))?;
+    let shadow = written.rules.shadow_dir.as_ref();
+    let shadow = shadow.map(|dir| read_sources(Some(&base.join(dir.get_ref()))));
+    let tried = shadow.iter().flatten().flatten();
+    let sources_of_both: Vec<RuleSource> = sources.iter().chain(tried).cloned().collect();
     let state_dir = state::state_dir(written.state.dir.as_deref(), &base);
     let secret = secret(&state_dir).map_err(LoadError::State)?;
     let environment = Environment {
@@ -186,6 +191,8 @@ fn load_with(
         text: &overlaid,
         base: &base,
         rules: &sources,
+        shadow: shadow.as_ref(),
+        shadow_must_load,
         secret: &secret,
         now,
         generation,
@@ -198,7 +205,7 @@ fn load_with(
     let access = admin::Access::compile(&written.admin, &name, &read);
     let access = access.map_err(|found| problems.extend(found)).ok();
     let (Some((set, doors)), Some(access)) = (compiled, access) else {
-        return Err(wrong(problems, &sources));
+        return Err(wrong(problems, &sources_of_both));
     };
     let effective = toml::from_str::<toml::Table>(&overlaid)
         .ok()
@@ -217,7 +224,7 @@ fn load_with(
         state_dir,
         warnings: problems,
         effective: effective.unwrap_or_default(),
-        texts: texts(&sources),
+        texts: texts(&sources_of_both),
         sources: files,
     })
 }

@@ -150,7 +150,7 @@ pub async fn start_over(
     // The admin address answers to the end: `/readyz` says that the gateway ends.
     tokio::spawn(admin::serve(admin_socket, Arc::new(desk), ended.clone()));
     tasks.spawn(reloader.run(stop.clone()));
-    tasks.spawn(tasks::upkeep(Arc::clone(&gateway), dir, metrics, stop.clone()));
+    tasks::start(&tasks, &gateway, dir, metrics, &stop);
     tasks.close();
     Ok(Running {
         gateway,

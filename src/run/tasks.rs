@@ -1,15 +1,16 @@
-//! What runs beside the exchanges: upkeep of reports, and the bypass file.
+//! What runs beside the exchanges: upkeep of reports, the bypass file, and rules in shadow.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::state::{BypassFile, Suspension, read_bypass};
 use crate::audit::{Change, Operation};
 use crate::events::{self, Event, report};
-use crate::proxy::{Bypass, Gateway};
+use crate::proxy::{Bypass, Gateway, try_in_shadow};
 
 /// How often the bypass file is looked at: a bypass works within five seconds.
 const BYPASS_LOOK: Duration = Duration::from_secs(2);
@@ -18,13 +19,20 @@ const HOLDS_LOOK: Duration = Duration::from_millis(250);
 /// How often metrics are kept up.
 const METRICS_UPKEEP_TICKS: u32 = 5;
 
-/// Looks after reports, holds and the bypass until `stop`.
-pub(super) async fn upkeep(
-    gateway: Arc<Gateway>,
+/// Starts what runs beside the exchanges, until `stop`.
+pub(super) fn start(
+    tasks: &TaskTracker,
+    gateway: &Arc<Gateway>,
     state_dir: PathBuf,
     metrics: events::Handle,
-    stop: CancellationToken,
+    stop: &CancellationToken,
 ) {
+    tasks.spawn(try_in_shadow(Arc::clone(gateway), stop.clone()));
+    tasks.spawn(upkeep(Arc::clone(gateway), state_dir, metrics, stop.clone()));
+}
+
+/// Looks after reports, holds and the bypass until `stop`.
+async fn upkeep(gateway: Arc<Gateway>, state_dir: PathBuf, metrics: events::Handle, stop: CancellationToken) {
     let mut second = tokio::time::interval(Duration::from_secs(1));
     let mut look = tokio::time::interval(BYPASS_LOOK);
     let mut holds = tokio::time::interval(HOLDS_LOOK);

@@ -26,8 +26,8 @@ pub(super) struct Sources {
     config: Option<PathBuf>,
     /// What it names: certificates, keys, key sets, tokens.
     named: Vec<PathBuf>,
-    /// The directory of rule files.
-    rules: Option<PathBuf>,
+    /// The directories of rule files: of those in force, and of those that are tried.
+    rules: Vec<PathBuf>,
     /// Of their bytes.
     digest: [u8; 32],
 }
@@ -37,10 +37,11 @@ impl Sources {
     /// that falls between is then seen as one, and at worst read twice.
     pub(super) fn of(written: &ConfigSyntax, origin: &Origin, text: &str) -> Self {
         let base = origin.base();
+        let rules = written.rules.dir.iter().chain(&written.rules.shadow_dir);
         let mut sources = Self {
             config: origin.path.clone(),
             named: named(written).map(|file| base.join(file)).collect(),
-            rules: written.rules.dir.as_ref().map(|dir| base.join(dir.get_ref())),
+            rules: rules.map(|dir| base.join(dir.get_ref())).collect(),
             digest: [0; 32],
         };
         sources.digest = sources.digest_with(Some(text.as_bytes()));
@@ -100,7 +101,7 @@ impl Sources {
         let is_ours = move |path: &PathBuf| {
             path.file_name()
                 .is_some_and(|name| names.iter().any(|ours| ours == name))
-                || rules.as_deref().is_some_and(|rules| path.starts_with(rules))
+                || rules.iter().any(|rules| path.starts_with(rules))
         };
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             let Ok(event) = event else { return changed() };
@@ -171,11 +172,12 @@ mod tests {
     use super::*;
 
     const CONFIG: &str = "[listen.a]\naddress = \"127.0.0.1:0\"\ntls = { cert = \"tls/a.crt\", key = \"tls/a.secret\" }\n\
-        [admin]\ntokens = \"who.may\"\n[rules]\ndir = \"rules.d\"\n";
+        [admin]\ntokens = \"who.may\"\n[rules]\ndir = \"rules.d\"\nshadow_dir = \"tried.d\"\n";
 
     fn sources(dir: &Path) -> Sources {
         let path = dir.join("tidegate.toml");
         std::fs::create_dir_all(dir.join("rules.d")).unwrap();
+        std::fs::create_dir_all(dir.join("tried.d")).unwrap();
         std::fs::create_dir_all(dir.join("tls")).unwrap();
         std::fs::write(&path, CONFIG).unwrap();
         let origin = Origin {
@@ -197,6 +199,7 @@ mod tests {
             "tls/a.secret",
             "who.may",
             "rules.d/b.toml",
+            "tried.d/b.toml",
         ] {
             std::fs::write(dir.path().join(name), "x").unwrap();
             let after = before.now();
@@ -209,7 +212,7 @@ mod tests {
         }
         std::fs::remove_file(dir.path().join("who.may")).unwrap();
         assert_ne!(before.now(), before, "a file that is missing is not an empty one");
-        assert_eq!(before.directories().len(), 3);
+        assert_eq!(before.directories().len(), 4);
     }
 
     #[tokio::test]

@@ -85,3 +85,68 @@ async fn an_expression_has_a_budget_a_metric_and_a_fail_mode() {
     })
     .await;
 }
+
+/// A gateway that lets one exchange show five people, in front of ten badges, with these rules in shadow.
+async fn trying(origin: &Origin, dir: &tempfile::TempDir, more: &str) -> Gateway {
+    let (upstream, dir) = (origin.address, quoted(dir.path()));
+    Gateway::start(&format!(
+        "[[route]]\nmatch = \"*/\"\nupstream = [\"http://{upstream}\"]\nfail = \"closed\"\n\
+         [rules]\nshadow_dir = {dir}\n{more}\n\
+         [[budget]]\nname = \"few\"\nper = \"exchange\"\npeople = 5\naction = \"block\"\nmode = \"enforce\"\n"
+    ))
+    .await
+}
+
+/// Ten badges in JSON lines, of which nobody knows anything without a rule.
+fn ten_badges() -> Vec<u8> {
+    badges()
+        .split_inclusive(|byte| *byte == b'\n')
+        .take(10)
+        .flat_map(|line| {
+            let line = String::from_utf8_lossy(line).into_owned();
+            line.split(",\"email\"")
+                .next()
+                .map(|badge| format!("{badge}}}\n"))
+                .unwrap_or_default()
+                .into_bytes()
+        })
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rules_in_shadow_see_bodies_and_decide_nothing() {
+    let origin = Origin::serve(|_| Answer::new("application/x-ndjson", ten_badges()).chunked(64)).await;
+    let dir = rules(BADGES);
+    let gateway = trying(&origin, &dir, "shadow_percent = 100").await;
+    let differ = async |gateway: &Gateway| {
+        let (found, people) = ("tidegate_shadow_findings_total", "tidegate_shadow_people_total");
+        [
+            metric(gateway, found, "only=\"shadow\"").await,
+            metric(gateway, found, "only=\"active\"").await,
+            metric(gateway, people, "only=\"shadow\"").await,
+            metric(gateway, "tidegate_shadow_bodies_total", "\"different\"").await,
+        ]
+    };
+    let reply = get(gateway.address, "/", "").await;
+    assert!(
+        reply.is_whole && reply.body == ten_badges(),
+        "five are the limit, and nobody counts"
+    );
+    until("the difference is counted", async || {
+        differ(&gateway).await == [10, 0, 10, 1]
+    })
+    .await;
+    assert!(!metrics(&gateway).await.contains("EMP-0"));
+
+    // Nothing is tried on a body whose turn it is not, and broken rules in shadow keep nothing from starting.
+    let never = trying(&origin, &dir, "shadow_percent = 0").await;
+    let broken = rules("[[rule]]\nname = 7\n");
+    let broken = trying(&origin, &broken, "shadow_percent = 100").await;
+    for gateway in [&never, &broken] {
+        let reply = get(gateway.address, "/", "").await;
+        assert!(reply.is_whole && reply.status == 200, "{}", reply.head);
+    }
+    let reply = get(gateway.address, "/", "").await;
+    assert!(reply.is_whole, "{}", reply.head);
+    until("one body more", async || differ(&gateway).await == [20, 0, 20, 2]).await;
+}

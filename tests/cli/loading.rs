@@ -92,6 +92,29 @@ fn a_fault_hides_no_other() {
 }
 
 #[test]
+fn rules_in_shadow_are_checked_as_those_in_force_are() {
+    let dir = dir();
+    let rule = "[[rule]]\nname = \"staff\"\nclass = \"staff\"\ncategory = \"account\"\nregex = 'EMP-['\nkeywords = [\"EMP-\"]\n";
+    write(
+        &dir,
+        "tidegate.toml",
+        &format!("{GOOD}[rules]\nshadow_dir = \"tried.d\"\n"),
+    );
+    assert_eq!(told(&dir), [("tidegate.toml".to_owned(), 7, "C017".to_owned())]);
+    write(&dir, "tried.d/staff.toml", rule);
+    assert_eq!(told(&dir), [("tried.d/staff.toml".to_owned(), 5, "R006".to_owned())]);
+    let text = tidegate(dir.path(), &["check"]).text;
+    assert!(text.contains("--> tried.d/staff.toml:5:9"), "{text}");
+    write(&dir, "tried.d/staff.toml", &rule.replace("EMP-[", "EMP-[0-9]{6}"));
+    let said = tidegate(dir.path(), &["check"]);
+    assert!(
+        said.code == Some(0) && said.text.contains("warning[R020]"),
+        "{}",
+        said.text
+    );
+}
+
+#[test]
 fn numbers_with_which_nothing_works_are_refused() {
     for (line, is_refused) in [
         ("[limits]\nidle_ms_max = 0", true),
