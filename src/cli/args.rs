@@ -183,10 +183,28 @@ pub enum RulesCommand {
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
+    /// Say what each rule costs: the time that goes when it goes
+    Bench(BenchArgs),
     /// Say what another set of rules would find in recorded files: exit code 0 for the same, 1 for something else
     Diff(DiffArgs),
     /// Print the JSON Schema of rule files
     Schema,
+}
+
+/// `tidegate rules bench`.
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// Recorded bodies, of which the first 4 MiB are searched; none: invented ones
+    pub files: Vec<PathBuf>,
+    /// Only this rule; may be repeated
+    #[arg(long = "rule")]
+    pub rules: Vec<String>,
+    /// A directory of rule files over the built-in ones
+    #[arg(long)]
+    pub rules_dir: Option<PathBuf>,
+    /// For people or for machines
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
 }
 
 /// `tidegate rules diff`.

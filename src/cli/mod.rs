@@ -11,8 +11,10 @@ mod manifest;
 mod offsets;
 pub mod report;
 pub mod rules;
+mod rules_bench;
 mod rules_diff;
 mod run;
+mod samples;
 mod scan;
 
 use std::io::Write;
@@ -133,6 +135,9 @@ pub fn execute(cli: Cli, out: &mut dyn Write) -> Result<(), Failed> {
         Command::Rules {
             command: RulesCommand::Schema,
         } => Ok(rules::print_schema(out)?),
+        Command::Rules {
+            command: RulesCommand::Bench(args),
+        } => rules_bench::execute(&args, out),
         Command::Rules {
             command: RulesCommand::Diff(args),
         } => rules_diff::execute(&args, out),

@@ -66,3 +66,105 @@ fn rules_diff() {
         (&true.into(), &1.into())
     );
 }
+
+#[test]
+fn rules_bench() {
+    let dir = dir();
+    write(&dir, "rules.d/staff.toml", &rule(6));
+    let common = rule(4)
+        .replace("\"staff\"", "\"common\"")
+        .replace("[\"EMP-\"]", "[\"badge\"]")
+        .replace("EMP-1234", "badge => EMP-1234");
+    write(&dir, "rules.d/common.toml", &common);
+    let line = |n: u32| {
+        format!(
+            "{{\"badge\":\"EMP-{n:06}\",\"to\":\"p{n}@example.com\"}}\n{{\"badge\":\"only words, many of them\"}}\n"
+        )
+    };
+    let lines: Vec<String> = (0..200).map(line).collect();
+    write(&dir, "badges.ndjson", &lines.concat());
+    let bench = |arguments: &[&str]| {
+        let said = tidegate(
+            dir.path(),
+            &[&["rules", "bench", "--rules-dir", "rules.d"], arguments].concat(),
+        );
+        assert!(
+            !said.text.contains("EMP-0") && !said.text.contains("@example"),
+            "a value is told"
+        );
+        said
+    };
+    let of = [
+        "--rule",
+        "staff",
+        "--rule",
+        "common",
+        "--rule",
+        "email",
+        "badges.ndjson",
+    ];
+    let said = bench(&of);
+    assert_eq!(said.code, Some(0), "{}", said.text);
+    for words in [
+        "without rule",
+        "share",
+        "warning: `common` searched",
+        "its keywords are too common",
+    ] {
+        assert!(said.text.contains(words), "{words}: {}", said.text);
+    }
+    assert!(!said.text.contains("warning: `staff`"), "{}", said.text);
+    let said = bench(&[of.as_slice(), &["--format", "json"]].concat());
+    let document: serde_json::Value = serde_json::from_str(&said.text).expect("JSON");
+    let rules = document["rules"].as_array().expect("a list");
+    let of = |name: &str| {
+        rules
+            .iter()
+            .find(|rule| rule["rule"] == name)
+            .expect("it was asked for")
+    };
+    assert_eq!(
+        (rules.len(), &of("staff")["findings"], &of("email")["findings"]),
+        (3, &200.into(), &200.into())
+    );
+    assert_eq!(
+        (&of("staff")["builtin"], &of("email")["builtin"]),
+        (&false.into(), &true.into())
+    );
+    assert_eq!(
+        (&of("staff")["too_common"], &of("common")["too_common"]),
+        (&false.into(), &true.into())
+    );
+    assert!(document["ns_per_kb"].as_f64().is_some_and(|cost| cost > 0.0));
+
+    // Without files: invented people, of whom most rules know something.
+    let said = bench(&["--rule", "email", "--format", "json"]);
+    let document: serde_json::Value = serde_json::from_str(&said.text).expect("JSON");
+    assert!(
+        document["rules"][0]["findings"]
+            .as_u64()
+            .is_some_and(|found| found > 1_000),
+        "{}",
+        said.text
+    );
+
+    for (arguments, code, words) in [
+        (["--rule", "stafff"].as_slice(), 2, "there is no rule `stafff`"),
+        (&["nowhere.json"], 74, "nowhere.json"),
+    ] {
+        let said = bench(arguments);
+        assert!(
+            said.code == Some(code) && said.text.contains(words),
+            "{:?} {}",
+            said.code,
+            said.text
+        );
+    }
+    write(&dir, "rules.d/staff.toml", &rule(6).replace("keywords", "keyword"));
+    let said = bench(&[]);
+    assert!(
+        said.code == Some(78) && said.text.contains("rules.d/staff.toml:6:1"),
+        "{}",
+        said.text
+    );
+}
