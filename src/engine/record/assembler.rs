@@ -457,8 +457,12 @@ impl Sink for Assembler {
     }
 
     fn line(&mut self, end: u64) {
+        // A long line was searched in part before it was known where the one before it ends.
+        let of_next = self.free.iter().position(|item| item.place.span.start >= end);
+        let next = of_next.map_or_else(Vec::new, |first| self.free.split_off(first));
         self.settle_free(end);
-        self.free_from = end;
+        self.free = next;
+        self.free_from = self.free_from.max(end);
         self.free_has_name = false;
     }
 }

@@ -184,6 +184,18 @@ fn xml_shows_repeated_elements() {
     ]);
 }
 
+/// A line is searched in part before its end is known: what stands on either side of such a cut is still one thing.
+#[test]
+fn a_long_line_is_one_thing() {
+    let filler = "so it is written here ".repeat(200);
+    for before in [1_900, 2_000, 2_030, 2_040, 4_080] {
+        let (head, rest) = filler.split_at(before);
+        let rest = rest.get(..300).unwrap_or(rest);
+        let line = format!("note\n{head} mail kim@mail.example or call 010-2000-0001 for more {rest}{rest}\nnext\n");
+        people(&[(TEXT, &line, 1, "one line, one person")]);
+    }
+}
+
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table")]
 fn sql_forms_and_lines_show_records() {
