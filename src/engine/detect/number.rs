@@ -213,7 +213,7 @@ fn lead(haystack: &[u8], first: usize) -> Option<Lead> {
     let previous = before(haystack, first);
     let second = before(haystack, first.saturating_sub(1));
     match previous {
-        b'+' => (!is_word(second) && !matches!(second, b'+' | b'/' | b'=')).then_some(Lead::Plus),
+        b'+' => (!is_word(second) && second != b'/').then_some(Lead::Plus),
         b'(' => (!is_word(second)).then_some(Lead::Paren),
         // A part of a longer number or word: `3.2125550123`, `a-2125550123`; a masked one: `*1234`; money: `$1234`.
         b'-' | b'.' => (!is_word(second)).then_some(Lead::Open),

@@ -12,6 +12,8 @@
 
 use std::ops::Range;
 
+use memchr::memrchr3;
+
 use super::bytes::{at, before};
 use super::context::LOOK_BACK_BYTES_MAX;
 use super::matcher::{self, Builtin, Candidate, CodeAhead};
@@ -294,16 +296,22 @@ impl Scan<'_> {
         if self.context.key.signs().speak_for(id) {
             return true;
         }
-        let before = self
-            .haystack
-            .get(start.saturating_sub(LOOK_BACK_BYTES_MAX)..start)
-            .unwrap_or_default();
+        let from = start.saturating_sub(LOOK_BACK_BYTES_MAX);
+        let before = self.haystack.get(from..start).unwrap_or_default();
+        // In code and style sheets a word speaks of its own statement only.
+        let before = memrchr3(b';', b'{', b'}', before).map_or(before, |at| before.get(at..).unwrap_or_default());
         if before.is_empty() {
             return false;
         }
         let signs = self.set.words.signs(before);
-        let beside_email = || category == Category::Phone && memchr::memchr(b'@', before).is_some();
+        let beside_email = || category == Category::Phone && self.has_email(from, start);
         signs.speak_for(id) || (!signs.speak_against(id) && beside_email())
+    }
+
+    /// Whether an e-mail address stands between `from` and `to`.
+    fn has_email(&self, from: usize, to: usize) -> bool {
+        let before = self.haystack.get(from..to).unwrap_or_default();
+        memchr::memchr_iter(b'@', before).any(|at| matcher::email(self.haystack, from + at).is_some())
     }
 }
 

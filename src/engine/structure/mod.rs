@@ -128,7 +128,8 @@ impl Declared {
             b"text/css" | b"text/javascript" | b"application/javascript" | b"application/x-javascript" => Self::Script,
             b"application/sql" | b"application/x-sql" | b"text/sql" | b"text/x-sql" => Self::Sql,
             b"application/x-www-form-urlencoded" => Self::Form,
-            b"text/event-stream" | b"text/vcard" | b"text/x-vcard" | b"text/yaml" => Self::Lines,
+            b"text/event-stream" | b"text/vcard" | b"text/x-vcard" | b"text/directory" | b"text/calendar" | b"text/yaml"
+            | b"text/x-yaml" | b"application/yaml" | b"application/x-yaml" | b"text/markdown" => Self::Lines,
             b"application/x-ndjson" | b"application/jsonl" | b"application/json" => Self::Json,
             other if other.ends_with(b"+json") => Self::Json,
             other if other.ends_with(b"+xml") => Self::Xml,

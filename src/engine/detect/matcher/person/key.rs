@@ -27,6 +27,8 @@ enum Word {
     Person,
     /// A person by role: also without `name`, if the value is a known name.
     Role,
+    /// A person's whole name in one word: `sungmyung`.
+    Whole,
     /// `of`, `kana`, `en`: says nothing.
     Filler,
     /// `product`, `file`, `id`: something else's name, or something else.
@@ -76,6 +78,9 @@ impl NameKey {
         if has(Word::Other) {
             return None;
         }
+        if has(Word::Whole) {
+            return Some(Self::Full);
+        }
         if has(Word::Part) || (has(Word::Name) && has(Word::PartOf)) {
             return Some(Self::Part);
         }
@@ -118,6 +123,7 @@ fn kind(word: &[u8]) -> Word {
         Some(b"part-of") => Word::PartOf,
         Some(b"person") => Word::Person,
         Some(b"role") => Word::Role,
+        Some(b"whole") => Word::Whole,
         Some(b"filler") => Word::Filler,
         Some(_) => Word::Other,
         None => Word::Unknown,
@@ -351,6 +357,11 @@ mod tests {
             ("name", bare),
             ("recipient", bare),
             ("Empfänger", bare),
+            ("displayName", bare),
+            ("fullnm", full),
+            ("gogaekNm", full),
+            ("sungmyung", full),
+            ("SN", part),
             ("nombre", bare),
             ("product_name", None),
             ("filename", None),
