@@ -4,9 +4,11 @@
 use memchr::{memchr, memmem};
 use smallvec::SmallVec;
 
-use super::cells::{Carry, CellForm, CellSettings};
+use super::bars::{self, Bars};
+use super::cells::{Carry, Cell, CellForm, CellSettings};
 use super::json::Json;
 use super::name::{Name, Names};
+use super::pairs;
 use super::{Container, Sink};
 
 /// A longer beginning of a line is no key, in bytes.
@@ -24,6 +26,7 @@ pub(super) struct Lines {
     /// The beginning of the line.
     head: Name,
     names: Names,
+    bars: Bars,
     /// Whether the line before was a keyed one.
     in_block: bool,
     begun: bool,
@@ -48,6 +51,7 @@ impl Lines {
             state: State::Start(SmallVec::new()),
             head: Name::default(),
             names: Names::default(),
+            bars: Bars::default(),
             in_block: false,
             begun: false,
             settings,
@@ -148,7 +152,7 @@ impl Lines {
         let head = self.head.as_slice();
         let is_blank = !head.iter().any(|byte| byte.is_ascii_alphanumeric() || !byte.is_ascii());
         let continues = self.in_block && matches!(head.first(), Some(b' ' | b'\t')) && !is_blank;
-        let key = key(head).map(Name::of);
+        let key = key(head).map(named);
         let begins = key.as_ref().is_some_and(|key| self.names.begins_another(key));
         if begins || (key.is_none() && !continues) {
             sink.line(self.line_at);
@@ -158,13 +162,66 @@ impl Lines {
             None if !continues => Name::default().tell(self.line_at, sink),
             None => {}
         }
-        self.carry.end(&[], CellForm::Plain, &mut |cell| sink.cell(cell));
+        let bars = &mut self.bars;
+        self.carry.end(&[], CellForm::Plain, &mut |cell| match &key {
+            None if !continues => unnamed(cell, bars, sink),
+            _ => sink.cell(cell),
+        });
         self.in_block = key.is_some() || continues;
         if !self.in_block {
             self.names.clear();
             sink.line(self.at);
         }
     }
+}
+
+/// Tells a line that has no key of its own: a row of a table, pairs of keys and values, or text.
+fn unnamed(line: &Cell<'_>, bars: &mut Bars, sink: &mut impl Sink) {
+    let is_whole = line.within.0 == 0;
+    let is_bars = is_whole && bars::is_bars(line.raw);
+    if !is_bars {
+        bars.clear();
+    }
+    let piece = |range: std::ops::Range<usize>, form| {
+        let at = line.at + range.start as u64;
+        Cell::whole(line.raw.get(range).unwrap_or_default(), at, form)
+    };
+    if is_bars && bars.is_row(line.raw) {
+        sink.open(Container::Row, line.at);
+        for (column, range) in bars::cells(line.raw).enumerate() {
+            let cell = piece(range, CellForm::Plain);
+            bars.header(column).tell(cell.at, sink);
+            sink.cell(&cell);
+        }
+        sink.close(line.end());
+    } else if is_whole && !is_bars && pairs::has_pairs(line.raw) {
+        for pair in pairs::pieces(line.raw) {
+            let form = if pair.is_query {
+                CellForm::Percent
+            } else {
+                CellForm::Plain
+            };
+            let at = line.at + pair.key.start as u64;
+            Name::of(line.raw.get(pair.key).unwrap_or_default()).tell(at, sink);
+            sink.cell(&piece(pair.value, form));
+        }
+    } else {
+        sink.cell(line);
+    }
+}
+
+/// The name of a key: of a property with parameters what they say, `TEL;CELL` for `TEL;TYPE=CELL`.
+fn named(key: &[u8]) -> Name {
+    let Some(at) = memchr(b';', key).filter(|_| memchr(b'=', key).is_some()) else {
+        return Name::of(key);
+    };
+    let (property, parameters) = key.split_at(at);
+    let mut name = Name::of(property);
+    for parameter in parameters.split(|byte| *byte == b';').skip(1) {
+        name.extend(b";");
+        name.extend(parameter.rsplit(|byte| *byte == b'=').next().unwrap_or_default());
+    }
+    name
 }
 
 /// The key at the beginning of a line: `Phone: 010...`, `  - "phone": ...`, `TEL;TYPE=CELL:...`, `phone = ...`, `전화：...`.
@@ -182,9 +239,16 @@ fn key(head: &[u8]) -> Option<&[u8]> {
         .iter()
         .position(|byte| matches!(byte, b':' | b'='))
         .map(|at| (at, 1));
-    let (at, length) = [wide, narrow].into_iter().flatten().min()?;
+    let tab = memchr(b'\t', text).map(|at| (at, 1));
+    let dash = memmem::find(text, b" - ").map(|at| (at, 3));
+    let (at, length) = [wide, narrow, tab, dash].into_iter().flatten().min()?;
+    let is_tab = text.get(at) == Some(&b'\t');
+    if is_tab && text.get(at + 1..).is_some_and(|rest| rest.contains(&b'\t')) {
+        return None;
+    }
     let (key, rest) = (text.get(..at)?.trim_ascii(), text.get(at + length..)?);
     let spaced = length == 3
+        || is_tab
         || rest
             .first()
             .is_none_or(|byte| byte.is_ascii_whitespace() || *byte == b':');
@@ -220,7 +284,10 @@ mod tests {
 
     #[test]
     fn keys_are_told_from_prose() {
-        let rows: [(&str, Option<&str>); 16] = [
+        let rows: [(&str, Option<&str>); 19] = [
+            ("Full name - Kim\n", Some("Full name")),
+            ("휴대폰\t010-0000-0000\n", Some("휴대폰")),
+            ("a\tb\tc\n", None),
             ("Phone: 010-0000-0000\n", Some("Phone")),
             ("전화번호 : 010\n", Some("전화번호")),
             ("收件人：侯麗娟\n", Some("收件人")),

@@ -5,7 +5,7 @@ use memchr::{memchr, memchr2};
 use smallvec::SmallVec;
 
 use super::Sink;
-use super::cells::{Carry, CellForm, CellSettings};
+use super::cells::{Carry, Cell, CellForm, CellSettings};
 use super::name::Name;
 use super::page::Page;
 use super::script::Script;
@@ -187,12 +187,23 @@ impl<P: Page> Markup<P> {
     }
 
     fn end_text(&mut self, part: &[u8], form: CellForm, sink: &mut impl Sink) {
+        self.end_text_with(part, form, 0, sink);
+    }
+
+    /// The same of a text whose last `ending` bytes are none of its.
+    fn end_text_with(&mut self, part: &[u8], form: CellForm, ending: usize, sink: &mut impl Sink) {
         self.read_head(part);
         self.head.trim_end();
         self.at += part.len() as u64;
         let part = self.carry.last(part, form, &mut |cell| sink.cell(cell));
         let (page, head, at, all) = (&mut self.page, &self.head, self.head_at, self.settings.all);
         self.carry.end(part, form, &mut |cell| {
+            let length = cell.raw.len().saturating_sub(ending).max(cell.within.0);
+            let cell = &Cell {
+                raw: cell.raw.get(..length).unwrap_or_default(),
+                within: (cell.within.0, length.min(cell.within.1)),
+                ..*cell
+            };
             if !head.is_empty() && page.text(head.as_slice(), at, all || cell.wakes(), sink) {
                 sink.cell(cell);
             } else {
@@ -391,7 +402,7 @@ impl<P: Page> Markup<P> {
             return to;
         }
         if self.state == State::Cdata {
-            self.end_text(part, CellForm::Plain, sink);
+            self.end_text_with(part, CellForm::Plain, 3, sink);
         } else {
             self.end_aside(part, sink);
         }

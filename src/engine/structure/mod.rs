@@ -3,6 +3,7 @@
 //! A [`Structure`] is told the decoded bytes chunk by chunk and tells a [`Sink`] what it saw. What it tells depends on
 //! the bytes alone and never on how they were cut into chunks.
 
+mod bars;
 mod calm;
 mod cells;
 mod delimited;
@@ -16,6 +17,7 @@ mod multipart;
 mod name;
 mod nesting;
 mod page;
+mod pairs;
 mod plain_names;
 mod script;
 mod sniff;
@@ -128,8 +130,16 @@ impl Declared {
             b"text/css" | b"text/javascript" | b"application/javascript" | b"application/x-javascript" => Self::Script,
             b"application/sql" | b"application/x-sql" | b"text/sql" | b"text/x-sql" => Self::Sql,
             b"application/x-www-form-urlencoded" => Self::Form,
-            b"text/event-stream" | b"text/vcard" | b"text/x-vcard" | b"text/directory" | b"text/calendar" | b"text/yaml"
-            | b"text/x-yaml" | b"application/yaml" | b"application/x-yaml" | b"text/markdown" => Self::Lines,
+            b"text/event-stream"
+            | b"text/vcard"
+            | b"text/x-vcard"
+            | b"text/directory"
+            | b"text/calendar"
+            | b"text/yaml"
+            | b"text/x-yaml"
+            | b"application/yaml"
+            | b"application/x-yaml"
+            | b"text/markdown" => Self::Lines,
             b"application/x-ndjson" | b"application/jsonl" | b"application/json" => Self::Json,
             other if other.ends_with(b"+json") => Self::Json,
             other if other.ends_with(b"+xml") => Self::Xml,
@@ -299,7 +309,9 @@ impl Structure {
         let (at, settings) = (self.skipped, self.settings);
         let header = delimited::header_delimiter(line);
         let may_be = self.declared != Declared::Lines && self.declared != Declared::Table;
-        if sniff::is_array(line) {
+        if self.declared == Declared::Json && sniff::is_guarded(line) {
+            Reader::Script(Box::new(Script::new(at, settings, b"")))
+        } else if sniff::is_array(line) {
             Reader::Json(Box::new(Json::new(at, settings)))
         } else if may_be && sniff::is_html(line) {
             Reader::Html(Box::new(Markup::new(at, settings, Html::default())))

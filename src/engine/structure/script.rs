@@ -171,8 +171,8 @@ impl Script {
         let code = part.get(..to).unwrap_or_default();
         self.more(code, sink);
         let Some(bracket) = part.get(to) else { return to };
-        // JSON is a whole value: assigned, passed, or all there is.
-        if matches!(self.previous, b'=' | b'(') {
+        // JSON is a whole value: assigned, passed, or all there is, perhaps behind a guard (`while(1);`, `)]}'`).
+        if matches!(self.previous, b'=' | b'(' | b';' | b'\'') {
             self.state = State::Bracket(SmallVec::from_slice(&[*bracket]));
             self.at += 1;
         } else {

@@ -7,11 +7,25 @@ pub(super) fn is_array(line: &[u8]) -> bool {
     let Some(rest) = line.strip_prefix(b"[").map(<[u8]>::trim_ascii) else {
         return false;
     };
-    let literal = |byte: &u8| byte.is_ascii_digit() || b"+-.eE, []truefalsn".contains(byte);
+    let is_literal = |word: &[u8]| {
+        let is_number = word.iter().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(byte));
+        is_number || matches!(word, b"true" | b"false" | b"null")
+    };
     match rest.first() {
         None | Some(b'{' | b'[' | b'"' | b']') => true,
-        Some(_) => rest.iter().all(literal),
+        Some(_) => rest.split(|byte| b", []".contains(byte)).all(is_literal),
     }
+}
+
+/// Whether what was declared as JSON begins with code: a call (`callback({`), or what keeps a page from running it
+/// (`)]}'`, `while(1);`, `for(;;);`).
+pub(super) fn is_guarded(line: &[u8]) -> bool {
+    let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | b'.');
+    let call = || {
+        let word = line.iter().take_while(|byte| is_word(byte)).count();
+        word > 0 && line.get(word) == Some(&b'(')
+    };
+    line.starts_with(b")]}'") || line.starts_with(b"/*") || call()
 }
 
 /// Whether a line that begins with `<` is HTML rather than XML.
@@ -37,6 +51,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn guards_and_calls_stand_before_json() {
+        for (line, expected) in [
+            (")]}'\n", true),
+            ("while(1);{\"a\":1}", true),
+            ("/**/ jQuery1_2({\"a\":1});", true),
+            ("user_id,name\n", false),
+            ("hello (there)\n", false),
+        ] {
+            assert_eq!(is_guarded(line.as_bytes()), expected, "{line}");
+        }
+    }
+
+    #[test]
     fn arrays_are_told_from_logs_and_html_from_xml() {
         for (line, expected) in [
             ("[{\"a\":1}]", true),
@@ -44,6 +71,8 @@ mod tests {
             ("[1, 2.5, null]", true),
             ("[2024-01-01 10:00] started", false),
             ("[section]", false),
+            ("[user.0]", false),
+            ("[1, true]", true),
         ] {
             assert_eq!(is_array(line.as_bytes()), expected, "{line}");
         }

@@ -183,7 +183,7 @@ fn readers_tell_rows_keys_and_cells() {
         (
             Declared::Xml,
             "<l><p id='7'><ns:tel>1</ns:tel></p><p><tel><![CDATA[2]]></tel></p></l>",
-            "Element( l: Element( id p: Element( id: 7 tel: Element( tel: 1 ) ) p: Element( tel: Element( tel: 2]]> ) ) ) )",
+            "Element( l: Element( id p: Element( id: 7 tel: Element( tel: 1 ) ) p: Element( tel: Element( tel: 2 ) ) ) )",
         ),
         (
             Declared::Markup,

@@ -36,7 +36,11 @@ pub(super) fn normal(text: &[u8]) -> Option<Normal> {
         return None;
     }
     let address = std::str::from_utf8(text).ok()?;
-    if address.contains(['@', '{', '}', '<', '>', '=', '\\', '|', '_', '*', '%', '$', '[', ']'])
+    if address.contains(['@', '{', '}', '<', '>', '=', '\\', '|', '_', '*', '%', '[', ']'])
+        || is_money(address)
+        || address.starts_with([',', '-', '/'])
+        || address.contains("//")
+        || address.contains("::")
         || address.contains("://")
         || address.starts_with("0x")
     {
@@ -48,6 +52,15 @@ pub(super) fn normal(text: &[u8]) -> Option<Normal> {
         is_latin_address(address)
     };
     good.then(|| address_form::normal(text))
+}
+
+/// Whether a dollar sign is there that does not part two lines, as in LDIF (RFC 4517, section 3.3.28): `12 Main St$Springfield`.
+fn is_money(address: &str) -> bool {
+    let mut parts = address.split('$');
+    let begins = parts
+        .next()
+        .is_some_and(|first| first.trim_end().is_empty() || first.ends_with(' '));
+    address.contains('$') && (begins || parts.any(str::is_empty))
 }
 
 fn is_name(word: &[u8]) -> bool {
@@ -155,7 +168,7 @@ fn is_caseless_address(address: &str) -> bool {
 /// Latin letters: a number and a street, a postal code or a name behind the number; or a street without a number.
 fn is_latin_address(address: &str) -> bool {
     let words: SmallVec<[&str; WORDS_MAX]> = address
-        .split(|letter: char| letter.is_whitespace() || matches!(letter, ',' | ';' | '(' | ')'))
+        .split(|letter: char| letter.is_whitespace() || matches!(letter, ',' | ';' | '(' | ')' | '$'))
         .filter(|word| !word.is_empty())
         .take(WORDS_MAX)
         .collect();

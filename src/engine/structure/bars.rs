@@ -1,0 +1,80 @@
+//! Tables in running text, as Markdown writes them: cells between bars, and a line of dashes under the header.
+
+use std::ops::Range;
+
+use super::name::Name;
+
+/// Columns whose header is kept.
+const COLUMNS_MAX: usize = 64;
+
+/// The table that the lines so far are of.
+#[derive(Default)]
+pub(super) struct Bars {
+    /// The last row, which is the header if dashes follow.
+    row: Vec<Name>,
+    headers: Vec<Name>,
+}
+
+impl Bars {
+    /// The table, if there was one, is over.
+    pub(super) fn clear(&mut self) {
+        self.row.clear();
+        self.headers.clear();
+    }
+
+    /// A line of cells was read. Answers whether it is a row under a header.
+    pub(super) fn is_row(&mut self, line: &[u8]) -> bool {
+        if !self.headers.is_empty() {
+            return true;
+        }
+        let is_rule = |cell: &[u8]| cell.iter().all(|byte| matches!(byte, b'-' | b':' | b' ')) && cell.contains(&b'-');
+        if !self.row.is_empty() && cells(line).all(|cell| is_rule(line.get(cell).unwrap_or_default())) {
+            self.headers = std::mem::take(&mut self.row);
+        } else {
+            let names = cells(line).map(|cell| Name::of(line.get(cell).unwrap_or_default()));
+            self.row = names.take(COLUMNS_MAX).collect();
+        }
+        false
+    }
+
+    /// The header of a column.
+    pub(super) fn header(&self, column: usize) -> Name {
+        self.headers.get(column).cloned().unwrap_or_default()
+    }
+}
+
+/// Whether a line is cells between bars.
+pub(super) fn is_bars(line: &[u8]) -> bool {
+    line.starts_with(b"|") && memchr::memchr_iter(b'|', line).take(3).count() == 3
+}
+
+/// The cells of a line that begins with a bar, without the bars and what stands behind the last.
+pub(super) fn cells(line: &[u8]) -> impl Iterator<Item = Range<usize>> {
+    let bars = memchr::memchr_iter(b'|', line);
+    let mut from = None;
+    bars.filter_map(move |bar| {
+        // A bar behind a backslash is text.
+        if bar > 0 && line.get(bar - 1) == Some(&b'\\') {
+            return None;
+        }
+        let begun: Option<usize> = from.replace(bar + 1);
+        begun.map(|begun| begun..bar)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_stands_over_dashes() {
+        let mut bars = Bars::default();
+        assert!(!bars.is_row(b"| Name | Phone \\| Fax |\n") && !bars.is_row(b"|---|:--:|\n"));
+        let line = b"| Kim | 010 |\n";
+        assert!(bars.is_row(line) && is_bars(line));
+        assert_eq!(bars.header(1).as_slice(), b"Phone \\| Fax");
+        assert_eq!(cells(line).collect::<Vec<_>>(), [1..6, 7..12]);
+        bars.clear();
+        assert!(!bars.is_row(line) && !is_bars(b"a | b | c"));
+    }
+}

@@ -1,0 +1,152 @@
+//! Pairs on one line: `user=kim phone="010..."` of a log, `?mail=kim%40mail.example&tel=...` of a request line.
+
+use std::ops::Range;
+
+/// A longer word before an equals sign is no key, in bytes.
+const KEY_BYTES_MAX: usize = 48;
+/// Fewer pairs are text that has an equals sign in it.
+const PAIRS_MIN: usize = 2;
+
+/// A piece of a line: a key and its value, or text that has none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Piece {
+    /// Empty for text without a key.
+    pub(super) key: Range<usize>,
+    pub(super) value: Range<usize>,
+    /// Whether the value is written as in a query.
+    pub(super) is_query: bool,
+}
+
+/// Whether `line` has pairs enough to be read as such.
+pub(super) fn has_pairs(line: &[u8]) -> bool {
+    let signs = memchr::memchr_iter(b'=', line);
+    signs
+        .filter(|sign| key_before(line, *sign).is_some())
+        .take(PAIRS_MIN)
+        .count()
+        == PAIRS_MIN
+}
+
+/// The pieces of `line`, in order: every byte that may be searched is in one of them.
+pub(super) fn pieces(line: &[u8]) -> impl Iterator<Item = Piece> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        if at >= line.len() {
+            return None;
+        }
+        let rest = line.get(at..).unwrap_or_default();
+        let key =
+            memchr::memchr_iter(b'=', rest).find_map(|sign| key_before(line, at + sign).filter(|key| key.start >= at));
+        let Some(key) = key else {
+            let text = at..line.len();
+            at = line.len();
+            return Some(text_piece(text));
+        };
+        if key.start > at {
+            let text = at..key.start;
+            at = key.start;
+            return Some(text_piece(text));
+        }
+        let (value, next) = value_at(line, key.end + 1);
+        let is_query = matches!(before(line, key.start), b'?' | b'&') || line.get(value.end) == Some(&b'&');
+        at = next;
+        Some(Piece { key, value, is_query })
+    })
+}
+
+fn text_piece(value: Range<usize>) -> Piece {
+    Piece {
+        key: value.start..value.start,
+        value,
+        is_query: false,
+    }
+}
+
+/// The key that ends at the equals sign at `sign`: a word behind a blank or a mark.
+fn key_before(line: &[u8], sign: usize) -> Option<Range<usize>> {
+    let text = line.get(sign.saturating_sub(KEY_BYTES_MAX)..sign)?;
+    let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.') || !byte.is_ascii();
+    let length = text.iter().rev().take_while(|byte| is_word(byte)).count();
+    let start = sign - length;
+    let begins = line
+        .get(start)
+        .is_some_and(|first| first.is_ascii_alphabetic() || !first.is_ascii());
+    let is_apart = matches!(
+        before(line, start),
+        0 | b' ' | b'\t' | b'?' | b'&' | b',' | b';' | b'(' | b'[' | b'{' | b'|'
+    );
+    // `==` compares, and what ends with `=` is padding.
+    let is_one = line.get(sign + 1).is_some_and(|next| *next != b'=');
+    (begins && is_apart && is_one && length < KEY_BYTES_MAX).then_some(start..sign)
+}
+
+/// The value that begins at `from`, and where what comes after it begins.
+fn value_at(line: &[u8], from: usize) -> (Range<usize>, usize) {
+    let rest = line.get(from..).unwrap_or_default();
+    if let Some(quote @ (b'"' | b'\'')) = rest.first()
+        && let Some(length) = memchr::memchr(*quote, rest.get(1..).unwrap_or_default())
+    {
+        return (from + 1..from + 1 + length, from + 2 + length);
+    }
+    let ends = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b'&' | b';' | b'"' | b'|');
+    let length = rest.iter().position(ends).unwrap_or(rest.len());
+    let value = rest.get(..length).unwrap_or_default();
+    let closed = value
+        .iter()
+        .rev()
+        .take_while(|byte| matches!(byte, b',' | b']' | b'}'))
+        .count();
+    (from..from + length - closed, from + length)
+}
+
+fn before(line: &[u8], at: usize) -> u8 {
+    at.checked_sub(1).and_then(|at| line.get(at)).copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Vec<(&str, &str, bool)> {
+        let pieces = pieces(line.as_bytes());
+        pieces
+            .map(|piece| (&line[piece.key], &line[piece.value], piece.is_query))
+            .collect()
+    }
+
+    #[test]
+    fn lines_fall_into_pairs_and_text() {
+        assert_eq!(
+            read("saved name=\"Kim Lee\" tel=+82, note=a b"),
+            [
+                ("", "saved ", false),
+                ("name", "Kim Lee", false),
+                ("", " ", false),
+                ("tel", "+82", false),
+                ("", " ", false),
+                ("note", "a", false),
+                ("", " b", false),
+            ]
+        );
+        assert_eq!(
+            read("GET /x?mail=a%40b&tel=%2B1 HTTP"),
+            [
+                ("", "GET /x?", false),
+                ("mail", "a%40b", true),
+                ("", "&", false),
+                ("tel", "%2B1", true),
+                ("", " HTTP", false),
+            ]
+        );
+    }
+
+    #[test]
+    fn text_with_an_equals_sign_is_no_pair() {
+        for line in ["if a == b and c == d", "kGxZ/+1==", "x = 1, y = 2", "phone=010", "a=b"] {
+            let spaced = line.replace("x = 1, y = 2", "");
+            assert!(!has_pairs(spaced.as_bytes()), "{line}");
+        }
+        assert!(has_pairs(b"level=info user=kim phone=010"));
+        assert!(has_pairs(b"/x?a=1&b=2"));
+    }
+}
