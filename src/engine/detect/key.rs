@@ -19,6 +19,7 @@ pub struct Key {
     searches: bool,
     role: Option<Role>,
     orders: OrderSigns,
+    carries: bool,
 }
 
 impl Key {
@@ -34,6 +35,7 @@ impl Key {
             searches: false,
             role: None,
             orders: OrderSigns::NONE,
+            carries: false,
         }
     }
 
@@ -75,6 +77,11 @@ impl Key {
         self.orders
     }
 
+    /// Whether the name around it says what stands under it: see [`is_carrier`].
+    pub(in crate::engine) fn carries(&self) -> bool {
+        self.carries
+    }
+
     /// Whether it says nothing of its values, of persons or of roles.
     pub(in crate::engine) fn is_plain(&self) -> bool {
         !self.wakes() && !self.names_person() && self.role.is_none()
@@ -94,7 +101,9 @@ impl RuleSet {
     pub fn key(&self, name: &[u8]) -> Arc<Key> {
         if !self.may_speak(name) {
             // Texts stand as names in markup, each a new one: such names are not worth remembering.
-            return Arc::new(Key::silent(name.to_vec()));
+            let carries = is_carrier(name);
+            let silent = Key::silent(name.to_vec());
+            return Arc::new(Key { carries, ..silent });
         }
         if let Some(known) = self.memory.get(name) {
             return known;
@@ -137,6 +146,7 @@ impl RuleSet {
             keyed,
             role: Role::of(name),
             orders: OrderSigns::of(name),
+            carries: is_carrier(name),
         }
     }
 
@@ -144,6 +154,32 @@ impl RuleSet {
     pub const fn has_expressions(&self) -> bool {
         self.lane.is_some()
     }
+}
+
+/// Whether a name only says how the value of the name around it is written: `{"phone":{"S":"..."}}` of DynamoDB,
+/// `{"phone":{"stringValue":"..."}}` of Firestore, `{"phone":{"$t":"..."}}` of XML turned into JSON.
+pub(in crate::engine) fn is_carrier(name: &[u8]) -> bool {
+    matches!(
+        name,
+        b"S" | b"N"
+            | b"$t"
+            | b"_"
+            | b"$"
+            | b"#text"
+            | b"_text"
+            | b"text"
+            | b"value"
+            | b"Value"
+            | b"val"
+            | b"raw"
+            | b"stringValue"
+            | b"integerValue"
+            | b"string_value"
+            | b"__cdata"
+            | b"#cdata"
+            | b"@value"
+            | b"$numberLong"
+    )
 }
 
 /// Field names that a rule set remembers. Some 500 bytes each.

@@ -282,7 +282,7 @@ impl Scan<'_> {
         let outside = [self.haystack.get(..candidate.start), self.haystack.get(candidate.end..)];
         let is_cell = outside.iter().flatten().all(|text| text.trim_ascii().is_empty());
         let text = self.haystack.get(candidate.start..candidate.end).unwrap_or_default();
-        let is_dialled = || rule.category == Category::Phone && matcher::phone_may_vote(text);
+        let is_dialled = || rule.category == Category::Phone && matcher::phone_may_vote(text, self.context.number);
         let is_checked = || {
             let validator = rule.validator;
             validator.is_some_and(|validator| validator.is_checked(candidate.normal.as_bytes()))

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::fields::{self, FieldRef, Fields};
-use super::frame::{Frame, Shape};
+use super::frame::{self, Frame, Shape};
 use super::subject::{self, Common};
 use super::{Item, Place, Record};
 use crate::engine::decode::Unescaped;
@@ -179,11 +179,7 @@ impl Assembler {
     fn search(&mut self, cell: &Cell<'_>, keep: impl FnMut(&mut Self, Item)) {
         let mut keep = keep;
         let number = cell.is_number();
-        let frame = self
-            .frames
-            .iter()
-            .rev()
-            .find(|frame| frame.container != Container::Array);
+        let frame = frame::named(&self.frames, &self.fields);
         let field = frame.and_then(|frame| self.fields.get(&frame.field));
         let context = Context {
             key: field.map_or(Key::NONE, |field| &field.key),
@@ -211,9 +207,13 @@ impl Assembler {
             let vote = field.vote.get();
             // Cells that nobody need look at, and so may not be told, have no vote.
             if searched && cell.last {
-                field.vote.set(vote.with(&found));
+                field.vote.set(vote.with(&found, cell.raw));
             }
-            found.retain(|finding| !finding.tentative || vote.lifts(finding));
+            let is_known = field.key.is_known();
+            found.retain(|finding| match finding.tentative {
+                true => vote.lifts(finding, number),
+                false => is_known || !vote.vetoes(finding, cell.raw),
+            });
         }
         for finding in found.drain(..) {
             let (start, end) = if escaped {
@@ -240,11 +240,7 @@ impl Assembler {
             "tidegate subject 1",
             &[&[finding.category as u8], finding.normal.as_bytes()],
         );
-        let named = self
-            .frames
-            .iter()
-            .rev()
-            .find(|frame| frame.container != Container::Array);
+        let named = frame::named(&self.frames, &self.fields);
         let role = self
             .frames
             .iter()
@@ -390,6 +386,10 @@ impl Sink for Assembler {
             self.orders.join(said.key.orders());
         }
         frame.begin_member(&self.fields, field, at);
+        if frame.carries {
+            let named = frame::named(&self.frames, &self.fields).and_then(|frame| self.fields.get(&frame.field));
+            wanted |= named.is_some_and(|field| field.key.wakes());
+        }
         self.settle_head(at);
         self.search_name(key);
         wanted

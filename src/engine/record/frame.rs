@@ -26,6 +26,16 @@ pub(super) struct Member {
     pub(super) has_name: bool,
 }
 
+/// The frame whose name says what the value under way is.
+pub(super) fn named<'f>(frames: &'f [Frame], fields: &Fields) -> Option<&'f Frame> {
+    let mut named = frames.iter().rev().filter(|frame| frame.container != Container::Array);
+    let innermost = named.next()?;
+    let around = named
+        .next()
+        .filter(|around| innermost.carries && fields.get(&around.field).is_some());
+    Some(around.unwrap_or(innermost))
+}
+
 /// One open container.
 pub(super) struct Frame {
     pub(super) container: Container,
@@ -41,6 +51,8 @@ pub(super) struct Frame {
     pub(super) field: FieldRef,
     pub(super) field_hash: u64,
     pub(super) role: Option<Role>,
+    /// Whether the name around says what the member under way is.
+    pub(super) carries: bool,
     pub(super) key_at: u64,
     /// Identifiers found in the name itself, where it is data.
     pub(super) key_items: Vec<Item>,
@@ -71,6 +83,7 @@ impl Frame {
             field: FieldRef::None,
             field_hash: 0,
             role: None,
+            carries: false,
             key_at: start,
             key_items: Vec::new(),
             awaits_value: false,
@@ -89,7 +102,9 @@ impl Frame {
             self.role = said.key.role();
             self.has_name |= said.key.names_person();
             self.field_hash = said.hash;
+            self.carries = said.key.carries();
         } else {
+            self.carries = false;
             self.role = None;
             self.field_hash = fields.hash(&field);
             if self.members == 0 && self.container == Container::Object {

@@ -94,6 +94,8 @@ fn pass_block(
             return Some(false);
         }
         match chunk.get(at) {
+            // An array in an array may be the header of a table.
+            Some(b'[') if around.objects & 1 == 0 => return Some(false),
             Some(b'{' | b'[') if around.depth == DEPTH_MAX => return Some(false),
             Some(byte @ (b'{' | b'[')) => {
                 around.depth += 1;

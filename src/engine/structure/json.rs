@@ -96,13 +96,14 @@ impl Json {
                 self.whole_string(chunk, text, &marks, sink);
                 continue;
             }
-            if text.len() >= BARE_BYTES_MIN && (self.nesting.is_wanted() || marks.wakes(text.len())) {
+            if text.len() >= BARE_BYTES_MIN && (self.nesting.wants_value() || marks.wakes(text.len())) {
                 self.bare_between(chunk, text, sink);
             }
             match bytes.get(at) {
                 Some(b'{') if self.pass(chunk, &mut marks, sink) => {}
                 Some(byte @ (b'{' | b'[')) => self.nesting.open(*byte == b'{', chunk.at + at as u64, chunk, sink),
                 Some(b'}' | b']') => self.nesting.close(chunk.at + at as u64 + 1, sink),
+                Some(b',') => self.nesting.comma(),
                 _ => {}
             }
         }
@@ -124,7 +125,9 @@ impl Json {
         let begun = marks.place();
         let passed = calm::pass(marks, chunk.bytes, self.nesting.names(), sink);
         self.tries.ended(passed);
-        if !passed {
+        if passed {
+            self.nesting.passed();
+        } else {
             marks.back_to(&begun);
         }
         passed
@@ -136,8 +139,9 @@ impl Json {
         let text = chunk.bytes.get(range).unwrap_or_default();
         for value in text.split(|byte| is_space(*byte)) {
             // What a bare number is, its name must say: others are not worth a search.
-            if self.nesting.is_wanted() && value.len() >= BARE_BYTES_MIN || is_strange(value) {
+            if self.nesting.wants_value() && value.len() >= BARE_BYTES_MIN || is_strange(value) {
                 self.nesting.tell(chunk, sink);
+                self.nesting.tell_header(chunk.at + at as u64, sink);
                 self.carry.begin(chunk.at + at as u64);
                 self.end_bare(value, sink);
             }
@@ -154,6 +158,7 @@ impl Json {
         // What is not whole may be held back from its first byte.
         self.nesting.tell(chunk, sink);
         if cut > 0 {
+            self.nesting.tell_header(chunk.at + begun as u64, sink);
             self.state = State::Bare;
             self.carry.begin(chunk.at + begun as u64);
             self.extend(chunk.bytes.get(begun..).unwrap_or_default(), CellForm::Bare, sink);
@@ -167,6 +172,9 @@ impl Json {
         let escaped = backslashes % 2 == 1;
         self.state = State::String { key, escaped };
         self.nesting.tell(chunk, sink);
+        if !key {
+            self.nesting.tell_header(chunk.at + from as u64, sink);
+        }
         self.carry.begin(chunk.at + from as u64);
         self.extend_string(part, sink);
     }
@@ -197,8 +205,15 @@ impl Json {
     fn whole_string(&mut self, chunk: Chunk<'_>, range: Range<usize>, marks: &Marks<'_>, sink: &mut impl Sink) {
         let key = marks.is_name() && self.nesting.is_object();
         let text = chunk.bytes.get(range.clone()).unwrap_or_default();
-        if key || self.nesting.is_wanted() || (marks.wakes(text.len()) && !is_uuid(text)) {
+        if key
+            || self.nesting.is_collecting()
+            || self.nesting.wants_value()
+            || (marks.wakes(text.len()) && !is_uuid(text))
+        {
             self.nesting.tell(chunk, sink);
+            if !key {
+                self.nesting.tell_header(chunk.at + range.start as u64, sink);
+            }
             self.carry.begin(chunk.at + range.start as u64);
             self.end_string(text, key, sink);
         }
@@ -206,12 +221,19 @@ impl Json {
 
     fn end_string(&mut self, part: &[u8], key: bool, sink: &mut impl Sink) {
         if !key {
-            self.carry.end(part, CellForm::JsonString, &mut |cell| sink.cell(cell));
+            let nesting = &mut self.nesting;
+            self.carry.end(part, CellForm::JsonString, &mut |cell| {
+                nesting.string(cell);
+                sink.cell(cell);
+            });
             return;
         }
         let mut wanted = true;
-        self.carry
-            .end(part, CellForm::JsonString, &mut |cell| wanted = tell_name(cell, sink));
+        let nesting = &mut self.nesting;
+        self.carry.end(part, CellForm::JsonString, &mut |cell| {
+            nesting.cut_name(cell);
+            wanted = tell_name(cell, sink);
+        });
         self.nesting.heard(wanted, sink);
     }
 

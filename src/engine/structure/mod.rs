@@ -6,6 +6,7 @@
 mod bars;
 mod calm;
 mod cells;
+mod columns;
 mod delimited;
 mod form;
 mod html;

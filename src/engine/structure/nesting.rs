@@ -11,8 +11,10 @@
 use std::ops::Range;
 
 use super::cells::{Cell, CellForm};
+use super::columns::{Columns, Part, is_heading};
 use super::plain_names::PlainNames;
 use super::{Container, Sink};
+use crate::engine::detect::is_carrier;
 
 /// Deeper containers are read as part of the one at this depth. Against: `[[[[...` that costs a frame a byte.
 const DEPTH_MAX: usize = 128;
@@ -47,6 +49,9 @@ pub(super) struct Nesting {
     /// Whether every value is.
     all: bool,
     plain: PlainNames,
+    columns: Columns,
+    /// Whether the name that was told last may be that of an array of names.
+    heading: bool,
 }
 
 /// A name of the chunk under way that says nothing.
@@ -67,6 +72,12 @@ struct Level {
     wanted: bool,
     /// Whether the sink reads its members as records, and so must hear of each.
     map: bool,
+    /// Whether it stands under a name that wants its values.
+    speaks: bool,
+    /// What an array is to a table, the place of the value under way in it, and whether it has held a container.
+    part: Part,
+    place: usize,
+    opened: bool,
     /// Names that were passed over and not told of yet: the sum of their hashes, and how many.
     names: u64,
     count: u32,
@@ -92,10 +103,10 @@ impl Level {
     }
 
     fn tell(&self, sink: &mut impl Sink) {
-        let container = if self.object {
-            Container::Object
-        } else {
-            Container::Array
+        let container = match self.part {
+            _ if self.object => Container::Object,
+            Part::Row => Container::Row,
+            Part::None | Part::Header | Part::Table => Container::Array,
         };
         sink.open(container, self.at);
     }
@@ -114,6 +125,8 @@ impl Nesting {
             wanted: true,
             all,
             plain: PlainNames::default(),
+            columns: Columns::default(),
+            heading: false,
         }
     }
 
@@ -135,6 +148,11 @@ impl Nesting {
         !self.all && !self.wanted && self.around.len() < DEPTH_MAX / 2
     }
 
+    /// An object was passed over.
+    pub(super) fn passed(&mut self) {
+        self.top.opened = true;
+    }
+
     /// The names that are known to say nothing.
     #[inline]
     pub(super) fn names(&mut self) -> &mut PlainNames {
@@ -148,13 +166,21 @@ impl Nesting {
             return;
         }
         let wanted = self.wanted;
-        // An array's elements stand under its name.
-        self.wanted = self.all || (wanted && !object && !self.around.is_empty());
+        let part = self.part_of(object, chunk);
+        // A value of a row stands under its header.
+        if self.top.part == Part::Row {
+            self.tell(chunk, sink);
+        }
+        // An array's elements stand under its name. All marks of headers and rows are looked at, so that values are counted.
+        let counts = matches!(part, Part::Header | Part::Row);
+        self.wanted = self.all || counts || (wanted && !object && !self.around.is_empty());
         let level = Level {
             object,
             at,
             under: self.name.take(),
             wanted,
+            speaks: wanted && !self.around.is_empty(),
+            part,
             ..Level::default()
         };
         self.around.push(std::mem::replace(&mut self.top, level));
@@ -162,6 +188,56 @@ impl Nesting {
         if wanted {
             self.tell(chunk, sink);
         }
+    }
+
+    /// What the container that begins is to a table.
+    fn part_of(&mut self, object: bool, chunk: Chunk<'_>) -> Part {
+        let depth = self.around.len();
+        let is_first = !std::mem::replace(&mut self.top.opened, true);
+        if self.top.part == Part::Header {
+            self.columns.refuse();
+        }
+        if object || depth == 0 {
+            return Part::None;
+        }
+        let name = self.name.as_ref().and_then(|name| chunk.bytes.get(name.range.clone()));
+        let is_heading = self.top.object && name.map_or(self.heading, is_heading);
+        let is_header = is_heading || (!self.top.object && is_first && self.top.place == 0);
+        match self.top.part {
+            Part::Table => Part::Row,
+            Part::None if is_header => {
+                self.columns.begin();
+                Part::Header
+            }
+            Part::None if self.top.object && self.columns.are_of(depth) => Part::Table,
+            Part::None | Part::Header | Part::Row => Part::None,
+        }
+    }
+
+    /// A string ended that is a value.
+    #[inline]
+    pub(super) fn string(&mut self, text: &Cell<'_>) {
+        if self.is_collecting() {
+            self.columns.collect(text);
+        }
+    }
+
+    /// Whether it may be one of the names of columns.
+    #[inline]
+    pub(super) fn is_collecting(&self) -> bool {
+        self.top.part == Part::Header
+    }
+
+    /// A comma outside strings.
+    #[inline]
+    pub(super) fn comma(&mut self) {
+        self.top.place += 1;
+    }
+
+    /// Whether the value under way is told even if nothing in it wakes a search.
+    #[inline]
+    pub(super) fn wants_value(&self) -> bool {
+        self.wanted && (self.top.part != Part::Row || self.all || self.columns.wants(self.top.place))
     }
 
     /// The innermost container ends before offset `end`.
@@ -175,6 +251,12 @@ impl Nesting {
         // The member it was the value of is still under way.
         self.name = level.under.take();
         self.wanted = level.wanted;
+        let depth = self.around.len();
+        let is_header = level.part == Part::Header && self.columns.end(level.place + 1, depth, sink);
+        if is_header && !self.top.object {
+            self.top.part = Part::Table;
+        }
+        self.columns.leave(depth);
         if self.told > self.around.len() {
             self.told = self.around.len();
             level.tell_passed(sink);
@@ -194,7 +276,9 @@ impl Nesting {
     /// A member of the innermost container begins with this name.
     #[inline]
     pub(super) fn name(&mut self, range: Range<usize>, chunk: Chunk<'_>, sink: &mut impl Sink) {
+        let carries = || self.top.speaks && chunk.bytes.get(range.clone()).is_some_and(is_carrier);
         if !self.top.map
+            && !carries()
             && let Some(hash) = self.plain.find(chunk.bytes, &range, sink)
         {
             self.top.pass(hash);
@@ -208,7 +292,9 @@ impl Nesting {
     fn tell_name(&mut self, range: Range<usize>, chunk: Chunk<'_>, sink: &mut impl Sink) {
         self.name = None;
         self.tell(chunk, sink);
-        let wanted = sink.key(&chunk.string(range));
+        let name = chunk.string(range);
+        self.heading = is_heading(name.raw);
+        let wanted = sink.key(&name);
         self.heard(wanted, sink);
     }
 
@@ -221,6 +307,9 @@ impl Nesting {
     /// Tells all containers, and the name of the member under way: a value in it is to be told, or the chunk ends.
     #[inline]
     pub(super) fn tell(&mut self, chunk: Chunk<'_>, sink: &mut impl Sink) {
+        if let Some(name) = &self.name {
+            self.heading = chunk.bytes.get(name.range.clone()).is_some_and(is_heading);
+        }
         if self.told < self.around.len() {
             self.tell_levels(chunk, sink);
         }
@@ -232,6 +321,19 @@ impl Nesting {
         if let Some(name) = name {
             sink.key(&chunk.string(name.range));
         }
+    }
+
+    /// Tells the header of the value at offset `at`, if it is one of a row.
+    #[inline]
+    pub(super) fn tell_header(&self, at: u64, sink: &mut impl Sink) {
+        if self.top.part == Part::Row {
+            self.columns.tell(self.top.place, at, sink);
+        }
+    }
+
+    /// A name that was cut was told.
+    pub(super) fn cut_name(&mut self, name: &Cell<'_>) {
+        self.heading = name.within.0 == 0 && is_heading(name.raw);
     }
 
     fn tell_levels(&mut self, chunk: Chunk<'_>, sink: &mut impl Sink) {

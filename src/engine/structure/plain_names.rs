@@ -6,6 +6,7 @@
 use std::ops::Range;
 
 use super::Sink;
+use super::columns::is_heading;
 
 /// Names that are remembered, a power of two. 64 bytes each.
 const NAMES_MAX: usize = 128;
@@ -88,7 +89,8 @@ impl PlainNames {
             .find(|place| self.places.get(*place).is_some_and(is_it));
         let place = match known {
             Some(place) => place,
-            None => self.learn(bytes, mask, sink.plain(name), first),
+            // An array under such a name is looked at.
+            None => self.learn(bytes, mask, sink.plain(name).filter(|_| !is_heading(name)), first),
         };
         if let Some(last) = self.places.get_mut(self.last) {
             last.next = place;

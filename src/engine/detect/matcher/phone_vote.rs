@@ -39,7 +39,8 @@ const MOBILE: [Range; 16] = [
 
 /// Whether the column of `text`, the spelling of a number that is in use, may lift it. Bare digits and pairs must be a
 /// mobile's; a slash that is not German is an invoice's; other groups are the work of somebody who wrote a phone.
-pub(in crate::engine::detect) fn may_vote(text: &[u8]) -> bool {
+/// A JSON number has lost its trunk 0.
+pub(in crate::engine::detect) fn may_vote(text: &[u8], numeric: bool) -> bool {
     let digits: SmallVec<[u8; DIGITS_MAX]> = text
         .iter()
         .copied()
@@ -47,10 +48,55 @@ pub(in crate::engine::detect) fn may_vote(text: &[u8]) -> bool {
         .take(DIGITS_MAX)
         .collect();
     let is_bare = digits.len() == text.len();
+    if numeric {
+        return is_bare && is_numeric_mobile(&digits);
+    }
     if is_bare || is_pairs(text) {
         return is_mobile(&digits) && (is_bare || !super::national::is_dump(&digits));
     }
-    !text.contains(&b'/')
+    !text.contains(&b'/') && (matches!(text.first(), Some(b'0' | b'(')) || has_phone_groups(text))
+}
+
+/// How mobile numbers look as JSON numbers: without their trunk 0, or with the code of their country.
+const NUMERIC: [Range; 12] = [
+    (b"10", 10..=10),
+    (b"8210", 12..=12),
+    (b"70", 10..=10),
+    (b"80", 10..=10),
+    (b"90", 10..=10),
+    (b"8170", 12..=12),
+    (b"8180", 12..=12),
+    (b"8190", 12..=12),
+    (b"13", 11..=11),
+    (b"15", 11..=11),
+    (b"18", 11..=11),
+    (b"8613", 13..=13),
+];
+
+/// Digits of the groups of numbers that are dialled without a trunk 0: North America, China, Spain, Brazil, India.
+const GROUPS: [&[usize]; 10] = [
+    &[3, 3, 4],
+    &[3, 4, 4],
+    &[2, 5, 4],
+    &[2, 4, 4],
+    &[1, 3, 3, 4],
+    &[5, 5],
+    &[3, 3, 3],
+    &[3, 2, 2, 2],
+    &[2, 3, 2, 2],
+    &[4, 3, 3],
+];
+
+fn has_phone_groups(text: &[u8]) -> bool {
+    let groups = text.split(|byte| !byte.is_ascii_digit());
+    let lens: SmallVec<[usize; 8]> = groups.map(<[u8]>::len).filter(|len| *len > 0).collect();
+    GROUPS.contains(&lens.as_slice())
+}
+
+/// Mobiles of countries whose ranges are few, and numbers of the North American plan.
+fn is_numeric_mobile(digits: &[u8]) -> bool {
+    let in_range = |(prefix, lengths): &Range| digits.starts_with(prefix) && lengths.contains(&digits.len());
+    NUMERIC.iter().any(in_range) || super::plan::is_north_american(digits)
 }
 
 fn is_mobile(digits: &[u8]) -> bool {
@@ -71,7 +117,9 @@ mod tests {
 
     #[test]
     fn spellings_that_a_column_lifts() {
-        let rows: [(&str, bool); 17] = [
+        let rows: [(&str, bool); 19] = [
+            ("920-71-95416", false),
+            ("11-90000-0000", true),
             ("01000001234", true),
             ("09012345678", true),
             ("0900000000", true),
@@ -91,7 +139,7 @@ mod tests {
             ("045/20240115", false),
         ];
         for (text, expected) in rows {
-            assert_eq!(may_vote(text.as_bytes()), expected, "{text}");
+            assert_eq!(may_vote(text.as_bytes(), false), expected, "{text}");
         }
     }
 }
