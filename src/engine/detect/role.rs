@@ -244,7 +244,9 @@ pub(in crate::engine) fn is_data(key: &[u8]) -> bool {
     let only_digits = digits > 0 && digits == key.len();
     let hash = key.len() >= 16 && hex == key.len() && digits > 0;
     let phone = digits >= 7 && key.iter().all(|byte| byte.is_ascii_digit() || b"+-() .".contains(byte));
-    only_digits || hash || phone || key.contains(&b'@')
+    // `@type` of JSON-LD and attributes of XML in JSON begin with it.
+    let is_email = memchr::memchr(b'@', key).is_some_and(|at| at > 0);
+    only_digits || hash || phone || is_email
 }
 
 #[cfg(test)]
@@ -274,6 +276,7 @@ mod tests {
             ("123e4567-e89b-12d3-a456-426614174000", true),
             ("d41d8cd98f00b204e9800998ecf8427e", true),
             ("010-0000-0001", true),
+            ("@type", false),
             ("shipping", false),
             ("a1", false),
             ("", false),

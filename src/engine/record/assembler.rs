@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::embedded;
 use super::fields::{self, FieldRef, Fields};
 use super::frame::{self, Frame, Shape};
 use super::subject::{self, Common};
@@ -202,6 +203,9 @@ impl Assembler {
             let at = cell.at + cell.within.0 as u64;
             let record = [false, true].map(|lines| self.holds_from(at, lines));
             self.usage.stop_at(record);
+        }
+        if !found.is_empty() && field.is_none_or(|field| !field.key.is_known()) || embedded::may_begin(cell) {
+            embedded::search(&self.rules, cell, &self.unescaped, &mut found);
         }
         if let Some(field) = field {
             let vote = field.vote.get();

@@ -100,7 +100,12 @@ impl Assembler {
             parent.first = Some(Box::new(member));
             return;
         };
-        let is_map = first.keyset == member.keyset && child.members > 0 && !first.key_is_role && !member.key_is_role;
+        // `{"name":{"S":"..."},"phone":{"S":"..."}}` is one thing.
+        let is_map = first.keyset == member.keyset
+            && child.members > 0
+            && !child.carries
+            && !first.key_is_role
+            && !member.key_is_role;
         parent.shape = if is_map { Shape::Map } else { Shape::Struct };
         if is_map {
             if parent.is_record {

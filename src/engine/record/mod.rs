@@ -2,6 +2,7 @@
 
 mod assembler;
 mod crowd;
+mod embedded;
 mod fields;
 mod frame;
 mod join;

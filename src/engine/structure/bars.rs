@@ -45,7 +45,10 @@ impl Bars {
 
 /// Whether a line is cells between bars.
 pub(super) fn is_bars(line: &[u8]) -> bool {
-    line.starts_with(b"|") && memchr::memchr_iter(b'|', line).take(3).count() == 3
+    let line = line.trim_ascii_end();
+    line.len() > 2
+        && line.starts_with(b"|")
+        && (line.ends_with(b"|") || memchr::memchr_iter(b'|', line).nth(2).is_some())
 }
 
 /// The cells of a line that begins with a bar, without the bars and what stands behind the last.

@@ -21,6 +21,8 @@ pub(super) enum Part {
     None,
     /// It may be the names of the columns.
     Header,
+    /// An object in that array, one of whose members may be a name.
+    Column,
     /// The arrays in it are rows.
     Table,
     Row,
@@ -111,6 +113,14 @@ impl Columns {
             Name::default().tell(at, sink);
         }
     }
+}
+
+/// Whether a member of this name may be the name of a column: `{"name":"phone","type":"text"}`.
+pub(super) fn is_naming(name: &[u8]) -> bool {
+    matches!(
+        name,
+        b"name" | b"title" | b"label" | b"field" | b"column" | b"header" | b"key" | b"columnName" | b"column_name"
+    )
 }
 
 /// Whether an array of this name may hold the names of columns.

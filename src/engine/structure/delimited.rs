@@ -120,6 +120,30 @@ pub(super) fn header_delimiter(line: &[u8]) -> Option<u8> {
     ((columns >= 2 || is_pair()) && is_dense).then_some(best)
 }
 
+/// Whether a cell is no header: an `@` in it, or seven digits.
+fn is_data(cell: &[u8]) -> bool {
+    let at = memchr::memchr(b'@', cell);
+    at.is_some_and(|at| at > 0) || cell.iter().filter(|byte| byte.is_ascii_digit()).count() >= 7
+}
+
+/// The delimiter of a first line that is no header: of a table by its declaration what stands most often, of other text bars
+/// or tabs.
+pub(super) fn data_delimiter(line: &[u8], is_table: bool) -> Option<u8> {
+    let text = line.trim_ascii_end();
+    let count = |delimiter: u8| memchr::memchr_iter(delimiter, text).count();
+    let all = [b';', b'\t', b'|', b','];
+    let candidates = if is_table { all.as_slice() } else { &[b'\t', b'|'] };
+    let best = candidates
+        .iter()
+        .copied()
+        .map(|delimiter| (delimiter, count(delimiter)));
+    let (best, columns) = best.max_by_key(|(_, n)| *n)?;
+    let begins = text
+        .first()
+        .is_some_and(|first| *first != best && !first.is_ascii_whitespace());
+    (is_table || (columns >= 2 && begins && text.split(|byte| *byte == best).any(is_data))).then_some(best)
+}
+
 impl Delimited {
     pub(super) fn new(at: u64, settings: CellSettings, delimiter: u8) -> Self {
         Self {
@@ -334,11 +358,18 @@ impl Delimited {
     }
 
     fn end_row(&mut self, end: u64, sink: &mut impl Sink) {
+        let ends_header = self.in_header && self.row != Row::None && !self.columns.is_empty();
         if self.row == Row::Told {
             sink.close(end);
         }
         if self.row != Row::None {
             self.in_header &= self.columns.is_empty();
+        }
+        if ends_header && self.columns.iter().any(|column| is_data(&column.header)) {
+            // The first row is one like the others: its columns have numbers for names.
+            for (number, column) in self.columns.iter_mut().enumerate() {
+                column.header = format!("col{number}").into_bytes();
+            }
         }
         self.row = Row::None;
         self.column = 0;

@@ -1,5 +1,7 @@
 //! HTML: table rows are records, headers and labels are keys, and what stands near together belongs together.
 
+use smallvec::SmallVec;
+
 use super::cells::CellForm;
 use super::name::{Name, Names};
 use super::page::Page;
@@ -115,6 +117,15 @@ impl Html {
         is_plain
     }
 
+    /// Whether the attributes of the element say what its text is, and the text before does not.
+    fn hint_says_more(&mut self, sink: &impl Sink) -> bool {
+        let mut plain = std::mem::take(&mut self.plain);
+        let mut is_plain = |name: &Name| plain.find(name.as_slice(), &(0..name.as_slice().len()), sink).is_some();
+        let more = is_plain(&self.label) && !is_plain(&self.hint);
+        self.plain = plain;
+        more
+    }
+
     /// Takes `text` for the label of what comes after it, if it looks like one.
     fn learn_label(&mut self, bytes: &[u8], at: u64, sink: &mut impl Sink) {
         let title = bytes.strip_suffix(b":").or_else(|| bytes.strip_suffix("：".as_bytes()));
@@ -220,6 +231,20 @@ impl Page for Html {
                 name.extend(bytes);
             }
         }
+        if !self.label.is_empty() && !self.hint.is_empty() && self.header().is_none() && self.hint_says_more(sink) {
+            self.label.clear();
+        }
+        let inline = self.key().is_empty().then(|| inline_label(bytes)).flatten();
+        if let Some(label) = inline {
+            let is_plain = label.is_empty() || sink.plain(label.as_slice()).is_some();
+            if self.names.begins_another(&label) {
+                sink.line(at);
+            }
+            if wakes || !is_plain {
+                label.tell_as(CellForm::Markup, at, sink);
+            }
+            return wakes || !is_plain;
+        }
         let key = (wakes || !self.is_plain(sink)).then(|| self.key().clone());
         self.learn_label(bytes, at, sink);
         if let Some(key) = &key {
@@ -236,6 +261,31 @@ impl Page for Html {
         self.end_row(end, sink);
         sink.close(end);
     }
+}
+
+/// The label that begins a text and names the rest of it: `<b>Phone:</b> 010...`, `Phone: 010...`.
+fn inline_label(text: &[u8]) -> Option<Name> {
+    const WORDS_MAX: usize = 4;
+    let (mut label, mut in_tag) = (SmallVec::<[u8; LABEL_BYTES_MAX]>::new(), false);
+    for (at, byte) in text.iter().enumerate() {
+        match byte {
+            b'<' => in_tag = true,
+            b'>' if in_tag => in_tag = false,
+            _ if in_tag => {}
+            b':' => {
+                let words = label
+                    .split(|byte| *byte == b' ')
+                    .filter(|word| !word.is_empty())
+                    .count();
+                let has_value = text.get(at + 1..).is_some_and(|rest| !rest.trim_ascii().is_empty());
+                let is_label = (1..=WORDS_MAX).contains(&words) && has_value && !is_data(&label);
+                return is_label.then(|| Name::of(&label));
+            }
+            _ if label.len() == LABEL_BYTES_MAX => return None,
+            _ => label.push(*byte),
+        }
+    }
+    None
 }
 
 /// What an element is to a record.

@@ -234,7 +234,7 @@ impl Json {
             nesting.cut_name(cell);
             wanted = tell_name(cell, sink);
         });
-        self.nesting.heard(wanted, sink);
+        self.nesting.heard(wanted || self.nesting.is_collecting(), sink);
     }
 
     /// More of the string under way.

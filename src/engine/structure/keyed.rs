@@ -163,8 +163,15 @@ impl Lines {
             None => {}
         }
         let bars = &mut self.bars;
+        let is_property = property(head.trim_ascii_start()).is_some_and(|key| key.contains(&b';'));
         self.carry.end(&[], CellForm::Plain, &mut |cell| match &key {
             None if !continues => unnamed(cell, bars, sink),
+            // A property's value stands behind its parameters.
+            Some(_) if is_property && cell.within.0 == 0 => {
+                let value = memchr(b':', cell.raw).map_or(0, |colon| colon + 1);
+                let raw = cell.raw.get(value..).unwrap_or_default();
+                sink.cell(&Cell::whole(raw, cell.at + value as u64, CellForm::Plain));
+            }
             _ => sink.cell(cell),
         });
         self.in_block = key.is_some() || continues;
@@ -254,7 +261,7 @@ fn key(head: &[u8]) -> Option<&[u8]> {
             .is_none_or(|byte| byte.is_ascii_whitespace() || *byte == b':');
     let is_setting = text.get(at) == Some(&b'=')
         && !key.contains(&b' ')
-        && !rest.iter().any(|byte| matches!(byte, b'=' | b'&' | b' ' | b'"'));
+        && !rest.iter().any(|byte| matches!(byte, b'=' | b'&' | b'"'));
     let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || !byte.is_ascii() || b" _-.;'\"()/[]".contains(byte);
     let is_key = !key.is_empty()
         && key.len() <= KEY_BYTES_MAX
@@ -284,7 +291,8 @@ mod tests {
 
     #[test]
     fn keys_are_told_from_prose() {
-        let rows: [(&str, Option<&str>); 19] = [
+        let rows: [(&str, Option<&str>); 20] = [
+            ("street=12 Main St\n", Some("street")),
             ("Full name - Kim\n", Some("Full name")),
             ("휴대폰\t010-0000-0000\n", Some("휴대폰")),
             ("a\tb\tc\n", None),

@@ -269,6 +269,7 @@ impl<P: Page> Markup<P> {
             let special = matches!(self.withheld.get(1), Some(b'!' | b'?'));
             let is_name = if begins {
                 byte.is_ascii_alphabetic()
+                    || !byte.is_ascii()
                     || *byte == b'_'
                     || matches!(byte, b'/' | b'!' | b'?') && self.withheld.len() == 1
             } else if special {

@@ -323,8 +323,12 @@ impl Structure {
         } else if may_be && sql::is_sql(line) {
             Reader::Sql(Box::new(Sql::new(at, settings)))
         } else if self.declared == Declared::Table {
-            Reader::Delimited(Box::new(Delimited::new(at, settings, header.unwrap_or(b','))))
-        } else if let Some(delimiter) = header.filter(|_| may_be) {
+            let delimiter = header.or_else(|| delimited::data_delimiter(line, true));
+            Reader::Delimited(Box::new(Delimited::new(at, settings, delimiter.unwrap_or(b','))))
+        } else if let Some(delimiter) = header
+            .or_else(|| delimited::data_delimiter(line, false))
+            .filter(|_| may_be)
+        {
             Reader::Delimited(Box::new(Delimited::new(at, settings, delimiter)))
         } else {
             Reader::Lines(Box::new(Lines::new(at, settings)))

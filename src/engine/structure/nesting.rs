@@ -11,7 +11,7 @@
 use std::ops::Range;
 
 use super::cells::{Cell, CellForm};
-use super::columns::{Columns, Part, is_heading};
+use super::columns::{Columns, Part, is_heading, is_naming};
 use super::plain_names::PlainNames;
 use super::{Container, Sink};
 use crate::engine::detect::is_carrier;
@@ -78,6 +78,10 @@ struct Level {
     part: Part,
     place: usize,
     opened: bool,
+    /// Whether it stands under a name.
+    under_name: bool,
+    /// Of an object that is a column: whether the member under way is its name.
+    naming: bool,
     /// Names that were passed over and not told of yet: the sum of their hashes, and how many.
     names: u64,
     count: u32,
@@ -106,7 +110,7 @@ impl Level {
         let container = match self.part {
             _ if self.object => Container::Object,
             Part::Row => Container::Row,
-            Part::None | Part::Header | Part::Table => Container::Array,
+            Part::None | Part::Header | Part::Column | Part::Table => Container::Array,
         };
         sink.open(container, self.at);
     }
@@ -181,6 +185,7 @@ impl Nesting {
             wanted,
             speaks: wanted && !self.around.is_empty(),
             part,
+            under_name: self.top.object,
             ..Level::default()
         };
         self.around.push(std::mem::replace(&mut self.top, level));
@@ -195,6 +200,9 @@ impl Nesting {
         let depth = self.around.len();
         let is_first = !std::mem::replace(&mut self.top.opened, true);
         if self.top.part == Part::Header {
+            if object && self.top.under_name {
+                return Part::Column;
+            }
             self.columns.refuse();
         }
         if object || depth == 0 {
@@ -210,7 +218,7 @@ impl Nesting {
                 Part::Header
             }
             Part::None if self.top.object && self.columns.are_of(depth) => Part::Table,
-            Part::None | Part::Header | Part::Row => Part::None,
+            Part::None | Part::Header | Part::Column | Part::Row => Part::None,
         }
     }
 
@@ -219,13 +227,14 @@ impl Nesting {
     pub(super) fn string(&mut self, text: &Cell<'_>) {
         if self.is_collecting() {
             self.columns.collect(text);
+            self.top.naming = false;
         }
     }
 
     /// Whether it may be one of the names of columns.
     #[inline]
     pub(super) fn is_collecting(&self) -> bool {
-        self.top.part == Part::Header
+        self.top.part == Part::Header || self.top.naming
     }
 
     /// A comma outside strings.
@@ -282,8 +291,10 @@ impl Nesting {
             && let Some(hash) = self.plain.find(chunk.bytes, &range, sink)
         {
             self.top.pass(hash);
+            let range_of = range.clone();
             self.name = Some(Name { range, hash });
-            self.wanted = self.all;
+            self.top.naming = self.top.part == Part::Column && is_naming(chunk.bytes.get(range_of).unwrap_or_default());
+            self.wanted = self.all || self.top.naming;
         } else {
             self.tell_name(range, chunk, sink);
         }
@@ -293,8 +304,8 @@ impl Nesting {
         self.name = None;
         self.tell(chunk, sink);
         let name = chunk.string(range);
-        self.heading = is_heading(name.raw);
-        let wanted = sink.key(&name);
+        self.cut_name(&name);
+        let wanted = sink.key(&name) || self.top.naming;
         self.heard(wanted, sink);
     }
 
@@ -333,6 +344,7 @@ impl Nesting {
 
     /// A name that was cut was told.
     pub(super) fn cut_name(&mut self, name: &Cell<'_>) {
+        self.top.naming = self.top.part == Part::Column && name.within.0 == 0 && is_naming(name.raw);
         self.heading = name.within.0 == 0 && is_heading(name.raw);
     }
 

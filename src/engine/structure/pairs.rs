@@ -47,7 +47,8 @@ pub(super) fn pieces(line: &[u8]) -> impl Iterator<Item = Piece> {
             at = key.start;
             return Some(text_piece(text));
         }
-        let (value, next) = value_at(line, key.end + 1);
+        let is_parameter = before(line, key.start) == b';';
+        let (value, next) = value_at(line, key.end + 1, is_parameter);
         let is_query = matches!(before(line, key.start), b'?' | b'&') || line.get(value.end) == Some(&b'&');
         at = next;
         Some(Piece { key, value, is_query })
@@ -80,15 +81,19 @@ fn key_before(line: &[u8], sign: usize) -> Option<Range<usize>> {
     (begins && is_apart && is_one && length < KEY_BYTES_MAX).then_some(start..sign)
 }
 
-/// The value that begins at `from`, and where what comes after it begins.
-fn value_at(line: &[u8], from: usize) -> (Range<usize>, usize) {
+/// The value that begins at `from`, to the blank behind it or, of a parameter (`;CN=Kim Lee:`), to a mark; and where what comes after it begins.
+fn value_at(line: &[u8], from: usize, is_parameter: bool) -> (Range<usize>, usize) {
     let rest = line.get(from..).unwrap_or_default();
     if let Some(quote @ (b'"' | b'\'')) = rest.first()
         && let Some(length) = memchr::memchr(*quote, rest.get(1..).unwrap_or_default())
     {
         return (from + 1..from + 1 + length, from + 2 + length);
     }
-    let ends = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b'&' | b';' | b'"' | b'|');
+    let ends = |byte: &u8| match byte {
+        b' ' => !is_parameter,
+        b':' => is_parameter,
+        _ => matches!(byte, b'\t' | b'\r' | b'\n' | b'&' | b';' | b'"' | b'|'),
+    };
     let length = rest.iter().position(ends).unwrap_or(rest.len());
     let value = rest.get(..length).unwrap_or_default();
     let closed = value
@@ -126,6 +131,16 @@ mod tests {
                 ("", " ", false),
                 ("note", "a", false),
                 ("", " b", false),
+            ]
+        );
+        assert_eq!(
+            read("ATTENDEE;CN=Kim Lee;RSVP=TRUE:mailto:x"),
+            [
+                ("", "ATTENDEE;", false),
+                ("CN", "Kim Lee", false),
+                ("", ";", false),
+                ("RSVP", "TRUE", false),
+                ("", ":mailto:x", false),
             ]
         );
         assert_eq!(

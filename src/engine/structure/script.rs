@@ -186,15 +186,18 @@ impl Script {
             return 0;
         };
         let Some(byte) = part.first() else { return 0 };
-        if byte.is_ascii_whitespace() && bracket.len() < BLANKS_MAX {
+        // `[{` and `[[` may be code as well: what stands in them tells.
+        let opens = matches!(byte, b'{' | b'[') && bracket.first() == Some(&b'[');
+        let is_inner = bracket.contains(&b'{');
+        if (byte.is_ascii_whitespace() || (opens && !is_inner)) && bracket.len() < BLANKS_MAX {
             bracket.push(*byte);
             self.at += 1;
             return 1;
         }
         let bracket = std::mem::take(bracket);
-        let is_json = match bracket.first() {
-            Some(b'{') => matches!(byte, b'"' | b'}'),
-            _ => matches!(byte, b'"' | b'{' | b'[' | b']'),
+        let is_json = match bracket.contains(&b'{') {
+            true => matches!(byte, b'"' | b'}'),
+            false => matches!(byte, b'"' | b']') || (bracket.iter().filter(|byte| **byte == b'[').count() > 1),
         };
         self.state = State::Code;
         self.at -= bracket.len() as u64;

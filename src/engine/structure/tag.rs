@@ -7,7 +7,7 @@ use crate::engine::decode::is_inline;
 pub(super) const BYTES_MAX: usize = 64;
 
 pub(super) const fn is_name_byte(byte: u8) -> bool {
-    NAME_BYTES.has(byte)
+    NAME_BYTES.has(byte) || !byte.is_ascii()
 }
 
 const NAME_BYTES: ByteSet = ByteSet::alphanumeric_and(b":-_.");
@@ -46,6 +46,6 @@ fn split_name(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let slash = usize::from(bytes.get(1) == Some(&b'/'));
     let name = bytes.get(1 + slash..)?;
     let length = name.iter().take(BYTES_MAX).position(|byte| !is_name_byte(*byte))?;
-    let begins = matches!(name.first(), Some(b'_' | b'a'..=b'z' | b'A'..=b'Z'));
+    let begins = matches!(name.first(), Some(b'_' | b'a'..=b'z' | b'A'..=b'Z' | 0x80..));
     begins.then(|| name.split_at(length))
 }

@@ -15,7 +15,12 @@ const WORDS_MAX: usize = 24;
 
 /// Whether a field name speaks of a street address.
 pub(super) fn is_address(key: &KeyWords) -> bool {
-    if key.iter().any(|word| ADDRESS_KEY_OTHERS.has(word)) || key.holds_any(OTHERS) {
+    let names_street = key
+        .iter()
+        .any(|word| matches!(word, b"street" | b"strasse" | b"rua" | b"calle" | b"rue"));
+    let is_part = |word: &[u8]| names_street && matches!(word, b"name" | b"number" | b"no" | b"nr");
+    let is_other = |word: &[u8]| ADDRESS_KEY_OTHERS.has(word) && !is_part(word);
+    if key.iter().any(is_other) || key.holds_any(OTHERS) {
         return false;
     }
     let mut words = key.iter();
@@ -36,8 +41,9 @@ pub(super) fn normal(text: &[u8]) -> Option<Normal> {
         return None;
     }
     let address = std::str::from_utf8(text).ok()?;
-    if address.contains(['@', '{', '}', '<', '>', '=', '\\', '|', '_', '*', '%', '[', ']'])
+    if address.contains(['@', '{', '}', '<', '>', '=', '|', '_', '*', '%', '[', ']'])
         || is_money(address)
+        || has_escapes(address)
         || address.starts_with([',', '-', '/'])
         || address.contains("//")
         || address.contains("::")
@@ -52,6 +58,12 @@ pub(super) fn normal(text: &[u8]) -> Option<Normal> {
         is_latin_address(address)
     };
     good.then(|| address_form::normal(text))
+}
+
+/// Whether a backslash is there that does not stand before a mark, as in a vCard (RFC 6350, section 3.4).
+fn has_escapes(address: &str) -> bool {
+    let mut parts = address.split('\\').skip(1);
+    parts.any(|part| !part.starts_with([',', ';']))
 }
 
 /// Whether a dollar sign is there that does not part two lines, as in LDIF (RFC 4517, section 3.3.28): `12 Main St$Springfield`.
@@ -230,6 +242,8 @@ mod tests {
             "address",
             "addr1",
             "shippingAddress",
+            "postal_address",
+            "streetNameAndNumber",
             "SHIP_ADDR",
             "homeaddress",
             "street",

@@ -93,6 +93,8 @@ fn value<'c>(cell: &'c [u8], name: &'c [u8]) -> (usize, &'c [u8]) {
             line.strip_prefix(b":")
                 .or_else(|| line.strip_prefix(b"="))
                 .or_else(|| line.strip_prefix("：".as_bytes()))
+                .or_else(|| line.strip_prefix(b"\t"))
+                .or_else(|| line.strip_prefix(b"- "))
         });
     let Some(behind) = behind else {
         return (cell.len() - cell.trim_ascii_start().len(), cell.trim_ascii());
@@ -101,7 +103,8 @@ fn value<'c>(cell: &'c [u8], name: &'c [u8]) -> (usize, &'c [u8]) {
     let start = cell.len() - text.len();
     let text = text.trim_ascii_end();
     let text = text.strip_suffix(b",").unwrap_or(text);
-    (start, text.strip_suffix(b"\"").unwrap_or(text))
+    let closed = text.strip_suffix(b"\"").or_else(|| text.strip_suffix(b"'"));
+    (start, closed.unwrap_or(text))
 }
 
 /// The text up to the first mark that parts the things on one line: `Empfänger: Ivo Niemeier; Tel.: ...`.
@@ -154,6 +157,9 @@ mod tests {
             ("  - \"name\" : \"Marilyn Davies\",", "name", "Marilyn Davies"),
             ("\"name\": \"Marilyn Davies\",\r\n", "\"name\"", "Marilyn Davies"),
             ("收件人：侯麗娟", "收件人", "侯麗娟"),
+            ("name: 'Marilyn Davies'", "name", "Marilyn Davies"),
+            ("name\tMarilyn Davies", "name", "Marilyn Davies"),
+            ("name - Marilyn Davies", "name", "Marilyn Davies"),
             ("name Marilyn", "name", "name Marilyn"),
             (": Marilyn", "", ": Marilyn"),
             ("name:", "name", ""),

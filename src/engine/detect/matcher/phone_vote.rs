@@ -54,7 +54,15 @@ pub(in crate::engine::detect) fn may_vote(text: &[u8], numeric: bool) -> bool {
     if is_bare || is_pairs(text) {
         return is_mobile(&digits) && (is_bare || !super::national::is_dump(&digits));
     }
-    !text.contains(&b'/') && (matches!(text.first(), Some(b'0' | b'(')) || has_phone_groups(text))
+    let lens = groups(text);
+    let is_dialled = match (text.first(), lens.as_slice()) {
+        (Some(b'('), _) => true,
+        // A short number behind an area code is a part number as often.
+        (Some(b'0'), [area, number]) => *number >= 7 || *area >= 5 || is_mobile(&digits),
+        (Some(b'0'), _) => true,
+        (_, lens) => GROUPS.contains(&lens),
+    };
+    !text.contains(&b'/') && is_dialled
 }
 
 /// How mobile numbers look as JSON numbers: without their trunk 0, or with the code of their country.
@@ -87,10 +95,10 @@ const GROUPS: [&[usize]; 10] = [
     &[4, 3, 3],
 ];
 
-fn has_phone_groups(text: &[u8]) -> bool {
+/// Digits of each group of `text`.
+fn groups(text: &[u8]) -> SmallVec<[usize; 8]> {
     let groups = text.split(|byte| !byte.is_ascii_digit());
-    let lens: SmallVec<[usize; 8]> = groups.map(<[u8]>::len).filter(|len| *len > 0).collect();
-    GROUPS.contains(&lens.as_slice())
+    groups.map(<[u8]>::len).filter(|len| *len > 0).collect()
 }
 
 /// Mobiles of countries whose ranges are few, and numbers of the North American plan.
@@ -117,8 +125,10 @@ mod tests {
 
     #[test]
     fn spellings_that_a_column_lifts() {
-        let rows: [(&str, bool); 19] = [
+        let rows: [(&str, bool); 21] = [
             ("920-71-95416", false),
+            ("0838 797233", false),
+            ("0711 8566970", true),
             ("11-90000-0000", true),
             ("01000001234", true),
             ("09012345678", true),
