@@ -300,7 +300,8 @@ impl Scan<'_> {
         let before = self.haystack.get(from..start).unwrap_or_default();
         // In code and style sheets a word speaks of its own statement only.
         let before = memrchr3(b';', b'{', b'}', before).map_or(before, |at| before.get(at..).unwrap_or_default());
-        if before.is_empty() {
+        // `on("phone",2125550123)` is the argument of a call.
+        if before.is_empty() || before.ends_with(b"\",") {
             return false;
         }
         let signs = self.set.words.signs(before);

@@ -3,6 +3,7 @@
 use super::Item;
 use super::assembler::{Assembler, GAP_BYTES_MAX};
 use super::frame::{Frame, Member, Shape};
+use crate::engine::detect::Category;
 
 /// As [`GAP_BYTES_MAX`], where the parts of a text have names.
 const NAMED_GAP_BYTES_MAX: u64 = 256;
@@ -18,13 +19,16 @@ impl Assembler {
         } else {
             NAMED_GAP_BYTES_MAX
         };
+        // A given name and a surname beside it are one person's.
+        let is_name = item.category == Category::Name;
+        let is_part = is_name && self.free.last().is_some_and(|last| last.category == Category::Name);
         let apart = !self.free.is_empty() && at.saturating_sub(self.free_last) > gap;
         let repeats = self.free.iter().rev().take(NEIGHBOURS_MAX).any(|known| {
             // `phone` and `mobile` are one person's, two phones without a name or with one are not.
             let is_sibling = known.is_named && item.is_named && known.field != item.field;
             known.category == item.category && known.value != item.value && !is_sibling
         });
-        if apart || repeats {
+        if apart || (repeats && !is_part) {
             let end = self.free.last().map_or(0, |last| last.place.span.end);
             self.settle_free(end);
         }

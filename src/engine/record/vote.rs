@@ -13,8 +13,9 @@ const CHECKED_MIN: u32 = 2;
 /// The same for phones, which have no check digit.
 const PHONES_MIN: u32 = 3;
 
-/// The same for phones that are JSON numbers, as many other things are.
+/// The same for what is a JSON number, as many other things are.
 const NUMBERS_MIN: u32 = 5;
+const CHECKED_NUMBERS_MIN: u32 = 3;
 /// Of numbers so near to one another are ids in their order, moments, pages.
 const NEAR: u32 = 2_000_000;
 /// Cells written as numbers that are nothing, from which on a column is one of codes.
@@ -45,6 +46,7 @@ impl Vote {
         let least = match finding.category {
             Category::Phone if number => NUMBERS_MIN,
             Category::Phone => PHONES_MIN,
+            _ if number => CHECKED_NUMBERS_MIN,
             _ => CHECKED_MIN,
         };
         let are_apart = !number || self.near.saturating_mul(2) <= self.passed;

@@ -130,8 +130,10 @@ fn is_data(cell: &[u8]) -> bool {
 /// or tabs.
 pub(super) fn data_delimiter(line: &[u8], is_table: bool) -> Option<u8> {
     let text = line.trim_ascii_end();
-    let count = |delimiter: u8| memchr::memchr_iter(delimiter, text).count();
-    let all = [b';', b'\t', b'|', b','];
+    // Behind the commas of an address or a name stand blanks.
+    let is_close = |at: &usize| text.get(at + 1) != Some(&b' ');
+    let count = |delimiter: u8| memchr::memchr_iter(delimiter, text).filter(is_close).count();
+    let all = [b',', b';', b'\t', b'|'];
     let candidates = if is_table { all.as_slice() } else { &[b'\t', b'|'] };
     let best = candidates
         .iter()

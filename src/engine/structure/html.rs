@@ -22,8 +22,9 @@ pub(super) struct Html {
     /// What the attributes of the element say about its text.
     hint: Name,
     pending_hint: Name,
-    /// Whether the element's text is a label.
+    /// Whether the element's text is a label, or that of a link, which is none.
     is_label: bool,
+    is_link: bool,
     /// Whether the tag under way is a script or style.
     is_script: bool,
     names: Names,
@@ -129,7 +130,7 @@ impl Html {
     /// Takes `text` for the label of what comes after it, if it looks like one.
     fn learn_label(&mut self, bytes: &[u8], at: u64, sink: &mut impl Sink) {
         let title = bytes.strip_suffix(b":").or_else(|| bytes.strip_suffix("：".as_bytes()));
-        let is_label = bytes.len() <= LABEL_BYTES_MAX && !is_data(bytes);
+        let is_label = bytes.len() <= LABEL_BYTES_MAX && !is_data(bytes) && !self.is_link;
         let is_said = title.is_some() || self.is_label;
         self.label.set(if is_label { title.unwrap_or(bytes) } else { b"" });
         if is_label && is_said && !self.table.in_row && self.names.begins_another(&self.label) {
@@ -165,6 +166,7 @@ impl Page for Html {
             }
             Element::Script | Element::Label | Element::Other => {}
         }
+        self.is_link = name.eq_ignore_ascii_case(b"a");
     }
 
     fn attribute(&mut self, name: &[u8], value: &[u8]) -> bool {
@@ -203,6 +205,7 @@ impl Page for Html {
         let element = Element::of(name);
         self.hint.clear();
         self.is_label = false;
+        self.is_link = false;
         if self.table.in_row && self.table.nested > 0 {
             self.table.nested -= u32::from(element == Element::Table);
             return;

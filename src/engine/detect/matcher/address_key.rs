@@ -174,7 +174,13 @@ fn is_caseless_address(address: &str) -> bool {
     if address.contains([':', '：', '様', '님']) {
         return false;
     }
-    count >= 4 && (address.contains(ENDINGS) || (indic && address.split_whitespace().count() >= 2))
+    // `氏家6-3-14`: the block, the building and its number.
+    let blocks = || {
+        address
+            .split(|letter: char| !letter.is_ascii_digit() && letter != '-')
+            .any(|run| run.matches('-').count() >= 1 && !run.starts_with('-') && !run.ends_with('-') && run.len() <= 10)
+    };
+    count >= 4 && (address.contains(ENDINGS) || blocks() || (indic && address.split_whitespace().count() >= 2))
 }
 
 /// Latin letters: a number and a street, a postal code or a name behind the number; or a street without a number.

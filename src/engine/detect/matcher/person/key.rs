@@ -47,8 +47,8 @@ impl NameKey {
             if key.holds_any(OTHERS) {
                 return None;
             }
-            let only = key.only().and_then(|word| std::str::from_utf8(word).ok());
-            if matches!(only, Some("성" | "姓" | "名")) {
+            let last = key.iter().next_back().and_then(|word| std::str::from_utf8(word).ok());
+            if matches!(last, Some("성" | "姓" | "名")) {
                 return Some(Self::Part);
             }
             if key.holds_any(PARTS) {
@@ -372,6 +372,8 @@ mod tests {
             ("owner", bare),
             ("성명", full),
             ("성", part),
+            ("users[0].名", part),
+            ("user.0.contact_person", bare),
             ("성별", None),
             ("받는 사람", full),
             ("받는사람 전화번호", None),
