@@ -156,7 +156,7 @@ impl RuleSet {
     }
 }
 
-/// Whether a name only says how the value of the name around it is written: `{"phone":{"S":"..."}}` of DynamoDB,
+/// Whether a name only says how the value of the name around it is written: `{"phone":{"S":"..."}}` of `DynamoDB`,
 /// `{"phone":{"stringValue":"..."}}` of Firestore, `{"phone":{"$t":"..."}}` of XML turned into JSON.
 pub(in crate::engine) fn is_carrier(name: &[u8]) -> bool {
     matches!(

@@ -214,9 +214,9 @@ impl Assembler {
                 field.vote.set(vote.with(&found, cell.raw));
             }
             let is_known = field.key.is_known();
-            found.retain(|finding| match finding.tentative {
-                true => vote.lifts(finding, number),
-                false => is_known || !vote.vetoes(finding, cell.raw),
+            let is_code = |finding: &Finding| !is_known && vote.vetoes(finding, cell.raw);
+            found.retain(|finding| {
+                (!finding.tentative && !is_code(finding)) || (finding.tentative && vote.lifts(finding, number))
             });
         }
         for finding in found.drain(..) {
@@ -390,7 +390,7 @@ impl Sink for Assembler {
             self.orders.join(said.key.orders());
         }
         frame.begin_member(&self.fields, field, at);
-        if frame.carries {
+        if frame::carries(frame, &self.fields) {
             let named = frame::named(&self.frames, &self.fields).and_then(|frame| self.fields.get(&frame.field));
             wanted |= named.is_some_and(|field| field.key.wakes());
         }

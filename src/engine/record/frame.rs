@@ -32,8 +32,13 @@ pub(super) fn named<'f>(frames: &'f [Frame], fields: &Fields) -> Option<&'f Fram
     let innermost = named.next()?;
     let around = named
         .next()
-        .filter(|around| innermost.carries && fields.get(&around.field).is_some());
+        .filter(|around| carries(innermost, fields) && fields.get(&around.field).is_some());
     Some(around.unwrap_or(innermost))
+}
+
+/// Whether the name around `frame` says what the member under way is.
+pub(super) fn carries(frame: &Frame, fields: &Fields) -> bool {
+    fields.get(&frame.field).is_some_and(|field| field.key.carries())
 }
 
 /// One open container.
@@ -51,8 +56,6 @@ pub(super) struct Frame {
     pub(super) field: FieldRef,
     pub(super) field_hash: u64,
     pub(super) role: Option<Role>,
-    /// Whether the name around says what the member under way is.
-    pub(super) carries: bool,
     pub(super) key_at: u64,
     /// Identifiers found in the name itself, where it is data.
     pub(super) key_items: Vec<Item>,
@@ -83,7 +86,6 @@ impl Frame {
             field: FieldRef::None,
             field_hash: 0,
             role: None,
-            carries: false,
             key_at: start,
             key_items: Vec::new(),
             awaits_value: false,
@@ -102,9 +104,7 @@ impl Frame {
             self.role = said.key.role();
             self.has_name |= said.key.names_person();
             self.field_hash = said.hash;
-            self.carries = said.key.carries();
         } else {
-            self.carries = false;
             self.role = None;
             self.field_hash = fields.hash(&field);
             if self.members == 0 && self.container == Container::Object {

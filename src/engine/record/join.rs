@@ -2,7 +2,7 @@
 
 use super::Item;
 use super::assembler::{Assembler, GAP_BYTES_MAX};
-use super::frame::{Frame, Member, Shape};
+use super::frame::{Frame, Member, Shape, carries};
 use crate::engine::detect::Category;
 
 /// As [`GAP_BYTES_MAX`], where the parts of a text have names.
@@ -83,6 +83,7 @@ impl Assembler {
         let named = self.frames.last().and_then(|parent| self.fields.get(&parent.field));
         let key_is_role =
             named.is_some_and(|named| named.key.role().is_some() && !named.key.name().iter().any(u8::is_ascii_digit));
+        let is_carried = carries(&child, &self.fields);
         let Some(parent) = self.frames.last_mut() else { return };
         let items = child.take_items();
         // One in which nobody is says nothing: it may as well not have been told.
@@ -107,7 +108,7 @@ impl Assembler {
         // `{"name":{"S":"..."},"phone":{"S":"..."}}` is one thing.
         let is_map = first.keyset == member.keyset
             && child.members > 0
-            && !child.carries
+            && !is_carried
             && !first.key_is_role
             && !member.key_is_role;
         parent.shape = if is_map { Shape::Map } else { Shape::Struct };

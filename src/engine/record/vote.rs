@@ -43,11 +43,12 @@ pub(super) struct Vote {
 impl Vote {
     /// Whether the cells before this one lift its `finding`.
     pub(super) fn lifts(self, finding: &Finding, number: bool) -> bool {
-        let least = match finding.category {
-            Category::Phone if number => NUMBERS_MIN,
-            Category::Phone => PHONES_MIN,
-            _ if number => CHECKED_NUMBERS_MIN,
-            _ => CHECKED_MIN,
+        let is_phone = finding.category == Category::Phone;
+        let least = match (is_phone, number) {
+            (true, true) => NUMBERS_MIN,
+            (true, false) => PHONES_MIN,
+            (false, true) => CHECKED_NUMBERS_MIN,
+            (false, false) => CHECKED_MIN,
         };
         let are_apart = !number || self.near.saturating_mul(2) <= self.passed;
         self.category == Some(finding.category) && self.passed >= least && self.is_agreed() && are_apart

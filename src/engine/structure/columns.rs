@@ -21,8 +21,9 @@ pub(super) enum Part {
     None,
     /// It may be the names of the columns.
     Header,
-    /// An object in that array, one of whose members may be a name.
+    /// An object in that array, one of whose members may be a name, and one in which that member is under way.
     Column,
+    Naming,
     /// The arrays in it are rows.
     Table,
     Row,
@@ -40,7 +41,7 @@ struct Column {
 pub(super) struct Columns {
     /// What the array under way would be as a header; `None` once it is none.
     names: Option<Vec<Name>>,
-    columns: Vec<Column>,
+    headers: Vec<Column>,
     /// How deep the container is in which they are the columns.
     depth: usize,
 }
@@ -84,30 +85,30 @@ impl Columns {
         if !columns.iter().any(|column| column.wanted) {
             return false;
         }
-        (self.columns, self.depth) = (columns, depth);
+        (self.headers, self.depth) = (columns, depth);
         true
     }
 
     /// Whether there are columns for the arrays in the container `depth` deep.
     pub(super) fn are_of(&self, depth: usize) -> bool {
-        !self.columns.is_empty() && self.depth == depth
+        !self.headers.is_empty() && self.depth == depth
     }
 
     /// A container ended, the one `depth` deep is the innermost now.
     pub(super) fn leave(&mut self, depth: usize) {
         if self.depth > depth {
-            self.columns.clear();
+            self.headers.clear();
         }
     }
 
     /// Whether the values of a column are told even if nothing in them wakes a search.
     pub(super) fn wants(&self, column: usize) -> bool {
-        self.columns.get(column).is_some_and(|column| column.wanted)
+        self.headers.get(column).is_some_and(|column| column.wanted)
     }
 
     /// Tells the header of a column, whose value at `at` comes.
     pub(super) fn tell(&self, column: usize, at: u64, sink: &mut impl Sink) {
-        if let Some(column) = self.columns.get(column) {
+        if let Some(column) = self.headers.get(column) {
             column.header.tell_as(CellForm::JsonString, at, sink);
         } else {
             Name::default().tell(at, sink);

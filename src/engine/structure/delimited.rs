@@ -133,8 +133,7 @@ pub(super) fn data_delimiter(line: &[u8], is_table: bool) -> Option<u8> {
     // Behind the commas of an address or a name stand blanks.
     let is_close = |at: &usize| text.get(at + 1) != Some(&b' ');
     let count = |delimiter: u8| memchr::memchr_iter(delimiter, text).filter(is_close).count();
-    let all = [b',', b';', b'\t', b'|'];
-    let candidates = if is_table { all.as_slice() } else { &[b'\t', b'|'] };
+    let candidates: &[u8] = if is_table { b",;\t|" } else { b"\t|" };
     let best = candidates
         .iter()
         .copied()

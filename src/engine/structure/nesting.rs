@@ -49,7 +49,8 @@ pub(super) struct Nesting {
     /// Whether every value is.
     all: bool,
     plain: PlainNames,
-    columns: Columns,
+    /// None before there is a header.
+    columns: Option<Box<Columns>>,
     /// Whether the name that was told last may be that of an array of names.
     heading: bool,
 }
@@ -72,16 +73,10 @@ struct Level {
     wanted: bool,
     /// Whether the sink reads its members as records, and so must hear of each.
     map: bool,
-    /// Whether it stands under a name that wants its values.
-    speaks: bool,
-    /// What an array is to a table, the place of the value under way in it, and whether it has held a container.
+    /// What an array is to a table, the place of the value under way in it, and how many containers it has held.
     part: Part,
     place: usize,
-    opened: bool,
-    /// Whether it stands under a name.
-    under_name: bool,
-    /// Of an object that is a column: whether the member under way is its name.
-    naming: bool,
+    containers: u32,
     /// Names that were passed over and not told of yet: the sum of their hashes, and how many.
     names: u64,
     count: u32,
@@ -110,7 +105,7 @@ impl Level {
         let container = match self.part {
             _ if self.object => Container::Object,
             Part::Row => Container::Row,
-            Part::None | Part::Header | Part::Column | Part::Table => Container::Array,
+            Part::None | Part::Header | Part::Column | Part::Naming | Part::Table => Container::Array,
         };
         sink.open(container, self.at);
     }
@@ -129,7 +124,7 @@ impl Nesting {
             wanted: true,
             all,
             plain: PlainNames::default(),
-            columns: Columns::default(),
+            columns: None,
             heading: false,
         }
     }
@@ -152,9 +147,9 @@ impl Nesting {
         !self.all && !self.wanted && self.around.len() < DEPTH_MAX / 2
     }
 
-    /// An object was passed over.
+    /// A container of the innermost one was passed over, or begins.
     pub(super) fn passed(&mut self) {
-        self.top.opened = true;
+        self.top.containers = self.top.containers.saturating_add(1);
     }
 
     /// The names that are known to say nothing.
@@ -183,9 +178,7 @@ impl Nesting {
             at,
             under: self.name.take(),
             wanted,
-            speaks: wanted && !self.around.is_empty(),
             part,
-            under_name: self.top.object,
             ..Level::default()
         };
         self.around.push(std::mem::replace(&mut self.top, level));
@@ -198,12 +191,13 @@ impl Nesting {
     /// What the container that begins is to a table.
     fn part_of(&mut self, object: bool, chunk: Chunk<'_>) -> Part {
         let depth = self.around.len();
-        let is_first = !std::mem::replace(&mut self.top.opened, true);
+        let is_first = self.top.containers == 0;
+        self.passed();
         if self.top.part == Part::Header {
-            if object && self.top.under_name {
+            if object && self.around.last().is_some_and(|around| around.object) {
                 return Part::Column;
             }
-            self.columns.refuse();
+            self.columns().refuse();
         }
         if object || depth == 0 {
             return Part::None;
@@ -214,11 +208,13 @@ impl Nesting {
         match self.top.part {
             Part::Table => Part::Row,
             Part::None if is_header => {
-                self.columns.begin();
+                self.columns().begin();
                 Part::Header
             }
-            Part::None if self.top.object && self.columns.are_of(depth) => Part::Table,
-            Part::None | Part::Header | Part::Column | Part::Row => Part::None,
+            Part::None if self.top.object && self.columns.as_ref().is_some_and(|columns| columns.are_of(depth)) => {
+                Part::Table
+            }
+            Part::None | Part::Header | Part::Column | Part::Naming | Part::Row => Part::None,
         }
     }
 
@@ -226,15 +222,17 @@ impl Nesting {
     #[inline]
     pub(super) fn string(&mut self, text: &Cell<'_>) {
         if self.is_collecting() {
-            self.columns.collect(text);
-            self.top.naming = false;
+            self.columns().collect(text);
+            if self.top.part == Part::Naming {
+                self.top.part = Part::Column;
+            }
         }
     }
 
     /// Whether it may be one of the names of columns.
     #[inline]
     pub(super) fn is_collecting(&self) -> bool {
-        self.top.part == Part::Header || self.top.naming
+        matches!(self.top.part, Part::Header | Part::Naming)
     }
 
     /// A comma outside strings.
@@ -246,7 +244,13 @@ impl Nesting {
     /// Whether the value under way is told even if nothing in it wakes a search.
     #[inline]
     pub(super) fn wants_value(&self) -> bool {
-        self.wanted && (self.top.part != Part::Row || self.all || self.columns.wants(self.top.place))
+        self.wanted
+            && (self.top.part != Part::Row
+                || self.all
+                || self
+                    .columns
+                    .as_ref()
+                    .is_some_and(|columns| columns.wants(self.top.place)))
     }
 
     /// The innermost container ends before offset `end`.
@@ -261,11 +265,13 @@ impl Nesting {
         self.name = level.under.take();
         self.wanted = level.wanted;
         let depth = self.around.len();
-        let is_header = level.part == Part::Header && self.columns.end(level.place + 1, depth, sink);
+        let is_header = level.part == Part::Header && self.columns().end(level.place + 1, depth, sink);
         if is_header && !self.top.object {
             self.top.part = Part::Table;
         }
-        self.columns.leave(depth);
+        if let Some(columns) = &mut self.columns {
+            columns.leave(depth);
+        }
         if self.told > self.around.len() {
             self.told = self.around.len();
             level.tell_passed(sink);
@@ -285,7 +291,8 @@ impl Nesting {
     /// A member of the innermost container begins with this name.
     #[inline]
     pub(super) fn name(&mut self, range: Range<usize>, chunk: Chunk<'_>, sink: &mut impl Sink) {
-        let carries = || self.top.speaks && chunk.bytes.get(range.clone()).is_some_and(is_carrier);
+        let carries =
+            || self.top.wanted && self.around.len() > 1 && chunk.bytes.get(range.clone()).is_some_and(is_carrier);
         if !self.top.map
             && !carries()
             && let Some(hash) = self.plain.find(chunk.bytes, &range, sink)
@@ -293,8 +300,8 @@ impl Nesting {
             self.top.pass(hash);
             let range_of = range.clone();
             self.name = Some(Name { range, hash });
-            self.top.naming = self.top.part == Part::Column && is_naming(chunk.bytes.get(range_of).unwrap_or_default());
-            self.wanted = self.all || self.top.naming;
+            self.names_column(chunk.bytes.get(range_of).unwrap_or_default());
+            self.wanted = self.all || self.top.part == Part::Naming;
         } else {
             self.tell_name(range, chunk, sink);
         }
@@ -305,7 +312,7 @@ impl Nesting {
         self.tell(chunk, sink);
         let name = chunk.string(range);
         self.cut_name(&name);
-        let wanted = sink.key(&name) || self.top.naming;
+        let wanted = sink.key(&name) || self.top.part == Part::Naming;
         self.heard(wanted, sink);
     }
 
@@ -337,14 +344,27 @@ impl Nesting {
     /// Tells the header of the value at offset `at`, if it is one of a row.
     #[inline]
     pub(super) fn tell_header(&self, at: u64, sink: &mut impl Sink) {
-        if self.top.part == Part::Row {
-            self.columns.tell(self.top.place, at, sink);
+        if let Some(columns) = self.columns.as_ref().filter(|_| self.top.part == Part::Row) {
+            columns.tell(self.top.place, at, sink);
         }
+    }
+
+    /// A name begins a member of an object that may be a column.
+    fn names_column(&mut self, name: &[u8]) {
+        if matches!(self.top.part, Part::Column | Part::Naming) {
+            self.top.part = if is_naming(name) { Part::Naming } else { Part::Column };
+        }
+    }
+
+    fn columns(&mut self) -> &mut Columns {
+        self.columns.get_or_insert_default()
     }
 
     /// A name that was cut was told.
     pub(super) fn cut_name(&mut self, name: &Cell<'_>) {
-        self.top.naming = self.top.part == Part::Column && name.within.0 == 0 && is_naming(name.raw);
+        if name.within.0 == 0 {
+            self.names_column(name.raw);
+        }
         self.heading = name.within.0 == 0 && is_heading(name.raw);
     }
 

@@ -113,9 +113,9 @@ mod tests {
     use super::*;
 
     fn read(line: &str) -> Vec<(&str, &str, bool)> {
-        let pieces = pieces(line.as_bytes());
-        pieces
-            .map(|piece| (&line[piece.key], &line[piece.value], piece.is_query))
+        let text = |range: Range<usize>| line.get(range).unwrap_or_default();
+        pieces(line.as_bytes())
+            .map(|piece| (text(piece.key), text(piece.value), piece.is_query))
             .collect()
     }
 

@@ -1,6 +1,6 @@
 //! Scripts: code as running text, and the JSON that stands in it (`__STATE__ = {"users": [...]}`, `callback([...])`) as JSON.
 
-use memchr::{memchr, memchr2};
+use memchr::{memchr, memchr_iter, memchr2};
 use smallvec::SmallVec;
 
 use super::Sink;
@@ -195,9 +195,10 @@ impl Script {
             return 1;
         }
         let bracket = std::mem::take(bracket);
-        let is_json = match bracket.contains(&b'{') {
-            true => matches!(byte, b'"' | b'}'),
-            false => matches!(byte, b'"' | b']') || (bracket.iter().filter(|byte| **byte == b'[').count() > 1),
+        let is_json = if is_inner {
+            matches!(byte, b'"' | b'}')
+        } else {
+            matches!(byte, b'"' | b']') || memchr_iter(b'[', &bracket).count() > 1
         };
         self.state = State::Code;
         self.at -= bracket.len() as u64;

@@ -125,7 +125,33 @@ fn outline(declared: Declared, body: &str) -> String {
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table")]
 fn readers_tell_rows_keys_and_cells() {
-    let rows: [(Declared, &str, &str); 17] = [
+    let rows: [(Declared, &str, &str); 23] = [
+        (
+            Declared::Json,
+            r#"[["name","tel"],["Kim","1000000"],["Lee",2000000]]"#,
+            "Array( Array( name tel ) Row( name: Kim tel: 1000000 ) Row( name: Lee tel: 2000000 ) )",
+        ),
+        (
+            Declared::Json,
+            r#"{"columns":[{"name":"id","type":"x"},{"name":"tel"}],"rows":[["Kim","1"]]}"#,
+            "Object( columns: Array( Object( name: id type: x ) Object( name: tel ) ) rows: Array( Row( id: Kim tel: 1 ) ) )",
+        ),
+        (Declared::Json, r#")]}'{"tel":"1"}"#, ")]}' Object( tel: 1 )"),
+        (
+            Declared::Lines,
+            "| name | tel |\n|---|---|\n| Kim | 1 |\n",
+            "Flow( | | name | tel | | | |---|---| | | Row( name: Kim tel: 1 ) | | | )",
+        ),
+        (
+            Declared::Lines,
+            "saved name=\"Kim\" tel=1\nTEL;TYPE=CELL:1\n",
+            "Flow( | saved name: Kim tel: 1 | TEL;CELL: 1 | | )",
+        ),
+        (
+            Declared::Table,
+            "Kim;1000000\nLee;2000000\n",
+            "Row( Kim 1000000 ) Row( col0: Lee col1: 2000000 )",
+        ),
         (
             Declared::Form,
             "name=Kim&tel=1&name=Lee&tel=2",

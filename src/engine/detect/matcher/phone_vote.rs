@@ -56,10 +56,10 @@ pub(in crate::engine::detect) fn may_vote(text: &[u8], numeric: bool) -> bool {
     }
     let lens = groups(text);
     let is_dialled = match (text.first(), lens.as_slice()) {
-        (Some(b'('), _) => true,
         // A short number behind an area code is a part number as often.
         (Some(b'0'), [area, number]) => *number >= 7 || *area >= 5 || is_mobile(&digits),
-        (Some(b'0'), _) => true,
+        // The last is a Chinese mobile number.
+        (Some(b'(' | b'0'), _) | (Some(b'1'), [3, 4, 4]) => true,
         (_, lens) => GROUPS.contains(&lens),
     };
     !text.contains(&b'/') && is_dialled
@@ -82,9 +82,8 @@ const NUMERIC: [Range; 12] = [
 ];
 
 /// Digits of the groups of numbers that are dialled without a trunk 0: North America, China, Spain, Brazil, India.
-const GROUPS: [&[usize]; 10] = [
+const GROUPS: [&[usize]; 9] = [
     &[3, 3, 4],
-    &[3, 4, 4],
     &[2, 5, 4],
     &[2, 4, 4],
     &[1, 3, 3, 4],
