@@ -259,7 +259,8 @@ impl Scan<'_> {
         if !rule.veto.is_empty() && self.context.key.signs().speak_against(id) {
             return;
         }
-        let weak = (candidate.weak || rule.context_required) && !self.has_context(id, rule.category, candidate.start);
+        let weak = (candidate.weak || rule.context_required)
+            && !self.has_context(id, rule.category, candidate.start..candidate.end);
         if weak && !(self.context.column && self.may_vote(rule, &candidate)) {
             return;
         }
@@ -292,7 +293,8 @@ impl Scan<'_> {
 
     /// Whether a context word of `rule` is in the key or shortly before `start`. For a phone an e-mail address speaks too:
     /// people give both (`kim@example.com or 010…`).
-    fn has_context(&self, id: RuleId, category: Category, start: usize) -> bool {
+    fn has_context(&self, id: RuleId, category: Category, place: Range<usize>) -> bool {
+        let start = place.start;
         if self.context.key.signs().speak_for(id) {
             return true;
         }
@@ -300,8 +302,12 @@ impl Scan<'_> {
         let before = self.haystack.get(from..start).unwrap_or_default();
         // In code and style sheets a word speaks of its own statement only.
         let before = memrchr3(b';', b'{', b'}', before).map_or(before, |at| before.get(at..).unwrap_or_default());
-        // `on("phone",2125550123)` is the argument of a call.
-        if before.is_empty() || before.ends_with(b"\",") {
+        // In JSON inside a text one of its own member: `"account":"…","ref":"…`.
+        let member = memchr::memrchr_iter(b',', before).find(|at| before.get(at + 1) == Some(&b'"'));
+        let before = member.map_or(before, |at| before.get(at..).unwrap_or_default());
+        // `on("phone",2125550123)` is the argument of a call, `PHN_GET: u32 = 2125550123;` a constant.
+        let is_constant = || before.trim_ascii_end().ends_with(b"=") && at(self.haystack, place.end) == b';';
+        if before.is_empty() || before.ends_with(b"\",") || is_constant() {
             return false;
         }
         let signs = self.set.words.signs(before);

@@ -1,7 +1,7 @@
 //! Lines of text: each is one thing, except that `key: value` lines that follow one another describe one thing together
 //! (vCard, LDIF, YAML, INI, mail heads). An event's JSON is read as JSON.
 
-use memchr::{memchr, memmem};
+use memchr::{memchr, memchr_iter};
 use smallvec::SmallVec;
 
 use super::bars::{self, Bars};
@@ -163,7 +163,7 @@ impl Lines {
             None => {}
         }
         let bars = &mut self.bars;
-        let is_property = property(head.trim_ascii_start()).is_some_and(|key| key.contains(&b';'));
+        let is_property = key.is_some() && property(head.trim_ascii_start()).is_some_and(|key| key.contains(&b';'));
         self.carry.end(&[], CellForm::Plain, &mut |cell| match &key {
             None if !continues => unnamed(cell, bars, sink),
             // A property's value stands behind its parameters.
@@ -241,13 +241,17 @@ fn key(head: &[u8]) -> Option<&[u8]> {
     if let Some(key) = property(text) {
         return Some(key);
     }
-    let wide = memmem::find(text, "：".as_bytes()).map(|at| (at, 3));
+    let wide = memchr_iter(0xef, text)
+        .find(|at| text.get(*at..*at + 3) == Some("：".as_bytes()))
+        .map(|at| (at, 3));
     let narrow = text
         .iter()
         .position(|byte| matches!(byte, b':' | b'='))
         .map(|at| (at, 1));
     let tab = memchr(b'\t', text).map(|at| (at, 1));
-    let dash = memmem::find(text, b" - ").map(|at| (at, 3));
+    let dash = memchr_iter(b'-', text)
+        .find(|at| *at > 0 && text.get(at - 1..at + 2) == Some(&b" - "[..]))
+        .map(|at| (at - 1, 3));
     let (at, length) = [wide, narrow, tab, dash].into_iter().flatten().min()?;
     let is_tab = text.get(at) == Some(&b'\t');
     if is_tab && text.get(at + 1..).is_some_and(|rest| rest.contains(&b'\t')) {
