@@ -30,7 +30,7 @@ enum State {
     Code,
     /// An opening bracket and blanks.
     Bracket(SmallVec<[u8; BLANKS_MAX]>),
-    Json(Json, Balance),
+    Json(Box<Json>, Balance),
 }
 
 /// How deep in brackets a piece of JSON is.
@@ -209,7 +209,7 @@ impl Script {
             balance.end(&bracket);
             json.push(&bracket, sink);
             self.at += bracket.len() as u64;
-            self.state = State::Json(json, balance);
+            self.state = State::Json(Box::new(json), balance);
         } else {
             self.more(&bracket, sink);
         }
