@@ -50,6 +50,13 @@ impl Key {
         self.searches || !self.keyed.is_empty()
     }
 
+    /// Whether it may name a person or anything else: `name`, `recipient`, `a`.
+    pub(super) fn is_vague(&self) -> bool {
+        self.keyed
+            .iter()
+            .any(|(_, keyed)| matches!(keyed, Keyed::Name(NameKey::Bare)))
+    }
+
     /// Whether it has a context word of a rule that searches.
     pub(super) const fn searches(&self) -> bool {
         self.searches

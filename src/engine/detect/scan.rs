@@ -49,9 +49,10 @@ impl RuleSet {
         let Some(text) = haystack.get(reach.clone()) else {
             return false;
         };
-        // A number without a telling name is anything: an order, a price, a moment. A UUID is nobody's.
-        let is_searched =
-            self.has_expressions() || context.key.searches() || (!context.number && wakes(text) && !is_uuid(text));
+        // A number without a telling name is anything: an order, a price, a moment; under one that says nothing its column
+        // may tell. A UUID is nobody's.
+        let may_wake = || (!context.number || context.key.is_vague()) && !is_uuid(text);
+        let is_searched = self.has_expressions() || context.key.searches() || (may_wake() && wakes(text));
         if !is_searched && context.key.keyed().is_empty() {
             return false;
         }

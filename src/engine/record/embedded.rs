@@ -29,7 +29,7 @@ pub(super) fn search(rules: &RuleSet, cell: &Cell<'_>, unescaped: &Unescaped, fo
     let mut more = Vec::new();
     for (name, value) in pairs(text).filter(|(_, value)| within.contains(&value.start)) {
         let name = text.get(name).unwrap_or_default();
-        if rules.is_plain(name) {
+        if rules.plain(name).is_some() {
             continue;
         }
         let string = text.get(value.clone()).unwrap_or_default();

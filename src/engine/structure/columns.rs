@@ -69,7 +69,7 @@ impl Columns {
     }
 
     /// That array, of `values` values, ended: if it is a header, it is that of the container `depth` deep.
-    pub(super) fn end(&mut self, values: usize, depth: usize, sink: &impl Sink) -> bool {
+    pub(super) fn end(&mut self, values: usize, depth: usize, sink: &mut impl Sink) -> bool {
         let Some(names) = self
             .names
             .take()

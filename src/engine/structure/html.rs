@@ -119,7 +119,7 @@ impl Html {
     }
 
     /// Whether the attributes of the element say what its text is, and the text before does not.
-    fn hint_says_more(&mut self, sink: &impl Sink) -> bool {
+    fn hint_says_more(&mut self, sink: &mut impl Sink) -> bool {
         let mut plain = std::mem::take(&mut self.plain);
         let mut is_plain = |name: &Name| plain.find(name.as_slice(), &(0..name.as_slice().len()), sink).is_some();
         let more = is_plain(&self.label) && !is_plain(&self.hint);
