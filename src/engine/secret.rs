@@ -1,6 +1,5 @@
 //! The keyed hash that stands for a value, so that the value itself never rests.
 
-use smallvec::SmallVec;
 use zeroize::Zeroizing;
 
 /// The 256-bit key of all subject, key and credential hashes of one gateway. Zeroised when dropped.
@@ -16,12 +15,21 @@ impl HashKey {
     /// The keyed BLAKE3 hash of `parts` under `domain`; each part is length-prefixed, so that no two lists collide.
     pub fn hash(&self, domain: &str, parts: &[&[u8]]) -> [u8; 32] {
         // One short message in one call: an incremental hasher costs more to set up than what is hashed here.
-        let mut message: SmallVec<[u8; 192]> = SmallVec::from_slice(domain.as_bytes());
-        for part in parts {
-            message.extend_from_slice(&(part.len() as u64).to_le_bytes());
-            message.extend_from_slice(part);
+        let mut message = Message::default();
+        let is_short = message.put(domain.as_bytes())
+            && parts
+                .iter()
+                .all(|part| message.put(&(part.len() as u64).to_le_bytes()) && message.put(part));
+        if is_short {
+            return *blake3::keyed_hash(&self.0, message.bytes()).as_bytes();
         }
-        *blake3::keyed_hash(&self.0, &message).as_bytes()
+        let mut hasher = blake3::Hasher::new_keyed(&self.0);
+        hasher.update(domain.as_bytes());
+        for part in parts {
+            hasher.update(&(part.len() as u64).to_le_bytes());
+            hasher.update(part);
+        }
+        *hasher.finalize().as_bytes()
     }
 
     /// The first 64 bits of [`HashKey::hash`].
@@ -31,6 +39,41 @@ impl HashKey {
             .take(8)
             .rev()
             .fold(0, |number, byte| number << 8 | u64::from(*byte))
+    }
+}
+
+/// Bytes of a message that is hashed in one call.
+const MESSAGE_BYTES_MAX: usize = 192;
+
+/// A short message under way.
+struct Message {
+    bytes: [u8; MESSAGE_BYTES_MAX],
+    length: usize,
+}
+
+impl Default for Message {
+    fn default() -> Self {
+        Self {
+            bytes: [0; MESSAGE_BYTES_MAX],
+            length: 0,
+        }
+    }
+}
+
+impl Message {
+    /// Adds `part`, if there is room.
+    fn put(&mut self, part: &[u8]) -> bool {
+        let end = self.length + part.len();
+        let Some(place) = self.bytes.get_mut(self.length..end) else {
+            return false;
+        };
+        place.copy_from_slice(part);
+        self.length = end;
+        true
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
     }
 }
 

@@ -3,8 +3,14 @@
 /// What `letter` folds to: a Latin letter loses case and marks (`ß` and ligatures become their first letter twice or both
 /// letters); any other letter stays.
 pub(super) fn fold(letter: char) -> (char, Option<char>) {
+    if letter.is_ascii() {
+        return (letter.to_ascii_lowercase(), None);
+    }
+    // No Latin letter that folds stands behind `ẞ`.
+    if letter > 'ẞ' {
+        return (letter, None);
+    }
     let plain = match letter {
-        'A'..='Z' => letter.to_ascii_lowercase(),
         'À'..='Å' | 'à'..='å' | 'Ā'..='ą' => 'a',
         'Ç' | 'ç' | 'Ć'..='č' => 'c',
         'Ď'..='đ' | 'Ð' | 'ð' => 'd',
@@ -28,12 +34,31 @@ pub(super) fn fold(letter: char) -> (char, Option<char>) {
     (plain, None)
 }
 
+/// As [`char::is_alphabetic`]; letters of ASCII and of the scripts of East Asia are known without a table.
+pub(super) fn is_alphabetic(letter: char) -> bool {
+    match letter {
+        '\0'..='\x7f' => letter.is_ascii_alphabetic(),
+        'ぁ'..='ゖ' | 'ァ'..='ヺ' | '一'..='鿿' | '가'..='힣' => true,
+        _ => letter.is_alphabetic(),
+    }
+}
+
+/// As [`char::is_alphanumeric`], as quick.
+pub(super) fn is_alphanumeric(letter: char) -> bool {
+    is_alphabetic(letter) || letter.is_numeric()
+}
+
 /// The folded form of `word` in UTF-8, without apostrophes; at most `N` bytes, the rest is left out.
 pub(super) fn folded<const N: usize>(word: &str) -> smallvec::SmallVec<[u8; N]>
 where
     [u8; N]: smallvec::Array<Item = u8>,
 {
     let mut bytes = smallvec::SmallVec::new();
+    if word.is_ascii() && memchr::memchr2(b'\'', b'`', word.as_bytes()).is_none() {
+        bytes.extend_from_slice(word.as_bytes().get(..N).unwrap_or(word.as_bytes()));
+        bytes.make_ascii_lowercase();
+        return bytes;
+    }
     let mut buffer = [0; 4];
     for letter in word.chars().filter(|letter| !matches!(letter, '\'' | '’' | '`')) {
         let (first, second) = fold(letter);
@@ -51,6 +76,18 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn letters_are_known_as_in_unicode() {
+        for letter in '\0'..=char::MAX {
+            assert_eq!(
+                is_alphanumeric(letter),
+                letter.is_alphanumeric(),
+                "{}",
+                u32::from(letter)
+            );
+        }
+    }
 
     #[test]
     fn marks_and_case_go() {

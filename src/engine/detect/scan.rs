@@ -157,19 +157,33 @@ impl Scan<'_> {
             }
             return;
         }
+        self.addresses(first, end, previous);
+        if is_promising(self.haystack, first, end) {
+            self.number(first);
+        }
+    }
+
+    /// Everything that has a house number, behind the byte `previous`. Not in a cell that is an address as a whole.
+    fn addresses(&mut self, first: usize, end: usize, previous: u8) {
+        let all = [
+            Builtin::AddressKr,
+            Builtin::AddressHan,
+            Builtin::AddressLatin,
+            Builtin::AddressUs,
+        ];
+        if all.iter().all(|builtin| self.is_outranked(*builtin, first)) {
+            return;
+        }
         if previous == b' ' || !previous.is_ascii() {
             self.offer(Builtin::AddressKr, matcher::address_kr(self.haystack, first));
             self.offer(Builtin::AddressHan, matcher::address_han(self.haystack, first));
         }
         if matches!(at(self.haystack, end), b' ' | b',' | b'\n' | b'-' | b'/') || previous == b' ' {
-            let found = matcher::address_latin(haystack, first, &mut self.codes);
+            let found = matcher::address_latin(self.haystack, first, &mut self.codes);
             self.offer(Builtin::AddressLatin, found);
         }
         if at(self.haystack, end) == b' ' {
             self.offer(Builtin::AddressUs, matcher::address_us(self.haystack, first));
-        }
-        if is_promising(self.haystack, first, end) {
-            self.number(first);
         }
     }
 

@@ -63,41 +63,38 @@ impl Fields {
     pub(super) fn find(&mut self, rules: &RuleSet, name: &[u8]) -> FieldRef {
         let name = name.get(..NAME_BYTES_MAX).unwrap_or(name);
         let hash = hash(name);
-        if is_data(name) {
-            return FieldRef::Data(hash);
-        }
-        match self.place(rules, name, hash) {
-            Some(index) => FieldRef::Known(index),
-            None => FieldRef::Own(Box::new(Field::new(rules, name, hash))),
-        }
-    }
-
-    /// The index of the field called `name`, which is added if there is room.
-    fn place(&mut self, rules: &RuleSet, name: &[u8], hash: u64) -> Option<u16> {
         if self.slots.is_empty() {
             self.slots.resize(SLOTS, 0);
         }
-        let slot = self.slot(name, hash)?;
-        let place = self.slots.get_mut(slot)?;
-        if *place == 0 {
-            if self.known.len() == FIELDS_MAX {
-                return None;
-            }
-            self.known.push(Field::new(rules, name, hash));
-            *place = self.known.len() as u16;
+        let slot = self.slot(name, hash);
+        let place = self.slots.get(slot).copied().unwrap_or_default();
+        if let Some(index) = place.checked_sub(1) {
+            return FieldRef::Known(index);
         }
-        Some(*place - 1)
+        if is_data(name) {
+            return FieldRef::Data(hash);
+        }
+        let field = Field::new(rules, name, hash);
+        match self.slots.get_mut(slot).filter(|_| self.known.len() < FIELDS_MAX) {
+            Some(place) => {
+                self.known.push(field);
+                *place = self.known.len() as u16;
+                FieldRef::Known(*place - 1)
+            }
+            None => FieldRef::Own(Box::new(field)),
+        }
     }
 
     /// The slot of the field called `name`, or the free one that would be. Half of them are free, so the search ends.
-    fn slot(&self, name: &[u8], hash: u64) -> Option<usize> {
+    fn slot(&self, name: &[u8], hash: u64) -> usize {
         let is_called = |field: &Field| field.hash == hash && field.key.name() == name;
-        let mut slots = (0..SLOTS).map(|step| (hash as usize).wrapping_add(step) % SLOTS);
-        slots.find(|slot| {
-            let place = self.slots.get(*slot).copied().unwrap_or_default();
-            let known = place.checked_sub(1).map(|index| self.known.get(usize::from(index)));
-            known.is_none_or(|field| field.is_some_and(is_called))
-        })
+        let mut slot = hash as usize % SLOTS;
+        while let Some(index) = self.slots.get(slot).and_then(|place| place.checked_sub(1))
+            && !self.known.get(usize::from(index)).is_some_and(is_called)
+        {
+            slot = (slot + 1) % SLOTS;
+        }
+        slot
     }
 
     /// What a field says; nothing if there is none.

@@ -97,7 +97,7 @@ fn is_number(text: &[u8]) -> bool {
     let text = text.trim_ascii();
     let is_part = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b' ' | b'-' | b'.' | b'(' | b')' | b'/');
     let digits = || text.iter().filter(|byte| byte.is_ascii_digit()).count();
-    text.len() <= CODE_BYTES_MAX && text.iter().all(is_part) && digits() >= CODE_DIGITS_MIN
+    (CODE_DIGITS_MIN..=CODE_BYTES_MAX).contains(&text.len()) && text.iter().all(is_part) && digits() >= CODE_DIGITS_MIN
 }
 
 #[cfg(test)]

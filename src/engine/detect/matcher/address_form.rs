@@ -7,7 +7,7 @@
 use smallvec::SmallVec;
 
 use super::super::Normal;
-use super::super::fold::fold;
+use super::super::fold::{fold, is_alphanumeric};
 
 /// Bytes of a normal form; the rest of a longer address does not tell two apart.
 const FORM_BYTES_MAX: usize = 160;
@@ -39,64 +39,90 @@ const PROVINCES_KR: [(&str, &str); 21] = [
 /// The normal form of `text`.
 pub(super) fn normal(text: &[u8]) -> Normal {
     let text = text.utf8_chunks().next().map_or("", |chunk| chunk.valid());
-    let korean = text.chars().any(|letter| ('가'..='힣').contains(&letter));
-    let mut form = SmallVec::<[u8; FORM_BYTES_MAX]>::new();
-    let mut depth = 0_u32;
-    for (index, word) in text
-        .split(|letter: char| !letter.is_alphanumeric() && !is_paren(letter))
-        .enumerate()
-    {
-        for piece in word.split_inclusive(is_paren) {
-            let plain = piece.trim_matches(is_paren);
-            let leading_code =
-                index == 0 && korean && plain.len() == 5 && plain.bytes().all(|byte| byte.is_ascii_digit());
-            if depth == 0 && !plain.is_empty() && !leading_code {
-                push(&mut form, plain);
-            }
-            if korean && piece.ends_with(['(', '（']) {
-                depth += 1;
-            } else if piece.ends_with([')', '）']) {
-                depth = depth.saturating_sub(1);
-            }
+    let mut form = Form {
+        korean: text.chars().any(is_hangul),
+        ..Form::default()
+    };
+    for letter in text.chars() {
+        if is_alphanumeric(letter) {
+            form.letter(letter);
+            continue;
+        }
+        form.end_word();
+        match letter {
+            '(' | '（' => form.depth += u32::from(form.korean),
+            ')' | '）' => form.depth = form.depth.saturating_sub(1),
+            _ => form.is_behind_code = true,
         }
     }
-    form.truncate(FORM_BYTES_MAX);
-    Normal::new(&form)
+    form.end_word();
+    form.bytes.truncate(FORM_BYTES_MAX);
+    Normal::new(&form.bytes)
 }
 
-fn is_paren(letter: char) -> bool {
-    matches!(letter, '(' | ')' | '（' | '）')
+/// A normal form under way.
+#[derive(Default)]
+struct Form {
+    korean: bool,
+    bytes: SmallVec<[u8; FORM_BYTES_MAX]>,
+    /// The word under way, folded.
+    word: SmallVec<[u8; 48]>,
+    /// Open parentheses.
+    depth: u32,
+    /// Whether a postal code that leads would stand before it.
+    is_behind_code: bool,
 }
 
-/// Adds a word, with a blank before it unless neither it nor what stands before has case.
-fn push(form: &mut SmallVec<[u8; FORM_BYTES_MAX]>, word: &str) {
-    let word = PROVINCES_KR
-        .iter()
-        .find(|(long, _)| *long == word)
-        .map_or(word, |(_, short)| short);
-    let mut folded = SmallVec::<[u8; 48]>::new();
-    let mut buffer = [0; 4];
-    for letter in word.chars() {
+impl Form {
+    fn letter(&mut self, letter: char) {
         let (first, second) = fold(narrow(letter));
-        for letter in [Some(first), second].into_iter().flatten() {
-            folded.extend_from_slice(letter.encode_utf8(&mut buffer).as_bytes());
+        if first.is_ascii() {
+            self.word.push(first as u8);
+        } else {
+            self.word.extend_from_slice(first.encode_utf8(&mut [0; 4]).as_bytes());
+        }
+        if let Some(second) = second {
+            self.word.extend_from_slice(second.encode_utf8(&mut [0; 4]).as_bytes());
         }
     }
-    let caseless = |byte: Option<&u8>| byte.is_none_or(|byte| !byte.is_ascii());
-    let joins = form.is_empty() || (caseless(form.last()) && caseless(folded.first()));
-    if !joins {
-        form.push(b' ');
+
+    /// Adds the word, with a blank before it unless neither it nor what stands before has case.
+    fn end_word(&mut self) {
+        let word = self.word.as_slice();
+        let is_leading_code =
+            !self.is_behind_code && self.korean && word.len() == 5 && word.iter().all(u8::is_ascii_digit);
+        if self.depth == 0 && !word.is_empty() && !is_leading_code {
+            let caseless = |byte: Option<&u8>| byte.is_none_or(|byte| !byte.is_ascii());
+            let joins = self.bytes.is_empty() || (caseless(self.bytes.last()) && caseless(word.first()));
+            if !joins {
+                self.bytes.push(b' ');
+            }
+            let word = if self.korean { short_province(word) } else { word };
+            self.bytes.extend_from_slice(written_out(word));
+        }
+        self.word.clear();
     }
-    form.extend_from_slice(written_out(&folded));
+}
+
+fn is_hangul(letter: char) -> bool {
+    ('가'..='힣').contains(&letter)
+}
+
+/// The short name of a Korean province; any other word as it is.
+fn short_province(word: &[u8]) -> &[u8] {
+    if !(word.ends_with("시".as_bytes()) || word.ends_with("도".as_bytes())) {
+        return word;
+    }
+    let known = PROVINCES_KR.iter().find(|(long, _)| long.as_bytes() == word);
+    known.map_or(word, |(_, short)| short.as_bytes())
 }
 
 /// A digit of the full width as an ASCII one.
 fn narrow(letter: char) -> char {
-    letter
-        .to_digit(10)
-        .or_else(|| u32::from(letter).checked_sub(0xff10).filter(|digit| *digit < 10))
-        .and_then(|digit| char::from_digit(digit, 10))
-        .unwrap_or(letter)
+    match letter {
+        '０'..='９' => char::from(b'0' + (u32::from(letter) - u32::from('０')) as u8),
+        _ => letter,
+    }
 }
 
 /// The word that a common abbreviation stands for.

@@ -5,6 +5,7 @@
 //! what must follow a house number behind it.
 
 use super::super::bytes::before;
+use super::super::fold::is_alphanumeric;
 use super::{Candidate, address_form};
 
 /// Bytes before the number in which the rest is looked for: what a segment shows before `within`.
@@ -245,7 +246,7 @@ fn building_end(haystack: &[u8], end: usize) -> usize {
         return end;
     };
     let blank = text.len() - name.len();
-    let is_name = |letter: char| letter.is_alphanumeric() || matches!(letter, 'ー' | '・' | '-');
+    let is_name = |letter: char| is_alphanumeric(letter) || matches!(letter, 'ー' | '・' | '-');
     let (mut last_digit, mut length) = (None, 0);
     for (index, letter) in name.char_indices().take(BUILDING_LETTERS_MAX) {
         if !is_name(letter) {

@@ -3,6 +3,7 @@
 use smallvec::SmallVec;
 
 use super::super::Normal;
+use super::super::fold::{is_alphabetic, is_alphanumeric};
 use super::super::key_words::KeyWords;
 use super::super::lexicon::{ADDRESS_KEY_OTHERS, DISTRICTS_KR};
 use super::address_form;
@@ -154,16 +155,13 @@ const OTHERS: &[&str] = &[
 
 /// Korean, Japanese, Chinese, Hindi: a number, and a word of a district, street or building.
 fn is_caseless_address(address: &str) -> bool {
-    const ENDINGS: &[char] = &[
-        '로', '길', '동', '리', '가', '읍', '면', '구', '시', '군', '층', '호', '丁', '番', '号', '號', '町', '村',
-        '区', '區', '市', '県', '都', '府', '道', '路', '街', '巷', '弄', '段', '里', '镇', '鎮', '县', '縣', '室',
-        '樓', '楼', '栋', '幢', '座',
-    ];
-    let number = address
-        .chars()
-        .any(|letter| letter.is_numeric() || "一二三四五六七八九十座".contains(letter));
-    let count = address.chars().filter(|letter| letter.is_alphanumeric()).count();
-    let indic = address.chars().any(|letter| ('\u{900}'..='\u{dff}').contains(&letter));
+    let (mut number, mut count, mut indic, mut ending) = (false, 0, false, false);
+    for letter in address.chars() {
+        number |= is_number(letter);
+        count += usize::from(is_alphanumeric(letter));
+        indic |= matches!(letter, '\u{900}'..='\u{dff}');
+        ending |= is_ending(letter);
+    }
     let districts = || {
         let mut words = address.split_whitespace();
         words.next().is_some_and(|word| DISTRICTS_KR.has(word.as_bytes())) && words.count() >= 2
@@ -180,7 +178,63 @@ fn is_caseless_address(address: &str) -> bool {
             .split(|letter: char| !letter.is_ascii_digit() && letter != '-')
             .any(|run| run.matches('-').count() >= 1 && !run.starts_with('-') && !run.ends_with('-') && run.len() <= 10)
     };
-    count >= 4 && (address.contains(ENDINGS) || blocks() || (indic && address.split_whitespace().count() >= 2))
+    count >= 4 && (ending || blocks() || (indic && address.split_whitespace().count() >= 2))
+}
+
+/// A digit or a numeral of any script.
+fn is_number(letter: char) -> bool {
+    match letter {
+        '0'..='9' | '一' | '二' | '三' | '四' | '五' | '六' | '七' | '八' | '九' | '十' | '座' => true,
+        '\0'..='\x7f' | '가'..='힣' => false,
+        _ => letter.is_numeric(),
+    }
+}
+
+/// What the name of a district, a street, a building or a part of one ends with.
+fn is_ending(letter: char) -> bool {
+    matches!(
+        letter,
+        '로' | '길'
+            | '동'
+            | '리'
+            | '가'
+            | '읍'
+            | '면'
+            | '구'
+            | '시'
+            | '군'
+            | '층'
+            | '호'
+            | '丁'
+            | '番'
+            | '号'
+            | '號'
+            | '町'
+            | '村'
+            | '区'
+            | '區'
+            | '市'
+            | '県'
+            | '都'
+            | '府'
+            | '道'
+            | '路'
+            | '街'
+            | '巷'
+            | '弄'
+            | '段'
+            | '里'
+            | '镇'
+            | '鎮'
+            | '县'
+            | '縣'
+            | '室'
+            | '樓'
+            | '楼'
+            | '栋'
+            | '幢'
+            | '座'
+    )
 }
 
 /// Latin letters: a number and a street, a postal code or a name behind the number; or a street without a number.
@@ -190,7 +244,7 @@ fn is_latin_address(address: &str) -> bool {
         .filter(|word| !word.is_empty())
         .take(WORDS_MAX)
         .collect();
-    let letters = address.chars().filter(|letter| letter.is_alphabetic()).count();
+    let letters = address.chars().filter(|letter| is_alphabetic(*letter)).count();
     let (Some(first), true, true) = (words.first(), words.len() >= 2, letters >= 3) else {
         return false;
     };

@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use smallvec::SmallVec;
 
+use super::super::fold::is_alphanumeric;
+
 /// Bytes behind a house number in which the rest of an address is looked for.
 const AFTER_BYTES_MAX: usize = 128;
 /// Bytes before a number in which the name of its street is looked for: what a segment shows before `within`.
@@ -227,7 +229,7 @@ fn is_parting(letter: char) -> bool {
 
 /// What stands inside words of addresses.
 fn is_inner(letter: char) -> bool {
-    letter.is_alphanumeric() || matches!(letter, '\'' | '’' | '-' | '.' | '/' | 'º' | 'ª' | '°' | '#' | '&')
+    is_alphanumeric(letter) || matches!(letter, '\'' | '’' | '-' | '.' | '/' | 'º' | 'ª' | '°' | '#' | '&')
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Names in Hangul, in Han characters and kana, and in other letters: a surname and what may follow it.
 
+use super::super::super::fold::is_alphabetic;
 use super::super::super::lexicon::{SURNAMES_JA, SURNAMES_ZH};
 use super::NameKey;
 
@@ -126,7 +127,7 @@ pub(super) fn is_name(key: NameKey, name: &str) -> bool {
     let count = words.clone().count();
     let letters = |word: &str| {
         word.chars()
-            .all(|letter| letter.is_alphabetic() || is_sign(letter) || letter == '.')
+            .all(|letter| is_alphabetic(letter) || is_sign(letter) || letter == '.')
     };
     let least = if key == NameKey::Part { 1 } else { 2 };
     (least..=5).contains(&count) && words.clone().all(|word| letters(word) && word.chars().count() <= 20)

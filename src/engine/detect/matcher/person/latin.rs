@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use super::super::super::fold::folded;
+use super::super::super::fold::{folded, is_alphabetic};
 use super::super::super::lexicon::{GIVEN, NAME_STOPS, SURNAMES};
 use super::NameKey;
 
@@ -75,13 +75,13 @@ fn any_part(word: &str, is_listed: impl Fn(&[u8]) -> bool) -> bool {
 /// Letters, with apostrophes, hyphens and a full stop of an abbreviation.
 fn is_word(word: &str) -> bool {
     let mark = |letter: char| matches!(letter, '\'' | '’' | '`' | '-' | '‐' | '‑' | '–' | '.');
-    word.chars().all(|letter| letter.is_alphabetic() || mark(letter))
-        && word.starts_with(char::is_alphabetic)
+    word.chars().all(|letter| is_alphabetic(letter) || mark(letter))
+        && word.starts_with(is_alphabetic)
         && word.chars().count() <= WORD_LETTERS_MAX
 }
 
 fn letters(word: &str) -> usize {
-    word.chars().filter(|letter| letter.is_alphabetic()).count()
+    word.chars().filter(|letter| is_alphabetic(*letter)).count()
 }
 
 fn is_title(word: &str) -> bool {

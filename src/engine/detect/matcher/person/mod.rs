@@ -10,7 +10,7 @@ mod key;
 mod latin;
 
 use super::super::Normal;
-use super::super::fold::fold;
+use super::super::fold::{fold, is_alphabetic};
 
 pub(in crate::engine::detect) use key::{NameKey, OPAQUE_WORDS, is_opaque};
 
@@ -41,7 +41,7 @@ fn fold_name(name: &str) -> Normal {
     let mut bytes = smallvec::SmallVec::<[u8; 96]>::new();
     let mut buffer = [0; 4];
     for letter in name.chars() {
-        if letter.is_alphabetic() {
+        if is_alphabetic(letter) {
             let (first, second) = fold(letter);
             for letter in [Some(first), second].into_iter().flatten() {
                 bytes.extend_from_slice(letter.encode_utf8(&mut buffer).as_bytes());
