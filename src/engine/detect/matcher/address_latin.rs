@@ -11,7 +11,7 @@
 use super::super::bytes::before;
 use super::Candidate;
 use super::address_form;
-use super::address_near::{CodeAhead, has_name_before, has_name_behind, is_designator};
+use super::address_near::{CodeAhead, has_name_before, has_name_behind, is_designator, is_short_number};
 use super::address_words::{Line, Word};
 use super::postcode::{is_canadian_code_joined, is_cep, is_royal_code};
 use super::street::{begins_street, ends_street, is_german_street};
@@ -27,6 +27,9 @@ const TOWN_WORDS_MAX: usize = 4;
 pub(in crate::engine::detect) fn find(haystack: &[u8], first: usize, codes: &mut CodeAhead) -> Option<Candidate> {
     let previous = before(haystack, first);
     if !matches!(previous, 0 | b' ' | b'\n' | b',' | b':' | b'(' | b'/' | b'"' | b'>') {
+        return None;
+    }
+    if !is_short_number(haystack, first) {
         return None;
     }
     // Tables, drawings and the like are numbers beside numbers.

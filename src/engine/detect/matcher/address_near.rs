@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use memchr::memchr_iter;
+
 use super::super::bytes::{at, before};
 use super::address_words::is_particle;
 use super::street::begins_street;
@@ -11,6 +13,8 @@ use crate::engine::byte_set::ByteSet;
 const CODE_BYTES_MAX: usize = 128;
 /// Bytes from a number on in which the name of a street behind it begins.
 const STREET_BEGINS_BYTES_MAX: usize = 24;
+/// Bytes of a house number or postal code, a full stop behind it included: `12-14/16b.`, `93597-414.`
+const NUMBER_BYTES_MAX: usize = 12;
 /// Bytes before and behind a number that are read for the words beside it.
 const WORD_BYTES_MAX: usize = 64;
 
@@ -65,7 +69,7 @@ fn is_of_code(haystack: &[u8], index: usize) -> bool {
 /// Whether the word behind the number at `first` may be of a street's name: all but a few begin with a capital.
 pub(super) fn has_name_behind(haystack: &[u8], first: usize) -> bool {
     let rest = haystack.get(first..).unwrap_or_default();
-    let number = rest.iter().take_while(|byte| is_inner(**byte)).count();
+    let number = number_bytes(rest);
     let between = rest.iter().skip(number).take_while(|byte| is_between(**byte)).count();
     let rest = rest.get(number + between..).unwrap_or_default();
     let word = first_word(rest);
@@ -82,6 +86,17 @@ pub(super) fn has_name_behind(haystack: &[u8], first: usize) -> bool {
     }
 }
 
+/// Whether the word at `first` is no longer than a house number or a postal code.
+pub(super) fn is_short_number(haystack: &[u8], first: usize) -> bool {
+    number_bytes(haystack.get(first..).unwrap_or_default()) <= NUMBER_BYTES_MAX
+}
+
+/// The length of the word at the front, or more than any number has.
+fn number_bytes(text: &[u8]) -> usize {
+    let near = text.get(..=NUMBER_BYTES_MAX).unwrap_or(text);
+    near.iter().take_while(|byte| is_inner(**byte)).count()
+}
+
 /// Whether two letters in a row, or a byte that is not ASCII, stand among the first bytes.
 fn has_word(text: &[u8]) -> bool {
     let near = text.get(..STREET_BEGINS_BYTES_MAX).unwrap_or(text);
@@ -95,7 +110,7 @@ fn has_word(text: &[u8]) -> bool {
 /// Whether a word that ends like a romanised Korean road stands among the first bytes.
 fn has_korean_road(text: &[u8]) -> bool {
     let near = text.get(..WORD_BYTES_MAX).unwrap_or(text);
-    near.windows(2).any(|pair| matches!(pair, b"-r" | b"-g" | b"-d"))
+    memchr_iter(b'-', near).any(|hyphen| matches!(near.get(hyphen + 1), Some(b'r' | b'g' | b'd')))
 }
 
 /// Whether the word before `first` may be the last of a street's name, or say what kind of number it is.
