@@ -24,7 +24,7 @@ mod trigger;
 pub use count::triggers;
 pub(super) use map::{Text, WakeMap};
 pub(super) use texts::{Ends, Texts};
-pub(super) use trigger::{is_uuid, wakes};
+pub(super) use trigger::{block_wakes, is_digest, wakes};
 
 /// Bytes of one block: a bit of a word for each.
 pub(super) const BLOCK: usize = 64;
@@ -60,6 +60,19 @@ pub(super) struct Masks {
     pub(super) blank: u64,
     /// Not ASCII.
     pub(super) high: u64,
+}
+
+impl Masks {
+    /// Those of a text of at most one block, without a delimiter.
+    pub(super) fn of(text: &[u8]) -> Option<Self> {
+        let mut batch = Batch::<1>::new();
+        if text.len() > BLOCK {
+            return None;
+        }
+        batch.read(text, 0xff);
+        let [masks] = batch.blocks;
+        Some(masks)
+    }
 }
 
 /// The masks of up to `BLOCKS` blocks.

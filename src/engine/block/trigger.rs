@@ -1,7 +1,7 @@
 //! Where a text may hold an identifier at all: the one test that most cells fail.
 
 use super::texts::ADDRESS_BYTES_MIN;
-use super::{BLOCK, Blocks, CHUNK_BLOCKS, Masks};
+use super::{Blocks, CHUNK_BLOCKS, Masks};
 
 /// Digits in one piece that wake a search: the shortest identifier written so without a telling key has as many.
 const DIGITS_MIN: u32 = 7;
@@ -14,11 +14,18 @@ const NUMBER_BYTES_MIN: u32 = 11;
 pub(in crate::engine) fn wakes(text: &[u8]) -> bool {
     if text.len() < DIGITS_MIN as usize {
         text.iter().any(|byte| matches!(byte, b'@' | b'\\'))
-    } else if text.len() <= BLOCK {
-        wakes_in::<1>(text)
+    } else if let Some(masks) = Masks::of(text) {
+        block_wakes(&masks, text.len())
     } else {
         wakes_in::<CHUNK_BLOCKS>(text)
     }
+}
+
+/// The same of a text that is this one block.
+pub(in crate::engine) fn block_wakes(masks: &Masks, length: usize) -> bool {
+    let triggers = Triggers::default().next(masks) | masks.backslash;
+    let is_loose = masks.digit != 0 && (masks.blank | masks.high) != 0;
+    triggers != 0 || (is_loose && length >= ADDRESS_BYTES_MIN)
 }
 
 fn wakes_in<const BATCH: usize>(text: &[u8]) -> bool {
@@ -35,8 +42,10 @@ fn wakes_in<const BATCH: usize>(text: &[u8]) -> bool {
     digit != 0 && loose != 0 && text.len() >= ADDRESS_BYTES_MIN
 }
 
-/// Whether `text` is a UUID (RFC 9562, section 4), which is nobody's: its digits only look like numbers.
-pub(in crate::engine) fn is_uuid(text: &[u8]) -> bool {
+/// Whether `text` is a UUID (RFC 9562, section 4) or a digest in hexadecimal, which are nobody's: their digits only look like
+/// numbers. No identifier has as many letters and digits in a row as the shortest digest; an IBAN has when its country's
+/// letters are no digits here.
+pub(in crate::engine) fn is_digest(text: &[u8]) -> bool {
     const HYPHENS: [usize; 4] = [8, 13, 18, 23];
     let is_one = |(place, byte): (usize, &u8)| {
         if HYPHENS.contains(&place) {
@@ -45,7 +54,12 @@ pub(in crate::engine) fn is_uuid(text: &[u8]) -> bool {
             byte.is_ascii_hexdigit()
         }
     };
-    text.len() == 36 && text.get(8) == Some(&b'-') && text.iter().enumerate().all(is_one)
+    match text.len() {
+        // MD5, SHA-1, SHA-224, SHA-256, SHA-384, SHA-512.
+        32 | 40 | 56 | 64 | 96 | 128 => text.iter().all(u8::is_ascii_hexdigit),
+        36 => text.get(8) == Some(&b'-') && text.iter().enumerate().all(is_one),
+        _ => false,
+    }
 }
 
 /// Finds triggers block by block: `@`, and the ends of long runs.
@@ -123,6 +137,22 @@ mod tests {
                 let text = chance.runs(letters, length);
                 assert_eq!(wakes(&text), wakes_plainly(&text), "{}", text.escape_ascii());
             }
+        }
+    }
+
+    #[test]
+    fn digests_are_told_by_their_lengths() {
+        for length in 0..140 {
+            let is_one = is_digest(&vec![b'7'; length]);
+            assert_eq!(is_one, [32, 40, 56, 64, 96, 128].contains(&length), "{length}");
+        }
+        assert!(is_digest(b"0f8fad5b-1234-5678-a165-70867728950e"));
+        assert!(is_digest(b"D41D8CD98F00B204E9800998ECF8427E"));
+        for other in [
+            "0f8fad5b-1234-5678-a165-70867728950g",
+            "d41d8cd98f00b204e9800998ecf8427x",
+        ] {
+            assert!(!is_digest(other.as_bytes()), "{other}");
         }
     }
 

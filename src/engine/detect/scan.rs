@@ -20,7 +20,7 @@ use super::matcher::{self, Builtin, Candidate, CodeAhead};
 use super::number::{Lead, Number, is_promising};
 use super::rule::Rule;
 use super::{Category, Context, Finding, RuleId, RuleSet, Span, Usage, lane};
-use crate::engine::block::{Blocks, Masks, is_uuid, wakes};
+use crate::engine::block::{Blocks, Masks, block_wakes, is_digest, wakes};
 
 /// How far outside `within` a trigger or an overlapping finding may stand, before and after, in bytes.
 const BEFORE_BYTES_MAX: usize = 256;
@@ -50,9 +50,13 @@ impl RuleSet {
             return false;
         };
         // A number without a telling name is anything: an order, a price, a moment; under one that says nothing its column
-        // may tell. A UUID is nobody's.
-        let may_wake = || (!context.number || context.key.is_vague()) && !is_uuid(text);
-        let is_searched = self.has_expressions() || context.key.searches() || (may_wake() && wakes(text));
+        // may tell. A UUID or a digest is nobody's.
+        let may_wake = (!context.number || context.key.is_vague()) && !is_digest(text);
+        let is_told = self.has_expressions() || context.key.searches();
+        // Most cells are one block, which is looked at once.
+        let block = (may_wake || is_told).then(|| Masks::of(text)).flatten();
+        let wakes = || block.map_or_else(|| wakes(text), |block| block_wakes(&block, text.len()));
+        let is_searched = is_told || (may_wake && wakes());
         if !is_searched && context.key.keyed().is_empty() {
             return false;
         }
@@ -68,7 +72,7 @@ impl RuleSet {
             scan.whole();
         }
         if is_searched {
-            scan.blocks(text, reach.start);
+            scan.blocks(text, reach.start, block.as_ref());
         }
         if let Some(lane) = &self.lane {
             let texts = (haystack, context.key.name());
@@ -107,13 +111,17 @@ impl Scan<'_> {
         }
     }
 
-    /// `text`, which begins at `start`, block by block.
-    fn blocks(&mut self, text: &[u8], start: usize) {
+    /// `text`, which begins at `start`, block by block; it may be `one`.
+    fn blocks(&mut self, text: &[u8], start: usize, one: Option<&Masks>) {
         // The group of digits under way, where the last block ended inside one.
         let mut first = None;
-        let mut blocks = Blocks::<1>::new(text, b'@');
-        while let Some((at, masks)) = blocks.next() {
-            self.block(masks, start + at, &mut first);
+        if let Some(masks) = one {
+            self.block(masks, start, &mut first);
+        } else {
+            let mut blocks = Blocks::<1>::new(text, 0xff);
+            while let Some((at, masks)) = blocks.next() {
+                self.block(masks, start + at, &mut first);
+            }
         }
         if let Some(first) = first {
             self.group(first, start + text.len());

@@ -10,7 +10,8 @@ use super::Sink;
 use super::json::{KEY_BYTES_MAX, may_be_told};
 use super::marks::Marks;
 use super::plain_names::PlainNames;
-use crate::engine::block::is_uuid;
+use crate::engine::block::is_digest;
+use crate::engine::detect::is_carrier;
 
 /// Blocks within which a container must end, 4 KiB of them.
 const BLOCKS_MAX: u32 = 64;
@@ -46,13 +47,32 @@ struct Around {
     /// The innermost in the lowest bit: set for an object.
     objects: u64,
     depth: u32,
+    /// Whether the name that the object stands under may be that of its values: then some of its own names say nothing else.
+    wanted: bool,
+}
+
+impl Around {
+    /// Whether the next member may be the value of the name around the object.
+    const fn may_carry(&self) -> bool {
+        self.wanted && self.depth == 1
+    }
 }
 
 /// Passes over the object that begins at the last of `marks`, if it is calm: then they stand at its end. Else where they stand
-/// says nothing.
+/// says nothing. `wanted`: values under the name around it are told.
 #[inline]
-pub(super) fn pass(marks: &mut Marks<'_>, chunk: &[u8], names: &mut PlainNames, sink: &mut impl Sink) -> bool {
-    let mut around = Around { objects: 1, depth: 1 };
+pub(super) fn pass(
+    marks: &mut Marks<'_>,
+    chunk: &[u8],
+    wanted: bool,
+    names: &mut PlainNames,
+    sink: &mut impl Sink,
+) -> bool {
+    let mut around = Around {
+        objects: 1,
+        depth: 1,
+        wanted,
+    };
     for _ in 0..BLOCKS_MAX {
         if let Some(is_calm) = pass_block(marks, chunk, &mut around, names, sink) {
             return is_calm;
@@ -82,16 +102,21 @@ fn pass_block(
             around.objects & 1 == 1 && block.names & bit != 0,
             block.waking & bit != 0,
         );
-        if is_name && !is_waking && names.goes_on(chunk, at) {
+        if is_name && !is_waking && !around.may_carry() && names.goes_on(chunk, at) {
             continue;
         }
         if is_name || is_waking {
             marks.look_at(bit);
-        }
-        if is_name && !is_plain(marks.start()..at, chunk, names, sink)
-            || !is_name && is_waking && !is_calm(marks, at, chunk)
-        {
-            return Some(false);
+            let is_calm = if is_name {
+                let name = marks.start()..at;
+                let carries = around.may_carry() && chunk.get(name.clone()).is_some_and(is_carrier);
+                !carries && is_plain(name, chunk, names, sink)
+            } else {
+                is_calm(marks, at, chunk)
+            };
+            if !is_calm {
+                return Some(false);
+            }
         }
         match chunk.get(at) {
             // An array in an array may be the header of a table.
@@ -124,7 +149,7 @@ fn is_calm(marks: &Marks<'_>, end: usize, chunk: &[u8]) -> bool {
     let text = chunk.get(marks.start()..end).unwrap_or_default();
     !marks.wakes(text.len())
         || if marks.is_string() {
-            is_uuid(text)
+            is_digest(text)
         } else {
             !may_be_told(text)
         }
@@ -157,11 +182,11 @@ mod tests {
     }
 
     /// What of `text`, which begins with an object, stands behind it if that is calm.
-    fn behind(text: &str) -> Option<&str> {
+    fn behind(text: &str, wanted: bool) -> Option<&str> {
         let mut marks = Marks::new(text.as_bytes(), true);
         assert_eq!(marks.next(false), Some(0));
         let names = &mut PlainNames::default();
-        let passed = pass(&mut marks, text.as_bytes(), names, &mut Listener);
+        let passed = pass(&mut marks, text.as_bytes(), wanted, names, &mut Listener);
         passed.then(|| marks.next(true).map_or("", |at| text.split_at(at).1))
     }
 
@@ -180,7 +205,18 @@ mod tests {
             (r#"{"id":tel010-0000-1234},1"#, false),
             (r#"{"id":17"#, false),
         ] {
-            assert_eq!(behind(text), expected.then_some(",1"), "{text}");
+            assert_eq!(behind(text, false), expected.then_some(",1"), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_carries_the_value_of_the_name_around_is_read() {
+        for (text, wanted, expected) in [
+            (r#"{"id":17,"value":"Kim"},1"#, false, true),
+            (r#"{"id":17,"value":"Kim"},1"#, true, false),
+            (r#"{"id":17,"of":{"value":"Kim"}},1"#, true, true),
+        ] {
+            assert_eq!(behind(text, wanted), expected.then_some(",1"), "{text}");
         }
     }
 
@@ -188,7 +224,7 @@ mod tests {
     fn what_does_not_end_soon_is_read() {
         let long = format!("{{\"a\":\"{}\"}}", "x".repeat(64 * BLOCKS_MAX as usize));
         let deep = format!("{{\"a\":{}{}}}", "[".repeat(70), "]".repeat(70));
-        assert_eq!([behind(&long), behind(&deep)], [None, None]);
+        assert_eq!([behind(&long, false), behind(&deep, false)], [None, None]);
     }
 
     #[test]

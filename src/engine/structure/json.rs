@@ -13,7 +13,7 @@ use super::calm::{self, Tries};
 use super::cells::{Carry, Cell, CellForm, CellSettings, is_number};
 use super::marks::Marks;
 use super::nesting::{Chunk, Nesting};
-use crate::engine::block::is_uuid;
+use crate::engine::block::is_digest;
 
 /// Longer names are read like long values.
 pub(super) const KEY_BYTES_MAX: usize = 256;
@@ -123,7 +123,8 @@ impl Json {
             return false;
         }
         let begun = marks.place();
-        let passed = calm::pass(marks, chunk.bytes, self.nesting.names(), sink);
+        let wanted = self.nesting.is_wanted();
+        let passed = calm::pass(marks, chunk.bytes, wanted, self.nesting.names(), sink);
         self.tries.ended(passed);
         if passed {
             self.nesting.passed();
@@ -208,7 +209,7 @@ impl Json {
         if key
             || self.nesting.is_collecting()
             || self.nesting.wants_value()
-            || (marks.wakes(text.len()) && !is_uuid(text))
+            || (marks.wakes(text.len()) && !is_digest(text))
         {
             self.nesting.tell(chunk, sink);
             if !key {

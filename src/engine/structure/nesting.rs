@@ -144,7 +144,8 @@ impl Nesting {
     /// Whether an object of which the sink would hear nothing may be passed over, as far as what is around it says.
     #[inline]
     pub(super) fn may_pass(&self) -> bool {
-        !self.all && !self.wanted && self.around.len() < DEPTH_MAX / 2
+        let is_element = || self.top.part == Part::None && !self.top.object && !self.around.is_empty();
+        !self.all && (!self.wanted || is_element()) && self.around.len() < DEPTH_MAX / 2
     }
 
     /// A container of the innermost one was passed over, or begins.
