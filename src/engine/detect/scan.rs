@@ -67,6 +67,7 @@ impl RuleSet {
             context,
             found,
             codes: CodeAhead::default(),
+            is_ascii: None,
         };
         if within == (0..haystack.len()) {
             scan.whole();
@@ -98,6 +99,8 @@ struct Scan<'s> {
     context: Context<'s>,
     found: &'s mut Vec<Finding>,
     codes: CodeAhead,
+    /// Whether the haystack has nothing but ASCII, once somebody asked.
+    is_ascii: Option<bool>,
 }
 
 impl Scan<'_> {
@@ -182,7 +185,9 @@ impl Scan<'_> {
         if all.iter().all(|builtin| self.is_outranked(*builtin, first)) {
             return;
         }
-        if previous == b' ' || !previous.is_ascii() {
+        // Those of Asian scripts have letters of them.
+        let is_ascii = *self.is_ascii.get_or_insert_with(|| self.haystack.is_ascii());
+        if !is_ascii && (previous == b' ' || !previous.is_ascii()) {
             self.offer(Builtin::AddressKr, matcher::address_kr(self.haystack, first));
             self.offer(Builtin::AddressHan, matcher::address_han(self.haystack, first));
         }
