@@ -126,8 +126,8 @@ pub(super) fn plain(rules: &RuleSet, name: &[u8]) -> Option<(u64, OrderSigns)> {
     Some((hash(name), orders))
 }
 
-/// A quick hash of a short name: its length and its words, folded by multiplications.
-fn hash(name: &[u8]) -> u64 {
+/// A quick hash of a short text, which anybody can collide: its length and its words, folded by multiplications.
+pub(super) fn hash(name: &[u8]) -> u64 {
     let mix = |hash: u64, word: u64| {
         let product = u128::from(hash ^ word) * 0x9e37_79b9_7f4a_7c15;
         (product as u64) ^ (product >> 64) as u64

@@ -52,7 +52,7 @@ pub struct Place {
 struct Item {
     place: Place,
     category: Category,
-    /// The keyed hash of category and normal form.
+    /// The keyed hash of category and normal form; of what nobody is known by, any hash.
     value: u64,
     role: Role,
     /// The field it stands under, and the object that holds the field.
