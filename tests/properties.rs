@@ -36,6 +36,18 @@ use tidegate::engine::inspect::{Bounds, Content, Inspector, Mode, Piece, Resolut
 use tidegate::engine::secret::{HashKey, Subject};
 use tidegate::engine::structure::Declared;
 
+/// So many cases, or as many as `PROPTEST_CASES` asks for.
+fn config(cases: u32) -> ProptestConfig {
+    let config = ProptestConfig::default();
+    // The default is 256, whoever asked for it.
+    let cases = if config.cases == 256 { cases } else { config.cases };
+    ProptestConfig {
+        cases,
+        failure_persistence: None,
+        ..config
+    }
+}
+
 /// What one body became.
 #[derive(Debug, PartialEq)]
 struct Outcome {

@@ -157,8 +157,25 @@ fn one_answer(
     Ok(())
 }
 
+#[test]
+fn what_stands_before_the_name_that_makes_a_map_waits_for_nobody() {
+    for limit in [0, 1]
+        .map(|people| {
+            Some(Limit {
+                people,
+                then: Resolution::Cut,
+            })
+        })
+        .into_iter()
+        .chain([None])
+    {
+        let body = r#"{{a@mail.example,}"c@mail.example"""}"#;
+        one_answer(body, Declared::Unknown, Bounds::default(), limit, 3).expect("one answer");
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(super::config(400))]
 
     #[test]
     fn soup_has_one_answer(

@@ -296,12 +296,16 @@ impl Assembler {
         }
     }
 
-    /// The innermost object turned out to be a map before `end`: the name it stands under is nobody of its members'.
+    /// The innermost object turned out to be a map before `end`: the name it stands under is nobody of its members', and neither
+    /// is what stood in it before its first name, where no JSON has anything.
     fn settle_head(&mut self, end: u64) {
-        let Some(frame) = self.frames.last_mut() else { return };
-        if frame.shape == Shape::Map && !frame.items.is_empty() {
-            let (start, items) = (frame.start, std::mem::take(&mut frame.items));
-            self.settle(start, end, &items, false);
+        let Some(frame) = self.frames.last_mut().filter(|frame| frame.shape == Shape::Map) else {
+            return;
+        };
+        let (start, items, first) = (frame.start, std::mem::take(&mut frame.items), frame.first.take());
+        self.settle(start, end, &items, false);
+        if let Some(first) = first {
+            self.settle(first.start, first.end, &first.items, first.has_name);
         }
     }
 
