@@ -22,6 +22,8 @@
 mod budgets;
 #[path = "properties/charsets.rs"]
 mod charsets;
+#[path = "properties/documents.rs"]
+mod documents;
 #[path = "properties/soup.rs"]
 mod soup;
 

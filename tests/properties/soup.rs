@@ -7,7 +7,7 @@ use tidegate::engine::structure::Declared;
 use super::{Limit, inspect};
 
 /// What soup is made of: punctuation of every format, escapes and their halves, and what identifies people.
-const INGREDIENTS: [&str; 42] = [
+pub(super) const INGREDIENTS: [&str; 42] = [
     "{",
     "}",
     "[",
@@ -118,7 +118,7 @@ fn declared() -> impl Strategy<Value = Declared> {
     ])
 }
 
-fn bounds() -> impl Strategy<Value = Bounds> {
+pub(super) fn bounds() -> impl Strategy<Value = Bounds> {
     let held = prop::sample::select(vec![64_u64, 4_096, 64 << 10]);
     let segment = prop::sample::select(vec![1_usize, 16, 2_048]);
     (held, segment).prop_map(|(held_bytes_max, segment_bytes)| Bounds {
@@ -128,13 +128,13 @@ fn bounds() -> impl Strategy<Value = Bounds> {
     })
 }
 
-fn then() -> impl Strategy<Value = Option<Limit>> {
+pub(super) fn then() -> impl Strategy<Value = Option<Limit>> {
     let then = prop::sample::select(vec![Resolution::Cut, Resolution::Mask]);
     prop::option::of((0..6_usize, then).prop_map(|(people, then)| Limit { people, then }))
 }
 
 /// Whole, in chunks, byte by byte: the same; and what left is a part of what came, or as long.
-fn one_answer(
+pub(super) fn one_answer(
     body: &str,
     declared: Declared,
     bounds: Bounds,

@@ -36,9 +36,9 @@ pub(super) fn named<'f>(frames: &'f [Frame], fields: &Fields) -> Option<&'f Fram
     Some(around.unwrap_or(innermost))
 }
 
-/// Whether the name around `frame` says what the member under way is.
+/// Whether the name around `frame` says what the member under way is. The header of a column says it itself.
 pub(super) fn carries(frame: &Frame, fields: &Fields) -> bool {
-    fields.get(&frame.field).is_some_and(|field| field.key.carries())
+    frame.container != Container::Row && fields.get(&frame.field).is_some_and(|field| field.key.carries())
 }
 
 /// One open container.

@@ -142,7 +142,6 @@ impl Json {
             // What a bare number is, its name must say: others are not worth a search.
             if self.nesting.wants_value() && value.len() >= BARE_BYTES_MIN || is_strange(value) {
                 self.nesting.tell(chunk, sink);
-                self.nesting.tell_header(chunk.at + at as u64, sink);
                 self.carry.begin(chunk.at + at as u64);
                 self.end_bare(value, sink);
             }
@@ -159,7 +158,6 @@ impl Json {
         // What is not whole may be held back from its first byte.
         self.nesting.tell(chunk, sink);
         if cut > 0 {
-            self.nesting.tell_header(chunk.at + begun as u64, sink);
             self.state = State::Bare;
             self.carry.begin(chunk.at + begun as u64);
             self.extend(chunk.bytes.get(begun..).unwrap_or_default(), CellForm::Bare, sink);
@@ -173,9 +171,6 @@ impl Json {
         let escaped = backslashes % 2 == 1;
         self.state = State::String { key, escaped };
         self.nesting.tell(chunk, sink);
-        if !key {
-            self.nesting.tell_header(chunk.at + from as u64, sink);
-        }
         self.carry.begin(chunk.at + from as u64);
         self.extend_string(part, sink);
     }
@@ -212,9 +207,6 @@ impl Json {
             || (marks.wakes(text.len()) && !is_digest(text))
         {
             self.nesting.tell(chunk, sink);
-            if !key {
-                self.nesting.tell_header(chunk.at + range.start as u64, sink);
-            }
             self.carry.begin(chunk.at + range.start as u64);
             self.end_string(text, key, sink);
         }
@@ -225,7 +217,7 @@ impl Json {
             let nesting = &mut self.nesting;
             self.carry.end(part, CellForm::JsonString, &mut |cell| {
                 nesting.string(cell);
-                sink.cell(cell);
+                nesting.tell_cell(cell, sink);
             });
             return;
         }
@@ -262,15 +254,18 @@ impl Json {
     }
 
     fn end_bare(&mut self, part: &[u8], sink: &mut impl Sink) {
+        let nesting = &self.nesting;
         self.carry.end(part, CellForm::Bare, &mut |cell: &Cell<'_>| {
             if cell.raw.len() >= BARE_BYTES_MIN {
-                sink.cell(cell);
+                nesting.tell_cell(cell, sink);
             }
         });
     }
 
     fn extend(&mut self, part: &[u8], form: CellForm, sink: &mut impl Sink) {
-        self.carry.extend_long(part, form, &mut |cell| sink.cell(cell));
+        let nesting = &self.nesting;
+        self.carry
+            .extend_long(part, form, &mut |cell| nesting.tell_cell(cell, sink));
     }
 }
 

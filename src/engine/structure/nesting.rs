@@ -170,6 +170,7 @@ impl Nesting {
         // A value of a row stands under its header.
         if self.top.part == Part::Row {
             self.tell(chunk, sink);
+            self.tell_header(at, sink);
         }
         // An array's elements stand under its name. All marks of headers and rows are looked at, so that values are counted.
         let counts = matches!(part, Part::Header | Part::Row);
@@ -342,9 +343,19 @@ impl Nesting {
         }
     }
 
+    /// Tells a piece of a value; the first of one of a row under its header, which is not told before there is something to
+    /// tell under it.
+    #[inline]
+    pub(super) fn tell_cell(&self, piece: &Cell<'_>, sink: &mut impl Sink) {
+        if piece.within.0 == 0 {
+            self.tell_header(piece.at, sink);
+        }
+        sink.cell(piece);
+    }
+
     /// Tells the header of the value at offset `at`, if it is one of a row.
     #[inline]
-    pub(super) fn tell_header(&self, at: u64, sink: &mut impl Sink) {
+    fn tell_header(&self, at: u64, sink: &mut impl Sink) {
         if let Some(columns) = self.columns.as_ref().filter(|_| self.top.part == Part::Row) {
             columns.tell(self.top.place, at, sink);
         }
