@@ -171,3 +171,67 @@ fn within_its_budget_an_expression_finds_everything() {
         );
     }
 }
+
+/// Texts in texts count too: their expressions search them under names of their own.
+#[test]
+fn a_text_in_a_text_counts_towards_the_budget() {
+    let rules = rules();
+    let row = |n| {
+        format!("{{\"body\":\"{{\\\"badge\\\":\\\"EMP-{n:06}\\\",\\\"email\\\":\\\"p{n:02}@example.com\\\"}}\"}}\n")
+    };
+    let body: String = (0..40).map(row).collect();
+    let open = inspect(&rules, Mode::Guard, body.as_bytes(), usize::MAX, true);
+    let [used] = open.usage[..] else { panic!("{open:?}") };
+    // One text, and the badge in it, are within the budget of 105 bytes; the next is not, as two texts alone were.
+    let text = r#"{"badge":"EMP-000000","email":"p00@example.com"}"#.len() as u64;
+    assert_eq!((used.searched_bytes, used.findings), (text + 10, 1), "{open:?}");
+    for chunk in CHUNKS {
+        assert_eq!(
+            inspect(&rules, Mode::Guard, body.as_bytes(), chunk, true),
+            open,
+            "{chunk}"
+        );
+        let closed = inspect(&rules, Mode::Guard, body.as_bytes(), chunk, false);
+        assert_eq!(
+            (closed.failure, closed.people),
+            (Some(Failure::RuleBudget), 1),
+            "{chunk}"
+        );
+    }
+}
+
+/// What expressions look at, and find, is no reason to lift what built-in rules find, or not to.
+#[test]
+fn an_expression_changes_nothing_of_what_others_find() {
+    let column = |cells: &[&str]| {
+        let rows: Vec<String> = cells.iter().map(|cell| format!("{{\"memo\":{cell}}}")).collect();
+        format!("[{}]", rows.join(","))
+    };
+    let weak = [
+        "\"01027777777\"",
+        "\"01025555554\"",
+        "\"01023333331\"",
+        "\"01021111108\"",
+        "\"01028888885\"",
+    ];
+    let calm = ["\"so\"", "\"it\"", "\"is\"", "\"0f8fad5b-1234-5678-a165-70867728950e\""];
+    let badges = ["\"EMP-000123\"", "\"EMP-000124\"", "\"EMP-000125\"", "\"EMP-000126\""];
+    let codes = ["\"555-1814-1814\""; 5];
+    let with_rules = |rules: &Arc<RuleSet>, body: &str| {
+        let outcome = inspect(rules, Mode::Watch, body.as_bytes(), usize::MAX, true);
+        (outcome.people, outcome.findings)
+    };
+    let (builtin, with_expressions) = (Arc::new(RuleSet::builtin()), rules());
+    let lifted = with_rules(&builtin, &column(&weak));
+    assert_eq!(lifted, (2, 2), "a column lifts what almost all its cells are");
+    for cells in [[&calm[..], &weak].concat(), [&weak[..4], &calm, &weak[4..]].concat()] {
+        let body = column(&cells);
+        assert_eq!(
+            with_rules(&with_expressions, &body),
+            with_rules(&builtin, &body),
+            "{body}"
+        );
+    }
+    let beside = with_rules(&with_expressions, &column(&[&codes[..], &badges].concat()));
+    assert_eq!(beside, (4, 4), "no column takes back what an expression finds");
+}

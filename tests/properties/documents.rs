@@ -276,6 +276,12 @@ fn declared(of: &'static [Declared]) -> impl Strategy<Value = Declared> {
 }
 
 #[test]
+fn a_text_in_which_nothing_wakes_a_search_is_none_with_names() {
+    let body = r#"{"at":"{name: 'Susan Moore'","tel":"010-2000-0000"}"#;
+    one_answer(body, Declared::Json, Bounds::default(), None, 5).expect("one answer");
+}
+
+#[test]
 fn a_header_says_something_once_a_value_is_told_under_it() {
     for body in [
         r#"{"fields":[{"name":"order_no"},{"name":"id"}],"rows":[[null]]}"#,

@@ -17,6 +17,8 @@ pub struct Key {
     /// What it says that its whole cells are, by the rules that think so.
     keyed: Vec<(RuleId, Keyed)>,
     searches: bool,
+    /// Whether there are expressions, which may find something under any name.
+    expects_all: bool,
     role: Option<Role>,
     orders: OrderSigns,
     carries: bool,
@@ -33,6 +35,7 @@ impl Key {
             signs: Signs::NONE,
             keyed: Vec::new(),
             searches: false,
+            expects_all: false,
             role: None,
             orders: OrderSigns::NONE,
             carries: false,
@@ -45,9 +48,9 @@ impl Key {
     }
 
     /// Whether every value under it is worth a search, whatever is in it: the name has a context word of a rule that
-    /// searches, or says what its whole cells are.
+    /// searches, or says what its whole cells are; or there are expressions.
     pub const fn wakes(&self) -> bool {
-        self.searches || !self.keyed.is_empty()
+        self.expects_all || self.searches || !self.keyed.is_empty()
     }
 
     /// Whether it may name a person or anything else: `name`, `recipient`, `a`.
@@ -148,7 +151,8 @@ impl RuleSet {
         let searches = || self.searching_rules().any(|rule| signs.speak_for(rule));
         Key {
             name: name.to_vec(),
-            searches: self.has_expressions() || (signs.speaks() && searches()),
+            searches: signs.speaks() && searches(),
+            expects_all: self.has_expressions(),
             signs,
             keyed,
             role: Role::of(name),
@@ -160,6 +164,11 @@ impl RuleSet {
     /// Whether there are expressions of the operator, which may find something anywhere.
     pub const fn has_expressions(&self) -> bool {
         self.lane.is_some()
+    }
+
+    /// Whether a rule is an expression of the operator.
+    pub(in crate::engine) fn is_expression(&self, rule: RuleId) -> bool {
+        self.lane.as_ref().is_some_and(|lane| lane.has(rule))
     }
 }
 

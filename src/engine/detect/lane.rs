@@ -80,6 +80,13 @@ impl Lane {
         })
     }
 
+    /// Whether the expression of this rule is one of them.
+    pub(super) fn has(&self, rule: RuleId) -> bool {
+        self.expressions
+            .binary_search_by_key(&rule, |(known, _)| *known)
+            .is_ok()
+    }
+
     /// Runs the expressions whose keyword is in `haystack` or `key` and whose budget is not spent, and hands on what they match
     /// within `reach`, of which `bytes` are counted.
     pub(super) fn run(

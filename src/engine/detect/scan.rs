@@ -30,9 +30,8 @@ impl RuleSet {
     /// Finds every identifier whose first byte lies in `within` and appends it to `found`, ordered by start and not
     /// overlapping. `haystack` is one cell or one segment of a long cell: up to 256 bytes before `within` and 256 after
     /// it are there for boundaries and context. Spans are offsets in `haystack`. Linear in `haystack.len()`; never panics.
-    /// Returns whether anything in it was worth a search.
-    pub fn scan(&self, haystack: &[u8], within: Range<usize>, context: Context<'_>, found: &mut Vec<Finding>) -> bool {
-        self.scan_within_budget(haystack, within, context, &mut Usage::default(), found)
+    pub fn scan(&self, haystack: &[u8], within: Range<usize>, context: Context<'_>, found: &mut Vec<Finding>) {
+        self.scan_within_budget(haystack, within, context, &mut Usage::default(), found);
     }
 
     /// The same for one cell of many, whose expressions have a budget together.
@@ -43,22 +42,26 @@ impl RuleSet {
         context: Context<'_>,
         usage: &mut Usage,
         found: &mut Vec<Finding>,
-    ) -> bool {
+    ) -> Searched {
         let reach = within.start.saturating_sub(BEFORE_BYTES_MAX)
             ..within.end.saturating_add(AFTER_BYTES_MAX).min(haystack.len());
         let Some(text) = haystack.get(reach.clone()) else {
-            return false;
+            return Searched::default();
         };
         // A number without a telling name is anything: an order, a price, a moment; under one that says nothing its column
         // may tell. A UUID or a digest is nobody's.
         let may_wake = (!context.number || context.key.is_vague()) && !is_digest(text);
-        let is_told = self.has_expressions() || context.key.searches();
+        let is_told = context.key.searches();
         // Most cells are one block, which is looked at once.
         let block = (may_wake || is_told).then(|| Masks::of(text)).flatten();
         let wakes = || block.map_or_else(|| wakes(text), |block| block_wakes(&block, text.len()));
-        let is_searched = is_told || (may_wake && wakes());
-        if !is_searched && context.key.keyed().is_empty() {
-            return false;
+        let is_woken = is_told || (may_wake && wakes());
+        let mut searched = Searched {
+            by_builtin: is_woken || !context.key.keyed().is_empty(),
+            builtin: None,
+        };
+        if !searched.by_builtin && self.lane.is_none() {
+            return searched;
         }
         let first_new = found.len();
         let mut scan = Scan {
@@ -72,24 +75,33 @@ impl RuleSet {
         if within == (0..haystack.len()) {
             scan.whole();
         }
-        if is_searched {
+        if is_woken {
             scan.blocks(text, reach.start, block.as_ref());
         }
         if let Some(lane) = &self.lane {
+            let of_expressions = scan.found.len();
             let texts = (haystack, context.key.name());
             lane.run(texts, (reach, within.len()), usage, |rule, span| {
                 scan.expression(rule, span);
             });
-        }
-        settle(self, first_new, &within, found);
-        if self.lane.is_some() {
-            let new = found.get(first_new..).unwrap_or_default();
-            for finding in new {
-                usage.found(finding.rule);
+            if found.len() > of_expressions {
+                let mut builtin = found.get(first_new..of_expressions).unwrap_or_default().to_vec();
+                settle(self, 0, &within, &mut builtin);
+                searched.builtin = Some(builtin);
             }
         }
-        true
+        settle(self, first_new, &within, found);
+        searched
     }
+}
+
+/// What a search did.
+#[derive(Default)]
+pub(in crate::engine) struct Searched {
+    /// Whether anything in the cell was worth a search by the rules that are built in.
+    pub(in crate::engine) by_builtin: bool,
+    /// What they alone found, where expressions found something too.
+    pub(in crate::engine) builtin: Option<Vec<Finding>>,
 }
 
 /// One call of `RuleSet::scan`.

@@ -1,6 +1,6 @@
 //! What the operator's expressions did in one body, each within its budget of bytes.
 
-use super::RuleId;
+use super::{Finding, RuleId};
 
 /// What one expression did in one body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,12 +114,17 @@ impl Usage {
         self.skipped_bytes += bytes;
     }
 
-    /// A finding was made, which may be one of an expression.
-    pub(super) fn found(&mut self, rule: RuleId) {
-        // A lane has its expressions in the order of their rules.
-        let place = self.rules.binary_search_by_key(&rule, |known| known.rule).ok();
-        if let Some(known) = place.and_then(|place| self.rules.get_mut(place)) {
-            known.findings += 1;
+    /// These findings were made, some of which may be those of expressions.
+    pub(in crate::engine) fn found(&mut self, findings: &[Finding]) {
+        if self.rules.is_empty() {
+            return;
+        }
+        for finding in findings {
+            // A lane has its expressions in the order of their rules.
+            let place = self.rules.binary_search_by_key(&finding.rule, |known| known.rule).ok();
+            if let Some(known) = place.and_then(|place| self.rules.get_mut(place)) {
+                known.findings += 1;
+            }
         }
     }
 }
@@ -134,6 +139,18 @@ impl Default for Usage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::detect::{Category, ClassId, Normal, Span};
+
+    fn finding(rule: u16) -> Finding {
+        Finding {
+            span: Span { start: 0, end: 1 },
+            class: ClassId(0),
+            category: Category::Account,
+            rule: RuleId(rule),
+            normal: Normal::new(b"1"),
+            tentative: false,
+        }
+    }
 
     #[test]
     fn an_expression_that_has_spent_its_budget_never_searches_again() {
@@ -142,8 +159,7 @@ mod tests {
         let asked = [(0, 6), (0, 5), (0, 1), (1, 10), (1, 1)];
         let may = asked.map(|(expression, bytes)| usage.may_search(expression, bytes));
         assert_eq!(may, [true, false, false, true, false]);
-        usage.found(RuleId(7));
-        usage.found(RuleId(5));
+        usage.found(&[7, 5].map(finding));
         assert!(!usage.is_newly_spent());
         usage.skipped(5);
         assert!(usage.is_newly_spent());

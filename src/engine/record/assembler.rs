@@ -199,22 +199,32 @@ impl Assembler {
             self.rules
                 .scan_within_budget(cell.raw, cell.within(), context, usage, &mut found)
         };
+        let vote = field.map(|field| {
+            let vote = field.vote.get();
+            // Cells that nobody need look at, and so may not be told, have no vote; and what expressions find is no reason to
+            // lift what they do not.
+            if searched.by_builtin && cell.last {
+                let builtin = searched.builtin.as_deref().unwrap_or(&found);
+                field.vote.set(vote.with(builtin, cell.raw));
+            }
+            vote
+        });
+        // Neither is what would not be told a text with names of its own.
+        let is_text = || searched.by_builtin && embedded::may_begin(cell);
+        if !found.is_empty() && field.is_none_or(|field| !field.key.is_known()) || is_text() {
+            embedded::search(&self.rules, cell, &self.unescaped, &mut self.usage, &mut found);
+        }
+        self.usage.found(&found);
         if self.usage.is_newly_spent() {
             let at = cell.at + cell.within.0 as u64;
             let record = [false, true].map(|lines| self.holds_from(at, lines));
             self.usage.stop_at(record);
         }
-        if !found.is_empty() && field.is_none_or(|field| !field.key.is_known()) || embedded::may_begin(cell) {
-            embedded::search(&self.rules, cell, &self.unescaped, &mut found);
-        }
-        if let Some(field) = field {
-            let vote = field.vote.get();
-            // Cells that nobody need look at, and so may not be told, have no vote.
-            if searched && cell.last {
-                field.vote.set(vote.with(&found, cell.raw));
-            }
+        if let Some((field, vote)) = field.zip(vote) {
             let is_known = field.key.is_known();
-            let is_code = |finding: &Finding| !is_known && vote.vetoes(finding, cell.raw);
+            let is_code = |finding: &Finding| {
+                !is_known && vote.vetoes(finding, cell.raw) && !self.rules.is_expression(finding.rule)
+            };
             found.retain(|finding| {
                 (!finding.tentative && !is_code(finding)) || (finding.tentative && vote.lifts(finding, number))
             });
@@ -293,28 +303,6 @@ impl Assembler {
         let Some(frame) = self.frames.last() else { return };
         if frame.container == Container::Object && matches!(frame.field, FieldRef::Data(_)) {
             self.search(key, |this, item| this.top_items(Frame::items_of_key, item));
-        }
-    }
-
-    /// The innermost object turned out to be a map before `end`: the name it stands under is nobody of its members', and neither
-    /// is what stood in it before its first name, where no JSON has anything.
-    fn settle_head(&mut self, end: u64) {
-        let Some(frame) = self.frames.last_mut().filter(|frame| frame.shape == Shape::Map) else {
-            return;
-        };
-        let (start, items, first) = (frame.start, std::mem::take(&mut frame.items), frame.first.take());
-        self.settle(start, end, &items, false);
-        if let Some(first) = first {
-            self.settle(first.start, first.end, &first.items, first.has_name);
-        }
-    }
-
-    /// A map's member whose name identifies someone and whose value had nothing to add ended before `end`.
-    fn settle_name(&mut self, end: u64) {
-        let Some(frame) = self.frames.last_mut() else { return };
-        if !frame.key_items.is_empty() {
-            let (start, items) = (frame.key_at, std::mem::take(&mut frame.key_items));
-            self.settle(start, end, &items, false);
         }
     }
 }

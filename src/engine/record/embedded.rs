@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use crate::engine::decode::Unescaped;
-use crate::engine::detect::{Context, Finding, RuleSet};
+use crate::engine::detect::{Context, Finding, RuleSet, Usage};
 use crate::engine::structure::{Cell, CellForm};
 
 /// A longer name is none, in bytes.
@@ -17,8 +17,15 @@ pub(super) fn may_begin(cell: &Cell<'_>) -> bool {
 }
 
 /// Searches the strings of the JSON or code that `cell` holds, each under its own name, and adds to `found` what stands
-/// apart from all that was found. `unescaped`: what it is without escapes, if it has any.
-pub(super) fn search(rules: &RuleSet, cell: &Cell<'_>, unescaped: &Unescaped, found: &mut Vec<Finding>) {
+/// apart from all that was found. `unescaped`: what it is without escapes, if it has any. What expressions search of it counts
+/// once more: they have searched it as a part of the cell.
+pub(super) fn search(
+    rules: &RuleSet,
+    cell: &Cell<'_>,
+    unescaped: &Unescaped,
+    usage: &mut Usage,
+    found: &mut Vec<Finding>,
+) {
     let escaped = cell.is_escaped();
     let (text, within) = if escaped {
         let within = unescaped.from_raw(cell.within.0)..unescaped.from_raw(cell.within.1);
@@ -39,7 +46,7 @@ pub(super) fn search(rules: &RuleSet, cell: &Cell<'_>, unescaped: &Unescaped, fo
             ..Context::default()
         };
         let first = more.len();
-        rules.scan(string, 0..string.len(), context, &mut more);
+        rules.scan_within_budget(string, 0..string.len(), context, usage, &mut more);
         for finding in more.get_mut(first..).unwrap_or_default() {
             finding.span.start += value.start as u64;
             finding.span.end += value.start as u64;

@@ -1,4 +1,4 @@
-//! What joins what: neighbours in text, elements in elements, objects in objects.
+//! What joins what: neighbours in text, elements in elements, objects in objects; and what a map's names join.
 
 use super::Item;
 use super::assembler::{Assembler, GAP_BYTES_MAX};
@@ -126,6 +126,28 @@ impl Assembler {
                 parent.has_name |= member.has_name;
                 parent.items.extend(member.items);
             }
+        }
+    }
+
+    /// The innermost object turned out to be a map before `end`: the name it stands under is nobody of its members', and neither
+    /// is what stood in it before its first name, where no JSON has anything.
+    pub(super) fn settle_head(&mut self, end: u64) {
+        let Some(frame) = self.frames.last_mut().filter(|frame| frame.shape == Shape::Map) else {
+            return;
+        };
+        let (start, items, first) = (frame.start, std::mem::take(&mut frame.items), frame.first.take());
+        self.settle(start, end, &items, false);
+        if let Some(first) = first {
+            self.settle(first.start, first.end, &first.items, first.has_name);
+        }
+    }
+
+    /// A map's member whose name identifies someone and whose value had nothing to add ended before `end`.
+    pub(super) fn settle_name(&mut self, end: u64) {
+        let Some(frame) = self.frames.last_mut() else { return };
+        if !frame.key_items.is_empty() {
+            let (start, items) = (frame.key_at, std::mem::take(&mut frame.key_items));
+            self.settle(start, end, &items, false);
         }
     }
 }
