@@ -100,7 +100,7 @@ impl Json {
                 self.bare_between(chunk, text, sink);
             }
             match bytes.get(at) {
-                Some(b'{') if self.pass(chunk, &mut marks, sink) => {}
+                Some(b'{') if self.pass(chunk, at, &mut marks, sink) => {}
                 Some(byte @ (b'{' | b'[')) => self.nesting.open(*byte == b'{', chunk.at + at as u64, chunk, sink),
                 Some(b'}' | b']') => self.nesting.close(chunk.at + at as u64 + 1, sink),
                 Some(b',') => self.nesting.comma(),
@@ -117,8 +117,8 @@ impl Json {
         bytes.len()
     }
 
-    /// Passes over the object that begins at the last of `marks`, if it is calm.
-    fn pass(&mut self, chunk: Chunk<'_>, marks: &mut Marks<'_>, sink: &mut impl Sink) -> bool {
+    /// Passes over the object that begins at the last of `marks`, `at`, if it is calm.
+    fn pass(&mut self, chunk: Chunk<'_>, at: usize, marks: &mut Marks<'_>, sink: &mut impl Sink) -> bool {
         if !self.nesting.may_pass() || !self.tries.is_due() {
             return false;
         }
@@ -127,7 +127,8 @@ impl Json {
         let passed = calm::pass(marks, chunk.bytes, wanted, self.nesting.names(), sink);
         self.tries.ended(passed);
         if passed {
-            self.nesting.passed();
+            let [at, end] = [at, marks.at() + 1].map(|place| chunk.at + place as u64);
+            self.nesting.passed(at..end, sink);
         } else {
             marks.back_to(&begun);
         }

@@ -97,6 +97,12 @@ impl<'c> Marks<'c> {
         self.now.look_at(bit);
     }
 
+    /// The place of the last mark given.
+    #[inline]
+    pub(super) fn at(&self) -> usize {
+        self.now.at + self.now.bit.trailing_zeros() as usize
+    }
+
     /// The first byte of the text that ends at the last mark given.
     #[inline]
     pub(super) fn start(&self) -> usize {

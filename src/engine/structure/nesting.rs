@@ -148,8 +148,17 @@ impl Nesting {
         !self.all && (!self.wanted || is_element()) && self.around.len() < DEPTH_MAX / 2
     }
 
-    /// A container of the innermost one was passed over, or begins.
-    pub(super) fn passed(&mut self) {
+    /// An object in the innermost container was passed over.
+    pub(super) fn passed(&mut self, range: Range<u64>, sink: &mut impl Sink) {
+        self.count_container();
+        // With it a member of a map is over, of which the sink heard.
+        if self.top.map {
+            sink.open(Container::Object, range.start);
+            sink.close(range.end);
+        }
+    }
+
+    fn count_container(&mut self) {
         self.top.containers = self.top.containers.saturating_add(1);
     }
 
@@ -194,7 +203,7 @@ impl Nesting {
     fn part_of(&mut self, object: bool, chunk: Chunk<'_>) -> Part {
         let depth = self.around.len();
         let is_first = self.top.containers == 0;
-        self.passed();
+        self.count_container();
         if self.top.part == Part::Header {
             if object && self.around.last().is_some_and(|around| around.object) {
                 return Part::Column;
@@ -279,6 +288,9 @@ impl Nesting {
             level.tell_passed(sink);
             sink.close(end);
             self.look(sink);
+        } else if self.top.map {
+            level.tell(sink);
+            sink.close(end);
         }
     }
 
