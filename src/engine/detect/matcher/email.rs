@@ -29,7 +29,7 @@ pub(in crate::engine::detect) fn find(haystack: &[u8], sign: usize) -> Option<Ca
     let start = local_start(haystack, sign)?;
     let end = domain_end(haystack, sign + 1)?;
     let (text, local) = (haystack.get(start..end)?, haystack.get(start..sign)?);
-    if is_place(haystack, start, end, local) {
+    if is_uuid(local) || is_place(haystack, start, end, local) {
         return None;
     }
     let normal: SmallVec<[u8; 64]> = text.iter().map(u8::to_ascii_lowercase).collect();
@@ -39,6 +39,14 @@ pub(in crate::engine::detect) fn find(haystack: &[u8], sign: usize) -> Option<Ca
         normal: Normal::new(&normal),
         weak: false,
     })
+}
+
+/// Whether a local part is a UUID (RFC 9562, section 4): events of calendars and messages are called so, no person is.
+fn is_uuid(local: &[u8]) -> bool {
+    const GROUPS: [usize; 5] = [8, 4, 4, 4, 12];
+    local.len() == 36
+        && local.split(|byte| *byte == b'-').map(<[u8]>::len).eq(GROUPS)
+        && local.iter().all(|byte| byte.is_ascii_hexdigit() || *byte == b'-')
 }
 
 /// Whether the text is a place on a machine: `ssh://deploy@host.example.com`, `user@host.example.com:/var`, `git@…:…`.
@@ -264,6 +272,7 @@ mod tests {
             ("ssh://deploy@web.example.com/x", None),
             ("postgres://app:pw@db.example.com:5432/x", None),
             ("bundle@shop.com.js", None),
+            ("UID:123e4567-e89b-12d3-a456-426614174000@cal.example.com", None),
             ("a@b@example.com", None),
             ("kim..lee@example.com", None),
             ("kim.@example.com", None),
