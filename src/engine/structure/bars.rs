@@ -37,6 +37,18 @@ impl Bars {
         false
     }
 
+    /// A line without bars was read: a rule of a box (`+----+----+`) stands over and under the header, anything else ends the
+    /// table.
+    pub(super) fn pass(&mut self, line: &[u8]) {
+        let line = line.trim_ascii();
+        let is_rule = line.len() > 2 && line.starts_with(b"+") && line.iter().all(|byte| b"+-=".contains(byte));
+        if !is_rule {
+            self.clear();
+        } else if self.headers.is_empty() {
+            self.headers = std::mem::take(&mut self.row);
+        }
+    }
+
     /// The header of a column.
     pub(super) fn header(&self, column: usize) -> Name {
         self.headers.get(column).cloned().unwrap_or_default()

@@ -187,7 +187,7 @@ fn unnamed(line: &Cell<'_>, bars: &mut Bars, sink: &mut impl Sink) {
     let is_whole = line.within.0 == 0;
     let is_bars = is_whole && bars::is_bars(line.raw);
     if !is_bars {
-        bars.clear();
+        bars.pass(line.raw);
     }
     let piece = |range: std::ops::Range<usize>, form| {
         let at = line.at + range.start as u64;

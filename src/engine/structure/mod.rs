@@ -310,13 +310,15 @@ impl Structure {
         let (at, settings) = (self.skipped, self.settings);
         let header = delimited::header_delimiter(line);
         let may_be = self.declared != Declared::Lines && self.declared != Declared::Table;
+        // Sheets are often tables of HTML or XML under the name of a sheet.
+        let may_be_markup = self.declared != Declared::Lines;
         if self.declared == Declared::Json && sniff::is_guarded(line) {
             Reader::Script(Box::new(Script::new(at, settings, b"")))
         } else if sniff::is_array(line) {
             Reader::Json(Box::new(Json::new(at, settings)))
-        } else if may_be && sniff::is_html(line) {
+        } else if may_be_markup && sniff::is_html(line) {
             Reader::Html(Box::new(Markup::new(at, settings, Html::default())))
-        } else if may_be && line.starts_with(b"<") {
+        } else if may_be && line.starts_with(b"<") || may_be_markup && line.starts_with(b"<?xml") {
             Reader::Xml(Box::new(Markup::new(at, settings, Xml::default())))
         } else if may_be && form::is_form(line) {
             Reader::Form(Box::new(Form::new(at, settings)))
