@@ -25,7 +25,7 @@ pub(in crate::engine) enum Role {
 }
 
 /// Role words as they occur in field names, lower case.
-const WORDS: [(&str, Role); 80] = [
+const WORDS: [(&str, Role); 84] = [
     ("buyer", Role::Buyer),
     ("customer", Role::Buyer),
     ("member", Role::Buyer),
@@ -34,6 +34,10 @@ const WORDS: [(&str, Role); 80] = [
     ("payer", Role::Buyer),
     ("user", Role::Buyer),
     ("owner", Role::Buyer),
+    ("caller", Role::Buyer),
+    ("calling", Role::Buyer),
+    ("callee", Role::Recipient),
+    ("called", Role::Recipient),
     ("구매자", Role::Buyer),
     ("주문자", Role::Buyer),
     ("고객", Role::Buyer),
