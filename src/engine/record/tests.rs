@@ -11,6 +11,7 @@ use crate::engine::detect::RuleSet;
 use crate::engine::inspect::{Bounds, Content, Inspector, Mode, Resolution, Step};
 use crate::engine::secret::HashKey;
 
+mod exports;
 mod names;
 
 /// What a body shows: people, people without a common buyer, and the texts that a mask would cover.

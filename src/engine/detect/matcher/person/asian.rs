@@ -158,12 +158,13 @@ fn is_korean(key: NameKey, name: &str) -> bool {
         let given = joined.get(from..).unwrap_or_default();
         given.len() == 2 && given.iter().all(|letter| GIVEN_KO.contains(*letter))
     };
+    let given_of_one = joined.get(2).is_some_and(|letter| GIVEN_KO.contains(*letter));
     match key {
         NameKey::Part => second.is_none() && (1..=4).contains(&syllables),
         NameKey::Full => {
             parted && ((single && (2..=4).contains(&syllables)) || (double && (3..=5).contains(&syllables)))
         }
-        NameKey::Bare => parted && ((single && given(1)) || (double && given(2))),
+        NameKey::Bare => parted && ((single && given(1)) || (double && (given(2) || syllables == 3 && given_of_one))),
     }
 }
 

@@ -75,6 +75,10 @@ impl NameKey {
             }
         }
         let has = |word: Word| seen.get(word as usize).is_some_and(|seen| *seen);
+        // `E-mail Display Name` is the name that a mail shows.
+        if seen_display_name(key) {
+            return Some(Self::Bare);
+        }
         if has(Word::Other) {
             return None;
         }
@@ -90,6 +94,12 @@ impl NameKey {
             (false, _) => ((has(Word::Role) || has(Word::PartOf)) && !has(Word::Unknown)).then_some(Self::Bare),
         }
     }
+}
+
+/// Whether a field name ends with `display name`.
+fn seen_display_name(key: &KeyWords) -> bool {
+    let mut words = key.iter().rev();
+    matches!((words.next(), words.next()), (Some(b"name"), Some(b"display")))
 }
 
 /// Words that say of a field no more than that it is one.
@@ -358,6 +368,7 @@ mod tests {
             ("recipient", bare),
             ("Empfänger", bare),
             ("displayName", bare),
+            ("E-mail Display Name", bare),
             ("fullnm", full),
             ("gogaekNm", full),
             ("sungmyung", full),

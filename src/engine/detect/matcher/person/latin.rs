@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use super::super::super::fold::{folded, is_alphabetic};
 use super::super::super::lexicon::{GIVEN, NAME_STOPS, SURNAMES};
-use super::NameKey;
+use super::{NameKey, romanised};
 
 /// Words of a name, titles and particles included.
 const WORDS_MAX: usize = 8;
@@ -31,7 +31,7 @@ pub(super) fn is_name(key: NameKey, name: &str) -> bool {
         .copied()
         .filter(|word| !is_particle(word) && letters(word) > 1)
         .collect();
-    let known = is_known_name(&core);
+    let known = is_known_name(&core) || romanised::is_name(&words) || has_initial(&words);
     if key == NameKey::Bare || known {
         return known;
     }
@@ -60,6 +60,14 @@ fn is_known_name(core: &[&str]) -> bool {
     let given = |word: &str| any_part(word, |part| GIVEN.has(part));
     let surname = |word: &str| any_part(word, |part| SURNAMES.has(part));
     (given(first) && (surname(last) || given(last))) || (surname(first) && given(last))
+}
+
+/// A given name and one letter for the name of the father, as in the south of India: `Nisha K`, `V. Aishani`.
+fn has_initial(words: &[&str]) -> bool {
+    let [first, last] = words else { return false };
+    let given = |word: &str| letters(word) > 2 && GIVEN.has(&folded::<32>(word));
+    let initial = |word: &str| letters(word) == 1 && word.starts_with(char::is_uppercase);
+    (given(first) && initial(last)) || (initial(first) && given(last))
 }
 
 fn is_in_lists(word: &str) -> bool {

@@ -8,6 +8,7 @@
 mod asian;
 mod key;
 mod latin;
+mod romanised;
 
 use super::super::Normal;
 use super::super::fold::{fold, is_alphabetic};

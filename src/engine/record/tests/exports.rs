@@ -1,0 +1,70 @@
+//! People in what other programs export: boxes of a shell, sheets of HTML, directories, call records.
+
+use super::{HTML, TEXT, shown};
+
+#[test]
+fn exports_of_other_programs_are_read_under_their_headers() {
+    let rows = [
+        (
+            TEXT,
+            "+----+-------------+-------------+\n| id | customer    | mobile      |\n+----+-------------+-------------+\n|  1 | Susan Moore | 01000000001 |\n|  2 | Lee Ji-woo  | 01000000002 |\n+----+-------------+-------------+\n",
+            2,
+            "Susan Moore",
+        ),
+        (
+            "application/vnd.ms-excel",
+            "<html xmlns:x=\"urn:x\"><body><table><tr><td>Customer name</td><td>Phone</td><td>City</td></tr>\n<tr><td class=xl6>Susan Moore</td><td>01000000001</td><td>Seoul</td></tr></table></body></html>",
+            1,
+            "Susan Moore",
+        ),
+        (
+            TEXT,
+            "dn: uid=moore,ou=People,dc=example,dc=com\ncn: Susan Moore\nmail: moore@mail.example\nmobile: 01000000001\n\ndn: uid=lee,ou=People,dc=example,dc=com\ncn: Susan Lee\nmail: lee@mail.example\nmobile: 01000000002\n",
+            2,
+            "01000000002",
+        ),
+        (
+            "text/csv",
+            "call_id,caller_number,callee_number\n1,01000000001,01000000002\n",
+            2,
+            "01000000002",
+        ),
+        (
+            "text/csv",
+            "E-mail Address,E-mail Display Name\nmoore@mail.example,Susan Moore\n",
+            1,
+            "Susan Moore",
+        ),
+        (
+            HTML,
+            "<p>UID:123e4567-e89b-12d3-a456-426614174000@cal.example.com</p>",
+            0,
+            "",
+        ),
+    ];
+    for (content_type, body, people, value) in rows {
+        let (found, _, mut spans) = shown(content_type, body);
+        spans.insert(String::new());
+        let spans: Vec<&str> = spans.iter().map(|span| span.trim()).collect();
+        assert_eq!((found, spans.contains(&value)), (people, true), "{body}: {spans:?}");
+    }
+}
+
+#[test]
+fn names_of_korea_and_india_are_known_in_latin_letters() {
+    for name in [
+        "Kim Minjun",
+        "Park, Seo-yeon",
+        "BAE JIHO",
+        "Nisha K",
+        "K. Nisha",
+        "남궁우",
+    ] {
+        let body = format!("[{{\"name\":\"{name}\",\"email\":\"a@mail.example\"}}]");
+        assert!(shown("application/json", &body).2.contains(name), "{name}");
+    }
+    for name in ["Park Avenue", "Hong Kong", "Plan B", "Song Title"] {
+        let body = format!("[{{\"name\":\"{name}\",\"email\":\"a@mail.example\"}}]");
+        assert!(!shown("application/json", &body).2.contains(name), "{name}");
+    }
+}
