@@ -195,6 +195,34 @@ pub(in crate::engine) fn is_carrier(name: &[u8]) -> bool {
             | b"#cdata"
             | b"@value"
             | b"$numberLong"
+            | b"v"
+    )
+}
+
+/// Whether an array of this name holds ways to reach the one whose object it is a member of, or that one's names and numbers:
+/// `emails` of SCIM, `phoneNumbers` of Google, `telecom` of FHIR.
+pub(in crate::engine) fn is_contacts(name: &[u8]) -> bool {
+    let letters = name.iter().filter(|byte| byte.is_ascii_alphanumeric());
+    let name: smallvec::SmallVec<[u8; 24]> = letters.take(24).map(u8::to_ascii_lowercase).collect();
+    matches!(
+        name.as_slice(),
+        b"email"
+            | b"emails"
+            | b"emailaddresses"
+            | b"mails"
+            | b"phone"
+            | b"phones"
+            | b"phonenumbers"
+            | b"telephones"
+            | b"telephonenumbers"
+            | b"mobiles"
+            | b"tels"
+            | b"telecom"
+            | b"faxes"
+            | b"identifier"
+            | b"identifiers"
+            | b"name"
+            | b"names"
     )
 }
 

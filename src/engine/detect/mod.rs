@@ -25,7 +25,7 @@ pub use class::{Category, ClassId};
 pub use finding::{Context, Finding, Normal, Span};
 pub use hint::{closest, did_you_mean, toml_problem};
 pub use key::Key;
-pub(super) use key::is_carrier;
+pub(super) use key::{is_carrier, is_contacts};
 pub use role::OrderSigns;
 pub(super) use role::{Role, is_data};
 pub use set::{CLASSES_MAX, Layer, RULE_FILE_BYTES_MAX, RULES_MAX, RuleSet, RuleSource, builtin_sources};

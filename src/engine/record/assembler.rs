@@ -311,6 +311,7 @@ impl Sink for Assembler {
     fn open(&mut self, container: Container, at: u64) {
         self.objects += 1;
         let mut frame = Frame::new(container, at, true, self.objects);
+        frame.gather = self.gather_of(container);
         if let Some(parent) = self
             .frames
             .last_mut()
@@ -336,13 +337,14 @@ impl Sink for Assembler {
     fn close(&mut self, end: u64) {
         self.settle_name(end);
         let Some(mut frame) = self.frames.pop() else { return };
-        if frame.container == Container::Array {
-            // Elements are records; arrays never join.
-        } else if frame.container == Container::Flow {
+        if frame.container == Container::Flow {
             self.settle_free(end);
-        } else if frame.is_record {
+        } else if frame.is_record || frame.container == Container::Array {
+            // Elements of an array are records, but for what it gathers.
             let items = frame.take_items();
-            if frame.pieces.is_some() {
+            if self.gather_element(&frame, &items) {
+                // They belong to the array, or to what it belongs to.
+            } else if frame.pieces.is_some() {
                 let start = items.first().map_or(end, |item| item.place.span.start);
                 let people = subject::subjects(&items, frame.has_name, &mut self.common, frame.pieces.as_deref_mut());
                 push(&mut self.settled, start, end, &items, people);
@@ -446,7 +448,9 @@ impl Sink for Assembler {
                 // A value in which nobody is need not be told, and so changes nothing.
                 frame.awaits_value = false;
             }
-            self.settle(start, cell.end() + quote, &items, false);
+            if !self.gather_value(start, &items) {
+                self.settle(start, cell.end() + quote, &items, false);
+            }
         }
     }
 

@@ -15,6 +15,17 @@ pub(super) enum Shape {
     Map,
 }
 
+/// What becomes of the elements of an array that are no records by themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Gather {
+    /// Boxes around one value each are a row: `{"f":[{"v":"a@mail.example"},{"v":"010..."}]}` of `BigQuery`.
+    Boxes,
+    /// So are bare values: an array in an array is a row.
+    Row,
+    /// They are what the object around it says of one person: `{"name":"Kim","emails":["..."],"phones":[{"value":"..."}]}`.
+    Contacts,
+}
+
 /// An object-valued member that waits for the second to tell map from struct.
 pub(super) struct Member {
     pub(super) name: u64,
@@ -69,6 +80,9 @@ pub(super) struct Frame {
     pub(super) children: u32,
     /// Of an element: the name that came twice, whose elements are records.
     pub(super) listed: Option<u64>,
+    /// Of an array: what becomes of elements that are no records, and how many were given to the object around it.
+    pub(super) gather: Gather,
+    pub(super) given: u32,
     /// Set once the record outgrew the hold-back and was settled by what it had shown.
     pub(super) pieces: Option<Box<Pieces>>,
 }
@@ -94,6 +108,8 @@ impl Frame {
             has_name: false,
             children: 0,
             listed: None,
+            gather: Gather::Boxes,
+            given: 0,
             pieces: None,
         }
     }
@@ -151,7 +167,8 @@ impl Frame {
     /// The offset from which this frame holds bytes back, if it does.
     pub(super) fn holds_from(&self) -> Option<u64> {
         match (self.container, &self.pieces) {
-            (Container::Array | Container::Flow, _) => None,
+            (Container::Flow, _) => None,
+            (Container::Array, _) if self.items.is_empty() => None,
             // A map holds no more than a name, with which its member's record begins.
             (Container::Object, _) if self.shape == Shape::Map => self.awaits_value.then_some(self.key_at),
             (_, None) => Some(self.start),

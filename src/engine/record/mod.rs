@@ -5,6 +5,7 @@ mod crowd;
 mod embedded;
 mod fields;
 mod frame;
+mod gather;
 mod join;
 mod subject;
 #[cfg(test)]

@@ -68,3 +68,60 @@ fn names_of_korea_and_india_are_known_in_latin_letters() {
         assert!(!shown("application/json", &body).2.contains(name), "{name}");
     }
 }
+
+#[test]
+fn lists_of_phones_and_addresses_are_one_persons() {
+    let rows = [
+        (
+            r#"{"Resources":[{"name":{"formatted":"Susan Moore"},"emails":[{"type":"work","value":"a@mail.example"},{"value":"b@mail.example"}],"phoneNumbers":[{"value":"+821000000001"}]}]}"#,
+            1,
+        ),
+        (
+            r#"{"entry":[{"resource":{"name":[{"text":"Susan Moore"}],"telecom":[{"system":"phone","value":"+821000000001"},{"system":"email","value":"a@mail.example"}]}}]}"#,
+            1,
+        ),
+        (
+            r#"[{"name":"Kim","emails":["a@mail.example","b@mail.example"]},{"emails":["c@mail.example"]}]"#,
+            2,
+        ),
+        // A list of people by another name, and one that is longer than what one person has.
+        (r#"{"emails":["a@mail.example","b@mail.example"]}"#, 2),
+        (r#"[{"members":["a@mail.example","b@mail.example"]}]"#, 2),
+        (
+            r#"[{"emails":["a@mail.example","b@mail.example","c@mail.example","d@mail.example","e@mail.example","f@mail.example"]}]"#,
+            4,
+        ),
+        (
+            r#"[{"emails":[{"name":"Susan Moore","email":"a@mail.example"},{"name":"Anna Moore","email":"b@mail.example"}]}]"#,
+            2,
+        ),
+    ];
+    for (body, expected) in rows {
+        assert_eq!(shown("application/json", body).0, expected, "{body}");
+    }
+}
+
+#[test]
+fn an_array_in_an_array_is_a_row() {
+    let rows = [
+        (
+            r#"{"rows":[{"f":[{"v":"a@mail.example"},{"v":"010-0000-0001"}]},{"f":[{"v":"b@mail.example"},{"v":"010-0000-0002"}]}]}"#,
+            2,
+        ),
+        (
+            r#"{"data":[[1,"a@mail.example","010-0000-0001"],[2,"b@mail.example","010-0000-0002"]]}"#,
+            2,
+        ),
+        (
+            r#"{"data":[["a@mail.example","b@mail.example"],["c@mail.example"]]}"#,
+            3,
+        ),
+        (r#"[{"v":"a@mail.example"},{"v":"b@mail.example"}]"#, 2),
+        (r#"["a@mail.example","010-0000-0001"]"#, 2),
+    ];
+    for (body, expected) in rows {
+        assert_eq!(shown("application/json", body).0, expected, "{body}");
+    }
+    let many: Vec<String> = (0..100).map(|n| format!("\"a{n}@mail.example\"")).collect();
+    assert_eq!(shown("application/json", &format!("[[{}]]", many.join(","))).0, 100);
+}

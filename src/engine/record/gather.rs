@@ -1,0 +1,107 @@
+//! Elements of arrays that are no records by themselves: the cells of a row, and the phones and mail addresses of one person.
+//!
+//! ```text
+//!   {"name":"Kim","emails":["kim@..."],"phones":[{"type":"home","number":"02..."},{"type":"work","number":"010..."}]}   one
+//!   {"rows":[{"f":[{"v":"kim@..."},{"v":"010..."}]}]}    [["kim@...","010..."],["lee@...","010..."]]           one a row
+//! ```
+//! What is gathered counts as it would if it stood in one object: values of several classes are one person's, several values
+//! of one class in a row are several people, and of those in a list the first three are one person's.
+
+use super::Item;
+use super::assembler::Assembler;
+use super::frame::{Frame, Gather, Shape, carries};
+use crate::engine::detect::{Category, is_contacts};
+use crate::engine::structure::Container;
+
+/// Elements of one list that are said of the person around it. Against: a list of people under such a name.
+const GIVEN_MAX: u32 = 4;
+/// Identifiers of one row. Against: a row that never ends.
+const ROW_ITEMS_MAX: usize = 32;
+
+impl Assembler {
+    /// What becomes of the elements of a container that begins.
+    pub(super) fn gather_of(&self, container: Container) -> Gather {
+        let Some(parent) = self.frames.last().filter(|_| container == Container::Array) else {
+            return Gather::Boxes;
+        };
+        let named = || self.fields.get(&parent.field).map(|field| field.key.name());
+        match parent.container {
+            Container::Array => Gather::Row,
+            Container::Object if parent.shape != Shape::Map && named().is_some_and(is_contacts) => Gather::Contacts,
+            Container::Object | Container::Row | Container::Element | Container::Flow => Gather::Boxes,
+        }
+    }
+
+    /// An element that had `items` ended inside an array. Answers whether they belong to more than it.
+    pub(super) fn gather_element(&mut self, child: &Frame, items: &[Item]) -> bool {
+        let Some(gather) = self.around(child, items) else {
+            return false;
+        };
+        let is_box = child.members == 1 && carries(child, &self.fields);
+        let strong = items.iter().filter(|item| item.category != Category::Name).count();
+        match gather {
+            Gather::Boxes | Gather::Row => is_box && self.gather_row(child.start, items),
+            // What has a name beside an address is someone, not a way to reach the one around it.
+            Gather::Contacts => (strong == 0 || strong == 1 && items.len() == 1) && self.give(items, child.has_name),
+        }
+    }
+
+    /// A value that had `items` and began at `start` ended inside an array. Answers whether they belong to more than it.
+    pub(super) fn gather_value(&mut self, start: u64, items: &[Item]) -> bool {
+        let array = self.frames.last().filter(|frame| frame.container == Container::Array);
+        match array.filter(|_| !items.is_empty()).map(|array| array.gather) {
+            None | Some(Gather::Boxes) => false,
+            Some(Gather::Row) => self.gather_row(start, items),
+            Some(Gather::Contacts) => items.len() == 1 && self.give(items, false),
+        }
+    }
+
+    /// What the array around an object that ended does with it.
+    fn around(&self, child: &Frame, items: &[Item]) -> Option<Gather> {
+        let is_whole = child.container == Container::Object && child.pieces.is_none() && !items.is_empty();
+        let array = self.frames.last().filter(|frame| frame.container == Container::Array);
+        array.filter(|_| is_whole).map(|array| array.gather)
+    }
+
+    /// They belong to the row that the array is.
+    fn gather_row(&mut self, start: u64, items: &[Item]) -> bool {
+        let Some(row) = self.frames.last_mut() else {
+            return false;
+        };
+        if row.items.len() >= ROW_ITEMS_MAX {
+            let (from, before) = (row.start, std::mem::take(&mut row.items));
+            row.start = start;
+            row.items.extend_from_slice(items);
+            self.settle(from, start, &before, false);
+            return true;
+        }
+        if row.items.is_empty() && row.pieces.is_none() {
+            row.start = start;
+        }
+        row.items.extend_from_slice(items);
+        true
+    }
+
+    /// They belong to the object that the array is a member of, if that is one of many or has said of whom it is.
+    fn give(&mut self, items: &[Item], has_name: bool) -> bool {
+        let [around @ .., holder, array] = self.frames.as_mut_slice() else {
+            return false;
+        };
+        let is_one_of_many = around
+            .iter()
+            .any(|frame| frame.container == Container::Array || frame.shape == Shape::Map);
+        let is_someone = holder.has_name || !holder.items.is_empty() || holder.pieces.is_some();
+        if array.given >= GIVEN_MAX || !(is_one_of_many || is_someone) {
+            return false;
+        }
+        array.given += 1;
+        let field = u64::from(array.given);
+        holder.has_name |= has_name;
+        holder.items.extend(items.iter().map(|item| Item {
+            object: holder.object,
+            field: item.field.wrapping_add(field),
+            ..item.clone()
+        }));
+        true
+    }
+}
