@@ -60,6 +60,35 @@ impl Unescaped {
         );
     }
 
+    /// Takes the text as it is.
+    pub fn plain(&mut self, raw: &[u8]) {
+        self.undo(raw, |_| None, |_, _, _| 1);
+    }
+
+    /// Writes letters, digits and marks of the full width (Unicode, "Halfwidth and Fullwidth Forms") as ASCII ones.
+    pub fn narrow(&mut self) {
+        let text = std::mem::take(&mut self.text);
+        let offsets = std::mem::take(&mut self.offsets);
+        let mut cuts = std::mem::take(&mut self.cuts).into_iter().peekable();
+        let (mut at, mut rest) = (0, text.as_slice());
+        while let Some(first) = rest.first() {
+            while let Some((_, raw)) = cuts.next_if(|(place, _)| *place <= at) {
+                self.cuts.push((self.text.len(), raw));
+            }
+            let (byte, length) = match rest {
+                [0xef, 0xbc, low @ 0x81..=0xbf, ..] => (*low - 0x60, 3),
+                [0xef, 0xbd, low @ 0x80..=0x9e, ..] => (*low - 0x20, 3),
+                _ => (*first, 1),
+            };
+            self.text.push(byte);
+            self.offsets.push(offsets.get(at).copied().unwrap_or_default());
+            at += length;
+            rest = rest.get(length..).unwrap_or_default();
+        }
+        self.cuts.extend(cuts.map(|(_, raw)| (self.text.len(), raw)));
+        self.offsets.push(offsets.last().copied().unwrap_or_default());
+    }
+
     /// Undoes doubled quotes of a quoted CSV cell (RFC 4180, section 2.7).
     pub fn quotes(&mut self, raw: &[u8]) {
         self.undo(
@@ -269,6 +298,20 @@ mod tests {
         out.json(br"kim\u0040x");
         assert_eq!(out.raw(3, 4), (3, 9));
         assert_eq!(out.from_raw(9), 4);
+    }
+
+    #[test]
+    fn letters_of_the_full_width_are_narrow_and_mapped_back() {
+        let mut text = Unescaped::default();
+        let raw = "가０１０－１２３４(ｘ)".as_bytes();
+        text.plain(raw);
+        text.narrow();
+        assert_eq!(text.text, "가010-1234(x)".as_bytes());
+        let (start, end) = text.raw(3, 11);
+        assert_eq!(raw.get(start..end), Some("０１０－１２３４".as_bytes()));
+        text.markup("<b>１</b>２".as_bytes());
+        text.narrow();
+        assert_eq!((text.text.as_slice(), text.raw(0, 1)), (&b"12"[..], (3, 6)));
     }
 
     #[test]

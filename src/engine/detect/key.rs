@@ -156,7 +156,7 @@ impl RuleSet {
             signs,
             keyed,
             role: Role::of(name),
-            orders: OrderSigns::of(name),
+            orders: OrderSigns::of(name).with(Role::of(name)),
             carries: is_carrier(name),
         }
     }
@@ -196,6 +196,7 @@ pub(in crate::engine) fn is_carrier(name: &[u8]) -> bool {
             | b"@value"
             | b"$numberLong"
             | b"v"
+            | b"number"
     )
 }
 

@@ -221,6 +221,12 @@ impl OrderSigns {
         signs
     }
 
+    /// What a role in a field name says besides: what has a recipient is sent.
+    pub(super) fn with(mut self, role: Option<Role>) -> Self {
+        self.has_shipment |= matches!(role, Some(Role::Recipient | Role::Shipping));
+        self
+    }
+
     /// What both say.
     pub(in crate::engine) fn join(&mut self, other: Self) {
         self.has_number |= other.has_number;

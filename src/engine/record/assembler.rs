@@ -188,9 +188,10 @@ impl Assembler {
             column: field.is_some(),
         };
         let mut found = std::mem::take(&mut self.found);
-        let escaped = cell.is_escaped();
+        let wide = field.is_some_and(|field| field.key.is_known()) && cell.has_wide_digit();
+        let escaped = wide || cell.is_escaped();
         let searched = if escaped {
-            cell.unescape(&mut self.unescaped);
+            cell.read(wide, &mut self.unescaped);
             let within = self.unescaped.from_raw(cell.within.0)..self.unescaped.from_raw(cell.within.1);
             let (text, usage) = (&self.unescaped.text, &mut self.usage);
             self.rules.scan_within_budget(text, within, context, usage, &mut found)

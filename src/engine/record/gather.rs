@@ -40,7 +40,8 @@ impl Assembler {
         let is_box = child.members == 1 && carries(child, &self.fields);
         let strong = items.iter().filter(|item| item.category != Category::Name).count();
         match gather {
-            Gather::Boxes | Gather::Row => is_box && self.gather_row(child.start, items),
+            Gather::Boxes | Gather::Row if is_box => self.gather_row(child.start, items),
+            Gather::Boxes | Gather::Row => self.return_to_holder(items, child.has_name),
             // What has a name beside an address is someone, not a way to reach the one around it.
             Gather::Contacts => (strong == 0 || strong == 1 && items.len() == 1) && self.give(items, child.has_name),
         }
@@ -79,6 +80,24 @@ impl Assembler {
             row.start = start;
         }
         row.items.extend_from_slice(items);
+        true
+    }
+
+    /// All that identifies in the first of a list may stand in the object around it too: who ordered is who receives.
+    fn return_to_holder(&mut self, items: &[Item], has_name: bool) -> bool {
+        let [.., holder, array] = self.frames.as_mut_slice() else {
+            return false;
+        };
+        let known = |item: &Item| holder.items.iter().find(|known| known.value == item.value);
+        let mut strong = items.iter().filter(|item| item.category.is_strong());
+        let (first, all) = (strong.clone().find_map(known), strong.all(|item| known(item).is_some()));
+        let Some(role) = first.map(|known| known.role).filter(|_| all && array.given == 0) else {
+            return false;
+        };
+        array.given += 1;
+        holder.has_name |= has_name;
+        let items = items.iter().map(|item| Item { role, ..item.clone() });
+        holder.items.extend(items);
         true
     }
 

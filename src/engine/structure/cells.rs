@@ -132,6 +132,23 @@ impl<'a> Cell<'a> {
         }
     }
 
+    /// Writes what a reader sees of it to `text`, letters of the full width as ASCII ones if it is `wide`.
+    pub fn read(&self, wide: bool, text: &mut Unescaped) {
+        if self.is_escaped() {
+            self.unescape(text);
+        } else {
+            text.plain(self.raw);
+        }
+        if wide {
+            text.narrow();
+        }
+    }
+
+    /// Whether there is a digit of the full width in it, as forms in Japan and Korea are filled in with.
+    pub fn has_wide_digit(&self) -> bool {
+        memchr::memchr_iter(0xef, self.raw).any(|at| matches!(self.raw.get(at + 1..at + 3), Some([0xbc, 0x90..=0x99])))
+    }
+
     /// Whether unescaping would change anything.
     pub fn is_escaped(&self) -> bool {
         match self.form {

@@ -89,12 +89,13 @@ fn value_at(line: &[u8], from: usize, is_parameter: bool) -> (Range<usize>, usiz
     {
         return (from + 1..from + 1 + length, from + 2 + length);
     }
-    let ends = |byte: &u8| match byte {
-        b' ' => !is_parameter,
+    let ends = |at: usize, byte: u8| match byte {
+        b' ' => !is_parameter && !is_number_gap(rest, at),
         b':' => is_parameter,
         _ => matches!(byte, b'\t' | b'\r' | b'\n' | b'&' | b';' | b'"' | b'|'),
     };
-    let length = rest.iter().position(ends).unwrap_or(rest.len());
+    let end = rest.iter().enumerate().find(|(at, byte)| ends(*at, **byte));
+    let length = end.map_or(rest.len(), |(at, _)| at);
     let value = rest.get(..length).unwrap_or_default();
     let closed = value
         .iter()
@@ -102,6 +103,18 @@ fn value_at(line: &[u8], from: usize, is_parameter: bool) -> (Range<usize>, usiz
         .take_while(|byte| matches!(byte, b',' | b']' | b'}'))
         .count();
     (from..from + length - closed, from + length)
+}
+
+/// Whether the blank at `at` parts two groups of one number: `to=+82 10-1234-5678`, `tel=(02) 123 4567`.
+fn is_number_gap(value: &[u8], at: usize) -> bool {
+    const NUMBER_BYTES_MAX: usize = 24;
+    let is_part = |byte: &u8| byte.is_ascii_digit() || b"+-.() ".contains(byte);
+    let head = value.get(..at).unwrap_or_default();
+    let next = value
+        .get(at + 1)
+        .is_some_and(|byte| byte.is_ascii_digit() || *byte == b'(');
+    let ends_well = head.last().is_some_and(|byte| byte.is_ascii_digit() || *byte == b')');
+    next && ends_well && at <= NUMBER_BYTES_MAX && head.iter().all(is_part)
 }
 
 fn before(line: &[u8], at: usize) -> u8 {
@@ -131,6 +144,16 @@ mod tests {
                 ("", " ", false),
                 ("note", "a", false),
                 ("", " b", false),
+            ]
+        );
+        assert_eq!(
+            read("to=+82 10 1234 status=OK n=1"),
+            [
+                ("to", "+82 10 1234", false),
+                ("", " ", false),
+                ("status", "OK", false),
+                ("", " ", false),
+                ("n", "1", false),
             ]
         );
         assert_eq!(

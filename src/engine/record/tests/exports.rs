@@ -84,6 +84,14 @@ fn lists_of_phones_and_addresses_are_one_persons() {
             r#"[{"name":"Kim","emails":["a@mail.example","b@mail.example"]},{"emails":["c@mail.example"]}]"#,
             2,
         ),
+        (
+            r#"[{"buyer_phone":"010-0000-0001","buyer_email":"a@mail.example","receivers":[{"name":"Kim","cellphone":"010-0000-0001"}]},{"buyer_phone":"010-0000-0002","receivers":[{"cellphone":"010-0000-0003"}]}]"#,
+            3,
+        ),
+        (
+            r#"[{"cards":[{"type":"home","phones":[{"number":"080.6915.2884"}]}]}]"#,
+            1,
+        ),
         // A list of people by another name, and one that is longer than what one person has.
         (r#"{"emails":["a@mail.example","b@mail.example"]}"#, 2),
         (r#"[{"members":["a@mail.example","b@mail.example"]}]"#, 2),
@@ -99,6 +107,22 @@ fn lists_of_phones_and_addresses_are_one_persons() {
     for (body, expected) in rows {
         assert_eq!(shown("application/json", body).0, expected, "{body}");
     }
+}
+
+#[test]
+fn digits_of_the_full_width_are_digits_under_a_name() {
+    for body in [
+        "[{\"연락처\":\"０１０－００００－０００１\"}]",
+        "[{\"tel\":\"０１０-0000-０００１\"}]",
+    ] {
+        assert_eq!(shown("application/json", body).0, 1, "{body}");
+    }
+    let (people, _, spans) = shown("text/csv", "이름,휴대폰\n김하나,０１０－００００－０００１\n");
+    assert!(people == 1 && spans.contains("０１０－００００－０００１"));
+    assert_eq!(
+        shown("application/json", "[{\"memo\":\"０１０－００００－０００１\"}]").0,
+        0
+    );
 }
 
 #[test]

@@ -337,7 +337,7 @@ const FULLS: &[&str] = &[
     "ग्राहक",
 ];
 /// Words that people share with things.
-const BARES: &[&str] = &["이름", "名前", "名字", "नाम"];
+const BARES: &[&str] = &["이름", "名前", "名字", "नाम", "届け先", "社員", "従業員", "生徒"];
 
 #[cfg(test)]
 mod tests {
@@ -369,6 +369,12 @@ mod tests {
             ("Empfänger", bare),
             ("displayName", bare),
             ("E-mail Display Name", bare),
+            ("Ship to", bare),
+            ("Ordered by", bare),
+            ("Empleado", bare),
+            ("お届け先", bare),
+            ("お届け先住所", None),
+            ("ship_method", None),
             ("fullnm", full),
             ("gogaekNm", full),
             ("sungmyung", full),
