@@ -185,7 +185,9 @@ impl Page for Html {
 
     fn attribute_key(&mut self, name: &[u8], at: u64, sink: &mut impl Sink) {
         let is_value = Attribute::of(name) == Attribute::Value;
-        if is_value && !self.pending_hint.is_empty() {
+        // `<label>Phone</label><input id="p">`: an id of one letter says less than the label.
+        let says_more = self.pending_hint.as_slice().trim_ascii().len() > 1 || self.label.is_empty();
+        if is_value && !self.pending_hint.is_empty() && says_more {
             self.pending_hint.tell_as(CellForm::Markup, at, sink);
         } else if is_value && !self.label.is_empty() {
             self.label.tell_as(CellForm::Markup, at, sink);

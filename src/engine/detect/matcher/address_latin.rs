@@ -104,7 +104,9 @@ fn number_first(first: usize, words: &[Word<'_>], before: &[Word<'_>]) -> Option
         {
             return Some((start, word.span.end));
         }
-        if !(word.is_capital() || word.is_particle() || word.has_digit() || (index == 0 && french)) {
+        // `Pune - 411051`
+        let is_dash = word.text == "-" && rest.get(index + 1).is_some_and(is_pin);
+        if !(word.is_capital() || word.is_particle() || word.has_digit() || (index == 0 && french) || is_dash) {
             return None;
         }
     }
@@ -117,6 +119,11 @@ fn number_last(words: &[Word<'_>], before: &[Word<'_>]) -> Option<(usize, usize)
     let (number, rest) = words.split_first()?;
     let last = before.last()?;
     if is_german_street(last.text) && !last.parted {
+        // `12 b`
+        let letter = rest
+            .first()
+            .is_some_and(|word| word.text.len() == 1 && word.text.is_ascii() && !word.has_digit());
+        let rest = rest.get(usize::from(letter)..)?;
         let code = rest.first().filter(|code| code.is_digits(5) || code.is_digits(4))?;
         let start = german_start(before)?;
         return Some((start, town_end(rest, 0).filter(|end| *end > code.span.end)?));
@@ -131,17 +138,32 @@ fn number_last(words: &[Word<'_>], before: &[Word<'_>]) -> Option<(usize, usize)
         if word.is_digits(5) || word.is_digits(8) || is_cep(word.text) {
             return Some((start, town_end(rest, index)?));
         }
-        if !(word.is_capital() || word.is_particle() || word.has_digit()) {
+        let parts = is_floor(word.text) || word.text == "-";
+        if !(word.is_capital() || word.is_particle() || word.has_digit() || parts) {
             return None;
         }
     }
     None
 }
 
+/// Words of the floor or the door in Spain and Brazil, which are written small.
+fn is_floor(word: &str) -> bool {
+    let word = word.trim_end_matches('.');
+    matches!(
+        word,
+        "piso" | "puerta" | "planta" | "esc" | "bajo" | "apto" | "apt" | "ap" | "casa" | "bloco" | "sala"
+    )
+}
+
 /// Where a street's name begins whose first word says `street`; everything behind that is a name or a particle, in at most
 /// `parts` parts more.
 fn street_start(before: &[Word<'_>], mut parts: usize) -> Option<usize> {
     let mut start = None;
+    // `Calle Mayor nº 3`
+    let before = before
+        .split_last()
+        .filter(|(last, _)| matches!(last.text.trim_end_matches('.'), "nº" | "n°" | "núm"))
+        .map_or(before, |(_, rest)| rest);
     for (back, word) in before.iter().rev().enumerate().take(STREET_WORDS_MAX) {
         if back > 0 && word.parted {
             if parts == 0 {
@@ -304,6 +326,19 @@ mod tests {
         ];
         for (text, expected) in rows {
             assert_eq!(found(text), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn doors_floors_and_dashes_are_parts_of_it() {
+        for text in [
+            "Lindenweg 12 b, 12345 Musterstadt",
+            "Plaza del Carmen nº 21, 28050 Madrid",
+            "Paseo Real 25 piso 9, 28026 Madrid",
+            "Av. Paulista, 2096 - Apto 21 - Centro, Campinas - SP, 13567-988",
+            "H.No. 5, Powai, Mumbai, Maharashtra - 400078",
+        ] {
+            assert_eq!(found(text), Some(text));
         }
     }
 

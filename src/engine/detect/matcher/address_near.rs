@@ -166,6 +166,9 @@ pub(super) fn is_designator(word: &str) -> bool {
         "shop",
         "floor",
         "room",
+        "nº",
+        "n°",
+        "núm",
     ];
     known.iter().any(|known| known.eq_ignore_ascii_case(word))
 }

@@ -33,6 +33,12 @@ fn values_are_read_under_the_names_around_and_beside_them() {
         ),
         (
             HTML,
+            "<form><label for=n>Full name</label><input id=n value='Susan Moore'><label for=p>Phone</label><input id=p value='01000000001'></form>",
+            1,
+            "01000000001",
+        ),
+        (
+            HTML,
             "<div data-user='{&quot;first_name&quot;:&quot;Susan&quot;,&quot;surname&quot;:&quot;Moore&quot;,&quot;phone&quot;:&quot;010-0000-0001&quot;}'>",
             1,
             "Susan",
