@@ -35,7 +35,7 @@ pub struct Assembler {
     free_text: u64,
     pub(super) free_last: u64,
     common: Common,
-    settled: Vec<Record>,
+    pub(super) settled: Vec<Record>,
     found: Vec<Finding>,
     unescaped: Unescaped,
     findings: u64,
@@ -450,7 +450,9 @@ impl Sink for Assembler {
                 frame.awaits_value = false;
             }
             if !self.gather_value(start, &items) {
+                let before = self.settled.len();
                 self.settle(start, cell.end() + quote, &items, false);
+                self.align(before);
             }
         }
     }

@@ -3,7 +3,8 @@
 use super::Item;
 use super::fields::{FieldRef, Fields};
 use super::subject::Pieces;
-use crate::engine::detect::Role;
+use crate::engine::detect::{ClassId, Role};
+use crate::engine::secret::Subject;
 use crate::engine::structure::Container;
 
 /// Whether an object is a struct (its members describe one thing) or a map (each member is a thing).
@@ -26,6 +27,13 @@ pub(super) enum Gather {
     Contacts,
 }
 
+/// A column of an object of columns, `{"email":[...],"phone":[...]}`: its class, and the person of each of its rows.
+pub(super) struct Column {
+    pub(super) field: u64,
+    pub(super) class: ClassId,
+    pub(super) people: Vec<Subject>,
+}
+
 /// An object-valued member that waits for the second to tell map from struct.
 pub(super) struct Member {
     pub(super) name: u64,
@@ -43,8 +51,13 @@ pub(super) fn named<'f>(frames: &'f [Frame], fields: &Fields) -> Option<&'f Fram
     let innermost = named.next()?;
     let around = named
         .next()
-        .filter(|around| carries(innermost, fields) && fields.get(&around.field).is_some());
+        .filter(|around| is_unnamed(innermost, fields) && fields.get(&around.field).is_some());
     Some(around.unwrap_or(innermost))
+}
+
+/// Whether the member under way has no name of its own: one that carries its value, or data, `{"phone":{"0":"010..."}}`.
+fn is_unnamed(frame: &Frame, fields: &Fields) -> bool {
+    matches!(frame.field, FieldRef::Data(_)) || carries(frame, fields)
 }
 
 /// Whether the name around `frame` says what the member under way is. The header of a column says it itself.
@@ -80,9 +93,12 @@ pub(super) struct Frame {
     pub(super) children: u32,
     /// Of an element: the name that came twice, whose elements are records.
     pub(super) listed: Option<u64>,
-    /// Of an array: what becomes of elements that are no records, and how many were given to the object around it.
+    /// Of an array: what becomes of elements that are no records, and how many were given to the object around it, or
+    /// are people of a column.
     pub(super) gather: Gather,
     pub(super) given: u32,
+    /// Of an object of columns: whom the first of them is about.
+    pub(super) column: Option<Box<Column>>,
     /// Set once the record outgrew the hold-back and was settled by what it had shown.
     pub(super) pieces: Option<Box<Pieces>>,
 }
@@ -110,6 +126,7 @@ impl Frame {
             listed: None,
             gather: Gather::Boxes,
             given: 0,
+            column: None,
             pieces: None,
         }
     }

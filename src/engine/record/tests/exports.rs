@@ -146,6 +146,31 @@ fn an_array_in_an_array_is_a_row() {
     for (body, expected) in rows {
         assert_eq!(shown("application/json", body).0, expected, "{body}");
     }
+    let columns = [
+        (
+            r#"{"email":["a@mail.example","b@mail.example"],"phone":["010-0000-0001","010-0000-0002","010-0000-0003"]}"#,
+            3,
+        ),
+        (
+            r#"{"email":{"0":"a@mail.example","1":"b@mail.example"},"phone":{"0":"010-0000-0001","1":"010-0000-0002"}}"#,
+            2,
+        ),
+        (
+            r#"[{"email":{"0":"a@mail.example"},"phone":{"0":"01000000001","1":"01000000002"}}]"#,
+            2,
+        ),
+        (
+            r#"{"new_emails":["a@mail.example","b@mail.example"],"old_emails":["c@mail.example","d@mail.example"]}"#,
+            4,
+        ),
+        (
+            r#"{"buyer_email":["a@mail.example"],"recipient_phone":["010-0000-0001"]}"#,
+            2,
+        ),
+    ];
+    for (body, expected) in columns {
+        assert_eq!(shown("application/json", body).0, expected, "{body}");
+    }
     let many: Vec<String> = (0..100).map(|n| format!("\"a{n}@mail.example\"")).collect();
     assert_eq!(shown("application/json", &format!("[[{}]]", many.join(","))).0, 100);
 }
