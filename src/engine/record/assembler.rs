@@ -325,7 +325,7 @@ impl Sink for Assembler {
                 frame.start = parent.key_at;
                 frame.items = std::mem::take(&mut parent.key_items);
             } else {
-                // Arrays never join, not even the name they stand under.
+                // No array joins the name it stands under.
                 self.settle_name(at);
             }
         } else {
