@@ -279,6 +279,19 @@ mod tests {
     }
 
     #[test]
+    fn what_has_a_recipient_is_sent() {
+        let rules = crate::engine::detect::RuleSet::builtin();
+        for (key, sent) in [
+            ("receiver_tel", true),
+            ("배송지", true),
+            ("buyer_tel", false),
+            ("order_id", false),
+        ] {
+            assert_eq!(rules.key(key.as_bytes()).orders().has_shipment, sent, "{key}");
+        }
+    }
+
+    #[test]
     fn keys_that_are_data_make_maps() {
         for (key, data) in [
             ("4711", true),
