@@ -195,7 +195,13 @@ pub async fn try_in_shadow(gateway: Arc<Gateway>, stop: CancellationToken) {
         };
         let Some(recording) = next else { return };
         let secret = gateway.secret.clone();
-        match apart(move || recording.compared(&secret)).await {
+        let compared = tokio::select! {
+            biased;
+            // What is under way ends by itself, and tells nobody.
+            () = stop.cancelled() => return,
+            compared = apart(move || recording.compared(&secret)) => compared,
+        };
+        match compared {
             Ok(Some(difference)) => tell(&difference),
             Ok(None) => {}
             Err(Fault) => told("fault"),

@@ -450,9 +450,7 @@ impl Sink for Assembler {
                 frame.awaits_value = false;
             }
             if !self.gather_value(start, &items) {
-                let before = self.settled.len();
                 self.settle(start, cell.end() + quote, &items, false);
-                self.align(before);
             }
         }
     }

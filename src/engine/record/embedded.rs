@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use crate::engine::decode::Unescaped;
-use crate::engine::detect::{Context, Finding, RuleSet, Usage};
+use crate::engine::detect::{Context, Finding, RuleSet, Usage, is_data};
 use crate::engine::structure::{Cell, CellForm};
 
 /// A longer name is none, in bytes.
@@ -36,7 +36,7 @@ pub(super) fn search(
     let mut more = Vec::new();
     for (name, value) in pairs(text).filter(|(_, value)| within.contains(&value.start)) {
         let name = text.get(name).unwrap_or_default();
-        if rules.plain(name).is_some() {
+        if is_data(name) || rules.plain(name).is_some() {
             continue;
         }
         let string = text.get(value.clone()).unwrap_or_default();

@@ -3,8 +3,7 @@
 use super::Item;
 use super::fields::{FieldRef, Fields};
 use super::subject::Pieces;
-use crate::engine::detect::{ClassId, Role};
-use crate::engine::secret::Subject;
+use crate::engine::detect::Role;
 use crate::engine::structure::Container;
 
 /// Whether an object is a struct (its members describe one thing) or a map (each member is a thing).
@@ -25,13 +24,6 @@ pub(super) enum Gather {
     Row,
     /// They are what the object around it says of one person: `{"name":"Kim","emails":["..."],"phones":[{"value":"..."}]}`.
     Contacts,
-}
-
-/// A column of an object of columns, `{"email":[...],"phone":[...]}`: its class, and the person of each of its rows.
-pub(super) struct Column {
-    pub(super) field: u64,
-    pub(super) class: ClassId,
-    pub(super) people: Vec<Subject>,
 }
 
 /// An object-valued member that waits for the second to tell map from struct.
@@ -97,8 +89,6 @@ pub(super) struct Frame {
     /// are people of a column.
     pub(super) gather: Gather,
     pub(super) given: u32,
-    /// Of an object of columns: whom the first of them is about.
-    pub(super) column: Option<Box<Column>>,
     /// Set once the record outgrew the hold-back and was settled by what it had shown.
     pub(super) pieces: Option<Box<Pieces>>,
 }
@@ -126,7 +116,6 @@ impl Frame {
             listed: None,
             gather: Gather::Boxes,
             given: 0,
-            column: None,
             pieces: None,
         }
     }

@@ -3,14 +3,13 @@
 //! ```text
 //!   {"name":"Kim","emails":["kim@..."],"phones":[{"type":"home","number":"02..."},{"type":"work","number":"010..."}]}   one
 //!   {"rows":[{"f":[{"v":"kim@..."},{"v":"010..."}]}]}    [["kim@...","010..."],["lee@...","010..."]]           one a row
-//!   {"email":["kim@...","lee@..."],"phone":["010...","011..."]}                                                 one a row
 //! ```
 //! What is gathered counts as it would if it stood in one object: values of several classes are one person's, several values
 //! of one class in a row are several people, and of those in a list the first three are one person's.
 
 use super::Item;
 use super::assembler::Assembler;
-use super::frame::{Column, Frame, Gather, Shape, carries};
+use super::frame::{Frame, Gather, Shape, carries};
 use crate::engine::detect::{Category, is_contacts};
 use crate::engine::structure::Container;
 
@@ -18,8 +17,6 @@ use crate::engine::structure::Container;
 const GIVEN_MAX: u32 = 4;
 /// Identifiers of one row. Against: a row that never ends.
 const ROW_ITEMS_MAX: usize = 32;
-/// People of one column that are remembered, 8 bytes each; those of later rows count once for each column.
-const COLUMN_PEOPLE_MAX: usize = 4096;
 
 impl Assembler {
     /// What becomes of the elements of a container that begins.
@@ -125,40 +122,5 @@ impl Assembler {
             ..item.clone()
         }));
         true
-    }
-
-    /// A value was settled as record `at`. In an object of columns it is about whom the same row of the first column is
-    /// about; columns of one class may be of different people.
-    pub(super) fn align(&mut self, at: usize) {
-        let [.., holder, column] = self.frames.as_mut_slice() else {
-            return;
-        };
-        let is_column = column.container == Container::Array || column.shape == Shape::Map;
-        let is_holder = holder.container == Container::Object && holder.shape != Shape::Map && holder.role.is_none();
-        let is_known = self
-            .fields
-            .get(&holder.field)
-            .is_some_and(|field| field.key.is_known() || is_contacts(field.key.name()));
-        let Some(record) = self.settled.get_mut(at).filter(|_| is_column && is_holder && is_known) else {
-            return;
-        };
-        let ([person], Some(place)) = (record.subjects.as_mut_slice(), record.places.first()) else {
-            return;
-        };
-        let row = column.given as usize;
-        column.given += 1;
-        let field = holder.field_hash;
-        let first = holder.column.get_or_insert_with(|| {
-            let (class, people) = (place.class, Vec::new());
-            Box::new(Column { field, class, people })
-        });
-        if first.field == field && first.people.len() == row && row < COLUMN_PEOPLE_MAX {
-            first.people.push(*person);
-        } else if first.field != field
-            && first.class != place.class
-            && let Some(known) = first.people.get(row)
-        {
-            *person = *known;
-        }
     }
 }

@@ -148,10 +148,45 @@ pub(super) fn subjects(
     // A recipient is someone else, whatever identifies the others.
     let mut chosen = choose(items, has_name, common, &strong, |role| role != Role::Recipient);
     chosen.extend(choose(items, has_name, common, &strong, |role| role == Role::Recipient));
-    match pieces {
-        None => of_record(&chosen),
-        Some(pieces) => of_piece(&chosen, pieces),
+    let others = others(items, &chosen, common);
+    let (mut people, others) = match pieces {
+        None => (of_record(&chosen), others),
+        Some(pieces) => (of_piece(&chosen, pieces), new_to(pieces, others)),
+    };
+    people.extend(others.into_iter().map(Subject));
+    people
+}
+
+/// Values of the strong classes that were not chosen, without the first [`SIBLINGS_MAX`] of each: one person has no more, and
+/// whoever stands beside an e-mail address of theirs would else hide any number of phones.
+fn others(items: &[Item], chosen: &[&Item], common: &Common) -> Vec<u64> {
+    let mut all = Vec::new();
+    for category in PRECEDENCE.into_iter().filter(|category| category.is_strong()) {
+        let is_other = |item: &&Item| item.category == category && common.0.get(&item.value) != Some(&0);
+        if items.len() <= SIBLINGS_MAX || chosen.iter().any(|item| item.category == category) {
+            continue;
+        }
+        let (mut seen, mut count) = (HashSet::new(), 0);
+        for item in items.iter().filter(is_other) {
+            if seen.insert(item.value) {
+                count += 1;
+                all.extend((count > SIBLINGS_MAX).then_some(item.value));
+            }
+        }
     }
+    all
+}
+
+/// Those that no earlier piece has shown.
+fn new_to(pieces: &mut Pieces, values: Vec<u64>) -> Vec<u64> {
+    let mut is_new = |value: &u64| {
+        let is_known = pieces.values.contains(value);
+        if pieces.values.len() < PIECE_VALUES_MAX {
+            pieces.values.insert(*value);
+        }
+        !is_known
+    };
+    values.into_iter().filter(|value| is_new(value)).collect()
 }
 
 /// The identifiers that tell who stands under the roles that are `meant`: those of the first class in the precedence that

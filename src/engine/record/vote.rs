@@ -24,20 +24,28 @@ const CODES_MIN: u32 = 4;
 const CODE_DIGITS_MIN: usize = 7;
 const CODE_BYTES_MAX: usize = 24;
 
+/// Codes of a hundred cells that are written as numbers, from which on a column is one of codes.
+const CODES_PERCENT_MIN: u32 = 66;
+
 /// The vote of one field.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Vote {
-    /// What the passing cells hold; the first decides.
-    category: Option<Category>,
     /// Cells seen.
     cells: u32,
-    /// Cells in which a value of `category` passed; <= `cells`.
-    passed: u32,
-    /// Of those that passed the last digits of the last, and how many were near the one before.
-    last: u32,
-    near: u32,
+    /// What passed, by category: each has a count of its own, so that a stray value decides nothing.
+    passed: [Passed; 4],
     /// Cells that are written as numbers, and in which nothing was found.
     codes: u32,
+}
+
+/// The cells in which a value of one category passed.
+#[derive(Clone, Copy, Default)]
+struct Passed {
+    /// <= `cells`.
+    count: u32,
+    /// The last digits of the last, and how many were near the one before.
+    last: u32,
+    near: u32,
 }
 
 impl Vote {
@@ -50,38 +58,78 @@ impl Vote {
             (false, true) => CHECKED_NUMBERS_MIN,
             (false, false) => CHECKED_MIN,
         };
-        let are_apart = !number || self.near.saturating_mul(2) <= self.passed;
-        self.category == Some(finding.category) && self.passed >= least && self.is_agreed() && are_apart
+        let passed = self.of(finding.category);
+        let are_apart = !number || passed.near.saturating_mul(2) <= passed.count;
+        let is_agreed = is_share(passed.count, self.cells, SHARE_PERCENT_MIN);
+        passed.count >= least && is_agreed && are_apart
     }
 
     /// Whether the cells before this one say that its `finding`, in a cell of this `text`, is a code that happens to pass.
+    /// What is spelled as little but a mobile number is stands against any codes.
     pub(super) fn vetoes(self, finding: &Finding, text: &[u8]) -> bool {
         let may_be_code = matches!(finding.category, Category::Phone | Category::Account);
         let is_code = || is_number(text) && text.trim_ascii().first() != Some(&b'+');
-        may_be_code && self.codes >= CODES_MIN && self.codes.saturating_mul(2) > self.passed && is_code()
+        let numbers = self.codes.saturating_add(self.of(finding.category).count);
+        let are_codes = self.codes >= CODES_MIN && is_share(self.codes, numbers, CODES_PERCENT_MIN);
+        may_be_code && are_codes && is_code() && !is_mobile(text)
     }
 
     /// The vote with one more cell and what was found in it, values that are too weak among them.
-    pub(super) fn with(self, found: &[Finding], text: &[u8]) -> Self {
-        let category = self.category.or_else(|| found.first().map(|finding| finding.category));
-        let same = found.iter().find(|finding| Some(finding.category) == category);
-        let passed = same.is_some();
-        let value = same.map_or(self.last, |finding| last_digits(finding.normal.as_bytes()));
-        let is_near = passed && self.passed > 0 && value.abs_diff(self.last) < NEAR;
-        Self {
-            category,
-            last: value,
-            near: self.near.saturating_add(u32::from(is_near)),
-            codes: self
-                .codes
-                .saturating_add(u32::from(found.is_empty() && is_number(text))),
-            cells: self.cells.saturating_add(1),
-            passed: self.passed.saturating_add(u32::from(passed)),
+    pub(super) fn with(mut self, found: &[Finding], text: &[u8]) -> Self {
+        self.cells = self.cells.saturating_add(1);
+        self.codes = self
+            .codes
+            .saturating_add(u32::from(found.is_empty() && is_number(text)));
+        for finding in found {
+            let value = last_digits(finding.normal.as_bytes());
+            let Some(passed) = place(finding.category).and_then(|place| self.passed.get_mut(place)) else {
+                continue;
+            };
+            let is_near = passed.count > 0 && value.abs_diff(passed.last) < NEAR;
+            *passed = Passed {
+                count: passed.count.saturating_add(1).min(self.cells),
+                last: value,
+                near: passed.near.saturating_add(u32::from(is_near)),
+            };
         }
+        self
     }
 
-    fn is_agreed(self) -> bool {
-        u64::from(self.passed) * 100 >= u64::from(self.cells) * u64::from(SHARE_PERCENT_MIN)
+    fn of(&self, category: Category) -> Passed {
+        let place = place(category);
+        place
+            .and_then(|place| self.passed.get(place))
+            .copied()
+            .unwrap_or_default()
+    }
+}
+
+/// Where the count of a category stands; names and addresses have no vote.
+const fn place(category: Category) -> Option<usize> {
+    match category {
+        Category::Phone => Some(0),
+        Category::NationalId => Some(1),
+        Category::Account => Some(2),
+        Category::Email => Some(3),
+        Category::Address | Category::Name | Category::Weak => None,
+    }
+}
+
+fn is_share(part: u32, whole: u32, percent: u32) -> bool {
+    u64::from(part) * 100 >= u64::from(whole) * u64::from(percent)
+}
+
+/// Whether a cell is spelled `010-1234-5678`, as Korea writes its mobile numbers.
+fn is_mobile(text: &[u8]) -> bool {
+    let is_group =
+        |group: &[u8], lengths: [usize; 2]| lengths.contains(&group.len()) && group.iter().all(u8::is_ascii_digit);
+    let mut groups = text.trim_ascii().split(|byte| *byte == b'-');
+    let groups = [groups.next(), groups.next(), groups.next(), groups.next()];
+    match groups {
+        [Some(first), Some(second), Some(third), None] => {
+            first.starts_with(b"01") && is_group(first, [3, 3]) && is_group(second, [3, 4]) && is_group(third, [4, 4])
+        }
+        _ => false,
     }
 }
 
@@ -135,6 +183,23 @@ mod tests {
             vote = vote.with(std::slice::from_ref(&phone), b"");
         }
     }
+
+    #[test]
+    fn strays_and_codes_between_hide_no_real_numbers() {
+        let (mail, phone) = (finding(Category::Email), finding(Category::Phone));
+        let mut vote = Vote::default().with(std::slice::from_ref(&mail), b"kim@mail.example");
+        for _ in 0..6 {
+            vote = vote.with(std::slice::from_ref(&phone), b"01000000000");
+        }
+        assert!(vote.lifts(&phone, false), "an e-mail address first");
+        for _ in 0..6 {
+            vote = vote.with(&[], b"20261126-000001");
+        }
+        assert!(!vote.vetoes(&phone, b"02-000-0000"), "as many codes as phones");
+        let codes = (0..100).fold(vote, |vote, _| vote.with(&[], b"20261126-000001"));
+        assert!(codes.vetoes(&phone, b"02-000-0000") && !codes.vetoes(&phone, b"010-0000-0000"));
+    }
+
     #[test]
     fn a_column_of_codes_vetoes_those_that_pass_by_chance() {
         let phone = finding(Category::Phone);

@@ -63,17 +63,21 @@ pub(super) fn is_bars(line: &[u8]) -> bool {
         && (line.ends_with(b"|") || memchr::memchr_iter(b'|', line).nth(2).is_some())
 }
 
-/// The cells of a line that begins with a bar, without the bars and what stands behind the last.
+/// The cells of a line that begins with a bar, without the bars; what stands behind the last is one too, if it is not blank.
 pub(super) fn cells(line: &[u8]) -> impl Iterator<Item = Range<usize>> {
-    let bars = memchr::memchr_iter(b'|', line);
-    let mut from = None;
-    bars.filter_map(move |bar| {
-        // A bar behind a backslash is text.
-        if bar > 0 && line.get(bar - 1) == Some(&b'\\') {
-            return None;
-        }
-        let begun: Option<usize> = from.replace(bar + 1);
-        begun.map(|begun| begun..bar)
+    let mut bars = memchr::memchr_iter(b'|', line);
+    // A bar behind a backslash is text.
+    let is_bar = |bar: &usize| *bar == 0 || line.get(bar - 1) != Some(&b'\\');
+    let mut from = bars.find(is_bar).map(|bar| bar + 1);
+    std::iter::from_fn(move || {
+        let begun = from?;
+        let Some(bar) = bars.find(is_bar) else {
+            from = None;
+            let rest = line.get(begun..).unwrap_or_default();
+            return (!rest.trim_ascii().is_empty()).then_some(begun..line.len());
+        };
+        from = Some(bar + 1);
+        Some(begun..bar)
     })
 }
 
@@ -91,5 +95,17 @@ mod tests {
         assert_eq!(cells(line).collect::<Vec<_>>(), [1..6, 7..12]);
         bars.clear();
         assert!(!bars.is_row(line) && !is_bars(b"a | b | c"));
+    }
+
+    #[test]
+    fn what_stands_behind_the_last_bar_is_a_cell() {
+        let texts = |line: &'static str| {
+            cells(line.as_bytes())
+                .filter_map(|cell| line.get(cell))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(texts("| Kim | 010"), [" Kim ", " 010"]);
+        assert_eq!(texts("| Kim | 010 |\n"), [" Kim ", " 010 "]);
+        assert_eq!(texts("| a \\| b |"), [" a \\| b "]);
     }
 }

@@ -217,6 +217,9 @@ fn unnamed(line: &Cell<'_>, bars: &mut Bars, sink: &mut impl Sink) {
     }
 }
 
+/// Digits of a property's name and parameters: with as many they may be data.
+const KEY_DIGITS_MAX: usize = 4;
+
 /// The name of a key: of a property with parameters what they say, `TEL;CELL` for `TEL;TYPE=CELL`.
 fn named(key: &[u8]) -> Name {
     let Some(at) = memchr(b';', key).filter(|_| memchr(b'=', key).is_some()) else {
@@ -286,7 +289,9 @@ fn property(text: &[u8]) -> Option<&[u8]> {
     let key = text.get(..memchr(b':', text)?)?;
     let is_part = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || b";=,-.".contains(byte);
     let begins = key.first().is_some_and(u8::is_ascii_uppercase);
-    (begins && key.len() <= KEY_BYTES_MAX && key.iter().all(is_part)).then_some(key)
+    // Its value alone is searched, so that nothing that may be one stands before it.
+    let is_short = key.iter().filter(|byte| byte.is_ascii_digit()).count() < KEY_DIGITS_MAX;
+    (begins && is_short && key.len() <= KEY_BYTES_MAX && key.iter().all(is_part)).then_some(key)
 }
 
 #[cfg(test)]
@@ -295,7 +300,7 @@ mod tests {
 
     #[test]
     fn keys_are_told_from_prose() {
-        let rows: [(&str, Option<&str>); 20] = [
+        let rows: [(&str, Option<&str>); 21] = [
             ("street=12 Main St\n", Some("street")),
             ("Full name - Kim\n", Some("Full name")),
             ("휴대폰\t010-0000-0000\n", Some("휴대폰")),
@@ -307,6 +312,7 @@ mod tests {
             ("  \"phone\": \"010\",\n", Some("\"phone\"")),
             ("TEL;TYPE=CELL:+82\n", Some("TEL;TYPE=CELL")),
             ("EMAIL:kim@mail.example\n", Some("EMAIL")),
+            ("ORD-7;010-2037-1091;T10:30\n", None),
             ("phone=010\n", Some("phone")),
             ("phone = 010\n", Some("phone")),
             ("mail:: a2lt\n", Some("mail")),

@@ -4,6 +4,8 @@ use std::ops::Range;
 
 /// A longer word before an equals sign is no key, in bytes.
 const KEY_BYTES_MAX: usize = 48;
+/// A word of as many digits may be data.
+const KEY_DIGITS_MAX: usize = 7;
 /// Fewer pairs are text that has an equals sign in it.
 const PAIRS_MIN: usize = 2;
 
@@ -78,7 +80,13 @@ fn key_before(line: &[u8], sign: usize) -> Option<Range<usize>> {
     );
     // `==` compares, and what ends with `=` is padding.
     let is_one = line.get(sign + 1).is_some_and(|next| *next != b'=');
-    (begins && is_apart && is_one && length < KEY_BYTES_MAX).then_some(start..sign)
+    // A key is not searched, so that what may be a value is none.
+    let digits = line
+        .get(start..sign)?
+        .iter()
+        .filter(|byte| byte.is_ascii_digit())
+        .count();
+    (begins && is_apart && is_one && length < KEY_BYTES_MAX && digits < KEY_DIGITS_MAX).then_some(start..sign)
 }
 
 /// The value that begins at `from`, to the blank behind it or, of a parameter (`;CN=Kim Lee:`), to a mark; and where what comes after it begins.
