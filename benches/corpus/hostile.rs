@@ -30,6 +30,9 @@ pub(crate) fn all(bytes: usize) -> Vec<Hostile> {
         ("open tags", repeated(b"<a><b 1=", bytes)),
         ("references", repeated(b"&#64;&#x40;&commat;1", bytes)),
         ("escapes", repeated(b"\\u0040\\u0031", bytes)),
+        ("beginnings of streets", repeated(b"St 1 12345 ", bytes)),
+        ("codes and streets", repeated(b"12345 St K1A 0A9 5 Rue ", bytes)),
+        ("beginnings of IBANs", repeated(b"GB29 NWBK 6016 1331 9268 1 ", bytes)),
     ];
     let everyway = [
         Declared::Json,
