@@ -15,7 +15,7 @@ use super::secret::{HashKey, Subject};
 /// what may wait in a hold-back fits many times: beyond it the first one is a difference.
 const UNMATCHED_MAX: usize = 1 << 16;
 /// Bytes that one set reads before the other does.
-const TURN_BYTES: usize = 4096;
+pub const TURN_BYTES: usize = 4096;
 /// People of one body that are told apart; later ones are not counted.
 const PEOPLE_MAX: usize = 1 << 20;
 /// Places that are listed; all are counted.

@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::gateway::{Gateway, Set};
-use crate::engine::compare::{Both, Comparison, Difference};
+use crate::engine::compare::{Both, Comparison, Difference, TURN_BYTES};
 use crate::engine::detect::RuleSet;
 use crate::engine::inspect::Content;
 use crate::engine::secret::HashKey;
@@ -110,12 +110,18 @@ impl Recording {
         self.copy.add(chunk);
     }
 
-    /// What both sets make of it.
-    fn compared(mut self, secret: &HashKey) -> Option<Difference> {
+    /// What both sets make of it, unless `stop` comes first: a process does not end before its threads.
+    fn compared(mut self, secret: &HashKey, stop: &CancellationToken) -> Option<Difference> {
         let shadow = self.set.shadow.as_ref()?;
         let (active, tried) = (&self.set.rules, &shadow.rules);
         let mut comparison = Comparison::new(active, tried, self.content, secret);
-        comparison.push(&Bytes::from(std::mem::take(&mut self.copy.body)));
+        let mut rest = Bytes::from(std::mem::take(&mut self.copy.body));
+        while !rest.is_empty() {
+            if stop.is_cancelled() {
+                return None;
+            }
+            comparison.push(&rest.split_to(rest.len().min(TURN_BYTES)));
+        }
         Some(comparison.finish())
     }
 }
@@ -194,14 +200,8 @@ pub async fn try_in_shadow(gateway: Arc<Gateway>, stop: CancellationToken) {
             next = receiver.recv() => next,
         };
         let Some(recording) = next else { return };
-        let secret = gateway.secret.clone();
-        let compared = tokio::select! {
-            biased;
-            // What is under way ends by itself, and tells nobody.
-            () = stop.cancelled() => return,
-            compared = apart(move || recording.compared(&secret)) => compared,
-        };
-        match compared {
+        let (secret, stop) = (gateway.secret.clone(), stop.clone());
+        match apart(move || recording.compared(&secret, &stop)).await {
             Ok(Some(difference)) => tell(&difference),
             Ok(None) => {}
             Err(Fault) => told("fault"),
