@@ -162,17 +162,16 @@ pub(super) fn subjects(
 fn others(items: &[Item], chosen: &[&Item], common: &Common) -> Vec<u64> {
     let mut all = Vec::new();
     for category in PRECEDENCE.into_iter().filter(|category| category.is_strong()) {
-        let is_other = |item: &&Item| item.category == category && common.0.get(&item.value) != Some(&0);
-        if items.len() <= SIBLINGS_MAX || chosen.iter().any(|item| item.category == category) {
+        let of_category = || items.iter().filter(|item| item.category == category);
+        if of_category().count() <= SIBLINGS_MAX || chosen.iter().any(|item| item.category == category) {
             continue;
         }
-        let (mut seen, mut count) = (HashSet::new(), 0);
-        for item in items.iter().filter(is_other) {
-            if seen.insert(item.value) {
-                count += 1;
-                all.extend((count > SIBLINGS_MAX).then_some(item.value));
-            }
-        }
+        let mut seen = HashSet::new();
+        let mut values = of_category().map(|item| item.value);
+        let others = values
+            .by_ref()
+            .filter(|value| common.0.get(value) != Some(&0) && seen.insert(*value));
+        all.extend(others.skip(SIBLINGS_MAX));
     }
     all
 }
