@@ -34,20 +34,13 @@ pub(crate) fn all(bytes: usize) -> Vec<Hostile> {
         ("codes and streets", repeated(b"12345 St K1A 0A9 5 Rue ", bytes)),
         ("beginnings of IBANs", repeated(b"GB29 NWBK 6016 1331 9268 1 ", bytes)),
     ];
-    let everyway = [
-        Declared::Json,
-        Declared::Table,
-        Declared::Lines,
-        Declared::Markup,
-        Declared::Xml,
-        Declared::Script,
-        Declared::Sql,
-        Declared::Form,
-    ];
     let as_all = soups.into_iter().flat_map(|(name, text)| {
         let quoted = [b"[\"", &text[..], b"\"]"].concat();
         let bytes = (Bytes::from(text), Bytes::from(quoted));
-        everyway.map(|declared| Hostile {
+        let structures = Declared::ALL
+            .into_iter()
+            .filter(|declared| *declared != Declared::Unknown);
+        structures.map(move |declared| Hostile {
             name: format!("{name}, as {declared:?}"),
             declared,
             bytes: if declared == Declared::Json {

@@ -18,17 +18,7 @@ const CHARSETS: [&[u8]; 6] = [
     b"a/b;charset=iso-2022-jp",
     b"a/b;charset=latin1",
 ];
-const DECLARED: [Declared; 9] = [
-    Declared::Unknown,
-    Declared::Json,
-    Declared::Table,
-    Declared::Lines,
-    Declared::Markup,
-    Declared::Xml,
-    Declared::Script,
-    Declared::Sql,
-    Declared::Form,
-];
+const DECLARED: [Declared; 9] = Declared::ALL;
 const CODINGS: [Coding; 5] = [
     Coding::Identity,
     Coding::Gzip,

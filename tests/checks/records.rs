@@ -9,17 +9,7 @@ use tidegate::engine::record::{Crowd, Record};
 use tidegate::engine::secret::HashKey;
 use tidegate::engine::structure::Declared;
 
-const DECLARED: [Declared; 9] = [
-    Declared::Unknown,
-    Declared::Json,
-    Declared::Table,
-    Declared::Lines,
-    Declared::Markup,
-    Declared::Xml,
-    Declared::Script,
-    Declared::Sql,
-    Declared::Form,
-];
+const DECLARED: [Declared; 9] = Declared::ALL;
 const HELD: [u64; 3] = [64, 4_096, 64 << 10];
 const SEGMENTS: [usize; 3] = [16, 256, 2_048];
 const BUDGETS: [u64; 3] = [40, 1_000, u64::MAX];

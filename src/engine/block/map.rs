@@ -2,24 +2,19 @@
 
 use std::ops::Range;
 
-use super::texts::ADDRESS_BYTES_MIN;
-use super::trigger::Triggers;
+use super::trigger::{Signs, Triggers};
 use super::{BLOCK, Blocks, CHUNK_BLOCKS};
 
 /// The map of one chunk.
 #[derive(Default)]
 pub(in crate::engine) struct WakeMap {
-    blocks: Vec<Signs>,
+    blocks: Vec<Block>,
 }
 
 /// Bits of one block.
 #[derive(Clone, Copy, Default)]
-struct Signs {
-    /// The ends of runs, `@` and backslashes.
-    trigger: u64,
-    digit: u64,
-    /// Blanks and bytes that are not ASCII.
-    loose: u64,
+struct Block {
+    signs: Signs,
     /// `&` and `<`: what markup hides something behind.
     escape: u64,
 }
@@ -42,10 +37,8 @@ impl WakeMap {
         let mut triggers = Triggers::default();
         let mut blocks = Blocks::<CHUNK_BLOCKS>::new(chunk, b'&');
         while let Some((_, masks)) = blocks.next() {
-            self.blocks.push(Signs {
-                trigger: triggers.next(masks) | masks.backslash,
-                digit: masks.digit,
-                loose: masks.blank | masks.high,
+            self.blocks.push(Block {
+                signs: triggers.signs(masks),
                 escape: masks.delimiter | masks.less,
             });
         }
@@ -54,10 +47,10 @@ impl WakeMap {
     /// What the text that is this range of the chunk may be.
     #[inline]
     pub(in crate::engine) fn text(&self, range: &Range<usize>) -> Text {
-        let all = self.signs(range);
+        let all = self.all(range);
         if all.escape != 0 {
             Text::Escaped
-        } else if all.trigger != 0 || (all.digit != 0 && all.loose != 0 && range.len() >= ADDRESS_BYTES_MIN) {
+        } else if all.signs.wake(range.len()) {
             Text::Waking
         } else {
             Text::Calm
@@ -66,38 +59,34 @@ impl WakeMap {
 
     /// The bits of a range, of all its blocks together.
     #[inline]
-    fn signs(&self, range: &Range<usize>) -> Signs {
+    fn all(&self, range: &Range<usize>) -> Block {
         let (first, last) = (range.start / BLOCK, range.end.saturating_sub(1) / BLOCK);
         let begin = u64::MAX << (range.start % BLOCK);
         let end = u64::MAX >> ((BLOCK - range.end % BLOCK) % BLOCK);
         let blocks = self.blocks.get(first..=last).unwrap_or_default();
-        if let [signs] = blocks {
-            return signs.part(if range.is_empty() { 0 } else { begin & end });
+        if let [block] = blocks {
+            return block.within(if range.is_empty() { 0 } else { begin & end });
         }
         let (Some((head, rest)), Some((tail, _))) = (blocks.split_first(), blocks.split_last()) else {
-            return Signs::default();
+            return Block::default();
         };
         let inner = rest.get(..rest.len() - 1).unwrap_or_default();
-        let ends = head.part(begin).and(tail.part(end));
-        inner.iter().fold(ends, |all, signs| all.and(*signs))
+        let ends = head.within(begin).or(tail.within(end));
+        inner.iter().fold(ends, |all, block| all.or(*block))
     }
 }
 
-impl Signs {
-    fn part(self, mask: u64) -> Self {
+impl Block {
+    fn within(self, mask: u64) -> Self {
         Self {
-            trigger: self.trigger & mask,
-            digit: self.digit & mask,
-            loose: self.loose & mask,
+            signs: self.signs.within(mask),
             escape: self.escape & mask,
         }
     }
 
-    fn and(self, other: Self) -> Self {
+    fn or(self, other: Self) -> Self {
         Self {
-            trigger: self.trigger | other.trigger,
-            digit: self.digit | other.digit,
-            loose: self.loose | other.loose,
+            signs: self.signs.or(other.signs),
             escape: self.escape | other.escape,
         }
     }

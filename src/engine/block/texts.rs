@@ -11,11 +11,8 @@
 //!   ends      ....................1........     ones of the sum where no gap is: this text has triggers
 //! ```
 
-use super::trigger::Triggers;
+use super::trigger::{Signs, Triggers};
 use super::{BLOCK, Masks};
-
-/// Fewer bytes than any street address has.
-pub(super) const ADDRESS_BYTES_MIN: usize = 8;
 
 /// The texts that end in one block, each at its mark.
 #[derive(Clone, Copy, Default)]
@@ -23,10 +20,8 @@ pub(in crate::engine) struct Texts {
     /// The first byte of the block in the chunk.
     at: usize,
     marks: u64,
-    /// Marks whose text has a trigger or a backslash, a digit, a blank or a byte that is not ASCII.
-    trigger: u64,
-    digit: u64,
-    loose: u64,
+    /// Each at the mark behind its text.
+    signs: Signs,
     /// One past the last mark of earlier blocks.
     before: usize,
     triggers: Triggers,
@@ -43,16 +38,18 @@ impl Texts {
         self.at = at;
         self.marks = marks;
         let gaps = !marks;
-        let triggers = self.triggers.next(block) | block.backslash;
-        self.trigger = self.trigger_ends.of(triggers, gaps);
-        self.digit = self.digit_ends.of(block.digit, gaps);
-        self.loose = self.loose_ends.of(block.blank | block.high, gaps);
+        let signs = self.triggers.signs(block);
+        self.signs = Signs {
+            trigger: self.trigger_ends.of(signs.trigger, gaps),
+            digit: self.digit_ends.of(signs.digit, gaps),
+            loose: self.loose_ends.of(signs.loose, gaps),
+        };
     }
 
     /// The marks whose texts may hold an identifier, but for their length.
     #[inline]
     pub(in crate::engine) fn waking(&self) -> u64 {
-        self.trigger | (self.digit & self.loose)
+        self.signs.trigger | (self.signs.digit & self.signs.loose)
     }
 
     /// The first byte of the text that ends at the mark `bit`.
@@ -81,7 +78,7 @@ impl Texts {
     /// escapes always may.
     #[inline]
     pub(in crate::engine) fn wakes(&self, bit: u64, length: usize) -> bool {
-        self.trigger & bit != 0 || (self.digit & self.loose & bit != 0 && length >= ADDRESS_BYTES_MIN)
+        self.signs.within(bit).wake(length)
     }
 }
 

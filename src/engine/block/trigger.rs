@@ -1,6 +1,5 @@
 //! Where a text may hold an identifier at all: the one test that most cells fail.
 
-use super::texts::ADDRESS_BYTES_MIN;
 use super::{Blocks, CHUNK_BLOCKS, Masks};
 
 /// Digits in one piece that wake a search: the shortest identifier written so without a telling key has as many.
@@ -8,6 +7,8 @@ const DIGITS_MIN: u32 = 7;
 /// Bytes of digits and phone punctuation that wake a search; a blank counts behind one of these only, so that indentation
 /// does not. A date has ten (`2026-11-26`).
 const NUMBER_BYTES_MIN: u32 = 11;
+/// Fewer bytes than any street address has.
+const ADDRESS_BYTES_MIN: usize = 8;
 
 /// Whether `text` may hold an identifier whose field's name does not announce it: an `@`, a run of digits, a run of digits
 /// and phone punctuation, a digit in a text of several words, or an escape, which hides anything.
@@ -23,23 +24,56 @@ pub(in crate::engine) fn wakes(text: &[u8]) -> bool {
 
 /// The same of a text that is this one block.
 pub(in crate::engine) fn block_wakes(masks: &Masks, length: usize) -> bool {
-    let triggers = Triggers::default().next(masks) | masks.backslash;
-    let is_loose = masks.digit != 0 && (masks.blank | masks.high) != 0;
-    triggers != 0 || (is_loose && length >= ADDRESS_BYTES_MIN)
+    Triggers::default().signs(masks).wake(length)
 }
 
 fn wakes_in<const BATCH: usize>(text: &[u8]) -> bool {
-    let mut triggers = Triggers::default();
-    let (mut digit, mut loose) = (0, 0);
+    let (mut triggers, mut all) = (Triggers::default(), Signs::default());
     let mut blocks = Blocks::<BATCH>::new(text, 0xff);
     while let Some((_, masks)) = blocks.next() {
-        if triggers.next(masks) | masks.backslash != 0 {
+        all = all.or(triggers.signs(masks));
+        if all.trigger != 0 {
             return true;
         }
-        digit |= masks.digit;
-        loose |= masks.blank | masks.high;
     }
-    digit != 0 && loose != 0 && text.len() >= ADDRESS_BYTES_MIN
+    all.wake(text.len())
+}
+
+/// What of a block, or of several together, wakes a search: a bit for each byte.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Signs {
+    /// The ends of runs, `@` and backslashes: each by itself.
+    pub(super) trigger: u64,
+    /// A digit and, elsewhere in the text, a blank or a byte that is not ASCII.
+    pub(super) digit: u64,
+    pub(super) loose: u64,
+}
+
+impl Signs {
+    /// Whether they wake a search of the text that they are of, `length` bytes long.
+    #[inline]
+    pub(super) fn wake(self, length: usize) -> bool {
+        self.trigger != 0 || (self.digit != 0 && self.loose != 0 && length >= ADDRESS_BYTES_MIN)
+    }
+
+    #[inline]
+    pub(super) fn or(self, other: Self) -> Self {
+        Self {
+            trigger: self.trigger | other.trigger,
+            digit: self.digit | other.digit,
+            loose: self.loose | other.loose,
+        }
+    }
+
+    /// Those at the bytes of `mask`.
+    #[inline]
+    pub(super) fn within(self, mask: u64) -> Self {
+        Self {
+            trigger: self.trigger & mask,
+            digit: self.digit & mask,
+            loose: self.loose & mask,
+        }
+    }
 }
 
 /// Whether `text` is a UUID (RFC 9562, section 4) or a digest in hexadecimal, which are nobody's: their digits only look like
@@ -71,6 +105,16 @@ pub(super) struct Triggers {
 }
 
 impl Triggers {
+    /// The signs of the next block.
+    #[inline]
+    pub(super) fn signs(&mut self, masks: &Masks) -> Signs {
+        Signs {
+            trigger: self.next(masks) | masks.backslash,
+            digit: masks.digit,
+            loose: masks.blank | masks.high,
+        }
+    }
+
     /// A bit for each byte of the block that is an `@`, or at which a run has become long enough.
     pub(super) fn next(&mut self, masks: &Masks) -> u64 {
         let digits = run::<3>(masks.digit, &mut self.digits, DIGIT_SHIFTS);

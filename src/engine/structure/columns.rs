@@ -7,7 +7,7 @@
 
 use super::Sink;
 use super::cells::{Cell, CellForm};
-use super::name::Name;
+use super::name::{Name, is_data};
 
 /// Columns whose header is kept.
 const COLUMNS_MAX: usize = 64;
@@ -55,8 +55,7 @@ impl Columns {
     /// A string of that array.
     pub(super) fn collect(&mut self, piece: &Cell<'_>) {
         let text = piece.raw;
-        let is_data = text.contains(&b'@') || text.windows(4).any(|run| run.iter().all(u8::is_ascii_digit));
-        let is_name = !is_data && piece.within.0 == 0 && (1..=HEADER_BYTES_MAX).contains(&text.len());
+        let is_name = !is_data(text) && piece.within.0 == 0 && (1..=HEADER_BYTES_MAX).contains(&text.len());
         self.names = self.names.take().filter(|names| is_name && names.len() < COLUMNS_MAX);
         if let Some(names) = &mut self.names {
             names.push(Name::of(text));

@@ -8,6 +8,7 @@ use std::ops::Range;
 use memchr::memchr2;
 
 use super::cells::{Carry, Cell, CellForm, CellSettings};
+use super::name;
 use super::{Container, Sink};
 use crate::engine::block::{Blocks, CHUNK_BLOCKS, Texts};
 
@@ -98,10 +99,9 @@ impl<'c> Separators<'c> {
 /// are words.
 pub(super) fn header_delimiter(line: &[u8]) -> Option<u8> {
     let text = line.trim_ascii_end();
-    let looks_like_data = text.contains(&b'@') || text.windows(4).any(|run| run.iter().all(u8::is_ascii_digit));
     // `dn: uid=kim,ou=people,dc=example` is a value with a name.
     let is_named = memchr::memchr(b'=', text).is_some() || memchr::memmem::find(text, b": ").is_some();
-    if looks_like_data || is_named {
+    if name::is_data(text) || is_named {
         return None;
     }
     let count = |delimiter: u8| memchr::memchr_iter(delimiter, text).count();

@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use super::cells::CellForm;
-use super::name::{Name, Names};
+use super::name::{Name, Names, is_data};
 use super::page::Page;
 use super::plain_names::PlainNames;
 use super::{Container, Sink};
@@ -112,19 +112,14 @@ impl Html {
     /// Whether that name says nothing.
     fn is_plain(&mut self, sink: &mut impl Sink) -> bool {
         let mut plain = std::mem::take(&mut self.plain);
-        let key = self.key().as_slice();
-        let is_plain = key.is_empty() || plain.find(key, &(0..key.len()), sink).is_some();
+        let is_plain = plain.is_plain(self.key(), sink);
         self.plain = plain;
         is_plain
     }
 
     /// Whether the attributes of the element say what its text is, and the text before does not.
     fn hint_says_more(&mut self, sink: &mut impl Sink) -> bool {
-        let mut plain = std::mem::take(&mut self.plain);
-        let mut is_plain = |name: &Name| plain.find(name.as_slice(), &(0..name.as_slice().len()), sink).is_some();
-        let more = is_plain(&self.label) && !is_plain(&self.hint);
-        self.plain = plain;
-        more
+        self.plain.is_plain(&self.label, sink) && !self.plain.is_plain(&self.hint, sink)
     }
 
     /// Takes `text` for the label of what comes after it, if it looks like one.
@@ -384,13 +379,4 @@ fn says_label(class: &[u8]) -> bool {
         }
     };
     class.iter().enumerate().any(says)
-}
-
-/// Whether a text has what names do not have: an `@`, or four digits in a row.
-fn is_data(text: &[u8]) -> bool {
-    let mut digits = 0;
-    text.iter().any(|byte| {
-        digits = if byte.is_ascii_digit() { digits + 1 } else { 0 };
-        digits == 4 || *byte == b'@'
-    })
 }

@@ -16,7 +16,7 @@ use crate::engine::decode::is_inline;
 mod attributes;
 mod whole;
 
-/// Bytes of a chunk that are read at once: their map of what wakes a search takes three eighths of them.
+/// Bytes of a chunk that are read at once: their map of what wakes a search takes half as many.
 const WINDOW_BYTES: usize = 16 << 10;
 
 /// The reader of one page.

@@ -43,6 +43,8 @@ pub use multipart::{BOUNDARY_BYTES_MAX, Boundary};
 use memchr::memchr;
 
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;
 
 /// A longer first line is text, not a header.
@@ -114,6 +116,19 @@ pub enum Declared {
 }
 
 impl Declared {
+    /// Each that needs no parameter: all but [`Declared::Multipart`].
+    pub const ALL: [Self; 9] = [
+        Self::Unknown,
+        Self::Json,
+        Self::Table,
+        Self::Lines,
+        Self::Markup,
+        Self::Xml,
+        Self::Script,
+        Self::Sql,
+        Self::Form,
+    ];
+
     /// From a `Content-Type` value (RFC 9110, section 8.3); of its parameters only `boundary` is read.
     pub fn from_content_type(value: &[u8]) -> Self {
         let essence = value

@@ -20,6 +20,15 @@ pub(super) const fn is_full(name: &[u8]) -> bool {
     name.len() >= NAME_BYTES_MAX
 }
 
+/// Whether a text has what names do not have: an `@`, or four digits in a row.
+pub(super) fn is_data(text: &[u8]) -> bool {
+    let mut digits = 0;
+    text.iter().any(|byte| {
+        digits = if byte.is_ascii_digit() { digits + 1 } else { 0 };
+        digits == 4 || *byte == b'@'
+    })
+}
+
 /// A name, bounded.
 #[derive(Clone, Default)]
 pub(super) struct Name(SmallVec<[u8; NAME_BYTES_MAX]>);

@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use super::Sink;
 use super::columns::is_heading;
+use super::name::Name;
 
 /// Names that are remembered, a power of two. 64 bytes each.
 const NAMES_MAX: usize = 128;
@@ -78,6 +79,12 @@ impl PlainNames {
             return known.number;
         }
         self.search(bytes, mask, chunk.get(range.clone())?, sink)
+    }
+
+    /// Whether a name that stands by itself says nothing, as one that is empty does.
+    pub(super) fn is_plain(&mut self, name: &Name, sink: &mut impl Sink) -> bool {
+        let name = name.as_slice();
+        name.is_empty() || self.find(name, &(0..name.len()), sink).is_some()
     }
 
     /// The same of a name that was not to be expected.
@@ -180,32 +187,7 @@ fn word_before(chunk: &[u8], end: usize) -> Option<u128> {
 mod tests {
     use super::*;
     use crate::engine::block::testing::Chance;
-    use crate::engine::structure::{Cell, Container};
-
-    /// Calls names plain whose first byte is not `x`, and gives each a number.
-    struct Listener;
-
-    impl Sink for Listener {
-        fn open(&mut self, _: Container, _: u64) {}
-        fn close(&mut self, _: u64) {}
-        fn key(&mut self, _: &Cell<'_>) -> bool {
-            true
-        }
-        fn plain(&mut self, name: &[u8]) -> Option<u64> {
-            let number = || {
-                name.iter()
-                    .fold(1_u64, |number, byte| number.wrapping_mul(5) + u64::from(byte - b'w'))
-            };
-            (name.first() != Some(&b'x')).then(number)
-        }
-        fn passed(&mut self, _: u64, _: u32) {}
-        fn is_map(&self) -> bool {
-            false
-        }
-        fn cell(&mut self, _: &Cell<'_>) {}
-        fn skipped(&mut self, _: u64) {}
-        fn line(&mut self, _: u64) {}
-    }
+    use crate::engine::structure::testing::Listener;
 
     #[test]
     fn a_plain_name_is_known_by_all_its_bytes() {

@@ -79,20 +79,6 @@ fn boundary() -> Declared {
     Declared::from_content_type(b"multipart/form-data; boundary=xyz")
 }
 
-fn all_declared() -> [Declared; 9] {
-    [
-        Declared::Unknown,
-        Declared::Json,
-        Declared::Table,
-        Declared::Lines,
-        Declared::Markup,
-        Declared::Xml,
-        Declared::Script,
-        Declared::Sql,
-        Declared::Form,
-    ]
-}
-
 fn read(declared: Declared, body: &[u8], segment: usize, cuts: &[usize]) -> Told {
     let mut told = Told::default();
     let mut structure = Structure::new(declared, CellSettings { segment, all: true });
@@ -315,7 +301,7 @@ fn deep_and_endless_input_stays_bounded() {
         "<a ",
     ] {
         let body = unit.repeat(20_000);
-        for declared in all_declared().into_iter().chain([boundary()]) {
+        for declared in Declared::ALL.into_iter().chain([boundary()]) {
             read(declared, body.as_bytes(), 2048, &[10, 4096, 30_000]);
         }
     }
@@ -392,7 +378,7 @@ proptest! {
         let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(body.len() + 1)).collect();
         cuts.sort_unstable();
         let every: Vec<usize> = (0..body.len()).collect();
-        for declared in all_declared().into_iter().chain([boundary()]) {
+        for declared in Declared::ALL.into_iter().chain([boundary()]) {
             let whole = read(declared, body.as_bytes(), segment, &[]);
             for split in [&cuts, &every] {
                 let told = read(declared, body.as_bytes(), segment, split);
@@ -407,7 +393,7 @@ proptest! {
     #[test]
     fn any_bytes_are_told_the_same(bytes in prop::collection::vec(any::<u8>(), 0..800), cut in any::<prop::sample::Index>()) {
         let cut = cut.index(bytes.len() + 1);
-        for declared in all_declared().into_iter().chain([boundary()]) {
+        for declared in Declared::ALL.into_iter().chain([boundary()]) {
             let whole = read(declared, &bytes, 64, &[]);
             prop_assert_eq!(&read(declared, &bytes, 64, &[cut]).events, &whole.events, "{:?}", declared);
         }
