@@ -30,16 +30,6 @@ const LIST_MAX: usize = 1_000;
 /// Items of one list unless the caller says otherwise.
 const LIST_DEFAULT: usize = 100;
 
-const DIMENSIONS: [Dimension; 7] = [
-    Dimension::Exchange,
-    Dimension::Session,
-    Dimension::Principal,
-    Dimension::Address,
-    Dimension::Network,
-    Dimension::Route,
-    Dimension::Global,
-];
-
 /// What the handlers work with.
 pub struct Admin {
     /// The gateway.
@@ -109,11 +99,11 @@ impl List {
     fn check(query: Result<Query<Self>, QueryRejection>) -> Result<(Option<Dimension>, usize), Fault> {
         let Query(list) = query.map_err(|error| Fault::bad_request(error.body_text()))?;
         let dimension = list.dimension.map(|name| {
-            let known = DIMENSIONS.into_iter().find(|dimension| dimension.name() == name);
+            let known = Dimension::ALL.into_iter().find(|dimension| dimension.name() == name);
             known.ok_or_else(|| {
                 Fault::bad_request(format!(
                     "`dimension` is one of {}",
-                    DIMENSIONS.map(Dimension::name).join(", ")
+                    Dimension::ALL.map(Dimension::name).join(", ")
                 ))
             })
         });

@@ -15,13 +15,16 @@ use std::path::Path;
 use code::Code;
 
 /// The floor of every room, from the bottom. A file names modules of its own room and of lower floors only.
-const FLOORS: [(&str, u8); 12] = [
+const FLOORS: [(&str, u8); 15] = [
     ("engine", 0),
     ("events", 1),
     ("clock", 1),
     ("tls", 2),
     ("identity", 2),
     ("audit", 2),
+    ("store", 2),
+    ("fleet", 2),
+    ("simulate", 3),
     ("proxy", 3),
     ("admin", 3),
     ("cli", 4),
@@ -33,11 +36,12 @@ const FLOORS: [(&str, u8); 12] = [
 const WIRING: u8 = 4;
 
 /// All crates that the engine names. None of them does I/O, waits or reads a clock.
-const ENGINE_CRATES: [&str; 18] = [
+const ENGINE_CRATES: [&str; 19] = [
     "aho_corasick",
     "blake3",
     "brotli_decompressor",
     "bytes",
+    "crc32fast",
     "encoding_rs",
     "flate2",
     "hashbrown",

@@ -37,6 +37,17 @@ pub enum Dimension {
 }
 
 impl Dimension {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Exchange,
+        Self::Session,
+        Self::Principal,
+        Self::Address,
+        Self::Network,
+        Self::Route,
+        Self::Global,
+    ];
+
     /// The name in configuration, metrics and events.
     pub const fn name(self) -> &'static str {
         match self {
@@ -48,6 +59,16 @@ impl Dimension {
             Self::Route => "route",
             Self::Global => "global",
         }
+    }
+
+    /// The number that stands for it on disk and between gateways.
+    pub const fn code(self) -> u32 {
+        1 << self as u32
+    }
+
+    /// The dimension of [`Dimension::code`].
+    pub fn from_code(code: u32) -> Option<Self> {
+        Self::ALL.into_iter().find(|dimension| dimension.code() == code)
     }
 
     /// Whether many people stand behind one value of it (design: "a shared key does not punish the crowd").

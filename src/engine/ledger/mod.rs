@@ -5,6 +5,7 @@
 
 mod account;
 mod entry;
+mod frame;
 mod holds;
 mod key;
 mod limit;
@@ -14,7 +15,11 @@ mod shards;
 mod tests;
 mod view;
 
+/// The coarsest bucket of time in which bytes and records are summed.
+const BUCKET_SECONDS_MAX: u32 = 3600;
+
 pub use account::{Account, Answer, Next, Told};
+pub use frame::{FrameError, KeyFrame, Mark, Sum, Tag};
 pub use key::{BudgetId, Dimension, KeyId};
 pub use limit::{Excess, KeyUse, Limit};
 pub use shards::{Ledger, Settings};
