@@ -83,7 +83,6 @@ impl Driver {
                 denial: head.denial,
                 masked: head.masked,
                 told: head.told,
-                new_people: head.new_people,
                 passed: unread.into_iter().collect(),
                 ..Outcome::default()
             },
@@ -126,7 +125,7 @@ impl Driver {
     pub(super) fn hand_over_head(&mut self, clock: &Clock) {
         self.note_uncounted();
         if self.account.waiting() > 0 {
-            self.account.hand_over(self.asks_before, clock.now());
+            self.handed(self.asks_before, clock.now());
         }
     }
 
@@ -135,13 +134,12 @@ impl Driver {
         let counted = fields::count(&mut trailers, &mut self.account, &self.terms);
         self.outcome.told.extend(counted.told);
         self.outcome.masked.extend(counted.masked);
-        self.outcome.new_people += counted.new_people;
         self.note_uncounted();
         if let Some(denial) = counted.denial {
             self.deny(denial);
             return None;
         }
-        self.account.hand_over(self.account.asks_granted(), now);
+        self.handed(self.account.asks_granted(), now);
         Some(trailers)
     }
 
@@ -160,10 +158,18 @@ impl Driver {
         let (bytes, asks) = self.joined()?;
         if let Some(asks) = asks.filter(|_| self.account.waiting() > 0) {
             let started = Instant::now();
-            self.account.hand_over(self.asks_before + asks, now);
+            self.handed(self.asks_before + asks, now);
             self.outcome.ledger += started.elapsed();
         }
         Some(bytes)
+    }
+
+    /// People enter the ledger.
+    fn handed(&mut self, asks: u64, now: Now) {
+        let handed = self.account.hand_over(asks, now);
+        self.outcome.told.extend(handed.told);
+        self.outcome.new_people += u64::from(handed.new_people);
+        self.note_uncounted();
     }
 
     /// The first of what was released, with what follows it if all are small: a record that came byte by byte does not
@@ -294,7 +300,6 @@ impl Driver {
         let answer = self.account.reserve(self.inspector.as_ref()?.asks(), now);
         self.outcome.ledger += started.elapsed();
         self.outcome.told.extend(answer.told);
-        self.outcome.new_people += u64::from(answer.new_subjects);
         self.note_uncounted();
         let granted = answer.granted;
         match answer.next {

@@ -223,7 +223,7 @@ impl Exchanges {
         ended(&asked.route().name, action);
         if reauth {
             // Asked once; who comes back with the old credential meets its budget again.
-            self.gateway.ledger.release(key, 0, 0);
+            self.gateway.ledger.release(key, 0, 0, now);
             return Err((asked.reauthenticate(), asked.style));
         }
         Err((Refusal::Held, asked.style))

@@ -24,7 +24,6 @@ pub(super) struct FieldCount {
     pub(super) denial: Option<Denial>,
     /// Budgets that only told.
     pub(super) told: Vec<Told>,
-    pub(super) new_people: u64,
     /// A field with someone over a limit was dropped.
     pub(super) is_masked: bool,
     /// The budgets that had it dropped.
@@ -50,7 +49,6 @@ pub(super) fn count(fields: &mut HeaderMap, account: &mut Account, terms: &Terms
     let names: Vec<HeaderName> = fields.iter().map(|(name, _)| name.clone()).collect();
     for (number, subjects) in people {
         let answer = account.reserve(&[subjects], now);
-        counted.new_people += u64::from(answer.new_subjects);
         let denial = denial(&answer, now);
         counted.told.extend(answer.told);
         let Some(denial) = denial else { continue };

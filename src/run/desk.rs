@@ -60,11 +60,16 @@ impl Desk for GatewayDesk {
     }
 
     fn keys(&self, dimension: Option<Dimension>, limit: usize) -> Vec<KeyView> {
-        self.gateway.ledger.keys(dimension, limit, self.now())
+        let set = self.gateway.set();
+        let windows = |dimension| set.policy.windows(dimension);
+        self.gateway.ledger.keys(dimension, limit, &windows, self.now())
     }
 
     fn key(&self, key: KeyId) -> Option<KeyView> {
-        self.gateway.ledger.key(key, self.now())
+        let set = self.gateway.set();
+        self.gateway
+            .ledger
+            .key(key, &|dimension| set.policy.windows(dimension), self.now())
     }
 
     fn holds(&self, limit: usize) -> Vec<HoldView> {
@@ -83,7 +88,11 @@ impl Desk for GatewayDesk {
 
     fn hold(&self, key: KeyId, until: u32) -> Result<HoldView, DeskError> {
         let now = self.now();
-        let known = self.gateway.ledger.key(key, now).ok_or(DeskError::Unknown)?;
+        let known = self
+            .gateway
+            .ledger
+            .key(key, &|_| Vec::new(), now)
+            .ok_or(DeskError::Unknown)?;
         let seconds = until.saturating_sub(now.second());
         if !self.gateway.ledger.hold(key, known.dimension, seconds, None, now) {
             return Err(DeskError::Full);
@@ -99,7 +108,10 @@ impl Desk for GatewayDesk {
     }
 
     fn release(&self, key: KeyId, release: Release) -> Result<(), DeskError> {
-        let known = self.gateway.ledger.release(key, release.people, release.until);
+        let known = self
+            .gateway
+            .ledger
+            .release(key, release.people, release.until, self.now());
         if known { Ok(()) } else { Err(DeskError::Unknown) }
     }
 

@@ -297,7 +297,7 @@ mod tests {
                 &["`address` of [admin]"],
             ),
             (
-                &format!("{started}[ledger]\nkeys_max = 5\n[audit]\nupdate_s = 1\n"),
+                &format!("{started}[ledger]\nbytes_max = 5000000\n[audit]\nupdate_s = 1\n"),
                 &["[ledger]", "[audit]"],
             ),
         ];

@@ -20,7 +20,7 @@ const SESSION_MAX: usize = 5;
 const ADDRESS_MAX: usize = 20;
 
 /// A gateway with a small ledger, two budgets that block, and a trusted peer.
-async fn gateway(origin: &Origin, keys_max: usize, route: &str) -> Gateway {
+async fn gateway(origin: &Origin, route: &str) -> Gateway {
     let budget = |per: &str, people: usize| {
         format!(
             "[[budget]]\nname = \"per-{per}\"\nper = \"{per}\"\npeople = {people}\nwindow = \"1d\"\n\
@@ -28,7 +28,7 @@ async fn gateway(origin: &Origin, keys_max: usize, route: &str) -> Gateway {
         )
     };
     Gateway::start(&format!(
-        "[identity]\nsources = [\"cookie:sid\"]\n[ledger]\nkeys_max = {keys_max}\n\
+        "[identity]\nsources = [\"cookie:sid\"]\n[ledger]\nbytes_max = 1048576\n\
          [[route]]\nmatch = \"*/\"\nupstream = [\"http://{}\"]\n{route}\n{}{}",
         origin.address,
         budget("session", SESSION_MAX),
@@ -42,11 +42,12 @@ async fn ask(gateway: &Gateway, session: &str, people: std::ops::Range<u32>) -> 
     get(gateway.address, &path, &format!("Cookie: sid={session}\r\n")).await
 }
 
-/// What a client with a fresh cookie for each request leaves: in every shard, as many keys as there is room for.
-fn fill(gateway: &Gateway, a_shard: u8) {
+/// More keys in every shard than a ledger of 1 MiB has room for: as a client with a fresh cookie for each request leaves
+/// them if they may be made up, else nothing is left for anyone.
+fn fill(gateway: &Gateway, fallback: Option<KeyId>) {
     let (ledger, now) = (&gateway.shared().ledger, gateway.shared().clock.now());
     for first in 0..=255 {
-        for last in 0..a_shard {
+        for last in 0..64 {
             let mut id = [0xee; 12];
             (id[0], id[11]) = (first, last);
             let limit = Limit {
@@ -58,7 +59,7 @@ fn fill(gateway: &Gateway, a_shard: u8) {
             let minted = KeyUse {
                 key: KeyId(id),
                 dimension: Dimension::Session,
-                fallback: Some(KeyId([0xdd; 12])),
+                fallback,
                 limits: smallvec![limit],
             };
             let mut account = ledger.open(vec![minted], None, now);
@@ -71,9 +72,9 @@ fn fill(gateway: &Gateway, a_shard: u8) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_ledger_leaves_the_budget_of_the_address_in_force() {
     let origin = Export::origin().await;
-    let gateway = gateway(&origin, 256, "").await;
+    let gateway = gateway(&origin, "").await;
     assert!(ask(&gateway, "first", 0..1).await.is_whole);
-    fill(&gateway, 1);
+    fill(&gateway, None);
     let before = uninspected(&gateway, "ledger_full").await;
     let mut people = BTreeSet::new();
     for session in ["a", "b", "c"] {
@@ -89,9 +90,9 @@ async fn a_full_ledger_leaves_the_budget_of_the_address_in_force() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fresh_cookies_fill_no_ledger_that_others_need() {
     let origin = Export::origin().await;
-    let gateway = gateway(&origin, 16 * 256, "fail = \"closed\"").await;
+    let gateway = gateway(&origin, "fail = \"closed\"").await;
     assert!(ask(&gateway, "first", 0..1).await.is_whole);
-    fill(&gateway, 16);
+    fill(&gateway, Some(KeyId([0xdd; 12])));
     let mut people = BTreeSet::new();
     for fresh in 0..8 {
         let reply = ask(&gateway, &format!("fresh-{fresh}"), fresh * 2..fresh * 2 + 2).await;
@@ -118,7 +119,7 @@ async fn so_it_is_with_people_in_heads() {
         Answer::new("text/plain", "fine").header(HeaderName::from_static("x-user"), &person)
     })
     .await;
-    let gateway = gateway(&origin, 256, "").await;
+    let gateway = gateway(&origin, "").await;
     let show = async |person: usize| {
         let (path, cookie) = (
             format!("/customer{person}@example.com"),
@@ -127,7 +128,7 @@ async fn so_it_is_with_people_in_heads() {
         get(gateway.address, &path, &cookie).await.status
     };
     assert_eq!(show(0).await, 200);
-    fill(&gateway, 1);
+    fill(&gateway, None);
     let mut given = 1;
     for person in 1..ADDRESS_MAX + 5 {
         given += usize::from(show(person).await == 200);

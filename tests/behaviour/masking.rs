@@ -113,7 +113,12 @@ async fn a_masked_person_is_counted_nowhere() {
     assert!(ask(3..6).await.is_empty());
     let key = gateway.keys(Dimension::Session)[0].key;
     let end = gateway.shared().clock.now().second() + 600;
-    assert!(gateway.shared().ledger.release(key, 1, end));
+    assert!(
+        gateway
+            .shared()
+            .ledger
+            .release(key, 1, end, gateway.shared().clock.now())
+    );
     assert_eq!(ask(4..6).await, [4]);
     assert_eq!(ask(0..6).await, [0, 1, 2, 4]);
 }

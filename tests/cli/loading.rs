@@ -128,7 +128,7 @@ fn numbers_with_which_nothing_works_are_refused() {
             false,
         ),
         ("[body]\ndecoded_ratio_max = 0", true),
-        ("[ledger]\nkeys_max = 0", true),
+        ("[ledger]\nbytes_max = 0", true),
         ("[ledger]\nexact_elements_max = 10", true),
         ("[audit]\nqueue_lines_max = 0", true),
     ] {

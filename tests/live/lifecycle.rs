@@ -238,7 +238,7 @@ async fn admin_tokens_are_followed_and_what_needs_a_restart_is_said() {
     assert_eq!(ask("the first token").await, 401);
 
     let more = format!(
-        "{}[ledger]\nkeys_max = 1000\n",
+        "{}[ledger]\nbytes_max = 1048576\n",
         with_tokens(&config(origin.address, 60))
     );
     std::fs::write(gateway.file("tidegate.toml"), more).expect("ours");

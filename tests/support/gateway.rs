@@ -84,7 +84,9 @@ impl Gateway {
     /// The keys of one dimension, those with most people first.
     pub(crate) fn keys(&self, dimension: Dimension) -> Vec<KeyView> {
         let now = self.shared().clock.now();
-        self.shared().ledger.keys(Some(dimension), 1_000, now)
+        let set = self.shared().set();
+        let windows = |dimension| set.policy.windows(dimension);
+        self.shared().ledger.keys(Some(dimension), 1_000, &windows, now)
     }
 
     /// The holds in force.

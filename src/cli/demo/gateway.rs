@@ -132,7 +132,9 @@ fn count(gateway: &Gateway, audit: &Path, sid: &str) -> Option<SessionCount> {
     };
     let plan = set.policy.plan(&facts, now);
     let key = plan.keys.iter().find(|used| used.dimension == Dimension::Session)?.key;
-    let view = gateway.ledger.key(key, now)?;
+    let view = gateway
+        .ledger
+        .key(key, &|dimension| set.policy.windows(dimension), now)?;
     let people = view.people.iter().map(|(_, people)| *people).max().unwrap_or(0);
     Some(SessionCount {
         people,

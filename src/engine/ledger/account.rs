@@ -1,14 +1,18 @@
 //! The account of one exchange: reserve before release, hand over what left, forget the rest.
 
 use std::collections::VecDeque;
+use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
 use hashbrown::HashSet;
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 
-use super::entry::{Entry, Ruling};
-use super::limit::{Excess, KeyUse, Limit};
-use super::shards::{Ledger, Locked, ShardList};
+use super::entry::Entry;
+use super::limit::{Excess, KeyUse};
+use super::reserve::{Prefix, Stop, Wanted, window_of};
+use super::shards::{Ledger, Locked, Place, ShardList, shard_of};
+use super::slot::Granting;
+use super::subject_hash::SubjectHasher;
 use super::{BudgetId, Dimension, KeyId};
 use crate::engine::secret::Subject;
 use crate::engine::time::Now;
@@ -43,10 +47,12 @@ pub enum Next {
 /// A budget that only tells, exceeded: the budget, the key, and how many people count under it.
 pub type Told = (BudgetId, KeyId, u32);
 
-/// The number of the exchange's own key among those that a person counts under; those that others share are the first.
-const OWN: u16 = 14;
+/// Keys of one exchange that can refuse, at most.
+pub const REFUSING_KEYS_MAX: usize = 62;
+/// The number of the exchange's own key.
+const OWN: usize = 62;
 /// The number of the allowance.
-const ALLOWANCE: u16 = 15;
+const ALLOWANCE: usize = 63;
 
 /// The answer to one reservation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,24 +63,36 @@ pub struct Answer {
     pub next: Next,
     /// Telling budgets that these grants exceeded, each told once an exchange.
     pub told: SmallVec<[Told; 2]>,
-    /// Subjects that were new under some key.
-    pub new_subjects: u32,
+}
+
+/// What came of handing people over.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Handed {
+    /// Telling budgets that they exceeded, each told once an exchange.
+    pub told: SmallVec<[Told; 2]>,
+    /// People whom some key had not been shown.
+    pub new_people: u32,
+    /// The number of the [`Ledger::drain`] to the store that must be on disk before they leave: where a refusing limit is
+    /// nearly reached.
+    pub durable: Option<u64>,
 }
 
 /// What one exchange has reserved and handed over under its keys.
 pub struct Account {
     ledger: Arc<Ledger>,
-    /// Keys that other exchanges share; those without a limit are the last, and only a hold may stand on them.
+    /// Keys that other exchanges share: those that can refuse, those that only tell, and those without a limit, on which
+    /// only a hold may stand.
     keys: Vec<KeyUse>,
-    /// How many of them have a limit.
+    refusing: usize,
     counted: usize,
     /// The exchange's own key.
     own: Option<(KeyUse, Entry)>,
     /// People within it are counted under it alone.
     allowance: Option<KeyUse>,
+    /// The shards of all keys that can refuse.
     shards: ShardList,
     /// Everything this exchange was granted: a repeat costs one look-up and no lock.
-    granted: HashSet<u64>,
+    granted: HashSet<u64, BuildHasherDefault<SubjectHasher>>,
     /// Granted and not yet handed over, in order.
     waiting: VecDeque<Waiting>,
     asks_granted: u64,
@@ -91,12 +109,12 @@ struct Waiting {
     /// The number of its ask within the exchange.
     ask: u64,
     subject: u64,
-    /// A bit for each key that it counts under.
-    under: u16,
+    /// A bit for each key that it was granted under.
+    under: u64,
 }
 
 impl Waiting {
-    fn is_under(self, number: u16) -> bool {
+    fn is_under(self, number: usize) -> bool {
         self.under & (1 << number) != 0
     }
 }
@@ -112,21 +130,22 @@ impl Account {
                 entry.note_limits(&used.limits);
                 (used, entry)
             });
-        keys.sort_by_key(|used| used.limits.is_empty());
+        keys.sort_by_key(|used| (used.limits.is_empty(), !used.is_enforcing()));
+        let refusing = keys.partition_point(KeyUse::is_enforcing).min(REFUSING_KEYS_MAX);
         let counted = keys.partition_point(|used| !used.limits.is_empty());
-        let shards = Ledger::shards_of(keys.iter().take(counted).chain(&allowance));
-        let (granted, waiting, told) = (HashSet::new(), VecDeque::new(), SmallVec::new());
+        let shards = Ledger::shards_of(keys.iter().take(refusing).chain(&allowance));
         Self {
             ledger,
             keys,
+            refusing,
             counted,
             own,
             allowance,
             shards,
-            granted,
-            waiting,
+            granted: HashSet::default(),
+            waiting: VecDeque::new(),
             asks_granted: 0,
-            told,
+            told: SmallVec::new(),
             is_open_when_full: false,
             is_uncounted: false,
         }
@@ -150,83 +169,12 @@ impl Account {
 
     /// Whether some limit can refuse or delay: only then is anything held back.
     pub fn is_enforcing(&self) -> bool {
-        self.keys
-            .iter()
-            .chain(self.own.iter().map(|(used, _)| used))
-            .any(KeyUse::is_enforcing)
+        self.refusing > 0 || self.own.as_ref().is_some_and(|(used, _)| used.is_enforcing())
     }
 
     /// Distinct subjects granted to this exchange.
     pub fn people(&self) -> usize {
         self.granted.len()
-    }
-
-    /// Reserves `asks` in order; each is all of its subjects under all keys, or nothing. The answer names how many were
-    /// granted. A denied ask adds nothing under any key.
-    pub fn reserve(&mut self, asks: &[SmallVec<[Subject; 2]>], now: Now) -> Answer {
-        let mut answer = Answer {
-            granted: 0,
-            next: Next::Done,
-            told: SmallVec::new(),
-            new_subjects: 0,
-        };
-        let ledger = Arc::clone(&self.ledger);
-        let mut locked: Option<Locked<'_>> = None;
-        for ask in asks {
-            let fresh = self.fresh(ask);
-            let reserved = if fresh.is_empty() {
-                Ok(())
-            } else {
-                let locked = locked.get_or_insert_with(|| ledger.lock(&self.shards));
-                self.reserve_one(locked, &fresh, now, &mut answer)
-            };
-            if let Err(next) = reserved {
-                answer.next = next;
-                break;
-            }
-            answer.granted += 1;
-            self.asks_granted += 1;
-        }
-        answer
-    }
-
-    /// The subjects of `ask` that this exchange was not yet granted.
-    fn fresh(&self, ask: &[Subject]) -> SmallVec<[u64; 2]> {
-        let subjects = ask.iter().map(|subject| subject.0);
-        let mut fresh: SmallVec<[u64; 2]> = subjects.filter(|subject| !self.granted.contains(subject)).collect();
-        fresh.sort_unstable();
-        fresh.dedup();
-        fresh
-    }
-
-    /// Enters into the ledger the subjects of the first `asks` asks that were ever granted: their bytes leave now.
-    pub fn hand_over(&mut self, asks: u64, now: Now) {
-        let count = self.waiting.partition_point(|waiting| waiting.ask < asks);
-        let leaving: SmallVec<[Waiting; 8]> = self.waiting.drain(..count).collect();
-        if leaving.is_empty() {
-            return;
-        }
-        let capacity = self.ledger.settings().exact_elements_max;
-        let ledger = Arc::clone(&self.ledger);
-        let mut locked = ledger.lock(&self.shards);
-        self.each_waiting(&leaving, &mut locked, |entry, subject| {
-            entry.show(subject, now, capacity);
-        });
-    }
-
-    /// How many people count under `key` in `window` now: handed over, or about to be.
-    pub fn people_under(&mut self, key: KeyId, window: u32, now: Now) -> u32 {
-        if let Some((used, entry)) = &mut self.own
-            && used.key == key
-        {
-            return entry.union(u32::MAX, now);
-        }
-        let mut locked = self.ledger.lock(&self.shards);
-        if self.keys.iter().take(self.counted).any(|used| used.key == key) {
-            locked.entry(key).map_or(0, |entry| entry.union(window, now))
-        } else {
-            0
-        }
     }
 
     /// How many asks were ever granted.
@@ -239,203 +187,327 @@ impl Account {
         self.waiting.len()
     }
 
-    fn reserve_one(
-        &mut self,
-        locked: &mut Locked<'_>,
-        fresh: &[u64],
-        now: Now,
-        answer: &mut Answer,
-    ) -> Result<(), Next> {
-        let mut told: SmallVec<[Told; 2]> = SmallVec::new();
-        let under = if self.fits_allowance(locked, fresh, now) {
-            1 << ALLOWANCE
-        } else {
-            let (under, is_new) = self.rule_keys(locked, fresh, now, &mut told)?;
-            answer.new_subjects += if is_new { fresh.len() as u32 } else { 0 };
-            self.is_uncounted |= under.count_ones() as usize <= self.counted;
-            under
-        };
-        let ask = self.asks_granted;
-        let waiting = |subject: &u64| Waiting {
-            ask,
-            subject: *subject,
-            under,
-        };
-        let added: SmallVec<[Waiting; 2]> = fresh.iter().map(waiting).collect();
-        self.each_key(locked, under, |entry, used| pace(entry, used, fresh, now));
-        if self.ledger.reserves() {
-            self.each_waiting(&added, locked, Entry::pin);
+    /// Reserves `asks` in order; each is all of its subjects under all keys, or nothing. The answer names how many were
+    /// granted. A denied ask adds nothing under any key.
+    pub fn reserve(&mut self, asks: &[SmallVec<[Subject; 2]>], now: Now) -> Answer {
+        let wanted = self.wanted(asks);
+        let mut prefix = Prefix::of(asks.len());
+        if !wanted.is_empty() {
+            let ledger = Arc::clone(&self.ledger);
+            let mut locked = ledger.lock(&self.shards);
+            let (allowed, ordinary) = self.split(&mut locked, wanted, now);
+            let places = self.enter(&mut locked, now);
+            self.rule(&mut locked, &places, &ordinary, &mut prefix, now);
+            self.commit(&mut locked, &places, (&allowed, &ordinary), &prefix, now);
         }
-        self.granted.extend(fresh);
-        self.waiting.extend(added);
-        for told in told {
-            if !self.told.contains(&told.0) {
-                self.told.push(told.0);
-                answer.told.push(told);
-            }
+        self.asks_granted += u64::from(prefix.end);
+        let told = prefix.told.iter().filter(|(ask, _)| *ask < prefix.end);
+        Answer {
+            granted: prefix.end as usize,
+            next: prefix.stop.map_or(Next::Done, |stop| self.next(stop)),
+            told: tell_once(&mut self.told, told.map(|(_, told)| *told)),
         }
-        Ok(())
     }
 
-    /// The keys that grant all of `fresh`, a bit each, and whether anyone is new under one. All must, but for those that
-    /// find no room where the account goes on without.
-    fn rule_keys(
+    /// Enters into the ledger the subjects of the first `asks` asks that were ever granted: their bytes leave now.
+    pub fn hand_over(&mut self, asks: u64, now: Now) -> Handed {
+        let count = self.waiting.partition_point(|waiting| waiting.ask < asks);
+        let leaving: SmallVec<[Waiting; 8]> = self.waiting.drain(..count).collect();
+        let mut handed = Handed::default();
+        if leaving.is_empty() {
+            return handed;
+        }
+        let mut is_new: SmallVec<[bool; 8]> = smallvec![false; leaving.len()];
+        let is_near = self.show_granted(&leaving, &mut is_new, now);
+        handed.durable = is_near.then(|| self.ledger.next_drain());
+        for number in self.refusing..self.counted {
+            let told = self.show_told(number, &leaving, &mut is_new, now);
+            handed.told.extend(tell_once(&mut self.told, told.into_iter()));
+        }
+        handed.new_people = is_new.iter().filter(|is_new| **is_new).count() as u32;
+        handed
+    }
+
+    /// How many people count under `key` in `window` now: handed over, or about to be.
+    pub fn people_under(&mut self, key: KeyId, window: u32, now: Now) -> u32 {
+        if let Some((used, entry)) = &mut self.own
+            && used.key == key
+        {
+            return entry.people(u32::MAX, now);
+        }
+        let mut shard = self.ledger.lock_shard(shard_of(key));
+        let is_counted = self.keys.iter().take(self.counted).any(|used| used.key == key);
+        let entry = shard.keys.get_mut(key).filter(|_| is_counted);
+        entry.map_or(0, |entry| entry.people(window, now))
+    }
+
+    /// The subjects of `asks` that this exchange was not yet granted; from now on it is, until it turns out otherwise.
+    fn wanted(&mut self, asks: &[SmallVec<[Subject; 2]>]) -> Wanted {
+        let mut wanted = Wanted::new();
+        for (number, ask) in (0..).zip(asks) {
+            let fresh = ask.iter().filter(|subject| self.granted.insert(subject.0));
+            wanted.extend(fresh.map(|subject| (number, subject.0)));
+        }
+        wanted
+    }
+
+    /// Those of asks that fit into the allowance whole, and all others.
+    fn split(&self, locked: &mut Locked<'_>, wanted: Wanted, now: Now) -> (Wanted, Wanted) {
+        let mut place = |used| locked.enter(&self.ledger, used, now);
+        let Some((used, place)) = self.allowance.as_ref().and_then(|used| Some((used, place(used)?))) else {
+            return (Wanted::new(), wanted);
+        };
+        let Some(entry) = locked.at(place) else {
+            return (Wanted::new(), wanted);
+        };
+        let (mut allowed, mut ordinary) = (Wanted::new(), Wanted::new());
+        for subjects in wanted.chunk_by(|(one, _), (other, _)| one == other) {
+            let so_far: Wanted = allowed.iter().chain(subjects).copied().collect();
+            let mut prefix = Prefix::of(usize::MAX);
+            prefix.rule(entry, ALLOWANCE, used, &so_far, now);
+            let fits = prefix.stop.is_none();
+            if fits { &mut allowed } else { &mut ordinary }.extend_from_slice(subjects);
+        }
+        (allowed, ordinary)
+    }
+
+    /// The places of the keys that can refuse; none for one without room.
+    fn enter(&self, locked: &mut Locked<'_>, now: Now) -> SmallVec<[Option<Place>; 8]> {
+        let keys = || self.keys.iter().take(self.refusing);
+        let places: SmallVec<[_; 8]> = keys().map(|used| locked.enter(&self.ledger, used, now)).collect();
+        // A key that has no one yet may have had to go again for a later one.
+        let still = |(used, place): (&KeyUse, &Option<Place>)| place.filter(|place| locked.is_of(*place, used.key));
+        keys().zip(&places).map(still).collect()
+    }
+
+    fn rule(
         &mut self,
         locked: &mut Locked<'_>,
-        fresh: &[u64],
+        places: &[Option<Place>],
+        ordinary: &Wanted,
+        prefix: &mut Prefix,
         now: Now,
-        told: &mut SmallVec<[Told; 2]>,
-    ) -> Result<(u16, bool), Next> {
-        // All enter before one is ruled: a key that has no one yet may have to go again for the next.
-        for used in self.keys.iter().take(self.counted) {
-            locked.enter(&self.ledger, used, now);
-        }
-        let (mut under, mut is_new, mut wait) = (0, false, None);
-        for (number, used) in (0_u16..).zip(self.keys.iter().take(self.counted)) {
-            match locked.entry(used.key) {
-                Some(entry) => {
-                    is_new |= rule_all(entry, used, fresh, now, &mut wait, told)?;
-                    under |= 1 << number;
-                }
+    ) {
+        let Some((first, _)) = ordinary.first().copied() else {
+            return;
+        };
+        for (number, (used, place)) in self.keys.iter().zip(places).enumerate() {
+            match place.and_then(|place| locked.at(place)) {
+                Some(entry) => prefix.rule(entry, number, used, ordinary, now),
                 None if self.is_open_when_full => {}
-                None => return Err(Next::Full),
+                None => prefix.stop(first, Stop::Full),
             }
         }
         if let Some((used, entry)) = &mut self.own {
-            is_new |= rule_all(entry, used, fresh, now, &mut wait, told)?;
-        }
-        match wait {
-            Some((budget, until)) => Err(Next::Wait { budget, until }),
-            None => Ok((under | 1 << OWN, is_new)),
+            prefix.rule(entry, OWN, used, ordinary, now);
         }
     }
 
-    /// Whether all of `fresh` fit into the allowance.
-    fn fits_allowance(&self, locked: &mut Locked<'_>, fresh: &[u64], now: Now) -> bool {
-        let Some(used) = &self.allowance else { return false };
-        locked.enter(&self.ledger, used, now);
-        let Some(entry) = locked.entry(used.key) else {
-            return false;
-        };
-        used.limits
-            .iter()
-            .all(|limit| rule(entry, used, limit, fresh, now).0 == Ruling::Granted)
-    }
-
-    /// `act` on each of the keys in `under` but the allowance.
-    fn each_key(&mut self, locked: &mut Locked<'_>, under: u16, mut act: impl FnMut(&mut Entry, &KeyUse)) {
-        for (number, used) in (0_u16..).zip(self.keys.iter().take(self.counted)) {
-            if under & (1 << number) != 0
-                && let Some(entry) = locked.entry(used.key)
-            {
-                act(entry, used);
+    /// Grants what is in the prefix, under all of its keys.
+    fn commit(
+        &mut self,
+        locked: &mut Locked<'_>,
+        places: &[Option<Place>],
+        (allowed, ordinary): (&Wanted, &Wanted),
+        prefix: &Prefix,
+        now: Now,
+    ) {
+        let second = now.second();
+        let reserves = self.ledger.reserves();
+        let granted = ordinary.partition_point(|(ask, _)| *ask < prefix.end);
+        let granted = ordinary.get(..granted).unwrap_or_default();
+        let mut under = 1 << OWN;
+        for (number, place) in places.iter().enumerate() {
+            let Some(entry) = place.and_then(|place| locked.at(place)) else {
+                continue;
+            };
+            under |= 1 << number;
+            for (_, subject) in granted.iter().filter(|_| reserves) {
+                entry.seen.grant(*subject, second);
+            }
+            let paced = prefix
+                .paced
+                .iter()
+                .filter(|(ask, at, ..)| *ask < prefix.end && *at == number);
+            paced.for_each(|(_, _, budget, interval)| entry.pace(*budget, *interval, now));
+            if let Some(place) = place {
+                locked.weigh(*place);
             }
         }
-        if under & (1 << OWN) != 0
-            && let Some((used, entry)) = &mut self.own
-        {
-            act(entry, used);
-        }
-    }
-
-    /// `act` on every key under which each of `subjects` counts; the exchange's own key last, if it is asked for.
-    fn each_waiting(&mut self, subjects: &[Waiting], locked: &mut Locked<'_>, mut act: impl FnMut(&mut Entry, u64)) {
-        let mut on = |entry: &mut Entry, number: u16| {
-            let counted = subjects.iter().filter(|waiting| waiting.is_under(number));
-            counted.for_each(|waiting| act(entry, waiting.subject));
-        };
-        let allowance = self.allowance.iter().map(|used| (ALLOWANCE, used));
-        let keys = (0_u16..).zip(self.keys.iter().take(self.counted));
-        for (number, used) in keys.chain(allowance) {
-            if let Some(entry) = locked.entry(used.key) {
-                on(entry, number);
+        self.is_uncounted |= !granted.is_empty() && places.iter().any(Option::is_none);
+        if let Some((_, entry)) = self.own.as_mut().filter(|_| reserves) {
+            for (_, subject) in granted {
+                entry.seen.grant(*subject, second);
             }
         }
         if let Some((_, entry)) = &mut self.own {
-            on(entry, OWN);
+            let paced = prefix
+                .paced
+                .iter()
+                .filter(|(ask, at, ..)| *ask < prefix.end && *at == OWN);
+            paced.for_each(|(_, _, budget, interval)| entry.pace(*budget, *interval, now));
         }
+        if let Some(entry) = self.allowance.as_ref().and_then(|used| locked.find(used.key)) {
+            let allowed = allowed.iter().filter(|(ask, _)| *ask < prefix.end && reserves);
+            allowed.for_each(|(_, subject)| entry.seen.grant(*subject, second));
+        }
+        let before = self.asks_granted;
+        let mut waiting: SmallVec<[Waiting; 32]> = SmallVec::new();
+        for (list, under) in [(allowed, 1 << ALLOWANCE), (ordinary, under)] {
+            let refused = list.iter().filter(|(ask, _)| *ask >= prefix.end);
+            refused.for_each(|(_, subject)| _ = self.granted.remove(subject));
+            let taken = list.iter().filter(|(ask, _)| *ask < prefix.end);
+            waiting.extend(taken.map(|(ask, subject)| Waiting {
+                ask: before + u64::from(*ask),
+                subject: *subject,
+                under,
+            }));
+        }
+        if !allowed.is_empty() {
+            waiting.sort_by_key(|waiting| waiting.ask);
+        }
+        self.waiting.extend(waiting);
+    }
+
+    fn next(&self, stop: Stop) -> Next {
+        match stop {
+            Stop::Wait(budget, until) => Next::Wait { budget, until },
+            Stop::Full => Next::Full,
+            Stop::Denied(number, limit, people) => {
+                let own = self.own.as_ref().map(|(used, _)| used);
+                let used = if number == OWN { own } else { self.keys.get(number) };
+                used.map_or(Next::Full, |used| Next::Denied {
+                    budget: limit.budget,
+                    key: used.key,
+                    dimension: used.dimension,
+                    people,
+                })
+            }
+        }
+    }
+
+    /// Shows what was granted under the keys that can refuse; whether someone is new where a limit is nearly reached.
+    fn show_granted(&mut self, leaving: &[Waiting], is_new: &mut [bool], now: Now) -> bool {
+        let ledger = Arc::clone(&self.ledger);
+        let keep = ledger.settings().exact_elements_max;
+        let mut locked = ledger.lock(&self.shards);
+        let mut is_near = false;
+        let keys = self.keys.iter().take(self.refusing).enumerate();
+        for (number, used) in keys.chain(self.allowance.iter().map(|used| (ALLOWANCE, used))) {
+            let Some(place) = locked.place(used.key) else { continue };
+            let Some(entry) = locked.at(place) else { continue };
+            let new = show(
+                entry,
+                leaving.iter().map(|one| (*one, one.is_under(number))),
+                is_new,
+                now,
+                keep,
+            );
+            is_near |= new > 0
+                && used
+                    .limits
+                    .iter()
+                    .any(|limit| is_nearly_reached(entry, used, limit, now));
+            locked.changed(&ledger, place, now);
+        }
+        if let Some((_, entry)) = &mut self.own {
+            show(
+                entry,
+                leaving.iter().map(|one| (*one, one.is_under(OWN))),
+                is_new,
+                now,
+                keep,
+            );
+        }
+        is_near && ledger.is_stored()
+    }
+
+    /// Shows what was granted under a key that only tells, locked for itself: nobody waits for it.
+    fn show_told(&mut self, number: usize, leaving: &[Waiting], is_new: &mut [bool], now: Now) -> SmallVec<[Told; 2]> {
+        let mut told = SmallVec::new();
+        let Some(used) = self.keys.get(number) else { return told };
+        let keep = self.ledger.settings().exact_elements_max;
+        let mut locked = self.ledger.lock(&smallvec![shard_of(used.key)]);
+        let place = locked.enter(&self.ledger, used, now);
+        let Some((place, entry)) = place.and_then(|place| Some((place, locked.at(place)?))) else {
+            self.is_uncounted = true;
+            return told;
+        };
+        let before: SmallVec<[u32; 2]> = used
+            .limits
+            .iter()
+            .map(|limit| entry.people(limit.window, now))
+            .collect();
+        show(
+            entry,
+            leaving.iter().map(|one| (*one, !one.is_under(ALLOWANCE))),
+            is_new,
+            now,
+            keep,
+        );
+        for (limit, before) in used.limits.iter().zip(before) {
+            let people = entry.people(limit.window, now);
+            if people > before && people > entry.allowed(limit, now) {
+                told.push((limit.budget, used.key, people));
+            }
+        }
+        locked.changed(&self.ledger, place, now);
+        told
     }
 }
 
 impl Drop for Account {
     fn drop(&mut self) {
-        let waiting: SmallVec<[Waiting; 8]> = self.waiting.drain(..).collect();
-        if waiting.is_empty() {
+        if self.waiting.is_empty() {
             return;
         }
         let ledger = Arc::clone(&self.ledger);
         let mut locked = ledger.lock(&self.shards);
-        self.own = None;
-        self.each_waiting(&waiting, &mut locked, Entry::unpin);
+        let keys = self.keys.iter().take(self.refusing).enumerate();
+        for (number, used) in keys.chain(self.allowance.iter().map(|used| (ALLOWANCE, used))) {
+            let Some(entry) = locked.find(used.key).filter(|_| ledger.reserves()) else {
+                continue;
+            };
+            let granted = self.waiting.iter().filter(|waiting| waiting.is_under(number));
+            granted.for_each(|waiting| entry.seen.withdraw(waiting.subject));
+        }
     }
 }
 
-/// What all limits of one key say; collects the longest wait and what is to be told. `Ok(true)`: some subject is new.
-fn rule_all(
+/// Shows those of `leaving` that count under the key of `entry`; how many it had not been shown.
+fn show(
     entry: &mut Entry,
-    used: &KeyUse,
-    fresh: &[u64],
+    leaving: impl Iterator<Item = (Waiting, bool)>,
+    is_new: &mut [bool],
     now: Now,
-    wait: &mut Option<(BudgetId, u64)>,
-    told: &mut SmallVec<[Told; 2]>,
-) -> Result<bool, Next> {
-    let mut is_new = false;
-    for limit in &used.limits {
-        let (ruling, people, new) = rule(entry, used, limit, fresh, now);
-        is_new |= new > 0;
-        match ruling {
-            Ruling::Told => told.push((limit.budget, used.key, people + new)),
-            Ruling::Refused => return Err(denied(used, limit, people)),
-            Ruling::Wait(until) if wait.is_none_or(|(_, other)| until > other) => *wait = Some((limit.budget, until)),
-            Ruling::Granted | Ruling::Wait(_) => {}
+    keep: usize,
+) -> u32 {
+    let (mut shown, mut new) = (0, 0);
+    for ((waiting, counts), is_new) in leaving.zip(is_new) {
+        if counts {
+            let is_first = entry.seen.show(waiting.subject, now.second(), Granting::Before);
+            *is_new |= is_first;
+            (shown, new) = (shown + 1, new + u32::from(is_first));
         }
     }
-    Ok(is_new)
+    entry.shown(shown, now, keep);
+    new
 }
 
-fn denied(used: &KeyUse, limit: &Limit, people: u32) -> Next {
-    Next::Denied {
-        budget: limit.budget,
-        key: used.key,
-        dimension: used.dimension,
-        people,
-    }
+/// Whether four fifths of a refusing limit are reached.
+fn is_nearly_reached(entry: &mut Entry, used: &KeyUse, limit: &super::Limit, now: Now) -> bool {
+    let people = u64::from(entry.people(window_of(used, limit), now));
+    limit.excess != Excess::Told && people * 5 >= u64::from(entry.allowed(limit, now)) * 4
 }
 
-/// What `limit` says to the subjects of one ask, the people who count now, and how many of the ask are new.
-fn rule(entry: &mut Entry, used: &KeyUse, limit: &Limit, fresh: &[u64], now: Now) -> (Ruling, u32, u32) {
-    let window = window_of(used, limit);
-    let new = fresh
-        .iter()
-        .filter(|subject| !entry.knows(**subject, window, now))
-        .count() as u32;
-    if new == 0 {
-        return (Ruling::Granted, 0, 0);
-    }
-    let people = entry.union(window, now);
-    // The last of several new subjects decides for all: an ask is whole or nothing.
-    (entry.rule(limit, people + new - 1, now), people, new)
-}
-
-/// Moves the paces of one key for the subjects granted above the free people.
-fn pace(entry: &mut Entry, used: &KeyUse, fresh: &[u64], now: Now) {
-    for limit in used
-        .limits
-        .iter()
-        .filter(|limit| matches!(limit.excess, Excess::Paced { .. }))
-    {
-        let (_, people, new) = rule(entry, used, limit, fresh, now);
-        if new > 0 && people + new > limit.people {
-            entry.pace(limit, now);
+/// Those of `told` that this exchange has not been told of.
+fn tell_once(known: &mut SmallVec<[BudgetId; 2]>, told: impl Iterator<Item = Told>) -> SmallVec<[Told; 2]> {
+    let mut news = SmallVec::new();
+    for told in told {
+        if !known.contains(&told.0) {
+            known.push(told.0);
+            news.push(told);
         }
     }
-}
-
-/// An exchange key has no window: everything it was shown counts.
-fn window_of(used: &KeyUse, limit: &Limit) -> u32 {
-    if used.dimension == Dimension::Exchange {
-        u32::MAX
-    } else {
-        limit.window
-    }
+    news
 }

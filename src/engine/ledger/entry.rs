@@ -1,15 +1,17 @@
-//! One key as the ledger keeps it: what was shown, what is about to be shown, its holds and its pace.
+//! One key as the ledger keeps it: what was shown and is about to be, what was decided about it, and its paces.
 
-use hashbrown::HashMap;
 use smallvec::SmallVec;
 
+use super::frame::{Mark, Tag};
 use super::limit::{Excess, Limit};
 use super::seen::Seen;
-use super::{BudgetId, Dimension};
+use super::{BudgetId, Dimension, KeyFrame, KeyId};
 use crate::engine::time::Now;
 
 /// A sweep costs a look at each element, so that it is spread over as many sightings.
-const SHOWN_BETWEEN_SWEEPS: u32 = 1024;
+const SHOWN_BETWEEN_SWEEPS: u16 = 1024;
+/// The newest elements of a key that stay exact at least.
+const EXACT_ELEMENTS_MIN: u32 = 1024;
 
 /// A key refused for a time.
 #[derive(Clone, Copy, Debug)]
@@ -20,37 +22,30 @@ pub(super) struct Hold {
     pub(super) cause: Option<BudgetId>,
 }
 
-/// People a person granted beyond every limit of the key, until a second.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Allowance {
-    pub(super) people: u32,
-    pub(super) until: u32,
-}
-
-/// What one limit says to one more subject.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ruling {
-    Granted,
-    /// Granted, and the count is above a limit that only tells.
-    Told,
-    Refused,
-    Wait(u64),
-}
-
 pub(super) struct Entry {
-    pub(super) dimension: Dimension,
     pub(super) seen: Seen,
-    /// Reserved and not yet handed over, with the number of reservations.
-    pub(super) pending: HashMap<u64, u32>,
-    pub(super) hold: Option<Hold>,
-    pub(super) allowance: Option<Allowance>,
-    /// Whether an enforcing budget counts under this key: then it is never evicted inside its window.
-    pub(super) enforced: bool,
+    /// What few keys have.
+    extra: Option<Box<Extra>>,
+    pub(super) dimension: Dimension,
     /// The longest window in seconds that any budget asked of it.
     pub(super) window_max: u32,
-    pub(super) windows: SmallVec<[u32; 2]>,
-    /// People shown since the entry was made; now and then what no window reaches any more is dropped.
-    shown: u32,
+    /// So many of the newest elements stay exact.
+    keep: u32,
+    /// People shown since the last sweep.
+    shown: u16,
+    /// Whether an enforcing budget counts under this key: then it is never forgotten inside its window.
+    pub(super) enforced: bool,
+    /// A bit for each carrier that is to be told of a change.
+    pub(super) changed: u8,
+    /// The bytes that it is known to take on the heap.
+    pub(super) weight: u32,
+    /// What changed was seen in this second or later.
+    pub(super) changed_from: u32,
+}
+
+#[derive(Default)]
+struct Extra {
+    mark: Option<Mark>,
     /// GCRA: the millisecond from which each pacing budget grants again.
     paces: SmallVec<[(BudgetId, u64); 1]>,
 }
@@ -58,125 +53,153 @@ pub(super) struct Entry {
 impl Entry {
     pub(super) fn new(dimension: Dimension) -> Self {
         Self {
-            dimension,
             seen: Seen::default(),
-            pending: HashMap::new(),
-            hold: None,
-            allowance: None,
-            enforced: false,
+            extra: None,
+            dimension,
             window_max: 0,
-            windows: SmallVec::new(),
+            keep: EXACT_ELEMENTS_MIN,
             shown: 0,
-            paces: SmallVec::new(),
+            enforced: false,
+            changed: 0,
+            weight: 0,
+            changed_from: 0,
         }
     }
 
-    /// Remembers which windows are asked of this key and whether some limit enforces.
+    /// Remembers how far back the windows reach that are asked of this key, how exact they must be, and whether some limit
+    /// enforces.
     pub(super) fn note_limits(&mut self, limits: &[Limit]) {
         for limit in limits {
             self.enforced |= limit.excess != Excess::Told;
             self.window_max = self.window_max.max(limit.window);
-            if !self.windows.contains(&limit.window) {
-                self.windows.push(limit.window);
-            }
+            self.keep = self.keep.max(limit.exact_people());
         }
     }
 
-    /// In-window ledger together with pending, without counting anyone twice.
-    pub(super) fn union(&mut self, window: u32, now: Now) -> u32 {
-        let second = now.second();
-        let from = second.saturating_sub(window);
-        let shown = self.seen.count(window, second);
-        let seen = &self.seen;
-        let only_pending = self
-            .pending
-            .keys()
-            .filter(|subject| seen.last_seen(**subject).is_none_or(|last| last < from));
-        shown + only_pending.count() as u32
+    /// So many of the newest people are known one by one.
+    pub(super) fn exact_people(&self) -> u32 {
+        self.keep
     }
 
-    /// Whether `subject` already counts in `window`.
-    pub(super) fn knows(&self, subject: u64, window: u32, now: Now) -> bool {
-        self.pending.contains_key(&subject)
-            || self
-                .seen
-                .last_seen(subject)
-                .is_some_and(|last| last >= now.second().saturating_sub(window))
+    /// In-window ledger together with what is granted, without counting anyone twice.
+    pub(super) fn people(&mut self, window: u32, now: Now) -> u32 {
+        self.seen.count(window, now.second())
     }
 
-    /// What `limit` says to one more subject on top of `count`.
-    pub(super) fn rule(&self, limit: &Limit, count: u32, now: Now) -> Ruling {
-        let extra = self.allowance.filter(|allowance| allowance.until >= now.second());
-        let people = limit
-            .people
-            .saturating_add(extra.map_or(0, |allowance| allowance.people));
-        if count < people {
-            return Ruling::Granted;
-        }
-        match limit.excess {
-            Excess::Told => Ruling::Told,
-            Excess::Refused => Ruling::Refused,
-            Excess::Paced { .. } => {
-                let from = self
-                    .paces
-                    .iter()
-                    .find(|(budget, _)| *budget == limit.budget)
-                    .map_or(0, |(_, from)| *from);
-                if now.millis() >= from {
-                    Ruling::Granted
-                } else {
-                    Ruling::Wait(from)
-                }
-            }
-        }
-    }
-
-    /// Moves the pace of `limit` for one subject granted above its free people.
-    pub(super) fn pace(&mut self, limit: &Limit, now: Now) {
-        let Excess::Paced { interval_ms } = limit.excess else {
-            return;
+    /// The people that `limit` allows now: those of a release come on top.
+    pub(super) fn allowed(&self, limit: &Limit, now: Now) -> u32 {
+        let extra = match self.mark().map(|mark| mark.tag) {
+            Some(Tag::Released { until, people }) if until >= now.second() => people,
+            Some(Tag::Released { .. } | Tag::Held { .. }) | None => 0,
         };
+        limit.people.saturating_add(extra)
+    }
+
+    /// The millisecond from which the pace of `budget` grants again.
+    pub(super) fn paced_until(&self, budget: BudgetId) -> u64 {
+        let mut paces = self.extra.iter().flat_map(|extra| &extra.paces);
+        paces.find(|(known, _)| *known == budget).map_or(0, |(_, from)| *from)
+    }
+
+    /// Moves the pace of `budget` for one subject granted above its free people.
+    pub(super) fn pace(&mut self, budget: BudgetId, interval_ms: u64, now: Now) {
         let next = now.millis().saturating_add(interval_ms.max(1));
-        match self.paces.iter_mut().find(|(budget, _)| *budget == limit.budget) {
+        let paces = &mut self.extra.get_or_insert_default().paces;
+        match paces.iter_mut().find(|(known, _)| *known == budget) {
             Some((_, from)) => *from = (*from).max(next),
-            None => self.paces.push((limit.budget, next)),
+            None => paces.push((budget, next)),
         }
+    }
+
+    pub(super) fn mark(&self) -> Option<Mark> {
+        self.extra.as_ref()?.mark
+    }
+
+    /// Decides `tag` at `now`; it replaces what was decided before.
+    pub(super) fn decide(&mut self, tag: Tag, now: Now) {
+        let before = self.mark().map_or(0, |mark| mark.second.saturating_add(1));
+        let second = now.second().max(before);
+        self.extra.get_or_insert_default().mark = Some(Mark { second, tag });
+    }
+
+    /// Takes in what was decided elsewhere; whether that is news.
+    pub(super) fn decided(&mut self, mark: Mark) -> bool {
+        let is_news = self.mark().is_none_or(|known| known < mark);
+        if is_news {
+            self.extra.get_or_insert_default().mark = Some(mark);
+        }
+        is_news
     }
 
     /// The hold in force at `now`.
     pub(super) fn held(&self, now: Now) -> Option<Hold> {
-        self.hold.filter(|hold| hold.until > now.second())
+        self.hold().filter(|hold| hold.until > now.second())
     }
 
-    /// `subject` was handed over at `now`.
-    pub(super) fn show(&mut self, subject: u64, now: Now, capacity: usize) {
-        self.seen.touch(subject, now.second(), capacity);
-        self.unpin(subject);
-        self.shown = self.shown.wrapping_add(1);
-        if self.shown.is_multiple_of(SHOWN_BETWEEN_SWEEPS) {
-            self.seen.forget_before(now.second().saturating_sub(self.window_max));
+    /// The last hold, if it was not released.
+    pub(super) fn hold(&self) -> Option<Hold> {
+        let mark = self.mark()?;
+        match mark.tag {
+            Tag::Held { until, cause } => Some(Hold {
+                since: mark.second,
+                until,
+                cause,
+            }),
+            Tag::Released { .. } => None,
         }
     }
 
-    /// Adds one reservation of `subject`.
-    pub(super) fn pin(&mut self, subject: u64) {
-        *self.pending.entry(subject).or_insert(0) += 1;
+    /// Drops a hold that ended; the dimension that has one less.
+    pub(super) fn end_hold(&mut self) -> Dimension {
+        if let Some(extra) = &mut self.extra {
+            extra.mark = None;
+        }
+        self.dimension
     }
 
-    /// Drops one reservation of `subject`.
-    pub(super) fn unpin(&mut self, subject: u64) {
-        if let Some(count) = self.pending.get_mut(&subject) {
-            *count -= 1;
-            if *count == 0 {
-                self.pending.remove(&subject);
-            }
+    /// So many were shown at `now`: now and then what no window reaches any more is dropped.
+    pub(super) fn shown(&mut self, people: usize, now: Now, keep_max: usize) {
+        let from = now.second().saturating_sub(self.window_max);
+        self.seen.forget(from, (self.keep as usize).min(keep_max));
+        self.shown = self.shown.saturating_add(people as u16);
+        if self.shown >= SHOWN_BETWEEN_SWEEPS {
+            self.shown = 0;
+            self.seen.sweep(from);
         }
     }
 
-    /// Whether nothing under an enforcing budget, held or pending would be forgotten with this key.
+    /// Takes in what is known elsewhere.
+    pub(super) fn merge(&mut self, frame: &KeyFrame, now: Now, keep_max: usize) {
+        self.enforced |= frame.enforced;
+        self.window_max = self.window_max.max(frame.window_max);
+        self.seen.merge(&frame.elements, &frame.registers);
+        self.shown(frame.elements.len(), now, keep_max);
+    }
+
+    /// What was seen or decided at or after the second `from`, and what the key is.
+    pub(super) fn frame(&self, key: KeyId, from: u32) -> KeyFrame {
+        KeyFrame {
+            enforced: self.enforced,
+            window_max: self.window_max,
+            mark: self.mark(),
+            elements: self.seen.since(from),
+            registers: self.seen.registers(from),
+            ..KeyFrame::new(key, self.dimension)
+        }
+    }
+
+    /// Whether nothing under an enforcing budget, held or granted would be forgotten with this key.
     pub(super) fn may_go(&self, now: Now) -> bool {
         let idle = self.seen.newest() < now.second().saturating_sub(self.window_max);
-        let released = self.allowance.is_none_or(|allowance| allowance.until < now.second());
-        self.pending.is_empty() && self.held(now).is_none() && released && (idle || !self.enforced)
+        let is_marked = self.mark().is_some_and(|mark| match mark.tag {
+            Tag::Held { until, .. } => until > now.second(),
+            Tag::Released { until, .. } => until >= now.second(),
+        });
+        !is_marked && (idle || !self.enforced) && self.seen.pinned() == 0
+    }
+
+    /// Bytes on the heap.
+    pub(super) fn bytes(&self) -> usize {
+        self.seen.bytes() + self.extra.as_ref().map_or(0, |_| size_of::<Extra>())
     }
 }

@@ -17,8 +17,6 @@ use super::{BudgetId, Dimension, KeyId};
 const VERSION: u8 = 1;
 /// Bytes before the mark.
 const HEAD_BYTES: usize = 34;
-/// Bytes of a mark: kind, second, until, a number.
-const MARK_BYTES: usize = 17;
 /// Bytes of an element: subject, second.
 const ELEMENT_BYTES: usize = 12;
 /// Bytes of a register: number, rank, second.

@@ -2,7 +2,8 @@
 
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
-use super::entry::{Allowance, Entry, Hold};
+use super::entry::{Entry, Hold};
+use super::frame::{Mark, Tag};
 use super::limit::KeyUse;
 use super::shards::{Ledger, SHARDS, shard_of};
 use super::{BudgetId, Dimension, HeldKey, KeyId};
@@ -13,7 +14,7 @@ use crate::engine::time::Now;
 pub(super) struct Holds {
     changed: AtomicU64,
     /// Entries with a hold, by dimension. One that ended counts until it is swept.
-    taken: [AtomicUsize; 7],
+    taken: [AtomicUsize; Dimension::ALL.len()],
     /// No hold that counts ends before this second; 0 says nothing.
     first_end: AtomicU32,
 }
@@ -46,7 +47,7 @@ impl Ledger {
     pub fn held(&self, keys: &[KeyUse], now: Now) -> Option<(KeyId, Option<BudgetId>, u32)> {
         keys.iter().find_map(|used| {
             let shard = self.lock_shard(shard_of(used.key));
-            let hold = shard.keys.get(&used.key)?.held(now)?;
+            let hold = shard.keys.get(used.key)?.held(now)?;
             Some((used.key, hold.cause, hold.until))
         })
     }
@@ -54,19 +55,23 @@ impl Ledger {
     /// Holds `key` for `seconds`; false when `holds_max` keys of its dimension are held. Live streams learn of it
     /// through [`Ledger::holds_changed`].
     pub fn hold(&self, key: KeyId, dimension: Dimension, seconds: u32, cause: Option<BudgetId>, now: Now) -> bool {
-        let has_hold = |entry: &Entry| entry.hold.is_some();
+        let has_hold = |entry: &Entry| entry.hold().is_some();
         // A key that is held already needs no room; a crawler that goes on costs one look-up.
         let known = self
             .lock_shard(shard_of(key))
             .keys
-            .get(&key)
+            .get(key)
             .map(|entry| (has_hold(entry), entry.dimension));
         let (had, dimension) = known.unwrap_or((false, dimension));
         if !had && !self.take_hold(dimension, now) {
             return false;
         }
         let mut shard = self.lock_shard(shard_of(key));
-        let entry = shard.keys.entry(key).or_insert_with(|| Entry::new(dimension));
+        let place = shard.keys.find(key);
+        let place = place.unwrap_or_else(|| shard.insert(key, dimension));
+        let Some(entry) = shard.keys.at(place) else {
+            return false;
+        };
         match (had, has_hold(entry)) {
             // Another exchange came first.
             (false, true) => self.holds.gave_back(dimension),
@@ -74,12 +79,14 @@ impl Ledger {
             (true, false) => _ = self.holds.take(dimension, usize::MAX),
             (true, true) | (false, false) => {}
         }
-        let before = entry.held(now);
         let until = now.second().saturating_add(seconds);
-        let until = before.map_or(until, |hold| hold.until.max(until));
-        let since = before.map_or_else(|| now.second(), |hold| hold.since);
-        entry.hold = Some(Hold { since, until, cause });
+        let until = match entry.held(now) {
+            Some(before) if before.until >= until => return true,
+            Some(_) | None => until,
+        };
+        entry.decide(Tag::Held { until, cause }, now);
         self.holds.first_end.fetch_min(until, Ordering::Relaxed);
+        shard.changed(self.carriers, place, now.second());
         drop(shard);
         self.holds.changed.fetch_add(1, Ordering::Release);
         true
@@ -107,15 +114,19 @@ impl Ledger {
 
     /// Ends the hold of `key` and forgives: `people` more than every limit are allowed until the second `until`.
     /// False when the key is not known.
-    pub fn release(&self, key: KeyId, people: u32, until: u32) -> bool {
+    pub fn release(&self, key: KeyId, people: u32, until: u32, now: Now) -> bool {
         let mut shard = self.lock_shard(shard_of(key));
-        let Some(entry) = shard.keys.get_mut(&key) else {
+        let Some(place) = shard.keys.find(key) else {
             return false;
         };
-        if entry.hold.take().is_some() {
+        let Some(entry) = shard.keys.at(place) else {
+            return false;
+        };
+        if entry.hold().is_some() {
             self.holds.gave_back(entry.dimension);
         }
-        entry.allowance = Some(Allowance { people, until });
+        entry.decide(Tag::Released { until, people }, now);
+        shard.changed(self.carriers, place, now.second());
         drop(shard);
         self.holds.changed.fetch_add(1, Ordering::Release);
         true
@@ -136,7 +147,7 @@ impl Ledger {
                 .iter()
                 .filter_map(|(key, entry)| Some((key, entry.dimension, entry.held(now)?)));
             views.extend(held.map(|(key, dimension, hold)| HeldKey {
-                key: *key,
+                key,
                 dimension,
                 since: hold.since,
                 until: hold.until,
@@ -148,6 +159,26 @@ impl Ledger {
             }
         }
         views
+    }
+
+    /// Takes in what was decided about `key` elsewhere.
+    pub(super) fn decided(&self, entry: &mut Entry, mark: Mark, now: Now) {
+        let had = entry.hold().is_some();
+        if !entry.decided(mark) {
+            return;
+        }
+        match (had, entry.hold()) {
+            (false, Some(hold)) => {
+                // A hold that another gateway set is never refused for want of room.
+                _ = self.holds.take(entry.dimension, usize::MAX);
+                self.holds.first_end.fetch_min(hold.until, Ordering::Relaxed);
+            }
+            (true, None) => self.holds.gave_back(entry.dimension),
+            (true, Some(_)) | (false, None) => {}
+        }
+        if entry.held(now).is_some() || had {
+            self.holds.changed.fetch_add(1, Ordering::Release);
+        }
     }
 
     /// Takes one of `holds_max`; where none is left, those that ended are looked for, if there can be any.
@@ -167,11 +198,11 @@ impl Ledger {
         }
         for at in 0..SHARDS {
             let mut shard = self.lock_shard(at);
-            for entry in shard.keys.values_mut().filter(|entry| entry.hold.is_some()) {
-                entry.hold = entry.held(now);
-                match entry.hold {
-                    Some(hold) => _ = first_end.fetch_min(hold.until, relaxed),
-                    None => self.holds.gave_back(entry.dimension),
+            let held = shard.keys.iter_mut().filter(|(_, entry)| entry.hold().is_some());
+            for (_, entry) in held {
+                match entry.held(now) {
+                    Some(Hold { until, .. }) => _ = first_end.fetch_min(until, relaxed),
+                    None => self.holds.gave_back(entry.end_hold()),
                 }
             }
         }

@@ -31,6 +31,20 @@ pub struct Limit {
     pub excess: Excess,
 }
 
+impl Limit {
+    /// How many of the key's newest elements must be known one by one: all that it can grant in its window.
+    pub(super) fn exact_people(&self) -> u32 {
+        match self.excess {
+            Excess::Told => 0,
+            Excess::Refused => self.people,
+            Excess::Paced { interval_ms } => {
+                let paced = u64::from(self.window) * 1000 / interval_ms.max(1) + 1;
+                self.people.saturating_add(u32::try_from(paced).unwrap_or(u32::MAX))
+            }
+        }
+    }
+}
+
 /// A key of an exchange, with the limits that its budgets put on it.
 #[derive(Clone, Debug)]
 pub struct KeyUse {

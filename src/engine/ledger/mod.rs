@@ -4,13 +4,21 @@
 //! to show, and hands over what left; what it does not hand over is forgotten when the account is dropped.
 
 mod account;
+mod carry;
 mod entry;
+mod estimate;
 mod frame;
 mod holds;
 mod key;
+mod keys;
 mod limit;
+mod reserve;
+mod ring;
 mod seen;
 mod shards;
+mod sketch;
+mod slot;
+mod subject_hash;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -18,7 +26,8 @@ mod view;
 /// The coarsest bucket of time in which bytes and records are summed.
 const BUCKET_SECONDS_MAX: u32 = 3600;
 
-pub use account::{Account, Answer, Next, Told};
+pub use account::{Account, Answer, Handed, Next, REFUSING_KEYS_MAX, Told};
+pub use carry::Carrier;
 pub use frame::{FrameError, KeyFrame, Mark, Sum, Tag};
 pub use key::{BudgetId, Dimension, KeyId};
 pub use limit::{Excess, KeyUse, Limit};

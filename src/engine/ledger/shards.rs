@@ -3,12 +3,13 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use hashbrown::HashMap;
 use smallvec::SmallVec;
 
 use super::account::Account;
+use super::carry::Carried;
 use super::entry::Entry;
 use super::holds::Holds;
+use super::keys::Keys;
 use super::limit::KeyUse;
 use super::{Dimension, KeyId, KeyView};
 use crate::engine::problem::{Bounded, bounded};
@@ -21,8 +22,9 @@ pub(super) const SHARDS: usize = 256;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// Keys in memory. Default 1,000,000. Against: a client that mints sessions until memory ends.
-    pub keys_max: usize,
+    /// Bytes of all keys in memory. Default 1 GiB: 1,000,000 keys of ten people take 0.3. Against: a client that mints
+    /// sessions until memory ends.
+    pub bytes_max: usize,
     /// Distinct subjects kept under one key. Default 100,000; no refusing limit may be larger.
     pub exact_elements_max: usize,
     /// Keys of one dimension held at once. Default 100,000. Past it a hold falls on the next coarser key: the client's
@@ -33,7 +35,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            keys_max: 1_000_000,
+            bytes_max: 1 << 30,
             exact_elements_max: 100_000,
             holds_max: 100_000,
         }
@@ -44,7 +46,7 @@ impl Settings {
     /// Its numbers with their bounds.
     pub fn bounded(&self) -> Vec<Bounded> {
         bounded!(self => Self {
-            keys_max: SHARDS as u64..=100_000_000,
+            bytes_max: 1 << 20..=1 << 40,
             exact_elements_max: 1_024..=10_000_000,
             holds_max: 1..=10_000_000,
         })
@@ -54,9 +56,32 @@ impl Settings {
 /// Some of the keys.
 #[derive(Default)]
 pub(super) struct Shard {
-    pub(super) keys: HashMap<KeyId, Entry>,
+    pub(super) keys: Keys,
+    /// What carriers are to be told.
+    pub(super) carried: Carried,
+    /// Bytes of the keys.
+    bytes: usize,
     /// The second in which a look at all keys made no room.
     crowded: u32,
+}
+
+/// Bytes that a key takes of which nothing is known: its place, and its number in a table that is half full.
+pub(super) const KEY_BYTES: usize = size_of::<Option<(KeyId, Entry)>>() + 10;
+
+impl Shard {
+    /// The place of a key that is not here yet.
+    pub(super) fn insert(&mut self, key: KeyId, dimension: Dimension) -> u32 {
+        self.bytes += KEY_BYTES;
+        self.keys.insert(key, Entry::new(dimension))
+    }
+
+    /// What is known of the key at `place` takes another room.
+    pub(super) fn weigh(&mut self, place: u32) {
+        let Some(entry) = self.keys.at(place) else { return };
+        let bytes = entry.bytes();
+        let before = std::mem::replace(&mut entry.weight, bytes as u32) as usize;
+        self.bytes = self.bytes + bytes - before;
+    }
 }
 
 /// Numbers of shards, ascending.
@@ -67,6 +92,9 @@ pub struct Ledger {
     shards: Box<[Mutex<Shard>]>,
     settings: Settings,
     pub(super) holds: Holds,
+    /// How often a carrier was told of changes; of each carrier, whether there is one.
+    pub(super) told: AtomicU64,
+    pub(super) carriers: u8,
     evicted: AtomicU64,
     /// Whether what is about to be shown counts.
     reserves: bool,
@@ -80,6 +108,8 @@ impl Ledger {
             shards,
             settings,
             holds: Holds::default(),
+            told: AtomicU64::new(0),
+            carriers: 0,
             evicted: AtomicU64::new(0),
             reserves: true,
         }
@@ -118,19 +148,30 @@ impl Ledger {
         (0..SHARDS).map(|at| self.lock_shard(at).keys.len()).sum()
     }
 
+    /// Bytes that the keys in memory take.
+    pub fn bytes(&self) -> usize {
+        (0..SHARDS).map(|at| self.lock_shard(at).bytes).sum()
+    }
+
     /// Whether no key is in memory.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// One key.
-    pub fn key(&self, key: KeyId, now: Now) -> Option<KeyView> {
+    /// One key, with the people in each of the `windows` (seconds) that are asked of its dimension.
+    pub fn key(&self, key: KeyId, windows: &dyn Fn(Dimension) -> Vec<u32>, now: Now) -> Option<KeyView> {
         let mut shard = self.lock_shard(shard_of(key));
-        shard.keys.get_mut(&key).map(|entry| view(key, entry, now))
+        shard.keys.get_mut(key).map(|entry| view(key, entry, windows, now))
     }
 
     /// Up to `limit` keys of `dimension` (or all), those with most people first.
-    pub fn keys(&self, dimension: Option<Dimension>, limit: usize, now: Now) -> Vec<KeyView> {
+    pub fn keys(
+        &self,
+        dimension: Option<Dimension>,
+        limit: usize,
+        windows: &dyn Fn(Dimension) -> Vec<u32>,
+        now: Now,
+    ) -> Vec<KeyView> {
         let mut views = Vec::new();
         for at in 0..SHARDS {
             let mut shard = self.lock_shard(at);
@@ -138,7 +179,7 @@ impl Ledger {
                 .keys
                 .iter_mut()
                 .filter(|(_, entry)| dimension.is_none_or(|wanted| entry.dimension == wanted));
-            views.extend(matching.map(|(key, entry)| view(*key, entry, now)));
+            views.extend(matching.map(|(key, entry)| view(key, entry, windows, now)));
             // Keeps the list bounded while it grows.
             if views.len() > limit.saturating_mul(4) {
                 most_people_first(&mut views, limit);
@@ -169,7 +210,7 @@ impl Ledger {
     fn fall_back(&self, used: &mut KeyUse, now: Now) {
         let Some(fallback) = used.fallback else { return };
         let mut shard = self.lock_shard(shard_of(used.key));
-        if !shard.keys.contains_key(&used.key) && !self.make_room(&mut shard, used, now) {
+        if shard.keys.find(used.key).is_none() && !self.make_room(&mut shard, used, now) {
             (used.key, used.fallback) = (fallback, None);
         }
     }
@@ -177,9 +218,10 @@ impl Ledger {
     /// Makes room for `used` in `shard`; false when what is in it must stay. A client that makes up keys fills three
     /// quarters: the last one is for addresses, for what is known, and for all who share them.
     fn make_room(&self, shard: &mut Shard, used: &KeyUse, now: Now) -> bool {
-        let all = (self.settings.keys_max / SHARDS).max(1);
+        let all = self.settings.bytes_max / SHARDS;
         let room = if used.fallback.is_some() { all - all / 4 } else { all };
-        if shard.keys.len() < room {
+        let has_room = |shard: &Shard| shard.bytes + KEY_BYTES <= room;
+        if has_room(shard) {
             return true;
         }
         // A flood of new keys costs one look at all of them a second.
@@ -188,23 +230,24 @@ impl Ledger {
         }
         // Idle keys first; then, in one sweep so that the cost is spread, the older half of those that only tell.
         let before = shard.keys.len();
-        let may_go = shard.keys.values().filter(|entry| entry.may_go(now));
-        let mut ages: Vec<u32> = may_go.map(|entry| entry.seen.newest()).collect();
+        let may_go = shard.keys.iter().filter(|(_, entry)| entry.may_go(now));
+        let mut ages: Vec<u32> = may_go.map(|(_, entry)| entry.seen.newest()).collect();
         let middle = ages.len() / 2;
         if middle < ages.len() {
             let (_, &mut median, _) = ages.select_nth_unstable(middle);
-            let leaves = |_: &KeyId, entry: &mut Entry| entry.may_go(now) && entry.seen.newest() <= median;
-            for (_, entry) in shard.keys.extract_if(leaves).filter(|(_, entry)| entry.hold.is_some()) {
-                self.holds.gave_back(entry.dimension);
-            }
+            let leaves = |entry: &Entry| entry.may_go(now) && entry.seen.newest() <= median;
+            let bytes = &mut shard.bytes;
+            shard.keys.extract_if(leaves, |_, entry| {
+                *bytes -= KEY_BYTES + entry.weight as usize;
+                entry.hold().iter().for_each(|_| self.holds.gave_back(entry.dimension));
+            });
             self.evicted
                 .fetch_add((before - shard.keys.len()) as u64, Ordering::Relaxed);
         }
-        let has_room = shard.keys.len() < room;
-        if !has_room {
+        if !has_room(shard) {
             shard.crowded = now.second();
         }
-        has_room
+        has_room(shard)
     }
 
     pub(super) fn lock_shard(&self, at: usize) -> MutexGuard<'_, Shard> {
@@ -221,27 +264,66 @@ impl Ledger {
 pub(super) struct Locked<'l>(SmallVec<[(usize, MutexGuard<'l, Shard>); 8]>);
 
 impl Locked<'_> {
-    /// Makes the entry of a key, if there is room.
-    pub(super) fn enter(&mut self, ledger: &Ledger, used: &KeyUse, now: Now) {
-        let shard = self.shard(used.key);
-        if let Some(entry) = shard.keys.get_mut(&used.key) {
-            entry.note_limits(&used.limits);
-        } else if ledger.make_room(shard, used, now) {
-            let mut entry = Entry::new(used.dimension);
-            entry.note_limits(&used.limits);
-            shard.keys.insert(used.key, entry);
+    /// The place of a key among those of its shard; it is made, if there is room.
+    pub(super) fn enter(&mut self, ledger: &Ledger, used: &KeyUse, now: Now) -> Option<Place> {
+        let wanted = shard_of(used.key);
+        let (number, (_, shard)) = self.0.iter_mut().enumerate().find(|(_, (at, _))| *at == wanted)?;
+        let place = match shard.keys.find(used.key) {
+            Some(place) => place,
+            None if ledger.make_room(shard, used, now) => shard.insert(used.key, used.dimension),
+            None => return None,
+        };
+        shard.keys.at(place)?.note_limits(&used.limits);
+        Some(Place { shard: number, place })
+    }
+
+    pub(super) fn at(&mut self, place: Place) -> Option<&mut Entry> {
+        self.0.get_mut(place.shard)?.1.keys.at(place.place)
+    }
+
+    /// Whether the key at `place` is `key`.
+    pub(super) fn is_of(&self, place: Place, key: KeyId) -> bool {
+        self.0
+            .get(place.shard)
+            .is_some_and(|(_, shard)| shard.keys.key(place.place) == Some(key))
+    }
+
+    /// The place of a key that is there.
+    pub(super) fn place(&self, key: KeyId) -> Option<Place> {
+        let wanted = shard_of(key);
+        let (number, (_, shard)) = self.0.iter().enumerate().find(|(_, (at, _))| *at == wanted)?;
+        let place = shard.keys.find(key)?;
+        Some(Place { shard: number, place })
+    }
+
+    /// The entry of a key, if there is one.
+    pub(super) fn find(&mut self, key: KeyId) -> Option<&mut Entry> {
+        let wanted = shard_of(key);
+        let (_, shard) = self.0.iter_mut().find(|(at, _)| *at == wanted)?;
+        shard.keys.get_mut(key)
+    }
+
+    /// What is known of the key at `place` takes another room.
+    pub(super) fn weigh(&mut self, place: Place) {
+        if let Some((_, shard)) = self.0.get_mut(place.shard) {
+            shard.weigh(place.place);
         }
     }
 
-    fn shard(&mut self, key: KeyId) -> &mut Shard {
-        let wanted = shard_of(key);
-        let found = self.0.iter_mut().find(|(at, _)| *at == wanted);
-        &mut found.expect("the shards of all keys of the exchange are locked").1
+    /// What is known of the key at `place` has changed.
+    pub(super) fn changed(&mut self, ledger: &Ledger, place: Place, now: Now) {
+        if let Some((_, shard)) = self.0.get_mut(place.shard) {
+            shard.weigh(place.place);
+            shard.changed(ledger.carriers, place.place, now.second());
+        }
     }
+}
 
-    pub(super) fn entry(&mut self, key: KeyId) -> Option<&mut Entry> {
-        self.shard(key).keys.get_mut(&key)
-    }
+/// Where an entry is, as long as its shard is locked.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    shard: usize,
+    place: u32,
 }
 
 pub(super) fn shard_of(key: KeyId) -> usize {
@@ -249,16 +331,13 @@ pub(super) fn shard_of(key: KeyId) -> usize {
     usize::from(first) % SHARDS
 }
 
-fn view(key: KeyId, entry: &mut Entry, now: Now) -> KeyView {
-    let windows = entry.windows.clone();
+fn view(key: KeyId, entry: &mut Entry, windows: &dyn Fn(Dimension) -> Vec<u32>, now: Now) -> KeyView {
+    let windows = windows(entry.dimension).into_iter();
     KeyView {
         key,
         dimension: entry.dimension,
-        people: windows
-            .iter()
-            .map(|window| (*window, entry.seen.count(*window, now.second())))
-            .collect(),
-        pending: entry.pending.len() as u32,
+        people: windows.map(|window| (window, entry.people(window, now))).collect(),
+        pending: entry.seen.pinned(),
         last_seen: entry.seen.newest(),
         held_until: entry.held(now).map_or(0, |hold| hold.until),
     }

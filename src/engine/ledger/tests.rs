@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use smallvec::{SmallVec, smallvec};
 
+use super::shards::{KEY_BYTES, SHARDS};
+use super::slot::Slot;
 use super::{Account, BudgetId, Dimension, Excess, KeyId, KeyUse, Ledger, Limit, Next, Settings};
 use crate::engine::secret::Subject;
 use crate::engine::time::Now;
@@ -28,6 +30,11 @@ fn limit(people: u32, excess: Excess) -> Limit {
 
 fn asks(subjects: std::ops::Range<u64>) -> Vec<SmallVec<[Subject; 2]>> {
     subjects.map(|subject| smallvec![Subject(subject)]).collect()
+}
+
+/// Room for so many keys of so many people in each shard.
+const fn keys_in_a_shard(keys: usize, people: usize) -> usize {
+    SHARDS * keys * (KEY_BYTES + people * size_of::<Slot>())
 }
 
 const START: Now = Now::from_millis(1_000_000_000);
@@ -55,7 +62,7 @@ fn exactly_the_limit_is_granted_and_a_refusal_leaves_no_mark() {
         "known people cost nothing"
     );
     drop(account);
-    let view = ledger.key(route.key, START).unwrap();
+    let view = ledger.key(route.key, &|_| vec![60], START).unwrap();
     assert_eq!(view.people, [(60, 5)], "the refused ones count under no key");
     assert_eq!(view.pending, 0);
 }
@@ -128,7 +135,7 @@ fn inside_an_allowance_no_other_budget_sees_anyone() {
         "ten under the allowance, then the session's own two"
     );
     account.hand_over(12, START);
-    assert_eq!(ledger.key(session.key, START).unwrap().people, [(60, 2)]);
+    assert_eq!(ledger.key(session.key, &|_| vec![60], START).unwrap().people, [(60, 2)]);
 }
 
 #[test]
@@ -143,7 +150,7 @@ fn a_record_is_granted_whole_or_not_at_all() {
 #[test]
 fn holds_refuse_until_they_end_or_are_released_and_are_never_evicted() {
     let ledger = Arc::new(Ledger::new(Settings {
-        keys_max: 256,
+        bytes_max: keys_in_a_shard(1, 1),
         ..Settings::default()
     }));
     let session = key(1, Dimension::Session, &[limit(3, Excess::Refused)]);
@@ -166,7 +173,7 @@ fn holds_refuse_until_they_end_or_are_released_and_are_never_evicted() {
             .held(std::slice::from_ref(&session), START.after(61_000))
             .is_none()
     );
-    assert!(ledger.release(session.key, 2, START.after(9000).second()));
+    assert!(ledger.release(session.key, 2, START.after(9000).second(), START));
     assert!(ledger.held(std::slice::from_ref(&session), START).is_none());
     let mut account = ledger.open(vec![session], None, START);
     assert_eq!(
@@ -179,7 +186,7 @@ fn holds_refuse_until_they_end_or_are_released_and_are_never_evicted() {
 #[test]
 fn a_full_ledger_says_so_rather_than_forget_an_enforcing_key() {
     let ledger = Arc::new(Ledger::new(Settings {
-        keys_max: 1,
+        bytes_max: keys_in_a_shard(1, 1),
         ..Settings::default()
     }));
     let enforcing = |last: u8| {
@@ -207,7 +214,7 @@ fn a_full_ledger_says_so_rather_than_forget_an_enforcing_key() {
 #[test]
 fn a_key_without_room_alone_goes_uncounted_and_all_others_are_ruled() {
     let ledger = Arc::new(Ledger::new(Settings {
-        keys_max: 1,
+        bytes_max: keys_in_a_shard(1, 1),
         ..Settings::default()
     }));
     let (full, mut other) = (key(1, Dimension::Session, &[limit(5, Excess::Refused)]), KeyId([1; 12]));
@@ -225,7 +232,12 @@ fn a_key_without_room_alone_goes_uncounted_and_all_others_are_ruled() {
     let mut closed = ledger.open(keys.clone(), None, START);
     assert_eq!(closed.reserve(&asks(0..9), START).next, Next::Full);
     assert!(!closed.is_uncounted());
-    assert_eq!(ledger.key(address.key, START).map_or(0, |view| view.pending), 0);
+    assert_eq!(
+        ledger
+            .key(address.key, &|_| vec![60], START)
+            .map_or(0, |view| view.pending),
+        0
+    );
 
     let open = |keys| {
         let mut account = ledger.open(keys, None, START);
@@ -239,7 +251,7 @@ fn a_key_without_room_alone_goes_uncounted_and_all_others_are_ruled() {
     };
     assert_eq!((answer.granted, dimension), (12, Dimension::Exchange));
     assert!(first.is_uncounted());
-    assert_eq!(ledger.key(address.key, START).unwrap().pending, 12);
+    assert_eq!(ledger.key(address.key, &|_| vec![60], START).unwrap().pending, 12);
     first.hand_over(12, START);
     let mut second = open(keys);
     let answer = second.reserve(&asks(500..1_000), START);
@@ -253,13 +265,13 @@ fn a_key_without_room_alone_goes_uncounted_and_all_others_are_ruled() {
     let mut third = ledger.open(vec![session.clone()], None, START);
     assert_eq!(third.reserve(&asks(500..503), START.after(120_000)).granted, 3);
     drop(second);
-    assert_eq!(ledger.key(session.key, START).unwrap().pending, 3);
+    assert_eq!(ledger.key(session.key, &|_| vec![60], START).unwrap().pending, 3);
 }
 
 #[test]
 fn keys_that_may_be_made_up_leave_a_quarter_of_the_ledger_to_all_others() {
     let ledger = Arc::new(Ledger::new(Settings {
-        keys_max: 8 * 256,
+        bytes_max: keys_in_a_shard(8, 2),
         ..Settings::default()
     }));
     let of = |number: u8, fallback: Option<KeyId>| {
@@ -329,7 +341,7 @@ fn holds_are_bounded_for_each_dimension_and_those_that_ended_make_room() {
         hold(3, 60, START.after(31_000)) && !hold(4, 60, START.after(31_000)),
         "one has"
     );
-    assert!(ledger.release(KeyId([1; 12]), 0, 0));
+    assert!(ledger.release(KeyId([1; 12]), 0, 0, START));
     assert!(hold(4, 60, START.after(31_000)), "one was released");
     assert!(!hold(5, 60, START.after(90_000)));
     assert!(
@@ -343,8 +355,8 @@ fn holds_are_bounded_for_each_dimension_and_those_that_ended_make_room() {
 fn a_hold_counts_under_the_dimension_of_its_key_whatever_it_is_asked_for() {
     let ledger = with_holds_max(1);
     let session = KeyId([1; 12]);
-    assert!(ledger.hold(session, Dimension::Session, 60, None, START) && ledger.release(session, 0, 0));
-    assert!(ledger.hold(session, Dimension::Exchange, 60, None, START) && ledger.release(session, 0, 0));
+    assert!(ledger.hold(session, Dimension::Session, 60, None, START) && ledger.release(session, 0, 0, START));
+    assert!(ledger.hold(session, Dimension::Exchange, 60, None, START) && ledger.release(session, 0, 0, START));
     assert!(ledger.hold(KeyId([2; 12]), Dimension::Session, 60, None, START));
     assert!(
         !ledger.hold(KeyId([3; 12]), Dimension::Session, 60, None, START),
@@ -374,7 +386,11 @@ fn a_hold_that_finds_no_room_falls_on_the_next_coarser_key() {
     let mut account = ledger.open(keys(5), None, START);
     assert_eq!(account.reserve(&asks(0..9), START).granted, 2);
     account.hand_over(9, START);
-    let people = |number: u8| ledger.key(KeyId([number; 12]), START).map(|view| view.people);
+    let people = |number: u8| {
+        ledger
+            .key(KeyId([number; 12]), &|_| vec![60], START)
+            .map(|view| view.people)
+    };
     assert_eq!((people(5), people(105)), (Some(vec![(60, 2)]), None));
     assert_eq!(account.keys().len(), 3);
     assert!(!account.is_uncounted());
@@ -383,7 +399,7 @@ fn a_hold_that_finds_no_room_falls_on_the_next_coarser_key() {
 #[test]
 fn a_hold_that_ended_and_was_evicted_makes_room() {
     let ledger = Arc::new(Ledger::new(Settings {
-        keys_max: 1,
+        bytes_max: keys_in_a_shard(1, 1),
         holds_max: 1,
         ..Settings::default()
     }));

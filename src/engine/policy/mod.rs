@@ -109,6 +109,13 @@ impl Policy {
         &self.budgets
     }
 
+    /// The windows in seconds that budgets ask of a dimension, ascending; none of an exchange's.
+    pub fn windows(&self, dimension: crate::engine::ledger::Dimension) -> Vec<u32> {
+        let asked = self.budgets.iter().filter(|budget| budget.per == dimension);
+        let windows: std::collections::BTreeSet<u32> = asked.map(|budget| budget.window).collect();
+        windows.into_iter().collect()
+    }
+
     /// Whether any budget acts.
     pub fn is_enforcing(&self) -> bool {
         self.budgets.iter().any(Budget::refuses)

@@ -1,0 +1,113 @@
+//! Telling others what changed, and taking in what they know: the store on disk, and the gateways of a fleet.
+
+use std::sync::atomic::Ordering;
+
+use super::shards::{Ledger, SHARDS, Shard, shard_of};
+use super::{KeyFrame, KeyId};
+use crate::engine::time::Now;
+
+/// Who carries the ledger elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carrier {
+    /// To disk.
+    Store,
+    /// To other gateways.
+    Fleet,
+}
+
+impl Carrier {
+    const ALL: [Self; 2] = [Self::Store, Self::Fleet];
+
+    const fn bit(self) -> u8 {
+        1 << self as u8
+    }
+}
+
+/// Keys of one shard that changed: their place, and the second from which on they did.
+#[derive(Default)]
+pub(super) struct Carried([Vec<(u32, u32)>; Carrier::ALL.len()]);
+
+impl Shard {
+    /// What is known of the key at `place` changes, from the second `from` on: each of `carriers` is to be told.
+    pub(super) fn changed(&mut self, carriers: u8, place: u32, from: u32) {
+        let Some(entry) = self.keys.at(place) else { return };
+        // What is listed is told from an earlier second on, unless this comes from elsewhere.
+        let news = if from < entry.changed_from {
+            carriers
+        } else {
+            carriers & !entry.changed
+        };
+        if entry.changed == 0 || from < entry.changed_from {
+            entry.changed_from = from;
+        }
+        entry.changed |= news;
+        let lists = Carrier::ALL.iter().zip(&mut self.carried.0);
+        for (_, list) in lists.filter(|(carrier, _)| carrier.bit() & news != 0) {
+            list.push((place, from));
+        }
+    }
+
+    fn drain(&mut self, carrier: Carrier, frames: &mut Vec<KeyFrame>) {
+        let changed = self.carried.0.get_mut(carrier as usize).map(std::mem::take);
+        for (place, from) in changed.unwrap_or_default() {
+            let Some((key, entry)) = self.keys.key(place).zip(self.keys.at(place)) else {
+                continue;
+            };
+            entry.changed &= !carrier.bit();
+            frames.push(entry.frame(key, from));
+        }
+    }
+}
+
+impl Ledger {
+    /// From now on changes are kept for `carrier`, which must ask for them.
+    pub fn carry(&mut self, carrier: Carrier) {
+        self.carriers |= carrier.bit();
+    }
+
+    /// Appends what changed since the last time: frames of the keys that did, with what is new of them. All that changed
+    /// before the call is in them, and in those of earlier calls; their number, from 1, is the answer.
+    pub fn drain(&self, carrier: Carrier, frames: &mut Vec<KeyFrame>) -> u64 {
+        let number = self.told.fetch_add(1, Ordering::SeqCst) + 1;
+        for at in 0..SHARDS {
+            self.lock_shard(at).drain(carrier, frames);
+        }
+        number
+    }
+
+    /// Whether what is shown goes to disk.
+    pub(super) fn is_stored(&self) -> bool {
+        self.carriers & Carrier::Store.bit() != 0
+    }
+
+    /// The number of the [`Ledger::drain`] that will have all that changed until now.
+    pub(super) fn next_drain(&self) -> u64 {
+        self.told.load(Ordering::SeqCst) + 1
+    }
+
+    /// Takes in what `from` knows of a key. What gateways say goes to disk; what is on disk is nobody's news.
+    pub fn merge(&self, frame: &KeyFrame, from: Carrier, now: Now) {
+        let keep = self.settings().exact_elements_max;
+        let mut shard = self.lock_shard(shard_of(frame.key));
+        let place = shard.keys.find(frame.key);
+        let place = place.unwrap_or_else(|| shard.insert(frame.key, frame.dimension));
+        let Some(entry) = shard.keys.at(place) else { return };
+        entry.merge(frame, now, keep);
+        if let Some(mark) = frame.mark {
+            self.decided(entry, mark, now);
+        }
+        shard.weigh(place);
+        if from == Carrier::Fleet {
+            let seconds = frame.elements.iter().map(|(_, second)| *second);
+            let registers = frame.registers.iter().map(|(.., second)| *second);
+            let oldest = seconds.chain(registers).min().unwrap_or_default();
+            shard.changed(self.carriers & Carrier::Store.bit(), place, oldest);
+        }
+    }
+
+    /// All that is known of one key.
+    pub fn frame(&self, key: KeyId) -> Option<KeyFrame> {
+        let shard = self.lock_shard(shard_of(key));
+        shard.keys.get(key).map(|entry| entry.frame(key, 0))
+    }
+}

@@ -1,0 +1,112 @@
+//! The keys of one shard in places that do not move, so that several can be worked on under one lock.
+
+use hashbrown::HashTable;
+
+use super::KeyId;
+use super::entry::Entry;
+
+/// Places made at once: a list that doubles would move every key and be half empty.
+const CHUNK: usize = 256;
+
+/// Keys by place.
+#[derive(Default)]
+pub(super) struct Keys {
+    index: HashTable<u32>,
+    chunks: Vec<Vec<Option<(KeyId, Entry)>>>,
+    /// Places without a key.
+    free: Vec<u32>,
+}
+
+impl Keys {
+    pub(super) fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    /// The place of `key`.
+    pub(super) fn find(&self, key: KeyId) -> Option<u32> {
+        let place = self.index.find(hash(key), |place| self.key(*place) == Some(key));
+        place.copied()
+    }
+
+    pub(super) fn get(&self, key: KeyId) -> Option<&Entry> {
+        let (_, entry) = place(&self.chunks, self.find(key)?)?;
+        Some(entry)
+    }
+
+    pub(super) fn get_mut(&mut self, key: KeyId) -> Option<&mut Entry> {
+        let place = self.find(key)?;
+        self.at(place)
+    }
+
+    /// The entry at a place, if there is one.
+    pub(super) fn at(&mut self, place: u32) -> Option<&mut Entry> {
+        let slot = self
+            .chunks
+            .get_mut(place as usize / CHUNK)?
+            .get_mut(place as usize % CHUNK)?;
+        slot.as_mut().map(|(_, entry)| entry)
+    }
+
+    /// The place of a key that is not here yet.
+    pub(super) fn insert(&mut self, key: KeyId, entry: Entry) -> u32 {
+        let place = self.free.pop().unwrap_or_else(|| {
+            let last = self.chunks.len().wrapping_sub(1);
+            let length = self.chunks.last().map_or(CHUNK, Vec::len);
+            if length == CHUNK {
+                self.chunks.push(Vec::with_capacity(CHUNK));
+                return (last.wrapping_add(1) * CHUNK) as u32;
+            }
+            (last * CHUNK + length) as u32
+        });
+        if let Some(chunk) = self.chunks.get_mut(place as usize / CHUNK) {
+            match chunk.get_mut(place as usize % CHUNK) {
+                Some(slot) => *slot = Some((key, entry)),
+                None => chunk.push(Some((key, entry))),
+            }
+        }
+        let chunks = &self.chunks;
+        let hashes = |at: &u32| self::place(chunks, *at).map_or(0, |(key, _)| hash(*key));
+        self.index.insert_unique(hash(key), place, hashes);
+        place
+    }
+
+    /// Takes out the keys that `leaves` names.
+    pub(super) fn extract_if(&mut self, mut leaves: impl FnMut(&Entry) -> bool, mut gone: impl FnMut(KeyId, Entry)) {
+        for (place, slot) in (0..).zip(self.chunks.iter_mut().flatten()) {
+            let Some((key, entry)) = slot.take_if(|(_, entry)| leaves(entry)) else {
+                continue;
+            };
+            let found = self.index.find_entry(hash(key), |known| *known == place);
+            found.map(|found| found.remove()).ok();
+            self.free.push(place);
+            gone(key, entry);
+        }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (KeyId, &Entry)> {
+        let places = self.chunks.iter().flatten().flatten();
+        places.map(|(key, entry)| (*key, entry))
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (KeyId, &mut Entry)> {
+        let places = self.chunks.iter_mut().flatten().flatten();
+        places.map(|(key, entry)| (*key, entry))
+    }
+
+    pub(super) fn key(&self, place: u32) -> Option<KeyId> {
+        self::place(&self.chunks, place).map(|(key, _)| *key)
+    }
+}
+
+fn place(chunks: &[Vec<Option<(KeyId, Entry)>>], place: u32) -> Option<&(KeyId, Entry)> {
+    chunks
+        .get(place as usize / CHUNK)?
+        .get(place as usize % CHUNK)?
+        .as_ref()
+}
+
+/// A key is a hash; its first byte chooses the shard, so that these are its last.
+fn hash(key: KeyId) -> u64 {
+    let last = key.0.last_chunk().copied();
+    u64::from_le_bytes(last.unwrap_or_default())
+}

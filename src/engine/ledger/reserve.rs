@@ -1,0 +1,150 @@
+//! How much of a batch fits under one key: all its limits look at the asks in their order, one key after another.
+
+use smallvec::SmallVec;
+
+use super::account::Told;
+use super::entry::Entry;
+use super::limit::{Excess, KeyUse, Limit};
+use super::{BudgetId, Dimension};
+use crate::engine::time::Now;
+
+/// The subjects of a batch that their exchange was not granted yet: the number of the ask, and the subject.
+pub(super) type Wanted = SmallVec<[(u32, u64); 32]>;
+
+/// Why a batch ends before one of its asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// It would exceed this limit of the key with this number, under which so many people are.
+    Denied(usize, Limit, u32),
+    /// The pace of this budget grants again at this unix millisecond.
+    Wait(BudgetId, u64),
+    /// A key of it has no room.
+    Full,
+}
+
+/// How far a batch is granted, over the keys that were looked at so far.
+pub(super) struct Prefix {
+    /// The first ask that is not granted.
+    pub(super) end: u32,
+    pub(super) stop: Option<Stop>,
+    /// Limits that only tell and are exceeded by an ask: its number, and what is told.
+    pub(super) told: SmallVec<[(u32, Told); 2]>,
+    /// Paces that move for an ask: its number, the number of the key, the budget and its interval.
+    pub(super) paced: SmallVec<[(u32, usize, BudgetId, u64); 1]>,
+}
+
+impl Prefix {
+    pub(super) fn of(asks: usize) -> Self {
+        Self {
+            end: asks as u32,
+            stop: None,
+            told: SmallVec::new(),
+            paced: SmallVec::new(),
+        }
+    }
+
+    /// The batch ends before `ask`, unless it does so already. Of two reasons at one ask a refusal is told rather than a
+    /// wait, the first refusal, and the longest wait.
+    pub(super) fn stop(&mut self, ask: u32, stop: Stop) {
+        let is_first = ask < self.end || (ask == self.end && self.stop.is_none());
+        let is_stronger = ask == self.end
+            && match (self.stop, stop) {
+                (Some(Stop::Wait(_, until)), Stop::Wait(_, other)) => other > until,
+                (Some(Stop::Wait(..)), Stop::Denied(..) | Stop::Full) => true,
+                _ => false,
+            };
+        if is_first || is_stronger {
+            (self.end, self.stop) = (ask, Some(stop));
+        }
+    }
+
+    /// What the limits of the key with `number` say to the asks.
+    pub(super) fn rule(&mut self, entry: &mut Entry, number: usize, used: &KeyUse, wanted: &Wanted, now: Now) {
+        for limit in &used.limits {
+            let mut walk = Walk::of(entry, used, limit, now);
+            let asks = wanted.chunk_by(|(one, _), (other, _)| one == other);
+            let mut asks = asks.filter_map(|subjects| Some((subjects.first()?.0, subjects)));
+            _ = asks.all(|(ask, subjects)| {
+                let new = walk.new_of(entry, subjects);
+                new == 0 || (ask <= self.end && walk.take(self, (number, used), ask, new))
+            });
+        }
+    }
+}
+
+/// One limit on its way through the asks.
+struct Walk<'l> {
+    limit: &'l Limit,
+    /// People from this second on count.
+    from: u32,
+    /// People under the key, those of the asks so far among them.
+    people: u32,
+    allowed: u32,
+    /// The millisecond from which the pace grants.
+    paced_until: u64,
+    is_exact: bool,
+    is_told: bool,
+    now: Now,
+}
+
+impl<'l> Walk<'l> {
+    fn of(entry: &mut Entry, used: &KeyUse, limit: &'l Limit, now: Now) -> Self {
+        let window = window_of(used, limit);
+        let from = now.second().saturating_sub(window);
+        Self {
+            limit,
+            from,
+            people: entry.people(window, now),
+            allowed: entry.allowed(limit, now),
+            paced_until: entry.paced_until(limit.budget),
+            is_exact: entry.seen.is_exact(from),
+            is_told: false,
+            now,
+        }
+    }
+
+    /// How many of `subjects` do not count yet.
+    fn new_of(&self, entry: &Entry, subjects: &[(u32, u64)]) -> u32 {
+        // Who is known under a limit that an estimate rules, nobody can say.
+        let is_guess = !self.is_exact && self.limit.people >= entry.exact_people();
+        let is_new = |subject: u64| is_guess || entry.seen.last(subject).is_none_or(|last| last < self.from);
+        subjects.iter().filter(|(_, subject)| is_new(*subject)).count() as u32
+    }
+
+    /// Whether the walk goes on behind `ask`, which brings so many new people.
+    fn take(&mut self, prefix: &mut Prefix, (number, used): (usize, &KeyUse), ask: u32, new: u32) -> bool {
+        let after = self.people.saturating_add(new);
+        let fits = after <= self.allowed;
+        match self.limit.excess {
+            _ if fits => {}
+            Excess::Told if self.is_told => {}
+            Excess::Told => {
+                self.is_told = true;
+                prefix.told.push((ask, (self.limit.budget, used.key, after)));
+            }
+            Excess::Refused => {
+                prefix.stop(ask, Stop::Denied(number, *self.limit, self.people));
+                return false;
+            }
+            Excess::Paced { .. } if self.now.millis() < self.paced_until => {
+                prefix.stop(ask, Stop::Wait(self.limit.budget, self.paced_until));
+                return false;
+            }
+            Excess::Paced { interval_ms } => {
+                self.paced_until = self.now.millis().saturating_add(interval_ms.max(1));
+                prefix.paced.push((ask, number, self.limit.budget, interval_ms));
+            }
+        }
+        self.people = after;
+        true
+    }
+}
+
+/// An exchange key has no window: everything it was shown counts.
+pub(super) fn window_of(used: &KeyUse, limit: &Limit) -> u32 {
+    if used.dimension == Dimension::Exchange {
+        u32::MAX
+    } else {
+        limit.window
+    }
+}

@@ -1,0 +1,21 @@
+//! The hasher of subjects in an exchange's own set: they are keyed hashes already.
+
+use std::hash::Hasher;
+
+/// Spreads 64 bits over the low and the high ones, which the table looks at.
+#[derive(Default)]
+pub(super) struct SubjectHasher(u64);
+
+impl Hasher for SubjectHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64(self.0 ^ u64::from(*byte)));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = (number ^ number >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
