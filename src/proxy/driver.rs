@@ -1,11 +1,12 @@
 //! Drives one body: what the inspector asks, the account answers; what it releases waits here for downstream.
 
-use std::collections::VecDeque;
+use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::HeaderMap;
 use tokio::time::Instant;
 
+use super::backlog::Backlog;
 use super::fail::{Fail, Reason};
 use super::fields::{self, FieldCount};
 use super::outcome::{Denial, Outcome};
@@ -15,9 +16,6 @@ use crate::engine::inspect::{Inspector, Piece, Resolution, Step, Tally};
 use crate::engine::ledger::{Account, BudgetId, Dimension, KeyId, KeyUse, Next};
 use crate::engine::policy::Action;
 use crate::engine::time::Now;
-
-/// Smaller chunks are copied when they are held, so that they do not pin the large buffer they were cut from.
-const PINNED_BYTES_MIN: usize = 4096;
 
 /// Coded bytes that are decoded before what they released has left: so many times the ratio of the coding may wait for a client
 /// that does not read.
@@ -46,13 +44,8 @@ pub(super) struct Driver {
     terms: Terms,
     /// Of the last chunk of a coded body, what was not pushed yet.
     unread: Bytes,
-    /// Pushed and not released, in order.
-    waiting: VecDeque<Bytes>,
-    waiting_bytes: u64,
+    backlog: Backlog,
     waiting_since: Option<Instant>,
-    /// Released, not yet taken by downstream; the first of a release carries its number of asks.
-    released: VecDeque<(Bytes, Option<u64>)>,
-    asks_left: Option<u64>,
     /// Asks that were granted for the head.
     asks_before: u64,
     /// Budgets that masked in the head.
@@ -70,13 +63,10 @@ impl Driver {
             unread_bytes: 0,
             asks_before: account.asks_granted(),
             account,
+            backlog: Backlog::new(Arc::clone(&terms.gateway.held)),
             terms,
             unread: Bytes::new(),
-            waiting: VecDeque::new(),
-            waiting_bytes: 0,
             waiting_since: None,
-            released: VecDeque::new(),
-            asks_left: None,
             flow: if head.denial.is_some() { Flow::Cut } else { Flow::Input },
             masked_before: head.masked.len(),
             outcome: Outcome {
@@ -145,7 +135,7 @@ impl Driver {
 
     /// Whether something can be handed downstream.
     pub(super) fn has_output(&self) -> bool {
-        !self.released.is_empty()
+        self.backlog.has_output()
     }
 
     /// Whether nobody was granted or masked in the body so far.
@@ -155,7 +145,7 @@ impl Driver {
 
     /// The next bytes for downstream; the people in them enter the ledger now.
     pub(super) fn output(&mut self, now: Now) -> Option<Bytes> {
-        let (bytes, asks) = self.joined()?;
+        let (bytes, asks) = self.backlog.next()?;
         if let Some(asks) = asks.filter(|_| self.account.waiting() > 0) {
             let started = Instant::now();
             self.handed(self.asks_before + asks, now);
@@ -170,22 +160,6 @@ impl Driver {
         self.outcome.told.extend(handed.told);
         self.outcome.new_people += u64::from(handed.new_people);
         self.note_uncounted();
-    }
-
-    /// The first of what was released, with what follows it if all are small: a record that came byte by byte does not
-    /// leave as so many frames, which peers refuse over HTTP/2.
-    fn joined(&mut self) -> Option<(Bytes, Option<u64>)> {
-        let (first, mut asks) = self.released.pop_front()?;
-        let fits = |length: usize, next: &Bytes| length + next.len() <= PINNED_BYTES_MIN;
-        if self.released.front().is_none_or(|(next, _)| !fits(first.len(), next)) {
-            return Some((first, asks));
-        }
-        let mut joined = BytesMut::from(&first[..]);
-        while let Some((next, more)) = self.released.pop_front_if(|(next, _)| fits(joined.len(), next)) {
-            joined.extend_from_slice(&next);
-            asks = more.or(asks);
-        }
-        Some((joined.freeze(), asks))
     }
 
     /// The next chunk of the upstream's body; [`Driver::go_on`] until all of it was read.
@@ -209,15 +183,15 @@ impl Driver {
     fn piece(&mut self, chunk: Bytes, now: Now) {
         let Some(inspector) = &mut self.inspector else {
             self.unread_bytes += chunk.len() as u64;
-            return self.put(chunk);
+            return self.backlog.put(chunk);
         };
         let started = Instant::now();
         let step = inspector.push(&chunk);
         self.outcome.scan += started.elapsed();
-        self.hold(chunk);
+        self.backlog.hold(chunk, self.account.is_enforcing());
         self.run(step, now);
         let is_full = || self.terms.held().bytes() > self.terms.set.held_total_bytes_max;
-        if self.waiting_bytes > 0 && self.flow == Flow::Input && is_full() {
+        if self.backlog.waiting_bytes() > 0 && self.flow == Flow::Input && is_full() {
             self.fail(Reason::Memory, now);
         }
     }
@@ -264,7 +238,7 @@ impl Driver {
 
     /// A hold began on one of the exchange's keys: nothing more leaves.
     pub(super) fn hold_began(&mut self) {
-        self.released.clear();
+        self.backlog.drop_released();
         self.deny(Denial::Held);
     }
 
@@ -273,7 +247,7 @@ impl Driver {
         while let Some(step) = next {
             next = self.take(step, now);
         }
-        if self.waiting_bytes > 0 {
+        if self.backlog.waiting_bytes() > 0 {
             self.waiting_since.get_or_insert_with(Instant::now);
         }
     }
@@ -430,75 +404,10 @@ impl Driver {
         self.flow = Flow::Cut;
     }
 
-    fn hold(&mut self, chunk: Bytes) {
-        let held = if chunk.len() < PINNED_BYTES_MIN && self.account.is_enforcing() {
-            Bytes::copy_from_slice(&chunk)
-        } else {
-            chunk
-        };
-        self.waiting_bytes += held.len() as u64;
-        self.terms.held().add(held.len() as u64);
-        self.waiting.push_back(held);
-    }
-
     fn release(&mut self, pieces: Vec<Piece>, asks: u64) {
-        self.asks_left = Some(asks);
-        for piece in pieces {
-            match piece {
-                Piece::Keep(count) => self.keep(count),
-                Piece::Replace(count, bytes) => {
-                    self.drop_waiting(count);
-                    self.put(bytes);
-                }
-            }
-        }
+        self.backlog.release(pieces, asks);
         if let Some(since) = self.waiting_since.take() {
             self.outcome.holdback = self.outcome.holdback.max(since.elapsed());
         }
-    }
-
-    /// Moves `count` bytes from waiting to released, uncopied.
-    fn keep(&mut self, mut count: usize) {
-        while count > 0 {
-            let Some(mut first) = self.waiting.pop_front() else {
-                return;
-            };
-            if first.len() > count {
-                self.waiting.push_front(first.split_off(count));
-            }
-            count -= first.len();
-            self.let_go(first.len());
-            self.put(first);
-        }
-    }
-
-    fn drop_waiting(&mut self, mut count: usize) {
-        while count > 0 {
-            let Some(mut first) = self.waiting.pop_front() else {
-                return;
-            };
-            if first.len() > count {
-                self.waiting.push_front(first.split_off(count));
-            }
-            count -= first.len();
-            self.let_go(first.len());
-        }
-    }
-
-    fn put(&mut self, bytes: Bytes) {
-        if !bytes.is_empty() {
-            self.released.push_back((bytes, self.asks_left.take()));
-        }
-    }
-
-    fn let_go(&mut self, bytes: usize) {
-        self.waiting_bytes -= bytes as u64;
-        self.terms.held().subtract(bytes as u64);
-    }
-}
-
-impl Drop for Driver {
-    fn drop(&mut self) {
-        self.terms.held().subtract(self.waiting_bytes);
     }
 }

@@ -11,6 +11,7 @@ mod answer;
 mod aside;
 mod asked;
 mod authority;
+mod backlog;
 mod body;
 mod checked_io;
 mod connection;
