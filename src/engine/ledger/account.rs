@@ -191,7 +191,7 @@ impl Account {
     /// granted. A denied ask adds nothing under any key.
     pub fn reserve(&mut self, asks: &[SmallVec<[Subject; 2]>], now: Now) -> Answer {
         let wanted = self.wanted(asks);
-        let mut prefix = Prefix::of(asks.len());
+        let mut prefix = Prefix::of(asks.len(), self.ledger.reserves());
         if !wanted.is_empty() {
             let ledger = Arc::clone(&self.ledger);
             let mut locked = ledger.lock(&self.shards);
@@ -263,7 +263,7 @@ impl Account {
         let (mut allowed, mut ordinary) = (Wanted::new(), Wanted::new());
         for subjects in wanted.chunk_by(|(one, _), (other, _)| one == other) {
             let so_far: Wanted = allowed.iter().chain(subjects).copied().collect();
-            let mut prefix = Prefix::of(usize::MAX);
+            let mut prefix = Prefix::of(usize::MAX, true);
             prefix.rule(entry, ALLOWANCE, used, &so_far, now);
             let fits = prefix.stop.is_none();
             if fits { &mut allowed } else { &mut ordinary }.extend_from_slice(subjects);

@@ -24,6 +24,8 @@ pub(super) enum Stop {
 
 /// How far a batch is granted, over the keys that were looked at so far.
 pub(super) struct Prefix {
+    /// Whether what is granted counts at once; only a test's mutant does without.
+    reserves: bool,
     /// The first ask that is not granted.
     pub(super) end: u32,
     pub(super) stop: Option<Stop>,
@@ -34,8 +36,9 @@ pub(super) struct Prefix {
 }
 
 impl Prefix {
-    pub(super) fn of(asks: usize) -> Self {
+    pub(super) fn of(asks: usize, reserves: bool) -> Self {
         Self {
+            reserves,
             end: asks as u32,
             stop: None,
             told: SmallVec::new(),
@@ -135,7 +138,9 @@ impl<'l> Walk<'l> {
                 prefix.paced.push((ask, number, self.limit.budget, interval_ms));
             }
         }
-        self.people = after;
+        if prefix.reserves {
+            self.people = after;
+        }
         true
     }
 }
