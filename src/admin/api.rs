@@ -99,11 +99,11 @@ impl List {
     fn check(query: Result<Query<Self>, QueryRejection>) -> Result<(Option<Dimension>, usize), Fault> {
         let Query(list) = query.map_err(|error| Fault::bad_request(error.body_text()))?;
         let dimension = list.dimension.map(|name| {
-            let known = Dimension::ALL.into_iter().find(|dimension| dimension.name() == name);
+            let known = Dimension::parse(&name);
             known.ok_or_else(|| {
                 Fault::bad_request(format!(
                     "`dimension` is one of {}",
-                    Dimension::ALL.map(Dimension::name).join(", ")
+                    Dimension::SINGLE.map(Dimension::name).join(", ")
                 ))
             })
         });

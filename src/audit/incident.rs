@@ -29,7 +29,9 @@ pub struct Sighting<'a> {
     pub action: &'static str,
     /// Whether it was really done; `false` in monitor.
     pub enforced: bool,
-    /// Distinct subjects under the key in the window.
+    /// What is counted: `people`, or `bytes`, `uninspected`, `records`, `not_found`.
+    pub unit: &'static str,
+    /// So many of them are under the key in the window: distinct subjects, bytes, records, answers in a hundred.
     pub people: u64,
     /// How many the budget allows.
     pub limit: u64,
@@ -63,7 +65,8 @@ pub(super) struct Incident {
     pub(super) classes: SmallVec<[Box<str>; 2]>,
     pub(super) action: &'static str,
     pub(super) enforced: bool,
-    /// The largest number of subjects seen.
+    pub(super) unit: &'static str,
+    /// The largest number of subjects, or of what else is counted.
     pub(super) people: u64,
     pub(super) limit: u64,
     pub(super) window_s: u32,
@@ -193,6 +196,7 @@ impl Incident {
                 .collect(),
             action: sighting.action,
             enforced: sighting.enforced,
+            unit: sighting.unit,
             people: sighting.people,
             limit: sighting.limit,
             window_s: sighting.window_s,
@@ -253,6 +257,7 @@ pub(super) mod tests {
             route: "profile",
             action: "block",
             enforced: true,
+            unit: "people",
             people: 100,
             limit: 100,
             window_s: 86_400,

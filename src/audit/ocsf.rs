@@ -50,7 +50,7 @@ pub(super) fn finding(report: &Report) -> Value {
             "start_time": incident.first.millis(),
             "end_time": incident.last.millis(),
             "count": incident.sightings,
-            "message": format!("budget {} of {} people, {dimension} was given {}", incident.budget, incident.limit, incident.people),
+            "message": format!("budget {} of {} {}, {dimension} was given {}", incident.budget, incident.limit, incident.unit, incident.people),
             "finding_info": {
                 "uid": format!("{key}-{}-{}", incident.budget, incident.first.millis()),
                 "title": format!("Budget {} reached", incident.budget),
@@ -74,6 +74,7 @@ pub(super) fn finding(report: &Report) -> Value {
             "unmapped": {
                 "key": key,
                 "dimension": dimension,
+                "counted": incident.unit,
                 "people": incident.people,
                 "limit": incident.limit,
                 "window_s": incident.window_s,

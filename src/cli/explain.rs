@@ -44,14 +44,10 @@ pub(super) fn execute(path: &Path, asked: &Asked, out: &mut dyn Write) -> Result
     let actor = loaded.set.identity.identify(&head, asked.client, &[], now);
     writeln!(out, "route      {}", route.name)?;
     tell_actor(&actor, out)?;
+    let (address, network) = (address_key(actor.address), network_key(actor.address));
     let facts = Facts {
-        session: actor.session.as_deref(),
-        is_known: actor.is_known,
-        principal: actor.principal.as_deref(),
-        group: actor.group.as_deref(),
-        address: &address_key(actor.address),
-        network: &network_key(actor.address),
-        route: number,
+        destination: Some(host.as_bytes()),
+        ..actor.facts(&address, &network, number)
     };
     tell_plan(&loaded.set.policy, &loaded.set.policy.plan(&facts, now), out)
 }

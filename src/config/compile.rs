@@ -321,6 +321,7 @@ impl Reader<'_> {
             .iter()
             .map(|route| RoutePolicy {
                 name: route.pattern.get_ref().clone(),
+                service: service_of(route),
                 public: route.public,
                 allow: route.allow.clone(),
             })
@@ -395,6 +396,15 @@ impl Reader<'_> {
             help: None,
         }
     }
+}
+
+/// What a route serves: what it says, else its host.
+fn service_of(route: &RouteSyntax) -> String {
+    let host = |pattern: &str| {
+        let place = pattern.rsplit(' ').next().unwrap_or(pattern);
+        place.split('/').next().unwrap_or(place).to_owned()
+    };
+    route.service.clone().unwrap_or_else(|| host(route.pattern.get_ref()))
 }
 
 /// Where the value of a setting stands.

@@ -105,6 +105,9 @@ pub struct RouteSyntax {
     /// media that holds nobody's data.
     #[serde(default = "yes")]
     pub inspect: bool,
+    /// What the route serves: several routes with one name count as one `service`. Default: the host of `match`.
+    #[serde(default)]
+    pub service: Option<String>,
     /// Declared data of no person, such as store locators; still measured.
     #[serde(default)]
     pub public: bool,

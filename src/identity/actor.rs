@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::engine::policy::{Facts, Standing};
+
 /// Whether a credential was seen being issued through this gateway.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Provenance {
@@ -29,6 +31,39 @@ pub struct Actor {
     pub provenance: Provenance,
     /// Whether the session's credential is verified, listed or issued; any other may be made up with each request.
     pub is_known: bool,
+    /// Who signed its token: the issuer's name in the configuration.
+    pub issuer: Option<Arc<str>>,
+    /// The issuer and the id of the key that signed it.
+    pub kid: Option<Arc<[u8]>>,
+    /// The name of the client's network in the operator's list.
+    pub place: Option<Arc<str>>,
+    /// Whether the principal is on the watch-list.
+    pub is_watched: bool,
     /// The name of the cookie that carried the session, for `reauth` to expire it.
     pub session_cookie: Option<Arc<str>>,
+}
+
+impl Actor {
+    /// What a policy needs to know of it, with the keys of its address and network.
+    pub fn facts<'a>(&'a self, address: &'a [u8], network: &'a [u8], route: usize) -> Facts<'a> {
+        let bytes = |text: &'a Arc<str>| text.as_bytes();
+        Facts {
+            session: self.session.as_deref(),
+            is_known: self.is_known,
+            principal: self.principal.as_deref(),
+            group: self.group.as_deref(),
+            address,
+            network,
+            route,
+            standing: match self.provenance {
+                Provenance::Issued => Standing::Issued,
+                Provenance::Unknown => Standing::Unknown,
+            },
+            is_watched: self.is_watched,
+            kid: self.kid.as_deref(),
+            issuer: self.issuer.as_ref().map(bytes),
+            place: self.place.as_ref().map(bytes),
+            ..Facts::default()
+        }
+    }
 }

@@ -5,11 +5,13 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
+use hashbrown::HashSet;
 use http::Method;
 use toml::Spanned;
 
 use super::group::{Claim, Group, Groups};
 use super::memory::{Births, VerifiedTokens};
+use super::places::Places;
 use super::settings::{GroupSettings, IssuerSettings, Settings};
 use super::source::Source;
 use super::token::{Issuer, parse_algorithm, read_keys};
@@ -22,6 +24,7 @@ const ISSUERS_MAX: usize = 16;
 const GROUPS_MAX: usize = 256;
 const ROUTES_MAX: usize = 256;
 const LEEWAY_S_MAX: u32 = 600;
+const WATCH_LIST_BYTES_MAX: usize = 4 << 20;
 /// 50 million credentials are about 2 GB.
 const REMEMBERED_MAX: usize = 50_000_000;
 
@@ -54,7 +57,8 @@ impl Identity {
     /// # Errors
     ///
     /// All problems: `I001` a source, `I002` something that is not in this version, `I003` an algorithm, `I004` a key
-    /// set, `I005` a group, `I006` a file of listed keys, `I007` a route, `I008` a number or a name outside its range.
+    /// set, `I005` a group, `I006` a file of listed keys, `I007` a route, `I008` a number or a name outside its range,
+    /// `I009` a file of networks or of watched principals.
     pub fn compile(settings: &Settings, file: &str, key: HashKey, read: ReadFile<'_>) -> Result<Self, Vec<Problem>> {
         let mut problems = Problems {
             file,
@@ -63,6 +67,10 @@ impl Identity {
         let sources = sources(settings, &mut problems);
         let issuers = issuers(settings, read, &mut problems);
         let (groups, group_list) = groups(settings, read, &mut problems);
+        let (places, watched) = (
+            places(settings, read, &mut problems),
+            watched(settings, read, &mut problems),
+        );
         let in_issuers = |list: fn(&IssuerSettings) -> &[Spanned<String>]| settings.issuer.values().flat_map(list);
         let logs_in_at = settings
             .logs_in_at
@@ -97,10 +105,46 @@ impl Identity {
             groups,
             group_list,
             logs_in_at,
+            places,
+            watched,
             births: Arc::new(Births::new(settings.issued_tokens_max)),
             tokens: VerifiedTokens::new(settings.verified_tokens_max),
         })
     }
+}
+
+/// The names of networks; none of a file that is not right, which is a problem.
+fn places(settings: &Settings, read: ReadFile<'_>, problems: &mut Problems<'_>) -> Places {
+    let Some(path) = &settings.places else {
+        return Places::default();
+    };
+    let file = read(Path::new(path.get_ref())).map_err(|error| format!("it cannot be read: {error}"));
+    file.and_then(|bytes| Places::parse(&bytes)).unwrap_or_else(|message| {
+        let help = "a line is a network and a name: 192.0.2.0/24,branch";
+        problems.add("I009", path.span(), format!("`{path}`: {message}"), Some(help));
+        Places::default()
+    })
+}
+
+/// The watched principals as they are written.
+fn watched(settings: &Settings, read: ReadFile<'_>, problems: &mut Problems<'_>) -> HashSet<Box<[u8]>> {
+    let Some(path) = &settings.watch_list else {
+        return HashSet::new();
+    };
+    let file = read(Path::new(path.get_ref())).map_err(|error| format!("it cannot be read: {error}"));
+    let file = file.and_then(|bytes| match bytes.len() {
+        length if length > WATCH_LIST_BYTES_MAX => Err(format!("it is larger than {WATCH_LIST_BYTES_MAX} bytes")),
+        _ => Ok(bytes),
+    });
+    let bytes = file.unwrap_or_else(|message| {
+        problems.add("I009", path.span(), format!("`{path}`: {message}"), None);
+        Vec::new()
+    });
+    let lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    lines
+        .filter(|line| !line.is_empty() && !line.starts_with(b"#"))
+        .map(Box::from)
+        .collect()
 }
 
 fn sources(settings: &Settings, problems: &mut Problems<'_>) -> Vec<Source> {

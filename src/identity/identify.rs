@@ -3,15 +3,18 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use hashbrown::HashSet;
 use http::{HeaderMap, Method, StatusCode, request};
 use ipnet::IpNet;
 
 use super::address::client_address;
 use super::group::{Group, Groups};
 use super::memory::{Births, Fingerprint, VerifiedTokens, credential_hash, fingerprint, stable_part};
+use super::places::Places;
 use super::source::{Place, Source};
 use super::token::{Issuer, Verified, joined, verify};
 use super::{Actor, Provenance};
+use crate::engine::policy::subject_of;
 use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
 use crate::events::{Event, report};
@@ -24,6 +27,9 @@ pub struct Identity {
     pub(super) groups: Groups,
     pub(super) group_list: Vec<Group>,
     pub(super) logs_in_at: Vec<RouteMatch>,
+    pub(super) places: Places,
+    /// Principals as the watch-list writes them.
+    pub(super) watched: HashSet<Box<[u8]>>,
     pub(super) births: Arc<Births>,
     pub(super) tokens: VerifiedTokens,
 }
@@ -39,6 +45,8 @@ struct Evidence {
     session: Arc<[u8]>,
     principal: Option<Arc<[u8]>>,
     group: Option<Arc<str>>,
+    issuer: Option<Arc<str>>,
+    kid: Option<Arc<[u8]>>,
     provenance: Provenance,
     /// Whether it is verified, listed or issued.
     is_known: bool,
@@ -62,8 +70,13 @@ impl Identity {
             group: None,
             provenance: Provenance::Unknown,
             is_known: false,
+            issuer: None,
+            kid: None,
+            place: None,
+            is_watched: false,
             session_cookie: None,
         };
+        actor.place = self.places.of(actor.address);
         for source in &self.sources {
             let Some(evidence) = self.evidence(source, &head.headers, now) else {
                 continue;
@@ -78,8 +91,12 @@ impl Identity {
                     Place::Header(_) => None,
                 };
             }
+            if actor.issuer.is_none() {
+                (actor.issuer, actor.kid) = (evidence.issuer, evidence.kid);
+            }
             match (&actor.principal, evidence.principal) {
                 (None, Some(principal)) => {
+                    actor.is_watched = self.is_watched(&principal, evidence.group.as_deref());
                     actor.principal = Some(principal);
                     actor.group = evidence.group;
                 }
@@ -90,6 +107,16 @@ impl Identity {
             }
         }
         actor
+    }
+
+    /// Whether the watch-list names this principal, by its subject or by group and subject.
+    fn is_watched(&self, principal: &[u8], group: Option<&str>) -> bool {
+        if self.watched.is_empty() {
+            return false;
+        }
+        let in_group = group.map(|group| [group.as_bytes(), b":", subject_of(principal)].concat());
+        let names = [Some(principal), Some(subject_of(principal)), in_group.as_deref()];
+        names.into_iter().flatten().any(|name| self.watched.contains(name))
     }
 
     /// What the values of one source say. Where an opaque one stands there twice and differs, the origin may choose the
@@ -108,6 +135,8 @@ impl Identity {
                     session: Arc::clone(&verified.session),
                     principal: verified.principal.clone(),
                     group: verified.group.clone(),
+                    issuer: Some(Arc::clone(&verified.issuer)),
+                    kid: verified.kid.clone(),
                     provenance: self.provenance(&verified.credential),
                     is_known: true,
                 });
@@ -119,6 +148,8 @@ impl Identity {
             let listed = self.groups.listed.get(&hash);
             let is_known = listed.is_some() || provenance == Provenance::Issued;
             (is_alone || is_known).then(|| Evidence {
+                issuer: None,
+                kid: None,
                 session: joined(&[source.label.as_bytes(), stable_part(value)]),
                 principal: listed.map(|listed| Arc::clone(&listed.principal)),
                 group: listed.map(|listed| Arc::clone(&listed.group)),

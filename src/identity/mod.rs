@@ -9,6 +9,7 @@ mod compile;
 mod group;
 mod identify;
 mod memory;
+mod places;
 mod settings;
 mod source;
 mod token;

@@ -26,6 +26,13 @@ pub struct Settings {
     /// `METHOD /path` of routes that renew: what they issue inherits the mark of what was sent.
     #[schemars(with = "Vec<String>")]
     pub refreshes_at: Vec<Spanned<String>>,
+    /// A file that names networks, a `CIDR,NAME` a line: what `place` counts by. At most 128 MiB.
+    #[schemars(with = "Option<String>")]
+    pub places: Option<Spanned<String>>,
+    /// A file of watched principals, one a line: the subject, or `group:subject`. Budgets with `when = "watched"` bind them.
+    /// At most 4 MiB.
+    #[schemars(with = "Option<String>")]
+    pub watch_list: Option<Spanned<String>>,
     /// Issued credentials remembered, at most; the oldest are forgotten first and become unknown again.
     /// About 40 bytes each. Default 1,000,000.
     pub issued_tokens_max: usize,
@@ -41,6 +48,8 @@ impl Default for Settings {
             group: BTreeMap::new(),
             logs_in_at: Vec::new(),
             refreshes_at: Vec::new(),
+            places: None,
+            watch_list: None,
             issued_tokens_max: 1_000_000,
             verified_tokens_max: 100_000,
         }

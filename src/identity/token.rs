@@ -28,6 +28,10 @@ pub(super) struct Verified {
     pub(super) principal: Option<Arc<[u8]>>,
     /// The group that its claims put it in.
     pub(super) group: Option<Arc<str>>,
+    /// The issuer's name in the configuration.
+    pub(super) issuer: Arc<str>,
+    /// The issuer and the id of the key that signed it, if it names one.
+    pub(super) kid: Option<Arc<[u8]>>,
     /// Under which fingerprint its birth is looked for.
     pub(super) credential: Fingerprint,
     /// Unix seconds between which it is valid, leeway included.
@@ -137,7 +141,12 @@ pub(super) fn verify(token: &[u8], credential: Fingerprint, issuers: &[Issuer], 
     }
     issuers.iter().find_map(|issuer| {
         let claims = issuer.claims(token, &header)?;
-        issuer.believe(&claims, credential, groups)
+        let verified = issuer.believe(&claims, credential, groups)?;
+        let kid = header
+            .kid
+            .as_ref()
+            .map(|kid| joined(&[issuer.name.as_bytes(), kid.as_bytes()]));
+        Some(Verified { kid, ..verified })
     })
 }
 
@@ -211,6 +220,8 @@ impl Issuer {
             ]),
             principal: subject.map(|subject| format!("{}\0{subject}", self.name).into_bytes().into()),
             group: groups.of_claims(claims),
+            issuer: Arc::clone(&self.name),
+            kid: None,
             credential,
             valid_s: begins..=expires,
         })

@@ -13,7 +13,7 @@ use super::outcome::{Denial, Outcome};
 use super::terms::Terms;
 use crate::clock::Clock;
 use crate::engine::inspect::{Inspector, Piece, Resolution, Step, Tally};
-use crate::engine::ledger::{Account, BudgetId, Dimension, KeyId, KeyUse, Next};
+use crate::engine::ledger::{Account, Amounts, BudgetId, Dimension, KeyId, KeyUse, Next};
 use crate::engine::policy::Action;
 use crate::engine::time::Now;
 
@@ -117,6 +117,16 @@ impl Driver {
         if self.account.waiting() > 0 {
             self.handed(self.asks_before, clock.now());
         }
+        let (answers, not_found) = (1, u64::from(self.terms.not_found));
+        self.sum(
+            Amounts {
+                answers,
+                not_found,
+                ..Amounts::default()
+            },
+            true,
+            clock.now(),
+        );
     }
 
     /// What of the trailers leaves, after everything else; `None` if someone in them must not, and the end is cut instead.
@@ -151,7 +161,44 @@ impl Driver {
             self.handed(self.asks_before + asks, now);
             self.outcome.ledger += started.elapsed();
         }
+        let is_last = self.flow != Flow::Input && !self.backlog.has_output();
+        let uninspected = if self.is_blind() { bytes.len() as u64 } else { 0 };
+        self.sum(
+            Amounts {
+                bytes: bytes.len() as u64,
+                uninspected,
+                ..Amounts::default()
+            },
+            is_last,
+            now,
+        );
         Some(bytes)
+    }
+
+    /// Whether what leaves now was not looked into.
+    fn is_blind(&self) -> bool {
+        self.inspector().is_none_or(Inspector::is_blind)
+    }
+
+    /// Sums what leaves: over a limit that refuses, nothing more does.
+    fn sum(&mut self, amounts: Amounts, is_last: bool, now: Now) {
+        for over in self.account.sum(amounts, is_last, now) {
+            let (budget, key, people) = (over.budget, over.key, u32::try_from(over.amount).unwrap_or(u32::MAX));
+            if !over.refuses || self.terms.unsafe_method {
+                self.outcome.told.push((budget, key, people));
+                continue;
+            }
+            let dimension = over.dimension;
+            let denial = Denial::Budget {
+                budget,
+                key,
+                dimension,
+                people,
+            };
+            self.terms.hold_if_asked(denial, self.account.keys(), now);
+            self.backlog.drop_released();
+            self.deny(denial);
+        }
     }
 
     /// People enter the ledger.

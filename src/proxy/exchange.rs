@@ -34,7 +34,7 @@ use super::upstream::UpstreamErrorKind;
 use super::vigil::{Vigil, Woken};
 use crate::engine::decode::Coding;
 use crate::engine::inspect::{Content, Inspector, Mode};
-use crate::engine::ledger::Account;
+use crate::engine::ledger::{Account, Amounts};
 use crate::engine::policy::{Action, Facts};
 use crate::engine::time::Now;
 use crate::events::{Event, Part, report};
@@ -77,7 +77,9 @@ impl Exchanges {
         let offer = head.extensions.remove::<OnUpgrade>();
         let keys = std::mem::take(&mut asked.plan.keys);
         let account = self.gateway.ledger.open(keys, asked.plan.allowance.take(), now);
+        let mut account = account.summing(std::mem::take(&mut asked.plan.sums));
         self.refuse_held(&asked, &account, now)?;
+        refuse_over(&asked, &mut account, now)?;
         let mode = mode(&asked, &account);
         self.prepare(&mut head, mode, &asked)?;
         let until = now.after(self.limits.exchange_ms_max);
@@ -183,13 +185,8 @@ impl Exchanges {
         }
         let mut plan = set.policy.plan(
             &Facts {
-                session: actor.session.as_deref(),
-                is_known: actor.is_known,
-                principal: actor.principal.as_deref(),
-                group: actor.group.as_deref(),
-                address: &address_key(actor.address),
-                network: &network_key(actor.address),
-                route,
+                destination: Some(host.as_bytes()),
+                ..actor.facts(&address_key(actor.address), &network_key(actor.address), route)
             },
             now,
         );
@@ -283,7 +280,7 @@ impl Exchanges {
             set.identity.births_in_head(&head.headers);
         }
         headers::forward_response(&mut head.headers, head.status == StatusCode::SWITCHING_PROTOCOLS);
-        let terms = self.terms(asked);
+        let terms = self.terms(asked, head.status);
         terms.open_when_full(&mut account);
         let counted = fields::count(&mut head.headers, &mut account, &terms);
         let masked_head = counted.is_masked;
@@ -347,12 +344,13 @@ impl Exchanges {
         Ok(Response::from_parts(head, Answer::Inspected(body)))
     }
 
-    fn terms(&self, asked: &Asked) -> Terms {
+    fn terms(&self, asked: &Asked, status: StatusCode) -> Terms {
         Terms {
             gateway: Arc::clone(&self.gateway),
             set: Arc::clone(&asked.set),
             route: asked.route,
             unsafe_method: asked.is_unsafe(),
+            not_found: matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE),
             may_mask: asked.may_mask(),
         }
     }
@@ -370,6 +368,24 @@ impl Exchanges {
             Some(Denial::Fail(_)) | None => Refusal::Uninspectable,
         }
     }
+}
+
+/// What was summed before leaves no room for another answer.
+fn refuse_over(asked: &Asked, account: &mut Account, now: Now) -> Result<(), (Refusal, Style)> {
+    let over = account.sum(Amounts::default(), true, now);
+    let Some(budget) = over
+        .iter()
+        .find(|over| over.refuses)
+        .and_then(|over| asked.set.policy.get(over.budget))
+    else {
+        return Ok(());
+    };
+    report(&Event::Refused {
+        budget: &budget.name,
+        action: budget.action.name(),
+    });
+    ended(&asked.route().name, budget.action.name());
+    Err((Refusal::Blocked, asked.style))
 }
 
 impl Handler for Exchanges {

@@ -41,6 +41,8 @@ pub(super) struct Terms {
     pub(super) route: usize,
     /// A refusal on the way back would make the client do it twice: what is over a limit is masked instead.
     pub(super) unsafe_method: bool,
+    /// The answer says that there is nothing (RFC 9110, sections 15.5.5 and 15.5.11).
+    pub(super) not_found: bool,
     /// Identifiers may leave masked.
     pub(super) may_mask: bool,
 }

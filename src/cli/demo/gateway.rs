@@ -14,7 +14,6 @@ use super::table::Budget;
 use super::{GatewayHandle, Options, SessionCount, run};
 use crate::cli::{Exit, Failed};
 use crate::engine::ledger::{Dimension, KeyId};
-use crate::engine::policy::Facts;
 use crate::events;
 use crate::identity::{address_key, network_key};
 use crate::proxy::Gateway;
@@ -121,15 +120,8 @@ fn count(gateway: &Gateway, audit: &Path, sid: &str) -> Option<SessionCount> {
         .into_parts();
     let client = std::net::Ipv4Addr::LOCALHOST.into();
     let actor = set.identity.identify(&head, client, &[], now);
-    let facts = Facts {
-        session: actor.session.as_deref(),
-        is_known: actor.is_known,
-        principal: None,
-        group: None,
-        address: &address_key(client),
-        network: &network_key(client),
-        route: 0,
-    };
+    let (address, network) = (address_key(client), network_key(client));
+    let facts = actor.facts(&address, &network, 0);
     let plan = set.policy.plan(&facts, now);
     let key = plan.keys.iter().find(|used| used.dimension == Dimension::Session)?.key;
     let view = gateway

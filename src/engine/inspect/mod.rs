@@ -157,6 +157,11 @@ impl Inspector {
         self.step()
     }
 
+    /// Whether what comes now is not looked into.
+    pub fn is_blind(&self) -> bool {
+        matches!(self.phase, Phase::Blind)
+    }
+
     /// The body ended.
     pub fn finish(&mut self) -> Step {
         self.ended = true;

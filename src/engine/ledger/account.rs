@@ -1,19 +1,21 @@
 //! The account of one exchange: reserve before release, hand over what left, forget the rest.
 
+mod hand_over;
+
 use std::collections::VecDeque;
 use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
+pub use hand_over::Handed;
 use hashbrown::HashSet;
-use smallvec::{SmallVec, smallvec};
+use smallvec::SmallVec;
 
 use super::entry::Entry;
-use super::limit::{Excess, KeyUse};
-use super::reserve::{Prefix, Stop, Wanted, window_of};
+use super::limit::KeyUse;
+use super::reserve::{Prefix, Stop, Wanted};
 use super::shards::{Ledger, Locked, Place, ShardList, shard_of};
-use super::slot::Granting;
 use super::subject_hash::SubjectHasher;
-use super::{BudgetId, Dimension, KeyId};
+use super::{Amounts, BudgetId, Dimension, KeyId, SumUse};
 use crate::engine::secret::Subject;
 use crate::engine::time::Now;
 
@@ -65,18 +67,6 @@ pub struct Answer {
     pub told: SmallVec<[Told; 2]>,
 }
 
-/// What came of handing people over.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Handed {
-    /// Telling budgets that they exceeded, each told once an exchange.
-    pub told: SmallVec<[Told; 2]>,
-    /// People whom some key had not been shown.
-    pub new_people: u32,
-    /// The number of the [`Ledger::drain`] to the store that must be on disk before they leave: where a refusing limit is
-    /// nearly reached.
-    pub durable: Option<u64>,
-}
-
 /// What one exchange has reserved and handed over under its keys.
 pub struct Account {
     ledger: Arc<Ledger>,
@@ -97,6 +87,16 @@ pub struct Account {
     waiting: VecDeque<Waiting>,
     asks_granted: u64,
     told: SmallVec<[BudgetId; 2]>,
+    /// Keys under which bytes, records or answers are summed.
+    sums: Vec<SumUse>,
+    /// Handed over, and not yet summed.
+    unsummed: Amounts,
+    /// Asks whose records are summed.
+    summed_asks: u64,
+    /// When something was last added to it.
+    summed_at: Now,
+    /// Asks that left.
+    handed_asks: u64,
     /// A key that finds no room goes uncounted; else what would count under it is refused.
     is_open_when_full: bool,
     /// Whether some key found no room for someone who was granted.
@@ -146,9 +146,21 @@ impl Account {
             waiting: VecDeque::new(),
             asks_granted: 0,
             told: SmallVec::new(),
+            sums: Vec::new(),
+            unsummed: Amounts::default(),
+            summed_asks: 0,
+            summed_at: Now::default(),
+            handed_asks: 0,
             is_open_when_full: false,
             is_uncounted: false,
         }
+    }
+
+    /// Sums what is handed over under these keys too.
+    #[must_use]
+    pub fn summing(mut self, sums: Vec<SumUse>) -> Self {
+        self.sums = sums;
+        self
     }
 
     /// A key that finds no room in the ledger goes uncounted from now on, and all others are ruled as ever. Without this
@@ -207,25 +219,6 @@ impl Account {
             next: prefix.stop.map_or(Next::Done, |stop| self.next(stop)),
             told: tell_once(&mut self.told, told.map(|(_, told)| *told)),
         }
-    }
-
-    /// Enters into the ledger the subjects of the first `asks` asks that were ever granted: their bytes leave now.
-    pub fn hand_over(&mut self, asks: u64, now: Now) -> Handed {
-        let count = self.waiting.partition_point(|waiting| waiting.ask < asks);
-        let leaving: SmallVec<[Waiting; 8]> = self.waiting.drain(..count).collect();
-        let mut handed = Handed::default();
-        if leaving.is_empty() {
-            return handed;
-        }
-        let mut is_new: SmallVec<[bool; 8]> = smallvec![false; leaving.len()];
-        let is_near = self.show_granted(&leaving, &mut is_new, now);
-        handed.durable = is_near.then(|| self.ledger.next_drain());
-        for number in self.refusing..self.counted {
-            let told = self.show_told(number, &leaving, &mut is_new, now);
-            handed.told.extend(tell_once(&mut self.told, told.into_iter()));
-        }
-        handed.new_people = is_new.iter().filter(|is_new| **is_new).count() as u32;
-        handed
     }
 
     /// How many people count under `key` in `window` now: handed over, or about to be.
@@ -385,79 +378,14 @@ impl Account {
             }
         }
     }
-
-    /// Shows what was granted under the keys that can refuse; whether someone is new where a limit is nearly reached.
-    fn show_granted(&mut self, leaving: &[Waiting], is_new: &mut [bool], now: Now) -> bool {
-        let ledger = Arc::clone(&self.ledger);
-        let keep = ledger.settings().exact_elements_max;
-        let mut locked = ledger.lock(&self.shards);
-        let mut is_near = false;
-        let keys = self.keys.iter().take(self.refusing).enumerate();
-        for (number, used) in keys.chain(self.allowance.iter().map(|used| (ALLOWANCE, used))) {
-            let Some(place) = locked.place(used.key) else { continue };
-            let Some(entry) = locked.at(place) else { continue };
-            let new = show(
-                entry,
-                leaving.iter().map(|one| (*one, one.is_under(number))),
-                is_new,
-                now,
-                keep,
-            );
-            is_near |= new > 0
-                && used
-                    .limits
-                    .iter()
-                    .any(|limit| is_nearly_reached(entry, used, limit, now));
-            locked.changed(&ledger, place, now);
-        }
-        if let Some((_, entry)) = &mut self.own {
-            show(
-                entry,
-                leaving.iter().map(|one| (*one, one.is_under(OWN))),
-                is_new,
-                now,
-                keep,
-            );
-        }
-        is_near && ledger.is_stored()
-    }
-
-    /// Shows what was granted under a key that only tells, locked for itself: nobody waits for it.
-    fn show_told(&mut self, number: usize, leaving: &[Waiting], is_new: &mut [bool], now: Now) -> SmallVec<[Told; 2]> {
-        let mut told = SmallVec::new();
-        let Some(used) = self.keys.get(number) else { return told };
-        let keep = self.ledger.settings().exact_elements_max;
-        let mut locked = self.ledger.lock(&smallvec![shard_of(used.key)]);
-        let place = locked.enter(&self.ledger, used, now);
-        let Some((place, entry)) = place.and_then(|place| Some((place, locked.at(place)?))) else {
-            self.is_uncounted = true;
-            return told;
-        };
-        let before: SmallVec<[u32; 2]> = used
-            .limits
-            .iter()
-            .map(|limit| entry.people(limit.window, now))
-            .collect();
-        show(
-            entry,
-            leaving.iter().map(|one| (*one, !one.is_under(ALLOWANCE))),
-            is_new,
-            now,
-            keep,
-        );
-        for (limit, before) in used.limits.iter().zip(before) {
-            let people = entry.people(limit.window, now);
-            if people > before && people > entry.allowed(limit, now) {
-                told.push((limit.budget, used.key, people));
-            }
-        }
-        locked.changed(&self.ledger, place, now);
-        told
-    }
 }
 
 impl Drop for Account {
     fn drop(&mut self) {
+        if self.unsummed != Amounts::default() {
+            // Nobody is left whom it could be told.
+            let _over = self.ledger.add(&self.sums, self.unsummed, self.summed_at);
+        }
         if self.waiting.is_empty() {
             return;
         }
@@ -472,32 +400,6 @@ impl Drop for Account {
             granted.for_each(|waiting| entry.seen.withdraw(waiting.subject));
         }
     }
-}
-
-/// Shows those of `leaving` that count under the key of `entry`; how many it had not been shown.
-fn show(
-    entry: &mut Entry,
-    leaving: impl Iterator<Item = (Waiting, bool)>,
-    is_new: &mut [bool],
-    now: Now,
-    keep: usize,
-) -> u32 {
-    let (mut shown, mut new) = (0, 0);
-    for ((waiting, counts), is_new) in leaving.zip(is_new) {
-        if counts {
-            let is_first = entry.seen.show(waiting.subject, now.second(), Granting::Before);
-            *is_new |= is_first;
-            (shown, new) = (shown + 1, new + u32::from(is_first));
-        }
-    }
-    entry.shown(shown, now, keep);
-    new
-}
-
-/// Whether four fifths of a refusing limit are reached.
-fn is_nearly_reached(entry: &mut Entry, used: &KeyUse, limit: &super::Limit, now: Now) -> bool {
-    let people = u64::from(entry.people(window_of(used, limit), now));
-    limit.excess != Excess::Told && people * 5 >= u64::from(entry.allowed(limit, now)) * 4
 }
 
 /// Those of `told` that this exchange has not been told of.

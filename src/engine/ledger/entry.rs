@@ -5,7 +5,8 @@ use smallvec::SmallVec;
 use super::frame::{Mark, Tag};
 use super::limit::{Excess, Limit};
 use super::seen::Seen;
-use super::{BudgetId, Dimension, KeyFrame, KeyId};
+use super::sums::Sums;
+use super::{BudgetId, Dimension, KeyFrame, KeyId, SumLimit};
 use crate::engine::time::Now;
 
 /// A sweep costs a look at each element, so that it is spread over as many sightings.
@@ -48,6 +49,8 @@ struct Extra {
     mark: Option<Mark>,
     /// GCRA: the millisecond from which each pacing budget grants again.
     paces: SmallVec<[(BudgetId, u64); 1]>,
+    /// Bytes, records or answers, where the key counts those.
+    sums: Sums,
 }
 
 impl Entry {
@@ -73,6 +76,14 @@ impl Entry {
             self.enforced |= limit.excess != Excess::Told;
             self.window_max = self.window_max.max(limit.window);
             self.keep = self.keep.max(limit.exact_people());
+        }
+    }
+
+    /// The same of limits on sums.
+    pub(super) fn note_sums(&mut self, limits: &[SumLimit]) {
+        for limit in limits {
+            self.enforced |= limit.refuses;
+            self.window_max = self.window_max.max(limit.window);
         }
     }
 
@@ -109,6 +120,15 @@ impl Entry {
             Some((_, from)) => *from = (*from).max(next),
             None => paces.push((budget, next)),
         }
+    }
+
+    /// What the key counts besides people.
+    pub(super) fn sums(&self) -> Option<&Sums> {
+        self.extra.as_ref().map(|extra| &extra.sums)
+    }
+
+    pub(super) fn sums_mut(&mut self) -> &mut Sums {
+        &mut self.extra.get_or_insert_default().sums
     }
 
     pub(super) fn mark(&self) -> Option<Mark> {
@@ -173,6 +193,9 @@ impl Entry {
         self.enforced |= frame.enforced;
         self.window_max = self.window_max.max(frame.window_max);
         self.seen.merge(&frame.elements, &frame.registers);
+        if !frame.sums.is_empty() {
+            self.sums_mut().merge(&frame.sums);
+        }
         self.shown(frame.elements.len(), now, keep_max);
     }
 
@@ -184,13 +207,19 @@ impl Entry {
             mark: self.mark(),
             elements: self.seen.since(from),
             registers: self.seen.registers(from),
+            sums: self.sums().map(|sums| sums.since(from)).unwrap_or_default(),
             ..KeyFrame::new(key, self.dimension)
         }
     }
 
+    /// The second of the last sighting or sum.
+    pub(super) fn newest(&self) -> u32 {
+        self.seen.newest().max(self.sums().map_or(0, Sums::newest))
+    }
+
     /// Whether nothing under an enforcing budget, held or granted would be forgotten with this key.
     pub(super) fn may_go(&self, now: Now) -> bool {
-        let idle = self.seen.newest() < now.second().saturating_sub(self.window_max);
+        let idle = self.newest() < now.second().saturating_sub(self.window_max);
         let is_marked = self.mark().is_some_and(|mark| match mark.tag {
             Tag::Held { until, .. } => until > now.second(),
             Tag::Released { until, .. } => until >= now.second(),
@@ -200,6 +229,7 @@ impl Entry {
 
     /// Bytes on the heap.
     pub(super) fn bytes(&self) -> usize {
-        self.seen.bytes() + self.extra.as_ref().map_or(0, |_| size_of::<Extra>())
+        let extra = |extra: &Extra| size_of::<Extra>() + extra.sums.bytes();
+        self.seen.bytes() + self.extra.as_deref().map_or(0, extra)
     }
 }

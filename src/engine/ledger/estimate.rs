@@ -1,6 +1,6 @@
 //! How many distinct elements the registers of a `HyperLogLog` saw.
 //!
-//! The improved raw estimator of O. Ertl, "New cardinality estimation algorithms for HyperLogLog sketches"
+//! The improved raw estimator of O. Ertl, "New cardinality estimation algorithms for `HyperLogLog` sketches"
 //! (arXiv:1702.01284, algorithm 6): one formula without bias from one element on, so that no table joins two ranges.
 
 /// Registers; their standard error is `1.04 / sqrt(4096)`, 1.6 %.

@@ -139,9 +139,9 @@ impl KeyFrame {
         into.extend(self.key.0);
         let counts = [self.elements.len(), self.registers.len(), self.sums.len()];
         into.extend(self.window_max.to_le_bytes());
-        counts
-            .iter()
-            .for_each(|count| into.extend((*count as u32).to_le_bytes()));
+        for count in counts {
+            into.extend((count as u32).to_le_bytes());
+        }
         if let Some(mark) = self.mark {
             encode_mark(mark, into);
         }

@@ -14,14 +14,14 @@ use crate::engine::time::Now;
 pub(super) struct Holds {
     changed: AtomicU64,
     /// Entries with a hold, by dimension. One that ended counts until it is swept.
-    taken: [AtomicUsize; Dimension::ALL.len()],
+    taken: [AtomicUsize; Dimension::NUMBERS],
     /// No hold that counts ends before this second; 0 says nothing.
     first_end: AtomicU32,
 }
 
 impl Holds {
     fn of(&self, dimension: Dimension) -> &AtomicUsize {
-        let taken = self.taken.get(dimension as usize);
+        let taken = self.taken.get(dimension.number());
         taken.expect("there is a count for each dimension")
     }
 

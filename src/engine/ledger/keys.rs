@@ -1,6 +1,7 @@
 //! The keys of one shard in places that do not move, so that several can be worked on under one lock.
 
 use hashbrown::HashTable;
+use hashbrown::hash_table::OccupiedEntry;
 
 use super::KeyId;
 use super::entry::Entry;
@@ -77,7 +78,7 @@ impl Keys {
                 continue;
             };
             let found = self.index.find_entry(hash(key), |known| *known == place);
-            found.map(|found| found.remove()).ok();
+            found.map(OccupiedEntry::remove).ok();
             self.free.push(place);
             gone(key, entry);
         }

@@ -19,6 +19,8 @@ mod shards;
 mod sketch;
 mod slot;
 mod subject_hash;
+mod sums;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -29,7 +31,8 @@ const BUCKET_SECONDS_MAX: u32 = 3600;
 pub use account::{Account, Answer, Handed, Next, REFUSING_KEYS_MAX, Told};
 pub use carry::Carrier;
 pub use frame::{FrameError, KeyFrame, Mark, Sum, Tag};
-pub use key::{BudgetId, Dimension, KeyId};
+pub use key::{BudgetId, Dimension, KeyId, Parts};
 pub use limit::{Excess, KeyUse, Limit};
 pub use shards::{Ledger, Settings};
+pub use tally::{Amounts, Counted, OverSum, SumLimit, SumUse};
 pub use view::{HeldKey, HoldView, KeyView};

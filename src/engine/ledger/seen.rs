@@ -68,13 +68,13 @@ impl Seen {
     /// `element` is about to be shown: it counts from now on, and is not forgotten before it is shown or withdrawn.
     pub(super) fn grant(&mut self, element: u64, second: u32) {
         match self {
-            Self::Flat(flat) => match flat.iter_mut().find(|slot| slot.is(element)) {
-                Some(slot) => {
+            Self::Flat(flat) => {
+                if let Some(slot) = flat.iter_mut().find(|slot| slot.is(element)) {
                     slot.last = slot.last.max(second);
-                    slot.pin();
+                    return slot.pin();
                 }
-                None => self.add(Slot::granted(element, second), Slot::pin),
-            },
+                self.add(Slot::granted(element, second), Slot::pin);
+            }
             Self::Ring(ring) => ring.grant(element, second),
             Self::Sketched(sketched) => sketched.ring.grant(element, second),
         }
@@ -83,16 +83,14 @@ impl Seen {
     /// `element` is shown; whether it was not shown before, as far as it is known.
     pub(super) fn show(&mut self, element: u64, second: u32, granting: Granting) -> bool {
         match self {
-            Self::Flat(flat) => match flat.iter_mut().find(|slot| slot.is(element)) {
-                Some(slot) => {
+            Self::Flat(flat) => {
+                if let Some(slot) = flat.iter_mut().find(|slot| slot.is(element)) {
                     slot.last = slot.last.max(second);
-                    slot.show(granting)
+                    return slot.show(granting);
                 }
-                None => {
-                    self.add(Slot::new(element, second), |_| ());
-                    true
-                }
-            },
+                self.add(Slot::new(element, second), |_| ());
+                true
+            }
             Self::Ring(ring) => ring.show(element, second, granting),
             Self::Sketched(sketched) => sketched.show(element, second, granting),
         }

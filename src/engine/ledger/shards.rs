@@ -92,6 +92,8 @@ pub struct Ledger {
     shards: Box<[Mutex<Shard>]>,
     settings: Settings,
     pub(super) holds: Holds,
+    /// This start of this gateway, among those that count bytes: even.
+    pub(super) node: u64,
     /// How often a carrier was told of changes; of each carrier, whether there is one.
     pub(super) told: AtomicU64,
     pub(super) carriers: u8,
@@ -108,6 +110,7 @@ impl Ledger {
             shards,
             settings,
             holds: Holds::default(),
+            node: 0,
             told: AtomicU64::new(0),
             carriers: 0,
             evicted: AtomicU64::new(0),
@@ -210,16 +213,16 @@ impl Ledger {
     fn fall_back(&self, used: &mut KeyUse, now: Now) {
         let Some(fallback) = used.fallback else { return };
         let mut shard = self.lock_shard(shard_of(used.key));
-        if shard.keys.find(used.key).is_none() && !self.make_room(&mut shard, used, now) {
+        if shard.keys.find(used.key).is_none() && !self.make_room(&mut shard, true, now) {
             (used.key, used.fallback) = (fallback, None);
         }
     }
 
-    /// Makes room for `used` in `shard`; false when what is in it must stay. A client that makes up keys fills three
+    /// Makes room for a key in `shard`; false when what is in it must stay. A client that makes up keys fills three
     /// quarters: the last one is for addresses, for what is known, and for all who share them.
-    fn make_room(&self, shard: &mut Shard, used: &KeyUse, now: Now) -> bool {
+    pub(super) fn make_room(&self, shard: &mut Shard, may_be_made_up: bool, now: Now) -> bool {
         let all = self.settings.bytes_max / SHARDS;
-        let room = if used.fallback.is_some() { all - all / 4 } else { all };
+        let room = if may_be_made_up { all - all / 4 } else { all };
         let has_room = |shard: &Shard| shard.bytes + KEY_BYTES <= room;
         if has_room(shard) {
             return true;
@@ -231,11 +234,11 @@ impl Ledger {
         // Idle keys first; then, in one sweep so that the cost is spread, the older half of those that only tell.
         let before = shard.keys.len();
         let may_go = shard.keys.iter().filter(|(_, entry)| entry.may_go(now));
-        let mut ages: Vec<u32> = may_go.map(|(_, entry)| entry.seen.newest()).collect();
+        let mut ages: Vec<u32> = may_go.map(|(_, entry)| entry.newest()).collect();
         let middle = ages.len() / 2;
         if middle < ages.len() {
             let (_, &mut median, _) = ages.select_nth_unstable(middle);
-            let leaves = |entry: &Entry| entry.may_go(now) && entry.seen.newest() <= median;
+            let leaves = |entry: &Entry| entry.may_go(now) && entry.newest() <= median;
             let bytes = &mut shard.bytes;
             shard.keys.extract_if(leaves, |_, entry| {
                 *bytes -= KEY_BYTES + entry.weight as usize;
@@ -270,7 +273,7 @@ impl Locked<'_> {
         let (number, (_, shard)) = self.0.iter_mut().enumerate().find(|(_, (at, _))| *at == wanted)?;
         let place = match shard.keys.find(used.key) {
             Some(place) => place,
-            None if ledger.make_room(shard, used, now) => shard.insert(used.key, used.dimension),
+            None if ledger.make_room(shard, used.fallback.is_some(), now) => shard.insert(used.key, used.dimension),
             None => return None,
         };
         shard.keys.at(place)?.note_limits(&used.limits);
@@ -338,7 +341,7 @@ fn view(key: KeyId, entry: &mut Entry, windows: &dyn Fn(Dimension) -> Vec<u32>, 
         dimension: entry.dimension,
         people: windows.map(|window| (window, entry.people(window, now))).collect(),
         pending: entry.seen.pinned(),
-        last_seen: entry.seen.newest(),
+        last_seen: entry.newest(),
         held_until: entry.held(now).map_or(0, |hold| hold.until),
     }
 }

@@ -1,5 +1,7 @@
 //! The ledger as exchanges use it: reservations over several keys, windows, paces, holds, and a ledger that is full.
 
+mod carried;
+
 use std::sync::Arc;
 
 use smallvec::{SmallVec, smallvec};

@@ -1,8 +1,10 @@
 //! A budget as meant, and the conversion from what was written.
 
+use super::condition::Condition;
+use super::plan::{Facts, SCOPE_START};
 use super::syntax::{BudgetSyntax, Text};
 use super::units;
-use crate::engine::ledger::{BudgetId, Dimension};
+use crate::engine::ledger::{BudgetId, Counted, Dimension};
 use crate::engine::problem::{Problem, Severity};
 
 /// One minute.
@@ -79,6 +81,19 @@ pub struct Budget {
     pub enforcement: Enforcement,
     /// For one group only (a declared shape).
     pub group: Option<String>,
+    /// For whom it counts: all of these hold.
+    pub when: Vec<Condition>,
+    /// What it counts in the place of people, and how much of it is allowed.
+    pub counted: Option<(Counted, u64)>,
+    /// Tenant, direction, condition and what is counted, as they are part of its keys.
+    pub(super) scope: Vec<u8>,
+}
+
+/// The scope of keys under a condition.
+pub(super) fn scope(when: &[Condition], counted: Option<Counted>) -> Vec<u8> {
+    let conditions: Vec<String> = when.iter().map(Condition::text).collect();
+    let counted = counted.map_or("people", Counted::name);
+    format!("{SCOPE_START}{}/{counted}", conditions.join("+")).into_bytes()
 }
 
 impl Budget {
@@ -95,7 +110,13 @@ impl Budget {
         let action = reader.action(written);
         let enforcement = reader.mode(written.mode.as_ref());
         let window = reader.window(written, per);
-        let people = reader.people(written);
+        let counted = reader.counted(written);
+        let people = if counted.is_some() {
+            Some(0)
+        } else {
+            reader.people(written)
+        };
+        let when = reader.conditions(written);
         // Only now: a fault hides no other.
         let budget = Self {
             id: BudgetId::of(written.name.get_ref(), None),
@@ -106,8 +127,29 @@ impl Budget {
             action: action?,
             enforcement: enforcement?,
             group: None,
+            scope: scope(when.as_deref()?, counted.map(|(counted, _)| counted)),
+            when: when?,
+            counted,
         };
         reader.check(&budget, written, exact_max).then_some(budget)
+    }
+
+    /// Whether it is counted for who asks on `route`.
+    pub(super) fn binds(&self, facts: &Facts<'_>, route: &str) -> bool {
+        self.enforcement != Enforcement::Off
+            && self.group.as_deref().is_none_or(|group| facts.group == Some(group))
+            && self.when.iter().all(|condition| condition.holds(facts, route))
+    }
+
+    /// What it counts, by name.
+    pub fn unit(&self) -> &'static str {
+        self.counted.map_or("people", |(counted, _)| counted.name())
+    }
+
+    /// How much of it is allowed.
+    pub fn amount(&self) -> u64 {
+        self.counted
+            .map_or_else(|| u64::from(self.people), |(_, amount)| amount)
     }
 
     /// Whether it can refuse or delay.
@@ -123,21 +165,11 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn refuse_later_things(&mut self, written: &BudgetSyntax) {
-        let texts = [
-            ("when", &written.when),
-            ("direction", &written.direction),
-            ("uninspected", &written.uninspected),
-            ("bytes", &written.bytes),
-            ("class", &written.class),
-        ];
+        let texts = [("direction", &written.direction), ("class", &written.class)];
         let spans = texts
             .iter()
             .filter_map(|(name, text)| Some((*name, text.as_ref()?.span())));
-        let flags = [
-            ("records", written.records.as_ref().map(toml::Spanned::span)),
-            ("strict", written.strict.as_ref().map(toml::Spanned::span)),
-            ("estimated", written.estimated.as_ref().map(toml::Spanned::span)),
-        ];
+        let flags = [("strict", written.strict.as_ref().map(toml::Spanned::span))];
         let flags = flags.into_iter().filter_map(|(name, span)| Some((name, span?)));
         for (name, span) in spans.chain(flags).collect::<Vec<_>>() {
             self.later(span, &format!("`{name}` of a budget"));
@@ -145,41 +177,102 @@ impl Reader<'_> {
     }
 
     fn dimension(&mut self, per: &Text) -> Option<Dimension> {
-        let known = [
-            Dimension::Exchange,
-            Dimension::Session,
-            Dimension::Principal,
-            Dimension::Address,
-            Dimension::Network,
-            Dimension::Route,
-            Dimension::Global,
-        ];
-        let later = [
-            "kid",
-            "issuer",
-            "certificate",
-            "ja4",
-            "anonymous",
-            "service",
-            "destination",
-        ];
         let name = per.get_ref().as_str();
-        if let Some(dimension) = known.into_iter().find(|dimension| dimension.name() == name) {
-            return Some(dimension);
-        }
-        if later.contains(&name) || name.contains('+') {
+        let later = [Dimension::Certificate, Dimension::Ja4, Dimension::Anonymous];
+        let is_later = |part: &str| later.iter().any(|dimension| dimension.name() == part.trim());
+        if name.split('+').any(is_later) {
             self.later(per.span(), &format!("counting per `{name}`"));
-        } else {
-            let names = known.map(Dimension::name);
+            return None;
+        }
+        let dimension = Dimension::parse(name);
+        if dimension.is_none() {
+            let names = Dimension::SINGLE.map(Dimension::name);
+            let names: Vec<&str> = names.iter().map(AsRef::as_ref).filter(|name| !is_later(name)).collect();
             let help = super::nearest(name, &names);
+            let message = format!("there is no dimension `{name}`");
+            self.error("P001", Some(per.span()), &message, help.as_deref());
+        }
+        dimension
+    }
+
+    /// The conditions, in the order that makes them one scope however they are written.
+    fn conditions(&mut self, written: &BudgetSyntax) -> Option<Vec<Condition>> {
+        let Some(when) = &written.when else {
+            return Some(Vec::new());
+        };
+        let parsed = when
+            .get_ref()
+            .split('+')
+            .map(Condition::parse)
+            .collect::<Option<Vec<_>>>();
+        let Some(mut conditions) = parsed else {
+            let message = "this is no condition on the actor";
+            let help = "group:NAME, route:MATCH, watched; several joined by ` + `";
+            self.error("P016", Some(when.span()), message, Some(help));
+            return None;
+        };
+        if conditions.contains(&Condition::Unissued) {
+            self.later(when.span(), "`unissued`: who was never seen being issued");
+            return None;
+        }
+        conditions.sort();
+        conditions.dedup();
+        Some(conditions)
+    }
+
+    /// What is counted in the place of people; none where people are, or where what stands there is wrong.
+    fn counted(&mut self, written: &BudgetSyntax) -> Option<(Counted, u64)> {
+        let bytes = |text: &Text| units::bytes(text.get_ref());
+        let percent = |text: &Text| {
+            text.get_ref()
+                .strip_suffix('%')?
+                .trim()
+                .parse()
+                .ok()
+                .filter(|percent| *percent <= 100)
+        };
+        let texts = [
+            (
+                Counted::Bytes,
+                &written.bytes,
+                written.bytes.as_ref().and_then(bytes),
+                "bytes = \"20MiB\"",
+            ),
+            (
+                Counted::Uninspected,
+                &written.uninspected,
+                written.uninspected.as_ref().and_then(bytes),
+                "uninspected = \"20MiB\"",
+            ),
+            (
+                Counted::NotFound,
+                &written.not_found,
+                written.not_found.as_ref().and_then(percent),
+                "not_found = \"50%\"",
+            ),
+        ];
+        let records = written.records.as_ref();
+        let mut counted: Vec<(Counted, u64)> = records
+            .map(|records| (Counted::Records, u64::from(*records.get_ref())))
+            .into_iter()
+            .collect();
+        for (what, text, amount, help) in texts {
+            let Some(text) = text else { continue };
+            if amount.is_none() {
+                self.error("P017", Some(text.span()), "this is no amount", Some(help));
+            }
+            counted.push((what, amount.unwrap_or_default()));
+        }
+        if counted.len() + usize::from(written.people.is_some()) > 1 {
+            let message = "a budget counts one thing: `people`, `records`, `bytes`, `uninspected` or `not_found`";
             self.error(
-                "P001",
-                Some(per.span()),
-                &format!("there is no dimension `{name}`"),
-                help.as_deref(),
+                "P018",
+                Some(written.name.span()),
+                message,
+                Some("write one budget for each"),
             );
         }
-        None
+        counted.first().copied()
     }
 
     fn action(&mut self, written: &BudgetSyntax) -> Option<Action> {
@@ -322,14 +415,27 @@ impl Reader<'_> {
             let help = "per = \"session\", or action = \"block\"";
             self.error("P014", Some(written.action.span()), message, Some(help));
         }
-        if budget.refuses() && budget.people as usize > exact_max {
+        if let (Some((counted, _)), true) = (budget.counted, budget.refuses()) {
+            self.check_sum(budget, counted, written);
+        }
+        let is_estimated = written.estimated.as_ref().is_some_and(|estimated| *estimated.get_ref());
+        if is_estimated && matches!(budget.action, Action::Throttle { .. }) {
+            let message = "a throttle must know each person: it cannot be estimated";
+            self.error(
+                "P006",
+                Some(written.action.span()),
+                message,
+                Some("action = \"block\", or a smaller limit"),
+            );
+        }
+        if budget.refuses() && budget.people as usize > exact_max && !is_estimated {
             let span = written.people.as_ref().map(toml::Spanned::span);
             let message = format!("a refusing limit must be exact: at most {exact_max} people (`exact_elements_max`)");
             self.error(
                 "P006",
                 span,
                 &message,
-                Some("raise `exact_elements_max`, or use action = \"alert\""),
+                Some("raise `exact_elements_max`, or `estimated = true`"),
             );
         }
         self.problems
@@ -337,6 +443,27 @@ impl Reader<'_> {
             .unwrap_or_default()
             .iter()
             .all(|problem| problem.severity < Severity::Error)
+    }
+
+    /// What cannot be said person by person cannot be masked, paced or asked again.
+    fn check_sum(&mut self, budget: &Budget, counted: Counted, written: &BudgetSyntax) {
+        if budget.per == Dimension::Exchange {
+            let message = format!("`{}` of one exchange: its limits are in [body]", counted.name());
+            self.error("P018", Some(written.per.span()), &message, Some("per = \"session\""));
+        }
+        if !matches!(budget.action, Action::Block | Action::Hold { .. }) {
+            let message = format!(
+                "`{}` has nobody whom `{}` could spare",
+                counted.name(),
+                budget.action.name()
+            );
+            self.error(
+                "P018",
+                Some(written.action.span()),
+                &message,
+                Some("alert, block or hold"),
+            );
+        }
     }
 
     fn later(&mut self, span: std::ops::Range<usize>, what: &str) {

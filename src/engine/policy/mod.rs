@@ -1,12 +1,16 @@
 //! Budgets and the ledger make a verdict with its reason: which keys an exchange counts under, and what a denial means.
 
 mod budget;
+mod condition;
 mod plan;
 mod syntax;
+#[cfg(test)]
+mod tests;
 pub mod units;
 
 pub use budget::{Action, Budget, Enforcement};
-pub use plan::{Facts, Plan};
+pub use condition::{Condition, Standing};
+pub use plan::{Facts, Plan, subject_of};
 pub use syntax::{AllowSyntax, BudgetSyntax, ExceptionSyntax, GroupShape, RoutePolicy, Text};
 
 use plan::FixedKeys;
@@ -41,6 +45,7 @@ struct Exception {
 /// A route as the policy sees it.
 struct Route {
     name: String,
+    service: String,
     public: bool,
     allow: Option<(String, u32)>,
 }
@@ -68,6 +73,9 @@ impl Policy {
             action: Action::Alert,
             enforcement: Enforcement::Enforce,
             group: Some(group.name.clone()),
+            when: Vec::new(),
+            counted: None,
+            scope: budget::scope(&[], None),
         }));
         if budgets.len() > BUDGETS_MAX {
             let message = format!("{} budgets: at most {BUDGETS_MAX} are allowed", budgets.len());
@@ -111,7 +119,8 @@ impl Policy {
 
     /// The windows in seconds that budgets ask of a dimension, ascending; none of an exchange's.
     pub fn windows(&self, dimension: crate::engine::ledger::Dimension) -> Vec<u32> {
-        let asked = self.budgets.iter().filter(|budget| budget.per == dimension);
+        let people = |budget: &&Budget| budget.per == dimension && budget.counted.is_none();
+        let asked = self.budgets.iter().filter(people);
         let windows: std::collections::BTreeSet<u32> = asked.map(|budget| budget.window).collect();
         windows.into_iter().collect()
     }
@@ -219,6 +228,7 @@ fn read_route(route: &RoutePolicy, written: &Written<'_>, problems: &mut Vec<Pro
     });
     Route {
         name: route.name.clone(),
+        service: route.service.clone(),
         public: route.public,
         allow,
     }
@@ -230,6 +240,7 @@ fn warn_of_shadowed(budgets: &[Budget], written: &Written<'_>, problems: &mut Ve
         let stricter = budgets.iter().enumerate().find(|(other, known)| {
             *other != at
                 && known.per == budget.per
+                && known.scope == budget.scope
                 && known.group.is_none()
                 && budget.group.is_none()
                 && known.window >= budget.window
@@ -274,55 +285,4 @@ fn error(
 fn nearest(name: &str, known: &[&str]) -> Option<String> {
     let near = closest(name, known.iter().copied()).map(did_you_mean);
     near.or_else(|| (!known.is_empty()).then(|| format!("one of: {}", known.join(", "))))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_budget_is_known_by_its_name_wherever_it_stands() {
-        let budget = |name: &str| {
-            format!("[[budget]]\nname = '{name}'\nper = 'session'\npeople = 9\nwindow = '1d'\naction = 'alert'\n")
-        };
-        let compile = |names: &[&str]| {
-            #[derive(serde::Deserialize)]
-            struct File {
-                budget: Vec<BudgetSyntax>,
-            }
-            let text: String = names.iter().map(|name| budget(name)).collect();
-            let File { budget } = toml::from_str(&text).unwrap();
-            let shape = GroupShape {
-                name: "staff".to_owned(),
-                people_per_day: 3,
-            };
-            let written = Written {
-                file: "",
-                budgets: &budget,
-                exceptions: &[],
-                routes: &[],
-                groups: &[shape],
-                group_names: &[],
-                exact_elements_max: 100,
-            };
-            let mut problems = Vec::new();
-            Policy::compile(&written, HashKey::new([1; 32]), Now::from_millis(0), &mut problems).ok_or(problems)
-        };
-        let (one, other) = (
-            compile(&["a", "b", "group-staff"]).unwrap(),
-            compile(&["group-staff", "b"]).unwrap(),
-        );
-        for budget in other.budgets() {
-            let same = one.get(budget.id).unwrap();
-            assert_eq!((&same.name, &same.group), (&budget.name, &budget.group));
-        }
-        let gone = one.budgets().first().unwrap().id;
-        assert_eq!((one.cause(Some(gone)), one.cause(None)), ("a", "manual"));
-        assert_eq!(other.cause(Some(gone)), "removed");
-        let problems = compile(&["a", "b", "a"]).err().unwrap();
-        assert_eq!(
-            problems.iter().map(|problem| problem.code).collect::<Vec<_>>(),
-            ["P007"]
-        );
-    }
 }

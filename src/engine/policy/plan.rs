@@ -2,12 +2,14 @@
 
 use smallvec::{SmallVec, smallvec};
 
+use super::condition::Standing;
 use super::{Action, Budget, Enforcement, Policy};
-use crate::engine::ledger::{BudgetId, Dimension, Excess, KeyId, KeyUse, Limit};
+use crate::engine::ledger::{BudgetId, Dimension, Excess, KeyId, KeyUse, Limit, SumLimit, SumUse};
 use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
 
 /// What the policy needs to know of an exchange. Values are secret or personal and are only hashed.
+#[derive(Clone, Copy, Default)]
 pub struct Facts<'a> {
     /// The session, if the request shows one.
     pub session: Option<&'a [u8]>,
@@ -23,6 +25,22 @@ pub struct Facts<'a> {
     pub network: &'a [u8],
     /// The number of the route in the configuration.
     pub route: usize,
+    /// Whether the credential was seen being issued.
+    pub standing: Standing,
+    /// Whether the principal is on the watch-list.
+    pub is_watched: bool,
+    /// The id of the key that signed the credential, behind its issuer.
+    pub kid: Option<&'a [u8]>,
+    /// Who signed it.
+    pub issuer: Option<&'a [u8]>,
+    /// The client's certificate.
+    pub certificate: Option<&'a [u8]>,
+    /// The fingerprint of the client's TLS hello.
+    pub ja4: Option<&'a [u8]>,
+    /// The name of the client's network in the operator's list.
+    pub place: Option<&'a [u8]>,
+    /// The host that the request names.
+    pub destination: Option<&'a [u8]>,
 }
 
 /// What an exchange counts under.
@@ -33,6 +51,8 @@ pub struct Plan {
     pub keys: Vec<KeyUse>,
     /// People within this key are counted under it alone.
     pub allowance: Option<KeyUse>,
+    /// Keys under which bytes, records or answers are summed.
+    pub sums: Vec<SumUse>,
     /// Whether some limit masks.
     pub redacts: bool,
 }
@@ -56,8 +76,22 @@ impl FixedKeys {
     }
 }
 
-/// The tenant of a single-tenant gateway, the direction, the condition and what is counted.
+impl FixedKeys {
+    fn get(&self, dimension: Dimension, route: usize) -> Option<KeyId> {
+        if dimension == Dimension::Route {
+            return self.routes.get(route).copied();
+        }
+        let known = [(Dimension::Exchange, self.exchange), (Dimension::Global, self.global)];
+        known
+            .into_iter()
+            .find_map(|(fixed, key)| (fixed == dimension).then_some(key))
+    }
+}
+
+/// The tenant of a single-tenant gateway, the direction, the condition and what is counted, for most budgets.
 const SCOPE: &[u8] = b"default/response//people";
+/// What stands before the condition.
+pub(super) const SCOPE_START: &str = "default/response/";
 
 impl Policy {
     /// The plan for one exchange.
@@ -68,23 +102,31 @@ impl Policy {
         }
         let mut plan = Plan::default();
         let mut holds = false;
-        for budget in &self.budgets {
-            if budget.enforcement == Enforcement::Off
-                || budget.group.as_deref().is_some_and(|group| facts.group != Some(group))
-            {
+        // The scope of each of the plan's keys: of one dimension there may be several.
+        let mut scopes: SmallVec<[&[u8]; 8]> = SmallVec::new();
+        let route_name = route.map_or("", |route| route.name.as_str());
+        for budget in self.budgets.iter().filter(|budget| budget.binds(facts, route_name)) {
+            if budget.counted.is_some() {
+                self.sum(budget, facts, &mut plan.sums);
                 continue;
             }
             let limit = self.limit(budget, facts, now);
+            let mut used = plan.keys.iter_mut().zip(&scopes);
+            let known = used.find(|(used, scope)| used.dimension == budget.per && **scope == budget.scope.as_slice());
+            if let Some((used, _)) = known {
+                used.limits.push(limit);
+            } else if let Some(used) = self.used(budget.per, facts, &budget.scope, smallvec![limit]) {
+                plan.keys.push(used);
+                scopes.push(&budget.scope);
+            } else {
+                continue;
+            }
             plan.redacts |= budget.action == Action::Redact && limit.excess != Excess::Told;
             holds |= matches!(budget.action, Action::Hold { .. }) && limit.excess != Excess::Told;
-            match plan.keys.iter_mut().find(|used| used.dimension == budget.per) {
-                Some(used) => used.limits.push(limit),
-                None => plan.keys.push(self.used(budget.per, facts, smallvec![limit])),
-            }
         }
         for coarser in [Dimension::Address, Dimension::Network] {
             if holds && !plan.keys.iter().any(|used| used.dimension == coarser) {
-                plan.keys.push(self.used(coarser, facts, SmallVec::new()));
+                plan.keys.extend(self.used(coarser, facts, SCOPE, SmallVec::new()));
             }
         }
         plan.allowance = route.and_then(|route| {
@@ -110,55 +152,116 @@ impl Policy {
         plan
     }
 
-    fn used(&self, dimension: Dimension, facts: &Facts<'_>, limits: SmallVec<[Limit; 2]>) -> KeyUse {
-        KeyUse {
-            key: self.key(dimension, facts),
-            dimension,
-            fallback: self.fallback(dimension, facts),
-            limits,
+    /// Adds what `budget` sums.
+    fn sum(&self, budget: &Budget, facts: &Facts<'_>, sums: &mut Vec<SumUse>) {
+        let Some((counted, amount)) = budget.counted else {
+            return;
+        };
+        let Some(key) = self.key(budget.per, facts, &budget.scope) else {
+            return;
+        };
+        let limit = SumLimit {
+            budget: budget.id,
+            amount,
+            window: budget.window,
+            refuses: budget.action != Action::Alert && self.acts(budget, facts),
+        };
+        match sums.iter_mut().find(|used| used.key == key) {
+            Some(used) => used.limits.push(limit),
+            None => sums.push(SumUse {
+                key,
+                dimension: budget.per,
+                counted,
+                limits: smallvec![limit],
+            }),
         }
     }
 
-    fn key(&self, dimension: Dimension, facts: &Facts<'_>) -> KeyId {
-        // Who shows no credential is known by where it comes from, so that leaving the cookie out buys nothing.
-        let value = match dimension {
-            Dimension::Session => facts.session.unwrap_or(facts.address),
-            Dimension::Principal => facts.principal.or(facts.session).unwrap_or(facts.address),
-            Dimension::Address => facts.address,
-            Dimension::Network => facts.network,
-            Dimension::Route => match self.fixed.routes.get(facts.route) {
-                Some(key) => return *key,
-                None => b"",
-            },
-            Dimension::Exchange => return self.fixed.exchange,
-            Dimension::Global => return self.fixed.global,
+    /// The key of `dimension`; none where the exchange shows no value of it.
+    fn used(
+        &self,
+        dimension: Dimension,
+        facts: &Facts<'_>,
+        scope: &[u8],
+        limits: SmallVec<[Limit; 2]>,
+    ) -> Option<KeyUse> {
+        Some(KeyUse {
+            key: self.key(dimension, facts, scope)?,
+            dimension,
+            fallback: self.fallback(dimension, facts, scope),
+            limits,
+        })
+    }
+
+    fn key(&self, dimension: Dimension, facts: &Facts<'_>, scope: &[u8]) -> Option<KeyId> {
+        if let Some(key) = self.fixed.get(dimension, facts.route).filter(|_| scope == SCOPE) {
+            return Some(key);
+        }
+        let Dimension::Combined(parts) = dimension else {
+            return Some(KeyId::new(
+                &self.secret,
+                dimension,
+                self.value(dimension, facts)?,
+                scope,
+            ));
         };
-        KeyId::new(&self.secret, dimension, value, SCOPE)
+        let mut joined: SmallVec<[u8; 64]> = SmallVec::new();
+        for part in parts.dimensions() {
+            let value = self.value(part, facts)?;
+            joined.extend_from_slice(&(value.len() as u32).to_le_bytes());
+            joined.extend_from_slice(value);
+        }
+        Some(KeyId::new(&self.secret, dimension, &joined, scope))
+    }
+
+    /// What the exchange shows of one dimension.
+    fn value<'f>(&'f self, dimension: Dimension, facts: &Facts<'f>) -> Option<&'f [u8]> {
+        // Who shows no credential is known by where it comes from, so that leaving the cookie out buys nothing.
+        match dimension {
+            Dimension::Session => Some(facts.session.unwrap_or(facts.address)),
+            Dimension::Principal => Some(facts.principal.or(facts.session).unwrap_or(facts.address)),
+            Dimension::Address => Some(facts.address),
+            Dimension::Network => Some(facts.network),
+            Dimension::Anonymous => (facts.standing == Standing::Unissued).then_some(facts.network),
+            Dimension::Certificate => facts.certificate,
+            Dimension::Place => facts.place,
+            Dimension::Kid => facts.kid,
+            Dimension::Issuer => facts.issuer,
+            Dimension::Ja4 => facts.ja4,
+            Dimension::Route => Some(self.routes.get(facts.route).map_or(b"", |route| route.name.as_bytes())),
+            Dimension::Service => Some(
+                self.routes
+                    .get(facts.route)
+                    .map_or(b"", |route| route.service.as_bytes()),
+            ),
+            Dimension::Destination => facts.destination,
+            Dimension::Exchange | Dimension::Global => Some(b""),
+            Dimension::Combined(_) => None,
+        }
     }
 
     /// The key of the address, for a key that the client may have made up.
-    fn fallback(&self, dimension: Dimension, facts: &Facts<'_>) -> Option<KeyId> {
-        let is_of_session = match dimension {
-            Dimension::Session => true,
-            Dimension::Principal => facts.principal.is_none(),
-            Dimension::Exchange | Dimension::Address | Dimension::Network | Dimension::Route | Dimension::Global => {
-                false
-            }
-        };
+    fn fallback(&self, dimension: Dimension, facts: &Facts<'_>, scope: &[u8]) -> Option<KeyId> {
+        let is_of_session =
+            dimension == Dimension::Session || (dimension == Dimension::Principal && facts.principal.is_none());
         let may_be_made_up = is_of_session && facts.session.is_some() && !facts.is_known;
-        may_be_made_up.then(|| KeyId::new(&self.secret, dimension, facts.address, SCOPE))
+        may_be_made_up.then(|| KeyId::new(&self.secret, dimension, facts.address, scope))
+    }
+
+    /// Whether `budget` acts for who asks.
+    fn acts(&self, budget: &Budget, facts: &Facts<'_>) -> bool {
+        match budget.enforcement {
+            Enforcement::Enforce => true,
+            Enforcement::Percent(percent) => self.share(facts) < u64::from(percent),
+            Enforcement::Off | Enforcement::Monitor => false,
+        }
     }
 
     fn limit(&self, budget: &Budget, facts: &Facts<'_>, now: Now) -> Limit {
         let people = self.exception(budget.id, facts, now).unwrap_or(budget.people);
-        let acts = match budget.enforcement {
-            Enforcement::Enforce => true,
-            Enforcement::Percent(percent) => self.share(facts) < u64::from(percent),
-            Enforcement::Off | Enforcement::Monitor => false,
-        };
         let excess = match budget.action {
             Action::Alert => Excess::Told,
-            _ if !acts => Excess::Told,
+            _ if !self.acts(budget, facts) => Excess::Told,
             Action::Throttle { interval_ms } => Excess::Paced { interval_ms },
             Action::Redact | Action::Reauth | Action::Block | Action::Hold { .. } => Excess::Refused,
         };
@@ -194,7 +297,7 @@ impl Policy {
 }
 
 /// The subject of a principal written as `issuer NUL subject`.
-fn subject_of(principal: &[u8]) -> &[u8] {
+pub fn subject_of(principal: &[u8]) -> &[u8] {
     // The issuer's name comes from the configuration and holds none; a subject may.
     let parts = principal.splitn(2, |byte| *byte == 0);
     parts.last().unwrap_or(principal)

@@ -15,7 +15,8 @@ pub struct BudgetSyntax {
     /// Its stable name, in events and metrics.
     #[schemars(with = "String")]
     pub name: Text,
-    /// The dimension it counts under: `exchange`, `session`, `principal`, `address`, `network`, `route` or `global`.
+    /// The dimension it counts under: `exchange`, `session`, `principal`, `address`, `network`, `place`, `kid`, `issuer`,
+    /// `route`, `service`, `destination` or `global`; or several at once, `kid + network`.
     #[schemars(with = "String")]
     pub per: Text,
     /// Distinct people allowed in the window.
@@ -39,28 +40,33 @@ pub struct BudgetSyntax {
     /// Lets a budget on a key that many people share refuse all of them.
     #[serde(default)]
     pub accept_outage: bool,
-    /// A condition on the actor. Not in this version.
+    /// Conditions on the actor, all of which must hold: `group:NAME`, `route:MATCH`, `watched`, joined by ` + `.
+    /// `unissued` is not in this version.
     #[schemars(with = "Option<String>")]
     pub when: Option<Text>,
     /// A direction. Not in this version: responses are counted.
     #[schemars(with = "Option<String>")]
     pub direction: Option<Text>,
-    /// Uninspected bytes. Not in this version.
+    /// Bytes that nothing looked into, in the place of `people`: `20MiB`.
     #[schemars(with = "Option<String>")]
     pub uninspected: Option<Text>,
-    /// Bytes. Not in this version.
+    /// Bytes of bodies, in the place of `people`: `20MiB`.
     #[schemars(with = "Option<String>")]
     pub bytes: Option<Text>,
-    /// Records. Not in this version.
+    /// Records with someone in them, in the place of `people`.
     #[schemars(with = "Option<u32>")]
     pub records: Option<Spanned<u32>>,
+    /// Answers 404 and 410 of all answers, in the place of `people`: `50%`. Counts from 20 answers on.
+    #[schemars(with = "Option<String>")]
+    pub not_found: Option<Text>,
     /// One class only. Not in this version.
     #[schemars(with = "Option<String>")]
     pub class: Option<Text>,
     /// Confirmed with the shared store. Not in this version.
     #[schemars(with = "Option<bool>")]
     pub strict: Option<Spanned<bool>>,
-    /// Counts above exactness. Not in this version.
+    /// Lets a refusing limit be above `exact_elements_max`: there it is estimated, and once it is reached every person is
+    /// refused until it falls.
     #[schemars(with = "Option<bool>")]
     pub estimated: Option<Spanned<bool>>,
 }
@@ -109,6 +115,8 @@ pub struct AllowSyntax {
 pub struct RoutePolicy {
     /// Its name: what `match` says.
     pub name: String,
+    /// What it serves: several routes may be one service.
+    pub service: String,
     /// Declared data of no person; still measured.
     pub public: bool,
     /// The allowance.

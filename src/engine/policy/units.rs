@@ -18,6 +18,28 @@ pub fn interval_ms(text: &str) -> Option<u64> {
     (number > 0).then(|| (period / number).max(1))
 }
 
+/// Bytes of `500`, `64KiB`, `20MiB`, `1GiB`, `1TiB`, or of the thousands `KB`, `MB`, `GB`, `TB`.
+pub fn bytes(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let split = text
+        .find(|character: char| !character.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at_checked(split)?;
+    let unit = match unit.trim() {
+        "" | "B" => 1,
+        "KB" => 1_000,
+        "MB" => 1_000_000,
+        "GB" => 1_000_000_000,
+        "TB" => 1_000_000_000_000,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        "TiB" => 1 << 40,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(unit)
+}
+
 /// The unix second at which the day `2026-12-01` ends (UTC).
 pub fn end_of_day(text: &str) -> Option<u32> {
     let date: jiff::civil::Date = text.trim().parse().ok()?;

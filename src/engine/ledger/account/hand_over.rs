@@ -1,0 +1,166 @@
+//! What leaves: people enter the ledger, under the keys that granted them and under those that only tell.
+
+use std::sync::Arc;
+
+use smallvec::{SmallVec, smallvec};
+
+use super::super::entry::Entry;
+use super::super::limit::{Excess, KeyUse, Limit};
+use super::super::reserve::window_of;
+use super::super::shards::shard_of;
+use super::super::slot::Granting;
+use super::super::{Amounts, OverSum};
+use super::{ALLOWANCE, Account, OWN, Told, Waiting, tell_once};
+use crate::engine::time::Now;
+
+/// Bytes that one exchange hands over before they are summed.
+const UNSUMMED_BYTES_MAX: u64 = 64 << 10;
+
+/// What came of handing people over.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Handed {
+    /// Telling budgets that they exceeded, each told once an exchange.
+    pub told: SmallVec<[Told; 2]>,
+    /// People whom some key had not been shown.
+    pub new_people: u32,
+    /// The number of the [`Ledger::drain`] to the store that must be on disk before they leave: where a refusing limit is
+    /// nearly reached.
+    pub durable: Option<u64>,
+}
+
+impl Account {
+    /// Enters into the ledger the subjects of the first `asks` asks that were ever granted: their bytes leave now.
+    pub fn hand_over(&mut self, asks: u64, now: Now) -> Handed {
+        let count = self.waiting.partition_point(|waiting| waiting.ask < asks);
+        let leaving: SmallVec<[Waiting; 8]> = self.waiting.drain(..count).collect();
+        self.handed_asks = self.handed_asks.max(asks);
+        let mut handed = Handed::default();
+        if leaving.is_empty() {
+            return handed;
+        }
+        let mut is_new: SmallVec<[bool; 8]> = smallvec![false; leaving.len()];
+        let is_near = self.show_granted(&leaving, &mut is_new, now);
+        handed.durable = is_near.then(|| self.ledger.next_drain());
+        for number in self.refusing..self.counted {
+            let told = self.show_told(number, &leaving, &mut is_new, now);
+            handed.told.extend(tell_once(&mut self.told, told.into_iter()));
+        }
+        handed.new_people = is_new.iter().filter(|is_new| **is_new).count() as u32;
+        handed
+    }
+
+    /// Sums what leaves now, each 64 KiB and when it `is_last`; the limits that are exceeded by it, in their order. Those that
+    /// only tell are told once an exchange.
+    pub fn sum(&mut self, amounts: Amounts, is_last: bool, now: Now) -> SmallVec<[OverSum; 1]> {
+        if self.sums.is_empty() {
+            return SmallVec::new();
+        }
+        let handed = if is_last { self.asks_granted } else { self.handed_asks };
+        let records = handed.saturating_sub(self.summed_asks);
+        (self.summed_asks, self.summed_at) = (self.summed_asks + records, now);
+        self.unsummed.add(Amounts { records, ..amounts });
+        if !is_last && self.unsummed.bytes < UNSUMMED_BYTES_MAX {
+            return SmallVec::new();
+        }
+        let mut over = self.ledger.add(&self.sums, std::mem::take(&mut self.unsummed), now);
+        over.retain(|over| over.refuses || !self.told.contains(&over.budget));
+        self.told
+            .extend(over.iter().filter(|over| !over.refuses).map(|over| over.budget));
+        over
+    }
+
+    /// Shows what was granted under the keys that can refuse; whether someone is new where a limit is nearly reached.
+    fn show_granted(&mut self, leaving: &[Waiting], is_new: &mut [bool], now: Now) -> bool {
+        let ledger = Arc::clone(&self.ledger);
+        let keep = ledger.settings().exact_elements_max;
+        let mut locked = ledger.lock(&self.shards);
+        let mut is_near = false;
+        let keys = self.keys.iter().take(self.refusing).enumerate();
+        for (number, used) in keys.chain(self.allowance.iter().map(|used| (ALLOWANCE, used))) {
+            let Some(place) = locked.place(used.key) else { continue };
+            let Some(entry) = locked.at(place) else { continue };
+            let new = show(
+                entry,
+                leaving.iter().map(|one| (*one, one.is_under(number))),
+                is_new,
+                now,
+                keep,
+            );
+            is_near |= new > 0
+                && used
+                    .limits
+                    .iter()
+                    .any(|limit| is_nearly_reached(entry, used, limit, now));
+            locked.changed(&ledger, place, now);
+        }
+        if let Some((_, entry)) = &mut self.own {
+            show(
+                entry,
+                leaving.iter().map(|one| (*one, one.is_under(OWN))),
+                is_new,
+                now,
+                keep,
+            );
+        }
+        is_near && ledger.is_stored()
+    }
+
+    /// Shows what was granted under a key that only tells, locked for itself: nobody waits for it.
+    fn show_told(&mut self, number: usize, leaving: &[Waiting], is_new: &mut [bool], now: Now) -> SmallVec<[Told; 2]> {
+        let mut told = SmallVec::new();
+        let Some(used) = self.keys.get(number) else { return told };
+        let keep = self.ledger.settings().exact_elements_max;
+        let mut locked = self.ledger.lock(&smallvec![shard_of(used.key)]);
+        let place = locked.enter(&self.ledger, used, now);
+        let Some((place, entry)) = place.and_then(|place| Some((place, locked.at(place)?))) else {
+            self.is_uncounted = true;
+            return told;
+        };
+        let before: SmallVec<[u32; 2]> = used
+            .limits
+            .iter()
+            .map(|limit| entry.people(limit.window, now))
+            .collect();
+        show(
+            entry,
+            leaving.iter().map(|one| (*one, !one.is_under(ALLOWANCE))),
+            is_new,
+            now,
+            keep,
+        );
+        for (limit, before) in used.limits.iter().zip(before) {
+            let people = entry.people(limit.window, now);
+            if people > before && people > entry.allowed(limit, now) {
+                told.push((limit.budget, used.key, people));
+            }
+        }
+        locked.changed(&self.ledger, place, now);
+        told
+    }
+}
+
+/// Shows those of `leaving` that count under the key of `entry`; how many it had not been shown.
+fn show(
+    entry: &mut Entry,
+    leaving: impl Iterator<Item = (Waiting, bool)>,
+    is_new: &mut [bool],
+    now: Now,
+    keep: usize,
+) -> u32 {
+    let (mut shown, mut new) = (0, 0);
+    for ((waiting, counts), is_new) in leaving.zip(is_new) {
+        if counts {
+            let is_first = entry.seen.show(waiting.subject, now.second(), Granting::Before);
+            *is_new |= is_first;
+            (shown, new) = (shown + 1, new + u32::from(is_first));
+        }
+    }
+    entry.shown(shown, now, keep);
+    new
+}
+
+/// Whether four fifths of a refusing limit are reached.
+fn is_nearly_reached(entry: &mut Entry, used: &KeyUse, limit: &Limit, now: Now) -> bool {
+    let people = u64::from(entry.people(window_of(used, limit), now));
+    limit.excess != Excess::Told && people * 5 >= u64::from(entry.allowed(limit, now)) * 4
+}

@@ -1,0 +1,146 @@
+//! What goes beyond people and one gateway: sums, and what carriers are told.
+
+use std::sync::Arc;
+
+use smallvec::smallvec;
+
+use super::super::{Amounts, Carrier, Counted, KeyFrame, SumLimit, SumUse};
+use super::{START, asks, key, limit};
+use crate::engine::ledger::{BudgetId, Dimension, Excess, KeyId, Ledger, Settings};
+
+fn sum(counted: Counted, amount: u64, refuses: bool) -> SumUse {
+    SumUse {
+        key: KeyId([counted as u8; 12]),
+        dimension: Dimension::Session,
+        counted,
+        limits: smallvec![SumLimit {
+            budget: BudgetId(counted as u64),
+            amount,
+            window: 3600,
+            refuses,
+        }],
+    }
+}
+
+#[test]
+fn bytes_and_records_are_summed_over_exchanges() {
+    let ledger = Arc::new(Ledger::new(Settings::default()));
+    let uses = vec![sum(Counted::Bytes, 300_000, true), sum(Counted::Records, 3, false)];
+    let mut over = Vec::new();
+    for number in 0..4 {
+        let mut account = ledger.open(Vec::new(), None, START).summing(uses.clone());
+        account.reserve(&asks(number..number + 1), START);
+        account.hand_over(1, START);
+        let amounts = Amounts {
+            bytes: 100_000,
+            ..Amounts::default()
+        };
+        over.push(account.sum(amounts, true, START.after(number * 1000)).to_vec());
+    }
+    let told = |budget: Counted, amount: u64| (BudgetId(budget as u64), amount);
+    let over: Vec<Vec<_>> = over
+        .iter()
+        .map(|over| over.iter().map(|over| (over.budget, over.amount)).collect())
+        .collect();
+    assert_eq!(
+        over,
+        [
+            vec![],
+            vec![],
+            vec![],
+            vec![told(Counted::Bytes, 400_000), told(Counted::Records, 4)]
+        ]
+    );
+}
+
+#[test]
+fn a_ratio_of_answers_needs_some() {
+    let ledger = Arc::new(Ledger::new(Settings::default()));
+    let uses = [sum(Counted::NotFound, 50, true)];
+    let answer = |not_found: u64| Amounts {
+        answers: 1,
+        not_found,
+        ..Amounts::default()
+    };
+    let mut over = Vec::new();
+    for number in 0..60 {
+        let is_over = !ledger.add(&uses, answer(u64::from(number % 4 != 0)), START).is_empty();
+        over.push(is_over);
+    }
+    assert_eq!(
+        over.iter().position(|is_over| *is_over),
+        Some(19),
+        "from the twentieth on"
+    );
+}
+
+#[test]
+fn what_a_dropped_exchange_handed_over_is_summed_too() {
+    let ledger = Arc::new(Ledger::new(Settings::default()));
+    let uses = vec![sum(Counted::Bytes, 10, true)];
+    let mut account = ledger.open(Vec::new(), None, START).summing(uses.clone());
+    assert!(
+        account
+            .sum(
+                Amounts {
+                    bytes: 11,
+                    ..Amounts::default()
+                },
+                false,
+                START
+            )
+            .is_empty()
+    );
+    drop(account);
+    assert_eq!(ledger.add(&uses, Amounts::default(), START)[0].amount, 11);
+}
+
+#[test]
+fn what_changed_is_told_once_and_merges_into_the_same() {
+    let mut ledger = Ledger::new(Settings::default());
+    ledger.carry(Carrier::Store);
+    let ledger = Arc::new(ledger);
+    let session = key(1, Dimension::Session, &[limit(50, Excess::Refused)]);
+    let mut frames = Vec::new();
+    let mut copy = Ledger::new(Settings::default());
+    copy.carry(Carrier::Fleet);
+    for round in 0..5 {
+        let now = START.after(round * 3000);
+        let mut account = ledger.open(vec![session.clone()], None, now);
+        account.reserve(&asks(round * 10..round * 10 + 12), now);
+        let handed = account.hand_over(99, now);
+        assert_eq!(handed.durable.is_some(), round >= 3, "four fifths of 50");
+        let number = ledger.drain(Carrier::Store, &mut frames);
+        assert!(handed.durable.is_none_or(|durable| durable <= number));
+        assert_eq!(frames.len(), 1);
+        assert!(round == 0 || frames[0].elements.len() <= 12, "only what is new");
+        frames
+            .drain(..)
+            .for_each(|frame| copy.merge(&frame, Carrier::Store, now));
+        ledger.drain(Carrier::Store, &mut frames);
+        assert!(frames.is_empty(), "told once");
+    }
+    let sorted = |mut frame: KeyFrame| {
+        frame.elements.sort_unstable();
+        frame
+    };
+    assert_eq!(
+        copy.frame(session.key).map(sorted),
+        ledger.frame(session.key).map(sorted)
+    );
+    copy.drain(Carrier::Fleet, &mut frames);
+    assert!(frames.is_empty(), "what is on disk is nobody's news");
+    ledger.hold(session.key, Dimension::Session, 60, None, START);
+    ledger.drain(Carrier::Store, &mut frames);
+    copy.merge(&frames[0], Carrier::Store, START);
+    let used = std::slice::from_ref(&session);
+    assert!(copy.held(used, START).is_some(), "a hold is carried");
+    assert!(ledger.release(session.key, 2, START.second() + 60, START));
+    frames.clear();
+    ledger.drain(Carrier::Store, &mut frames);
+    copy.merge(&frames[0], Carrier::Store, START);
+    assert!(
+        copy.held(used, START).is_none(),
+        "and its release, though decided in the same second"
+    );
+}

@@ -1,0 +1,262 @@
+//! Which keys an exchange counts under: every dimension, condition and sum that a budget can name.
+
+use super::*;
+use crate::engine::ledger::{Counted, Dimension, KeyId};
+
+#[derive(serde::Deserialize)]
+struct File {
+    budget: Vec<BudgetSyntax>,
+}
+
+/// The policy of these `[[budget]]` tables over two routes of one service, or the codes of its problems.
+fn policy(text: &str) -> Result<Policy, Vec<&'static str>> {
+    let File { budget } = toml::from_str(text).unwrap();
+    let route = |name: &str| RoutePolicy {
+        name: name.to_owned(),
+        service: "shop".to_owned(),
+        ..RoutePolicy::default()
+    };
+    let routes = [route("shop.example/"), route("shop.example/stores")];
+    let written = Written {
+        file: "",
+        budgets: &budget,
+        exceptions: &[],
+        routes: &routes,
+        groups: &[],
+        group_names: &[],
+        exact_elements_max: 100_000,
+    };
+    let mut problems = Vec::new();
+    let policy = Policy::compile(&written, HashKey::new([1; 32]), Now::from_millis(0), &mut problems);
+    policy.ok_or_else(|| problems.iter().map(|problem| problem.code).collect())
+}
+
+fn budget(name: &str, rest: &str) -> String {
+    format!("[[budget]]\nname = \"{name}\"\nwindow = \"1d\"\naction = \"alert\"\n{rest}\n")
+}
+
+fn facts() -> Facts<'static> {
+    Facts {
+        session: Some(b"s"),
+        principal: Some(b"shop\0p"),
+        group: Some("agent"),
+        address: b"a",
+        network: b"n",
+        kid: Some(b"k"),
+        issuer: Some(b"i"),
+        destination: Some(b"d"),
+        place: Some(b"branch"),
+        ..Facts::default()
+    }
+}
+
+fn keys(policy: &Policy, facts: &Facts<'_>) -> Vec<(Dimension, KeyId)> {
+    let plan = policy.plan(facts, Now::from_millis(0));
+    plan.keys.iter().map(|used| (used.dimension, used.key)).collect()
+}
+
+#[test]
+fn a_dimension_that_the_exchange_does_not_show_is_not_counted_under() {
+    for (per, without) in [
+        ("kid", Facts { kid: None, ..facts() }),
+        (
+            "issuer",
+            Facts {
+                issuer: None,
+                ..facts()
+            },
+        ),
+        ("place", Facts { place: None, ..facts() }),
+        (
+            "destination",
+            Facts {
+                destination: None,
+                ..facts()
+            },
+        ),
+        ("kid + network", Facts { kid: None, ..facts() }),
+    ] {
+        let policy = policy(&budget("b", &format!("per = \"{per}\"\npeople = 9"))).unwrap();
+        let dimension = Dimension::parse(per).unwrap();
+        assert_eq!(
+            keys(&policy, &facts()).first().map(|(found, _)| *found),
+            Some(dimension)
+        );
+        assert!(keys(&policy, &without).is_empty(), "{per}");
+    }
+}
+
+#[test]
+fn a_combination_is_one_key_of_all_its_values() {
+    let policy = policy(&budget("b", "per = \"kid + network\"\npeople = 9")).unwrap();
+    let one = keys(&policy, &facts());
+    let other = |facts: Facts<'_>| assert_ne!(keys(&policy, &facts), one);
+    other(Facts {
+        kid: Some(b"l"),
+        ..facts()
+    });
+    other(Facts {
+        network: b"m",
+        ..facts()
+    });
+    // No two pairs of values run together.
+    other(Facts {
+        kid: Some(b"kn"),
+        network: b"",
+        ..facts()
+    });
+    assert_eq!(
+        keys(
+            &policy,
+            &Facts {
+                session: None,
+                ..facts()
+            }
+        ),
+        one
+    );
+}
+
+#[test]
+fn routes_of_one_service_share_its_key_and_not_their_own() {
+    let text = budget("a", "per = \"service\"\npeople = 9") + &budget("b", "per = \"route\"\npeople = 9");
+    let policy = policy(&text).unwrap();
+    let (one, other) = (keys(&policy, &facts()), keys(&policy, &Facts { route: 1, ..facts() }));
+    assert_eq!(one[0], other[0]);
+    assert_ne!(one[1], other[1]);
+}
+
+#[test]
+fn a_condition_binds_whom_it_names_under_a_key_of_its_own() {
+    let text = budget("all", "per = \"session\"\npeople = 9")
+        + &budget("agents", "per = \"session\"\npeople = 5\nwhen = \"group:agent\"")
+        + &budget(
+            "watched",
+            "per = \"session\"\npeople = 1\nwhen = \"watched + group:agent\"",
+        )
+        + &budget(
+            "stores",
+            "per = \"session\"\npeople = 7\nwhen = \"route:shop.example/stores\"",
+        );
+    let policy = policy(&text).unwrap();
+    let count = |facts: &Facts<'_>| keys(&policy, facts).len();
+    assert_eq!(count(&facts()), 2);
+    assert_eq!(count(&Facts { group: None, ..facts() }), 1);
+    assert_eq!(
+        count(&Facts {
+            is_watched: true,
+            ..facts()
+        }),
+        3
+    );
+    assert_eq!(count(&Facts { route: 1, ..facts() }), 3);
+    let own = keys(&policy, &facts());
+    assert_ne!(own[0].1, own[1].1, "what is counted under a condition is counted apart");
+}
+
+#[test]
+fn one_scope_is_one_key_however_it_is_written() {
+    let text = budget("a", "per = \"session\"\npeople = 9\nwhen = \"watched+group:agent\"")
+        + &budget("b", "per = \"session\"\npeople = 5\nwhen = \"group:agent + watched\"");
+    let plan = policy(&text).unwrap().plan(
+        &Facts {
+            is_watched: true,
+            ..facts()
+        },
+        Now::from_millis(0),
+    );
+    assert_eq!(plan.keys.iter().map(|used| used.limits.len()).collect::<Vec<_>>(), [2]);
+}
+
+#[test]
+fn sums_are_counted_beside_people() {
+    let text = budget("a", "per = \"session\"\npeople = 9")
+        + &budget("b", "per = \"session\"\nbytes = \"20MiB\"")
+        + &budget("c", "per = \"session\"\nuninspected = \"1GiB\"")
+        + &budget("d", "per = \"address\"\nnot_found = \"50%\"")
+        + &budget("e", "per = \"session\"\nbytes = \"1MiB\"");
+    let plan = policy(&text).unwrap().plan(&facts(), Now::from_millis(0));
+    assert_eq!(plan.keys.len(), 1);
+    let sums: Vec<_> = plan.sums.iter().map(|used| (used.counted, used.limits.len())).collect();
+    assert_eq!(
+        sums,
+        [(Counted::Bytes, 2), (Counted::Uninspected, 1), (Counted::NotFound, 1)]
+    );
+    assert_eq!(plan.sums[0].limits[0].amount, 20 << 20);
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused() {
+    let block = |rest: &str| {
+        budget("b", rest)
+            .replace("alert", "block")
+            .replace("[[budget]]", "[[budget]]\nmode = \"enforce\"")
+    };
+    for (text, code) in [
+        (budget("b", "per = \"kid+nothing\"\npeople = 9"), "P001"),
+        (budget("b", "per = \"ja4 + network\"\npeople = 9"), "P000"),
+        (
+            budget("b", "per = \"session\"\npeople = 9\nwhen = \"unissued\""),
+            "P000",
+        ),
+        (budget("b", "per = \"session\"\npeople = 9\nwhen = \"issued\""), "P016"),
+        (budget("b", "per = \"session\"\nbytes = \"many\""), "P017"),
+        (budget("b", "per = \"session\"\nnot_found = \"101%\""), "P017"),
+        (budget("b", "per = \"session\"\npeople = 9\nbytes = \"1MiB\""), "P018"),
+        (
+            block("per = \"session\"\nbytes = \"1MiB\"").replace("block", "redact"),
+            "P018",
+        ),
+        (block("per = \"kid + network\"\npeople = 9"), "P005"),
+        (block("per = \"session\"\npeople = 100001"), "P006"),
+    ] {
+        assert_eq!(policy(&text).err(), Some(vec![code]), "{text}");
+    }
+    assert!(policy(&block("per = \"session\"\npeople = 100001\nestimated = true")).is_ok());
+}
+
+#[test]
+fn a_budget_is_known_by_its_name_wherever_it_stands() {
+    let budget = |name: &str| {
+        format!("[[budget]]\nname = '{name}'\nper = 'session'\npeople = 9\nwindow = '1d'\naction = 'alert'\n")
+    };
+    let compile = |names: &[&str]| {
+        #[derive(serde::Deserialize)]
+        struct File {
+            budget: Vec<BudgetSyntax>,
+        }
+        let text: String = names.iter().map(|name| budget(name)).collect();
+        let File { budget } = toml::from_str(&text).unwrap();
+        let shape = GroupShape {
+            name: "staff".to_owned(),
+            people_per_day: 3,
+        };
+        let written = Written {
+            file: "",
+            budgets: &budget,
+            exceptions: &[],
+            routes: &[],
+            groups: &[shape],
+            group_names: &[],
+            exact_elements_max: 100,
+        };
+        let mut problems = Vec::new();
+        Policy::compile(&written, HashKey::new([1; 32]), Now::from_millis(0), &mut problems).ok_or(problems)
+    };
+    let (one, other) = (
+        compile(&["a", "b", "group-staff"]).unwrap(),
+        compile(&["group-staff", "b"]).unwrap(),
+    );
+    for budget in other.budgets() {
+        let same = one.get(budget.id).unwrap();
+        assert_eq!((&same.name, &same.group), (&budget.name, &budget.group));
+    }
+    let gone = one.budgets().first().unwrap().id;
+    assert_eq!((one.cause(Some(gone)), one.cause(None)), ("a", "manual"));
+    assert_eq!(other.cause(Some(gone)), "removed");
+    let problems = compile(&["a", "b", "a"]).err().unwrap();
+    assert_eq!(
+        problems.iter().map(|problem| problem.code).collect::<Vec<_>>(),
+        ["P007"]
+    );
+}
