@@ -208,6 +208,34 @@ pub enum Event<'a> {
     /// A new key found no room in the ledger.
     LedgerFull,
 
+    // The ledger on disk.
+    /// The ledger was read from disk before the port opened.
+    StoreLoaded {
+        /// How many keys.
+        keys: u64,
+        /// How long it took, in seconds.
+        seconds: f64,
+    },
+    /// What changed is on disk.
+    StoreWritten {
+        /// How long the write took, in seconds.
+        seconds: f64,
+    },
+    /// Bytes of the file of the ledger.
+    StoreBytes(u64),
+    /// How old the last moment is of which everything is on disk.
+    StoreStale {
+        /// In seconds.
+        seconds: f64,
+    },
+    /// The ledger could not be written; it is tried again.
+    StoreFailed {
+        /// `full`, `io`, `locked`, `damaged` or `thread`.
+        reason: &'static str,
+    },
+    /// The ledger is written again after a failure.
+    StoreRecovered,
+
     // The process.
     /// A listener is ready.
     Listening {
@@ -299,6 +327,9 @@ fn log(meters: &Meters, event: &Event<'_>) {
         Event::Stopped => info!("stopped"),
         Event::AdminChanged { operation } => info!(operation, "administrative change"),
         Event::AuditRecovered => info!("audit file works again"),
+        Event::StoreLoaded { keys, seconds } => info!(keys, seconds, "ledger loaded"),
+        Event::StoreFailed { reason } => error!(reason, "the ledger cannot be written, tried again"),
+        Event::StoreRecovered => info!("the ledger is written again"),
         Event::UpstreamFailed { .. }
         | Event::Refused { .. }
         | Event::AuditDropped { .. }
@@ -337,7 +368,10 @@ fn log(meters: &Meters, event: &Event<'_>) {
         | Event::WouldFail { .. }
         | Event::AddedSeconds { .. }
         | Event::HeldBytes(_)
-        | Event::LedgerKeys(_) => {}
+        | Event::LedgerKeys(_)
+        | Event::StoreWritten { .. }
+        | Event::StoreBytes(_)
+        | Event::StoreStale { .. } => {}
     }
 }
 

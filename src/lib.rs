@@ -29,4 +29,5 @@ pub mod events;
 pub mod identity;
 pub mod proxy;
 pub mod run;
+pub mod store;
 pub mod tls;

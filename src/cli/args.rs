@@ -83,6 +83,12 @@ pub enum Command {
     },
     /// Suspend budgets for a while, even when the admin address is dead; holds stay
     Bypass(BypassArgs),
+    /// The ledger on disk, while the gateway does not run
+    Ledger {
+        /// What to do with it
+        #[command(subcommand)]
+        command: LedgerCommand,
+    },
     /// Detection rules
     Rules {
         /// What to do with them
@@ -169,6 +175,51 @@ pub struct BypassArgs {
     /// End every bypass now
     #[arg(long)]
     pub end: bool,
+}
+
+/// Where the state directory is.
+#[derive(Debug, Args)]
+pub struct StateArgs {
+    /// The state directory itself; default: that of the configuration
+    #[arg(long, conflicts_with = "config")]
+    pub state_dir: Option<PathBuf>,
+    /// Where the configuration is
+    #[command(flatten)]
+    pub config: ConfigArgs,
+}
+
+/// `tidegate ledger`.
+#[derive(Debug, Subcommand)]
+pub enum LedgerCommand {
+    /// Read every row, and say how much there is and what is wrong where: exit code 1 if something is
+    Verify {
+        /// Where it is
+        #[command(flatten)]
+        state: StateArgs,
+    },
+    /// Write all of it as lines of JSON, without a name of anybody
+    Export {
+        /// Where it is
+        #[command(flatten)]
+        state: StateArgs,
+        /// A new file; default: standard output
+        #[arg(long)]
+        to: Option<PathBuf>,
+    },
+    /// Merge the lines of an export into it, all or none
+    Import {
+        /// Where it is
+        #[command(flatten)]
+        state: StateArgs,
+        /// The lines; `-` is standard input
+        from: PathBuf,
+    },
+    /// Give room that nothing needs any more back to the disk
+    Compact {
+        /// Where it is
+        #[command(flatten)]
+        state: StateArgs,
+    },
 }
 
 /// `tidegate rules`.

@@ -7,6 +7,7 @@ mod check;
 pub mod demo;
 mod explain;
 mod hash;
+mod ledger;
 mod manifest;
 mod offsets;
 pub mod report;
@@ -123,6 +124,7 @@ pub fn execute(cli: Cli, out: &mut dyn Write) -> Result<(), Failed> {
             out,
         ),
         Command::Bypass(args) => bypass::execute(&args, out),
+        Command::Ledger { command } => ledger::execute(&command, out),
         Command::Rules {
             command: RulesCommand::Test { rules_dir, format },
         } => {

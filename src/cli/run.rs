@@ -70,7 +70,8 @@ fn told(error: StartError) -> Failed {
             Failed::new(Exit::Unavailable, format!("cannot listen on {address}: {error}"))
         }
         StartError::Audit(error) => Failed::new(Exit::Io, format!("cannot open the audit file: {error}")),
+        StartError::Store(error) => super::ledger::refused(&error),
         StartError::Tls(error) => Failed::new(Exit::Config, error),
-        error @ StartError::Signals(_) => Failed::new(Exit::Failure, error),
+        error @ (StartError::Signals(_) | StartError::Thread(_)) => Failed::new(Exit::Failure, error),
     }
 }

@@ -364,6 +364,7 @@ impl Reader<'_> {
             ("limits", written.limits.bounded()),
             ("body", written.body.bounded()),
             ("ledger", written.ledger.bounded()),
+            ("store", written.store.bounded()),
             ("audit", written.audit.bounded()),
             ("rules", written.rules.bounded()),
         ];

@@ -12,7 +12,7 @@ use crate::engine::ledger;
 use crate::engine::policy::{AllowSyntax, BudgetSyntax, ExceptionSyntax, Text};
 use crate::engine::problem::{Bounded, bounded};
 use crate::proxy::{Fail, FailModes, Limits};
-use crate::{admin, audit, identity};
+use crate::{admin, audit, identity, store};
 
 /// The whole file.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -35,6 +35,8 @@ pub struct ConfigSyntax {
     pub body: BodySettings,
     /// `[ledger]`: of what is remembered.
     pub ledger: ledger::Settings,
+    /// `[store]`: of the same on disk.
+    pub store: store::Settings,
     /// `[admin]`: for people and monitoring.
     pub admin: admin::Settings,
     /// `[audit]`: for the SIEM.

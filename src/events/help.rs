@@ -74,6 +74,19 @@ pub(super) const HELP: &[(&str, &str)] = &[
         "tidegate_ledger_full_total",
         "New keys that found no room in the ledger.",
     ),
+    ("tidegate_store_bytes", "Bytes of the ledger on disk."),
+    (
+        "tidegate_store_flush_seconds",
+        "Time that writing what changed of the ledger took.",
+    ),
+    (
+        "tidegate_store_staleness_seconds",
+        "Age of the last moment of which the whole ledger is on disk.",
+    ),
+    (
+        "tidegate_store_failures_total",
+        "Tries to write the ledger that failed, and why.",
+    ),
     (
         "tidegate_config_last_reload_successful",
         "1 if the last reload came into force.",

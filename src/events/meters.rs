@@ -31,6 +31,8 @@ pub enum Part {
     Scan,
     /// Reserving and counting.
     Ledger,
+    /// Waiting until who was shown is on disk.
+    Store,
     /// Working out who asks.
     Identity,
 }
@@ -50,6 +52,7 @@ pub(super) struct Meters {
     limit_hits: Family,
     disagreements: Family,
     audit_dropped: Family,
+    store_failures: Family,
     admin_changes: Family,
     admin_denied: Family,
     retries: Counter,
@@ -59,6 +62,9 @@ pub(super) struct Meters {
     connections: Gauge,
     held_bytes: Gauge,
     ledger_keys: Gauge,
+    store_bytes: Gauge,
+    store_staleness: Gauge,
+    store_flush: Histogram,
     reload_ok: Gauge,
     generation: Gauge,
     bypass: Gauge,
@@ -92,6 +98,7 @@ impl Meters {
             tls_failures: PerLeg::new(&make, "tidegate_tls_failures_total", "kind"),
             limit_hits: make.family("tidegate_limit_hits_total", "limit", None),
             disagreements: make.family("tidegate_credentials_disagree_total", "kind", None),
+            store_failures: make.family("tidegate_store_failures_total", "reason", None),
             audit_dropped: make.family("tidegate_audit_dropped_total", "reason", None),
             admin_changes: make.family("tidegate_admin_changes_total", "operation", None),
             admin_denied: make.family("tidegate_admin_denied_total", "reason", None),
@@ -102,6 +109,9 @@ impl Meters {
             connections: make.gauge("tidegate_connections", None),
             held_bytes: make.gauge("tidegate_held_bytes", None),
             ledger_keys: make.gauge("tidegate_ledger_keys", None),
+            store_bytes: make.gauge("tidegate_store_bytes", None),
+            store_staleness: make.gauge("tidegate_store_staleness_seconds", None),
+            store_flush: make.histogram("tidegate_store_flush_seconds", None),
             reload_ok: make.gauge("tidegate_config_last_reload_successful", None),
             generation: make.gauge("tidegate_config_generation", None),
             bypass: make.gauge("tidegate_bypass_active", None),
@@ -151,6 +161,10 @@ impl Meters {
             Event::HeldBytes(bytes) => self.held_bytes.set(approximate(bytes)),
             Event::LedgerKeys(keys) => self.ledger_keys.set(approximate(keys)),
             Event::LedgerFull => self.ledger_full.increment(1),
+            Event::StoreWritten { seconds } => self.store_flush.record(seconds),
+            Event::StoreBytes(bytes) => self.store_bytes.set(approximate(bytes)),
+            Event::StoreStale { seconds } => self.store_staleness.set(seconds),
+            Event::StoreFailed { reason } => self.store_failures.add(reason, 1),
             Event::Reloaded { ok, generation } => {
                 self.reload_ok.set(f64::from(u8::from(ok)));
                 self.generation.set(approximate(generation));
@@ -165,7 +179,9 @@ impl Meters {
             | Event::ShadowDiffered { .. }
             | Event::Draining
             | Event::Stopped
-            | Event::AuditRecovered => {}
+            | Event::AuditRecovered
+            | Event::StoreLoaded { .. }
+            | Event::StoreRecovered => {}
         }
     }
 
@@ -258,6 +274,7 @@ struct Added {
     holdback: Histogram,
     scan: Histogram,
     ledger: Histogram,
+    store: Histogram,
     identity: Histogram,
 }
 
@@ -268,6 +285,7 @@ impl Added {
             holdback: part("holdback"),
             scan: part("scan"),
             ledger: part("ledger"),
+            store: part("store"),
             identity: part("identity"),
         }
     }
@@ -277,6 +295,7 @@ impl Added {
             Part::Holdback => &self.holdback,
             Part::Scan => &self.scan,
             Part::Ledger => &self.ledger,
+            Part::Store => &self.store,
             Part::Identity => &self.identity,
         }
     }
@@ -367,6 +386,10 @@ mod tests {
         Event::HeldBytes(4096),
         Event::LedgerKeys(12),
         Event::LedgerFull,
+        Event::StoreWritten { seconds: 0.003 },
+        Event::StoreBytes(8192),
+        Event::StoreStale { seconds: 0.5 },
+        Event::StoreFailed { reason: "full" },
         Event::Reloaded {
             ok: true,
             generation: 2,

@@ -20,6 +20,7 @@ use super::connection::{BoxError, ConnState};
 use super::driver::{Driver, Flow};
 use super::ending::Ending;
 use super::flush::FlushTicket;
+use super::leaving::Leaving;
 use super::upstream::{UpstreamError, UpstreamErrorKind};
 use super::vigil::{Vigil, Woken};
 use crate::clock::Clock;
@@ -36,6 +37,11 @@ pub struct InspectedBody<B> {
     clock: Clock,
     connection: Arc<ConnState>,
     trailers: Option<HeaderMap>,
+    /// What of them leaves.
+    counted: Option<HeaderMap>,
+    /// Handed over, and kept until whoever is in it is on disk, where that is asked for.
+    next: Option<Bytes>,
+    leaving: Leaving,
     /// The upstream failed; what was released before goes first.
     failed: Option<BoxError>,
     timer: Option<Pin<Box<Sleep>>>,
@@ -95,6 +101,9 @@ where
             clock,
             connection,
             trailers: None,
+            counted: None,
+            next: None,
+            leaving: Leaving::default(),
             failed: None,
             timer: None,
             vigil,
@@ -137,6 +146,31 @@ where
         }
     }
 
+    /// The head leaves; ready with false if someone in it is not on disk and must not leave so.
+    pub(super) fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        self.driver.hand_over_head(&self.clock);
+        self.poll_leaving(cx)
+    }
+
+    /// Waits until what was handed over may leave; false if it must not, as the disk fails, or a hold or the deadline came
+    /// first.
+    fn poll_leaving(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        let may_leave = match self.leaving.poll(&mut self.driver, cx) {
+            Poll::Ready(()) => !self.driver.is_unwritten(),
+            Poll::Pending if self.poll_vigil(cx) => false,
+            Poll::Pending => return Poll::Pending,
+        };
+        if !may_leave {
+            self.keep_back();
+        }
+        Poll::Ready(may_leave)
+    }
+
+    /// What was handed over stays here.
+    fn keep_back(&mut self) {
+        (self.next, self.leaving) = (None, Leaving::default());
+    }
+
     /// The exchange leaves HTTP, and this stays to report it.
     pub(super) fn switch(&mut self) {
         self.upstream = None;
@@ -155,10 +189,6 @@ where
 
     pub(super) fn driver(&self) -> &Driver {
         &self.driver
-    }
-
-    pub(super) fn driver_mut(&mut self) -> &mut Driver {
-        &mut self.driver
     }
 
     /// Feeds the driver with one frame of the upstream, or its end.
@@ -241,6 +271,7 @@ where
             Woken::Held(_, cause) if self.driver.has_caused(cause) => false,
             Woken::Held(..) => {
                 self.driver.hold_began();
+                self.keep_back();
                 true
             }
             Woken::Late => {
@@ -257,10 +288,10 @@ where
 
     /// Whether someone in the trailers must not leave: then they are dropped, and the stream is cut.
     fn refuses_trailers(&mut self, now: Now) -> bool {
-        let driver = &mut self.driver;
-        let trailers = self.trailers.take();
-        self.trailers = trailers.and_then(|trailers| driver.hand_over_trailers(trailers, now));
-        driver.flow() == Flow::Cut
+        if let Some(trailers) = self.trailers.take() {
+            self.counted = self.driver.hand_over_trailers(trailers, now);
+        }
+        self.driver.flow() == Flow::Cut
     }
 
     /// Ends the stream so that the client sees it is not whole, after everything that was released.
@@ -302,15 +333,21 @@ where
             if this.late {
                 return this.poll_cut(cx);
             }
-            if let Some(bytes) = this.driver.output(now) {
+            ready!(this.poll_leaving(cx));
+            if let Some(bytes) = this.next.take() {
                 return Poll::Ready(Some(Ok(Frame::data(bytes))));
+            }
+            this.next = this.driver.output(now);
+            if this.next.is_some() {
+                continue;
             }
             match this.driver.flow() {
                 Flow::Cut => return this.poll_cut(cx),
                 Flow::Done if this.refuses_trailers(now) => {}
+                Flow::Done if !ready!(this.poll_leaving(cx)) => return this.poll_cut(cx),
                 Flow::Done => {
                     this.finished = true;
-                    let trailers = this.trailers.take().map(|trailers| Ok(Frame::trailers(trailers)));
+                    let trailers = this.counted.take().map(|trailers| Ok(Frame::trailers(trailers)));
                     return Poll::Ready(trailers);
                 }
                 Flow::Wait(until) => ready!(this.poll_wait(cx, until)),
@@ -324,7 +361,12 @@ where
     }
 
     fn is_end_stream(&self) -> bool {
-        self.finished || (!self.driver.has_output() && self.driver.flow() == Flow::Done && self.trailers.is_none())
+        self.finished
+            || (self.next.is_none()
+                && !self.driver.has_output()
+                && self.driver.flow() == Flow::Done
+                && self.trailers.is_none()
+                && self.counted.is_none())
     }
 
     fn size_hint(&self) -> SizeHint {

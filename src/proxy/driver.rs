@@ -1,6 +1,7 @@
 //! Drives one body: what the inspector asks, the account answers; what it releases waits here for downstream.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -50,6 +51,8 @@ pub(super) struct Driver {
     asks_before: u64,
     /// Budgets that masked in the head.
     masked_before: usize,
+    /// Someone was handed over who must be on disk before the bytes leave.
+    unwritten: bool,
     outcome: Outcome,
     flow: Flow,
 }
@@ -69,6 +72,7 @@ impl Driver {
             waiting_since: None,
             flow: if head.denial.is_some() { Flow::Cut } else { Flow::Input },
             masked_before: head.masked.len(),
+            unwritten: false,
             outcome: Outcome {
                 denial: head.denial,
                 masked: head.masked,
@@ -153,6 +157,31 @@ impl Driver {
         self.account.asks_granted() == self.asks_before && self.outcome.masked.len() == self.masked_before
     }
 
+    /// Whether someone was handed over since the last call who must be on disk before the bytes leave.
+    pub(super) fn take_unwritten(&mut self) -> bool {
+        std::mem::take(&mut self.unwritten) && !self.has_passed(Reason::StoreDown)
+    }
+
+    /// Everyone who was handed over is on disk, true, or is not in time.
+    pub(super) fn written(&self) -> impl Future<Output = bool> + Send + 'static {
+        self.terms.gateway.store.written()
+    }
+
+    /// What was handed over waited so long, and may leave if it is on disk or the fail mode is open.
+    pub(super) fn waited_for_disk(&mut self, waited: Duration, is_written: bool) {
+        self.outcome.store += waited;
+        if is_written {
+            return;
+        }
+        if self.mode(Reason::StoreDown) == Fail::Open {
+            let passed = (Reason::StoreDown, self.would_refuse(Reason::StoreDown));
+            self.outcome.passed.push(passed);
+        } else {
+            self.backlog.drop_released();
+            self.deny(Denial::Fail(Reason::StoreDown));
+        }
+    }
+
     /// The next bytes for downstream; the people in them enter the ledger now.
     pub(super) fn output(&mut self, now: Now) -> Option<Bytes> {
         let (bytes, asks) = self.backlog.next()?;
@@ -206,6 +235,7 @@ impl Driver {
         let handed = self.account.hand_over(asks, now);
         self.outcome.told.extend(handed.told);
         self.outcome.new_people += u64::from(handed.new_people);
+        self.unwritten |= handed.durable.is_some();
         self.note_uncounted();
     }
 
@@ -341,11 +371,15 @@ impl Driver {
 
     /// Someone passes whom a key without room does not count: told once.
     fn note_uncounted(&mut self) {
-        let mut passed = self.outcome.passed.iter();
-        if self.account.is_uncounted() && !passed.any(|(reason, _)| *reason == Reason::LedgerFull) {
+        if self.account.is_uncounted() && !self.has_passed(Reason::LedgerFull) {
             let passed = (Reason::LedgerFull, self.would_refuse(Reason::LedgerFull));
             self.outcome.passed.push(passed);
         }
+    }
+
+    /// Whether `reason` let something pass already.
+    fn has_passed(&self, reason: Reason) -> bool {
+        self.outcome.passed.iter().any(|(passed, _)| *passed == reason)
     }
 
     fn denied(&mut self, granted: usize, budget: BudgetId, on: (KeyId, Dimension, u32), now: Now) -> Option<Step> {
@@ -429,6 +463,11 @@ impl Driver {
     /// Whether the exchange was refused because its body could not be read.
     pub(super) fn is_unreadable(&self) -> bool {
         matches!(self.outcome.denial, Some(Denial::Fail(_)))
+    }
+
+    /// Whether the exchange was refused because someone was not on disk in time.
+    pub(super) fn is_unwritten(&self) -> bool {
+        matches!(self.outcome.denial, Some(Denial::Fail(Reason::StoreDown)))
     }
 
     /// Whether only the lack of enforcement lets `reason` pass.

@@ -100,6 +100,7 @@ impl Ending {
             let mut others = driver.keys().iter().filter(|used| used.key == key);
             if others.all(|used| ledger.held(std::slice::from_ref(used), now).is_none()) {
                 ledger.hold(key, dimension, REAUTH_MARK_SECONDS, Some(budget), now);
+                self.gateway.store.hold_changed();
             }
         }
     }
@@ -220,6 +221,7 @@ impl Ending {
         for (part, time) in [
             (Part::Scan, outcome.scan),
             (Part::Ledger, outcome.ledger),
+            (Part::Store, outcome.store),
             (Part::Holdback, outcome.holdback),
         ] {
             // A part that the exchange did not have adds nothing, not even a nought.
@@ -300,13 +302,13 @@ impl Ending {
 }
 
 /// Bytes of the body that `reason` let pass: those that were not looked into, or not by every expression; or, where someone went
-/// uncounted, those that were.
+/// uncounted or is not on disk, those that were.
 fn passed_bytes(driver: &Driver, reason: Reason) -> u64 {
     let Some(inspector) = driver.inspector() else {
         return driver.unread_bytes();
     };
     match reason {
-        Reason::LedgerFull => inspector.tally().inspected_bytes,
+        Reason::LedgerFull | Reason::StoreDown => inspector.tally().inspected_bytes,
         Reason::Body(Failure::RuleBudget) => inspector.usage().skipped_bytes(),
         Reason::Body(_) | Reason::Memory | Reason::Route => inspector.tally().uninspected_bytes,
     }

@@ -95,11 +95,11 @@ impl Exchanges {
         let (mut head, body) = response.into_parts();
         let mut opened = self.open(&asked, account, vigil, mode, &mut head, body);
         if let Some(sides) = sides {
-            return self.switch(&asked, sides, head, opened);
+            return self.switch(&asked, sides, head, opened).await;
         }
         let watching = mode == Mode::Watch;
         let start = poll_fn(|cx| opened.body.poll_start(cx, watching)).await;
-        self.begin(&asked, mode, start, head, opened)
+        self.begin(&asked, mode, start, head, opened).await
     }
 
     /// The head of the answer; or what the client is told because a hold or the deadline came first.
@@ -134,7 +134,7 @@ impl Exchanges {
     }
 
     /// Both sides leave HTTP: a tunnel, counted as uninspected. What was opened stays with it, and reports its end.
-    fn switch(
+    async fn switch(
         &self,
         asked: &Asked,
         (downstream, upstream): (OnUpgrade, OnUpgrade),
@@ -146,7 +146,7 @@ impl Exchanges {
             return Err((Self::refusal(asked, &body), asked.style));
         }
         body.switch();
-        body.driver_mut().hand_over_head(&self.gateway.clock);
+        Self::leave(asked, &mut body).await?;
         let limits = Arc::clone(&self.limits);
         let stop = self.stop.clone();
         tokio::spawn(async move {
@@ -221,6 +221,7 @@ impl Exchanges {
         if reauth {
             // Asked once; who comes back with the old credential meets its budget again.
             self.gateway.ledger.release(key, 0, 0, now);
+            self.gateway.store.hold_changed();
             return Err((asked.reauthenticate(), asked.style));
         }
         Err((Refusal::Held, asked.style))
@@ -309,7 +310,7 @@ impl Exchanges {
     }
 
     /// The head goes, or a refusal goes instead.
-    fn begin(
+    async fn begin(
         &self,
         asked: &Asked,
         mode: Mode,
@@ -326,7 +327,7 @@ impl Exchanges {
             // The order has been placed: its status is told, though not what cannot be read.
             Start::Refused if asked.is_unsafe() && body.driver().is_unreadable() => {
                 drop_content(&mut head);
-                body.driver_mut().hand_over_head(&self.gateway.clock);
+                Self::leave(asked, &mut body).await?;
                 return Ok(Response::from_parts(head, Answer::Own(Full::default())));
             }
             Start::Refused => return Err((Self::refusal(asked, &body), asked.style)),
@@ -340,8 +341,17 @@ impl Exchanges {
         if mode != Mode::Watch || masked_head {
             mark_altered(&mut head, mode, coding, masked_head || asked.may_mask());
         }
-        body.driver_mut().hand_over_head(&self.gateway.clock);
+        Self::leave(asked, &mut body).await?;
         Ok(Response::from_parts(head, Answer::Inspected(body)))
+    }
+
+    /// The head leaves, once whoever is in it may.
+    async fn leave(asked: &Asked, body: &mut InspectedBody<UpstreamBody>) -> Result<(), (Refusal, Style)> {
+        if poll_fn(|cx| body.poll_head(cx)).await {
+            Ok(())
+        } else {
+            Err((Self::refusal(asked, body), asked.style))
+        }
     }
 
     fn terms(&self, asked: &Asked, status: StatusCode) -> Terms {
@@ -394,7 +404,13 @@ impl Handler for Exchanges {
     async fn handle(&self, request: Request<Incoming>, connection: Arc<ConnState>) -> Response<Answer> {
         match self.exchange(request, connection).await {
             Ok(response) => response,
-            Err((refusal, style)) => respond(&refusal, style).map(Answer::Own),
+            Err((refusal, style)) => {
+                // A hold that was seen outlives a crash. Where the disk fails it is in force all the same.
+                if matches!(refusal, Refusal::Held) {
+                    self.gateway.store.holds_written().await;
+                }
+                respond(&refusal, style).map(Answer::Own)
+            }
         }
     }
 }

@@ -25,6 +25,8 @@ pub(super) enum Reason {
     Memory,
     /// The ledger has no room for a new key.
     LedgerFull,
+    /// Who is shown is not on disk in time.
+    StoreDown,
     /// The route says that its bodies are not looked into; always open.
     Route,
 }
@@ -36,6 +38,7 @@ impl Reason {
             Self::Body(failure) => failure.name(),
             Self::Memory => "memory",
             Self::LedgerFull => "ledger_full",
+            Self::StoreDown => "store_down",
             Self::Route => "route",
         }
     }
@@ -59,6 +62,8 @@ pub struct FailModes {
     pub memory: Option<Fail>,
     /// The ledger is full.
     pub ledger_full: Option<Fail>,
+    /// Someone within a fifth of a limit is not on disk in time: the disk is full, fails or is slow.
+    pub store_down: Option<Fail>,
 }
 
 impl FailModes {
@@ -72,6 +77,7 @@ impl FailModes {
             Reason::Body(Failure::RuleBudget) => self.rule_budget,
             Reason::Memory => self.memory,
             Reason::LedgerFull => self.ledger_full,
+            Reason::StoreDown => self.store_down,
             Reason::Route => Some(Fail::Open),
         };
         mode.unwrap_or(default)

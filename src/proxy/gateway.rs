@@ -21,6 +21,7 @@ use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
 use crate::events::Names;
 use crate::identity::Identity;
+use crate::store::Store;
 
 /// What refuses without being a budget: a fail mode, and a hold set by a person.
 const OWN_CAUSES: [&str; 2] = ["fail_mode", "manual"];
@@ -103,6 +104,8 @@ pub struct Gateway {
     bypass: ArcSwap<Bypass>,
     /// All keys.
     pub ledger: Arc<Ledger>,
+    /// The same on disk.
+    pub store: Store,
     /// The clock.
     pub clock: Clock,
     /// Keys all hashes.
@@ -119,11 +122,12 @@ pub struct Gateway {
 
 impl Gateway {
     /// A gateway with its first set in force.
-    pub fn new(set: Set, ledger: Arc<Ledger>, clock: Clock, secret: HashKey, audit: Audit) -> Self {
+    pub fn new(set: Set, ledger: Arc<Ledger>, store: Store, clock: Clock, secret: HashKey, audit: Audit) -> Self {
         Self {
             set: ArcSwap::from_pointee(set),
             bypass: ArcSwap::from_pointee(Bypass::default()),
             ledger,
+            store,
             clock,
             secret,
             audit,

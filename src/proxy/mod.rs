@@ -24,6 +24,7 @@ mod fields;
 mod flush;
 mod forward;
 mod gateway;
+mod leaving;
 mod listen;
 mod outcome;
 mod route;

@@ -41,4 +41,6 @@ pub(super) struct Outcome {
     pub(super) scan: Duration,
     pub(super) ledger: Duration,
     pub(super) holdback: Duration,
+    /// Waiting until who was handed over is on disk.
+    pub(super) store: Duration,
 }

@@ -75,7 +75,9 @@ impl Terms {
             return;
         };
         let ledger = &self.gateway.ledger;
-        if ledger.hold_or_coarser(keys, dimension, seconds, budget, now) != Some(dimension) {
+        let held = ledger.hold_or_coarser(keys, dimension, seconds, budget, now);
+        self.gateway.store.hold_changed();
+        if held != Some(dimension) {
             report(&Event::LimitHit { limit: "holds_max" });
         }
     }

@@ -56,6 +56,9 @@ impl Desk for GatewayDesk {
         if self.gateway.audit.is_failing() {
             readiness.notes.push("the audit file cannot be written".to_owned());
         }
+        if self.gateway.store.is_down() {
+            readiness.notes.push("the ledger cannot be written".to_owned());
+        }
         readiness
     }
 
@@ -97,6 +100,7 @@ impl Desk for GatewayDesk {
         if !self.gateway.ledger.hold(key, known.dimension, seconds, None, now) {
             return Err(DeskError::Full);
         }
+        self.gateway.store.hold_changed();
         let view = HoldView {
             key,
             dimension: known.dimension,
@@ -112,6 +116,7 @@ impl Desk for GatewayDesk {
             .gateway
             .ledger
             .release(key, release.people, release.until, self.now());
+        self.gateway.store.hold_changed();
         if known { Ok(()) } else { Err(DeskError::Unknown) }
     }
 

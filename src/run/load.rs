@@ -17,7 +17,7 @@ use crate::engine::problem::Problem;
 use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
 use crate::proxy::{Limits, Set};
-use crate::{admin, audit};
+use crate::{admin, audit, store};
 
 /// Where a configuration comes from.
 #[derive(Clone, Debug)]
@@ -40,6 +40,8 @@ pub struct Loaded {
     pub limits: Arc<Limits>,
     /// Bounds of the ledger.
     pub ledger: ledger::Settings,
+    /// How it is kept on disk.
+    pub store: store::Settings,
     /// Where people and monitoring connect.
     pub admin: SocketAddr,
     /// Who may do what there.
@@ -218,6 +220,7 @@ fn load_with(
         doors,
         limits: Arc::new(written.limits),
         ledger: written.ledger,
+        store: written.store,
         admin: *written.admin.address.get_ref(),
         audit,
         secret,

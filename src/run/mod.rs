@@ -9,7 +9,8 @@ mod watch;
 
 pub use load::{LoadError, Loaded, Origin, load, look};
 pub use state::{
-    BYPASS_FILE, BypassFile, StateError, Suspension, dir_of, key_of, read_bypass, secret, state_dir, write_bypass,
+    BYPASS_FILE, BypassFile, StateError, Suspension, dir_of, key_of, known_secret, read_bypass, secret, state_dir,
+    write_bypass,
 };
 
 use std::net::SocketAddr;
@@ -24,9 +25,10 @@ use crate::admin::{self, Admin};
 use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::config::OpenDoor;
-use crate::engine::ledger::{self, Ledger};
+use crate::engine::ledger::{self, Carrier, Ledger};
 use crate::events::{self, Event, report};
 use crate::proxy::{Door, Exchanges, Gateway, Limits, Listener};
+use crate::store::{self, StoreError};
 use crate::tls::Acceptor;
 
 /// A running gateway.
@@ -55,6 +57,10 @@ pub enum StartError {
     Bind(String, std::io::Error),
     /// The audit file cannot be opened.
     Audit(std::io::Error),
+    /// The ledger on disk cannot be used.
+    Store(StoreError),
+    /// No thread can be started.
+    Thread(std::io::Error),
     /// A certificate or key cannot be read.
     Tls(String),
     /// The process cannot listen to its signals.
@@ -67,6 +73,8 @@ impl std::fmt::Display for StartError {
             Self::Load(error) => write!(f, "{error}"),
             Self::Bind(address, error) => write!(f, "cannot listen on {address}: {error}"),
             Self::Audit(error) => write!(f, "cannot open the audit file: {error}"),
+            Self::Store(error) => write!(f, "{error}"),
+            Self::Thread(error) => write!(f, "cannot start a thread: {error}"),
             Self::Tls(error) => write!(f, "{error}"),
             Self::Signals(error) => write!(f, "cannot listen to signals: {error}"),
         }
@@ -98,13 +106,21 @@ pub async fn start_over(
     let audit = Audit::start(&loaded.audit).map_err(StartError::Audit)?;
     let audit_file = loaded.audit.file.clone();
     metrics.register(&loaded.set.names());
+    let mut ledger = ledger(loaded.ledger);
+    ledger.carry(Carrier::Store);
+    // Before a port opens: nobody is served by a gateway that has forgotten whom it showed.
+    let stored = store::Loaded::load(&loaded.state_dir, &loaded.secret, &ledger, clock).map_err(StartError::Store)?;
     let doors = open(loaded.doors, &loaded.limits)?;
     let bind = |error| StartError::Bind(format!("{} (admin)", loaded.admin), error);
     let admin_socket = TcpListener::bind(loaded.admin).await.map_err(bind)?;
     let admin = admin_socket.local_addr().map_err(bind)?;
 
-    let ledger = Arc::new(ledger(loaded.ledger));
-    let gateway = Arc::new(Gateway::new(loaded.set, ledger, clock, loaded.secret, audit.clone()));
+    let ledger = Arc::new(ledger);
+    let store = stored
+        .start(loaded.store, Arc::clone(&ledger), clock)
+        .map_err(StartError::Thread)?;
+    let gateway = Gateway::new(loaded.set, ledger, store, clock, loaded.secret, audit.clone());
+    let gateway = Arc::new(gateway);
     let (stop, ended, tasks) = (CancellationToken::new(), CancellationToken::new(), TaskTracker::new());
     let mut listeners = Vec::new();
     let mut acceptors: Vec<(String, Arc<Acceptor>)> = Vec::new();
@@ -212,9 +228,13 @@ impl Running {
         self.stop.cancel();
         self.tasks.wait().await;
         self.ended.cancel();
-        let audit = self.audit.clone();
-        // The last lines wait for the disk, off the runtime.
-        if tokio::task::spawn_blocking(move || audit.stop()).await.is_err() {
+        let (audit, gateway) = (self.audit.clone(), Arc::clone(&self.gateway));
+        // The last lines and the last people wait for the disk, off the runtime.
+        let stop = move || {
+            gateway.store.stop();
+            audit.stop();
+        };
+        if tokio::task::spawn_blocking(stop).await.is_err() {
             report(&Event::AuditDropped { reason: "queue" });
         }
         report(&Event::Stopped);

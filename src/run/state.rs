@@ -149,6 +149,14 @@ pub(super) fn passing_secret(dir: &Path) -> Result<HashKey, StateError> {
     Ok(HashKey::new(*key))
 }
 
+/// The hash key of `dir`, which must be there.
+///
+/// # Errors
+/// As [`secret`], and when there is none.
+pub fn known_secret(dir: &Path) -> Result<HashKey, StateError> {
+    read_key(&dir.join(KEY_FILE))
+}
+
 fn read_key(path: &Path) -> Result<HashKey, StateError> {
     let named = |error| StateError::Io(path.to_owned(), error);
     let file = File::open(path).map_err(named)?;

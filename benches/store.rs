@@ -1,0 +1,142 @@
+//! How long until a gateway with a million keys serves again, after an orderly stop and after `kill -9`? And what does a
+//! write of what changed cost?
+
+#![expect(clippy::print_stdout, reason = "a bench tells people")]
+#![expect(clippy::cast_precision_loss, reason = "figures for people")]
+
+use std::convert::Infallible;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use smallvec::smallvec;
+use tidegate::clock::Clock;
+use tidegate::engine::ledger::{self, BudgetId, Carrier, Dimension, Excess, KeyFrame, KeyId, KeyUse, Ledger, Limit};
+use tidegate::engine::secret::{HashKey, Subject};
+use tidegate::store::{KeyMark, Loaded, Settings, Store, StoreError, StoreFile};
+use tokio::time::Instant;
+
+/// Keys of the ledger, and people under each.
+const KEYS: u64 = 1_000_000;
+const PEOPLE: u64 = 3;
+/// Keys that change in one write.
+const CHANGED: u64 = 25_000;
+const LEDGER_FILE: &str = "ledger.redb";
+
+fn main() {
+    // `cargo test --benches` only looks whether it builds.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    let (secret, clock) = (HashKey::new([7; 32]), Clock::start());
+    let now = clock.now();
+
+    let started = Instant::now();
+    let mut file = StoreFile::open_or_create(dir.path(), KeyMark::of(&secret), now).expect("a new ledger");
+    let frames = (0..KEYS).map(|number| Ok::<_, Broken>(frame(number, now.second())));
+    file.import(frames, now).expect("it is written");
+    tell("a million keys written at once", started.elapsed());
+    println!("  {} MiB", file.bytes() >> 20);
+    let started = Instant::now();
+    let (before, after) = file.compact().expect("it is compacted");
+    tell("compacted", started.elapsed());
+    println!("  {} MiB, then {} MiB", before >> 20, after >> 20);
+    let killed = tempfile::tempdir().expect("a directory");
+    drop(file);
+
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let (ledger, store) = load("after an orderly stop", dir.path(), &secret, clock);
+    changes(&runtime, &ledger, &store, clock);
+    // As `kill -9` leaves it: what was committed, and the mark of a process that has it open.
+    fs::copy(dir.path().join(LEDGER_FILE), killed.path().join(LEDGER_FILE)).expect("a copy");
+    store.stop();
+    drop(load("after kill -9", killed.path(), &secret, clock));
+}
+
+/// An error that nobody makes.
+#[derive(Debug)]
+enum Broken {
+    Store(StoreError),
+    Never(Infallible),
+}
+
+impl From<StoreError> for Broken {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+fn load(what: &str, dir: &Path, secret: &HashKey, clock: Clock) -> (Arc<Ledger>, Store) {
+    let started = Instant::now();
+    let mut ledger = Ledger::new(ledger::Settings {
+        keys_max: 2_000_000,
+        ..ledger::Settings::default()
+    });
+    ledger.carry(Carrier::Store);
+    let loaded = Loaded::load(dir, secret, &ledger, clock).expect("it loads");
+    tell(&format!("loaded {what}"), started.elapsed());
+    let ledger = Arc::new(ledger);
+    assert_eq!(ledger.len() as u64, KEYS, "every key is there again");
+    let store = loaded
+        .start(Settings::default(), Arc::clone(&ledger), clock)
+        .expect("a thread");
+    (ledger, store)
+}
+
+/// Ten times one person more under some of the keys, each waited for.
+fn changes(runtime: &tokio::runtime::Runtime, ledger: &Arc<Ledger>, store: &Store, clock: Clock) {
+    let mut times = Vec::new();
+    for turn in 0..10 {
+        let now = clock.now();
+        for number in 0..CHANGED {
+            let key = KeyUse {
+                key: key(number * (KEYS / CHANGED)),
+                dimension: Dimension::Session,
+                fallback: None,
+                limits: smallvec![Limit {
+                    budget: BudgetId(1),
+                    people: 1_000,
+                    window: 86_400,
+                    excess: Excess::Refused,
+                }],
+            };
+            let mut account = ledger.open(vec![key], None, now);
+            let answer = account.reserve(&[smallvec![Subject(turn)]], now);
+            assert_eq!(answer.granted, 1);
+            account.hand_over(1, now);
+        }
+        let started = Instant::now();
+        assert!(runtime.block_on(store.written()), "it is on disk in time");
+        times.push(started.elapsed());
+    }
+    times.sort_unstable();
+    let median = times.get(times.len() / 2).copied().unwrap_or_default();
+    tell(&format!("{CHANGED} changed keys written (median of ten)"), median);
+    let started = Instant::now();
+    assert!(runtime.block_on(store.written()), "it is on disk in time");
+    tell("nothing changed", started.elapsed());
+}
+
+fn key(number: u64) -> KeyId {
+    let mut id = [0; 12];
+    let hash = number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes();
+    id.iter_mut().zip(hash).for_each(|(to, from)| *to = from);
+    KeyId(id)
+}
+
+fn frame(number: u64, second: u32) -> KeyFrame {
+    KeyFrame {
+        enforced: true,
+        window_max: 86_400,
+        elements: (0..PEOPLE)
+            .map(|person| (number * PEOPLE + person + 1_000, second))
+            .collect(),
+        ..KeyFrame::new(key(number), Dimension::Session)
+    }
+}
+
+fn tell(what: &str, time: Duration) {
+    println!("{what}: {:.0} ms", time.as_secs_f64() * 1_000.0);
+}

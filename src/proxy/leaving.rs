@@ -1,0 +1,32 @@
+//! What is about to leave and must be on disk before it does: people within a fifth of a limit.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::time::Instant;
+
+use super::driver::Driver;
+
+/// The wait for the disk, of one body.
+#[derive(Default)]
+pub(super) struct Leaving {
+    /// Whether it is there, in the end; and since when it is waited for.
+    wait: Option<(Pin<Box<dyn Future<Output = bool> + Send>>, Instant)>,
+}
+
+impl Leaving {
+    /// Ready when what the driver handed over may leave: it is on disk, or it need not be, or the fail mode says so. Where
+    /// the fail mode is closed the driver is cut now.
+    pub(super) fn poll(&mut self, driver: &mut Driver, cx: &mut Context<'_>) -> Poll<()> {
+        if driver.take_unwritten() {
+            self.wait = Some((Box::pin(driver.written()), Instant::now()));
+        }
+        let Some((written, since)) = &mut self.wait else {
+            return Poll::Ready(());
+        };
+        let is_written = ready!(written.as_mut().poll(cx));
+        driver.waited_for_disk(since.elapsed(), is_written);
+        self.wait = None;
+        Poll::Ready(())
+    }
+}

@@ -1,0 +1,298 @@
+//! The file of the ledger: one redb database of rows, with a word about itself.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use redb::backends::FileBackend;
+use redb::{Builder, Database, ReadableDatabase as _, ReadableTable as _, TableDefinition};
+
+use super::error::{RowFault, StoreError};
+use super::fault::{Fault, guarded};
+use super::rows::{LargeKeys, ROWS, RowKey, Rows, decode, is_needed, key_and_part, note, row_key};
+use crate::engine::ledger::{KeyFrame, KeyId};
+use crate::engine::secret::HashKey;
+use crate::engine::time::Now;
+
+/// Its name in the state directory.
+const FILE: &str = "ledger.redb";
+/// A new one is made under this name, so that half a file is never taken for one.
+const NEW_FILE: &str = ".ledger.redb.new";
+/// Who asked is nobody else's business, even as hashes.
+const MODE: u32 = 0o600;
+/// The version of tables and rows; another is refused.
+const FORMAT: u32 = 1;
+/// Bytes of the file that redb keeps in memory: the ledger is there already, this is for the way to a row.
+const CACHE_BYTES_MAX: usize = 64 << 20;
+
+/// What the file says of itself.
+const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
+/// The format, four bytes.
+const META_FORMAT: &str = "format";
+/// Which hash key.
+const META_KEY: &str = "hash_key";
+/// The unix second in which it was made, four bytes.
+const META_CREATED: &str = "created";
+
+/// Which hash key a ledger was written under, without saying anything of the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyMark(pub [u8; 16]);
+
+impl KeyMark {
+    /// The mark of `secret`.
+    pub fn of(secret: &HashKey) -> Self {
+        let mut mark = [0; 16];
+        let hash = secret.hash("tidegate ledger 1", &[]);
+        mark.iter_mut().zip(hash).for_each(|(to, from)| *to = from);
+        Self(mark)
+    }
+}
+
+/// An open ledger file; nobody else opens it meanwhile.
+pub struct StoreFile {
+    path: PathBuf,
+    database: Database,
+    mark: KeyMark,
+    large: LargeKeys,
+}
+
+/// One row as it was found.
+pub struct Row {
+    /// Its bytes, all parts of a key follow one another.
+    pub bytes: usize,
+    /// What it says, or why it cannot be read.
+    pub frame: Result<KeyFrame, RowFault>,
+}
+
+impl StoreFile {
+    /// The path of the ledger in a state directory.
+    pub fn path_in(dir: &Path) -> PathBuf {
+        dir.join(FILE)
+    }
+
+    /// Opens the ledger of `dir`. Every page of it is looked at, and what an unclean stop left undone is done.
+    ///
+    /// # Errors
+    /// When there is none, or it is open elsewhere, damaged, of another version, or no ledger at all.
+    pub fn open(dir: &Path) -> Result<Self, StoreError> {
+        let path = Self::path_in(dir);
+        let file = OpenOptions::new().read(true).write(true).open(&path);
+        let file = file.map_err(|error| StoreError::of_disk(&path, error))?;
+        if file.metadata().is_ok_and(|about| about.len() == 0) {
+            // redb would make a new one of it, and everything would be forgotten.
+            return Err(StoreError::Corrupt(path, "it is empty".to_owned()));
+        }
+        let database = guarded(&path, || Ok(builder().create_with_backend(FileBackend::new(file)?)?))?;
+        Self::over(path, database)
+    }
+
+    /// Opens the ledger of `dir`, or makes one; it must be of this hash key.
+    ///
+    /// # Errors
+    /// As [`StoreFile::open`], and when it was written under another hash key.
+    pub fn open_or_create(dir: &Path, mark: KeyMark, now: Now) -> Result<Self, StoreError> {
+        let opened = match Self::open(dir) {
+            Err(StoreError::Missing(path)) => {
+                create(dir, &path, mark, now)?;
+                Self::open(dir)
+            }
+            opened => opened,
+        }?;
+        if opened.mark == mark {
+            Ok(opened)
+        } else {
+            Err(StoreError::OtherKey(opened.path))
+        }
+    }
+
+    fn over(path: PathBuf, database: Database) -> Result<Self, StoreError> {
+        let meta = guarded(&path, || {
+            let reading = database.begin_read()?;
+            let meta = reading.open_table(META)?;
+            let read = |name| Ok::<_, Fault>(meta.get(name)?.map(|value| value.value().to_vec()));
+            Ok((read(META_FORMAT)?, read(META_KEY)?))
+        })?;
+        let (Some(format), Some(mark)) = meta else {
+            return Err(StoreError::Foreign(path));
+        };
+        if format != FORMAT.to_le_bytes() {
+            let found = <[u8; 4]>::try_from(format.as_slice()).map_or(0, u32::from_le_bytes);
+            return Err(StoreError::Version(path, found.to_string()));
+        }
+        let Ok(mark) = mark.try_into() else {
+            return Err(StoreError::Foreign(path));
+        };
+        Ok(Self {
+            path,
+            database,
+            mark: KeyMark(mark),
+            large: LargeKeys::new(),
+        })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The hash key that it was written under.
+    pub fn mark(&self) -> KeyMark {
+        self.mark
+    }
+
+    /// Bytes of the file.
+    pub fn bytes(&self) -> u64 {
+        fs::metadata(&self.path).map_or(0, |about| about.len())
+    }
+
+    /// Shows every row, those of one key after one another; to be called before the first write.
+    ///
+    /// # Errors
+    /// When the file cannot be read. A row that is no frame is shown as such.
+    pub fn each(&mut self, mut show: impl FnMut(Row)) -> Result<(), StoreError> {
+        let large = &mut self.large;
+        large.clear();
+        guarded(&self.path, || {
+            let reading = self.database.begin_read()?;
+            for row in reading.open_table(ROWS)?.iter()? {
+                let (name, bytes) = row?;
+                let (name, bytes) = (name.value(), bytes.value());
+                let (key, part) = key_and_part(name);
+                note(large, key, part, bytes.len());
+                show(Row {
+                    bytes: bytes.len(),
+                    frame: decode(name, bytes),
+                });
+            }
+            Ok(())
+        })
+    }
+
+    /// Merges `frames` into the rows and drops the rows `unneeded`, all or nothing; on disk when it returns.
+    ///
+    /// # Errors
+    /// When the disk refuses or what is there cannot be read. The file must then be opened again.
+    pub(super) fn write(&mut self, frames: &[KeyFrame], unneeded: &[RowKey], now: Now) -> Result<(), StoreError> {
+        let changed = guarded(&self.path, || {
+            let writing = self.database.begin_write()?;
+            let mut rows = Rows::new(writing.open_table(ROWS)?, &self.large, now.second());
+            for row in unneeded {
+                rows.remove(row)?;
+            }
+            for frame in frames {
+                rows.put(frame)?;
+            }
+            let changed = rows.changed();
+            writing.commit()?;
+            Ok(changed)
+        })?;
+        for (key, large) in changed {
+            match large {
+                Some(large) => self.large.insert(key, large),
+                None => self.large.remove(&key),
+            };
+        }
+        Ok(())
+    }
+
+    /// Merges all `frames` into the rows, all or nothing.
+    ///
+    /// # Errors
+    /// Those of `frames`, and those of the disk: then nothing has changed.
+    pub fn import<E: From<StoreError>>(
+        &mut self,
+        mut frames: impl Iterator<Item = Result<KeyFrame, E>>,
+        now: Now,
+    ) -> Result<(), E> {
+        self.each(drop)?;
+        let done = guarded(&self.path, || {
+            let writing = self.database.begin_write()?;
+            let mut rows = Rows::new(writing.open_table(ROWS)?, &self.large, now.second());
+            for frame in &mut frames {
+                match frame {
+                    Ok(frame) => rows.put(&frame)?,
+                    Err(error) => return Ok(Err(error)),
+                }
+            }
+            drop(rows.changed());
+            writing.commit()?;
+            Ok(Ok(()))
+        })?;
+        done
+    }
+
+    /// Of the next `count` rows behind `from`, those that nobody needs any more; and where to go on, if there are more.
+    pub(super) fn unneeded(
+        &self,
+        from: Option<RowKey>,
+        count: usize,
+        now: Now,
+    ) -> Result<(Vec<RowKey>, Option<RowKey>), StoreError> {
+        guarded(&self.path, || {
+            let reading = self.database.begin_read()?;
+            let start = from.unwrap_or_else(|| row_key(KeyId([0; 12]), 0));
+            let (mut unneeded, mut last, mut seen) = (Vec::new(), None, 0);
+            for row in reading.open_table(ROWS)?.range::<&RowKey>(&start..)?.take(count) {
+                let (name, bytes) = row?;
+                seen += 1;
+                last = Some(*name.value());
+                if !is_needed(&decode(name.value(), bytes.value())?, now.second()) {
+                    unneeded.push(*name.value());
+                }
+            }
+            Ok((unneeded, last.filter(|_| seen == count)))
+        })
+    }
+
+    /// Gives room that no row takes back to the disk; bytes of the file before and after.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn compact(&mut self) -> Result<(u64, u64), StoreError> {
+        let before = self.bytes();
+        guarded(&self.path, || {
+            self.database.compact()?;
+            Ok(())
+        })?;
+        Ok((before, self.bytes()))
+    }
+}
+
+fn builder() -> Builder {
+    let mut builder = Builder::new();
+    builder.set_cache_size(CACHE_BYTES_MAX);
+    // A file that was closed in order is otherwise believed, and a flipped bit in it panics much later.
+    builder.set_check_integrity_on_open(true);
+    builder
+}
+
+/// Makes an empty ledger at `path`.
+fn create(dir: &Path, path: &Path, mark: KeyMark, now: Now) -> Result<(), StoreError> {
+    let new = dir.join(NEW_FILE);
+    let of_disk = |error: io::Error| match StoreError::of_disk(&new, error) {
+        // The directory is what is missing.
+        StoreError::Missing(path) => StoreError::Io(path, io::ErrorKind::NotFound.into()),
+        error => error,
+    };
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(true).mode(MODE);
+    let file = options.open(&new).map_err(of_disk)?;
+    guarded(&new, || {
+        let database = builder().create_with_backend(FileBackend::new(file)?)?;
+        let writing = database.begin_write()?;
+        {
+            let mut meta = writing.open_table(META)?;
+            meta.insert(META_FORMAT, FORMAT.to_le_bytes().as_slice())?;
+            meta.insert(META_KEY, mark.0.as_slice())?;
+            meta.insert(META_CREATED, now.second().to_le_bytes().as_slice())?;
+            writing.open_table(ROWS)?;
+        }
+        writing.commit()?;
+        database.close()?;
+        Ok(())
+    })?;
+    fs::rename(&new, path)
+        .and_then(|()| File::open(dir)?.sync_all())
+        .map_err(of_disk)
+}

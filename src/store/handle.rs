@@ -1,0 +1,139 @@
+//! The store as the rest of the gateway uses it: loaded, then asked, then stopped.
+
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout};
+
+use super::Settings;
+use super::error::StoreError;
+use super::file::{KeyMark, StoreFile};
+use super::orders::Orders;
+use super::writer::Writer;
+use crate::clock::Clock;
+use crate::engine::ledger::{Carrier, KeyId, Ledger};
+use crate::engine::secret::HashKey;
+use crate::events::{Event, report};
+
+/// A ledger file that is open and whose writer does not run yet.
+pub struct Loaded {
+    file: StoreFile,
+    dir: std::path::PathBuf,
+}
+
+impl Loaded {
+    /// Opens the file in `dir`, or makes one, and has `ledger` take in all that is in it.
+    ///
+    /// # Errors
+    /// When the file cannot be used, or a row of it cannot be read: nothing is passed over.
+    pub fn load(dir: &Path, secret: &HashKey, ledger: &Ledger, clock: Clock) -> Result<Self, StoreError> {
+        let started = Instant::now();
+        let now = clock.now();
+        let mut file = StoreFile::open_or_create(dir, KeyMark::of(secret), now)?;
+        let (mut fault, mut keys, mut last) = (None, 0, None::<KeyId>);
+        file.each(|row| match row.frame {
+            Ok(frame) => {
+                ledger.merge(&frame, Carrier::Store, now);
+                keys += u64::from(last.replace(frame.key) != Some(frame.key));
+            }
+            Err(found) => {
+                fault.get_or_insert(found);
+            }
+        })?;
+        if let Some(fault) = fault {
+            return Err(StoreError::Row(file.path().to_owned(), fault));
+        }
+        report(&Event::StoreLoaded {
+            keys,
+            seconds: started.elapsed().as_secs_f64(),
+        });
+        let dir = dir.to_owned();
+        Ok(Self { file, dir })
+    }
+
+    /// Starts the writer, which keeps the file up to `ledger`.
+    ///
+    /// # Errors
+    /// Those of starting a thread.
+    pub fn start(self, settings: Settings, ledger: Arc<Ledger>, clock: Clock) -> io::Result<Store> {
+        let orders = Arc::new(Orders::default());
+        let writer = Writer {
+            mark: self.file.mark(),
+            file: Some(self.file),
+            dir: self.dir,
+            ledger,
+            clock,
+            orders: Arc::clone(&orders),
+            flush_ms_max: settings.flush_ms_max,
+            frames: Vec::new(),
+            unneeded: Vec::new(),
+            swept: None,
+        };
+        let thread = thread::Builder::new()
+            .name("store".into())
+            .spawn(move || writer.run())?;
+        Ok(Store {
+            orders,
+            wait: Duration::from_millis(settings.wait_ms_max),
+            held: AtomicU64::new(0),
+            thread: Mutex::new(Some(thread)),
+        })
+    }
+}
+
+/// The ledger on disk. None of its calls waits for the disk but [`Store::stop`].
+pub struct Store {
+    orders: Arc<Orders>,
+    wait: Duration,
+    /// The ask of the last hold.
+    held: AtomicU64,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Store {
+    /// Has all that changed by now written at once: true when it is on disk, false when it is not within `wait_ms_max`
+    /// or the disk fails.
+    pub fn written(&self) -> impl Future<Output = bool> + Send + 'static {
+        self.within_wait(self.orders.ask())
+    }
+
+    /// A hold began or ended: it is written at once.
+    pub fn hold_changed(&self) {
+        self.held.fetch_max(self.orders.ask(), Ordering::AcqRel);
+    }
+
+    /// Resolves when the holds that began by now are on disk, or as [`Store::written`].
+    pub fn holds_written(&self) -> impl Future<Output = bool> + Send + 'static {
+        self.within_wait(self.held.load(Ordering::Acquire))
+    }
+
+    /// Whether the last write failed.
+    pub fn is_down(&self) -> bool {
+        self.orders.done().is_down
+    }
+
+    /// Writes what changed, ends the thread and closes the file. Blocks for the disk: call it off the runtime.
+    pub fn stop(&self) {
+        self.orders.stop();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if thread.is_some_and(|thread| thread.join().is_err()) {
+            report(&Event::StoreFailed { reason: "thread" });
+        }
+    }
+
+    fn within_wait(&self, ask: u64) -> impl Future<Output = bool> + Send + 'static {
+        let (served, wait) = (self.orders.served(ask), self.wait);
+        async move { timeout(wait, served).await.unwrap_or(false) }
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        // Without a stop: the thread writes once more, and nobody waits for it.
+        self.orders.stop();
+    }
+}

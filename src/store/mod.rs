@@ -1,0 +1,19 @@
+//! The ledger on disk: loaded before the port opens, written at least once a second, at once where it matters.
+
+mod error;
+mod fault;
+mod file;
+mod handle;
+mod lines;
+mod orders;
+mod rows;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+pub use error::{RowFault, StoreError};
+pub use file::{KeyMark, Row, StoreFile};
+pub use handle::{Loaded, Store};
+pub use lines::{Lines, LinesError, write_frame, write_head};
+pub use settings::Settings;

@@ -1,0 +1,146 @@
+//! The thread that writes what changed: at the latest when `flush_ms_max` is over, at once when someone waits for it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::error::StoreError;
+use super::file::{KeyMark, StoreFile};
+use super::orders::{Done, Orders};
+use super::rows::RowKey;
+use crate::clock::Clock;
+use crate::engine::ledger::{Carrier, KeyFrame, Ledger};
+use crate::engine::time::Now;
+use crate::events::{Event, report};
+
+/// Rows that are looked at after each write for whether someone still needs them.
+const SWEPT_ROWS: usize = 1_000;
+/// After a failure the file is tried again after so long, then after twice as long, up to the second number.
+const RETRY_MS: u64 = 1_000;
+const RETRY_MS_MAX: u64 = 10_000;
+/// Rows that are dropped together at most, as many as are swept together.
+const UNNEEDED_ROWS_MAX: usize = SWEPT_ROWS;
+
+/// The writer's own state.
+pub(super) struct Writer {
+    pub(super) file: Option<StoreFile>,
+    pub(super) dir: std::path::PathBuf,
+    pub(super) mark: KeyMark,
+    pub(super) ledger: Arc<Ledger>,
+    pub(super) clock: Clock,
+    pub(super) orders: Arc<Orders>,
+    pub(super) flush_ms_max: u64,
+    /// What was taken from the ledger and is not on disk yet. While it is not empty nothing more is taken: the ledger
+    /// itself is the queue.
+    pub(super) frames: Vec<KeyFrame>,
+    pub(super) unneeded: Vec<RowKey>,
+    /// Where the sweep goes on.
+    pub(super) swept: Option<RowKey>,
+}
+
+impl Writer {
+    /// Writes until it is asked to end.
+    pub(super) fn run(mut self) {
+        let mut done = Done::default();
+        let mut retry_ms = 0;
+        let mut written_at = self.clock.now();
+        loop {
+            let pause = if done.is_down { retry_ms } else { self.flush_ms_max };
+            // Whoever asks while it is down is told so; only time brings the next try.
+            let behind = if done.is_down { u64::MAX } else { done.served };
+            let asked = self.orders.next(behind, Duration::from_millis(pause));
+            match self.flush(asked.ask <= done.served && !asked.stop) {
+                Ok(()) => {
+                    if done.is_down {
+                        report(&Event::StoreRecovered);
+                    }
+                    written_at = self.clock.now();
+                    retry_ms = 0;
+                    done = Done {
+                        served: asked.ask,
+                        is_down: false,
+                    };
+                }
+                Err(error) => {
+                    // Opened again before the next try: after a failed write redb refuses all others.
+                    self.file = None;
+                    retry_ms = (retry_ms * 2).clamp(RETRY_MS, RETRY_MS_MAX);
+                    done.is_down = true;
+                    report(&Event::StoreFailed { reason: error.reason() });
+                }
+            }
+            self.orders.tell(done);
+            self.report(written_at);
+            if asked.stop {
+                return;
+            }
+        }
+    }
+
+    /// Puts all that changed on disk; where nobody waits for it, some rows are looked at as well.
+    fn flush(&mut self, nobody_waits: bool) -> Result<(), StoreError> {
+        self.reopen()?;
+        let now = self.clock.now();
+        // What an earlier try left over; what is asked for now may not be in it.
+        self.write(now)?;
+        self.ledger.drain(Carrier::Store, &mut self.frames);
+        if nobody_waits {
+            self.sweep(now)?;
+        }
+        self.write(now)
+    }
+
+    fn write(&mut self, now: Now) -> Result<(), StoreError> {
+        let Some(file) = self.file.as_mut() else {
+            return Ok(());
+        };
+        if self.frames.is_empty() && self.unneeded.is_empty() {
+            return Ok(());
+        }
+        // In the order of the file: neighbours share a page.
+        self.frames.sort_unstable_by_key(|frame| frame.key);
+        let started = Instant::now();
+        file.write(&self.frames, &self.unneeded, now)?;
+        report(&Event::StoreWritten {
+            seconds: started.elapsed().as_secs_f64(),
+        });
+        self.frames.clear();
+        self.unneeded.clear();
+        Ok(())
+    }
+
+    /// Looks for rows that nobody needs any more.
+    fn sweep(&mut self, now: Now) -> Result<(), StoreError> {
+        if let Some(file) = &self.file {
+            let (unneeded, next) = file.unneeded(self.swept, SWEPT_ROWS, now)?;
+            self.unneeded.extend(unneeded);
+            self.unneeded.truncate(UNNEEDED_ROWS_MAX);
+            self.swept = next;
+        }
+        Ok(())
+    }
+
+    fn reopen(&mut self) -> Result<(), StoreError> {
+        if self.file.is_none() {
+            // If someone has moved it away meanwhile, a new one would hold only what changes from now on.
+            let mut file = StoreFile::open(&self.dir)?;
+            if file.mark() != self.mark {
+                return Err(StoreError::OtherKey(file.path().to_owned()));
+            }
+            file.each(drop)?;
+            self.file = Some(file);
+        }
+        Ok(())
+    }
+
+    fn report(&self, written_at: Now) {
+        if let Some(file) = &self.file {
+            report(&Event::StoreBytes(file.bytes()));
+        }
+        let stale_ms = self.clock.now().millis().saturating_sub(written_at.millis());
+        report(&Event::StoreStale {
+            seconds: Duration::from_millis(stale_ms).as_secs_f64(),
+        });
+    }
+}
