@@ -17,6 +17,8 @@
 mod compared;
 #[path = "cli/documents.rs"]
 mod documents;
+#[path = "cli/ledger.rs"]
+mod ledger;
 #[path = "cli/loading.rs"]
 mod loading;
 #[path = "cli/rules.rs"]

@@ -235,6 +235,6 @@ impl RulesSettings {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct StateSettings {
-    /// Where the hash key and the bypass file are. Default: `$STATE_DIRECTORY`, else `tidegate-state` beside the file.
+    /// Where the hash key, the ledger on disk and the bypass file are. Default: `$STATE_DIRECTORY`, else `tidegate-state` beside the file.
     pub dir: Option<PathBuf>,
 }

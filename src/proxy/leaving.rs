@@ -7,11 +7,14 @@ use tokio::time::Instant;
 
 use super::driver::Driver;
 
+/// Resolves when everyone is on disk, true, or is not in time.
+type Written = Pin<Box<dyn Future<Output = bool> + Send>>;
+
 /// The wait for the disk, of one body.
 #[derive(Default)]
 pub(super) struct Leaving {
-    /// Whether it is there, in the end; and since when it is waited for.
-    wait: Option<(Pin<Box<dyn Future<Output = bool> + Send>>, Instant)>,
+    /// And since when.
+    wait: Option<(Written, Instant)>,
 }
 
 impl Leaving {

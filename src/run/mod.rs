@@ -28,7 +28,7 @@ use crate::config::OpenDoor;
 use crate::engine::ledger::{self, Carrier, Ledger};
 use crate::events::{self, Event, report};
 use crate::proxy::{Door, Exchanges, Gateway, Limits, Listener};
-use crate::store::{self, StoreError};
+use crate::store::{self, Store, StoreError};
 use crate::tls::Acceptor;
 
 /// A running gateway.
@@ -106,19 +106,12 @@ pub async fn start_over(
     let audit = Audit::start(&loaded.audit).map_err(StartError::Audit)?;
     let audit_file = loaded.audit.file.clone();
     metrics.register(&loaded.set.names());
-    let mut ledger = ledger(loaded.ledger);
-    ledger.carry(Carrier::Store);
-    // Before a port opens: nobody is served by a gateway that has forgotten whom it showed.
-    let stored = store::Loaded::load(&loaded.state_dir, &loaded.secret, &ledger, clock).map_err(StartError::Store)?;
+    let (ledger, store) = remember(&loaded, ledger(loaded.ledger), clock)?;
     let doors = open(loaded.doors, &loaded.limits)?;
     let bind = |error| StartError::Bind(format!("{} (admin)", loaded.admin), error);
     let admin_socket = TcpListener::bind(loaded.admin).await.map_err(bind)?;
     let admin = admin_socket.local_addr().map_err(bind)?;
 
-    let ledger = Arc::new(ledger);
-    let store = stored
-        .start(loaded.store, Arc::clone(&ledger), clock)
-        .map_err(StartError::Thread)?;
     let gateway = Gateway::new(loaded.set, ledger, store, clock, loaded.secret, audit.clone());
     let gateway = Arc::new(gateway);
     let (stop, ended, tasks) = (CancellationToken::new(), CancellationToken::new(), TaskTracker::new());
@@ -178,6 +171,16 @@ pub async fn start_over(
         tasks,
         audit,
     })
+}
+
+/// The ledger with all that is on disk, and the store that keeps it there. Before a port opens: nobody is served by a
+/// gateway that has forgotten whom it showed.
+fn remember(loaded: &Loaded, mut ledger: Ledger, clock: Clock) -> Result<(Arc<Ledger>, Store), StartError> {
+    ledger.carry(Carrier::Store);
+    let stored = store::Loaded::load(&loaded.state_dir, &loaded.secret, &ledger, clock).map_err(StartError::Store)?;
+    let ledger = Arc::new(ledger);
+    let store = stored.start(loaded.store, Arc::clone(&ledger), clock);
+    Ok((ledger, store.map_err(StartError::Thread)?))
 }
 
 /// A listener that is bound.

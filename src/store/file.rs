@@ -26,6 +26,11 @@ const FORMAT: u32 = 1;
 /// Bytes of the file that redb keeps in memory: the ledger is there already, this is for the way to a row.
 const CACHE_BYTES_MAX: usize = 64 << 20;
 
+/// A file of so many bytes that is so many times as large as its rows is compacted at an orderly stop. Pages are used
+/// again, so that it is large only after there were many more keys.
+const BLOATED_BYTES_MIN: u64 = 64 << 20;
+const BLOATED_TIMES: u64 = 4;
+
 /// What the file says of itself.
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 /// The format, four bytes.
@@ -175,7 +180,9 @@ impl StoreFile {
     /// When the disk refuses or what is there cannot be read. The file must then be opened again.
     pub(super) fn write(&mut self, frames: &[KeyFrame], unneeded: &[RowKey], now: Now) -> Result<(), StoreError> {
         let changed = guarded(&self.path, || {
-            let writing = self.database.begin_write()?;
+            let mut writing = self.database.begin_write()?;
+            // One sync more: what a crash left behind is otherwise taken for the write before where a bit in it is wrong.
+            writing.set_two_phase_commit(true);
             let mut rows = Rows::new(writing.open_table(ROWS)?, &self.large, now.second());
             for row in unneeded {
                 rows.remove(row)?;
@@ -206,7 +213,7 @@ impl StoreFile {
         now: Now,
     ) -> Result<(), E> {
         self.each(drop)?;
-        let done = guarded(&self.path, || {
+        guarded(&self.path, || {
             let writing = self.database.begin_write()?;
             let mut rows = Rows::new(writing.open_table(ROWS)?, &self.large, now.second());
             for frame in &mut frames {
@@ -218,8 +225,7 @@ impl StoreFile {
             drop(rows.changed());
             writing.commit()?;
             Ok(Ok(()))
-        })?;
-        done
+        })?
     }
 
     /// Of the next `count` rows behind `from`, those that nobody needs any more; and where to go on, if there are more.
@@ -237,12 +243,25 @@ impl StoreFile {
                 let (name, bytes) = row?;
                 seen += 1;
                 last = Some(*name.value());
-                if !is_needed(&decode(name.value(), bytes.value())?, now.second()) {
-                    unneeded.push(*name.value());
-                }
+                let is_unneeded = !is_needed(&decode(name.value(), bytes.value())?, now.second());
+                unneeded.extend(is_unneeded.then_some(*name.value()));
             }
             Ok((unneeded, last.filter(|_| seen == count)))
         })
+    }
+
+    /// [`StoreFile::compact`], where that gives back much.
+    pub(super) fn compact_if_bloated(&mut self) -> Result<(), StoreError> {
+        let bytes = self.bytes();
+        if bytes < BLOATED_BYTES_MIN {
+            return Ok(());
+        }
+        let mut row_bytes = 0;
+        self.each(|row| row_bytes += row.bytes as u64)?;
+        if bytes / BLOATED_TIMES > row_bytes {
+            self.compact()?;
+        }
+        Ok(())
     }
 
     /// Gives room that no row takes back to the disk; bytes of the file before and after.
@@ -270,10 +289,13 @@ fn builder() -> Builder {
 /// Makes an empty ledger at `path`.
 fn create(dir: &Path, path: &Path, mark: KeyMark, now: Now) -> Result<(), StoreError> {
     let new = dir.join(NEW_FILE);
-    let of_disk = |error: io::Error| match StoreError::of_disk(&new, error) {
-        // The directory is what is missing.
-        StoreError::Missing(path) => StoreError::Io(path, io::ErrorKind::NotFound.into()),
-        error => error,
+    // Where it is not found, the directory is what is missing.
+    let of_disk = |error: io::Error| {
+        if error.kind() == io::ErrorKind::NotFound {
+            StoreError::Io(new.clone(), error)
+        } else {
+            StoreError::of_disk(&new, error)
+        }
     };
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(true).mode(MODE);

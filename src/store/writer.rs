@@ -46,35 +46,37 @@ impl Writer {
         let mut retry_ms = 0;
         let mut written_at = self.clock.now();
         loop {
-            let pause = if done.is_down { retry_ms } else { self.flush_ms_max };
             // Whoever asks while it is down is told so; only time brings the next try.
-            let behind = if done.is_down { u64::MAX } else { done.served };
-            let asked = self.orders.next(behind, Duration::from_millis(pause));
-            match self.flush(asked.ask <= done.served && !asked.stop) {
-                Ok(()) => {
-                    if done.is_down {
-                        report(&Event::StoreRecovered);
-                    }
-                    written_at = self.clock.now();
-                    retry_ms = 0;
-                    done = Done {
-                        served: asked.ask,
-                        is_down: false,
-                    };
-                }
-                Err(error) => {
-                    // Opened again before the next try: after a failed write redb refuses all others.
-                    self.file = None;
-                    retry_ms = (retry_ms * 2).clamp(RETRY_MS, RETRY_MS_MAX);
-                    done.is_down = true;
-                    report(&Event::StoreFailed { reason: error.reason() });
-                }
+            let (behind, pause_ms) = if done.is_down {
+                (u64::MAX, retry_ms)
+            } else {
+                (done.served, self.flush_ms_max)
+            };
+            let asked = self.orders.next(behind, Duration::from_millis(pause_ms));
+            let written = self.flush(asked.ask <= done.served && !asked.stop);
+            report_change(done.is_down, &written);
+            if written.is_ok() {
+                done.served = asked.ask;
+                written_at = self.clock.now();
+                retry_ms = 0;
+            } else {
+                // Opened again before the next try: after a failed write redb refuses all others.
+                self.file = None;
+                retry_ms = (retry_ms * 2).clamp(RETRY_MS, RETRY_MS_MAX);
             }
+            done.is_down = written.is_err();
             self.orders.tell(done);
             self.report(written_at);
             if asked.stop {
-                return;
+                return self.end(done);
             }
+        }
+    }
+
+    /// The last write was made: nobody waits any more, so there is time to give back what the file no longer needs.
+    fn end(mut self, done: Done) {
+        if let Some(file) = self.file.as_mut().filter(|_| !done.is_down) {
+            report_change(false, &file.compact_if_bloated());
         }
     }
 
@@ -142,5 +144,14 @@ impl Writer {
         report(&Event::StoreStale {
             seconds: Duration::from_millis(stale_ms).as_secs_f64(),
         });
+    }
+}
+
+/// Tells of a failure, or that there is none any more.
+fn report_change(was_down: bool, written: &Result<(), StoreError>) {
+    match written {
+        Ok(()) if was_down => report(&Event::StoreRecovered),
+        Ok(()) => {}
+        Err(error) => report(&Event::StoreFailed { reason: error.reason() }),
     }
 }

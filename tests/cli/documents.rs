@@ -71,6 +71,10 @@ fn readme_states_the_defaults_that_are() {
         let name = format!("rules.{}", number.name);
         assert_eq!(default_of(&readme, &name), Some(number.value), "{name}");
     }
+    for number in config.store.bounded() {
+        let name = format!("store.{}", number.name);
+        assert_eq!(default_of(&readme, &name), Some(number.value), "{name}");
+    }
     for number in config.audit.bounded() {
         assert_eq!(
             default_of(&readme, &format!("audit.{}", number.name)),

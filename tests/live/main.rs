@@ -23,4 +23,5 @@ mod honest;
 mod lifecycle;
 mod memory;
 mod process;
+mod restart;
 mod tools;

@@ -48,6 +48,24 @@ pub(crate) fn command(dir: &Path) -> Command {
     command
 }
 
+/// The command under a shell that has a write beyond the process's bound fail, in place of ending the process.
+pub(crate) fn bounded_command(dir: &Path) -> Command {
+    let mut bounded = Command::new("sh");
+    for (name, _) in command(dir).get_envs() {
+        bounded.env_remove(name);
+    }
+    bounded.current_dir(dir);
+    bounded.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\"", BINARY]);
+    bounded
+}
+
+/// Bounds the size of files that the process writes, in bytes, from now on.
+pub(crate) async fn bound_files(child: u32, bytes: &str) {
+    let mut prlimit = Command::new("prlimit");
+    prlimit.args(["--pid", &child.to_string(), &format!("--fsize={bytes}:unlimited")]);
+    assert!(output(prlimit).await.status.success(), "the bound is set");
+}
+
 /// Runs a command to its end.
 pub(crate) async fn output(mut command: Command) -> Output {
     let run = tokio::task::spawn_blocking(move || command.stdin(Stdio::null()).output());
@@ -87,7 +105,12 @@ impl Tidegate {
 
     /// Starts with these arguments and this log filter, and waits until the last listener, that of the admin API, is open.
     pub(crate) async fn launch(dir: Arc<TempDir>, arguments: &[&str], log: &str) -> Self {
-        let mut child = command(dir.path())
+        Self::launch_by(command(dir.path()), dir, arguments, log).await
+    }
+
+    /// The same by a command of the test's own, which takes the arguments of the binary.
+    pub(crate) async fn launch_by(mut command: Command, dir: Arc<TempDir>, arguments: &[&str], log: &str) -> Self {
+        let mut child = command
             .args(["--log", log, "--log-format", "json"])
             .args(arguments)
             .stdin(Stdio::null())
