@@ -49,12 +49,17 @@ fn main() {
     changes(&runtime, &ledger, &store, clock);
     // As `kill -9` leaves it: what was committed, and the mark of a process that has it open.
     fs::copy(dir.path().join(LEDGER_FILE), killed.path().join(LEDGER_FILE)).expect("a copy");
+    println!(
+        "  {} MiB",
+        fs::metadata(killed.path().join(LEDGER_FILE)).map_or(0, |about| about.len()) >> 20
+    );
     store.stop();
+    drop(ledger);
     drop(load("after kill -9", killed.path(), &secret, clock));
 }
 
 fn load(what: &str, dir: &Path, secret: &HashKey, clock: Clock) -> (Arc<Ledger>, Store) {
-    let started = Instant::now();
+    let (started, before) = (Instant::now(), processor());
     let mut ledger = Ledger::new(ledger::Settings {
         keys_max: 2_000_000,
         ..ledger::Settings::default()
@@ -62,6 +67,7 @@ fn load(what: &str, dir: &Path, secret: &HashKey, clock: Clock) -> (Arc<Ledger>,
     ledger.carry(Carrier::Store);
     let loaded = Loaded::load(dir, secret, &ledger, clock).expect("it loads");
     tell(&format!("loaded {what}"), started.elapsed());
+    tell("  of which a processor was busy", processor().saturating_sub(before));
     let ledger = Arc::new(ledger);
     assert_eq!(ledger.len() as u64, KEYS, "every key is there again");
     let store = loaded
@@ -130,4 +136,13 @@ fn frame(number: u64, second: u32) -> KeyFrame {
 
 fn tell(what: &str, time: Duration) {
     println!("{what}: {:.1} ms", time.as_secs_f64() * 1_000.0);
+}
+
+/// The time of all processors that this process has had so far: what a machine does beside it does not count.
+fn processor() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(
+        time.tv_sec.unsigned_abs(),
+        u32::try_from(time.tv_nsec).unwrap_or_default(),
+    )
 }
