@@ -61,7 +61,7 @@ fn main() {
 fn load(what: &str, dir: &Path, secret: &HashKey, clock: Clock) -> (Arc<Ledger>, Store) {
     let (started, before) = (Instant::now(), processor());
     let mut ledger = Ledger::new(ledger::Settings {
-        keys_max: 2_000_000,
+        bytes_max: 4 << 30,
         ..ledger::Settings::default()
     });
     ledger.carry(Carrier::Store);

@@ -104,7 +104,6 @@ pub async fn start_over(
     let signals = reload::Signals::listen().map_err(StartError::Signals)?;
     let loaded = load(&origin, clock.now(), 1).map_err(StartError::Load)?;
     let audit = Audit::start(&loaded.audit).map_err(StartError::Audit)?;
-    let audit_file = loaded.audit.file.clone();
     metrics.register(&loaded.set.names());
     let (ledger, store) = remember(&loaded, ledger(loaded.ledger), clock)?;
     let doors = open(loaded.doors, &loaded.limits)?;
@@ -165,7 +164,7 @@ pub async fn start_over(
         gateway,
         listeners,
         admin,
-        audit_file,
+        audit_file: loaded.audit.file,
         stop,
         ended,
         tasks,

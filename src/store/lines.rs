@@ -302,7 +302,9 @@ mod tests {
         let read = read_back(&written(&frame)).unwrap();
         assert_eq!(read.len(), 3);
         let mut joined = KeyFrame::new(frame.key, frame.dimension);
-        read.iter().for_each(|part| joined.join(part));
+        for part in &read {
+            joined.join(part);
+        }
         joined.elements.sort_unstable();
         assert_eq!(joined, frame);
     }

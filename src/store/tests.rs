@@ -438,7 +438,9 @@ fn an_import_merges_all_or_nothing() {
     for _ in 0..2 {
         copy.import(Lines::new(&text[..], copy.mark()).unwrap(), now).unwrap();
         let sorted = |mut frames: Vec<KeyFrame>| {
-            frames.iter_mut().for_each(|frame| frame.elements.sort_unstable());
+            for frame in &mut frames {
+                frame.elements.sort_unstable();
+            }
             frames
         };
         assert_eq!(
