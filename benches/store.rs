@@ -70,9 +70,12 @@ fn load(what: &str, dir: &Path, secret: &HashKey, clock: Clock) -> (Arc<Ledger>,
     tell("  of which a processor was busy", processor().saturating_sub(before));
     let ledger = Arc::new(ledger);
     assert_eq!(ledger.len() as u64, KEYS, "every key is there again");
-    let store = loaded
-        .start(Settings::default(), Arc::clone(&ledger), clock)
-        .expect("a thread");
+    // However slow this machine is: it measures.
+    let settings = Settings {
+        wait_ms_max: 60_000,
+        ..Settings::default()
+    };
+    let store = loaded.start(settings, Arc::clone(&ledger), clock).expect("a thread");
     (ledger, store)
 }
 

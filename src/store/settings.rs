@@ -13,7 +13,7 @@ pub struct Settings {
     /// costs as many more writes.
     pub flush_ms_max: u64,
     /// People within a fifth of a limit leave only when they are on disk; after so many milliseconds without, the fail
-    /// mode `store_down` applies. Default 2,000.
+    /// mode `store_down` applies. Default 5,000: two writes of a hundred thousand keys.
     pub wait_ms_max: u64,
 }
 
@@ -21,7 +21,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             flush_ms_max: 1_000,
-            wait_ms_max: 2_000,
+            wait_ms_max: 5_000,
         }
     }
 }
