@@ -161,9 +161,21 @@ fn every_problem_of_a_configuration_is_shown_where_it_is() {
         ("C010 no authority", route("ca = \"nowhere.pem\"")),
         (
             "P000 later",
-            budget(&format!("per = \"session\"\nuninspected = \"20MiB\"\n{people}")),
+            budget(&format!("per = \"session\"\nclass = \"email\"\n{people}")),
         ),
-        ("P000 later dimension", budget(&format!("per = \"kid\"\n{people}"))),
+        ("P000 later dimension", budget(&format!("per = \"ja4\"\n{people}"))),
+        (
+            "P016 no condition",
+            budget(&format!("per = \"session\"\nwhen = \"issued\"\n{people}")),
+        ),
+        (
+            "P017 no amount",
+            budget("per = \"session\"\nbytes = \"many\"\nwindow = \"1d\"\naction = \"alert\""),
+        ),
+        (
+            "P018 two things",
+            budget(&format!("per = \"session\"\nbytes = \"1MiB\"\n{people}")),
+        ),
         ("P001 no dimension", budget(&format!("per = \"sesion\"\n{people}"))),
         (
             "P001 no action",

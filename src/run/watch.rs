@@ -156,7 +156,9 @@ fn named(written: &ConfigSyntax) -> impl Iterator<Item = &Path> {
         .values()
         .filter_map(|group| Some(group.api_keys.as_ref()?.get_ref()));
     let tokens = written.admin.tokens.iter().map(toml::Spanned::get_ref);
-    let texts = key_sets.chain(api_keys).chain(tokens).map(Path::new);
+    let lists = written.identity.places.iter().chain(&written.identity.watch_list);
+    let lists = lists.map(toml::Spanned::get_ref);
+    let texts = key_sets.chain(api_keys).chain(tokens).chain(lists).map(Path::new);
     certificates.chain(authorities).chain(texts)
 }
 

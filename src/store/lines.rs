@@ -121,7 +121,7 @@ pub fn write_frame(frame: &KeyFrame, out: &mut dyn Write) -> io::Result<()> {
         let sum = |sum: &Sum| (hex(&sum.node.to_be_bytes()), sum.bucket, sum.amount);
         let line = Line {
             key: frame.key.to_string(),
-            dimension: frame.dimension.name().to_owned(),
+            dimension: frame.dimension.name().into_owned(),
             enforced: frame.enforced,
             window_max: frame.window_max,
             mark: frame.mark.map(mark_line),
@@ -242,9 +242,7 @@ fn read_mark(line: MarkLine) -> Option<Mark> {
 
 /// What a line means; `None` where something in it is no name.
 fn read(line: Line) -> Option<KeyFrame> {
-    let dimension = Dimension::ALL
-        .into_iter()
-        .find(|dimension| dimension.name() == line.dimension)?;
+    let dimension = Dimension::parse(&line.dimension)?;
     let mut frame = KeyFrame::new(KeyId::parse(&line.key)?, dimension);
     (frame.enforced, frame.window_max) = (line.enforced, line.window_max);
     if let Some(mark) = line.mark {

@@ -26,6 +26,7 @@ mod monitor;
 mod refusals;
 mod reloads;
 mod rules;
+mod sums;
 #[path = "../support/mod.rs"]
 mod support;
 mod support_itself;

@@ -1,0 +1,83 @@
+//! Budgets on bytes, records and answers: what they refuse, and that what they count is told.
+
+use http::StatusCode;
+
+use crate::support::client::{RawReply, get};
+use crate::support::gateway::Gateway;
+use crate::support::origin::{Answer, Origin};
+
+/// Bytes of the page that nobody is in.
+const PAGE_BYTES: usize = 150_000;
+
+async fn gateway(origin: &Origin, budget: &str) -> Gateway {
+    Gateway::start(&format!(
+        "[identity]\nsources = [\"cookie:sid\"]\n[[route]]\nmatch = \"*/\"\nupstream = [\"http://{}\"]\n\
+         [[budget]]\nname = \"sum\"\nper = \"session\"\nwindow = \"1h\"\naction = \"block\"\nmode = \"enforce\"\n{budget}\n",
+        origin.address
+    ))
+    .await
+}
+
+async fn origin() -> Origin {
+    Origin::serve(|request| match request.uri.path() {
+        "/page" => Answer::new("text/plain", "tide ".repeat(PAGE_BYTES / 5)),
+        "/coded" => Answer::new("text/plain", vec![0x1f; 50_000]).header(http::header::CONTENT_ENCODING, "rot13"),
+        _ => Answer::new("text/plain", "nothing").status(StatusCode::NOT_FOUND),
+    })
+    .await
+}
+
+async fn ask(gateway: &Gateway, path: &str, session: &str) -> RawReply {
+    get(gateway.address, path, &format!("Cookie: sid={session}\r\n")).await
+}
+
+#[tokio::test]
+async fn a_stream_over_its_bytes_is_cut_and_the_next_is_refused() {
+    let origin = origin().await;
+    let gateway = gateway(&origin, "bytes = \"200KB\"").await;
+    assert!(ask(&gateway, "/page", "a").await.is_whole);
+    let second = ask(&gateway, "/page", "a").await;
+    assert!(!second.is_whole, "it is over in the middle");
+    let given = PAGE_BYTES + second.body.len();
+    assert!((200_000..200_000 + (64 << 10) + (64 << 10)).contains(&given), "{given}");
+    assert_eq!(ask(&gateway, "/page", "a").await.status, 403);
+    assert!(ask(&gateway, "/page", "b").await.is_whole, "another session");
+    assert_eq!(
+        origin.seen().len(),
+        3,
+        "what is refused before it is asked for is not asked for"
+    );
+}
+
+#[tokio::test]
+async fn uninspected_bytes_are_a_budget_too() {
+    let origin = origin().await;
+    let gateway = gateway(&origin, "uninspected = \"90KB\"").await;
+    for _ in 0..2 {
+        assert_eq!(
+            ask(&gateway, "/page", "a").await.status,
+            200,
+            "what is looked into is free"
+        );
+        assert_eq!(ask(&gateway, "/coded", "a").await.status, 200);
+    }
+    assert_eq!(ask(&gateway, "/coded", "a").await.status, 403);
+}
+
+#[tokio::test]
+async fn who_guesses_numbers_is_stopped() {
+    let origin = origin().await;
+    let gateway = gateway(&origin, "not_found = \"50%\"").await;
+    for number in 0..20 {
+        assert_eq!(ask(&gateway, &format!("/{number}"), "a").await.status, 404);
+    }
+    assert_eq!(ask(&gateway, "/20", "a").await.status, 403);
+    for number in 0..30 {
+        let path = if number % 4 == 0 { "/nothing" } else { "/page" };
+        assert_ne!(
+            ask(&gateway, path, "b").await.status,
+            403,
+            "honest people meet a dead link now and then"
+        );
+    }
+}
