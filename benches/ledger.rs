@@ -43,7 +43,10 @@ fn hash(number: u64) -> u64 {
 
 fn key(number: u64, place: u64) -> KeyId {
     let mut id = [0; 12];
-    let bytes = hash(number * KEYS + place).to_le_bytes().into_iter().chain(hash(number ^ place << 40).to_le_bytes());
+    let bytes = hash(number * KEYS + place)
+        .to_le_bytes()
+        .into_iter()
+        .chain(hash(number ^ place << 40).to_le_bytes());
     id.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
     KeyId(id)
 }
@@ -64,9 +67,23 @@ fn used(key: KeyId, dimension: Dimension, people: u32, excess: Excess) -> KeyUse
 
 /// The keys of exchange `number`.
 fn keys(number: u64) -> Vec<KeyUse> {
-    let excess = |place| if place < KEYS / 2 { Excess::Refused } else { Excess::Told };
-    let dimension = |place: u64| if place == 0 { Dimension::Session } else { Dimension::Principal };
-    (0..KEYS).map(|place| used(key(number, place), dimension(place), 90_000, excess(place))).collect()
+    let excess = |place| {
+        if place < KEYS / 2 {
+            Excess::Refused
+        } else {
+            Excess::Told
+        }
+    };
+    let dimension = |place: u64| {
+        if place == 0 {
+            Dimension::Session
+        } else {
+            Dimension::Principal
+        }
+    };
+    (0..KEYS)
+        .map(|place| used(key(number, place), dimension(place), 90_000, excess(place)))
+        .collect()
 }
 
 fn ledger() -> Arc<Ledger> {
@@ -77,7 +94,9 @@ fn ledger() -> Arc<Ledger> {
 }
 
 fn asks(from: u64, count: u64) -> Vec<SmallVec<[Subject; 2]>> {
-    (from..from + count).map(|number| smallvec![Subject(hash(number))]).collect()
+    (from..from + count)
+        .map(|number| smallvec![Subject(hash(number))])
+        .collect()
 }
 
 fn tell(what: &str, each: Duration, count: u64) {
@@ -110,7 +129,11 @@ fn batches() {
         shown += account.reserve(asks, NOW).granted;
         account.hand_over(BATCH, NOW);
     }
-    tell("in a batch of 32 under the same 12 keys, a person", started.elapsed(), 2_000 * BATCH);
+    tell(
+        "in a batch of 32 under the same 12 keys, a person",
+        started.elapsed(),
+        2_000 * BATCH,
+    );
     assert_eq!(shown as u64, 2_000 * BATCH);
 }
 
@@ -153,7 +176,10 @@ fn two_cores() {
     };
     let (cold, hot) = (run(false).min(run(false)), run(true).min(run(true)));
     let share = cold.as_secs_f64() / hot.as_secs_f64();
-    println!("{:<64} {share:>8.2}", "two cores on one hot key / on two cold ones (of their speed)");
+    println!(
+        "{:<64} {share:>8.2}",
+        "two cores on one hot key / on two cold ones (of their speed)"
+    );
 }
 
 /// What so many keys with so many people each take: as the ledger counts it, and as the system does.
@@ -184,9 +210,14 @@ fn crawl() {
         account.hand_over(to - from, now);
     }
     let now = NOW.after(seconds * 1000);
-    let view = ledger.key(crawler.key, &|_| vec![30 * 86_400], now).expect("it is there");
+    let view = ledger
+        .key(crawler.key, &|_| vec![30 * 86_400], now)
+        .expect("it is there");
     let counted = view.people.first().map_or(0, |(_, people)| *people);
-    println!("33.7 million people under one key: counted {counted}, in {} KB", ledger.bytes() / 1000);
+    println!(
+        "33.7 million people under one key: counted {counted}, in {} KB",
+        ledger.bytes() / 1000
+    );
 }
 
 /// Bytes of the process that are in memory.

@@ -386,19 +386,25 @@ impl Drop for Account {
             // Nobody is left whom it could be told.
             let _over = self.ledger.add(&self.sums, self.unsummed, self.summed_at);
         }
-        if self.waiting.is_empty() {
+        let ledger = Arc::clone(&self.ledger);
+        let made_up = || {
+            self.keys
+                .iter()
+                .take(self.refusing)
+                .filter(|used| used.fallback.is_some())
+        };
+        if self.waiting.is_empty() && made_up().next().is_none() {
             return;
         }
-        let ledger = Arc::clone(&self.ledger);
         let mut locked = ledger.lock(&self.shards);
         let keys = self.keys.iter().take(self.refusing).enumerate();
         for (number, used) in keys.chain(self.allowance.iter().map(|used| (ALLOWANCE, used))) {
-            let Some(entry) = locked.find(used.key).filter(|_| ledger.reserves()) else {
-                continue;
-            };
             let granted = self.waiting.iter().filter(|waiting| waiting.is_under(number));
-            granted.for_each(|waiting| entry.seen.withdraw(waiting.subject));
+            if let Some(entry) = locked.find(used.key).filter(|_| ledger.reserves()) {
+                granted.for_each(|waiting| entry.seen.withdraw(waiting.subject));
+            }
         }
+        made_up().for_each(|used| locked.rest(used.key, ledger.resting_max()));
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::shards::{Ledger, SHARDS, Shard, shard_of};
-use super::{KeyFrame, KeyId};
+use super::{Dimension, KeyFrame, KeyId};
 use crate::engine::time::Now;
 
 /// Who carries the ledger elsewhere.
@@ -47,7 +47,7 @@ impl Shard {
         }
     }
 
-    fn drain(&mut self, carrier: Carrier, frames: &mut Vec<KeyFrame>) {
+    fn drain(&mut self, carrier: Carrier, resting_max: usize, frames: &mut Vec<KeyFrame>) {
         let changed = self.carried.0.get_mut(carrier as usize).map(std::mem::take);
         for (place, from) in changed.unwrap_or_default() {
             let Some((key, entry)) = self.keys.key(place).zip(self.keys.at(place)) else {
@@ -55,6 +55,7 @@ impl Shard {
             };
             entry.changed &= !carrier.bit();
             frames.push(entry.frame(key, from));
+            self.rest(place, resting_max);
         }
     }
 }
@@ -70,7 +71,7 @@ impl Ledger {
     pub fn drain(&self, carrier: Carrier, frames: &mut Vec<KeyFrame>) -> u64 {
         let number = self.told.fetch_add(1, Ordering::SeqCst) + 1;
         for at in 0..SHARDS {
-            self.lock_shard(at).drain(carrier, frames);
+            self.lock_shard(at).drain(carrier, self.resting_max(), frames);
         }
         number
     }
@@ -89,7 +90,7 @@ impl Ledger {
     pub fn merge(&self, frame: &KeyFrame, from: Carrier, now: Now) {
         let keep = self.settings().exact_elements_max;
         let mut shard = self.lock_shard(shard_of(frame.key));
-        let place = shard.keys.find(frame.key);
+        let place = shard.find(frame.key, frame.dimension);
         let place = place.unwrap_or_else(|| shard.insert(frame.key, frame.dimension));
         let Some(entry) = shard.keys.at(place) else { return };
         entry.merge(frame, now, keep);
@@ -103,11 +104,13 @@ impl Ledger {
             let oldest = seconds.chain(registers).min().unwrap_or_default();
             shard.changed(self.carriers & Carrier::Store.bit(), place, oldest);
         }
+        shard.rest(place, self.resting_max());
     }
 
     /// All that is known of one key.
     pub fn frame(&self, key: KeyId) -> Option<KeyFrame> {
-        let shard = self.lock_shard(shard_of(key));
-        shard.keys.get(key).map(|entry| entry.frame(key, 0))
+        let mut shard = self.lock_shard(shard_of(key));
+        let place = shard.find(key, Dimension::Session)?;
+        shard.keys.at(place).map(|entry| entry.frame(key, 0))
     }
 }

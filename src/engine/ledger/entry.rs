@@ -6,6 +6,7 @@ use super::frame::{Mark, Tag};
 use super::limit::{Excess, Limit};
 use super::seen::Seen;
 use super::sums::Sums;
+use super::young::PEOPLE_MAX;
 use super::{BudgetId, Dimension, KeyFrame, KeyId, SumLimit};
 use crate::engine::time::Now;
 
@@ -36,6 +37,8 @@ pub(super) struct Entry {
     shown: u16,
     /// Whether an enforcing budget counts under this key: then it is never forgotten inside its window.
     pub(super) enforced: bool,
+    /// Whether the client may have made the key up.
+    pub(super) may_be_made_up: bool,
     /// A bit for each carrier that is to be told of a change.
     pub(super) changed: u8,
     /// The bytes that it is known to take on the heap.
@@ -63,6 +66,7 @@ impl Entry {
             keep: EXACT_ELEMENTS_MIN,
             shown: 0,
             enforced: false,
+            may_be_made_up: false,
             changed: 0,
             weight: 0,
             changed_from: 0,
@@ -191,6 +195,7 @@ impl Entry {
     /// Takes in what is known elsewhere.
     pub(super) fn merge(&mut self, frame: &KeyFrame, now: Now, keep_max: usize) {
         self.enforced |= frame.enforced;
+        self.may_be_made_up |= frame.may_be_made_up;
         self.window_max = self.window_max.max(frame.window_max);
         self.seen.merge(&frame.elements, &frame.registers);
         if !frame.sums.is_empty() {
@@ -203,6 +208,7 @@ impl Entry {
     pub(super) fn frame(&self, key: KeyId, from: u32) -> KeyFrame {
         KeyFrame {
             enforced: self.enforced,
+            may_be_made_up: self.may_be_made_up,
             window_max: self.window_max,
             mark: self.mark(),
             elements: self.seen.since(from),
@@ -225,6 +231,11 @@ impl Entry {
             Tag::Released { until, .. } => until >= now.second(),
         });
         !is_marked && (idle || !self.enforced) && self.seen.pinned() == 0
+    }
+
+    /// Whether all that is known of it fits into a key at rest, and nobody waits to be told of it.
+    pub(super) fn may_rest(&self) -> bool {
+        self.may_be_made_up && self.changed == 0 && self.extra.is_none() && self.seen.is_small(PEOPLE_MAX)
     }
 
     /// Bytes on the heap.

@@ -28,6 +28,7 @@ const CRC_BYTES: usize = 4;
 
 const ENFORCED: u8 = 1;
 const MARKED: u8 = 2;
+const MADE_UP: u8 = 4;
 
 /// What was last decided by hand or budget about a key. The later second wins; in one second, a release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,6 +78,8 @@ pub struct KeyFrame {
     pub dimension: Dimension,
     /// Whether a refusing budget counts under it.
     pub enforced: bool,
+    /// Whether the client may have made the key up.
+    pub may_be_made_up: bool,
     /// The longest window in seconds that a budget asked of it.
     pub window_max: u32,
     /// The hold or release in force, or the last one.
@@ -122,6 +125,7 @@ impl KeyFrame {
             key,
             dimension,
             enforced: false,
+            may_be_made_up: false,
             window_max: 0,
             mark: None,
             elements: Vec::new(),
@@ -133,7 +137,9 @@ impl KeyFrame {
     /// Appends the bytes of the frame.
     pub fn encode(&self, into: &mut Vec<u8>) {
         let start = into.len();
-        let flags = u8::from(self.enforced) * ENFORCED + u8::from(self.mark.is_some()) * MARKED;
+        let flags = u8::from(self.enforced) * ENFORCED
+            | u8::from(self.mark.is_some()) * MARKED
+            | u8::from(self.may_be_made_up) * MADE_UP;
         into.extend([VERSION, flags]);
         into.extend(self.dimension.code().to_le_bytes());
         into.extend(self.key.0);
@@ -199,11 +205,12 @@ impl KeyFrame {
         let mark = (flags & MARKED != 0).then(|| decode_mark(reader)).transpose()?;
         // A count is believed only as far as the bytes are there.
         let wanted = elements * ELEMENT_BYTES + registers * REGISTER_BYTES + sums * SUM_BYTES;
-        if flags > ENFORCED + MARKED || wanted != reader.0.len() {
+        if flags > ENFORCED | MARKED | MADE_UP || wanted != reader.0.len() {
             return Err(FrameError::Length);
         }
         let mut frame = Self::new(key, dimension);
         (frame.enforced, frame.window_max, frame.mark) = (flags & ENFORCED != 0, window_max, mark);
+        frame.may_be_made_up = flags & MADE_UP != 0;
         for _ in 0..elements {
             frame.elements.push((reader.long()?, reader.short()?));
         }
@@ -222,6 +229,7 @@ impl KeyFrame {
     /// Takes in what `other` knows of the same key.
     pub fn join(&mut self, other: &Self) {
         self.enforced |= other.enforced;
+        self.may_be_made_up |= other.may_be_made_up;
         self.window_max = self.window_max.max(other.window_max);
         self.mark = self.mark.max(other.mark);
         join(&mut self.elements, &other.elements, |(element, second)| {
@@ -334,9 +342,10 @@ mod tests {
         let elements = prop::collection::btree_map(0_u64..40, any::<u32>(), 0..20);
         let registers = prop::collection::btree_map((0_u16..20, 0_u8..4), any::<u32>(), 0..20);
         let sums = prop::collection::btree_map((0_u64..3, 0_u32..9), any::<u64>(), 0..9);
-        (mark, elements, registers, sums, any::<bool>(), any::<u32>()).prop_map(
-            |(mark, elements, registers, sums, enforced, window_max)| KeyFrame {
+        (mark, elements, registers, sums, any::<(bool, bool)>(), any::<u32>()).prop_map(
+            |(mark, elements, registers, sums, (enforced, may_be_made_up), window_max)| KeyFrame {
                 enforced,
+                may_be_made_up,
                 window_max,
                 mark,
                 elements: elements.into_iter().collect(),

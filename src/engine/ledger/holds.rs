@@ -67,7 +67,7 @@ impl Ledger {
             return false;
         }
         let mut shard = self.lock_shard(shard_of(key));
-        let place = shard.keys.find(key);
+        let place = shard.find(key, dimension);
         let place = place.unwrap_or_else(|| shard.insert(key, dimension));
         let Some(entry) = shard.keys.at(place) else {
             return false;
@@ -116,7 +116,7 @@ impl Ledger {
     /// False when the key is not known.
     pub fn release(&self, key: KeyId, people: u32, until: u32, now: Now) -> bool {
         let mut shard = self.lock_shard(shard_of(key));
-        let Some(place) = shard.keys.find(key) else {
+        let Some(place) = shard.find(key, Dimension::Session) else {
             return false;
         };
         let Some(entry) = shard.keys.at(place) else {

@@ -71,6 +71,20 @@ impl Keys {
         place
     }
 
+    /// Takes out the key at a place.
+    pub(super) fn remove(&mut self, place: u32) {
+        let slot = self
+            .chunks
+            .get_mut(place as usize / CHUNK)
+            .and_then(|chunk| chunk.get_mut(place as usize % CHUNK));
+        let Some((key, _)) = slot.and_then(Option::take) else {
+            return;
+        };
+        let found = self.index.find_entry(hash(key), |known| *known == place);
+        found.map(OccupiedEntry::remove).ok();
+        self.free.push(place);
+    }
+
     /// Takes out the keys that `leaves` names.
     pub(super) fn extract_if(&mut self, mut leaves: impl FnMut(&Entry) -> bool, mut gone: impl FnMut(KeyId, Entry)) {
         for (place, slot) in (0..).zip(self.chunks.iter_mut().flatten()) {

@@ -24,6 +24,7 @@ mod tally;
 #[cfg(test)]
 mod tests;
 mod view;
+mod young;
 
 /// The coarsest bucket of time in which bytes and records are summed.
 const BUCKET_SECONDS_MAX: u32 = 3600;

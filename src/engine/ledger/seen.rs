@@ -160,6 +160,16 @@ impl Seen {
         }
     }
 
+    /// Whether it is at most `people`, all of whom were shown and nobody is about to be.
+    pub(super) fn is_small(&self, people: usize) -> bool {
+        match self {
+            Self::Flat(flat) => {
+                flat.len() <= people && flat.iter().all(|slot| slot.shown().is_some() && !slot.is_pinned())
+            }
+            Self::Ring(_) | Self::Sketched(_) => false,
+        }
+    }
+
     /// The registers that changed at or after `from`.
     pub(super) fn registers(&self, from: u32) -> Vec<(u16, u8, u32)> {
         match self {

@@ -11,6 +11,7 @@ use super::entry::Entry;
 use super::holds::Holds;
 use super::keys::Keys;
 use super::limit::KeyUse;
+use super::young::Young;
 use super::{Dimension, KeyId, KeyView};
 use crate::engine::problem::{Bounded, bounded};
 use crate::engine::time::Now;
@@ -27,6 +28,9 @@ pub struct Settings {
     pub bytes_max: usize,
     /// Distinct subjects kept under one key. Default 100,000; no refusing limit may be larger.
     pub exact_elements_max: usize,
+    /// Sessions that the client may have made up, of one or two people, that are kept at rest in 24 bytes each. Default
+    /// 1,000,000. The breach minted 44 million.
+    pub young_sessions_max: usize,
     /// Keys of one dimension held at once. Default 100,000. Past it a hold falls on the next coarser key: the client's
     /// address, then its network.
     pub holds_max: usize,
@@ -37,6 +41,7 @@ impl Default for Settings {
         Self {
             bytes_max: 1 << 30,
             exact_elements_max: 100_000,
+            young_sessions_max: 1_000_000,
             holds_max: 100_000,
         }
     }
@@ -48,6 +53,7 @@ impl Settings {
         bounded!(self => Self {
             bytes_max: 1 << 20..=1 << 40,
             exact_elements_max: 1_024..=10_000_000,
+            young_sessions_max: 0..=1_000_000_000,
             holds_max: 1..=10_000_000,
         })
     }
@@ -59,8 +65,9 @@ pub(super) struct Shard {
     pub(super) keys: Keys,
     /// What carriers are to be told.
     pub(super) carried: Carried,
-    /// Bytes of the keys.
+    /// Bytes of the keys, and of those at rest.
     bytes: usize,
+    young: Young,
     /// The second in which a look at all keys made no room.
     crowded: u32,
 }
@@ -73,6 +80,35 @@ impl Shard {
     pub(super) fn insert(&mut self, key: KeyId, dimension: Dimension) -> u32 {
         self.bytes += KEY_BYTES;
         self.keys.insert(key, Entry::new(dimension))
+    }
+
+    /// The place of `key`, which wakes if it rests.
+    pub(super) fn find(&mut self, key: KeyId, dimension: Dimension) -> Option<u32> {
+        let place = self.keys.find(key);
+        if place.is_some() {
+            return place;
+        }
+        let people = self.young.wake(key)?;
+        let place = self.insert(key, dimension);
+        if let Some(entry) = self.keys.at(place) {
+            entry.seen.merge(&people, &[]);
+        }
+        self.weigh(place);
+        Some(place)
+    }
+
+    /// Puts the key at `place` to rest if it may, and if fewer than `max` do.
+    pub(super) fn rest(&mut self, place: u32, max: usize) {
+        let Some((key, entry)) = self.keys.key(place).zip(self.keys.at(place)) else {
+            return;
+        };
+        let people = if entry.may_rest() { entry.seen.since(0) } else { return };
+        let (window, newest, weight) = (entry.window_max, entry.newest(), entry.weight as usize);
+        let before = self.young.bytes();
+        if self.young.rest(key, &people, window, max, newest) {
+            self.keys.remove(place);
+            self.bytes = self.bytes + self.young.bytes() - before - KEY_BYTES - weight;
+        }
     }
 
     /// What is known of the key at `place` takes another room.
@@ -148,7 +184,8 @@ impl Ledger {
 
     /// How many keys are in memory.
     pub fn len(&self) -> usize {
-        (0..SHARDS).map(|at| self.lock_shard(at).keys.len()).sum()
+        let len = |shard: &Shard| shard.keys.len() + shard.young.len();
+        (0..SHARDS).map(|at| len(&self.lock_shard(at))).sum()
     }
 
     /// Bytes that the keys in memory take.
@@ -164,7 +201,8 @@ impl Ledger {
     /// One key, with the people in each of the `windows` (seconds) that are asked of its dimension.
     pub fn key(&self, key: KeyId, windows: &dyn Fn(Dimension) -> Vec<u32>, now: Now) -> Option<KeyView> {
         let mut shard = self.lock_shard(shard_of(key));
-        shard.keys.get_mut(key).map(|entry| view(key, entry, windows, now))
+        let place = shard.find(key, Dimension::Session)?;
+        shard.keys.at(place).map(|entry| view(key, entry, windows, now))
     }
 
     /// Up to `limit` keys of `dimension` (or all), those with most people first.
@@ -213,7 +251,7 @@ impl Ledger {
     fn fall_back(&self, used: &mut KeyUse, now: Now) {
         let Some(fallback) = used.fallback else { return };
         let mut shard = self.lock_shard(shard_of(used.key));
-        if shard.keys.find(used.key).is_none() && !self.make_room(&mut shard, true, now) {
+        if shard.find(used.key, used.dimension).is_none() && !self.make_room(&mut shard, true, now) {
             (used.key, used.fallback) = (fallback, None);
         }
     }
@@ -253,6 +291,11 @@ impl Ledger {
         has_room(shard)
     }
 
+    /// Keys of one shard that may rest.
+    pub(super) fn resting_max(&self) -> usize {
+        self.settings.young_sessions_max / SHARDS
+    }
+
     pub(super) fn lock_shard(&self, at: usize) -> MutexGuard<'_, Shard> {
         let shard = self
             .shards
@@ -271,12 +314,14 @@ impl Locked<'_> {
     pub(super) fn enter(&mut self, ledger: &Ledger, used: &KeyUse, now: Now) -> Option<Place> {
         let wanted = shard_of(used.key);
         let (number, (_, shard)) = self.0.iter_mut().enumerate().find(|(_, (at, _))| *at == wanted)?;
-        let place = match shard.keys.find(used.key) {
+        let place = match shard.find(used.key, used.dimension) {
             Some(place) => place,
             None if ledger.make_room(shard, used.fallback.is_some(), now) => shard.insert(used.key, used.dimension),
             None => return None,
         };
-        shard.keys.at(place)?.note_limits(&used.limits);
+        let entry = shard.keys.at(place)?;
+        entry.note_limits(&used.limits);
+        entry.may_be_made_up = used.fallback.is_some();
         Some(Place { shard: number, place })
     }
 
@@ -304,6 +349,15 @@ impl Locked<'_> {
         let wanted = shard_of(key);
         let (_, shard) = self.0.iter_mut().find(|(at, _)| *at == wanted)?;
         shard.keys.get_mut(key)
+    }
+
+    /// Puts a key to rest, if it may.
+    pub(super) fn rest(&mut self, key: KeyId, max: usize) {
+        let wanted = shard_of(key);
+        let shard = self.0.iter_mut().find(|(at, _)| *at == wanted);
+        if let Some((shard, place)) = shard.and_then(|(_, shard)| shard.keys.find(key).map(|place| (shard, place))) {
+            shard.rest(place, max);
+        }
     }
 
     /// What is known of the key at `place` takes another room.

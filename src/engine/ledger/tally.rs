@@ -114,7 +114,7 @@ impl Ledger {
             let parts = parts(used.counted, amounts);
             let (node, second) = (self.node, now.second());
             let mut shard = self.lock_shard(shard_of(used.key));
-            let place = shard.keys.find(used.key);
+            let place = shard.find(used.key, used.dimension);
             // Nothing to count makes no key, and no room no sum: who makes up sessions fills no ledger with them.
             if place.is_none() && (parts == [0, 0] || !self.make_room(&mut shard, true, now)) {
                 continue;

@@ -274,6 +274,7 @@ fn a_key_without_room_alone_goes_uncounted_and_all_others_are_ruled() {
 fn keys_that_may_be_made_up_leave_a_quarter_of_the_ledger_to_all_others() {
     let ledger = Arc::new(Ledger::new(Settings {
         bytes_max: keys_in_a_shard(8, 2),
+        young_sessions_max: 0,
         ..Settings::default()
     }));
     let of = |number: u8, fallback: Option<KeyId>| {

@@ -144,3 +144,56 @@ fn what_changed_is_told_once_and_merges_into_the_same() {
         "and its release, though decided in the same second"
     );
 }
+
+#[test]
+fn made_up_sessions_rest_and_reserve_like_any_other() {
+    let ledger = Arc::new(Ledger::new(Settings::default()));
+    let session = |number: u64| {
+        let mut used = key(1, Dimension::Session, &[limit(3, Excess::Refused)]);
+        used.key.0[4..].copy_from_slice(&number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes());
+        used.key.0[0] = number as u8;
+        used.fallback = Some(KeyId([9; 12]));
+        used
+    };
+    // Tables of 98 a shard are three quarters full.
+    let sessions = 25_000;
+    let show = |number: u64, people: std::ops::Range<u64>| {
+        let mut account = ledger.open(vec![session(number)], None, START);
+        let granted = account.reserve(&asks(people), START).granted;
+        account.hand_over(99, START);
+        granted
+    };
+    (0..sessions).for_each(|number| assert_eq!(show(number, number * 2 + 1..number * 2 + 3), 2));
+    assert_eq!(ledger.len() as u64, sessions);
+    let a_session = ledger.bytes() as u64 / sessions;
+    assert!(a_session < 80, "{a_session} bytes");
+    for number in 0..100 {
+        assert_eq!(
+            show(number, number * 2 + 1..number * 2 + 3),
+            2,
+            "who was shown before costs nothing"
+        );
+        assert_eq!(show(number, 1 << 30..(1 << 30) + 9), 1, "the third person is the last");
+        assert_eq!(show(number, 1 << 31..(1 << 31) + 9), 0);
+    }
+    assert_eq!(ledger.len() as u64, sessions);
+}
+
+#[test]
+fn what_rests_was_told_first() {
+    let mut ledger = Ledger::new(Settings::default());
+    ledger.carry(Carrier::Store);
+    let ledger = Arc::new(ledger);
+    let mut used = key(1, Dimension::Session, &[limit(3, Excess::Refused)]);
+    used.fallback = Some(KeyId([9; 12]));
+    let mut account = ledger.open(vec![used.clone()], None, START);
+    account.reserve(&asks(1..3), START);
+    account.hand_over(99, START);
+    drop(account);
+    let (mut frames, copy) = (Vec::new(), Ledger::new(Settings::default()));
+    ledger.drain(Carrier::Store, &mut frames);
+    assert_eq!(frames[0].elements.len(), 2);
+    copy.merge(&frames[0], Carrier::Store, START);
+    let people = |ledger: &Ledger| ledger.key(used.key, &|_| vec![60], START).unwrap().people;
+    assert_eq!((people(&ledger), people(&copy)), (vec![(60, 2)], vec![(60, 2)]));
+}
