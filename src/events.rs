@@ -7,6 +7,7 @@
 mod family;
 mod help;
 mod install;
+mod journal;
 mod meters;
 mod names;
 mod process;
@@ -17,6 +18,7 @@ use std::sync::OnceLock;
 use tracing::{debug, error, info, warn};
 
 pub use install::{BadFilter, Handle, LogFormat, install};
+pub use journal::JournalFact;
 pub use meters::Part;
 pub use names::Names;
 
@@ -236,6 +238,9 @@ pub enum Event<'a> {
     /// The ledger is written again after a failure.
     StoreRecovered,
 
+    /// Something about the journal.
+    Journal(JournalFact<'a>),
+
     // The process.
     /// A listener is ready.
     Listening {
@@ -330,6 +335,7 @@ fn log(meters: &Meters, event: &Event<'_>) {
         Event::StoreLoaded { keys, seconds } => info!(keys, seconds, "ledger loaded"),
         Event::StoreFailed { reason } => error!(reason, "the ledger cannot be written, tried again"),
         Event::StoreRecovered => info!("the ledger is written again"),
+        Event::Journal(fact) => journal::log(meters, fact),
         Event::UpstreamFailed { .. }
         | Event::Refused { .. }
         | Event::AuditDropped { .. }

@@ -10,7 +10,7 @@
 //!
 //! - [`engine`]: decode, detect, assemble, count, decide, redact. Pure: bytes and `now` in, steps out.
 //! - [`clock`]: the one clock. [`events`]: the closed list of facts the process reports; the only file with log and metric macros.
-//! - [`tls`], [`identity`], [`audit`]: one outside thing each.
+//! - [`tls`], [`identity`], [`audit`], [`store`]: one outside thing each.
 //! - [`proxy`], [`admin`]: the protocols a client speaks to us.
 //! - [`config`], [`run`], [`cli`]: what the operator wrote, and the wiring.
 //!

@@ -97,6 +97,29 @@ pub(super) const HELP: &[(&str, &str)] = &[
     ),
     ("tidegate_bypass_active", "1 while a bypass is in force."),
     ("tidegate_audit_dropped_total", "Audit lines lost."),
+    ("tidegate_journal_entries_total", "Entries written to the journal."),
+    (
+        "tidegate_journal_written_bytes_total",
+        "Bytes that the entries of the journal take.",
+    ),
+    (
+        "tidegate_journal_lost_total",
+        "Entries that did not get into the journal.",
+    ),
+    ("tidegate_journal_failing", "1 while the journal cannot be written."),
+    ("tidegate_journal_disk_bytes", "Bytes of the journal on disk now."),
+    (
+        "tidegate_journal_removed_segments_total",
+        "Segments of the journal removed, for age or for want of room.",
+    ),
+    (
+        "tidegate_journal_torn_bytes_total",
+        "Bytes cut off segments that were not written to their end.",
+    ),
+    (
+        "tidegate_journal_damaged_segments_total",
+        "Segments found not to be as they were written.",
+    ),
     (
         "tidegate_admin_changes_total",
         "Changes made by people through the admin address.",

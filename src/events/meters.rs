@@ -9,6 +9,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 use super::family::{Family, Maker, OTHER};
 use super::help::HELP;
+use super::journal::JournalMeters;
 use super::names::{NameTables, Names};
 use super::{Event, Leg, process};
 
@@ -53,6 +54,7 @@ pub(super) struct Meters {
     disagreements: Family,
     audit_dropped: Family,
     store_failures: Family,
+    journal: JournalMeters,
     admin_changes: Family,
     admin_denied: Family,
     retries: Counter,
@@ -100,6 +102,7 @@ impl Meters {
             disagreements: make.family("tidegate_credentials_disagree_total", "kind", None),
             store_failures: make.family("tidegate_store_failures_total", "reason", None),
             audit_dropped: make.family("tidegate_audit_dropped_total", "reason", None),
+            journal: JournalMeters::new(&make),
             admin_changes: make.family("tidegate_admin_changes_total", "operation", None),
             admin_denied: make.family("tidegate_admin_denied_total", "reason", None),
             retries: make.counter("tidegate_upstream_retries_total", None),
@@ -171,6 +174,7 @@ impl Meters {
             }
             Event::Bypass(on) => self.bypass.set(f64::from(u8::from(on))),
             Event::AuditDropped { reason } => self.audit_dropped.add(reason, 1),
+            Event::Journal(fact) => self.journal.count(fact),
             Event::AdminChanged { operation } => self.admin_changes.add(operation, 1),
             Event::AdminDenied { reason } => self.admin_denied.add(reason, 1),
             Event::Listening { .. }
@@ -242,7 +246,7 @@ pub(super) enum Kind {
 
 /// Gauges are floats in the format; above 2^53 the last digits do not matter.
 #[expect(clippy::cast_precision_loss, reason = "a gauge that large needs no last digit")]
-fn approximate(value: u64) -> f64 {
+pub(super) fn approximate(value: u64) -> f64 {
     value as f64
 }
 
@@ -303,6 +307,7 @@ impl Added {
 
 #[cfg(test)]
 mod tests {
+    use super::super::JournalFact;
     use super::*;
 
     fn names() -> Names {
@@ -396,6 +401,14 @@ mod tests {
         },
         Event::Bypass(false),
         Event::AuditDropped { reason: "queue" },
+        Event::Journal(JournalFact::Lost {
+            reason: "queue",
+            entries: 3,
+        }),
+        Event::Journal(JournalFact::Removed {
+            reason: "cap",
+            segments: 2,
+        }),
         Event::AdminChanged { operation: "release" },
         Event::AdminDenied { reason: "role" },
     ];

@@ -1,9 +1,11 @@
-//! The ledger on disk: loaded before the port opens, written at least once a second, at once where it matters.
+//! What the gateway keeps on disk. The ledger: loaded before the port opens, written at least once a second, at once where it
+//! matters. And the [`journal`] of who was shown to whom.
 
 mod error;
 mod fault;
 mod file;
 mod handle;
+pub mod journal;
 mod lines;
 mod orders;
 mod rows;

@@ -21,7 +21,7 @@ mod usage;
 mod validate;
 mod vocabulary;
 
-pub use class::{Category, ClassId};
+pub use class::{Category, ClassId, ClassSet};
 pub use finding::{Context, Finding, Normal, Span};
 pub use hint::{closest, did_you_mean, toml_problem};
 pub use key::Key;

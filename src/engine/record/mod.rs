@@ -17,7 +17,7 @@ pub use crowd::{BULK_PEOPLE, Crowd};
 
 use smallvec::SmallVec;
 
-use crate::engine::detect::{Category, ClassId, Role, Span};
+use crate::engine::detect::{Category, ClassId, ClassSet, Role, Span};
 use crate::engine::secret::Subject;
 
 /// Identifiers that belong together, settled: who they are about and where they stand.
@@ -35,6 +35,13 @@ pub struct Record {
     pub buyer: Option<Subject>,
     /// Whether it names a recipient, to whom something is sent.
     pub is_delivery: bool,
+}
+
+impl Record {
+    /// The classes of its identifiers.
+    pub fn classes(&self) -> ClassSet {
+        self.places.iter().map(|place| place.class).collect()
+    }
 }
 
 /// Where one identifier stands, and as what.
