@@ -366,6 +366,7 @@ impl Reader<'_> {
             ("ledger", written.ledger.bounded()),
             ("store", written.store.bounded()),
             ("audit", written.audit.bounded()),
+            ("journal", written.journal.bounded()),
             ("rules", written.rules.bounded()),
         ];
         for (section, numbers) in sections {

@@ -12,6 +12,7 @@ use crate::engine::ledger;
 use crate::engine::policy::{AllowSyntax, BudgetSyntax, ExceptionSyntax, Text};
 use crate::engine::problem::{Bounded, bounded};
 use crate::proxy::{Fail, FailModes, Limits};
+use crate::store::journal;
 use crate::{admin, audit, identity, store};
 
 /// The whole file.
@@ -41,6 +42,8 @@ pub struct ConfigSyntax {
     pub admin: admin::Settings,
     /// `[audit]`: for the SIEM.
     pub audit: audit::Settings,
+    /// `[journal]`: who was shown to whom.
+    pub journal: journal::Settings,
     /// `[rules]`: what identifies people.
     pub rules: RulesSettings,
     /// `[state]`: what the gateway keeps.

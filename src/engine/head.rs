@@ -2,22 +2,20 @@
 
 use std::sync::Arc;
 
-use smallvec::SmallVec;
-
 use crate::engine::detect::RuleSet;
 use crate::engine::record::{Assembler, Record};
-use crate::engine::secret::{HashKey, Subject};
+use crate::engine::secret::HashKey;
 use crate::engine::structure::{Cell, CellForm, Sink as _};
 
 /// Field values longer than this are searched up to it; heads are bounded by `header_bytes_max` all the same.
 const VALUE_BYTES_MAX: usize = 64 << 10;
 
-/// For each of `values` in which someone is found: its number, and the people in it.
+/// For each record of `values` in which someone is found: the number of its value, and the record.
 pub fn people<'v>(
     values: impl Iterator<Item = &'v [u8]>,
     rules: &Arc<RuleSet>,
     secret: &HashKey,
-) -> Vec<(usize, SmallVec<[Subject; 2]>)> {
+) -> Vec<(usize, Record)> {
     let mut found = Vec::new();
     for (number, value) in values.enumerate() {
         // Shorter values, and those with no digit run and no `@`, hold no identifier.
@@ -30,7 +28,7 @@ pub fn people<'v>(
         assembler.line(raw.len() as u64);
         let mut records: Vec<Record> = Vec::new();
         assembler.take_settled(u64::MAX, &mut records);
-        found.extend(records.into_iter().map(|record| (number, record.subjects)));
+        found.extend(records.into_iter().map(|record| (number, record)));
     }
     found
 }

@@ -150,7 +150,7 @@ impl Identity {
             (is_alone || is_known).then(|| Evidence {
                 issuer: None,
                 kid: None,
-                session: joined(&[source.label.as_bytes(), stable_part(value)]),
+                session: session_of(&source.label, value),
                 principal: listed.map(|listed| Arc::clone(&listed.principal)),
                 group: listed.map(|listed| Arc::clone(&listed.group)),
                 provenance,
@@ -218,6 +218,11 @@ impl Identity {
     pub fn groups(&self) -> &[Group] {
         &self.group_list
     }
+}
+
+/// The session of an opaque credential: the source as the configuration names it, and its value.
+pub fn session_of(source: &str, value: &[u8]) -> Arc<[u8]> {
+    joined(&[source.as_bytes(), stable_part(value)])
 }
 
 /// The hash by which a file of `api_keys` lists a key, in 64 hexadecimal digits.

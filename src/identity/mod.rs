@@ -21,7 +21,7 @@ pub use actor::{Actor, Provenance};
 pub use address::{AddressKey, address_key, network_key, network_of};
 pub use compile::ReadFile;
 pub use group::Group;
-pub use identify::{Identity, listed_key_hash};
+pub use identify::{Identity, listed_key_hash, session_of};
 pub use settings::{GroupSettings, IssuerSettings, Settings};
 
 use identify::RouteMatch;

@@ -187,6 +187,12 @@ where
         }
     }
 
+    /// The tunnel that the exchange became has ended, after so many bytes.
+    pub(super) fn tunnelled(&mut self, bytes: u64) {
+        let now = self.clock.now();
+        self.driver.witness().uninspected("tunnel", bytes, now);
+    }
+
     pub(super) fn driver(&self) -> &Driver {
         &self.driver
     }

@@ -1,20 +1,20 @@
 //! Drives one body: what the inspector asks, the account answers; what it releases waits here for downstream.
 
+mod leave;
+
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderMap;
 use tokio::time::Instant;
 
 use super::backlog::Backlog;
 use super::fail::{Fail, Reason};
-use super::fields::{self, FieldCount};
+use super::fields::FieldCount;
 use super::outcome::{Denial, Outcome};
 use super::terms::Terms;
-use crate::clock::Clock;
+use super::witness::Witness;
 use crate::engine::inspect::{Inspector, Piece, Resolution, Step, Tally};
-use crate::engine::ledger::{Account, Amounts, BudgetId, Dimension, KeyId, KeyUse, Next};
+use crate::engine::ledger::{Account, BudgetId, Dimension, KeyId, KeyUse, Next};
 use crate::engine::policy::Action;
 use crate::engine::time::Now;
 
@@ -42,6 +42,7 @@ pub(super) struct Driver {
     /// Bytes that passed without an inspector.
     unread_bytes: u64,
     account: Account,
+    witness: Witness,
     terms: Terms,
     /// Of the last chunk of a coded body, what was not pushed yet.
     unread: Bytes,
@@ -59,13 +60,19 @@ pub(super) struct Driver {
 
 impl Driver {
     /// Without an inspector the route's bodies are not looked into: all of it passes, counted.
-    pub(super) fn new(inspector: Option<Inspector>, account: Account, terms: Terms, head: FieldCount) -> Self {
+    pub(super) fn new(
+        inspector: Option<Inspector>,
+        (account, witness): (Account, Witness),
+        terms: Terms,
+        head: FieldCount,
+    ) -> Self {
         let unread = inspector.is_none().then_some((Reason::Route, false));
         Self {
             inspector: inspector.map(Box::new),
             unread_bytes: 0,
             asks_before: account.asks_granted(),
             account,
+            witness,
             backlog: Backlog::new(Arc::clone(&terms.gateway.held)),
             terms,
             unread: Bytes::new(),
@@ -115,38 +122,6 @@ impl Driver {
         &self.outcome
     }
 
-    /// The head leaves, and the people in it enter the ledger.
-    pub(super) fn hand_over_head(&mut self, clock: &Clock) {
-        self.note_uncounted();
-        if self.account.waiting() > 0 {
-            self.handed(self.asks_before, clock.now());
-        }
-        let (answers, not_found) = (1, u64::from(self.terms.not_found));
-        self.sum(
-            Amounts {
-                answers,
-                not_found,
-                ..Amounts::default()
-            },
-            true,
-            clock.now(),
-        );
-    }
-
-    /// What of the trailers leaves, after everything else; `None` if someone in them must not, and the end is cut instead.
-    pub(super) fn hand_over_trailers(&mut self, mut trailers: HeaderMap, now: Now) -> Option<HeaderMap> {
-        let counted = fields::count(&mut trailers, &mut self.account, &self.terms);
-        self.outcome.told.extend(counted.told);
-        self.outcome.masked.extend(counted.masked);
-        self.note_uncounted();
-        if let Some(denial) = counted.denial {
-            self.deny(denial);
-            return None;
-        }
-        self.handed(self.account.asks_granted(), now);
-        Some(trailers)
-    }
-
     /// Whether something can be handed downstream.
     pub(super) fn has_output(&self) -> bool {
         self.backlog.has_output()
@@ -157,86 +132,9 @@ impl Driver {
         self.account.asks_granted() == self.asks_before && self.outcome.masked.len() == self.masked_before
     }
 
-    /// Whether someone was handed over since the last call who must be on disk before the bytes leave.
-    pub(super) fn take_unwritten(&mut self) -> bool {
-        std::mem::take(&mut self.unwritten) && !self.has_passed(Reason::StoreDown)
-    }
-
-    /// Everyone who was handed over is on disk, true, or is not in time.
-    pub(super) fn written(&self) -> impl Future<Output = bool> + Send + 'static {
-        self.terms.gateway.store.written()
-    }
-
-    /// What was handed over waited so long, and may leave if it is on disk or the fail mode is open.
-    pub(super) fn waited_for_disk(&mut self, waited: Duration, is_written: bool) {
-        self.outcome.store += waited;
-        if is_written {
-            return;
-        }
-        if self.mode(Reason::StoreDown) == Fail::Open {
-            let passed = (Reason::StoreDown, self.would_refuse(Reason::StoreDown));
-            self.outcome.passed.push(passed);
-        } else {
-            self.backlog.drop_released();
-            self.deny(Denial::Fail(Reason::StoreDown));
-        }
-    }
-
-    /// The next bytes for downstream; the people in them enter the ledger now.
-    pub(super) fn output(&mut self, now: Now) -> Option<Bytes> {
-        let (bytes, asks) = self.backlog.next()?;
-        if let Some(asks) = asks.filter(|_| self.account.waiting() > 0) {
-            let started = Instant::now();
-            self.handed(self.asks_before + asks, now);
-            self.outcome.ledger += started.elapsed();
-        }
-        let is_last = self.flow != Flow::Input && !self.backlog.has_output();
-        let uninspected = if self.is_blind() { bytes.len() as u64 } else { 0 };
-        self.sum(
-            Amounts {
-                bytes: bytes.len() as u64,
-                uninspected,
-                ..Amounts::default()
-            },
-            is_last,
-            now,
-        );
-        Some(bytes)
-    }
-
-    /// Whether what leaves now was not looked into.
-    fn is_blind(&self) -> bool {
-        self.inspector().is_none_or(Inspector::is_blind)
-    }
-
-    /// Sums what leaves: over a limit that refuses, nothing more does.
-    fn sum(&mut self, amounts: Amounts, is_last: bool, now: Now) {
-        for over in self.account.sum(amounts, is_last, now) {
-            let (budget, key, people) = (over.budget, over.key, u32::try_from(over.amount).unwrap_or(u32::MAX));
-            if !over.refuses || self.terms.unsafe_method {
-                self.outcome.told.push((budget, key, people));
-                continue;
-            }
-            let dimension = over.dimension;
-            let denial = Denial::Budget {
-                budget,
-                key,
-                dimension,
-                people,
-            };
-            self.terms.hold_if_asked(denial, self.account.keys(), now);
-            self.backlog.drop_released();
-            self.deny(denial);
-        }
-    }
-
-    /// People enter the ledger.
-    fn handed(&mut self, asks: u64, now: Now) {
-        let handed = self.account.hand_over(asks, now);
-        self.outcome.told.extend(handed.told);
-        self.outcome.new_people += u64::from(handed.new_people);
-        self.unwritten |= handed.durable.is_some();
-        self.note_uncounted();
+    /// What tells the journal of the exchange.
+    pub(super) fn witness(&mut self) -> &mut Witness {
+        &mut self.witness
     }
 
     /// The next chunk of the upstream's body; [`Driver::go_on`] until all of it was read.
@@ -347,9 +245,17 @@ impl Driver {
 
     /// Asks the account; `None` when the stream waits or is cut.
     fn settle(&mut self, now: Now) -> Option<Step> {
+        if self.witness.is_blind() && !self.may_go_unseen() {
+            self.outcome.denial.get_or_insert(Denial::Fail(Reason::JournalFull));
+            return self.resolve(0, Resolution::Cut);
+        }
         let started = Instant::now();
-        let answer = self.account.reserve(self.inspector.as_ref()?.asks(), now);
+        let (inspector, asks) = (self.inspector.as_ref()?, self.account.asks_granted());
+        let answer = self.account.reserve(inspector.asks(), now);
         self.outcome.ledger += started.elapsed();
+        for (ask, record) in (asks..).zip(inspector.records().iter().take(answer.granted)) {
+            self.witness.granted(ask, record);
+        }
         self.outcome.told.extend(answer.told);
         self.note_uncounted();
         let granted = answer.granted;
@@ -371,9 +277,24 @@ impl Driver {
 
     /// Someone passes whom a key without room does not count: told once.
     fn note_uncounted(&mut self) {
-        if self.account.is_uncounted() && !self.has_passed(Reason::LedgerFull) {
-            let passed = (Reason::LedgerFull, self.would_refuse(Reason::LedgerFull));
-            self.outcome.passed.push(passed);
+        if self.account.is_uncounted() {
+            self.note_passed(Reason::LedgerFull);
+        }
+    }
+
+    /// Whether people may leave of whom the journal will know nothing: told once.
+    fn may_go_unseen(&mut self) -> bool {
+        let passes = self.terms.mode(Reason::JournalFull, &self.account) == Fail::Open;
+        if passes {
+            self.note_passed(Reason::JournalFull);
+        }
+        passes
+    }
+
+    fn note_passed(&mut self, reason: Reason) {
+        if !self.has_passed(reason) {
+            let would_refuse = self.would_refuse(reason);
+            self.outcome.passed.push((reason, would_refuse));
         }
     }
 
@@ -404,10 +325,22 @@ impl Driver {
             if is_first {
                 self.outcome.masked.push((budget, key, people));
             }
-            return self.resolve(granted, Resolution::Mask);
+            return self.mask(granted, now);
         }
         self.outcome.denial.get_or_insert(denial);
         self.resolve(granted, Resolution::Cut)
+    }
+
+    /// The record behind the granted ones leaves masked.
+    fn mask(&mut self, granted: usize, now: Now) -> Option<Step> {
+        let masked = self
+            .inspector
+            .as_ref()
+            .and_then(|inspector| inspector.records().get(granted));
+        if let Some(record) = masked {
+            self.witness.masked(record, now);
+        }
+        self.resolve(granted, Resolution::Mask)
     }
 
     /// Whether nothing was masked under `budget` so far: it is told once.
@@ -422,7 +355,7 @@ impl Driver {
             if let Some(used) = self.account.keys().first().filter(|_| is_first) {
                 self.outcome.masked.push((budget, used.key, 0));
             }
-            return self.resolve(granted, Resolution::Mask);
+            return self.mask(granted, now);
         }
         if wait_ms > self.terms.set.throttle_wait_ms_max {
             let retry_after_s = wait_ms.div_ceil(1000);
@@ -446,7 +379,7 @@ impl Driver {
 
     /// The route's fail mode for `reason`: the next step if the rest passes uninspected.
     fn pass_or_deny(&mut self, reason: Reason) -> Option<Step> {
-        let passes = self.mode(reason) == Fail::Open;
+        let passes = self.terms.mode(reason, &self.account) == Fail::Open;
         let would_refuse = self.would_refuse(reason);
         let inspector = self
             .inspector
@@ -473,15 +406,6 @@ impl Driver {
     /// Whether only the lack of enforcement lets `reason` pass.
     fn would_refuse(&self, reason: Reason) -> bool {
         self.terms.fail(reason) == Fail::Closed
-    }
-
-    /// Fail modes act as open where nothing is enforced.
-    fn mode(&self, reason: Reason) -> Fail {
-        if self.account.is_enforcing() {
-            self.terms.fail(reason)
-        } else {
-            Fail::Open
-        }
     }
 
     /// Refuses the exchange: nothing more leaves.

@@ -112,6 +112,7 @@ impl Ending {
         }
         let route = self.set.routes.get(self.route).map_or("", |route| route.name.as_str());
         let met = self.met(driver);
+        self.journal(driver);
         let outcome = driver.outcome();
         self.report_body(route, driver);
         let failed = failure.map(|kind| failed(route, kind));
@@ -140,6 +141,18 @@ impl Ending {
                 }
             }
             Some(Denial::Fail(_) | Denial::Held) | None => {}
+        }
+    }
+
+    /// The bytes that nobody looked into, for whoever asks later what may have been in them.
+    fn journal(&self, driver: &mut Driver) {
+        let passed = driver.outcome().passed.clone();
+        for (reason, _) in passed {
+            if !matches!(reason, Reason::LedgerFull | Reason::JournalFull) {
+                let bytes = passed_bytes(driver, reason);
+                let now = self.gateway.clock.now();
+                driver.witness().uninspected(reason.name(), bytes, now);
+            }
         }
     }
 
@@ -308,7 +321,7 @@ fn passed_bytes(driver: &Driver, reason: Reason) -> u64 {
         return driver.unread_bytes();
     };
     match reason {
-        Reason::LedgerFull | Reason::StoreDown => inspector.tally().inspected_bytes,
+        Reason::LedgerFull | Reason::StoreDown | Reason::JournalFull => inspector.tally().inspected_bytes,
         Reason::Body(Failure::RuleBudget) => inspector.usage().skipped_bytes(),
         Reason::Body(_) | Reason::Memory | Reason::Route => inspector.tally().uninspected_bytes,
     }

@@ -32,6 +32,7 @@ use super::terms::Terms;
 use super::tunnel::tunnel;
 use super::upstream::UpstreamErrorKind;
 use super::vigil::{Vigil, Woken};
+use super::witness::Witness;
 use crate::engine::decode::Coding;
 use crate::engine::inspect::{Content, Inspector, Mode};
 use crate::engine::ledger::{Account, Amounts};
@@ -156,7 +157,8 @@ impl Exchanges {
                     () = poll_fn(|cx| body.poll_held(cx)) => {}
                 }
             };
-            tunnel(downstream, upstream, &limits, stopped).await;
+            let moved = tunnel(downstream, upstream, &limits, stopped).await;
+            body.tunnelled(moved);
         });
         Ok(Response::from_parts(head, Answer::Own(Full::default())))
     }
@@ -283,7 +285,8 @@ impl Exchanges {
         headers::forward_response(&mut head.headers, head.status == StatusCode::SWITCHING_PROTOCOLS);
         let terms = self.terms(asked, head.status);
         terms.open_when_full(&mut account);
-        let counted = fields::count(&mut head.headers, &mut account, &terms);
+        let mut witness = Witness::new(gateway, set, asked.route, &asked.actor, account.keys());
+        let counted = fields::count(&mut head.headers, &mut account, &terms, &mut witness);
         let masked_head = counted.is_masked;
         let coding = coding(&head.headers);
         let mut ending = Ending::new(
@@ -300,7 +303,7 @@ impl Exchanges {
             inspector = Some(Inspector::new(mode, set.bounds, content, rules, secret));
             ending = ending.tried_in_shadow(content);
         }
-        let driver = Driver::new(inspector, account, terms, counted);
+        let driver = Driver::new(inspector, (account, witness), terms, counted);
         let connection = Arc::clone(&asked.connection);
         Opened {
             body: InspectedBody::new(body, driver, gateway.clock, connection, ending, vigil),

@@ -27,6 +27,8 @@ pub(super) enum Reason {
     LedgerFull,
     /// Who is shown is not on disk in time.
     StoreDown,
+    /// The journal cannot be written.
+    JournalFull,
     /// The route says that its bodies are not looked into; always open.
     Route,
 }
@@ -39,6 +41,7 @@ impl Reason {
             Self::Memory => "memory",
             Self::LedgerFull => "ledger_full",
             Self::StoreDown => "store_down",
+            Self::JournalFull => "journal_full",
             Self::Route => "route",
         }
     }
@@ -64,6 +67,8 @@ pub struct FailModes {
     pub ledger_full: Option<Fail>,
     /// Someone within a fifth of a limit is not on disk in time: the disk is full, fails or is slow.
     pub store_down: Option<Fail>,
+    /// The journal cannot be written: its disk is full, or gone.
+    pub journal_full: Option<Fail>,
 }
 
 impl FailModes {
@@ -78,6 +83,7 @@ impl FailModes {
             Reason::Memory => self.memory,
             Reason::LedgerFull => self.ledger_full,
             Reason::StoreDown => self.store_down,
+            Reason::JournalFull => self.journal_full,
             Reason::Route => Some(Fail::Open),
         };
         mode.unwrap_or(default)

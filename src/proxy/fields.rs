@@ -2,9 +2,10 @@
 
 use http::{HeaderMap, HeaderName};
 
-use super::fail::Reason;
+use super::fail::{Fail, Reason};
 use super::outcome::Denial;
 use super::terms::Terms;
+use super::witness::Witness;
 use crate::engine::head;
 use crate::engine::ledger::{Account, Answer, Next, Told};
 use crate::engine::time::Now;
@@ -31,7 +32,7 @@ pub(super) struct FieldCount {
 }
 
 /// Reserves everybody in `fields`; a field with someone over a limit is dropped where identifiers may be masked.
-pub(super) fn count(fields: &mut HeaderMap, account: &mut Account, terms: &Terms) -> FieldCount {
+pub(super) fn count(fields: &mut HeaderMap, account: &mut Account, terms: &Terms, witness: &mut Witness) -> FieldCount {
     let mut counted = FieldCount::default();
     let values = fields.iter().map(|(name, value)| {
         if is_impersonal(name) {
@@ -47,14 +48,23 @@ pub(super) fn count(fields: &mut HeaderMap, account: &mut Account, terms: &Terms
     }
     let now = terms.gateway.clock.now();
     let names: Vec<HeaderName> = fields.iter().map(|(name, _)| name.clone()).collect();
-    for (number, subjects) in people {
-        let answer = account.reserve(&[subjects], now);
+    if witness.is_blind() && terms.mode(Reason::JournalFull, account) == Fail::Closed {
+        counted.denial = Some(Denial::Fail(Reason::JournalFull));
+        return counted;
+    }
+    for (number, record) in people {
+        let ask = account.asks_granted();
+        let answer = account.reserve(std::slice::from_ref(&record.subjects), now);
+        if answer.granted > 0 {
+            witness.granted(ask, &record);
+        }
         let denial = denial(&answer, now);
         counted.told.extend(answer.told);
         let Some(denial) = denial else { continue };
         match (denial, names.get(number)) {
             (_, Some(name)) if terms.may_mask => {
                 terms.hold_if_asked(denial, account.keys(), now);
+                witness.masked(&record, now);
                 fields.remove(name);
                 counted.is_masked = true;
                 if let Denial::Budget {

@@ -22,6 +22,7 @@ use crate::engine::time::Now;
 use crate::events::Names;
 use crate::identity::Identity;
 use crate::store::Store;
+use crate::store::journal::Journal;
 
 /// What refuses without being a budget: a fail mode, and a hold set by a person.
 const OWN_CAUSES: [&str; 2] = ["fail_mode", "manual"];
@@ -112,6 +113,8 @@ pub struct Gateway {
     pub secret: HashKey,
     /// Where incidents go.
     pub audit: Audit,
+    /// Who was shown to whom.
+    pub journal: Journal,
     /// Bytes held over all streams.
     pub held: Arc<HeldTotal>,
     /// Wakes the streams that wait when a hold began or ended.
@@ -122,7 +125,13 @@ pub struct Gateway {
 
 impl Gateway {
     /// A gateway with its first set in force.
-    pub fn new(set: Set, ledger: Arc<Ledger>, store: Store, clock: Clock, secret: HashKey, audit: Audit) -> Self {
+    pub fn new(
+        set: Set,
+        (ledger, store): (Arc<Ledger>, Store),
+        clock: Clock,
+        secret: HashKey,
+        (audit, journal): (Audit, Journal),
+    ) -> Self {
         Self {
             set: ArcSwap::from_pointee(set),
             bypass: ArcSwap::from_pointee(Bypass::default()),
@@ -131,6 +140,7 @@ impl Gateway {
             clock,
             secret,
             audit,
+            journal,
             held: Arc::default(),
             holds_told: Arc::default(),
             shadows: Shadows::default(),

@@ -32,6 +32,7 @@ mod shadow;
 mod terms;
 mod vigil;
 mod wire;
+mod witness;
 
 #[cfg(test)]
 mod testing;

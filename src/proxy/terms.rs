@@ -59,6 +59,15 @@ impl Terms {
         route.map_or(Fail::Closed, |route| route.fail_on.of(reason, route.fail))
     }
 
+    /// The same for an exchange: fail modes act as open where nothing is enforced.
+    pub(super) fn mode(&self, reason: Reason, account: &Account) -> Fail {
+        if account.is_enforcing() {
+            self.fail(reason)
+        } else {
+            Fail::Open
+        }
+    }
+
     /// Where a full ledger is open, or nothing is enforced, only the keys that find no room in it go uncounted.
     pub(super) fn open_when_full(&self, account: &mut Account) {
         if !account.is_enforcing() || self.fail(Reason::LedgerFull) == Fail::Open {

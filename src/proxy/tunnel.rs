@@ -14,15 +14,20 @@ use crate::events::{Event, report};
 const COPY_BYTES: usize = 16_384;
 
 /// Joins the two sides of an exchange that left HTTP, and returns when both have ended, one broke, nothing moved for
-/// `tunnel_idle_ms_max`, or `stopped` is ready. The bytes are counted whatever ends it.
-pub async fn tunnel(downstream: OnUpgrade, upstream: OnUpgrade, limits: &Limits, stopped: impl Future<Output = ()>) {
+/// `tunnel_idle_ms_max`, or `stopped` is ready. The bytes are counted whatever ends it; gives how many there were.
+pub async fn tunnel(
+    downstream: OnUpgrade,
+    upstream: OnUpgrade,
+    limits: &Limits,
+    stopped: impl Future<Output = ()>,
+) -> u64 {
     let (Ok(downstream), Ok(upstream)) = tokio::join!(downstream, upstream) else {
-        return;
+        return 0;
     };
-    join(TokioIo::new(downstream), TokioIo::new(upstream), limits, stopped).await;
+    join(TokioIo::new(downstream), TokioIo::new(upstream), limits, stopped).await
 }
 
-async fn join<D, U>(downstream: D, upstream: U, limits: &Limits, stopped: impl Future<Output = ()>)
+async fn join<D, U>(downstream: D, upstream: U, limits: &Limits, stopped: impl Future<Output = ()>) -> u64
 where
     D: AsyncRead + AsyncWrite,
     U: AsyncRead + AsyncWrite,
@@ -37,6 +42,7 @@ where
         () = silence(&moved.0, limits) => report(&Event::LimitHit { limit: "tunnel_idle_ms_max" }),
         () = stopped => {}
     }
+    moved.0.load(Relaxed)
 }
 
 /// Copies one direction to its end, and passes the end on.
@@ -98,8 +104,8 @@ mod tests {
             drop(origin);
             four
         };
-        let ((), last) = tokio::join!(join, talk);
-        assert_eq!(&last, b"pong");
+        let (moved, last) = tokio::join!(join, talk);
+        assert_eq!((moved, &last), (8, b"pong"));
     }
 
     #[tokio::test]

@@ -4,6 +4,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,10 +14,11 @@ use crate::cli::rules::read_sources;
 use crate::config::{self, CONFIG_BYTES_MAX, Compiled, ConfigSyntax, Environment, OpenDoor};
 use crate::engine::detect::RuleSource;
 use crate::engine::ledger;
-use crate::engine::problem::Problem;
+use crate::engine::problem::{Problem, Severity};
 use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
 use crate::proxy::{Limits, Set};
+use crate::store::journal;
 use crate::{admin, audit, store};
 
 /// Where a configuration comes from.
@@ -48,6 +50,8 @@ pub struct Loaded {
     pub access: admin::Access,
     /// For the SIEM.
     pub audit: audit::Settings,
+    /// For whoever asks later who was shown to whom.
+    pub journal: journal::Settings,
     /// Keys all hashes.
     pub secret: HashKey,
     /// Where state is kept.
@@ -212,8 +216,10 @@ fn load_with(
     let effective = toml::from_str::<toml::Table>(&overlaid)
         .ok()
         .and_then(|table| serde_json::to_value(table).ok());
-    let mut audit = written.audit;
+    let (mut audit, mut journal) = (written.audit, written.journal);
     audit.file = audit.file.map(|file| base.join(file));
+    journal.dir = journal.dir.map(|dir| base.join(dir));
+    problems.extend(beside_the_key(&journal, &state_dir, &name));
     Ok(Loaded {
         access,
         set,
@@ -223,6 +229,7 @@ fn load_with(
         store: written.store,
         admin: *written.admin.address.get_ref(),
         audit,
+        journal,
         secret,
         state_dir,
         warnings: problems,
@@ -230,4 +237,25 @@ fn load_with(
         texts: texts(&sources_of_both),
         sources: files,
     })
+}
+
+/// With the hash key beside it, the journal is a list of customers: who copies one disk must not have both.
+fn beside_the_key(journal: &journal::Settings, state_dir: &Path, file: &str) -> Option<Problem> {
+    let dir = journal.dir.as_ref()?;
+    (disk_of(dir)? == disk_of(state_dir)?).then(|| Problem {
+        code: "C018",
+        severity: Severity::Warning,
+        file: file.to_owned(),
+        span: None,
+        message: format!("the journal {} lies on the disk of the hash key", dir.display()),
+        help: Some("another disk for `journal.dir`, and another backup".to_owned()),
+    })
+}
+
+/// The number of the disk that `path` is on, or will be.
+fn disk_of(path: &Path) -> Option<u64> {
+    let path = std::path::absolute(path).ok()?;
+    path.ancestors()
+        .find_map(|known| std::fs::metadata(known).ok())
+        .map(|known| known.dev())
 }

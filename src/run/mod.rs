@@ -9,12 +9,12 @@ mod watch;
 
 pub use load::{LoadError, Loaded, Origin, load, look};
 pub use state::{
-    BYPASS_FILE, BypassFile, StateError, Suspension, dir_of, key_of, known_secret, read_bypass, secret, state_dir,
-    write_bypass,
+    BYPASS_FILE, BypassFile, StateError, Suspension, dir_of, journal_of, key_of, known_secret, read_bypass, rules_of,
+    secret, state_dir, write_bypass,
 };
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
@@ -26,8 +26,10 @@ use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::config::OpenDoor;
 use crate::engine::ledger::{self, Carrier, Ledger};
+use crate::engine::secret::HashKey;
 use crate::events::{self, Event, report};
 use crate::proxy::{Door, Exchanges, Gateway, Limits, Listener};
+use crate::store::journal::{self, Journal, JournalError};
 use crate::store::{self, Store, StoreError};
 use crate::tls::Acceptor;
 
@@ -46,6 +48,7 @@ pub struct Running {
     ended: CancellationToken,
     tasks: TaskTracker,
     audit: Audit,
+    journal: Journal,
 }
 
 /// Why a gateway did not start.
@@ -61,6 +64,8 @@ pub enum StartError {
     Store(StoreError),
     /// No thread can be started.
     Thread(std::io::Error),
+    /// The journal cannot be gone on with.
+    Journal(JournalError),
     /// A certificate or key cannot be read.
     Tls(String),
     /// The process cannot listen to its signals.
@@ -75,6 +80,7 @@ impl std::fmt::Display for StartError {
             Self::Audit(error) => write!(f, "cannot open the audit file: {error}"),
             Self::Store(error) => write!(f, "{error}"),
             Self::Thread(error) => write!(f, "cannot start a thread: {error}"),
+            Self::Journal(error) => write!(f, "cannot go on with the journal: {error}"),
             Self::Tls(error) => write!(f, "{error}"),
             Self::Signals(error) => write!(f, "cannot listen to signals: {error}"),
         }
@@ -111,27 +117,12 @@ pub async fn start_over(
     let admin_socket = TcpListener::bind(loaded.admin).await.map_err(bind)?;
     let admin = admin_socket.local_addr().map_err(bind)?;
 
-    let gateway = Gateway::new(loaded.set, ledger, store, clock, loaded.secret, audit.clone());
+    let journal = journal(&loaded.journal, (&loaded.state_dir, &loaded.secret), clock)?;
+    let evidence = (audit.clone(), journal.clone());
+    let gateway = Gateway::new(loaded.set, (ledger, store), clock, loaded.secret, evidence);
     let gateway = Arc::new(gateway);
     let (stop, ended, tasks) = (CancellationToken::new(), CancellationToken::new(), TaskTracker::new());
-    let mut listeners = Vec::new();
-    let mut acceptors: Vec<(String, Arc<Acceptor>)> = Vec::new();
-    for Opened {
-        door,
-        listener,
-        address,
-        acceptor,
-    } in doors
-    {
-        report(&Event::Listening {
-            listener: &door.name,
-            address,
-        });
-        listeners.push((door.name.clone(), address));
-        acceptors.extend(acceptor.map(|acceptor| (door.name.clone(), acceptor)));
-        let exchanges = Exchanges::new(Arc::clone(&gateway), door, Arc::clone(&loaded.limits), stop.clone());
-        tasks.spawn(listener.serve(Arc::new(exchanges), stop.clone()));
-    }
+    let (listeners, acceptors) = serve(doors, &gateway, &loaded.limits, &stop, &tasks);
     report(&Event::Listening {
         listener: "admin",
         address: admin,
@@ -169,6 +160,7 @@ pub async fn start_over(
         ended,
         tasks,
         audit,
+        journal,
     })
 }
 
@@ -180,6 +172,44 @@ fn remember(loaded: &Loaded, mut ledger: Ledger, clock: Clock) -> Result<(Arc<Le
     let ledger = Arc::new(ledger);
     let store = stored.start(loaded.store, Arc::clone(&ledger), clock);
     Ok((ledger, store.map_err(StartError::Thread)?))
+}
+
+/// Listeners by their names, and the acceptors of those that have TLS.
+type Served = (Vec<(String, SocketAddr)>, Vec<(String, Arc<Acceptor>)>);
+
+/// Answers at every door.
+fn serve(
+    doors: Vec<Opened>,
+    gateway: &Arc<Gateway>,
+    limits: &Arc<Limits>,
+    stop: &CancellationToken,
+    tasks: &TaskTracker,
+) -> Served {
+    let (mut listeners, mut acceptors) = (Vec::new(), Vec::new());
+    for opened in doors {
+        let (door, address) = (opened.door, opened.address);
+        report(&Event::Listening {
+            listener: &door.name,
+            address,
+        });
+        listeners.push((door.name.clone(), address));
+        acceptors.extend(opened.acceptor.map(|acceptor| (door.name.clone(), acceptor)));
+        let exchanges = Exchanges::new(Arc::clone(gateway), door, Arc::clone(limits), stop.clone());
+        tasks.spawn(opened.listener.serve(Arc::new(exchanges), stop.clone()));
+    }
+    (listeners, acceptors)
+}
+
+/// The journal that the settings name, if they name one.
+fn journal(
+    settings: &journal::Settings,
+    (state_dir, secret): (&Path, &HashKey),
+    clock: Clock,
+) -> Result<Journal, StartError> {
+    let Some(dir) = &settings.dir else {
+        return Ok(Journal::off());
+    };
+    Journal::start(dir, settings, (state_dir, secret), clock).map_err(StartError::Journal)
 }
 
 /// A listener that is bound.
@@ -230,10 +260,11 @@ impl Running {
         self.stop.cancel();
         self.tasks.wait().await;
         self.ended.cancel();
-        let (audit, gateway) = (self.audit.clone(), Arc::clone(&self.gateway));
+        let (audit, journal, gateway) = (self.audit.clone(), self.journal.clone(), Arc::clone(&self.gateway));
         // The last lines and the last people wait for the disk, off the runtime.
         let stop = move || {
             gateway.store.stop();
+            journal.stop();
             audit.stop();
         };
         if tokio::task::spawn_blocking(stop).await.is_err() {

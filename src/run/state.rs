@@ -93,21 +93,35 @@ pub fn key_of(origin: &super::Origin) -> Result<(HashKey, Option<PathBuf>), Stat
 
 /// The state directory of the gateway with this configuration, found even where the configuration no longer loads.
 pub fn dir_of(origin: &super::Origin) -> PathBuf {
-    let text = origin
-        .path
-        .as_ref()
-        .and_then(|path| fs::read_to_string(path).ok())
-        .unwrap_or_default();
-    let table = toml::from_str::<toml::Table>(&text).ok();
+    state_dir(dir_setting(origin, "state").as_deref(), &origin.base())
+}
+
+/// The directory of its journal, if it keeps one, found as the state directory is.
+pub fn journal_of(origin: &super::Origin) -> Option<PathBuf> {
+    dir_setting(origin, "journal").map(|dir| origin.base().join(dir))
+}
+
+/// The directory of its own rules, if it has any.
+pub fn rules_of(origin: &super::Origin) -> Option<PathBuf> {
+    dir_setting(origin, "rules").map(|dir| origin.base().join(dir))
+}
+
+/// The setting `dir` of a section, as it is written.
+fn dir_setting(origin: &super::Origin, section: &str) -> Option<PathBuf> {
+    let text = origin.path.as_ref().and_then(|path| fs::read_to_string(path).ok());
+    let table = text.and_then(|text| toml::from_str::<toml::Table>(&text).ok());
     let configured = table
         .as_ref()
-        .and_then(|table| table.get("state")?.get("dir")?.as_str());
+        .and_then(|table| table.get(section)?.get("dir")?.as_str());
+    let variable = format!("{section}__dir");
     let overlaid = origin
         .variables
         .iter()
-        .find(|(name, _)| name.eq_ignore_ascii_case("STATE__DIR"));
-    let dir = overlaid.map(|(_, value)| value.as_str()).or(configured);
-    state_dir(dir.map(Path::new), &origin.base())
+        .find(|(name, _)| name.eq_ignore_ascii_case(&variable));
+    overlaid
+        .map(|(_, value)| value.as_str())
+        .or(configured)
+        .map(PathBuf::from)
 }
 
 /// The hash key of `dir`, made at first start.

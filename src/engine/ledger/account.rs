@@ -189,6 +189,14 @@ impl Account {
         self.granted.len()
     }
 
+    /// Of the first `asks` asks that were ever granted, who leaves next and counts inside the allowance alone.
+    pub fn allowed(&self, asks: u64) -> impl Iterator<Item = Subject> {
+        let leaving = self.waiting.iter().take_while(move |waiting| waiting.ask < asks);
+        leaving
+            .filter(|waiting| waiting.is_under(ALLOWANCE))
+            .map(|waiting| Subject(waiting.subject))
+    }
+
     /// How many asks were ever granted.
     pub fn asks_granted(&self) -> u64 {
         self.asks_granted

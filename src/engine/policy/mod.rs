@@ -10,7 +10,7 @@ pub mod units;
 
 pub use budget::{Action, Budget, Enforcement};
 pub use condition::{Condition, Standing};
-pub use plan::{Facts, Plan, subject_of};
+pub use plan::{Facts, Plan, people_key, subject_of};
 pub use syntax::{AllowSyntax, BudgetSyntax, ExceptionSyntax, GroupShape, RoutePolicy, Text};
 
 use plan::FixedKeys;

@@ -93,6 +93,11 @@ const SCOPE: &[u8] = b"default/response//people";
 /// What stands before the condition.
 pub(super) const SCOPE_START: &str = "default/response/";
 
+/// The key under which people are counted who are shown to this value of `dimension`.
+pub fn people_key(secret: &HashKey, dimension: Dimension, value: &[u8]) -> KeyId {
+    KeyId::new(secret, dimension, value, SCOPE)
+}
+
 impl Policy {
     /// The plan for one exchange.
     pub fn plan(&self, facts: &Facts<'_>, now: Now) -> Plan {
@@ -150,6 +155,35 @@ impl Policy {
             })
         });
         plan
+    }
+
+    /// The keys by which an actor is known to whoever asks about them later, whether a budget names them or not; none where
+    /// nobody is counted.
+    pub fn actor_keys(&self, facts: &Facts<'_>) -> SmallVec<[(Dimension, KeyId); 6]> {
+        if self.routes.get(facts.route).is_some_and(|route| route.public) {
+            return SmallVec::new();
+        }
+        let dimensions = [
+            Some(Dimension::Session),
+            facts.principal.map(|_| Dimension::Principal),
+            Some(Dimension::Certificate),
+            Some(Dimension::Address),
+            Some(Dimension::Network),
+            Some(Dimension::Anonymous),
+            Some(Dimension::Place),
+            Some(Dimension::Kid),
+            Some(Dimension::Issuer),
+            Some(Dimension::Ja4),
+        ];
+        let dimensions = dimensions.into_iter().flatten();
+        dimensions
+            .filter_map(|dimension| Some((dimension, self.key(dimension, facts, SCOPE)?)))
+            .collect()
+    }
+
+    /// The key of a route, by its number.
+    pub fn route_key(&self, route: usize) -> Option<KeyId> {
+        self.fixed.routes.get(route).copied()
     }
 
     /// Adds what `budget` sums.

@@ -255,9 +255,9 @@ impl Assembler {
         let value = match finding.category {
             // Nobody is known by one alone, so it is only compared with its neighbours.
             Category::Name | Category::Weak => fields::hash(normal),
-            Category::NationalId | Category::Email | Category::Phone | Category::Account | Category::Address => self
-                .secret
-                .hash64("tidegate subject 1", &[&[finding.category as u8], normal]),
+            Category::NationalId | Category::Email | Category::Phone | Category::Account | Category::Address => {
+                subject::of_value(&self.secret, finding.category, normal).0
+            }
         };
         let named = frame::named(&self.frames, &self.fields);
         let role = self

@@ -14,6 +14,7 @@ mod vote;
 
 pub use assembler::Assembler;
 pub use crowd::{BULK_PEOPLE, Crowd};
+pub use subject::subjects_of;
 
 use smallvec::SmallVec;
 

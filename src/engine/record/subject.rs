@@ -4,8 +4,8 @@ use hashbrown::{HashMap, HashSet};
 use smallvec::SmallVec;
 
 use super::Item;
-use crate::engine::detect::{Category, Role};
-use crate::engine::secret::Subject;
+use crate::engine::detect::{Category, Context, Key, Role, RuleSet};
+use crate::engine::secret::{HashKey, Subject};
 
 /// Values remembered per body to tell a footer or a shop from a person; the oldest knowledge is kept when full.
 const COMMON_VALUES_MAX: usize = 4096;
@@ -113,6 +113,26 @@ pub(super) struct Pieces {
     last: Option<(Category, u32, u64)>,
     /// Values of its siblings that added none since.
     siblings: usize,
+}
+
+/// Who is known by this value, in its normal form.
+pub(super) fn of_value(secret: &HashKey, category: Category, normal: &[u8]) -> Subject {
+    Subject(secret.hash64("tidegate subject 1", &[&[category as u8], normal]))
+}
+
+/// Everybody who may be known by `text`, the value of a field with this name: one for each identifier in it that can be a
+/// record's primary one.
+pub fn subjects_of(text: &[u8], name: &Key, rules: &RuleSet, secret: &HashKey) -> SmallVec<[Subject; 2]> {
+    let context = Context {
+        key: name,
+        ..Context::default()
+    };
+    let mut found = Vec::new();
+    rules.scan(text, 0..text.len(), context, &mut found);
+    let identifying = found.iter().filter(|finding| PRECEDENCE.contains(&finding.category));
+    identifying
+        .map(|finding| of_value(secret, finding.category, finding.normal.as_bytes()))
+        .collect()
 }
 
 /// Whose order `items` are about, by one value of theirs, and whether a recipient stands among them. Beside a recipient

@@ -1,7 +1,7 @@
 //! Appends to the journal: fills frames, closes segments, signs checkpoints, removes what is too old or too much.
 
 use std::collections::VecDeque;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -26,6 +26,8 @@ const SECONDS_A_DAY: u32 = 86_400;
 /// The end of the journal, where entries are added.
 pub(super) struct Appender {
     dir: PathBuf,
+    /// Locked while this process writes the journal: another would cut what is being written.
+    _lock: File,
     retention_s: u32,
     bytes_max: u64,
     signer: Signer,
@@ -69,9 +71,11 @@ impl Appender {
             .mode(0o700)
             .create(dir)
             .map_err(JournalError::io(dir))?;
+        let lock = lock(dir).map_err(JournalError::io(dir))?;
         let found = recover(dir, &signer)?;
         Ok(Self {
             dir: dir.to_owned(),
+            _lock: lock,
             retention_s: settings.retention_days.saturating_mul(SECONDS_A_DAY),
             bytes_max: settings.journal_bytes_max,
             signer,
@@ -129,6 +133,10 @@ impl Appender {
     }
 
     fn upkeep(&mut self, second: u32) -> io::Result<()> {
+        if self.is_failing {
+            // Where a route is closed without a journal nothing comes that would try it.
+            self.opened(second)?;
+        }
         let is_over = |open: &Open| {
             open.length >= SEGMENT_BYTES_MAX || second / SECONDS_AN_HOUR != open.header.second / SECONDS_AN_HOUR
         };
@@ -260,6 +268,21 @@ impl Appender {
         if failed_before != self.is_failing {
             report(&Event::Journal(JournalFact::Failing(self.is_failing)));
         }
+    }
+}
+
+fn lock(dir: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    let file = options
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(dir.join("lock"))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(io::Error::other("another process writes this journal")),
+        Err(TryLockError::Error(error)) => Err(error),
     }
 }
 

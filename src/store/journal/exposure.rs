@@ -26,8 +26,8 @@ pub struct Asked {
     pub from: u32,
     /// To this unix second, included.
     pub to: u32,
-    /// Of which hash key ([`key_id`](super::key_id)): in the segments of another the key has another number.
-    pub key_id: u64,
+    /// Of which hash key ([`key_id`](super::key_id)), if that is known: under another the same value is another key.
+    pub key_id: Option<u64>,
 }
 
 /// Whom one key was shown, and what is not known.
@@ -108,7 +108,7 @@ impl Part {
     fn add(&mut self, path: &Path) -> Result<(), JournalError> {
         let asked = self.asked;
         let outline = outline(path)?;
-        if outline.header.key_id != asked.key_id {
+        if asked.key_id.is_some_and(|key_id| key_id != outline.header.key_id) {
             self.sum.of_other_key += 1;
             return Ok(());
         }

@@ -85,21 +85,29 @@ impl Signer {
     /// When the file cannot be used, is no key, or can be read by others.
     pub fn open(state_dir: &Path) -> Result<Self, JournalError> {
         let path = state_dir.join(KEY_FILE);
-        let bad = |what| JournalError::Signer(path.clone(), what);
-        if !path.exists() {
-            let pair = KeyPair::generate_for(&PKCS_ED25519).map_err(|_| bad("no key can be made"))?;
-            let mut options = OpenOptions::new();
-            let mut file = options
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(&path)
-                .map_err(JournalError::io(&path))?;
-            file.write_all(pair.serialized_der())
-                .and_then(|()| file.sync_all())
-                .map_err(JournalError::io(&path))?;
-            return Ok(Self(pair));
+        if path.exists() {
+            return Self::known(state_dir);
         }
+        let pair = KeyPair::generate_for(&PKCS_ED25519);
+        let pair = pair.map_err(|_| JournalError::Signer(path.clone(), "no key can be made"))?;
+        let mut options = OpenOptions::new();
+        let opened = options.write(true).create_new(true).mode(0o600).open(&path);
+        opened
+            .and_then(|mut file| {
+                file.write_all(pair.serialized_der())?;
+                file.sync_all()
+            })
+            .map_err(JournalError::io(&path))?;
+        Ok(Self(pair))
+    }
+
+    /// The signer of this state directory, which must be there.
+    ///
+    /// # Errors
+    /// As [`Signer::open`], and when there is none.
+    pub fn known(state_dir: &Path) -> Result<Self, JournalError> {
+        let path = state_dir.join(KEY_FILE);
+        let bad = |what| JournalError::Signer(path.clone(), what);
         let mode = fs::metadata(&path).map_err(JournalError::io(&path))?.mode();
         if mode & 0o077 != 0 {
             return Err(bad("it can be read by others; its mode must be 0600 (chmod 600)"));

@@ -119,7 +119,7 @@ fn asked(key: Key) -> Asked {
         key: key.id,
         from: 0,
         to: u32::MAX,
-        key_id: key_id(&secret()),
+        key_id: Some(key_id(&secret())),
     }
 }
 
@@ -206,7 +206,7 @@ fn one_key_is_answered_for_from_the_segments_that_have_it() {
     };
     assert_eq!(expose(&bench.journal(), hour).unwrap().shown, [102, 107, 112, 117]);
     let other = Asked {
-        key_id: 1,
+        key_id: Some(1),
         ..asked(key(Dimension::Global, 0))
     };
     let other = expose(&bench.journal(), other).unwrap();
@@ -414,10 +414,14 @@ fn old_segments_go_and_those_too_many_and_the_journal_says_so() {
 fn a_disk_that_takes_nothing_loses_what_comes_meanwhile_and_is_tried_again() {
     let bench = Bench::new();
     let mut appender = bench.appender(&Settings::default());
-    fs::remove_dir(bench.journal()).unwrap();
+    fs::remove_dir_all(bench.journal()).unwrap();
     appender.add(&bench.page(1, BEGIN, &[(1, Verdict::Granted)]));
     assert!(appender.is_failing());
+    appender.tick(BEGIN);
+    assert!(appender.is_failing());
     fs::create_dir(bench.journal()).unwrap();
+    appender.tick(BEGIN);
+    assert!(!appender.is_failing(), "it is tried although nothing comes");
     appender.add(&bench.page(1, BEGIN + 1, &[(1, Verdict::Granted)]));
     appender.finish(BEGIN + 2);
     assert!(!appender.is_failing());
@@ -441,4 +445,15 @@ fn the_thread_writes_what_is_queued_and_a_full_queue_loses_the_page() {
     assert_eq!(bench.subjects(), Vec::from_iter(0..10));
     assert!(!journal.is_failing());
     assert!(!Journal::off().is_on());
+}
+
+#[test]
+fn two_processes_do_not_write_one_journal() {
+    let bench = Bench::new();
+    let appender = bench.appender(&Settings::default());
+    let signer = Signer::open(bench.dir.path()).unwrap();
+    let other = Appender::start(&bench.journal(), &Settings::default(), signer, 0);
+    assert!(other.err().unwrap().to_string().contains("another process"));
+    drop(appender);
+    drop(bench.appender(&Settings::default()));
 }

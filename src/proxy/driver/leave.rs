@@ -1,0 +1,136 @@
+//! What happens as bytes leave: the people in them enter the ledger and the journal, what is summed is summed, and the disk is
+//! waited for where it must.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use tokio::time::Instant;
+
+use super::super::fail::{Fail, Reason};
+use super::super::fields;
+use super::super::outcome::Denial;
+use super::{Driver, Flow};
+use crate::clock::Clock;
+use crate::engine::inspect::Inspector;
+use crate::engine::ledger::Amounts;
+use crate::engine::time::Now;
+
+impl Driver {
+    /// The head leaves, and the people in it enter the ledger.
+    pub(in crate::proxy) fn hand_over_head(&mut self, clock: &Clock) {
+        self.note_uncounted();
+        if self.asks_before > 0 {
+            self.hand_over(self.asks_before, clock.now());
+        }
+        let (answers, not_found) = (1, u64::from(self.terms.not_found));
+        self.sum(
+            Amounts {
+                answers,
+                not_found,
+                ..Amounts::default()
+            },
+            true,
+            clock.now(),
+        );
+    }
+
+    /// What of the trailers leaves, after everything else; `None` if someone in them must not, and the end is cut instead.
+    pub(in crate::proxy) fn hand_over_trailers(&mut self, mut trailers: HeaderMap, now: Now) -> Option<HeaderMap> {
+        let counted = fields::count(&mut trailers, &mut self.account, &self.terms, &mut self.witness);
+        self.outcome.told.extend(counted.told);
+        self.outcome.masked.extend(counted.masked);
+        self.note_uncounted();
+        if let Some(denial) = counted.denial {
+            self.deny(denial);
+            return None;
+        }
+        self.hand_over(self.account.asks_granted(), now);
+        Some(trailers)
+    }
+
+    /// Whether someone was handed over since the last call who must be on disk before the bytes leave.
+    pub(in crate::proxy) fn take_unwritten(&mut self) -> bool {
+        std::mem::take(&mut self.unwritten) && !self.has_passed(Reason::StoreDown)
+    }
+
+    /// Everyone who was handed over is on disk, true, or is not in time.
+    pub(in crate::proxy) fn written(&self) -> impl Future<Output = bool> + Send + 'static {
+        self.terms.gateway.store.written()
+    }
+
+    /// What was handed over waited so long, and may leave if it is on disk or the fail mode is open.
+    pub(in crate::proxy) fn waited_for_disk(&mut self, waited: Duration, is_written: bool) {
+        self.outcome.store += waited;
+        if is_written {
+            return;
+        }
+        if self.terms.mode(Reason::StoreDown, &self.account) == Fail::Open {
+            let passed = (Reason::StoreDown, self.would_refuse(Reason::StoreDown));
+            self.outcome.passed.push(passed);
+        } else {
+            self.backlog.drop_released();
+            self.deny(Denial::Fail(Reason::StoreDown));
+        }
+    }
+
+    /// The next bytes for downstream; the people in them enter the ledger now.
+    pub(in crate::proxy) fn output(&mut self, now: Now) -> Option<Bytes> {
+        let (bytes, asks) = self.backlog.next()?;
+        if let Some(asks) = asks {
+            self.hand_over(self.asks_before + asks, now);
+        }
+        let is_last = self.flow != Flow::Input && !self.backlog.has_output();
+        let uninspected = if self.is_blind() { bytes.len() as u64 } else { 0 };
+        self.sum(
+            Amounts {
+                bytes: bytes.len() as u64,
+                uninspected,
+                ..Amounts::default()
+            },
+            is_last,
+            now,
+        );
+        Some(bytes)
+    }
+
+    /// Whether what leaves now was not looked into.
+    fn is_blind(&self) -> bool {
+        self.inspector().is_none_or(Inspector::is_blind)
+    }
+
+    /// Sums what leaves: over a limit that refuses, nothing more does.
+    fn sum(&mut self, amounts: Amounts, is_last: bool, now: Now) {
+        for over in self.account.sum(amounts, is_last, now) {
+            let (budget, key, people) = (over.budget, over.key, u32::try_from(over.amount).unwrap_or(u32::MAX));
+            if !over.refuses || self.terms.unsafe_method {
+                self.outcome.told.push((budget, key, people));
+                continue;
+            }
+            let dimension = over.dimension;
+            let denial = Denial::Budget {
+                budget,
+                key,
+                dimension,
+                people,
+            };
+            self.terms.hold_if_asked(denial, self.account.keys(), now);
+            self.backlog.drop_released();
+            self.deny(denial);
+        }
+    }
+
+    /// The first `asks` asks that were granted leave: the people in them enter the ledger, and the journal.
+    fn hand_over(&mut self, asks: u64, now: Now) {
+        self.witness.left(asks, &self.account, now);
+        if self.account.waiting() > 0 {
+            let started = Instant::now();
+            let handed = self.account.hand_over(asks, now);
+            self.outcome.ledger += started.elapsed();
+            self.outcome.told.extend(handed.told);
+            self.outcome.new_people += u64::from(handed.new_people);
+            self.unwritten |= handed.durable.is_some();
+            self.note_uncounted();
+        }
+    }
+}
