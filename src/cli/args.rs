@@ -89,6 +89,14 @@ pub enum Command {
         #[command(subcommand)]
         command: LedgerCommand,
     },
+    /// Say whom one key was shown in a time: how many people, as what, and where, from the journal
+    Exposure(ExposureArgs),
+    /// The journal as evidence
+    Audit {
+        /// What to do with it
+        #[command(subcommand)]
+        command: AuditCommand,
+    },
     /// Detection rules
     Rules {
         /// What to do with them
@@ -219,6 +227,70 @@ pub enum LedgerCommand {
         /// Where it is
         #[command(flatten)]
         state: StateArgs,
+    },
+}
+
+/// Where a journal is, and what it was written with.
+#[derive(Debug, Args)]
+pub struct JournalArgs {
+    /// Where the configuration is
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// The directory of the journal; default: that of the configuration
+    #[arg(long)]
+    pub journal: Option<PathBuf>,
+    /// The directory of the hash key; default: that of the configuration
+    #[arg(long)]
+    pub state_dir: Option<PathBuf>,
+}
+
+/// `tidegate exposure`.
+#[derive(Debug, Args)]
+pub struct ExposureArgs {
+    /// Where the journal is
+    #[command(flatten)]
+    pub journal: JournalArgs,
+    /// 24 digits; or session=cookie:NAME=VALUE, principal=ISSUER:SUBJECT, address=A, network=A, route=MATCH, global=;
+    /// `-` reads it from standard input
+    #[arg(long)]
+    pub key: String,
+    /// From when: 2026-11-01, or 2026-11-01T08:30:00Z; default: 30 days before the end
+    #[arg(long)]
+    pub from: Option<String>,
+    /// To when, that day or second included; default: now
+    #[arg(long)]
+    pub to: Option<String>,
+    /// One JSON object instead of lines
+    #[arg(long)]
+    pub json: bool,
+    /// The hash of everybody who was shown as well
+    #[arg(long)]
+    pub subjects: bool,
+    /// A CSV file of customers: who of them was shown
+    #[arg(long, requires_all = ["column", "out"])]
+    pub join: Option<PathBuf>,
+    /// A column of it by which someone may have been known; may be repeated
+    #[arg(long, requires = "join")]
+    pub column: Vec<String>,
+    /// The column that names a row in the list; default: the first
+    #[arg(long, requires = "join")]
+    pub id: Option<String>,
+    /// Where the list goes: a new file that nobody else can read
+    #[arg(long, requires = "join")]
+    pub out: Option<PathBuf>,
+}
+
+/// `tidegate audit`.
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Find every place at which the journal is not as it was written: exit code 0 if there is none
+    Verify {
+        /// Where the journal is
+        #[command(flatten)]
+        journal: JournalArgs,
+        /// The public key of its signatures, 64 digits; default: that of the state directory
+        #[arg(long)]
+        public_key: Option<String>,
     },
 }
 

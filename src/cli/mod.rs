@@ -1,11 +1,13 @@
 //! The command line: one file a subcommand.
 
 pub mod args;
+mod audit;
 mod authority;
 mod bypass;
 mod check;
 pub mod demo;
 mod explain;
+mod exposure;
 mod hash;
 mod ledger;
 mod manifest;
@@ -20,7 +22,7 @@ mod scan;
 
 use std::io::Write;
 
-use args::{Cli, Command, LogFormatArg, RulesCommand};
+use args::{AuditCommand, Cli, Command, LogFormatArg, RulesCommand};
 
 use crate::events::{self, LogFormat};
 
@@ -125,6 +127,10 @@ pub fn execute(cli: Cli, out: &mut dyn Write) -> Result<(), Failed> {
         ),
         Command::Bypass(args) => bypass::execute(&args, out),
         Command::Ledger { command } => ledger::execute(&command, out),
+        Command::Exposure(args) => exposure::execute(&args, out),
+        Command::Audit {
+            command: AuditCommand::Verify { journal, public_key },
+        } => audit::verify(&journal, public_key.as_deref(), out),
         Command::Rules {
             command: RulesCommand::Test { rules_dir, format },
         } => {

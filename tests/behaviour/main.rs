@@ -21,6 +21,7 @@ mod full_ledger;
 mod holds;
 mod hops;
 mod hosts;
+mod journal;
 mod masking;
 mod monitor;
 mod refusals;
