@@ -348,6 +348,8 @@ async fn administrate(gateway: &Tidegate) -> Vec<(String, String)> {
         &["scan", "--json", "people.json"],
         &["explain", "--url", "http://a/u", "-H", &cookie],
         &["check"],
+        &["exposure", "--key", "address=127.0.0.1", "--subjects"],
+        &["audit", "verify"],
     ] {
         let mut command = command(gateway.dir.path());
         command.args(arguments);
@@ -402,7 +404,7 @@ async fn nothing_that_passes_rests_anywhere() {
         let config = format!(
             "[listen.http]\naddress = \"127.0.0.1:0\"\n\
              [identity]\nsources = [\"header:x-api-key\", \"cookie:sid\"]\nlogs_in_at = [\"GET /head\"]\n\
-             [audit]\nfile = \"audit.jsonl\"\n\
+             [audit]\nfile = \"audit.jsonl\"\n[journal]\ndir = \"journal\"\n\
              [[route]]\nmatch = \"a/\"\nupstream = [\"http://{origin}\"]\nfail = \"closed\"\n\
              [[route]]\nmatch = \"shop.example/\"\nupstream = [\"http://{origin}\"]\n\
              [[route]]\nmatch = \"127.0.0.1/\"\nupstream = [\"http://{origin}\"]\n\

@@ -1,6 +1,6 @@
 //! Who was shown to whom is in the journal, and can be asked for.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Parser as _;
 use http::header;
@@ -36,7 +36,7 @@ fn session(gateway: &Gateway, name: &str) -> KeyId {
     people_key(&gateway.shared().secret, Dimension::Session, &value)
 }
 
-fn exposure(gateway: &Gateway, dir: &PathBuf, key: KeyId) -> Exposure {
+fn exposure(gateway: &Gateway, dir: &Path, key: KeyId) -> Exposure {
     let asked = Asked {
         key,
         from: 0,
@@ -47,7 +47,7 @@ fn exposure(gateway: &Gateway, dir: &PathBuf, key: KeyId) -> Exposure {
 }
 
 /// What a command says.
-fn told(gateway: &Gateway, dir: &PathBuf, words: &[&str]) -> Result<String, String> {
+fn told(gateway: &Gateway, dir: &Path, words: &[&str]) -> Result<String, String> {
     let places = [
         "--journal".as_ref(),
         dir.as_os_str(),

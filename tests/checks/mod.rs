@@ -6,12 +6,14 @@ mod body;
 mod coding;
 mod framing;
 mod records;
+mod segments;
 mod texts;
 
 pub(crate) use body::scan_chunks;
 pub(crate) use coding::decode;
 pub(crate) use framing::framing;
 pub(crate) use records::records;
+pub(crate) use segments::segments;
 pub(crate) use texts::{config_syntax, rule_syntax};
 
 /// Panics on a broken promise.
@@ -19,12 +21,13 @@ pub(crate) type Check = fn(&[u8]);
 
 /// Every check under the name of its fuzz target and of its folders in `fuzz/corpus` and `fuzz/regressions`.
 #[cfg_attr(fuzzing, expect(dead_code, reason = "a fuzz target calls its one check"))]
-pub(crate) const CHECKS: [(&str, Check); 6] = [
+pub(crate) const CHECKS: [(&str, Check); 7] = [
     ("scan_chunks", scan_chunks),
     ("decode", decode),
     ("records", records),
     ("rule_syntax", rule_syntax),
     ("framing", framing),
+    ("segments", segments),
     ("config_syntax", config_syntax),
 ];
 

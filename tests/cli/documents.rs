@@ -71,17 +71,16 @@ fn readme_states_the_defaults_that_are() {
         let name = format!("rules.{}", number.name);
         assert_eq!(default_of(&readme, &name), Some(number.value), "{name}");
     }
-    for number in config.store.bounded() {
-        let name = format!("store.{}", number.name);
-        assert_eq!(default_of(&readme, &name), Some(number.value), "{name}");
-    }
-    for number in config.audit.bounded() {
-        assert_eq!(
-            default_of(&readme, &format!("audit.{}", number.name)),
-            Some(number.value),
-            "{}",
-            number.name
-        );
+    let sections = [
+        ("store", config.store.bounded()),
+        ("audit", config.audit.bounded()),
+        ("journal", config.journal.bounded()),
+    ];
+    for (section, numbers) in sections {
+        for number in numbers {
+            let name = format!("{section}.{}", number.name);
+            assert_eq!(default_of(&readme, &name), Some(number.value), "{name}");
+        }
     }
 }
 

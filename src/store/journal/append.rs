@@ -90,6 +90,13 @@ impl Appender {
         })
     }
 
+    /// Writes to this file from now on; gives the other.
+    #[cfg(test)]
+    pub(super) fn swap(&mut self, file: File) -> File {
+        let open = self.open.as_mut().expect("a segment is being written");
+        std::mem::replace(&mut open.file, file)
+    }
+
     /// Whether the last write failed.
     pub(super) fn is_failing(&self) -> bool {
         self.is_failing
@@ -97,6 +104,7 @@ impl Appender {
 
     /// Takes in one page; what is news of it is written with the next frame.
     pub(super) fn add(&mut self, page: &Page) {
+        self.turn(page.second);
         if self.stuck.is_some() || self.opened(page.second).is_err() {
             return self.lose(page.entries() as u64);
         }
@@ -114,34 +122,39 @@ impl Appender {
             open.builder.add(exchange, page.second, names, (None, *bytes));
         }
         if open.builder.len() >= BLOCK_ENTRIES_MAX {
-            self.flush();
+            let done = self.flush();
+            self.told(&done);
         }
     }
 
     /// Writes what waits, and does what is due: once a second or so.
     pub(super) fn tick(&mut self, second: u32) {
-        self.flush();
-        let done = self.upkeep(second);
+        self.turn(second);
+        let done = self.flush().and_then(|()| self.upkeep(second));
         self.told(&done);
     }
 
     /// Writes what waits, and closes the segment.
     pub(super) fn finish(&mut self, second: u32) {
-        self.flush();
-        let done = self.close(second);
+        let done = self.flush().and_then(|()| self.close(second));
         self.told(&done);
+    }
+
+    /// Closes the segment where its hour or its room is over.
+    fn turn(&mut self, second: u32) {
+        let is_over = |open: &Open| {
+            open.length >= SEGMENT_BYTES_MAX || second / SECONDS_AN_HOUR > open.header.second / SECONDS_AN_HOUR
+        };
+        if self.open.as_ref().is_some_and(is_over) {
+            let done = self.flush().and_then(|()| self.close(second));
+            self.told(&done);
+        }
     }
 
     fn upkeep(&mut self, second: u32) -> io::Result<()> {
         if self.is_failing {
             // Where a route is closed without a journal nothing comes that would try it.
             self.opened(second)?;
-        }
-        let is_over = |open: &Open| {
-            open.length >= SEGMENT_BYTES_MAX || second / SECONDS_AN_HOUR != open.header.second / SECONDS_AN_HOUR
-        };
-        if self.open.as_ref().is_some_and(is_over) {
-            self.close(second)?;
         }
         self.remove_old(second)?;
         let is_due =
@@ -176,30 +189,28 @@ impl Appender {
         Ok(())
     }
 
-    fn flush(&mut self) {
-        let Some(open) = &mut self.open else { return };
+    fn flush(&mut self) -> io::Result<()> {
+        let Some(open) = &mut self.open else { return Ok(()) };
         if self.stuck.is_none() && open.builder.len() > 0 {
             self.stuck = Some(open.builder.take());
         }
         let Some((content, seconds, entries)) = &self.stuck else {
-            return;
+            return Ok(());
         };
         let before = open.length;
-        let done = open.append(Kind::Entries, content);
-        if done.is_ok() {
-            open.seconds = [open.seconds[0].min(seconds[0]), open.seconds[1].max(seconds[1])];
-            open.entries += *entries;
-            let (entries, bytes) = (*entries, open.length - before);
-            report(&Event::Journal(JournalFact::Written { entries, bytes }));
-            self.stuck = None;
-        }
-        self.told(&done);
+        open.append(Kind::Entries, content)?;
+        open.seconds = [open.seconds[0].min(seconds[0]), open.seconds[1].max(seconds[1])];
+        open.entries += *entries;
+        report(&Event::Journal(JournalFact::Written {
+            entries: *entries,
+            bytes: open.length - before,
+        }));
+        self.stuck = None;
+        Ok(())
     }
 
     fn close(&mut self, second: u32) -> io::Result<()> {
-        let Some(open) = self.open.as_mut().filter(|_| self.stuck.is_none()) else {
-            return Ok(());
-        };
+        let Some(open) = &mut self.open else { return Ok(()) };
         let keys: Vec<KeyId> = open.builder.keys().map(|key| key.id).collect();
         let statement = open.seal(&keys, &self.dir, &self.signer, second)?;
         report(&Event::Journal(JournalFact::Closed {
@@ -368,7 +379,10 @@ impl Open {
         // What is signed is on the disk before anything says so.
         self.file.sync_data()?;
         let (new, head) = (dir.join("head.new"), dir.join(HEAD_FILE));
-        fs::write(&new, statement.head(&signature))?;
+        let mut options = OpenOptions::new();
+        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+        file.write_all(&statement.head(&signature))?;
+        file.sync_all()?;
         fs::rename(new, head)?;
         self.signed = (second, self.length);
         Ok(statement)

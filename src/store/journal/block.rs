@@ -238,3 +238,52 @@ pub(super) fn after(from: u32, distance: u64) -> Option<u32> {
         from.checked_sub(steps)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::detect::RuleSet;
+    use crate::engine::ledger::{Dimension, KeyId};
+
+    /// What README says of the room on disk.
+    #[test]
+    fn an_entry_takes_a_dozen_bytes_and_a_session_some_fifty() {
+        let rules = Arc::new(RuleSet::builtin());
+        let hashed = |number: u64, dimension| {
+            let hash = blake3::hash(&number.to_le_bytes());
+            let mut id = [0; 12];
+            id.copy_from_slice(&hash.as_bytes()[..12]);
+            Key::new(dimension, KeyId(id))
+        };
+        let bytes = |sessions: u64| {
+            let mut builder = Builder::default();
+            for number in 0..4_096 {
+                let session = number % sessions;
+                let keys = [
+                    hashed(session, Dimension::Session),
+                    hashed(1 << 40 | session, Dimension::Principal),
+                    hashed(2 << 40 | session, Dimension::Address),
+                    hashed((3 << 40) + session / 50, Dimension::Network),
+                    hashed(4 << 40, Dimension::Global),
+                ];
+                let exchange = Exchange {
+                    actor: Arc::new(Actor {
+                        keys: SmallVec::from_slice(&keys),
+                        ..Actor::default()
+                    }),
+                    route: "shop.example.com/".into(),
+                    route_key: Some(hashed(5 << 40, Dimension::Route)),
+                    rules: Arc::clone(&rules),
+                };
+                let second = 1_800_000_000 + (number / 100) as u32;
+                let names = ["email", "phone"].into_iter().take(number as usize % 3);
+                builder.add(&exchange, second, names, (Some(Verdict::Granted), u64::MAX - number));
+            }
+            builder.take().0.len() as f64
+        };
+        let (one, many) = (bytes(1), bytes(4_096));
+        assert!((11.0..14.0).contains(&(one / 4_096.0)), "{} an entry", one / 4_096.0);
+        let session = (many - one) / 4_095.0;
+        assert!((45.0..60.0).contains(&session), "{session} a session");
+    }
+}

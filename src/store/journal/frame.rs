@@ -165,6 +165,25 @@ pub(super) fn frame(kind: Kind, previous: &Chain, content: &[u8]) -> (Vec<u8>, C
     (bytes, chain)
 }
 
+/// A segment as someone would forge it: frames of entries with any content, under checksums and hashes that are right. For those
+/// who look for content that a reader cannot take.
+pub fn forge<'c>(contents: impl IntoIterator<Item = &'c [u8]>) -> Vec<u8> {
+    let header = Header {
+        key_id: 1,
+        sequence: 1,
+        second: 0,
+        previous: [0; 32],
+    };
+    let mut bytes = header.encode();
+    let mut chain = *blake3::hash(&bytes).as_bytes();
+    for content in contents {
+        let (frame, after) = frame(Kind::Entries, &chain, content);
+        bytes.extend(frame);
+        chain = after;
+    }
+    bytes
+}
+
 /// One frame as it was read.
 #[derive(Clone, Copy)]
 pub(super) struct Frame<'a> {

@@ -62,9 +62,9 @@ impl Memory {
     fn turn(&mut self, rules: &Arc<RuleSet>, second: u32) {
         let hour = second / SECONDS_AN_HOUR;
         let is_same = self.rules.as_ref().is_some_and(|known| Arc::ptr_eq(known, rules));
-        if hour != self.hour || !is_same || self.written.len() >= REMEMBERED_MAX {
+        if hour > self.hour || !is_same || self.written.len() >= REMEMBERED_MAX {
             self.forget();
-            self.hour = hour;
+            self.hour = hour.max(self.hour);
             self.rules = Some(Arc::clone(rules));
         }
     }

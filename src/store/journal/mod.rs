@@ -29,7 +29,7 @@ mod writer;
 
 pub use entry::{Actor, Entry, Exchange, KEYS_MAX, Key, Page, Person, Scene, Shown, Verdict};
 pub use exposure::{Asked, Exposure, expose};
-pub use frame::JournalError;
+pub use frame::{JournalError, forge};
 pub use reader::Reader;
 pub use seal::{Signer, Statement, Verifier};
 pub use settings::Settings;

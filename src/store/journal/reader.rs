@@ -32,16 +32,29 @@ impl Reader {
     /// When the directory cannot be read.
     pub fn open(dir: &Path) -> Result<Self, JournalError> {
         let segments = list(dir)?.into_iter().map(|(_, path)| path).collect();
-        Ok(Self {
+        Ok(Self::over(segments, None))
+    }
+
+    /// One segment in memory.
+    ///
+    /// # Errors
+    /// When it has no header that this version reads.
+    pub fn of_segment(bytes: Vec<u8>) -> Result<Self, JournalError> {
+        let segment = Segment::of(Path::new("memory"), bytes)?;
+        Ok(Self::over(VecDeque::new(), Some(segment)))
+    }
+
+    fn over(segments: VecDeque<PathBuf>, segment: Option<Segment>) -> Self {
+        Self {
             segments,
             from: 0,
             to: u32::MAX,
             key_id: None,
-            segment: None,
+            segment,
             tables: Tables::default(),
             rows: Vec::new(),
             buffer: Vec::new(),
-        })
+        }
     }
 
     /// Only entries between these unix seconds, both included.

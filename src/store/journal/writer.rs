@@ -38,7 +38,7 @@ struct Writer {
 }
 
 enum Message {
-    Page(Page),
+    Page(Box<Page>),
     Stop,
 }
 
@@ -95,12 +95,17 @@ impl Journal {
             return;
         }
         let before = writer.waiting.fetch_add(entries, Relaxed);
-        if before + entries > writer.entries_max || writer.queue.try_send(Message::Page(page)).is_err() {
+        if before + entries > writer.entries_max || writer.queue.try_send(Message::Page(Box::new(page))).is_err() {
             writer.waiting.fetch_sub(entries, Relaxed);
             let entries = entries as u64;
             let reason = "queue";
             report(&Event::Journal(JournalFact::Lost { reason, entries }));
         }
+    }
+
+    /// Entries that wait for the disk.
+    pub fn waiting(&self) -> usize {
+        self.0.as_ref().map_or(0, |writer| writer.waiting.load(Relaxed))
     }
 
     /// Whether the disk took nothing the last time: the fail mode `journal_full`.
