@@ -250,7 +250,8 @@ pub struct ExposureArgs {
     /// Where the journal is
     #[command(flatten)]
     pub journal: JournalArgs,
-    /// 24 digits; or session=cookie:NAME=VALUE, principal=ISSUER:SUBJECT, address=A, network=A, route=MATCH, global=;
+    /// 24 digits; or session=cookie:NAME=VALUE, principal=ISSUER:SUBJECT, kid=ISSUER:ID, address=A, network=A, route=MATCH,
+    /// global=;
     /// `-` reads it from standard input
     #[arg(long)]
     pub key: String,

@@ -23,5 +23,6 @@ pub use compile::ReadFile;
 pub use group::Group;
 pub use identify::{Identity, listed_key_hash, session_of};
 pub use settings::{GroupSettings, IssuerSettings, Settings};
+pub use token::kid_of;
 
 use identify::RouteMatch;

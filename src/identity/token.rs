@@ -142,10 +142,7 @@ pub(super) fn verify(token: &[u8], credential: Fingerprint, issuers: &[Issuer], 
     issuers.iter().find_map(|issuer| {
         let claims = issuer.claims(token, &header)?;
         let verified = issuer.believe(&claims, credential, groups)?;
-        let kid = header
-            .kid
-            .as_ref()
-            .map(|kid| joined(&[issuer.name.as_bytes(), kid.as_bytes()]));
+        let kid = header.kid.as_ref().map(|kid| kid_of(&issuer.name, kid));
         Some(Verified { kid, ..verified })
     })
 }
@@ -241,6 +238,11 @@ fn numeric_date(value: &Value) -> Option<u64> {
             .filter(|seconds| (0.0..1e15).contains(seconds))
             .map(|seconds| seconds as u64)
     })
+}
+
+/// A signing key: the issuer's name in the configuration, and its id.
+pub fn kid_of(issuer: &str, kid: &str) -> Arc<[u8]> {
+    joined(&[issuer.as_bytes(), kid.as_bytes()])
 }
 
 /// Length-prefixed parts, so that no two lists give the same bytes.

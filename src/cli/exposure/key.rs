@@ -7,7 +7,7 @@ use super::{Exit, Failed};
 use crate::engine::ledger::{Dimension, KeyId};
 use crate::engine::policy::people_key;
 use crate::engine::secret::HashKey;
-use crate::identity::{address_key, network_key, session_of};
+use crate::identity::{address_key, kid_of, network_key, session_of};
 use crate::run::StateError;
 
 /// A key is named in at most so many bytes: as many as a credential has.
@@ -31,7 +31,7 @@ fn named(text: &str, secret: &Result<HashKey, StateError>) -> Result<KeyId, Fail
     let (name, value) = text
         .split_once('=')
         .ok_or_else(|| usage("is 24 hexadecimal digits, or DIMENSION=VALUE"))?;
-    let dimension = Dimension::ALL.into_iter().find(|dimension| dimension.name() == name);
+    let dimension = Dimension::parse(name);
     let dimension = dimension.ok_or_else(|| usage("names a dimension that there is not"))?;
     let value = value_of(dimension, value).map_err(usage)?;
     match secret {
@@ -45,7 +45,9 @@ fn value_of(dimension: Dimension, text: &str) -> Result<Vec<u8>, &'static str> {
     let address = text.split('/').next().unwrap_or_default().parse::<IpAddr>();
     match dimension {
         Dimension::Address => Ok(address.map_err(|_| "has no address")?).map(|address| address_key(address).to_vec()),
-        Dimension::Network => Ok(address.map_err(|_| "has no network")?).map(|address| network_key(address).to_vec()),
+        Dimension::Network | Dimension::Anonymous => {
+            Ok(address.map_err(|_| "has no network")?).map(|address| network_key(address).to_vec())
+        }
         // Who shows no credential is known by the address.
         Dimension::Session => match (address, text.split_once('=')) {
             (Ok(address), _) => Ok(address_key(address).to_vec()),
@@ -56,8 +58,20 @@ fn value_of(dimension: Dimension, text: &str) -> Result<Vec<u8>, &'static str> {
             Some((issuer, subject)) if issuer != "api-key" => [issuer.as_bytes(), b"\0", subject.as_bytes()].concat(),
             _ => text.as_bytes().to_vec(),
         }),
-        Dimension::Route | Dimension::Global => Ok(text.as_bytes().to_vec()),
-        Dimension::Exchange => Err("cannot be an exchange: it has no name"),
+        Dimension::Kid => match text.split_once(':') {
+            Some((issuer, kid)) => Ok(kid_of(issuer, kid).to_vec()),
+            None => Err("has no signing key: kid=ISSUER:ID"),
+        },
+        Dimension::Route
+        | Dimension::Global
+        | Dimension::Issuer
+        | Dimension::Ja4
+        | Dimension::Place
+        | Dimension::Service
+        | Dimension::Destination => Ok(text.as_bytes().to_vec()),
+        Dimension::Exchange | Dimension::Certificate | Dimension::Combined(_) => {
+            Err("of this dimension is known by its 24 digits alone")
+        }
     }
 }
 
@@ -76,6 +90,7 @@ mod tests {
             ("session=cookie:sid=a=b", key(Dimension::Session, &session)),
             ("principal=shop:agent:7", key(Dimension::Principal, b"shop\0agent:7")),
             ("principal=api-key:acme", key(Dimension::Principal, b"api-key:acme")),
+            ("kid=shop:k1", key(Dimension::Kid, &kid_of("shop", "k1"))),
             ("global=", key(Dimension::Global, b"")),
             (
                 "0123456789abcdef01234567",
