@@ -388,6 +388,7 @@ fn old_segments_go_and_those_too_many_and_the_journal_says_so() {
     let mut appender = bench.appender(&settings);
     appender.tick(BEGIN + 86_400 + 3600);
     appender.finish(BEGIN + 86_400 + 3600);
+    drop(appender);
     let numbers = |bench: &Bench| -> Vec<u64> {
         let list = list(&bench.journal()).unwrap();
         list.into_iter().map(|(number, _)| number).collect()
@@ -401,6 +402,7 @@ fn old_segments_go_and_those_too_many_and_the_journal_says_so() {
     let mut appender = bench.appender(&settings);
     appender.tick(BEGIN + 86_400 + 3600);
     appender.finish(BEGIN + 86_400 + 3600);
+    drop(appender);
     assert_eq!(numbers(&bench).first(), Some(&4), "{:?}", numbers(&bench));
     assert_eq!(bench.verified().faults, []);
     fs::remove_file(segment::path(&bench.journal(), 4)).unwrap();
