@@ -6,7 +6,7 @@
 //! actors   count, then of each: marks (1 byte), group, keys, and of each how far it is from the highest that was named before
 //! scenes   count, then of each: verdict (1 byte), route, key of the route, names, and of each its number
 //! entries  count, first second, bytes of the next column,
-//!          actors (each as the difference to the one before) | seconds after the first | scenes | 8 bytes each
+//!          actors | seconds after the first | scenes | 8 bytes each; actors and scenes as differences to the one before
 //! ```
 //!
 //! All numbers are varints but the eight bytes of an entry: the subject, or the count of bytes that nobody looked into. What is
@@ -148,8 +148,10 @@ impl Builder {
         for row in &rows {
             put_varint(&mut content, u64::from(row.second - first));
         }
+        let mut before = 0;
         for row in &rows {
-            put_varint(&mut content, u64::from(row.scene));
+            put_varint(&mut content, distance(before, row.scene));
+            before = row.scene;
         }
         for row in &rows {
             content.extend_from_slice(&row.value.to_le_bytes());

@@ -180,9 +180,10 @@ impl Rows<'_> {
         for _ in 0..self.count {
             seconds.push(first.checked_add(rest.varint32()?)?);
         }
-        let mut scenes = Vec::with_capacity(self.count);
+        let (mut scenes, mut scene) = (Vec::with_capacity(self.count), 0);
         for _ in 0..self.count {
-            scenes.push(rest.varint32()?);
+            scene = after(scene, rest.varint()?)?;
+            scenes.push(scene);
         }
         for ((actor, second), scene) in actors.into_iter().zip(seconds).zip(scenes) {
             tell(Row {
