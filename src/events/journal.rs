@@ -134,3 +134,16 @@ pub(super) fn log(meters: &Meters, fact: JournalFact<'_>) {
         JournalFact::Written { .. } | JournalFact::Size(_) => {}
     }
 }
+
+/// One fact of each kind whose metric is there only once it has moved.
+#[cfg(test)]
+pub(super) const FACTS: [super::Event<'static>; 2] = [
+    super::Event::Journal(JournalFact::Lost {
+        reason: "queue",
+        entries: 3,
+    }),
+    super::Event::Journal(JournalFact::Removed {
+        reason: "cap",
+        segments: 2,
+    }),
+];

@@ -307,7 +307,7 @@ impl Added {
 
 #[cfg(test)]
 mod tests {
-    use super::super::JournalFact;
+    use super::super::journal::FACTS;
     use super::*;
 
     fn names() -> Names {
@@ -401,14 +401,6 @@ mod tests {
         },
         Event::Bypass(false),
         Event::AuditDropped { reason: "queue" },
-        Event::Journal(JournalFact::Lost {
-            reason: "queue",
-            entries: 3,
-        }),
-        Event::Journal(JournalFact::Removed {
-            reason: "cap",
-            segments: 2,
-        }),
         Event::AdminChanged { operation: "release" },
         Event::AdminDenied { reason: "role" },
     ];
@@ -417,7 +409,7 @@ mod tests {
     fn every_described_metric_is_rendered_with_its_help() {
         let meters = Meters::new();
         meters.register(&names());
-        for event in EVENTS {
+        for event in EVENTS.iter().chain(&FACTS) {
             meters.count(event);
         }
         let text = meters.render();
