@@ -137,9 +137,9 @@ impl KeyFrame {
     /// Appends the bytes of the frame.
     pub fn encode(&self, into: &mut Vec<u8>) {
         let start = into.len();
-        let flags = u8::from(self.enforced) * ENFORCED
-            | u8::from(self.mark.is_some()) * MARKED
-            | u8::from(self.may_be_made_up) * MADE_UP;
+        let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
+        let flags =
+            flag(self.enforced, ENFORCED) | flag(self.mark.is_some(), MARKED) | flag(self.may_be_made_up, MADE_UP);
         into.extend([VERSION, flags]);
         into.extend(self.dimension.code().to_le_bytes());
         into.extend(self.key.0);

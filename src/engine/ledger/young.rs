@@ -134,7 +134,7 @@ mod tests {
         let mut young = Young::default();
         for number in 0..10_000 {
             let people = [(number * 2 + 1, NOW + number as u32), (number * 2 + 2, NOW)];
-            assert!(young.rest(key(number), &people[..1 + number as usize % 2], 3600, 20_000, NOW));
+            assert!(young.rest(key(number), &people[..=(number as usize % 2)], 3600, 20_000, NOW));
         }
         assert!(young.bytes() < 10_000 * 60);
         for number in 0..10_000 {
