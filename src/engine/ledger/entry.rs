@@ -10,8 +10,6 @@ use super::young::PEOPLE_MAX;
 use super::{BudgetId, Dimension, KeyFrame, KeyId, SumLimit};
 use crate::engine::time::Now;
 
-/// A sweep costs a look at each element, so that it is spread over as many sightings.
-const SHOWN_BETWEEN_SWEEPS: u16 = 1024;
 /// The newest elements of a key that stay exact at least.
 const EXACT_ELEMENTS_MIN: u32 = 1024;
 
@@ -33,8 +31,6 @@ pub(super) struct Entry {
     pub(super) window_max: u32,
     /// So many of the newest elements stay exact.
     keep: u32,
-    /// People shown since the last sweep.
-    shown: u16,
     /// Whether an enforcing budget counts under this key: then it is never forgotten inside its window.
     pub(super) enforced: bool,
     /// Whether the client may have made the key up.
@@ -64,7 +60,6 @@ impl Entry {
             dimension,
             window_max: 0,
             keep: EXACT_ELEMENTS_MIN,
-            shown: 0,
             enforced: false,
             may_be_made_up: false,
             changed: 0,
@@ -181,15 +176,10 @@ impl Entry {
         self.dimension
     }
 
-    /// So many were shown at `now`: now and then what no window reaches any more is dropped.
-    pub(super) fn shown(&mut self, people: usize, now: Now, keep_max: usize) {
+    /// Drops what no window reaches any more, and what need not be exact.
+    pub(super) fn forget(&mut self, now: Now, keep_max: usize) {
         let from = now.second().saturating_sub(self.window_max);
         self.seen.forget(from, (self.keep as usize).min(keep_max));
-        self.shown = self.shown.saturating_add(people as u16);
-        if self.shown >= SHOWN_BETWEEN_SWEEPS {
-            self.shown = 0;
-            self.seen.sweep(from);
-        }
     }
 
     /// Takes in what is known elsewhere.
@@ -201,7 +191,7 @@ impl Entry {
         if !frame.sums.is_empty() {
             self.sums_mut().merge(&frame.sums);
         }
-        self.shown(frame.elements.len(), now, keep_max);
+        self.forget(now, keep_max);
     }
 
     /// What was seen or decided at or after the second `from`, and what the key is.

@@ -23,6 +23,8 @@ pub(super) struct Sketched {
     sketch: Sketch,
     /// One estimate costs a look at all registers, so that each window has one a second.
     estimates: SmallVec<[Estimate; 2]>,
+    /// What was last seen before this second is not in the sketch.
+    swept_from: u32,
 }
 
 struct Estimate {
@@ -200,18 +202,12 @@ impl Seen {
             }
             Self::Sketched(sketched) => {
                 sketched.ring.forget(from, keep);
+                sketched.sweep(from);
                 if sketched.ring.covers(from) {
                     let ring = std::mem::take(&mut sketched.ring);
                     *self = Self::Ring(Box::new(ring));
                 }
             }
-        }
-    }
-
-    /// Also drops what the sketch need not remember; costs a look at all of it.
-    pub(super) fn sweep(&mut self, from: u32) {
-        if let Self::Sketched(sketched) = self {
-            sketched.sketch.forget_before(from);
         }
     }
 
@@ -258,6 +254,7 @@ impl Seen {
             ring,
             sketch,
             estimates: SmallVec::new(),
+            swept_from: now.saturating_sub(1),
         }));
         self.as_sketched()
     }
@@ -271,6 +268,15 @@ impl Seen {
 }
 
 impl Sketched {
+    /// A look at all of the sketch, each eighth of the longest window.
+    fn sweep(&mut self, from: u32) {
+        let window = self.ring.newest().saturating_sub(from);
+        if from.saturating_sub(self.swept_from) > window / 8 {
+            self.sketch.forget_before(from);
+            self.swept_from = from;
+        }
+    }
+
     fn show(&mut self, element: u64, second: u32, granting: Granting) -> bool {
         if self.sketch.insert(element, second) {
             self.estimates.iter_mut().for_each(|estimate| estimate.people += 1);

@@ -5,7 +5,7 @@
 //! the older it is, so that a set of ranks and their seconds in the same order say everything:
 //!
 //! ```text
-//!  block of 64 registers:  ranks [u32; 64]   one bit a rank        seconds [u24; ..]   in order of register and rank
+//!  block of 64 registers:  ranks [u32; 64], a bit each   counts [u8; 64]   seconds [u24; ..] in order of register and rank
 //! ```
 
 use super::estimate::{RANK_MAX, REGISTERS, estimate};
@@ -25,6 +25,8 @@ pub(super) struct Sketch {
 struct Block {
     /// Bit `r` of a register: there is a second for rank `r + 1`.
     ranks: [u32; BLOCK],
+    /// How many seconds a register has: adding these up is cheaper than counting bits.
+    counts: [u8; BLOCK],
     /// Little-endian, after `base`; of each register the lower rank first, which is the later second.
     seconds: Vec<[u8; 3]>,
 }
@@ -34,6 +36,7 @@ impl Sketch {
     pub(super) fn new(now: u32) -> Self {
         let block = || Block {
             ranks: [0; BLOCK],
+            counts: [0; BLOCK],
             seconds: Vec::new(),
         };
         Self {
@@ -120,8 +123,9 @@ fn place(element: u64) -> (u16, u8) {
 impl Block {
     /// The bit `rank` of `register` in `second`, unless something later of at least its rank hides it.
     fn raise(&mut self, register: usize, rank: u32, second: u32) -> bool {
-        let start: u32 = self.ranks.iter().take(register).map(|ranks| ranks.count_ones()).sum();
-        let Some(ranks) = self.ranks.get_mut(register) else {
+        let before = self.counts.get(..register).unwrap_or_default();
+        let start = before.iter().map(|count| u32::from(*count)).sum::<u32>();
+        let Some((ranks, own_count)) = self.ranks.get_mut(register).zip(self.counts.get_mut(register)) else {
             return false;
         };
         let below = (*ranks & ((1 << rank) - 1)).count_ones();
@@ -146,6 +150,7 @@ impl Block {
             *ranks &= !(1 << highest_below);
         }
         *ranks |= 1 << rank;
+        *own_count = *own_count + 1 - hidden as u8 - u8::from(is_known);
         let gone = (start + later) as usize..(own + u32::from(is_known)) as usize;
         if gone.is_empty() && self.seconds.len() == self.seconds.capacity() {
             // A vector that doubles would keep room for twice what a register ever has.
@@ -158,8 +163,8 @@ impl Block {
     /// Adds to `counts` the highest rank of each register since `from`.
     fn count(&self, from: u32, counts: &mut [u32; RANK_MAX + 1]) {
         let mut seconds = self.seconds.iter();
-        for ranks in self.ranks {
-            let mut own = seconds.by_ref().take(ranks.count_ones() as usize);
+        for (ranks, count) in self.ranks.iter().copied().zip(self.counts) {
+            let mut own = seconds.by_ref().take(usize::from(count));
             let within = own.by_ref().take_while(|second| read(**second) >= from).count();
             own.for_each(drop);
             // Of its ranks the lowest are the latest: the highest within is the one with so many below it.
@@ -186,11 +191,12 @@ impl Block {
     /// Keeps what is not before `from`, and counts from `by` seconds later.
     fn keep(&mut self, from: u32, by: u32) {
         let kept: Vec<_> = self.entries().filter(|(.., second)| *second >= from).collect();
-        self.ranks = [0; BLOCK];
+        (self.ranks, self.counts) = ([0; BLOCK], [0; BLOCK]);
         self.seconds.clear();
         for (register, bit, second) in kept {
-            if let Some(ranks) = self.ranks.get_mut(register) {
+            if let Some((ranks, count)) = self.ranks.get_mut(register).zip(self.counts.get_mut(register)) {
                 *ranks |= 1 << bit;
+                *count += 1;
                 self.seconds.push(write(second - by));
             }
         }

@@ -147,15 +147,15 @@ fn show(
     now: Now,
     keep: usize,
 ) -> u32 {
-    let (mut shown, mut new) = (0, 0);
+    let mut new = 0;
     for ((waiting, counts), is_new) in leaving.zip(is_new) {
         if counts {
             let is_first = entry.seen.show(waiting.subject, now.second(), Granting::Before);
             *is_new |= is_first;
-            (shown, new) = (shown + 1, new + u32::from(is_first));
+            new += u32::from(is_first);
         }
     }
-    entry.shown(shown, now, keep);
+    entry.forget(now, keep);
     new
 }
 
