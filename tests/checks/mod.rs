@@ -4,6 +4,7 @@
 
 mod body;
 mod coding;
+mod frames;
 mod framing;
 mod records;
 mod segments;
@@ -11,6 +12,7 @@ mod texts;
 
 pub(crate) use body::scan_chunks;
 pub(crate) use coding::decode;
+pub(crate) use frames::frames;
 pub(crate) use framing::framing;
 pub(crate) use records::records;
 pub(crate) use segments::segments;
@@ -21,12 +23,13 @@ pub(crate) type Check = fn(&[u8]);
 
 /// Every check under the name of its fuzz target and of its folders in `fuzz/corpus` and `fuzz/regressions`.
 #[cfg_attr(fuzzing, expect(dead_code, reason = "a fuzz target calls its one check"))]
-pub(crate) const CHECKS: [(&str, Check); 7] = [
+pub(crate) const CHECKS: [(&str, Check); 8] = [
     ("scan_chunks", scan_chunks),
     ("decode", decode),
     ("records", records),
     ("rule_syntax", rule_syntax),
     ("framing", framing),
+    ("frames", frames),
     ("segments", segments),
     ("config_syntax", config_syntax),
 ];

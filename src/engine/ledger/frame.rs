@@ -287,7 +287,7 @@ fn decode_mark(reader: &mut Reader<'_>) -> Result<Mark, FrameError> {
     let [kind] = reader.take()?;
     let (second, until, number) = (reader.short()?, reader.short()?, reader.long()?);
     let tag = match kind {
-        0 => Tag::Held { until, cause: None },
+        0 if number == 0 => Tag::Held { until, cause: None },
         1 => Tag::Held {
             until,
             cause: Some(BudgetId(number)),
