@@ -159,7 +159,7 @@ impl Ring {
         }
         late.sort_unstable_by_key(|(_, second)| *second);
         for (element, second) in late {
-            self.show(element, second, Granting::Elsewhere);
+            self.show(element, second, Granting::None);
         }
     }
 

@@ -128,7 +128,7 @@ impl Seen {
         }
         match self {
             Self::Flat(_) => elements.iter().for_each(|(element, second)| {
-                self.show(*element, *second, Granting::Elsewhere);
+                self.show(*element, *second, Granting::None);
             }),
             Self::Ring(ring) => ring.merge(elements),
             Self::Sketched(sketched) => {
@@ -416,7 +416,7 @@ mod tests {
     fn the_newest_stay_exact_and_all_are_estimated() {
         let (mut seen, keep) = (Seen::default(), 1000);
         for element in 0..50_000_u32 {
-            seen.show(u64::from(element), 10_000 + element / 100, Granting::Elsewhere);
+            seen.show(u64::from(element), 10_000 + element / 100, Granting::None);
             seen.forget(0, keep);
         }
         let now = 10_499;
@@ -435,7 +435,7 @@ mod tests {
         for others in [5_u32, 100] {
             let mut seen = Seen::default();
             seen.grant(1 << 40, 10);
-            (0..others).for_each(|element| _ = seen.show(u64::from(element), 20 + element, Granting::Elsewhere));
+            (0..others).for_each(|element| _ = seen.show(u64::from(element), 20 + element, Granting::None));
             seen.forget(1000, 2);
             assert_eq!(seen.last(1 << 40), Some(10));
             seen.withdraw(1 << 40);
@@ -453,7 +453,7 @@ mod tests {
                 element = element
                     .wrapping_mul(6_364_136_223_846_793_005)
                     .wrapping_add(1_442_695_040_888_963_407);
-                seen.show(element, 1_000_000_000 + second, Granting::Elsewhere);
+                seen.show(element, 1_000_000_000 + second, Granting::None);
             }
             seen.forget(1_000_000_000, 1024);
         }

@@ -3,10 +3,10 @@
 /// How an element comes to be shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Granting {
-    /// This exchange was granted it, where the key grants: one grant ends.
+    /// This exchange was granted it: one grant ends.
     Before,
-    /// It was shown by another gateway, or before the last start.
-    Elsewhere,
+    /// The key grants nothing, or it was shown elsewhere.
+    None,
 }
 
 /// An element, or the place where one was. What is granted and not yet shown counts as shown, and is forgotten with its

@@ -79,13 +79,8 @@ impl Account {
         for (number, used) in keys.chain(self.allowance.iter().map(|used| (ALLOWANCE, used))) {
             let Some(place) = locked.place(used.key) else { continue };
             let Some(entry) = locked.at(place) else { continue };
-            let new = show(
-                entry,
-                leaving.iter().map(|one| (*one, one.is_under(number))),
-                is_new,
-                now,
-                keep,
-            );
+            let counted = leaving.iter().map(|one| (*one, one.is_under(number)));
+            let new = show(entry, (counted, Granting::Before), is_new, now, keep);
             is_near |= new > 0
                 && used
                     .limits
@@ -94,13 +89,8 @@ impl Account {
             locked.changed(&ledger, place, now);
         }
         if let Some((_, entry)) = &mut self.own {
-            show(
-                entry,
-                leaving.iter().map(|one| (*one, one.is_under(OWN))),
-                is_new,
-                now,
-                keep,
-            );
+            let counted = leaving.iter().map(|one| (*one, one.is_under(OWN)));
+            show(entry, (counted, Granting::Before), is_new, now, keep);
         }
         is_near && ledger.is_stored()
     }
@@ -121,13 +111,8 @@ impl Account {
             .iter()
             .map(|limit| entry.people(limit.window, now))
             .collect();
-        show(
-            entry,
-            leaving.iter().map(|one| (*one, !one.is_under(ALLOWANCE))),
-            is_new,
-            now,
-            keep,
-        );
+        let counted = leaving.iter().map(|one| (*one, !one.is_under(ALLOWANCE)));
+        show(entry, (counted, Granting::None), is_new, now, keep);
         for (limit, before) in used.limits.iter().zip(before) {
             let people = entry.people(limit.window, now);
             if people > before && people > entry.allowed(limit, now) {
@@ -139,21 +124,20 @@ impl Account {
     }
 }
 
-/// Shows those of `leaving` that count under the key of `entry`; how many it had not been shown.
+/// Shows those of `leaving` that count under the key of `entry`, and whether they were granted under it; how many it had not
+/// been shown.
 fn show(
     entry: &mut Entry,
-    leaving: impl Iterator<Item = (Waiting, bool)>,
+    (leaving, granting): (impl Iterator<Item = (Waiting, bool)>, Granting),
     is_new: &mut [bool],
     now: Now,
     keep: usize,
 ) -> u32 {
     let mut new = 0;
-    for ((waiting, counts), is_new) in leaving.zip(is_new) {
-        if counts {
-            let is_first = entry.seen.show(waiting.subject, now.second(), Granting::Before);
-            *is_new |= is_first;
-            new += u32::from(is_first);
-        }
+    for ((waiting, _), is_new) in leaving.zip(is_new).filter(|((_, counts), _)| *counts) {
+        let is_first = entry.seen.show(waiting.subject, now.second(), granting);
+        *is_new |= is_first;
+        new += u32::from(is_first);
     }
     entry.forget(now, keep);
     new
