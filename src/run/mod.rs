@@ -168,6 +168,10 @@ pub async fn start_over(
 /// gateway that has forgotten whom it showed.
 fn remember(loaded: &Loaded, mut ledger: Ledger, clock: Clock) -> Result<(Arc<Ledger>, Store), StartError> {
     ledger.carry(Carrier::Store);
+    // Each start counts bytes in a series of its own, or two would pass for one.
+    let mut start = [0; 8];
+    getrandom::fill(&mut start).map_err(|error| StartError::Thread(std::io::Error::other(error)))?;
+    ledger.count_as(u64::from_le_bytes(start));
     let stored = store::Loaded::load(&loaded.state_dir, &loaded.secret, &ledger, clock).map_err(StartError::Store)?;
     let ledger = Arc::new(ledger);
     let store = stored.start(loaded.store, Arc::clone(&ledger), clock);
