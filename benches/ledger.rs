@@ -61,6 +61,7 @@ fn used(key: KeyId, dimension: Dimension, people: u32, excess: Excess) -> KeyUse
             people,
             window: 86_400,
             excess,
+            strict: false,
         }],
     }
 }

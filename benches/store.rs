@@ -111,6 +111,7 @@ fn show(ledger: &Arc<Ledger>, every: u64, person: u64, clock: Clock) {
                 people: 1_000,
                 window: 86_400,
                 excess: Excess::Refused,
+                strict: false,
             }],
         };
         let mut account = ledger.open(vec![key], None, now);

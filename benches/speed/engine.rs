@@ -155,6 +155,7 @@ fn keys() -> Vec<KeyUse> {
         people: 90_000,
         window: 86_400,
         excess: Excess::Refused,
+        strict: false,
     };
     let used = |(number, dimension): (usize, Dimension)| KeyUse {
         key: KeyId::new(&secret, dimension, &number.to_le_bytes(), b"default/response//people"),

@@ -55,6 +55,7 @@ fn fill(gateway: &Gateway, fallback: Option<KeyId>) {
                 people: 5,
                 window: 86_400,
                 excess: Excess::Refused,
+                strict: false,
             };
             let minted = KeyUse {
                 key: KeyId(id),

@@ -14,6 +14,7 @@ use super::entry::Entry;
 use super::limit::KeyUse;
 use super::reserve::{Prefix, Stop, Wanted};
 use super::shards::{Ledger, Locked, Place, ShardList, shard_of};
+use super::strict::Strict;
 use super::subject_hash::SubjectHasher;
 use super::{Amounts, BudgetId, Dimension, KeyId, SumUse};
 use crate::engine::secret::Subject;
@@ -42,6 +43,8 @@ pub enum Next {
         /// Unix milliseconds.
         until: u64,
     },
+    /// The store that gateways share must confirm [`Account::claims`] first; nothing of the next ask is reserved.
+    Confirm,
     /// The ledger has no room for a key of the next ask, and the account does not go on without.
     Full,
 }
@@ -72,13 +75,13 @@ pub struct Account {
     ledger: Arc<Ledger>,
     /// Keys that other exchanges share: those that can refuse, those that only tell, and those without a limit, on which
     /// only a hold may stand.
-    keys: Vec<KeyUse>,
+    pub(super) keys: Vec<KeyUse>,
     refusing: usize,
     counted: usize,
     /// The exchange's own key.
     own: Option<(KeyUse, Entry)>,
     /// People within it are counted under it alone.
-    allowance: Option<KeyUse>,
+    pub(super) allowance: Option<KeyUse>,
     /// The shards of all keys that can refuse.
     shards: ShardList,
     /// Everything this exchange was granted: a repeat costs one look-up and no lock.
@@ -97,6 +100,9 @@ pub struct Account {
     summed_at: Now,
     /// Asks that left.
     handed_asks: u64,
+    pub(super) strict: Strict,
+    /// Whether its limits are a share of what is allowed.
+    pub(super) is_divided: bool,
     /// A key that finds no room goes uncounted; else what would count under it is refused.
     is_open_when_full: bool,
     /// Whether some key found no room for someone who was granted.
@@ -105,10 +111,10 @@ pub struct Account {
 
 /// A subject that was granted and has not left.
 #[derive(Clone, Copy)]
-struct Waiting {
+pub(super) struct Waiting {
     /// The number of its ask within the exchange.
     ask: u64,
-    subject: u64,
+    pub(super) subject: u64,
     /// A bit for each key that it was granted under.
     under: u64,
 }
@@ -151,6 +157,8 @@ impl Account {
             summed_asks: 0,
             summed_at: Now::default(),
             handed_asks: 0,
+            strict: Strict::default(),
+            is_divided: false,
             is_open_when_full: false,
             is_uncounted: false,
         }
@@ -218,6 +226,7 @@ impl Account {
             let (allowed, ordinary) = self.split(&mut locked, wanted, now);
             let places = self.enter(&mut locked, now);
             self.rule(&mut locked, &places, &ordinary, &mut prefix, now);
+            self.claim(&mut locked, &places, &ordinary, &mut prefix, now);
             self.commit(&mut locked, &places, (&allowed, &ordinary), &prefix, now);
         }
         self.asks_granted += u64::from(prefix.end);
@@ -374,6 +383,7 @@ impl Account {
         match stop {
             Stop::Wait(budget, until) => Next::Wait { budget, until },
             Stop::Full => Next::Full,
+            Stop::Confirm => Next::Confirm,
             Stop::Denied(number, limit, people) => {
                 let own = self.own.as_ref().map(|(used, _)| used);
                 let used = if number == OWN { own } else { self.keys.get(number) };

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
+use super::entry::Entry;
 use super::shards::{Ledger, SHARDS, Shard, shard_of};
 use super::{Dimension, KeyFrame, KeyId};
 use crate::engine::time::Now;
@@ -60,6 +61,16 @@ impl Shard {
     }
 }
 
+/// All keys are so many parts of nearly one size: a look at one of them is short.
+pub const PARTS: usize = 16;
+
+/// The first second that a frame says something of.
+fn oldest(frame: &KeyFrame) -> u32 {
+    let seconds = frame.elements.iter().map(|(_, second)| *second);
+    let registers = frame.registers.iter().map(|(.., second)| *second);
+    seconds.chain(registers).min().unwrap_or_default()
+}
+
 impl Ledger {
     /// From now on changes are kept for `carrier`, which must ask for them.
     pub fn carry(&mut self, carrier: Carrier) {
@@ -74,6 +85,45 @@ impl Ledger {
             self.lock_shard(at).drain(carrier, self.resting_max(), frames);
         }
         number
+    }
+
+    /// What a drain said did not arrive: the next one says it again.
+    pub fn drain_again<'f>(&self, carrier: Carrier, frames: impl Iterator<Item = &'f KeyFrame>) {
+        for frame in frames {
+            let mut shard = self.lock_shard(shard_of(frame.key));
+            if let Some(place) = shard.keys.find(frame.key) {
+                shard.changed(carrier.bit(), place, oldest(frame));
+            }
+        }
+    }
+
+    /// The next drain says everything that was seen at or after `from` under keys of the part `part` of [`PARTS`].
+    pub fn drain_from(&self, carrier: Carrier, from: u32, part: usize) {
+        for at in (part..SHARDS).step_by(PARTS) {
+            let mut shard = self.lock_shard(at);
+            let keys = shard.keys.iter();
+            let recent = keys.filter(|(_, entry)| entry.seen.newest() >= from || entry.mark().is_some());
+            let keys: Vec<KeyId> = recent.map(|(key, _)| key).collect();
+            let places: Vec<u32> = keys.iter().filter_map(|key| shard.keys.find(*key)).collect();
+            places
+                .iter()
+                .for_each(|place| shard.changed(carrier.bit(), *place, from));
+        }
+    }
+
+    /// How many keys `carrier` has to be told of.
+    pub fn undrained(&self, carrier: Carrier) -> usize {
+        let of = |at| {
+            let shard = self.lock_shard(at);
+            shard.carried.0.get(carrier as usize).map_or(0, Vec::len)
+        };
+        (0..SHARDS).map(of).sum()
+    }
+
+    /// So many of the newest people of a key are known one by one; all others are estimated.
+    pub fn exact_people(&self, key: KeyId) -> Option<u32> {
+        let shard = self.lock_shard(shard_of(key));
+        shard.keys.get(key).map(Entry::exact_people)
     }
 
     /// Whether what is shown goes to disk.
@@ -99,10 +149,7 @@ impl Ledger {
         }
         shard.weigh(place);
         if from == Carrier::Fleet {
-            let seconds = frame.elements.iter().map(|(_, second)| *second);
-            let registers = frame.registers.iter().map(|(.., second)| *second);
-            let oldest = seconds.chain(registers).min().unwrap_or_default();
-            shard.changed(self.carriers & Carrier::Store.bit(), place, oldest);
+            shard.changed(self.carriers & Carrier::Store.bit(), place, oldest(frame));
         }
         shard.rest(place, self.resting_max());
     }

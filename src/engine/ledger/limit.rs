@@ -29,6 +29,8 @@ pub struct Limit {
     pub window: u32,
     /// What happens above it.
     pub excess: Excess,
+    /// Whether the store that gateways share must confirm everyone who is new, at any count; only where it refuses.
+    pub strict: bool,
 }
 
 impl Limit {
@@ -60,6 +62,12 @@ pub struct KeyUse {
 }
 
 impl KeyUse {
+    /// The limits that the shared store must confirm.
+    pub(super) fn strict(&self) -> impl Iterator<Item = &Limit> {
+        let refusing = self.limits.iter().filter(|limit| limit.excess == Excess::Refused);
+        refusing.filter(|limit| limit.strict && self.dimension != Dimension::Exchange)
+    }
+
     /// Whether some limit of the key can refuse or delay.
     pub(super) fn is_enforcing(&self) -> bool {
         self.limits.iter().any(|limit| limit.excess != Excess::Told)

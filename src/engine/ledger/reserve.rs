@@ -20,6 +20,8 @@ pub(super) enum Stop {
     Wait(BudgetId, u64),
     /// A key of it has no room.
     Full,
+    /// The shared store must confirm it first.
+    Confirm,
 }
 
 /// How far a batch is granted, over the keys that were looked at so far.

@@ -228,7 +228,7 @@ impl Ring {
         } else {
             *slot
         };
-        moved.last = second;
+        moved.touch(second);
         slot.clear();
         act(&mut moved);
         *number = next;

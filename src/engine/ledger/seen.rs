@@ -49,6 +49,16 @@ impl Seen {
         }
     }
 
+    /// Whether `element` was shown at or after `from`; one that is only granted was not.
+    pub(super) fn is_shown_since(&self, element: u64, from: u32) -> bool {
+        let slot = match self {
+            Self::Flat(flat) => flat.iter().find(|slot| slot.is(element)),
+            Self::Ring(ring) => ring.get(element),
+            Self::Sketched(sketched) => sketched.ring.get(element),
+        };
+        slot.is_some_and(|slot| slot.is_shown_since(from))
+    }
+
     /// How many elements were seen in the `seconds` up to `now`, granted ones among them; both ends count.
     pub(super) fn count(&mut self, seconds: u32, now: u32) -> u32 {
         let from = now.saturating_sub(seconds);
@@ -72,7 +82,7 @@ impl Seen {
         match self {
             Self::Flat(flat) => {
                 if let Some(slot) = flat.iter_mut().find(|slot| slot.is(element)) {
-                    slot.last = slot.last.max(second);
+                    slot.touch(second);
                     return slot.pin();
                 }
                 self.add(Slot::granted(element, second), Slot::pin);
@@ -127,9 +137,9 @@ impl Seen {
             *self = Self::Ring(Box::new(Ring::of(std::mem::take(flat))));
         }
         match self {
-            Self::Flat(_) => elements.iter().for_each(|(element, second)| {
-                self.show(*element, *second, Granting::None);
-            }),
+            Self::Flat(_) => elements
+                .iter()
+                .for_each(|(element, second)| self.saw(*element, *second)),
             Self::Ring(ring) => ring.merge(elements),
             Self::Sketched(sketched) => {
                 for (element, second) in elements {
@@ -217,6 +227,15 @@ impl Seen {
             Self::Flat(flat) => flat.capacity() * size_of::<Slot>(),
             Self::Ring(ring) => size_of::<Ring>() + ring.bytes(),
             Self::Sketched(sketched) => size_of::<Sketched>() + sketched.ring.bytes() + sketched.sketch.bytes(),
+        }
+    }
+
+    /// `element` was seen elsewhere; for a flat list.
+    fn saw(&mut self, element: u64, second: u32) {
+        let Self::Flat(flat) = self else { return };
+        match flat.iter_mut().find(|slot| slot.is(element)) {
+            Some(slot) => slot.saw(second),
+            None => self.add(Slot::new(element, second), |_| ()),
         }
     }
 

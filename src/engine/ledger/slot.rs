@@ -26,6 +26,8 @@ enum State {
     Gone,
     Granted,
     Shown,
+    /// Shown once, and granted again since: when it was shown is no longer known.
+    Regranted,
 }
 
 impl Slot {
@@ -61,7 +63,22 @@ impl Slot {
 
     /// The element and its second, if it was shown.
     pub(super) fn shown(&self) -> Option<(u64, u32)> {
-        (self.state == State::Shown).then_some((self.element, self.last))
+        matches!(self.state, State::Shown | State::Regranted).then_some((self.element, self.last))
+    }
+
+    /// Whether it was shown at or after `from`, and not only granted since.
+    pub(super) fn is_shown_since(&self, from: u32) -> bool {
+        self.state == State::Shown && self.last >= from
+    }
+
+    /// It is granted, or about to be shown, in `second`.
+    pub(super) fn touch(&mut self, second: u32) {
+        if second > self.last {
+            self.last = second;
+            if self.state == State::Shown {
+                self.state = State::Regranted;
+            }
+        }
     }
 
     /// One more exchange is about to show it. At 65,535 it stays pinned for good, which keeps it counted.
@@ -82,13 +99,18 @@ impl Slot {
         if granting == Granting::Before {
             self.unpin();
         }
-        std::mem::replace(&mut self.state, State::Shown) != State::Shown
+        let before = std::mem::replace(&mut self.state, State::Shown);
+        !matches!(before, State::Shown | State::Regranted)
     }
 
     /// It was seen in `second` elsewhere.
     pub(super) fn saw(&mut self, second: u32) {
+        if second >= self.last {
+            self.state = State::Shown;
+        } else if self.state == State::Granted {
+            self.state = State::Regranted;
+        }
         self.last = self.last.max(second);
-        self.state = State::Shown;
     }
 
     /// The element is elsewhere, or forgotten.

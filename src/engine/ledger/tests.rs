@@ -27,6 +27,7 @@ fn limit(people: u32, excess: Excess) -> Limit {
         people,
         window: 60,
         excess,
+        strict: false,
     }
 }
 

@@ -81,6 +81,8 @@ pub struct Budget {
     pub enforcement: Enforcement,
     /// For one group only (a declared shape).
     pub group: Option<String>,
+    /// Whether the store that gateways share confirms everyone who is new.
+    pub strict: bool,
     /// For whom it counts: all of these hold.
     pub when: Vec<Condition>,
     /// What it counts in the place of people, and how much of it is allowed.
@@ -101,7 +103,7 @@ impl Budget {
     pub(super) fn read(
         written: &BudgetSyntax,
         file: &str,
-        exact_max: usize,
+        (exact_max, has_fleet): (usize, bool),
         problems: &mut Vec<Problem>,
     ) -> Option<Self> {
         let mut reader = Reader { file, problems };
@@ -130,8 +132,9 @@ impl Budget {
             scope: scope(when.as_deref()?, counted.map(|(counted, _)| counted)),
             when: when?,
             counted,
+            strict: written.strict.as_ref().is_some_and(|strict| *strict.get_ref()),
         };
-        reader.check(&budget, written, exact_max).then_some(budget)
+        reader.check(&budget, written, exact_max, has_fleet).then_some(budget)
     }
 
     /// Whether it is counted for who asks on `route`.
@@ -169,9 +172,7 @@ impl Reader<'_> {
         let spans = texts
             .iter()
             .filter_map(|(name, text)| Some((*name, text.as_ref()?.span())));
-        let flags = [("strict", written.strict.as_ref().map(toml::Spanned::span))];
-        let flags = flags.into_iter().filter_map(|(name, span)| Some((name, span?)));
-        for (name, span) in spans.chain(flags).collect::<Vec<_>>() {
+        for (name, span) in spans.collect::<Vec<_>>() {
             self.later(span, &format!("`{name}` of a budget"));
         }
     }
@@ -399,7 +400,7 @@ impl Reader<'_> {
     }
 
     /// The rules that keep a company safe from its own gateway.
-    fn check(&mut self, budget: &Budget, written: &BudgetSyntax, exact_max: usize) -> bool {
+    fn check(&mut self, budget: &Budget, written: &BudgetSyntax, exact_max: usize, has_fleet: bool) -> bool {
         let before = self.problems.len();
         if budget.refuses() && budget.per.is_shared() && !written.accept_outage {
             let message = format!(
@@ -410,6 +411,22 @@ impl Reader<'_> {
             let help = "action = \"alert\", or accept_outage = true if that is meant";
             self.error("P005", Some(written.action.span()), &message, Some(help));
         }
+        let is_estimated = written.estimated.as_ref().is_some_and(|estimated| *estimated.get_ref());
+        let strict = written.strict.as_ref().filter(|strict| *strict.get_ref());
+        let needs = match (strict, budget.action) {
+            (None, _) => None,
+            _ if budget.counted.is_some() => Some("a budget of people"),
+            _ if is_estimated => Some("an exact limit, not one that is `estimated`"),
+            _ if !has_fleet => Some("a store that gateways share: `url` of [fleet]"),
+            _ if budget.per == Dimension::Exchange => Some("a key that gateways share: an exchange is on one of them"),
+            (_, Action::Alert | Action::Throttle { .. }) => {
+                Some("an action that refuses: redact, reauth, block or hold")
+            }
+            (_, Action::Redact | Action::Reauth | Action::Block | Action::Hold { .. }) => None,
+        };
+        if let Some((strict, needs)) = strict.zip(needs) {
+            self.error("P019", Some(strict.span()), &format!("`strict` needs {needs}"), None);
+        }
         if matches!(budget.action, Action::Hold { .. }) && budget.per == Dimension::Exchange {
             let message = "an exchange cannot be held: it ends with its response";
             let help = "per = \"session\", or action = \"block\"";
@@ -418,7 +435,6 @@ impl Reader<'_> {
         if let (Some((counted, _)), true) = (budget.counted, budget.refuses()) {
             self.check_sum(budget, counted, written);
         }
-        let is_estimated = written.estimated.as_ref().is_some_and(|estimated| *estimated.get_ref());
         if is_estimated && matches!(budget.action, Action::Throttle { .. }) {
             let message = "a throttle must know each person: it cannot be estimated";
             self.error(

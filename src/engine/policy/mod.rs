@@ -62,7 +62,8 @@ impl Policy {
                 let message = format!("a second budget is named `{}`", syntax.name.get_ref());
                 problems.push(error("P007", written.file, syntax.name.span(), message, None));
             }
-            budgets.extend(Budget::read(syntax, written.file, written.exact_elements_max, problems));
+            let bounds = (written.exact_elements_max, written.has_fleet);
+            budgets.extend(Budget::read(syntax, written.file, bounds, problems));
         }
         budgets.extend(written.groups.iter().map(|group| Budget {
             id: BudgetId::of("", Some(&group.name)),
@@ -76,6 +77,7 @@ impl Policy {
             when: Vec::new(),
             counted: None,
             scope: budget::scope(&[], None),
+            strict: false,
         }));
         if budgets.len() > BUDGETS_MAX {
             let message = format!("{} budgets: at most {BUDGETS_MAX} are allowed", budgets.len());
@@ -147,6 +149,8 @@ pub struct Written<'a> {
     pub group_names: &'a [String],
     /// The ledger's bound on exactness.
     pub exact_elements_max: usize,
+    /// Whether gateways share a store.
+    pub has_fleet: bool,
 }
 
 /// A warning, since a subject may have a colon of its own.

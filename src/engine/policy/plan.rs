@@ -145,6 +145,7 @@ impl Policy {
                 people: *people,
                 window: 86_400,
                 excess: Excess::Refused,
+                strict: false,
             };
             let key = KeyId::new(&self.secret, Dimension::Route, &value, b"default/response//allowance");
             Some(KeyUse {
@@ -304,6 +305,7 @@ impl Policy {
             people,
             window: budget.window,
             excess,
+            strict: budget.strict,
         }
     }
 

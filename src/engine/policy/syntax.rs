@@ -62,7 +62,7 @@ pub struct BudgetSyntax {
     /// One class only. Not in this version.
     #[schemars(with = "Option<String>")]
     pub class: Option<Text>,
-    /// Confirmed with the shared store. Not in this version.
+    /// Everyone who is new is confirmed with the store of `[fleet]` before they are shown. Default false.
     #[schemars(with = "Option<bool>")]
     pub strict: Option<Spanned<bool>>,
     /// Lets a refusing limit be above `exact_elements_max`: there it is estimated, and once it is reached every person is

@@ -26,6 +26,8 @@ pub struct Handed {
     /// The number of the [`Ledger::drain`] to the store that must be on disk before they leave: where a refusing limit is
     /// nearly reached.
     pub durable: Option<u64>,
+    /// Those of them whom the shared store confirmed, or the rule for when it is down.
+    pub claimed: SmallVec<[u64; 8]>,
 }
 
 impl Account {
@@ -41,6 +43,7 @@ impl Account {
         let mut is_new: SmallVec<[bool; 8]> = smallvec![false; leaving.len()];
         let is_near = self.show_granted(&leaving, &mut is_new, now);
         handed.durable = is_near.then(|| self.ledger.next_drain());
+        handed.claimed = self.claimed(leaving.iter().map(|waiting| waiting.subject));
         for number in self.refusing..self.counted {
             let told = self.show_told(number, &leaving, &mut is_new, now);
             handed.told.extend(tell_once(&mut self.told, told.into_iter()));
