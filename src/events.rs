@@ -5,6 +5,7 @@
 //! become a label or a log line.
 
 mod family;
+mod fleet;
 mod help;
 mod install;
 mod journal;
@@ -17,6 +18,7 @@ use std::sync::OnceLock;
 
 use tracing::{debug, error, info, warn};
 
+pub use fleet::Fact;
 pub use install::{BadFilter, Handle, LogFormat, install};
 pub use journal::JournalFact;
 pub use meters::Part;
@@ -209,6 +211,8 @@ pub enum Event<'a> {
     LedgerKeys(u64),
     /// A new key found no room in the ledger.
     LedgerFull,
+    /// What passed between gateways.
+    Fleet(Fact<'a>),
 
     // The ledger on disk.
     /// The ledger was read from disk before the port opened.
@@ -331,6 +335,7 @@ fn log(meters: &Meters, event: &Event<'_>) {
         Event::Draining => info!("draining"),
         Event::Stopped => info!("stopped"),
         Event::AdminChanged { operation } => info!(operation, "administrative change"),
+        Event::Fleet(ref fact) => fleet::log(meters, fact),
         Event::AuditRecovered => info!("audit file works again"),
         Event::StoreLoaded { keys, seconds } => info!(keys, seconds, "ledger loaded"),
         Event::StoreFailed { reason } => error!(reason, "the ledger cannot be written, tried again"),

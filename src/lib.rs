@@ -10,7 +10,7 @@
 //!
 //! - [`engine`]: decode, detect, assemble, count, decide, redact. Pure: bytes and `now` in, steps out.
 //! - [`clock`]: the one clock. [`events`]: the closed list of facts the process reports; the only file with log and metric macros.
-//! - [`tls`], [`identity`], [`audit`], [`store`]: one outside thing each.
+//! - [`tls`], [`identity`], [`audit`], [`store`], [`fleet`]: one outside thing each.
 //! - [`proxy`], [`admin`]: the protocols a client speaks to us.
 //! - [`config`], [`run`], [`cli`]: what the operator wrote, and the wiring.
 //!
@@ -26,6 +26,7 @@ pub mod clock;
 pub mod config;
 pub mod engine;
 pub mod events;
+pub mod fleet;
 pub mod identity;
 pub mod proxy;
 pub mod run;

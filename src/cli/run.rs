@@ -73,6 +73,7 @@ fn told(error: StartError) -> Failed {
         StartError::Store(error) => super::ledger::refused(&error),
         StartError::Journal(error) => Failed::new(Exit::Io, format!("cannot go on with the journal: {error}")),
         StartError::Tls(error) => Failed::new(Exit::Config, error),
+        error @ StartError::Fleet(_) => Failed::new(Exit::Config, error),
         error @ (StartError::Signals(_) | StartError::Thread(_)) => Failed::new(Exit::Failure, error),
     }
 }

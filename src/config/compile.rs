@@ -15,6 +15,7 @@ use crate::engine::policy::{GroupShape, Policy, RoutePolicy, Written};
 use crate::engine::problem::{Problem, Severity};
 use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
+use crate::fleet;
 use crate::identity::Identity;
 use crate::proxy::{Door, EndpointUrl, Pattern, ReadPattern, Route, Set, Shadow, Upstream};
 use crate::tls::{Acceptor, CertificateFiles, client_config};
@@ -103,6 +104,7 @@ pub fn compile(written: &ConfigSyntax, environment: &Environment<'_>) -> Result<
     if written.audit.on_audit_full == OnFull::Block {
         reader.error("C000", 0..0, "`on_audit_full = \"block\"` is not in this version", None);
     }
+    reader.fleet(&written.fleet);
     let identity = reader.identity(written);
     let policy = reader.policy(written);
     let failed = problems.iter().any(|problem| problem.severity == Severity::Error);
@@ -315,6 +317,19 @@ impl Reader<'_> {
         compiled.map_err(|problems| self.problems.extend(problems)).ok()
     }
 
+    fn fleet(&mut self, written: &fleet::Settings) {
+        let mut problems = written.problems();
+        if problems.is_empty() && written.is_shared() {
+            let read = |path: &Path| std::fs::read(self.environment.base.join(path));
+            let checked = fleet::Fleet::check(written, &read);
+            problems.extend(checked.err().map(|error| ("url", error.to_string())));
+        }
+        for (name, message) in problems {
+            let span = place(self.environment.text, "fleet", name);
+            self.error("C019", span, &message, Some("url = \"redis://10.0.0.5:6379\""));
+        }
+    }
+
     fn policy(&mut self, written: &ConfigSyntax) -> Option<Policy> {
         let routes: Vec<RoutePolicy> = written
             .route
@@ -345,6 +360,7 @@ impl Reader<'_> {
             groups: &groups,
             group_names: &group_names,
             exact_elements_max: written.ledger.exact_elements_max,
+            has_fleet: written.fleet.is_shared(),
         };
         Policy::compile(
             &written,
@@ -365,6 +381,7 @@ impl Reader<'_> {
             ("body", written.body.bounded()),
             ("ledger", written.ledger.bounded()),
             ("store", written.store.bounded()),
+            ("fleet", written.fleet.bounded()),
             ("audit", written.audit.bounded()),
             ("journal", written.journal.bounded()),
             ("rules", written.rules.bounded()),

@@ -13,7 +13,7 @@ use crate::engine::policy::{AllowSyntax, BudgetSyntax, ExceptionSyntax, Text};
 use crate::engine::problem::{Bounded, bounded};
 use crate::proxy::{Fail, FailModes, Limits};
 use crate::store::journal;
-use crate::{admin, audit, identity, store};
+use crate::{admin, audit, fleet, identity, store};
 
 /// The whole file.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -38,6 +38,8 @@ pub struct ConfigSyntax {
     pub ledger: ledger::Settings,
     /// `[store]`: of the same on disk.
     pub store: store::Settings,
+    /// `[fleet]`: of the gateways that count together.
+    pub fleet: fleet::Settings,
     /// `[admin]`: for people and monitoring.
     pub admin: admin::Settings,
     /// `[audit]`: for the SIEM.

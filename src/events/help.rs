@@ -87,6 +87,34 @@ pub(super) const HELP: &[(&str, &str)] = &[
         "tidegate_store_failures_total",
         "Tries to write the ledger that failed, and why.",
     ),
+    ("tidegate_fleet_up", "1 while the store that gateways share answers."),
+    (
+        "tidegate_fleet_breaker_open",
+        "1 while nobody waits for the store that gateways share.",
+    ),
+    (
+        "tidegate_fleet_staleness_seconds",
+        "How old what is known of other gateways is.",
+    ),
+    (
+        "tidegate_fleet_dirty_keys",
+        "Keys with changes that the store was not told of.",
+    ),
+    (
+        "tidegate_fleet_flush_duration_seconds",
+        "How long one round with the store took.",
+    ),
+    ("tidegate_fleet_failures_total", "Rounds with the store that failed."),
+    ("tidegate_fleet_sync_checks_total", "Strict confirmations, by result."),
+    (
+        "tidegate_fleet_ignored_total",
+        "What came from the store and was left out or corrected.",
+    ),
+    (
+        "tidegate_fleet_clock_skew_seconds",
+        "How far this gateway's clock is before the store's.",
+    ),
+    ("tidegate_fleet_gateways", "Gateways that count together now."),
     (
         "tidegate_config_last_reload_successful",
         "1 if the last reload came into force.",

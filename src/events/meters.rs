@@ -8,6 +8,7 @@ use metrics::{Counter, Gauge, Histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 use super::family::{Family, Maker, OTHER};
+use super::fleet::FleetMeters;
 use super::help::HELP;
 use super::journal::JournalMeters;
 use super::names::{NameTables, Names};
@@ -71,6 +72,7 @@ pub(super) struct Meters {
     generation: Gauge,
     bypass: Gauge,
     added: Added,
+    fleet: FleetMeters,
 }
 
 impl Meters {
@@ -119,6 +121,7 @@ impl Meters {
             generation: make.gauge("tidegate_config_generation", None),
             bypass: make.gauge("tidegate_bypass_active", None),
             added: Added::new(&make),
+            fleet: FleetMeters::new(&make),
             make,
         }
     }
@@ -168,6 +171,7 @@ impl Meters {
             Event::StoreBytes(bytes) => self.store_bytes.set(approximate(bytes)),
             Event::StoreStale { seconds } => self.store_staleness.set(seconds),
             Event::StoreFailed { reason } => self.store_failures.add(reason, 1),
+            Event::Fleet(ref fact) => self.fleet.count(fact),
             Event::Reloaded { ok, generation } => {
                 self.reload_ok.set(f64::from(u8::from(ok)));
                 self.generation.set(approximate(generation));
@@ -409,7 +413,8 @@ mod tests {
     fn every_described_metric_is_rendered_with_its_help() {
         let meters = Meters::new();
         meters.register(&names());
-        for event in EVENTS.iter().chain(&FACTS) {
+        let fleet = super::super::fleet::EVENTS;
+        for event in EVENTS.iter().chain(&FACTS).chain(fleet) {
             meters.count(event);
         }
         let text = meters.render();

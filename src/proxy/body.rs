@@ -142,6 +142,7 @@ where
                 }
                 Flow::Input => {}
                 Flow::Wait(until) => ready!(self.poll_wait(cx, until)),
+                Flow::Confirm => ready!(self.poll_confirmed(cx)),
             }
         }
     }
@@ -260,6 +261,14 @@ where
         }
     }
 
+    /// Waits for the store that gateways share, a few milliseconds at most; or until the vigil ends the wait.
+    fn poll_confirmed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.poll_vigil(cx) {
+            return Poll::Ready(());
+        }
+        self.driver.poll_confirmed(&self.clock, cx)
+    }
+
     /// While nothing moves: wakes the stream when it is to end. True when it is.
     fn poll_vigil(&mut self, cx: &mut Context<'_>) -> bool {
         while let Poll::Ready(woken) = self.vigil.poll(self.driver.keys(), cx) {
@@ -357,6 +366,7 @@ where
                     return Poll::Ready(trailers);
                 }
                 Flow::Wait(until) => ready!(this.poll_wait(cx, until)),
+                Flow::Confirm => ready!(this.poll_confirmed(cx)),
                 Flow::Input if this.failed.is_some() => return this.poll_cut(cx),
                 Flow::Input if this.poll_upstream(cx, now).is_pending() && !this.poll_vigil(cx) => {
                     return Poll::Pending;

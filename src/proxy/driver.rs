@@ -3,16 +3,19 @@
 mod leave;
 
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::backlog::Backlog;
+use super::confirm::Confirm;
 use super::fail::{Fail, Reason};
 use super::fields::FieldCount;
 use super::outcome::{Denial, Outcome};
 use super::terms::Terms;
 use super::witness::Witness;
+use crate::clock::Clock;
 use crate::engine::inspect::{Inspector, Piece, Resolution, Step, Tally};
 use crate::engine::ledger::{Account, BudgetId, Dimension, KeyId, KeyUse, Next};
 use crate::engine::policy::Action;
@@ -29,6 +32,8 @@ pub(super) enum Flow {
     Input,
     /// Nothing before this unix millisecond.
     Wait(u64),
+    /// Nothing before the store that gateways share has answered.
+    Confirm,
     /// What was released, then a visible truncation.
     Cut,
     /// What was released, then the end.
@@ -43,6 +48,7 @@ pub(super) struct Driver {
     unread_bytes: u64,
     account: Account,
     witness: Witness,
+    confirm: Confirm,
     terms: Terms,
     /// Of the last chunk of a coded body, what was not pushed yet.
     unread: Bytes,
@@ -62,7 +68,7 @@ impl Driver {
     /// Without an inspector the route's bodies are not looked into: all of it passes, counted.
     pub(super) fn new(
         inspector: Option<Inspector>,
-        (account, witness): (Account, Witness),
+        (account, witness, confirm): (Account, Witness, Confirm),
         terms: Terms,
         head: FieldCount,
     ) -> Self {
@@ -73,6 +79,7 @@ impl Driver {
             asks_before: account.asks_granted(),
             account,
             witness,
+            confirm,
             backlog: Backlog::new(Arc::clone(&terms.gateway.held)),
             terms,
             unread: Bytes::new(),
@@ -191,6 +198,13 @@ impl Driver {
         }
     }
 
+    /// Ready when the store has answered, or the rule for when it does not holds.
+    pub(super) fn poll_confirmed(&mut self, clock: &Clock, cx: &mut Context<'_>) -> Poll<()> {
+        ready!(self.confirm.poll(&mut self.account, cx));
+        self.resume(clock.now());
+        Poll::Ready(())
+    }
+
     fn next_step(&mut self) -> Option<Step> {
         Some(self.inspector.as_mut()?.step())
     }
@@ -268,6 +282,11 @@ impl Driver {
                 people,
             } => self.denied(granted, budget, (key, dimension, people), now),
             Next::Wait { budget, until } => self.wait(granted, budget, until, now),
+            Next::Confirm => {
+                self.confirm.ask(&self.account);
+                self.flow = Flow::Confirm;
+                self.later(granted)
+            }
             Next::Full => {
                 self.outcome.denial.get_or_insert(Denial::Fail(Reason::LedgerFull));
                 self.resolve(granted, Resolution::Cut)
@@ -365,6 +384,10 @@ impl Driver {
             return self.resolve(granted, Resolution::Cut);
         }
         self.flow = Flow::Wait(until);
+        self.later(granted)
+    }
+
+    fn later(&mut self, granted: usize) -> Option<Step> {
         if let Some(Step::Release { pieces, asks }) = self.resolve(granted, Resolution::Later) {
             self.release(pieces, asks);
         }

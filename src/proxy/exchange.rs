@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::answer::{Answer, UpstreamBody};
 use super::asked::{Asked, ended, mode, suspend};
 use super::body::{InspectedBody, Start};
+use super::confirm::Confirm;
 use super::connection::{ConnState, Handler};
 use super::content::{coding, content_type, drop_content, mark_altered, restrict_codings};
 use super::driver::{Driver, Flow};
@@ -79,6 +80,9 @@ impl Exchanges {
         let keys = std::mem::take(&mut asked.plan.keys);
         let account = self.gateway.ledger.open(keys, asked.plan.allowance.take(), now);
         let mut account = account.summing(std::mem::take(&mut asked.plan.sums));
+        if let Some(gateways) = self.gateway.fleet.as_ref().and_then(|fleet| fleet.divided()) {
+            account.divide(gateways);
+        }
         self.refuse_held(&asked, &account, now)?;
         refuse_over(&asked, &mut account, now)?;
         let mode = mode(&asked, &account);
@@ -94,7 +98,7 @@ impl Exchanges {
             None
         };
         let (mut head, body) = response.into_parts();
-        let mut opened = self.open(&asked, account, vigil, mode, &mut head, body);
+        let mut opened = self.open(&asked, account, vigil, mode, &mut head, body).await;
         if let Some(sides) = sides {
             return self.switch(&asked, sides, head, opened).await;
         }
@@ -266,7 +270,7 @@ impl Exchanges {
     }
 
     /// What is known with the head of the response: births, the people in it, how its body is inspected.
-    fn open(
+    async fn open(
         &self,
         asked: &Asked,
         mut account: Account,
@@ -286,7 +290,8 @@ impl Exchanges {
         let terms = self.terms(asked, head.status);
         terms.open_when_full(&mut account);
         let mut witness = Witness::new(gateway, set, asked.route, &asked.actor, account.keys());
-        let counted = fields::count(&mut head.headers, &mut account, &terms, &mut witness);
+        let mut confirm = Confirm::new(&account, gateway);
+        let counted = fields::count(&mut head.headers, &mut account, &terms, &mut witness, &mut confirm).await;
         let masked_head = counted.is_masked;
         let coding = coding(&head.headers);
         let mut ending = Ending::new(
@@ -303,7 +308,7 @@ impl Exchanges {
             inspector = Some(Inspector::new(mode, set.bounds, content, rules, secret));
             ending = ending.tried_in_shadow(content);
         }
-        let driver = Driver::new(inspector, (account, witness), terms, counted);
+        let driver = Driver::new(inspector, (account, witness, confirm), terms, counted);
         let connection = Arc::clone(&asked.connection);
         Opened {
             body: InspectedBody::new(body, driver, gateway.clock, connection, ending, vigil),

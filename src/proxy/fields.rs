@@ -2,12 +2,14 @@
 
 use http::{HeaderMap, HeaderName};
 
+use super::confirm::Confirm;
 use super::fail::{Fail, Reason};
 use super::outcome::Denial;
 use super::terms::Terms;
 use super::witness::Witness;
 use crate::engine::head;
 use crate::engine::ledger::{Account, Answer, Next, Told};
+use crate::engine::record::Record;
 use crate::engine::time::Now;
 
 /// Fields of digits that are the protocol's and never a person's; a value without digits or `@` costs nothing anyway.
@@ -31,63 +33,124 @@ pub(super) struct FieldCount {
     pub(super) masked: Vec<Told>,
 }
 
-/// Reserves everybody in `fields`; a field with someone over a limit is dropped where identifiers may be masked.
-pub(super) fn count(fields: &mut HeaderMap, account: &mut Account, terms: &Terms, witness: &mut Witness) -> FieldCount {
-    let mut counted = FieldCount::default();
-    let values = fields.iter().map(|(name, value)| {
-        if is_impersonal(name) {
-            &b""[..]
-        } else {
-            value.as_bytes()
-        }
-    });
-    let people = head::people(values, &terms.set.rules, &terms.gateway.secret);
-    if people.is_empty() {
-        // So it is with nearly every head: it costs no clock and no list.
-        return counted;
-    }
-    let now = terms.gateway.clock.now();
-    let names: Vec<HeaderName> = fields.iter().map(|(name, _)| name.clone()).collect();
-    if witness.is_blind() && terms.mode(Reason::JournalFull, account) == Fail::Closed {
-        counted.denial = Some(Denial::Fail(Reason::JournalFull));
-        return counted;
-    }
+/// Reserves everybody in the fields of a head; one with someone over a limit is dropped where identifiers may be masked.
+pub(super) async fn count(
+    fields: &mut HeaderMap,
+    account: &mut Account,
+    terms: &Terms,
+    witness: &mut Witness,
+    confirm: &mut Confirm,
+) -> FieldCount {
+    let Some((mut walk, people)) = Walk::begin(fields, account, terms, witness) else {
+        return FieldCount::default();
+    };
     for (number, record) in people {
-        let ask = account.asks_granted();
-        let answer = account.reserve(std::slice::from_ref(&record.subjects), now);
-        if answer.granted > 0 {
-            witness.granted(ask, &record);
-        }
-        let denial = denial(&answer, now);
-        counted.told.extend(answer.told);
-        let Some(denial) = denial else { continue };
-        match (denial, names.get(number)) {
-            (_, Some(name)) if terms.may_mask => {
-                terms.hold_if_asked(denial, account.keys(), now);
-                witness.masked(&record, now);
-                fields.remove(name);
-                counted.is_masked = true;
-                if let Denial::Budget {
-                    budget, key, people, ..
-                } = denial
-                {
-                    counted.masked.push((budget, key, people));
-                }
-            }
-            _ => {
-                terms.hold_if_asked(denial, account.keys(), now);
-                counted.denial = Some(denial);
-                break;
-            }
+        if walk.counted.denial.is_none() {
+            let ask = walk.account.asks_granted();
+            let answer = confirm.reserve(walk.account, &record.subjects).await;
+            walk.take(number, &record, ask, answer);
         }
     }
-    counted
+    walk.counted
+}
+
+/// The same for trailers, which wait for nobody: they are read where nothing can be waited for.
+pub(super) fn count_now(
+    fields: &mut HeaderMap,
+    account: &mut Account,
+    terms: &Terms,
+    witness: &mut Witness,
+) -> FieldCount {
+    let Some((mut walk, people)) = Walk::begin(fields, account, terms, witness) else {
+        return FieldCount::default();
+    };
+    for (number, record) in people {
+        if walk.counted.denial.is_none() {
+            let ask = walk.account.asks_granted();
+            let answer = Confirm::reserve_now(walk.account, &record.subjects, walk.now);
+            walk.take(number, &record, ask, answer);
+        }
+    }
+    walk.counted
+}
+
+/// A walk over the people in the fields of one head.
+struct Walk<'w> {
+    fields: &'w mut HeaderMap,
+    names: Vec<HeaderName>,
+    account: &'w mut Account,
+    terms: &'w Terms,
+    witness: &'w mut Witness,
+    now: Now,
+    counted: FieldCount,
+}
+
+impl<'w> Walk<'w> {
+    /// With everybody in `fields`, by the number of the field; none without anybody: so it is with nearly every head, and
+    /// costs no clock and no list.
+    fn begin(
+        fields: &'w mut HeaderMap,
+        account: &'w mut Account,
+        terms: &'w Terms,
+        witness: &'w mut Witness,
+    ) -> Option<(Self, Vec<(usize, Record)>)> {
+        let values = fields.iter().map(|(name, value)| {
+            if is_impersonal(name) {
+                &b""[..]
+            } else {
+                value.as_bytes()
+            }
+        });
+        let people = head::people(values, &terms.set.rules, &terms.gateway.secret);
+        if people.is_empty() {
+            return None;
+        }
+        let mut counted = FieldCount::default();
+        if witness.is_blind() && terms.mode(Reason::JournalFull, account) == Fail::Closed {
+            counted.denial = Some(Denial::Fail(Reason::JournalFull));
+        }
+        let walk = Self {
+            names: fields.iter().map(|(name, _)| name.clone()).collect(),
+            now: terms.gateway.clock.now(),
+            fields,
+            account,
+            terms,
+            witness,
+            counted,
+        };
+        Some((walk, people))
+    }
+
+    /// Takes note of the answer for the record in the field with this number.
+    fn take(&mut self, number: usize, record: &Record, ask: u64, answer: Answer) {
+        if answer.granted > 0 {
+            self.witness.granted(ask, record);
+        }
+        let denial = denial(&answer, self.now);
+        self.counted.told.extend(answer.told);
+        let Some(denial) = denial else { return };
+        self.terms.hold_if_asked(denial, self.account.keys(), self.now);
+        let Some(name) = self.names.get(number).filter(|_| self.terms.may_mask) else {
+            self.counted.denial = Some(denial);
+            return;
+        };
+        self.witness.masked(record, self.now);
+        self.fields.remove(name);
+        self.counted.is_masked = true;
+        if let Denial::Budget {
+            budget, key, people, ..
+        } = denial
+        {
+            self.counted.masked.push((budget, key, people));
+        }
+    }
 }
 
 fn denial(answer: &Answer, now: Now) -> Option<Denial> {
     Some(match answer.next {
         Next::Done => return None,
-        Next::Full => Denial::Fail(Reason::LedgerFull),
+        // Whoever asks confirms first.
+        Next::Full | Next::Confirm => Denial::Fail(Reason::LedgerFull),
         Next::Denied {
             budget,
             key,

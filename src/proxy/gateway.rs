@@ -20,6 +20,7 @@ use crate::engine::policy::Policy;
 use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
 use crate::events::Names;
+use crate::fleet::Fleet;
 use crate::identity::Identity;
 use crate::store::Store;
 use crate::store::journal::Journal;
@@ -107,6 +108,8 @@ pub struct Gateway {
     pub ledger: Arc<Ledger>,
     /// The same on disk.
     pub store: Store,
+    /// The gateways that count together with this one, if there are any.
+    pub fleet: Option<Arc<Fleet>>,
     /// The clock.
     pub clock: Clock,
     /// Keys all hashes.
@@ -137,6 +140,7 @@ impl Gateway {
             bypass: ArcSwap::from_pointee(Bypass::default()),
             ledger,
             store,
+            fleet: None,
             clock,
             secret,
             audit,

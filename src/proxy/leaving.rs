@@ -1,4 +1,5 @@
-//! What is about to leave and must be on disk before it does: people within a fifth of a limit.
+//! What is about to leave, and must be known elsewhere before it does: people within a fifth of a limit on disk, those of
+//! strict budgets to the other gateways.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -21,6 +22,7 @@ impl Leaving {
     /// Ready when what the driver handed over may leave: it is on disk, or it need not be, or the fail mode says so. Where
     /// the fail mode is closed the driver is cut now.
     pub(super) fn poll(&mut self, driver: &mut Driver, cx: &mut Context<'_>) -> Poll<()> {
+        ready!(driver.poll_entered(cx));
         if driver.take_unwritten() {
             self.wait = Some((Box::pin(driver.written()), Instant::now()));
         }

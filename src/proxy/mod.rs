@@ -14,6 +14,7 @@ mod authority;
 mod backlog;
 mod body;
 mod checked_io;
+mod confirm;
 mod connection;
 mod content;
 mod driver;

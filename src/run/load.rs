@@ -19,7 +19,7 @@ use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
 use crate::proxy::{Limits, Set};
 use crate::store::journal;
-use crate::{admin, audit, store};
+use crate::{admin, audit, fleet, store};
 
 /// Where a configuration comes from.
 #[derive(Clone, Debug)]
@@ -44,6 +44,8 @@ pub struct Loaded {
     pub ledger: ledger::Settings,
     /// How it is kept on disk.
     pub store: store::Settings,
+    /// The gateways that count together.
+    pub fleet: fleet::Settings,
     /// Where people and monitoring connect.
     pub admin: SocketAddr,
     /// Who may do what there.
@@ -215,7 +217,12 @@ fn load_with(
     };
     let effective = toml::from_str::<toml::Table>(&overlaid)
         .ok()
-        .and_then(|table| serde_json::to_value(table).ok());
+        .and_then(|table| serde_json::to_value(table).ok())
+        .map(without_passwords);
+    let mut fleet = written.fleet;
+    for file in [&mut fleet.password_file, &mut fleet.ca].into_iter().flatten() {
+        *file = base.join(&file);
+    }
     let (mut audit, mut journal) = (written.audit, written.journal);
     audit.file = audit.file.map(|file| base.join(file));
     journal.dir = journal.dir.map(|dir| base.join(dir));
@@ -227,6 +234,7 @@ fn load_with(
         limits: Arc::new(written.limits),
         ledger: written.ledger,
         store: written.store,
+        fleet,
         admin: *written.admin.address.get_ref(),
         audit,
         journal,
@@ -258,4 +266,19 @@ fn disk_of(path: &Path) -> Option<u64> {
     path.ancestors()
         .find_map(|known| std::fs::metadata(known).ok())
         .map(|known| known.dev())
+}
+
+/// The configuration as it may be shown: the URL of `[fleet]` may hold a password.
+fn without_passwords(mut effective: serde_json::Value) -> serde_json::Value {
+    let hide = |url: &mut serde_json::Value| {
+        if let Some(text) = url.as_str() {
+            *url = fleet::without_password(text).into();
+        }
+    };
+    match effective.pointer_mut("/fleet/url") {
+        Some(serde_json::Value::Array(urls)) => urls.iter_mut().for_each(hide),
+        Some(url) => hide(url),
+        None => {}
+    }
+    effective
 }

@@ -1,6 +1,7 @@
 //! Wiring: from a configuration to a running gateway, and down again.
 
 mod desk;
+mod fleet;
 mod load;
 mod reload;
 mod state;
@@ -28,6 +29,7 @@ use crate::config::OpenDoor;
 use crate::engine::ledger::{self, Carrier, Ledger};
 use crate::engine::secret::HashKey;
 use crate::events::{self, Event, report};
+use crate::fleet::FleetError;
 use crate::proxy::{Door, Exchanges, Gateway, Limits, Listener};
 use crate::store::journal::{self, Journal, JournalError};
 use crate::store::{self, Store, StoreError};
@@ -49,6 +51,8 @@ pub struct Running {
     tasks: TaskTracker,
     audit: Audit,
     journal: Journal,
+    /// What exchanges with other gateways.
+    fleet: Option<fleet::Exchanging>,
 }
 
 /// Why a gateway did not start.
@@ -68,6 +72,8 @@ pub enum StartError {
     Journal(JournalError),
     /// A certificate or key cannot be read.
     Tls(String),
+    /// This gateway cannot count together with others.
+    Fleet(FleetError),
     /// The process cannot listen to its signals.
     Signals(std::io::Error),
 }
@@ -82,6 +88,7 @@ impl std::fmt::Display for StartError {
             Self::Thread(error) => write!(f, "cannot start a thread: {error}"),
             Self::Journal(error) => write!(f, "cannot go on with the journal: {error}"),
             Self::Tls(error) => write!(f, "{error}"),
+            Self::Fleet(error) => write!(f, "{error}"),
             Self::Signals(error) => write!(f, "cannot listen to signals: {error}"),
         }
     }
@@ -119,7 +126,8 @@ pub async fn start_over(
 
     let journal = journal(&loaded.journal, (&loaded.state_dir, &loaded.secret), clock)?;
     let evidence = (audit.clone(), journal.clone());
-    let gateway = Gateway::new(loaded.set, (ledger, store), clock, loaded.secret, evidence);
+    let mut gateway = Gateway::new(loaded.set, (ledger, store), clock, loaded.secret, evidence);
+    let fleet = fleet::join(loaded.fleet, loaded.ledger.exact_elements_max, &mut gateway).await?;
     let gateway = Arc::new(gateway);
     let (stop, ended, tasks) = (CancellationToken::new(), CancellationToken::new(), TaskTracker::new());
     let (listeners, acceptors) = serve(doors, &gateway, &loaded.limits, &stop, &tasks);
@@ -161,6 +169,7 @@ pub async fn start_over(
         tasks,
         audit,
         journal,
+        fleet,
     })
 }
 
@@ -172,6 +181,9 @@ fn remember(loaded: &Loaded, mut ledger: Ledger, clock: Clock) -> Result<(Arc<Le
     let mut start = [0; 8];
     getrandom::fill(&mut start).map_err(|error| StartError::Thread(std::io::Error::other(error)))?;
     ledger.count_as(u64::from_le_bytes(start));
+    if loaded.fleet.is_shared() {
+        ledger.carry(Carrier::Fleet);
+    }
     let stored = store::Loaded::load(&loaded.state_dir, &loaded.secret, &ledger, clock).map_err(StartError::Store)?;
     let ledger = Arc::new(ledger);
     let store = stored.start(loaded.store, Arc::clone(&ledger), clock);
@@ -264,6 +276,9 @@ impl Running {
         self.stop.cancel();
         self.tasks.wait().await;
         self.ended.cancel();
+        if let Some(fleet) = self.fleet {
+            fleet.end().await;
+        }
         let (audit, journal, gateway) = (self.audit.clone(), self.journal.clone(), Arc::clone(&self.gateway));
         // The last lines and the last people wait for the disk, off the runtime.
         let stop = move || {

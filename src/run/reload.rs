@@ -195,7 +195,7 @@ impl Reloader {
 
 /// What differs between two configurations and does not come into force by a reload.
 fn needs_restart(started: &Value, now: &Value) -> Vec<String> {
-    let sections = ["ledger", "store", "audit", "journal", "state", "limits"];
+    let sections = ["ledger", "store", "fleet", "audit", "journal", "state", "limits"];
     let sections = sections.map(|name| (format!("[{name}]"), vec![name]));
     let address = ("`address` of [admin]".to_owned(), vec!["admin", "address"]);
     let parts = sections.into_iter().chain([address]);

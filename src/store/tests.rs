@@ -11,9 +11,8 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::clock::Clock;
-use crate::engine::ledger::{
-    self, BudgetId, Carrier, Dimension, Excess, KeyFrame, KeyId, KeyUse, Ledger, Limit, Mark, Tag,
-};
+use crate::engine::ledger::{self, BudgetId, Carrier, Dimension, Excess, KeyFrame, KeyId, KeyUse, Ledger, Limit};
+use crate::engine::ledger::{Mark, Tag};
 use crate::engine::secret::{HashKey, Subject};
 use crate::engine::time::Now;
 
@@ -37,6 +36,7 @@ fn under(number: u8) -> KeyUse {
             people: 10_000,
             window: WINDOW,
             excess: Excess::Refused,
+            strict: false,
         }],
     }
 }

@@ -105,9 +105,9 @@ impl Ledger {
             let recent = keys.filter(|(_, entry)| entry.seen.newest() >= from || entry.mark().is_some());
             let keys: Vec<KeyId> = recent.map(|(key, _)| key).collect();
             let places: Vec<u32> = keys.iter().filter_map(|key| shard.keys.find(*key)).collect();
-            places
-                .iter()
-                .for_each(|place| shard.changed(carrier.bit(), *place, from));
+            for place in places {
+                shard.changed(carrier.bit(), place, from);
+            }
         }
     }
 

@@ -28,6 +28,8 @@ pub struct Claim {
 pub enum Confirmation {
     /// The store confirms all asks, or those before the one that is over a limit.
     Confirmed(Option<Over>),
+    /// The store confirms the asks before this one; the others are to be claimed again.
+    Until(u32),
     /// The store is down, and this gateway's own count decides.
     Own,
     /// The store is down, and this gateway's own count decides under its share of each limit.
@@ -78,8 +80,13 @@ impl Account {
     /// What came of the claims; reserve again.
     pub fn confirm(&mut self, confirmation: Confirmation) {
         let claims = std::mem::take(&mut self.strict.claims);
+        let mut until = u32::MAX;
         let over = match confirmation {
             Confirmation::Confirmed(over) => over,
+            Confirmation::Until(ask) => {
+                until = ask;
+                None
+            }
             Confirmation::Own => None,
             Confirmation::Share { gateways } => {
                 self.divide(gateways);
@@ -87,7 +94,7 @@ impl Account {
             }
             Confirmation::Refused => first_of(&claims),
         };
-        let until = over.map_or(u32::MAX, |over| over.ask);
+        let until = over.map_or(until, |over| over.ask);
         let subjects = claims.iter().flat_map(|claim| &claim.subjects);
         let confirmed = subjects.filter(|(ask, _)| *ask < until);
         self.strict.confirmed.extend(confirmed.map(|(_, subject)| *subject));

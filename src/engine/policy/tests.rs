@@ -25,7 +25,7 @@ fn policy(text: &str) -> Result<Policy, Vec<&'static str>> {
         groups: &[],
         group_names: &[],
         exact_elements_max: 100_000,
-has_fleet: false,
+        has_fleet: false,
     };
     let mut problems = Vec::new();
     let policy = Policy::compile(&written, HashKey::new([1; 32]), Now::from_millis(0), &mut problems);
@@ -240,7 +240,7 @@ fn a_budget_is_known_by_its_name_wherever_it_stands() {
             groups: &[shape],
             group_names: &[],
             exact_elements_max: 100,
-has_fleet: false,
+            has_fleet: false,
         };
         let mut problems = Vec::new();
         Policy::compile(&written, HashKey::new([1; 32]), Now::from_millis(0), &mut problems).ok_or(problems)

@@ -1,6 +1,7 @@
 //! What happens as bytes leave: the people in them enter the ledger and the journal, what is summed is summed, and the disk is
 //! waited for where it must.
 
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -37,7 +38,7 @@ impl Driver {
 
     /// What of the trailers leaves, after everything else; `None` if someone in them must not, and the end is cut instead.
     pub(in crate::proxy) fn hand_over_trailers(&mut self, mut trailers: HeaderMap, now: Now) -> Option<HeaderMap> {
-        let counted = fields::count(&mut trailers, &mut self.account, &self.terms, &mut self.witness);
+        let counted = fields::count_now(&mut trailers, &mut self.account, &self.terms, &mut self.witness);
         self.outcome.told.extend(counted.told);
         self.outcome.masked.extend(counted.masked);
         self.note_uncounted();
@@ -52,6 +53,11 @@ impl Driver {
     /// Whether someone was handed over since the last call who must be on disk before the bytes leave.
     pub(in crate::proxy) fn take_unwritten(&mut self) -> bool {
         std::mem::take(&mut self.unwritten) && !self.has_passed(Reason::StoreDown)
+    }
+
+    /// Ready when whoever the store of the fleet confirmed and was handed over is known to it.
+    pub(in crate::proxy) fn poll_entered(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.confirm.poll_entered(cx)
     }
 
     /// Everyone who was handed over is on disk, true, or is not in time.
@@ -130,6 +136,7 @@ impl Driver {
             self.outcome.told.extend(handed.told);
             self.outcome.new_people += u64::from(handed.new_people);
             self.unwritten |= handed.durable.is_some();
+            self.confirm.shown(&handed.claimed, now);
             self.note_uncounted();
         }
     }

@@ -1,0 +1,445 @@
+//! One round of exchange after another: what changed here goes to the store, and what others changed comes from it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hashbrown::HashMap;
+use redis::{Value, cmd};
+use tokio::time::Instant;
+
+use super::gateways::{Fleet, warn};
+use super::join::{Joined, SKEW_MS_MAX, server_millis};
+use super::link::{Commands, Fault, Link};
+use super::pull::{OVERLAP_SECONDS, pull, read};
+use super::reply::{ignored, number};
+use super::{marks, push};
+use crate::engine::ledger::{Carrier, Dimension, KeyFrame, KeyId, PARTS};
+use crate::engine::time::Now;
+use crate::events::{Event, Fact, report};
+
+/// Keys of one round trip at most, and elements of them.
+const BATCH_KEYS_MAX: usize = 500;
+const BATCH_ELEMENTS_MAX: usize = 50_000;
+/// One round trip of a round takes at most so long: a long answer is no failure.
+const ROUND_MS_MAX: Duration = Duration::from_secs(2);
+/// A key in use is pulled whole so often, in seconds: what a gateway that was cut off tells late is found so.
+const WHOLE_SECONDS: u32 = 60;
+/// A key is in use for so many seconds after the last sighting here.
+const IN_USE_SECONDS: u32 = 2 * WHOLE_SECONDS;
+/// Keys in use that are known to be; of more each change pulls all.
+const IN_USE_KEYS_MAX: usize = 1_000_000;
+/// Keys without a change that one round pulls.
+const WHOLE_KEYS_MAX: usize = 2_000;
+/// A gateway counts as there for so many seconds after its last round.
+const GATEWAY_SECONDS: u64 = 15;
+
+/// What is known of a key in use.
+#[derive(Clone, Copy)]
+struct InUse {
+    /// Its dimension, and the rest of what a frame of it says.
+    dimension: Dimension,
+    enforced: bool,
+    window: u32,
+    has_sums: bool,
+    /// The second of the last pull, of the last that was whole, and of the last change here.
+    pulled: u32,
+    whole: u32,
+    changed: u32,
+}
+
+/// What is known from one round to the next.
+pub(super) struct Round {
+    fleet: Arc<Fleet>,
+    in_use: HashMap<KeyId, InUse>,
+    /// The longest window in seconds and the most people known one by one, of keys of a dimension.
+    widest: HashMap<Dimension, (u32, u32)>,
+    /// The name of the store that has all that is known here.
+    born: Vec<u8>,
+    /// The part of the ledger that is told again next, and from which second on.
+    again: Option<(usize, u32)>,
+    /// The second up to which all was told, and the one up to which all marks are known.
+    told: u32,
+    marks: u32,
+    last: Option<Instant>,
+    is_skewed: bool,
+    chance: u64,
+}
+
+impl Round {
+    pub(super) fn new(fleet: Arc<Fleet>) -> Self {
+        Self {
+            chance: fleet.id,
+            fleet,
+            in_use: HashMap::new(),
+            widest: HashMap::new(),
+            born: Vec::new(),
+            again: None,
+            told: 0,
+            marks: 0,
+            last: None,
+            is_skewed: false,
+        }
+    }
+
+    /// The store is back, or was reached for the first time.
+    pub(super) fn joined(&mut self, joined: &Joined) {
+        // A server that crashed may have lost what it had just confirmed.
+        self.tell_again(self.told.saturating_sub(OVERLAP_SECONDS));
+        self.is_of(&joined.born);
+        self.marks = 0;
+        self.in_use
+            .values_mut()
+            .for_each(|key| (key.pulled, key.whole) = (0, 0));
+    }
+
+    /// The store has this name: one with another has nothing of what was told.
+    fn is_of(&mut self, born: &[u8]) {
+        if self.born != born {
+            self.born = born.to_vec();
+            self.tell_again(0);
+        }
+    }
+
+    fn tell_again(&mut self, from: u32) {
+        let from = self.again.map_or(from, |(_, earlier)| earlier.min(from));
+        self.again = Some((0, from));
+    }
+
+    /// Until the next round: gateways that began together do not stay so.
+    pub(super) fn pause(&mut self) -> Duration {
+        self.chance = self
+            .chance
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        let flush_ms = self.fleet.settings.flush_ms;
+        let fifth = flush_ms / 5;
+        Duration::from_millis(flush_ms - fifth + (self.chance >> 33) % (2 * fifth + 1))
+    }
+
+    pub(super) fn tell_staleness(&self) {
+        let seconds = self.last.map_or(0.0, |last| last.elapsed().as_secs_f64());
+        report(&Event::Fleet(Fact::Staleness { seconds }));
+        let keys = self.fleet.ledger.undrained(Carrier::Fleet) as u64;
+        report(&Event::Fleet(Fact::DirtyKeys(keys)));
+    }
+
+    /// One round.
+    pub(super) async fn go(&mut self, link: &Link) -> Result<(), Fault> {
+        let started = Instant::now();
+        let done = self.exchange(link).await;
+        self.tell_staleness();
+        done?;
+        self.last = Some(started);
+        let seconds = started.elapsed().as_secs_f64();
+        report(&Event::Fleet(Fact::Flushed { seconds }));
+        Ok(())
+    }
+
+    async fn exchange(&mut self, link: &Link) -> Result<(), Fault> {
+        let fleet = Arc::clone(&self.fleet);
+        let now = fleet.clock.now();
+        self.greet(link, now).await?;
+        if let Some((part, from)) = self.again {
+            fleet.ledger.drain_from(Carrier::Fleet, from, part);
+        }
+        let mut frames = Vec::new();
+        fleet.ledger.drain(Carrier::Fleet, &mut frames);
+        self.note(&frames, now);
+        let told = self.tell(link, &frames, now).await;
+        if let Err((fault, from)) = told {
+            let lost = frames.iter().skip(from);
+            fleet.ledger.drain_again(Carrier::Fleet, lost);
+            return Err(fault);
+        }
+        // Only now: a part that did not arrive comes again.
+        self.again = match self.again {
+            Some((part, from)) if part + 1 < PARTS => Some((part + 1, from)),
+            Some(_) | None => None,
+        };
+        self.told = now.second();
+        self.pull_whole(link, now).await
+    }
+
+    /// Says that this gateway is there; learns how many are, what the time is, and whether the store is the same.
+    async fn greet(&mut self, link: &Link, now: Now) -> Result<(), Fault> {
+        let fleet = Arc::clone(&self.fleet);
+        let (nodes, second) = (fleet.names.nodes(), u64::from(now.second()));
+        let old = second.saturating_sub(GATEWAY_SECONDS);
+        let there = vec![
+            cmd("ZADD")
+                .arg(&nodes)
+                .arg(second)
+                .arg(format!("{:016x}", fleet.id))
+                .clone(),
+            cmd("ZREMRANGEBYSCORE")
+                .arg(&nodes)
+                .arg("-inf")
+                .arg(format!("({old}"))
+                .clone(),
+            cmd("ZCARD").arg(&nodes).clone(),
+        ];
+        let born = vec![cmd("HGET").arg(fleet.names.meta()).arg("born").clone()];
+        let time = vec![cmd("TIME")];
+        let sent = fleet.clock.now().millis();
+        let answers = link.ask(vec![there, born, time], ROUND_MS_MAX).await;
+        let middle = u64::midpoint(sent, fleet.clock.now().millis());
+        let mut answers = answers.into_iter();
+        let mut next = || answers.next().unwrap_or(Err(Fault::Late));
+        let (there, born, time) = (next()?, next()?, next()?);
+        fleet.counted(there.last().and_then(number).unwrap_or(1));
+        match born.first() {
+            Some(Value::BulkString(born)) => self.is_of(born),
+            // It was emptied under us: joining anew makes it a name.
+            _ => return Err(Fault::Down("the store is empty".to_owned())),
+        }
+        if let Some(server) = server_millis(time.first()) {
+            self.tell_skew(i64::try_from(middle).unwrap_or_default() - i64::try_from(server).unwrap_or_default());
+        }
+        Ok(())
+    }
+
+    fn tell_skew(&mut self, millis: i64) {
+        report(&Event::Fleet(Fact::Skew { millis }));
+        let is_skewed = millis.abs() > SKEW_MS_MAX;
+        if is_skewed && !std::mem::replace(&mut self.is_skewed, is_skewed) {
+            let message =
+                format!("this gateway's clock is {millis} ms off that of the store: windows end wrong by as much");
+            warn("F002", &message);
+        }
+        self.is_skewed = is_skewed;
+    }
+
+    /// Remembers that these keys are in use.
+    fn note(&mut self, frames: &[KeyFrame], now: Now) {
+        let second = now.second();
+        let fleet = Arc::clone(&self.fleet);
+        let told = frames.iter().map(|frame| {
+            let exact = fleet.ledger.exact_people(frame.key).unwrap_or_default();
+            (frame.key, frame.dimension, frame.window_max, exact)
+        });
+        let touched = fleet.take_touched();
+        let touched = touched
+            .into_iter()
+            .map(|(key, dimension, window)| (key, dimension, window, 0));
+        for (key, dimension, window, exact) in told.chain(touched) {
+            let widest = self.widest.entry(dimension).or_default();
+            *widest = (widest.0.max(window), widest.1.max(exact));
+            if self.in_use.len() < IN_USE_KEYS_MAX || self.in_use.contains_key(&key) {
+                let known = self.in_use.entry(key).or_insert(InUse {
+                    dimension,
+                    enforced: false,
+                    window: 0,
+                    has_sums: false,
+                    pulled: 0,
+                    whole: 0,
+                    changed: 0,
+                });
+                (known.window, known.changed) = (known.window.max(window), second);
+            }
+        }
+        for frame in frames {
+            if let Some(known) = self.in_use.get_mut(&frame.key) {
+                known.enforced |= frame.enforced;
+                known.has_sums |= !frame.sums.is_empty();
+            }
+        }
+        self.in_use
+            .retain(|_, key| second.saturating_sub(key.changed) <= IN_USE_SECONDS);
+    }
+
+    /// Tells what changed, and pulls the same keys; else the fault, and the number of the first frame that did not arrive.
+    async fn tell(&mut self, link: &Link, frames: &[KeyFrame], now: Now) -> Result<(), (Fault, usize)> {
+        let mut start = 0;
+        for batch in batches(frames) {
+            let told = self.batch(link, batch, now).await;
+            told.map_err(|fault| (fault, start))?;
+            start += batch.len();
+        }
+        let marks = self.marks(link, frames, now).await;
+        marks.map_err(|fault| (fault, 0))
+    }
+
+    async fn batch(&mut self, link: &Link, frames: &[KeyFrame], now: Now) -> Result<(), Fault> {
+        let groups = frames.iter().map(|frame| {
+            let mut commands = Commands::new();
+            push::push(&self.fleet.names, frame, self.window_of(frame.dimension), &mut commands);
+            self.pull(frame.key, now, &mut commands);
+            commands
+        });
+        let groups = groups.collect();
+        let keys: Vec<KeyId> = frames.iter().map(|frame| frame.key).collect();
+        let answers = link.ask(groups, ROUND_MS_MAX).await;
+        self.take_in(link, &keys, answers, now).await
+    }
+
+    /// Asks for what is new under a key since the last pull, or for all if that was long ago.
+    fn pull(&self, key: KeyId, now: Now, commands: &mut Commands) {
+        let known = self.in_use.get(&key);
+        let is_whole = known.is_none_or(|key| is_due(key, now.second()));
+        let from = known.map_or(0, |key| key.pulled.saturating_sub(OVERLAP_SECONDS));
+        if let Some(known) = known.filter(|_| is_whole) {
+            let window = self.window_of(known.dimension).max(known.window);
+            push::forget(&self.fleet.names, key, window, now.second(), commands);
+        }
+        let has_sums = known.is_some_and(|key| key.has_sums);
+        pull(
+            &self.fleet.names,
+            key,
+            if is_whole { 0 } else { from },
+            has_sums,
+            commands,
+        );
+    }
+
+    /// Takes in what the store knows of `keys`.
+    async fn take_in(
+        &mut self,
+        link: &Link,
+        keys: &[KeyId],
+        answers: Vec<Result<Vec<Value>, Fault>>,
+        now: Now,
+    ) -> Result<(), Fault> {
+        let fleet = Arc::clone(&self.fleet);
+        let (mut fault, mut more) = (None, Vec::new());
+        for (key, answer) in keys.iter().zip(answers) {
+            match answer {
+                Ok(values) => more.extend(self.merge(*key, &values, now)),
+                Err(Fault::Foreign) => ignored("foreign", 1),
+                Err(other) => fault = Some(other),
+            }
+        }
+        if let Some(fault) = fault {
+            return Err(fault);
+        }
+        if !more.is_empty() {
+            let done = link.ask(more, ROUND_MS_MAX).await;
+            if let Some(fault) = done.into_iter().filter_map(Result::err).find(Fault::is_of_link) {
+                return Err(fault);
+            }
+        }
+        report(&Event::LedgerKeys(fleet.ledger.len() as u64));
+        Ok(())
+    }
+
+    /// Merges the answers for one key; what is then to be done in the store.
+    fn merge(&mut self, key: KeyId, values: &[Value], now: Now) -> Option<Commands> {
+        let (ledger, names) = (&self.fleet.ledger, &self.fleet.names);
+        let known = self.in_use.get(&key).copied()?;
+        let frame = KeyFrame {
+            enforced: known.enforced,
+            window_max: known.window,
+            ..KeyFrame::new(key, known.dimension)
+        };
+        let pulled = read(values, frame, known.has_sums, now.second());
+        ledger.merge(&pulled.frame, Carrier::Fleet, now);
+        let is_whole = is_due(&known, now.second());
+        if let Some(known) = self.in_use.get_mut(&key) {
+            known.pulled = now.second();
+            if is_whole {
+                known.whole = now.second();
+            }
+        }
+        let (window, exact) = self.widest.get(&known.dimension).copied().unwrap_or_default();
+        let is_estimated = exact > 0 && pulled.frame.elements.len() > exact as usize;
+        let mut commands = Commands::new();
+        if is_whole && is_estimated {
+            let frame = ledger.frame(key).filter(|frame| !frame.registers.is_empty());
+            commands.extend(
+                frame
+                    .iter()
+                    .flat_map(|frame| push::promote(names, frame, exact, window)),
+            );
+        }
+        if is_whole {
+            commands.extend(push::drop_dominated(names, key, &pulled.pairs));
+        }
+        (!commands.is_empty()).then_some(commands)
+    }
+
+    /// Tells of holds and releases, and takes in those of others.
+    async fn marks(&mut self, link: &Link, frames: &[KeyFrame], now: Now) -> Result<(), Fault> {
+        let fleet = Arc::clone(&self.fleet);
+        let since = self.again.map_or(self.told, |(_, from)| from.min(self.told));
+        let told = marks::push(&fleet.names, frames, since.saturating_sub(OVERLAP_SECONDS));
+        let commands = told.into_iter().chain(marks::pull(&fleet.names, self.marks)).collect();
+        let mut answers = link.ask(vec![commands], ROUND_MS_MAX).await;
+        let values = match answers.pop() {
+            Some(Ok(values)) => values,
+            Some(Err(Fault::Foreign)) => {
+                ignored("foreign", 1);
+                return Ok(());
+            }
+            Some(Err(fault)) => return Err(fault),
+            None => return Err(Fault::Late),
+        };
+        for frame in marks::read(values.last(), &fleet.ledger, now.second()) {
+            fleet.ledger.merge(&frame, Carrier::Fleet, now);
+        }
+        self.marks = now.second();
+        Ok(())
+    }
+
+    /// Pulls keys in use that did not change here, and of which all was last asked long ago.
+    async fn pull_whole(&mut self, link: &Link, now: Now) -> Result<(), Fault> {
+        let due = self.in_use.iter().filter(|(_, key)| is_due(key, now.second()));
+        let keys: Vec<KeyId> = due.map(|(key, _)| *key).take(WHOLE_KEYS_MAX).collect();
+        for keys in keys.chunks(BATCH_KEYS_MAX) {
+            let groups = keys.iter().map(|key| {
+                let mut commands = Commands::new();
+                self.pull(*key, now, &mut commands);
+                commands
+            });
+            let groups = groups.collect();
+            let answers = link.ask(groups, ROUND_MS_MAX).await;
+            self.take_in(link, keys, answers, now).await?;
+        }
+        Ok(())
+    }
+
+    fn window_of(&self, dimension: Dimension) -> u32 {
+        self.widest.get(&dimension).map_or(0, |(window, _)| *window)
+    }
+}
+
+/// Whether all of a key is to be asked again.
+fn is_due(key: &InUse, second: u32) -> bool {
+    second.saturating_sub(key.whole) >= WHOLE_SECONDS
+}
+
+/// Frames in parts of a bounded size.
+fn batches(frames: &[KeyFrame]) -> impl Iterator<Item = &[KeyFrame]> {
+    let mut rest = frames;
+    std::iter::from_fn(move || {
+        let mut elements = 0;
+        let fits = |frame: &&KeyFrame| {
+            let before = elements;
+            elements += frame.elements.len() + frame.registers.len();
+            before < BATCH_ELEMENTS_MAX
+        };
+        let count = rest.iter().take(BATCH_KEYS_MAX).take_while(fits).count();
+        let (batch, others) = rest.split_at_checked(count)?;
+        rest = others;
+        (!batch.is_empty()).then_some(batch)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_are_bounded_in_keys_and_elements_and_hold_all() {
+        let frame = |elements: u64| {
+            let mut frame = KeyFrame::new(KeyId([1; 12]), Dimension::Session);
+            frame.elements = (0..elements).map(|subject| (subject, 1)).collect();
+            frame
+        };
+        let small = vec![frame(1); 1_200];
+        let sizes: Vec<usize> = batches(&small).map(<[_]>::len).collect();
+        assert_eq!(sizes, [500, 500, 200]);
+        let large = vec![frame(30_000); 5];
+        let sizes: Vec<usize> = batches(&large).map(<[_]>::len).collect();
+        assert_eq!(sizes, [2, 2, 1]);
+        assert_eq!(batches(&[]).count(), 0);
+    }
+}

@@ -1,0 +1,55 @@
+//! The ledger between gateways: what each has shown, merged over a Redis or Valkey that they share.
+//!
+//! What is known of a key is a map of element to second, merged by maximum, which `ZADD GT` does on the server: so no
+//! script, no lock and no order is needed, and whatever is repeated changes nothing. Budgets that are `strict` claim everyone
+//! who is new in a set beside it ([`Claimant`]); all others never wait for the store.
+//!
+//! ```text
+//!  PREFIX:1:{KEY}:e   ZSET   subject, 8 bytes                 -> second
+//!  PREFIX:1:{KEY}:s   ZSET   register and rank, 3 bytes       -> second
+//!  PREFIX:1:{KEY}:n   ZSET   node and bucket, 12 bytes        -> amount
+//!  PREFIX:1:{KEY}:c   ZSET   subject and claimant, 16 bytes   -> second; never merged
+//!  PREFIX:1:hold      ZSET   a frame with a mark              -> second
+//!  PREFIX:1:nodes     ZSET   gateway                          -> second
+//!  PREFIX:1:meta      HASH   what all gateways must agree on
+//! ```
+
+#[cfg(not(feature = "fleet"))]
+mod absent;
+#[cfg(feature = "fleet")]
+mod claim;
+#[cfg(feature = "fleet")]
+mod claimant;
+#[cfg(feature = "fleet")]
+mod cycle;
+#[cfg(feature = "fleet")]
+mod gateways;
+#[cfg(feature = "fleet")]
+mod join;
+#[cfg(feature = "fleet")]
+mod link;
+#[cfg(feature = "fleet")]
+mod marks;
+#[cfg(feature = "fleet")]
+mod names;
+#[cfg(feature = "fleet")]
+mod pull;
+#[cfg(feature = "fleet")]
+mod push;
+#[cfg(feature = "fleet")]
+mod reply;
+mod settings;
+
+#[cfg(not(feature = "fleet"))]
+pub use absent::{Claimant, Fleet};
+#[cfg(feature = "fleet")]
+pub use claimant::Claimant;
+#[cfg(feature = "fleet")]
+pub use gateways::Fleet;
+pub use settings::{FleetError, OnStoreDown, Settings, without_password};
+
+/// A confirmation on its way.
+pub type Confirming = std::pin::Pin<Box<dyn Future<Output = crate::engine::ledger::Confirmation> + Send>>;
+
+/// People who leave, on their way to the other gateways.
+pub type Entering = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;

@@ -1,0 +1,156 @@
+//! One gateway of a fleet without its sockets: a ledger, what carries it, and exchanges on it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use smallvec::{SmallVec, smallvec};
+use tidegate::clock::Clock;
+use tidegate::engine::ledger::{
+    BudgetId, Carrier, Confirmation, Dimension, Excess, KeyId, KeyUse, Ledger, Limit, Next, Settings,
+};
+use tidegate::engine::secret::{HashKey, Subject};
+use tidegate::fleet::{self, Fleet, FleetError, OnStoreDown};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::server::until;
+
+/// One gateway.
+pub(crate) struct Member {
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) fleet: Arc<Fleet>,
+    pub(crate) clock: Clock,
+    running: JoinHandle<()>,
+    stop: CancellationToken,
+}
+
+/// What an exchange came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Shown {
+    pub(crate) people: Vec<u64>,
+    pub(crate) is_denied: bool,
+}
+
+pub(crate) fn settings(url: &str) -> fleet::Settings {
+    fleet::Settings {
+        url: vec![url.to_owned()],
+        flush_ms: 50,
+        // Other tests share the machine: an answer that is late is none.
+        wait_ms_max: 1_000,
+        on_store_down: OnStoreDown::Block,
+        ..fleet::Settings::default()
+    }
+}
+
+pub(crate) fn key(number: u8) -> KeyId {
+    KeyId([number; 12])
+}
+
+/// A key of an hour under which so many people may be shown.
+pub(crate) fn used(number: u8, people: u32, strict: bool) -> KeyUse {
+    KeyUse {
+        key: key(number),
+        dimension: Dimension::Session,
+        fallback: None,
+        limits: smallvec![Limit {
+            budget: BudgetId(u64::from(number)),
+            people,
+            window: 3_600,
+            excess: Excess::Refused,
+            strict,
+        }],
+    }
+}
+
+impl Member {
+    /// Joined, and exchanging.
+    pub(crate) async fn start(settings: fleet::Settings) -> Self {
+        let member = Self::begin(settings).unwrap_or_else(|error| panic!("{error}"));
+        until("the store answers", async || member.fleet.is_up()).await;
+        member
+    }
+
+    /// Whether or not the store answers.
+    pub(crate) fn begin(settings: fleet::Settings) -> Result<Self, FleetError> {
+        let bounds = Settings::default();
+        let mut ledger = Ledger::new(bounds);
+        ledger.carry(Carrier::Fleet);
+        let (ledger, clock) = (Arc::new(ledger), Clock::start());
+        let read = |path: &Path| std::fs::read(path);
+        let secret = HashKey::new([7; 32]);
+        let exact = bounds.exact_elements_max;
+        let fleet = Fleet::new(settings, &read, Arc::clone(&ledger), clock, &secret, exact)?;
+        let stop = CancellationToken::new();
+        let running = tokio::spawn(Arc::clone(&fleet).run(stop.clone()));
+        Ok(Self {
+            ledger,
+            fleet,
+            clock,
+            running,
+            stop,
+        })
+    }
+
+    /// In good order: what was shown is told.
+    pub(crate) async fn end(self) {
+        self.stop.cancel();
+        self.running.await.expect("no panic");
+    }
+
+    /// As if it were killed: what it claims stays claimed.
+    pub(crate) fn kill(self) {
+        self.running.abort();
+    }
+
+    /// An exchange that shows these people one after another, and leaves at the first that is refused; where `breaks` it
+    /// ends before anything left.
+    pub(crate) async fn exchange(&self, keys: &[KeyUse], people: &[u64], breaks: bool) -> Shown {
+        let mut account = self.ledger.open(keys.to_vec(), None, self.clock.now());
+        if let Some(gateways) = self.fleet.divided() {
+            account.divide(gateways);
+        }
+        let mut claimant = account.is_strict().then(|| self.fleet.claimant());
+        let asks: Vec<SmallVec<[Subject; 2]>> = people.iter().map(|one| smallvec![Subject(*one)]).collect();
+        let (mut granted, mut is_denied) = (0, false);
+        loop {
+            let answer = account.reserve(&asks[granted..], self.clock.now());
+            granted += answer.granted;
+            match (answer.next, &mut claimant) {
+                (Next::Done, _) => break,
+                (Next::Confirm, Some(claimant)) => {
+                    let confirmation = claimant.ask(account.claims()).await;
+                    claimant.came(&confirmation);
+                    account.confirm(confirmation);
+                }
+                (Next::Confirm, None) => account.confirm(Confirmation::Own),
+                (Next::Denied { .. }, _) => {
+                    is_denied = true;
+                    break;
+                }
+                (other, _) => panic!("{other:?}"),
+            }
+        }
+        tokio::task::yield_now().await;
+        if breaks {
+            granted = 0;
+        } else {
+            let now = self.clock.now();
+            let handed = account.hand_over(account.asks_granted(), now);
+            if let Some(claimant) = &mut claimant {
+                if let Some(entering) = claimant.shown(&handed.claimed, now) {
+                    entering.await;
+                }
+            }
+        }
+        Shown {
+            people: people[..granted].to_vec(),
+            is_denied,
+        }
+    }
+
+    /// How many people count under a key here.
+    pub(crate) fn people(&self, number: u8) -> u32 {
+        let view = self.ledger.key(key(number), &|_| vec![3_600], self.clock.now());
+        view.map_or(0, |view| view.people[0].1)
+    }
+}
