@@ -6,6 +6,7 @@ use std::path::Path;
 use super::report::{self, Format};
 use super::{Exit, Failed};
 use crate::clock::Clock;
+use crate::engine::policy::Budget;
 use crate::engine::problem::Problem;
 use crate::run::{LoadError, Loaded, Origin, look};
 
@@ -46,6 +47,16 @@ fn summarise(path: &Path, loaded: &Loaded, format: Format, out: &mut dyn Write) 
         Format::Text => {
             let routes = report::counted(routes as u64, "route", "routes");
             let budgets = report::counted(budgets as u64, "budget", "budgets");
+            for (budget, trips) in round_trips(loaded) {
+                let many = trips * KEYS_AT_ONCE;
+                let name = &budget.name;
+                let (people, window) = (budget.people, budget.window);
+                writeln!(
+                    out,
+                    "strict `{name}`: at most {trips:.4} round trips a second for each key, {many:.0} for a million keys at their \
+                     limit ({people} people in {window} s, one at a time; more in one response are one round trip)"
+                )?;
+            }
             let summary = report::summary(&loaded.warnings);
             writeln!(out, "{}: {routes}, {budgets}: {summary}", path.display())
         }
@@ -54,12 +65,30 @@ fn summarise(path: &Path, loaded: &Loaded, format: Format, out: &mut dyn Write) 
                 "file": path.display().to_string(),
                 "routes": routes,
                 "budgets": budgets,
+                "strict": strict(loaded),
                 "errors": 0,
                 "warnings": loaded.warnings.len(),
             });
             writeln!(out, "{summary}")
         }
     }
+}
+
+/// So many keys at their limit at once: what a large shop has.
+const KEYS_AT_ONCE: f64 = 1e6;
+
+/// What each strict budget costs at most: whoever is new under a key is confirmed once, and no more than the limit are.
+fn round_trips(loaded: &Loaded) -> impl Iterator<Item = (&Budget, f64)> {
+    let budgets = loaded.set.policy.budgets().iter();
+    let strict = budgets.filter(|budget| budget.strict && budget.refuses());
+    strict.map(|budget| (budget, f64::from(budget.people) / f64::from(budget.window.max(1))))
+}
+
+fn strict(loaded: &Loaded) -> Vec<serde_json::Value> {
+    let costs = round_trips(loaded);
+    let costs =
+        costs.map(|(budget, trips)| serde_json::json!({ "budget": budget.name, "round_trips_per_key_s": trips }));
+    costs.collect()
 }
 
 /// What a command says that needs a configuration which does not load; its problems are rendered to `out` first.

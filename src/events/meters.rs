@@ -8,11 +8,10 @@ use metrics::{Counter, Gauge, Histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 use super::family::{Family, Maker, OTHER};
-use super::fleet::FleetMeters;
 use super::help::HELP;
 use super::journal::JournalMeters;
 use super::names::{NameTables, Names};
-use super::{Event, Leg, process};
+use super::{Event, Leg, fleet, process};
 
 /// Log lines that clients can cause between two upkeeps: a flood of bad requests must not fill a disk.
 const LOG_LINES_MAX: u32 = 200;
@@ -72,7 +71,7 @@ pub(super) struct Meters {
     generation: Gauge,
     bypass: Gauge,
     added: Added,
-    fleet: FleetMeters,
+    fleet: fleet::FleetMeters,
 }
 
 impl Meters {
@@ -121,7 +120,7 @@ impl Meters {
             generation: make.gauge("tidegate_config_generation", None),
             bypass: make.gauge("tidegate_bypass_active", None),
             added: Added::new(&make),
-            fleet: FleetMeters::new(&make),
+            fleet: fleet::FleetMeters::new(&make),
             make,
         }
     }
@@ -413,8 +412,7 @@ mod tests {
     fn every_described_metric_is_rendered_with_its_help() {
         let meters = Meters::new();
         meters.register(&names());
-        let fleet = super::super::fleet::EVENTS;
-        for event in EVENTS.iter().chain(&FACTS).chain(fleet) {
+        for event in EVENTS.iter().chain(&FACTS).chain(fleet::EVENTS) {
             meters.count(event);
         }
         let text = meters.render();

@@ -237,7 +237,13 @@ impl Fleet {
             let is_over = started.elapsed() + LOOK_PAUSE > wait;
             let over = match self.look(&mut looks, wait).await {
                 Err(MOVING) if !is_over => None,
-                Err(reason) => return Err(reason),
+                Err(reason) => {
+                    // Joining anew, the servers tell where the key is by now.
+                    if reason == MOVING {
+                        self.answered(false);
+                    }
+                    return Err(reason);
+                }
                 Ok(None) => return Ok(Confirmation::Confirmed(None)),
                 Ok(Some(Found { over, .. })) if Some(over.ask) != first_ask => {
                     return Ok(Confirmation::Until(over.ask));
@@ -257,8 +263,10 @@ impl Fleet {
         let link = self.link().ok_or("down")?;
         let groups = looks.iter().map(|look| look.commands(&self.names)).collect();
         let answers = link.transact(groups, wait).await;
-        let mut faults = answers.iter().filter_map(|answer| answer.as_ref().err());
-        self.answered(!faults.any(|fault| fault.is_of_link() && *fault != Fault::Moving));
+        let faults = || answers.iter().filter_map(|answer| answer.as_ref().err());
+        if faults().all(|fault| *fault != Fault::Moving) {
+            self.answered(!faults().any(Fault::is_of_link));
+        }
         let mut first: Option<Found> = None;
         for (number, (look, answer)) in looks.iter_mut().zip(answers).enumerate() {
             let values = answer.map_err(|fault| match fault {

@@ -125,8 +125,10 @@ impl Link {
         match self {
             Self::One(connection) => ask_one(connection.clone(), groups, within).await,
             Self::Many(connection) => {
-                let pipelines = groups.into_iter().map(|group| pipeline(group, false));
-                ask_each(connection, pipelines, within).await
+                let asked = groups
+                    .into_iter()
+                    .map(|group| one_by_one(connection.clone(), group, within));
+                all(asked).await
             }
         }
     }
@@ -163,6 +165,24 @@ async fn ask_one(
     groups.map(|group| group.map_err(|error| Fault::of(&error))).collect()
 }
 
+/// One command after another: while a slot moves, each is answered where its own key is. In a pipeline a key that is missing
+/// would send all others after it, and make them anew in the wrong place.
+async fn one_by_one(
+    mut connection: ClusterConnection,
+    commands: Commands,
+    within: Duration,
+) -> Result<Vec<Value>, Fault> {
+    let asked = async {
+        let mut values = Vec::with_capacity(commands.len());
+        for command in commands {
+            values.push(command.query_async::<Value>(&mut connection).await?);
+        }
+        Ok(values)
+    };
+    let answer = timeout(within, asked).await.map_err(|_| Fault::Late)?;
+    answer.map_err(|error: RedisError| Fault::of(&error))
+}
+
 /// All pipelines at the same time.
 async fn ask_each<C>(
     connection: &C,
@@ -172,19 +192,24 @@ async fn ask_each<C>(
 where
     C: redis::aio::ConnectionLike + Clone + Send + 'static,
 {
-    let mut asked = JoinSet::new();
-    for (number, pipeline) in pipelines.enumerate() {
+    let asked = pipelines.map(|pipeline| {
         let mut connection = connection.clone();
-        asked.spawn(async move {
+        async move {
             let answer = timeout(within, pipeline.query_async::<Vec<Value>>(&mut connection)).await;
-            let answer = match answer {
-                Err(_) => Err(Fault::Late),
-                Ok(answer) => answer.map_err(|error| Fault::of(&error)),
-            };
-            (number, answer)
-        });
+            let answer = answer.map_err(|_| Fault::Late)?;
+            answer.map_err(|error| Fault::of(&error))
+        }
+    });
+    all(asked).await
+}
+
+/// All of them at the same time; the answers in their order.
+async fn all<T: Send + 'static>(asked: impl Iterator<Item = impl Future<Output = T> + Send + 'static>) -> Vec<T> {
+    let mut running = JoinSet::new();
+    for (number, one) in asked.enumerate() {
+        running.spawn(async move { (number, one.await) });
     }
-    let mut answers = asked.join_all().await;
+    let mut answers = running.join_all().await;
     answers.sort_by_key(|(number, _)| *number);
     answers.into_iter().map(|(_, answer)| answer).collect()
 }

@@ -60,6 +60,7 @@ pub(crate) fn config_syntax(data: &[u8]) {
         groups: &[],
         group_names: &[],
         exact_elements_max: written.ledger.exact_elements_max,
+        has_fleet: false,
     };
     let mut problems = Vec::new();
     let compiled = Policy::compile(
