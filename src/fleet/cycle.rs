@@ -262,6 +262,10 @@ impl Round {
     async fn batch(&mut self, link: &Link, frames: &[KeyFrame], now: Now) -> Result<(), Fault> {
         let groups = frames.iter().map(|frame| {
             let mut commands = Commands::new();
+            // The store may have lost what a key knew that was at rest since: the first time all of it is told.
+            let is_first = self.in_use.get(&frame.key).is_none_or(|key| key.whole == 0);
+            let whole = is_first.then(|| self.fleet.ledger.frame(frame.key)).flatten();
+            let frame = whole.as_ref().unwrap_or(frame);
             push::push(&self.fleet.names, frame, self.window_of(frame.dimension), &mut commands);
             self.pull(frame.key, now, &mut commands);
             commands

@@ -73,6 +73,7 @@ fn readme_states_the_defaults_that_are() {
     }
     let sections = [
         ("store", config.store.bounded()),
+        ("fleet", config.fleet.bounded()),
         ("audit", config.audit.bounded()),
         ("journal", config.journal.bounded()),
     ];

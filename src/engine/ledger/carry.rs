@@ -91,7 +91,8 @@ impl Ledger {
     pub fn drain_again<'f>(&self, carrier: Carrier, frames: impl Iterator<Item = &'f KeyFrame>) {
         for frame in frames {
             let mut shard = self.lock_shard(shard_of(frame.key));
-            if let Some(place) = shard.keys.find(frame.key) {
+            // It may have gone to rest meanwhile.
+            if let Some(place) = shard.find(frame.key, frame.dimension) {
                 shard.changed(carrier.bit(), place, oldest(frame));
             }
         }
