@@ -11,7 +11,7 @@
 //! - [`engine`]: decode, detect, assemble, count, decide, redact. Pure: bytes and `now` in, steps out.
 //! - [`clock`]: the one clock. [`events`]: the closed list of facts the process reports; the only file with log and metric macros.
 //! - [`tls`], [`identity`], [`audit`], [`store`], [`fleet`]: one outside thing each.
-//! - [`proxy`], [`admin`]: the protocols a client speaks to us.
+//! - [`proxy`], [`admin`]: the protocols a client speaks to us. [`simulate`]: what the engine would have done.
 //! - [`config`], [`run`], [`cli`]: what the operator wrote, and the wiring.
 //!
 //! Read first: [`engine::inspect`], then `proxy/body.rs`.
@@ -30,5 +30,6 @@ pub mod fleet;
 pub mod identity;
 pub mod proxy;
 pub mod run;
+pub mod simulate;
 pub mod store;
 pub mod tls;

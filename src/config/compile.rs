@@ -5,11 +5,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use toml::de::DeTable;
-
 use super::syntax::{ConfigSyntax, ListenSyntax, RouteSyntax, RulesSettings};
 use crate::audit::OnFull;
-use crate::engine::detect::{RuleSet, RuleSource};
+use crate::engine::detect::{RuleSet, RuleSource, place_of};
 use crate::engine::inspect::Bounds;
 use crate::engine::policy::{GroupShape, Policy, RoutePolicy, Written};
 use crate::engine::problem::{Problem, Severity};
@@ -106,7 +104,13 @@ pub fn compile(written: &ConfigSyntax, environment: &Environment<'_>) -> Result<
     }
     reader.fleet(&written.fleet);
     let identity = reader.identity(written);
-    let policy = reader.policy(written);
+    let policy = policy(
+        written,
+        environment.file,
+        environment.secret,
+        environment.now,
+        &mut problems,
+    );
     let failed = problems.iter().any(|problem| problem.severity == Severity::Error);
     let (Some(rules), Some(identity), Some(policy), false) = (rules, identity, policy, failed) else {
         return Err(problems);
@@ -330,46 +334,6 @@ impl Reader<'_> {
         }
     }
 
-    fn policy(&mut self, written: &ConfigSyntax) -> Option<Policy> {
-        let routes: Vec<RoutePolicy> = written
-            .route
-            .iter()
-            .map(|route| RoutePolicy {
-                name: route.pattern.get_ref().clone(),
-                service: service_of(route),
-                public: route.public,
-                allow: route.allow.clone(),
-            })
-            .collect();
-        let groups = written.identity.group.iter();
-        let group_names: Vec<String> = groups.clone().map(|(name, _)| name.get_ref().clone()).collect();
-        let groups: Vec<GroupShape> = groups
-            .filter_map(|(name, group)| {
-                let people_per_day = group.people_per_day?;
-                Some(GroupShape {
-                    name: name.get_ref().clone(),
-                    people_per_day,
-                })
-            })
-            .collect();
-        let written = Written {
-            file: self.environment.file,
-            budgets: &written.budget,
-            exceptions: &written.exception,
-            routes: &routes,
-            groups: &groups,
-            group_names: &group_names,
-            exact_elements_max: written.ledger.exact_elements_max,
-            has_fleet: written.fleet.is_shared(),
-        };
-        Policy::compile(
-            &written,
-            self.environment.secret.clone(),
-            self.environment.now,
-            self.problems,
-        )
-    }
-
     fn path(&self, path: &Path) -> PathBuf {
         self.environment.base.join(path)
     }
@@ -388,7 +352,7 @@ impl Reader<'_> {
         ];
         for (section, numbers) in sections {
             for (number, message) in numbers.iter().filter_map(|number| Some((number, number.problem()?))) {
-                let span = place(self.environment.text, section, number.name);
+                let span = place_of(self.environment.text, section, number.name).unwrap_or_default();
                 self.error("C015", span, &message, None);
             }
         }
@@ -426,12 +390,45 @@ fn service_of(route: &RouteSyntax) -> String {
     route.service.clone().unwrap_or_else(|| host(route.pattern.get_ref()))
 }
 
-/// Where the value of a setting stands.
-fn place(text: &str, section: &str, name: &str) -> std::ops::Range<usize> {
-    let table = DeTable::parse(text).ok();
-    let value = table.as_ref().and_then(|table| {
-        let section = table.get_ref().get(section)?.get_ref().as_table()?;
-        Some(section.get(name)?.span())
-    });
-    value.unwrap_or_default()
+/// What a configuration says of people: its budgets, exceptions, allowances and shapes, without the rest of the gateway.
+/// `None` when there is an error; all that is wrong goes to `problems`.
+pub fn policy(
+    written: &ConfigSyntax,
+    file: &str,
+    secret: &HashKey,
+    now: Now,
+    problems: &mut Vec<Problem>,
+) -> Option<Policy> {
+    let routes: Vec<RoutePolicy> = written
+        .route
+        .iter()
+        .map(|route| RoutePolicy {
+            name: route.pattern.get_ref().clone(),
+            service: service_of(route),
+            public: route.public,
+            allow: route.allow.clone(),
+        })
+        .collect();
+    let groups = written.identity.group.iter();
+    let group_names: Vec<String> = groups.clone().map(|(name, _)| name.get_ref().clone()).collect();
+    let groups: Vec<GroupShape> = groups
+        .filter_map(|(name, group)| {
+            let people_per_day = group.people_per_day?;
+            Some(GroupShape {
+                name: name.get_ref().clone(),
+                people_per_day,
+            })
+        })
+        .collect();
+    let written = Written {
+        file,
+        budgets: &written.budget,
+        exceptions: &written.exception,
+        routes: &routes,
+        groups: &groups,
+        group_names: &group_names,
+        exact_elements_max: written.ledger.exact_elements_max,
+        has_fleet: written.fleet.is_shared(),
+    };
+    Policy::compile(&written, secret.clone(), now, problems)
 }

@@ -3,7 +3,7 @@
 mod compile;
 mod syntax;
 
-pub use compile::{Compiled, Environment, OpenDoor, compile};
+pub use compile::{Compiled, Environment, OpenDoor, compile, policy};
 pub use syntax::{BodySettings, ConfigSyntax, ListenSyntax, RouteSyntax, RulesSettings, StateSettings, TlsSyntax};
 
 use crate::engine::detect::{read_toml, toml_problem};

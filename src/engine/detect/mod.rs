@@ -29,7 +29,7 @@ pub(super) use key::{is_carrier, is_contacts};
 pub use role::OrderSigns;
 pub(super) use role::{Role, is_data};
 pub use set::{CLASSES_MAX, Layer, RULE_FILE_BYTES_MAX, RULES_MAX, RuleSet, RuleSource, builtin_sources};
-pub use syntax::{read_toml, schema};
+pub use syntax::{place_of, read_toml, schema};
 pub use usage::{RuleUsage, Usage};
 
 /// The number of a rule inside a [`RuleSet`].

@@ -100,6 +100,13 @@ pub(super) fn parse(file: &str, text: &str) -> Result<RuleFileSyntax, Vec<Proble
     })
 }
 
+/// Where the value of a setting stands in a TOML text, if it is written there.
+pub fn place_of(text: &str, section: &str, name: &str) -> Option<Range<usize>> {
+    let table = DeTable::parse(text).ok()?;
+    let section = table.get_ref().get(section)?.get_ref().as_table()?;
+    Some(section.get(name)?.span())
+}
+
 /// Reads a TOML file of any kind.
 ///
 /// # Errors

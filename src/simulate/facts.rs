@@ -1,0 +1,52 @@
+//! The one place where a simulation says who asks: whatever the policy wants to know of an exchange is put together here.
+
+use super::recorded::Sighting;
+use super::replay::visit::{Group, Visit};
+use crate::engine::ledger::Dimension;
+use crate::engine::policy::{Facts, Plan, Policy};
+use crate::engine::time::Now;
+
+/// The plan of an invented visit.
+pub(super) fn plan_visit(policy: &Policy, visit: &Visit, groups: &[&str; 4], route: usize, now: Now) -> Plan {
+    let session = visit.session.to_be_bytes();
+    // Numbers of two groups are two people.
+    let [b0, b1, b2, b3, b4, b5, b6, b7] = visit.principal.to_be_bytes();
+    let principal = [visit.group as u8, b0, b1, b2, b3, b4, b5, b6, b7];
+    let address = visit.address.to_be_bytes();
+    let [a, b, c, _] = address;
+    let has_credential = visit.group != Group::Nobody;
+    let facts = Facts {
+        session: has_credential.then_some(&session[..]),
+        is_known: has_credential,
+        principal: has_credential.then_some(&principal[..]),
+        group: groups
+            .get(visit.group as usize)
+            .copied()
+            .filter(|group| !group.is_empty()),
+        address: &address,
+        network: &[a, b, c],
+        route,
+    };
+    policy.plan(&facts, now)
+}
+
+/// The plan of something recorded, without the keys of which the record says nothing.
+pub(super) fn plan_sighting(policy: &Policy, sighting: &Sighting, now: Now) -> Plan {
+    let nothing: &[u8] = &[];
+    let facts = Facts {
+        session: sighting.session.as_deref(),
+        is_known: sighting.principal.is_some(),
+        principal: sighting.principal.as_deref(),
+        group: None,
+        address: sighting.address.as_deref().unwrap_or(nothing),
+        network: sighting.network.as_deref().unwrap_or(nothing),
+        route: sighting.route,
+    };
+    let mut plan = policy.plan(&facts, now);
+    plan.keys.retain(|used| sighting.tells(used.dimension));
+    for used in &mut plan.keys {
+        // A made-up session counts by its address only where one is known.
+        used.fallback = used.fallback.filter(|_| sighting.tells(Dimension::Address));
+    }
+    plan
+}

@@ -1,0 +1,128 @@
+//! One exchange before the real ledger: reserved, handed over, held, as `proxy/driver` does it, at a time that is told.
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use crate::engine::ledger::{BudgetId, Dimension, KeyId, Ledger, Next, Told};
+use crate::engine::policy::{Action, Plan, Policy};
+use crate::engine::secret::Subject;
+use crate::engine::time::Now;
+
+/// The people of one record.
+pub(super) type Ask = SmallVec<[Subject; 2]>;
+
+/// The longest a throttled exchange waits before it is refused: the default of `throttle_wait_ms_max`.
+const THROTTLE_WAIT_MS_MAX: u64 = 10_000;
+
+/// Why an exchange was not given everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    /// The budget.
+    pub(super) budget: BudgetId,
+    /// The key that is over it.
+    pub(super) key: KeyId,
+    /// Its dimension.
+    pub(super) dimension: Dimension,
+    /// How many people count under it; 0 where that is not known (a pace, a hold).
+    pub(super) people: u32,
+}
+
+/// What became of one exchange.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ruling {
+    /// Asks that were granted, from the first, and handed over.
+    pub(super) granted: usize,
+    /// Why the next was not.
+    pub(super) refused: Option<Refusal>,
+    /// Budgets that told.
+    pub(super) told: SmallVec<[Told; 2]>,
+    /// Whether a key found no room and went uncounted.
+    pub(super) is_uncounted: bool,
+}
+
+/// A policy in force over a ledger of its own.
+pub(super) struct Judge {
+    ledger: Arc<Ledger>,
+    /// Whether some budget holds: only then can a key be held.
+    holds: bool,
+}
+
+impl Judge {
+    /// A judge by `policy`, whose plans it is given.
+    pub(super) fn new(policy: &Policy, ledger: Ledger) -> Self {
+        let mut budgets = policy.budgets().iter();
+        Self {
+            ledger: Arc::new(ledger),
+            holds: budgets.any(|budget| budget.refuses() && matches!(budget.action, Action::Hold { .. })),
+        }
+    }
+
+    /// Keys in memory.
+    pub(super) fn keys(&self) -> usize {
+        self.ledger.len()
+    }
+
+    /// Asks for `asks` under `plan` at `now`; what is granted is handed over at once.
+    pub(super) fn judge(&self, policy: &Policy, plan: Plan, asks: &[Ask], now: Now) -> Ruling {
+        let mut ruling = Ruling::default();
+        let mut account = self.ledger.open(plan.keys, plan.allowance, now);
+        account.open_when_full();
+        if self.holds
+            && let Some((key, Some(budget), _)) = self.ledger.held(account.keys(), now)
+        {
+            let used = account.keys().iter().find(|used| used.key == key);
+            ruling.refused = Some(Refusal {
+                budget,
+                key,
+                dimension: used.map_or(Dimension::Session, |used| used.dimension),
+                people: 0,
+            });
+            return ruling;
+        }
+        let mut at = now;
+        loop {
+            let answer = account.reserve(asks.get(ruling.granted..).unwrap_or_default(), at);
+            ruling.granted += answer.granted;
+            ruling.told.extend(answer.told);
+            account.hand_over(account.asks_granted(), at);
+            match answer.next {
+                Next::Wait { until, .. } if until.saturating_sub(now.millis()) <= THROTTLE_WAIT_MS_MAX => {
+                    at = Now::from_millis(until);
+                    continue;
+                }
+                Next::Wait { budget, .. } => {
+                    let mut keys = account.keys().iter();
+                    let used = keys.find(|used| used.limits.iter().any(|limit| limit.budget == budget));
+                    ruling.refused = used.map(|used| Refusal {
+                        budget,
+                        key: used.key,
+                        dimension: used.dimension,
+                        people: 0,
+                    });
+                }
+                Next::Denied {
+                    budget,
+                    key,
+                    dimension,
+                    people,
+                } => {
+                    ruling.refused = Some(Refusal {
+                        budget,
+                        key,
+                        dimension,
+                        people,
+                    });
+                    if let Some(Action::Hold { seconds }) = policy.get(budget).map(|budget| budget.action) {
+                        self.ledger
+                            .hold_or_coarser(account.keys(), dimension, seconds, budget, at);
+                    }
+                }
+                Next::Done | Next::Full => {}
+            }
+            break;
+        }
+        ruling.is_uncounted = account.is_uncounted();
+        ruling
+    }
+}

@@ -1,0 +1,138 @@
+//! The audit file (OCSF findings) as sightings: of each incident, how many people its key had been given by when.
+//!
+//! A finding tells a number of people and no person, and of one key only. So each growth of the number is so many people
+//! that nobody was given before: what a budget per session, principal, address or network would have done is told, and
+//! what several keys share is not.
+
+use std::io::BufRead;
+
+use hashbrown::HashMap;
+use serde::Deserialize;
+
+use super::lines::Lines;
+use super::{Sighting, Skip, Skipped, Source, SourceError, Value};
+use crate::engine::ledger::{Dimension, KeyId};
+use crate::engine::secret::Subject;
+
+/// Keys whose people are remembered.
+const KEYS_MAX: usize = 1_000_000;
+
+/// People that one line can add: more is no growth that happens between two lines of one incident.
+const PEOPLE_A_LINE_MAX: u64 = 1_000_000;
+
+/// The class of the lines that are read: Data Security Finding.
+const FINDING: u64 = 2006;
+
+#[derive(Deserialize)]
+struct Line {
+    class_uid: u64,
+    time: u64,
+    #[serde(default)]
+    unmapped: Option<Unmapped>,
+}
+
+#[derive(Deserialize)]
+struct Unmapped {
+    key: String,
+    dimension: String,
+    people: u64,
+}
+
+/// Reads an audit file.
+pub struct Events<R> {
+    lines: Lines<R>,
+    /// People of a key so far.
+    known: HashMap<KeyId, u64>,
+    skipped: Skipped,
+    read: u64,
+    next_person: u64,
+}
+
+impl<R: BufRead> Events<R> {
+    /// Reads `from`.
+    pub fn new(from: R) -> Self {
+        Self {
+            lines: Lines::new(from),
+            known: HashMap::new(),
+            skipped: Skipped::default(),
+            read: 0,
+            next_person: 0,
+        }
+    }
+
+    fn sighting(&mut self, line: &Line) -> Result<Sighting, Skip> {
+        let unmapped = line.unmapped.as_ref().filter(|_| line.class_uid == FINDING);
+        let unmapped = unmapped.ok_or(Skip::Other)?;
+        let key = KeyId::parse(&unmapped.key).ok_or(Skip::Other)?;
+        let mut dimensions = Dimension::ALL.into_iter();
+        let dimension = dimensions.find(|dimension| dimension.name() == unmapped.dimension);
+        // An exchange has no name: its incident is about the actor's most specific key.
+        let dimension = match dimension.ok_or(Skip::Other)? {
+            Dimension::Exchange => Dimension::Session,
+            dimension => dimension,
+        };
+        if self.known.len() >= KEYS_MAX && !self.known.contains_key(&key) {
+            return Err(Skip::Other);
+        }
+        let known = self.known.entry(key).or_default();
+        let grown = unmapped.people.saturating_sub(*known).min(PEOPLE_A_LINE_MAX);
+        *known = unmapped.people.max(*known);
+        let first = self.next_person;
+        self.next_person += grown;
+        let value = Value::from_slice(&key.0);
+        let mut sighting = Sighting {
+            at_ms: line.time,
+            people: (first..first + grown).map(Subject).collect(),
+            key: Some((dimension, value.clone())),
+            ..Sighting::default()
+        };
+        match dimension {
+            Dimension::Principal => sighting.principal = Some(value),
+            Dimension::Address => sighting.address = Some(value),
+            Dimension::Network => sighting.network = Some(value),
+            Dimension::Session => sighting.session = Some(value),
+            Dimension::Exchange | Dimension::Route | Dimension::Global => return Err(Skip::Other),
+        }
+        Ok(sighting)
+    }
+}
+
+impl<R: BufRead> Source for Events<R> {
+    fn next(&mut self) -> Result<Option<Sighting>, SourceError> {
+        loop {
+            let Some((line, is_long)) = self.lines.next().map_err(SourceError::Io)? else {
+                if self.read == 0 && self.skipped.count() > 0 {
+                    let (why, _, line) = self.skipped.each().next().unwrap_or((Skip::Json, 0, 1));
+                    let why = why.name().replace('_', " ");
+                    let message = format!("{why}; no line is a finding of an audit file (OCSF class {FINDING})");
+                    return Err(SourceError::Wrong { line, message });
+                }
+                return Ok(None);
+            };
+            if line.is_empty() && !is_long {
+                continue;
+            }
+            let parsed = serde_json::from_slice::<Line>(line).map_err(|_| Skip::Json);
+            let number = self.lines.number;
+            let read = if is_long { Err(Skip::Long) } else { parsed };
+            match read.and_then(|line| self.sighting(&line)) {
+                Ok(sighting) => {
+                    self.read += 1;
+                    return Ok(Some(Sighting {
+                        line: number,
+                        ..sighting
+                    }));
+                }
+                Err(why) => self.skipped.add(why, number),
+            }
+        }
+    }
+
+    fn bytes(&self) -> u64 {
+        self.lines.bytes
+    }
+
+    fn skipped(&self) -> Skipped {
+        self.skipped
+    }
+}

@@ -1,0 +1,346 @@
+//! The run over a record: one thread reads and plans, the other asks the ledger, both in the order of the record.
+
+use std::hash::BuildHasher as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use hashbrown::{HashMap, HashSet};
+use smallvec::SmallVec;
+
+use super::{Sighting, Skipped, Source, SourceError};
+use crate::engine::ledger::{self, BudgetId, Dimension, KeyId, Ledger};
+use crate::engine::policy::{Plan, Policy};
+use crate::engine::time::Now;
+use crate::simulate::facts::plan_sighting;
+use crate::simulate::incidents::Incidents;
+use crate::simulate::judge::{Ask, Judge, Refusal, Ruling};
+
+/// Sightings that are handed over at once, and how many such batches wait.
+const BATCH: usize = 2_048;
+const BATCHES_WAITING_MAX: usize = 8;
+
+/// Actors that are listed; more are counted.
+const STOPPED_MAX: usize = 1_000_000;
+
+/// Sessions whose people are counted; more are counted as sessions that nobody looked at.
+const SESSIONS_MAX: usize = 20_000_000;
+
+/// A session with at most so many people is an ordinary one: somebody's own data, and a recipient's or two.
+pub const ORDINARY_PEOPLE_MAX: usize = 3;
+
+/// A line so far behind the newest is counted as late, in milliseconds.
+const LATE_MS: u64 = 3_600_000;
+
+/// How far a run is, for whoever watches.
+#[derive(Debug, Default)]
+pub struct Watch {
+    /// Bytes that were read.
+    pub bytes: AtomicU64,
+    is_over: AtomicBool,
+}
+
+/// A key that went over a budget.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stopped {
+    /// The budget.
+    pub budget: BudgetId,
+    /// The key, as this run or the record calls it.
+    pub key: String,
+    /// Its dimension.
+    pub dimension: Dimension,
+    /// When it went over first, unix milliseconds.
+    pub first_ms: u64,
+    /// The line of that.
+    pub line: u64,
+    /// How many people it had been given by then.
+    pub people: u32,
+    /// Sightings that were refused, or told of.
+    pub times: u64,
+    /// Whether it was stopped; `false`: a budget that only tells, or in monitor.
+    pub is_refused: bool,
+}
+
+/// What one day had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DayTally {
+    /// The day, in days since 1970.
+    pub day: u64,
+    /// Incidents that began on it.
+    pub incidents: u64,
+    /// Sightings.
+    pub sightings: u64,
+}
+
+/// What came of a record.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// Sightings.
+    pub sightings: u64,
+    /// Of them, refused.
+    pub refused: u64,
+    /// People that were given, as often as they were new to somebody.
+    pub given: u64,
+    /// Keys over a budget, in the order of time.
+    pub stopped: Vec<Stopped>,
+    /// More keys than are listed.
+    pub stopped_more: u64,
+    /// Sessions of the record, and those of them that were refused something.
+    pub sessions: u64,
+    /// The same.
+    pub sessions_refused: u64,
+    /// Ordinary sessions (at most three people) that were refused something.
+    pub ordinary_refused: u64,
+    /// Sessions past the bound, whose people nobody counted.
+    pub sessions_unseen: u64,
+    /// By day.
+    pub days: Vec<DayTally>,
+    /// Keys in the ledger at the end.
+    pub keys: u64,
+    /// Sightings that some key did not count, since it found no room.
+    pub uncounted: u64,
+    /// Lines far behind those before them, ruled at the time of the newest.
+    pub late: u64,
+    /// Dimensions of which the record told a key; budgets on others were not asked.
+    pub asked: Vec<Dimension>,
+    /// Lines that were passed over.
+    pub skipped: Skipped,
+    /// Bytes that were read.
+    pub bytes: u64,
+}
+
+/// What the reading came to.
+struct Read {
+    skipped: Skipped,
+    bytes: u64,
+    late: u64,
+    asked: Vec<Dimension>,
+}
+
+/// What is tried.
+pub struct Simulation {
+    /// The policy.
+    pub policy: Arc<Policy>,
+    /// Bounds of its ledger.
+    pub ledger: ledger::Settings,
+}
+
+type Planned = (Sighting, Plan);
+
+/// Puts everything that `source` has before the policy.
+///
+/// # Errors
+/// A record that cannot be read on.
+pub fn simulate(
+    simulation: &Simulation,
+    source: &mut (dyn Source + Send),
+    watch: &Watch,
+) -> Result<Outcome, SourceError> {
+    let (sender, receiver) = sync_channel::<Vec<Planned>>(BATCHES_WAITING_MAX);
+    let policy = &*simulation.policy;
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(move || {
+            let read = read_all(policy, source, &sender, watch);
+            watch.is_over.store(true, Ordering::Relaxed);
+            read
+        });
+        let outcome = Court::new(policy, simulation.ledger).sit(&receiver);
+        let read = reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        Ok(Outcome {
+            skipped: read.skipped,
+            bytes: read.bytes,
+            late: read.late,
+            asked: read.asked,
+            ..outcome
+        })
+    })
+}
+
+impl Watch {
+    /// Whether all of it was read.
+    pub fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Relaxed)
+    }
+}
+
+fn read_all(
+    policy: &Policy,
+    source: &mut (dyn Source + Send),
+    sender: &SyncSender<Vec<Planned>>,
+    watch: &Watch,
+) -> Result<Read, SourceError> {
+    let (mut newest, mut late, mut asked) = (0_u64, 0, Vec::new());
+    let mut batch = Vec::with_capacity(BATCH);
+    while let Some(mut sighting) = source.next()? {
+        late += u64::from(sighting.at_ms + LATE_MS < newest);
+        // Time does not go back: what a line is late by, another gateway had already counted.
+        newest = newest.max(sighting.at_ms);
+        sighting.at_ms = newest;
+        let plan = plan_sighting(policy, &sighting, Now::from_millis(newest));
+        for used in &plan.keys {
+            if !asked.contains(&used.dimension) {
+                asked.push(used.dimension);
+            }
+        }
+        batch.push((sighting, plan));
+        if batch.len() == BATCH {
+            watch.bytes.store(source.bytes(), Ordering::Relaxed);
+            if sender
+                .send(std::mem::replace(&mut batch, Vec::with_capacity(BATCH)))
+                .is_err()
+            {
+                break;
+            }
+        }
+    }
+    // The other side ends only after this one.
+    drop(sender.send(batch));
+    Ok(Read {
+        skipped: source.skipped(),
+        bytes: source.bytes(),
+        late,
+        asked,
+    })
+}
+
+/// Asks the ledger, and keeps what is to be told.
+struct Court<'p> {
+    policy: &'p Policy,
+    judge: Judge,
+    incidents: Incidents,
+    outcome: Outcome,
+    stopped: HashMap<(BudgetId, KeyId), usize>,
+    sessions: HashMap<u64, SmallVec<[u32; ORDINARY_PEOPLE_MAX]>>,
+    refused: HashSet<u64>,
+    /// Tells sessions apart for one run.
+    hasher: hashbrown::DefaultHashBuilder,
+}
+
+impl<'p> Court<'p> {
+    fn new(policy: &'p Policy, settings: ledger::Settings) -> Self {
+        Self {
+            policy,
+            judge: Judge::new(policy, Ledger::new(settings)),
+            incidents: Incidents::default(),
+            outcome: Outcome::default(),
+            stopped: HashMap::new(),
+            sessions: HashMap::new(),
+            refused: HashSet::new(),
+            hasher: hashbrown::DefaultHashBuilder::default(),
+        }
+    }
+
+    fn sit(mut self, receiver: &Receiver<Vec<Planned>>) -> Outcome {
+        let mut asks: Vec<Ask> = Vec::new();
+        for batch in receiver {
+            for (sighting, plan) in batch {
+                asks.clear();
+                asks.extend(sighting.people.iter().map(|person| Ask::from_slice(&[*person])));
+                let now = Now::from_millis(sighting.at_ms);
+                let ruling = self.judge.judge(self.policy, plan, &asks, now);
+                self.note(&sighting, &ruling);
+            }
+        }
+        let few = |session: &&u64| {
+            let people = self.sessions.get(*session);
+            people.is_some_and(|people| people.len() <= ORDINARY_PEOPLE_MAX)
+        };
+        self.outcome.ordinary_refused = self.refused.iter().filter(few).count() as u64;
+        self.outcome.sessions_refused = self.refused.len() as u64;
+        self.outcome.sessions = self.sessions.len() as u64;
+        self.outcome.keys = self.judge.keys() as u64;
+        self.outcome
+    }
+
+    fn note(&mut self, sighting: &Sighting, ruling: &Ruling) {
+        let outcome = &mut self.outcome;
+        outcome.sightings += 1;
+        outcome.given += ruling.granted as u64;
+        outcome.uncounted += u64::from(ruling.is_uncounted);
+        let day = sighting.at_ms / 86_400_000;
+        if outcome.days.last().is_none_or(|last| last.day != day) {
+            outcome.days.push(DayTally {
+                day,
+                incidents: 0,
+                sightings: 0,
+            });
+        }
+        if let Some(today) = outcome.days.last_mut() {
+            today.sightings += 1;
+        }
+        self.note_session(sighting, ruling.refused.is_some());
+        if let Some(refusal) = ruling.refused {
+            self.outcome.refused += 1;
+            self.over(sighting, refusal, true);
+        }
+        for (budget, key, people) in &ruling.told {
+            let dimension = self.policy.get(*budget).map_or(Dimension::Session, |budget| budget.per);
+            let told = Refusal {
+                budget: *budget,
+                key: *key,
+                dimension,
+                people: *people,
+            };
+            self.over(sighting, told, false);
+        }
+    }
+
+    fn note_session(&mut self, sighting: &Sighting, is_refused: bool) {
+        let value = sighting
+            .session
+            .as_ref()
+            .or(sighting.principal.as_ref())
+            .or(sighting.address.as_ref());
+        let Some(value) = value else { return };
+        let session = self.hasher.hash_one(value);
+        if self.sessions.len() >= SESSIONS_MAX && !self.sessions.contains_key(&session) {
+            self.outcome.sessions_unseen += 1;
+            return;
+        }
+        let people = self.sessions.entry(session).or_default();
+        for person in &sighting.people {
+            // One more than is ordinary says it all.
+            if people.len() <= ORDINARY_PEOPLE_MAX && !people.contains(&(person.0 as u32)) {
+                people.push(person.0 as u32);
+            }
+        }
+        if is_refused {
+            self.refused.insert(session);
+        }
+    }
+
+    fn over(&mut self, sighting: &Sighting, refusal: Refusal, is_refused: bool) {
+        if self.incidents.is_new(refusal.budget, refusal.key, sighting.at_ms)
+            && let Some(today) = self.outcome.days.last_mut()
+        {
+            today.incidents += 1;
+        }
+        let name = (refusal.budget, refusal.key);
+        if let Some(at) = self.stopped.get(&name) {
+            if let Some(stopped) = self.outcome.stopped.get_mut(*at) {
+                stopped.times += 1;
+            }
+            return;
+        }
+        if self.outcome.stopped.len() >= STOPPED_MAX {
+            self.outcome.stopped_more += 1;
+            return;
+        }
+        self.stopped.insert(name, self.outcome.stopped.len());
+        let recorded = sighting
+            .key
+            .as_ref()
+            .filter(|(dimension, _)| *dimension == refusal.dimension);
+        let recorded = recorded.and_then(|(_, value)| Some(KeyId(value.as_slice().try_into().ok()?)));
+        self.outcome.stopped.push(Stopped {
+            budget: refusal.budget,
+            key: recorded.unwrap_or(refusal.key).to_string(),
+            dimension: refusal.dimension,
+            first_ms: sighting.at_ms,
+            line: sighting.line,
+            people: refusal.people,
+            times: 1,
+            is_refused,
+        });
+    }
+}

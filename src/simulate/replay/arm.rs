@@ -1,0 +1,200 @@
+//! One gateway with one limit, or one of what stands beside it, before all visits of a scenario.
+
+use std::sync::Arc;
+
+use super::beside::{KillSwitch, RateLimit};
+use super::report::Counts;
+use super::tally::Tally;
+use super::visit::{Visit, Who, subject};
+use crate::engine::ledger::{self, BudgetId, KeyId, Ledger};
+use crate::engine::policy::{Plan, Policy};
+use crate::engine::time::Now;
+use crate::simulate::judge::{Ask, Judge, Ruling};
+
+/// How people are protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Means {
+    /// The gateway, with so many people in the swept budget.
+    Gateway(u32),
+    /// A rate limit of so many requests a minute and address.
+    RateLimit(u32),
+    /// So many people a session and day.
+    SessionCount(u32),
+    /// A log counter that has an address cut off a minute after so many people in a day.
+    LogCounter(u32),
+}
+
+/// Which of the policies of a worker an arm is judged by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum By {
+    Scenario,
+    Session,
+    Log,
+}
+
+/// A policy, and the budget of it that is swept.
+pub(super) struct Swept {
+    pub(super) policy: Arc<Policy>,
+    pub(super) budget: BudgetId,
+}
+
+/// One of them.
+pub(super) struct Arm {
+    pub(super) means: Means,
+    /// Its place in the report.
+    pub(super) place: usize,
+    judge: Option<(By, Judge)>,
+    rate: Option<RateLimit>,
+    kill: Option<KillSwitch>,
+    tally: Tally,
+    asks: Vec<Ask>,
+}
+
+impl Means {
+    /// Which policy judges, if one does.
+    pub(super) fn by(self) -> Option<By> {
+        match self {
+            Self::Gateway(_) => Some(By::Scenario),
+            Self::SessionCount(_) => Some(By::Session),
+            Self::LogCounter(_) => Some(By::Log),
+            Self::RateLimit(_) => None,
+        }
+    }
+
+    /// The number that is tried.
+    pub const fn limit(self) -> u32 {
+        let (Self::Gateway(limit) | Self::RateLimit(limit) | Self::SessionCount(limit) | Self::LogCounter(limit)) =
+            self;
+        limit
+    }
+}
+
+impl Arm {
+    pub(super) fn new(
+        means: Means,
+        place: usize,
+        policy: Option<&Policy>,
+        ledger: ledger::Settings,
+        tally: Tally,
+    ) -> Self {
+        let judge = means.by().zip(policy);
+        Self {
+            means,
+            place,
+            judge: judge.map(|(by, policy)| (by, Judge::new(policy, Ledger::new(ledger)))),
+            rate: matches!(means, Means::RateLimit(_)).then(|| RateLimit::new(means.limit())),
+            kill: matches!(means, Means::LogCounter(_)).then(KillSwitch::default),
+            tally,
+            asks: Vec::new(),
+        }
+    }
+
+    /// The policy that this arm needs a plan of.
+    pub(super) fn by(&self) -> Option<By> {
+        self.judge.as_ref().map(|(by, _)| *by)
+    }
+
+    /// A visit that no ledger is asked about: a rate limit has its say, and a thief behind none is given what is asked.
+    pub(super) fn unplanned(&mut self, visit: &Visit) {
+        let Some(rate) = &mut self.rate else { return };
+        let requests = visit.requests();
+        let passed = rate.pass(visit.address, requests, visit.at_ms);
+        // The misses come first: whoever guesses does not know which guess will hit.
+        let is_given = passed > visit.misses;
+        if visit.who == Who::Thief {
+            self.tally.thief(visit, is_given);
+        }
+        if passed < requests {
+            self.tally.refused(visit);
+            let (budget, key) = (BudgetId(1), address_key(visit.address));
+            self.tally.called(visit, budget, key);
+        }
+    }
+
+    /// A visit under `plan` of the policy of [`Arm::by`].
+    pub(super) fn planned(&mut self, visit: &Visit, swept: &Swept, mut plan: Plan) {
+        let Some((_, judge)) = &self.judge else { return };
+        if self
+            .kill
+            .as_ref()
+            .is_some_and(|kill| kill.cuts(visit.address, visit.at_ms))
+        {
+            if visit.who == Who::Thief {
+                self.tally.thief(visit, false);
+            }
+            return self.tally.refused(visit);
+        }
+        let limit = self.means.limit();
+        for tried in plan.keys.iter_mut().flat_map(|used| &mut used.limits) {
+            if tried.budget == swept.budget {
+                tried.people = limit;
+            }
+        }
+        self.asks.clear();
+        let first = if visit.who == Who::Thief {
+            self.tally.exposed
+        } else {
+            visit.person
+        };
+        for person in first..first + u64::from(visit.people) {
+            let ask = Ask::from_slice(&[subject(person)]);
+            self.asks.extend((0..visit.views).map(|_| ask.clone()));
+        }
+        let now = Now::from_millis(visit.at_ms);
+        let ruling = judge.judge(&swept.policy, plan, &self.asks, now);
+        self.settle(visit, &ruling);
+    }
+
+    fn settle(&mut self, visit: &Visit, ruling: &Ruling) {
+        self.tally.uncounted += u64::from(ruling.is_uncounted);
+        if visit.who == Who::Thief {
+            self.tally.thief(visit, ruling.granted > 0);
+        }
+        if let Some(refusal) = ruling.refused {
+            self.tally.refused(visit);
+            self.tally.called(visit, refusal.budget, refusal.key);
+        }
+        for (budget, key, _) in &ruling.told {
+            self.tally.called(visit, *budget, *key);
+        }
+        if let Some(kill) = self.kill.as_mut().filter(|_| !ruling.told.is_empty()) {
+            kill.told(visit.address, visit.at_ms);
+        }
+    }
+
+    /// Looks at how large the ledger is; a day has passed.
+    pub(super) fn day(&mut self) {
+        let keys = self.judge.as_ref().map_or(0, |(_, judge)| judge.keys() as u64);
+        self.tally.keys_max = self.tally.keys_max.max(keys);
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        let tally = &self.tally;
+        let [customers, agents, partners] = tally.principals();
+        let [customer_visits_refused, staff_visits_refused] = tally.visits_refused;
+        let [incidents_of_thief, incidents_of_others] = tally.incidents_of;
+        Counts {
+            exposed: tally.exposed,
+            customers,
+            agents,
+            partners,
+            bots: tally.bots.len() as u64,
+            customer_visits_refused,
+            staff_visits_refused,
+            incidents_of_thief,
+            incidents_of_others,
+            first_ms: tally.first_ms,
+            contained_after_minutes: tally.contained_after(),
+            keys_max: tally.keys_max,
+            uncounted: tally.uncounted,
+        }
+    }
+}
+
+fn address_key(address: u32) -> KeyId {
+    let mut key = [0; 12];
+    key.iter_mut()
+        .zip(address.to_be_bytes())
+        .for_each(|(to, from)| *to = from);
+    KeyId(key)
+}
