@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use super::report::Format;
 use crate::admin::Role;
 use crate::proxy::EndpointUrl;
+use crate::simulate::recorded::Columns;
 
 /// A proxy that counts how many people's data each actor is given, and stops a spill.
 #[derive(Debug, Parser)]
@@ -105,6 +106,10 @@ pub enum Command {
     },
     /// Say what is in files: identifiers per class and how many people, never a raw value
     Scan(ScanArgs),
+    /// Live through a breach that is hidden in an honest shop, before several limits and before what else one could build
+    Replay(ReplayArgs),
+    /// Put recorded sightings before a policy that is not in force yet: who would have been stopped, and when
+    Simulate(SimulateArgs),
     /// Read a secret from standard input and print the line by which a file knows it
     Hash {
         /// Where the configuration is
@@ -361,6 +366,51 @@ pub struct ScanArgs {
     /// A list of labelled documents, one JSON object a line: prints one prediction a line
     #[arg(long, conflicts_with_all = ["files", "json"])]
     pub manifest: Option<PathBuf>,
+}
+
+/// `tidegate replay`.
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// `coupang-2025`, `t-mobile-2023`, `dell-2024`, `optus-2022`, or a scenario file
+    pub scenario: String,
+    /// Write the curve as a picture
+    #[arg(long)]
+    pub svg: Option<PathBuf>,
+    /// Worker threads; default: one a processor. The figures are the same with any number
+    #[arg(long, env = "TIDEGATE_THREADS", hide_env_values = true)]
+    pub threads: Option<usize>,
+    /// For people or for machines
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+/// `tidegate simulate`.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("record").required(true))]
+pub struct SimulateArgs {
+    /// An access log; `-` is standard input
+    #[arg(long, group = "record", requires = "columns")]
+    pub access_log: Option<PathBuf>,
+    /// What its fields are, in their order: `time,session,principal,address,route,subject`, `-` for others
+    #[arg(long, value_parser = columns, requires = "access_log")]
+    pub columns: Option<Columns>,
+    /// An audit file of the gateway (OCSF lines); `-` is standard input
+    #[arg(long, group = "record")]
+    pub events: Option<PathBuf>,
+    /// The configuration that is tried: its budgets, exceptions, groups, routes and `[ledger]`
+    #[arg(long, required_unless_present = "suggest")]
+    pub policy: Option<PathBuf>,
+    /// Propose limits instead, each with the alerts it would make and why
+    #[arg(long, conflicts_with = "policy")]
+    pub suggest: bool,
+    /// For people or for machines
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+/// Columns as they were typed, if they are any.
+fn columns(text: &str) -> Result<Columns, String> {
+    Columns::parse(text)
 }
 
 /// `tidegate hash`.

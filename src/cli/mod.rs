@@ -12,6 +12,7 @@ mod hash;
 mod ledger;
 mod manifest;
 mod offsets;
+mod replay;
 pub mod report;
 pub mod rules;
 mod rules_bench;
@@ -19,6 +20,7 @@ mod rules_diff;
 mod run;
 mod samples;
 mod scan;
+mod simulate;
 
 use std::io::Write;
 
@@ -153,6 +155,8 @@ pub fn execute(cli: Cli, out: &mut dyn Write) -> Result<(), Failed> {
             Some(path) => manifest::execute(path, args.rules_dir.as_deref(), out),
             None => scan::execute(&args, out),
         },
+        Command::Replay(args) => replay::execute(&args, out),
+        Command::Simulate(args) => simulate::execute(&args, out),
         Command::Hash { config, kind } => hash::execute(&config.config, &kind, out),
         Command::Authority { command } => authority::execute(&command, out),
     }

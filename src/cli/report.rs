@@ -54,6 +54,13 @@ pub fn counted(count: u64, one: &str, several: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { several })
 }
 
+/// A number with a comma for each three digits.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let groups = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy);
+    groups.collect::<Vec<_>>().join(",")
+}
+
 fn text(problem: &Problem, source: Option<&str>) -> String {
     let level = match problem.severity {
         Severity::Warning => Level::WARNING,
@@ -149,6 +156,12 @@ mod tests {
             (&value["line"], &value["column"], &value["code"]),
             (&2.into(), &6.into(), &"R002".into())
         );
+    }
+
+    #[test]
+    fn numbers_are_grouped() {
+        let numbers = [0, 999, 1_000, 33_673_817].map(grouped);
+        assert_eq!(numbers, ["0", "999", "1,000", "33,673,817"]);
     }
 
     #[test]

@@ -112,7 +112,7 @@ impl Arm {
     }
 
     /// A visit under `plan` of the policy of [`Arm::by`].
-    pub(super) fn planned(&mut self, visit: &Visit, swept: &Swept, mut plan: Plan) {
+    pub(super) fn planned(&mut self, visit: &Visit, swept: &Swept, plan: &Plan) {
         let Some((_, judge)) = &self.judge else { return };
         if self
             .kill
@@ -125,6 +125,7 @@ impl Arm {
             return self.tally.refused(visit);
         }
         let limit = self.means.limit();
+        let mut plan = plan.clone();
         for tried in plan.keys.iter_mut().flat_map(|used| &mut used.limits) {
             if tried.budget == swept.budget {
                 tried.people = limit;

@@ -20,6 +20,16 @@ use crate::engine::time::Now;
 use crate::simulate::facts::plan_visit;
 use crate::simulate::random::mix;
 
+/// Minutes of which the visits are made at once: a part of a day.
+const SLICE_MINUTES: u64 = 360;
+
+/// The visits of some minutes, with their plans under one policy.
+#[derive(Default)]
+struct Slice {
+    visits: Vec<Visit>,
+    plans: Vec<Plan>,
+}
+
 /// How far a run is.
 #[derive(Debug, Default)]
 pub struct Progress {
@@ -131,6 +141,11 @@ impl Ready {
         &self.scenario
     }
 
+    /// How many limits and other means are tried.
+    pub fn limits(&self) -> usize {
+        self.means.len()
+    }
+
     /// The worlds that differ under this policy: one, unless some budget asks for a fingerprint.
     pub fn worlds(&self) -> &'static [World] {
         let asks = |budget: &BudgetSyntax| budget.per.get_ref().contains("ja4");
@@ -208,51 +223,65 @@ impl Ready {
         }
     }
 
-    /// All visits before some arms.
+    /// All visits before some arms, one arm after the other for each slice of time: what an arm remembers of its addresses
+    /// then stays near.
     fn work(&self, world: World, mut arms: Vec<Arm>, progress: &Progress) -> (Vec<Arm>, Signals) {
         let scenario = &self.scenario;
-        let mut shop = Shop::new(scenario);
-        let mut thief = Thief::new(scenario, world);
+        let (mut shop, mut thief) = (Shop::new(scenario), Thief::new(scenario, world));
         let mut signals = Signals::default();
-        let mut visits: Vec<Visit> = Vec::new();
-        let group = scenario.breach.group.as_deref().unwrap_or_default();
-        let groups = ["customer", "agent", "partner", group];
+        let mut slice = Slice::default();
         let start_ms = scenario.time.start_ms();
-        let partners = scenario.route.len() - 1;
         for minute in 0..scenario.time.days * 1_440 {
-            let elapsed_ms = minute * 60_000;
-            visits.clear();
-            shop.minute(elapsed_ms, &mut visits);
-            thief.minute(elapsed_ms, &mut visits);
-            visits.sort_by_key(|visit| visit.at_ms);
-            for visit in &visits {
-                self.note(visit, visit.at_ms - start_ms, &mut signals);
-                let now = Now::from_millis(visit.at_ms);
-                let is_partner = matches!(groups.get(visit.group as usize), Some(&"partner"));
-                let route = if is_partner { partners } else { 0 };
-                let mut plans: [Option<Plan>; 3] = [const { None }; 3];
-                for arm in &mut arms {
-                    let Some(by) = arm.by() else {
-                        arm.unplanned(visit);
-                        continue;
-                    };
-                    if visit.people == 0 {
-                        continue;
-                    }
-                    let swept = self.swept_of(by);
-                    let Some(plan) = plans.get_mut(by as usize) else {
-                        continue;
-                    };
-                    let plan = plan.get_or_insert_with(|| plan_visit(&swept.policy, visit, &groups, route, now));
-                    arm.planned(visit, swept, plan.clone());
-                }
+            let from = slice.visits.len();
+            shop.minute(minute * 60_000, &mut slice.visits);
+            thief.minute(minute * 60_000, &mut slice.visits);
+            if let Some(new) = slice.visits.get_mut(from..) {
+                new.sort_by_key(|visit| visit.at_ms);
             }
-            if elapsed_ms % DAY_MS == DAY_MS - 60_000 {
+            if (minute + 1) % SLICE_MINUTES != 0 {
+                continue;
+            }
+            for visit in &slice.visits {
+                self.note(visit, visit.at_ms - start_ms, &mut signals);
+            }
+            self.before_all(&mut slice, &mut arms);
+            slice.visits.clear();
+            if (minute + 1) % 1_440 == 0 {
                 arms.iter_mut().for_each(Arm::day);
                 progress.days.fetch_add(1, Ordering::Relaxed);
             }
         }
         (arms, signals)
+    }
+
+    /// The visits of one slice before all arms.
+    fn before_all(&self, slice: &mut Slice, arms: &mut [Arm]) {
+        let group = self.scenario.breach.group.as_deref().unwrap_or_default();
+        let groups = ["customer", "agent", "partner", group];
+        let partners = self.scenario.route.len() - 1;
+        for by in [By::Scenario, By::Session, By::Log] {
+            if arms.iter().all(|arm| arm.by() != Some(by)) {
+                continue;
+            }
+            let swept = self.swept_of(by);
+            slice.plans.clear();
+            slice.plans.extend(slice.visits.iter().map(|visit| {
+                let is_partner = groups.get(visit.group as usize) == Some(&"partner");
+                let (route, now) = (if is_partner { partners } else { 0 }, Now::from_millis(visit.at_ms));
+                plan_visit(&swept.policy, visit, &groups, route, now)
+            }));
+            for arm in arms.iter_mut().filter(|arm| arm.by() == Some(by)) {
+                let planned = slice
+                    .visits
+                    .iter()
+                    .zip(&slice.plans)
+                    .filter(|(visit, _)| visit.people > 0);
+                planned.for_each(|(visit, plan)| arm.planned(visit, swept, plan));
+            }
+        }
+        for arm in arms.iter_mut().filter(|arm| arm.by().is_none()) {
+            slice.visits.iter().for_each(|visit| arm.unplanned(visit));
+        }
     }
 
     fn note(&self, visit: &Visit, elapsed_ms: u64, signals: &mut Signals) {

@@ -1,0 +1,182 @@
+//! `tidegate simulate`: recorded sightings before a policy that is not in force yet, or limits proposed from them.
+
+mod print;
+
+use std::fs::File;
+use std::io::{self, BufReader, IsTerminal as _, Read, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio::time::Instant;
+
+use super::args::SimulateArgs;
+use super::report::{self, Format};
+use super::{Exit, Failed, scan};
+use crate::clock::Clock;
+use crate::config::{self, CONFIG_BYTES_MAX, ConfigSyntax};
+use crate::engine::policy::Policy;
+use crate::engine::problem::{Problem, Severity};
+use crate::engine::secret::HashKey;
+use crate::simulate::recorded::{
+    AccessLog, Columns, Events, Simulation, Source, SourceError, Watch, simulate, suggest,
+};
+
+/// Bytes read at once.
+const READ_BYTES: usize = 1 << 20;
+
+/// How often the bar moves, in milliseconds.
+const BAR_MS: u64 = 100;
+
+/// Simulates, or proposes, and prints.
+///
+/// # Errors
+/// A record or a policy that cannot be read or is wrong.
+pub(super) fn execute(args: &SimulateArgs, out: &mut dyn Write) -> Result<(), Failed> {
+    let secret = scan::passing_key()?;
+    let tried = match &args.policy {
+        Some(path) => Some(policy(path, &secret, args.format, out)?),
+        None => None,
+    };
+    let (name, length, input) = open(args)?;
+    let routes = tried.iter().flat_map(|(written, _)| &written.route);
+    let routes = routes.map(|route| route.pattern.get_ref().as_str());
+    let mut source: Box<dyn Source + Send> = match &args.columns {
+        Some(columns) => Box::new(access_log(input, columns, routes, secret)),
+        None => Box::new(Events::new(input)),
+    };
+    let watch = Watch::default();
+    let Some((written, policy)) = tried else {
+        let suggested = watched(&watch, length, || suggest(&mut *source, &watch));
+        let suggested = suggested.map_err(|error| refused(&name, error))?;
+        return Ok(print::suggestions(&suggested, args.format, out)?);
+    };
+    let simulation = Simulation {
+        policy: Arc::clone(&policy),
+        ledger: written.ledger,
+    };
+    let started = Instant::now();
+    let outcome = watched(&watch, length, || simulate(&simulation, &mut *source, &watch));
+    let outcome = outcome.map_err(|error| refused(&name, error))?;
+    let seconds = started.elapsed().as_secs_f64();
+    Ok(print::outcome(&policy, &outcome, seconds, args.format, out)?)
+}
+
+fn access_log<'a, R: io::BufRead>(
+    input: R,
+    columns: &Columns,
+    routes: impl Iterator<Item = &'a str>,
+    secret: HashKey,
+) -> AccessLog<R> {
+    AccessLog::new(input, columns.clone(), routes, secret)
+}
+
+type Input = BufReader<Box<dyn Read + Send>>;
+
+/// The record, its name and its length.
+fn open(args: &SimulateArgs) -> Result<(String, Option<u64>, Input), Failed> {
+    let path = args
+        .access_log
+        .as_deref()
+        .or(args.events.as_deref())
+        .unwrap_or(Path::new("-"));
+    let (length, input): (Option<u64>, Box<dyn Read + Send>) = if path == Path::new("-") {
+        (None, Box::new(io::stdin()))
+    } else {
+        let file = File::open(path).map_err(|error| named(path, &error))?;
+        (file.metadata().ok().map(|metadata| metadata.len()), Box::new(file))
+    };
+    Ok((
+        path.display().to_string(),
+        length,
+        BufReader::with_capacity(READ_BYTES, input),
+    ))
+}
+
+/// What the policy's file says, and what it means.
+fn policy(
+    path: &Path,
+    secret: &HashKey,
+    format: Format,
+    out: &mut dyn Write,
+) -> Result<(ConfigSyntax, Arc<Policy>), Failed> {
+    let name = path.display().to_string();
+    let mut text = String::new();
+    let read = File::open(path).and_then(|file| file.take(CONFIG_BYTES_MAX + 1).read_to_string(&mut text));
+    read.map_err(|error| named(path, &error))?;
+    if text.len() as u64 > CONFIG_BYTES_MAX {
+        return Err(Failed::new(
+            Exit::Io,
+            format!("{name}: it is larger than {CONFIG_BYTES_MAX} bytes"),
+        ));
+    }
+    let mut problems = Vec::new();
+    let compiled = config::read(&name, &text).map(|written| {
+        problems.extend(bounds(&name, &written));
+        let now = Clock::start().now();
+        let policy = config::policy(&written, &name, secret, now, &mut problems);
+        let is_right = problems.iter().all(|problem| problem.severity < Severity::Error);
+        policy.filter(|_| is_right).map(|policy| (written, Arc::new(policy)))
+    });
+    let compiled = compiled.unwrap_or_else(|found| {
+        problems.extend(found);
+        None
+    });
+    report::render(&problems, |_| Some(&text), format, out)?;
+    compiled.ok_or_else(|| {
+        let message = format!("{name}: {}; nothing was simulated", report::summary(&problems));
+        Failed::new(Exit::Config, message)
+    })
+}
+
+fn bounds(file: &str, written: &ConfigSyntax) -> Vec<Problem> {
+    let numbers = written.ledger.bounded();
+    let wrong = numbers.iter().filter_map(crate::engine::problem::Bounded::problem);
+    let problems = wrong.map(|message| Problem {
+        code: "C015",
+        severity: Severity::Error,
+        file: file.to_owned(),
+        span: None,
+        message,
+        help: None,
+    });
+    problems.collect()
+}
+
+/// Runs `work` while a bar shows how much was read.
+fn watched<T: Send>(watch: &Watch, length: Option<u64>, work: impl FnOnce() -> T + Send) -> T {
+    let bar = bar(length);
+    std::thread::scope(|scope| {
+        let worker = scope.spawn(work);
+        while !worker.is_finished() {
+            bar.set_position(watch.bytes.load(Ordering::Relaxed));
+            std::thread::sleep(Duration::from_millis(BAR_MS.min(1 + bar.elapsed().as_millis() as u64)));
+        }
+        bar.finish_and_clear();
+        worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+fn bar(length: Option<u64>) -> ProgressBar {
+    let Some(length) = length.filter(|_| io::stderr().is_terminal()) else {
+        return ProgressBar::hidden();
+    };
+    let bar = ProgressBar::new(length);
+    match ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes} {eta} left") {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
+fn refused(name: &str, error: SourceError) -> Failed {
+    match error {
+        SourceError::Wrong { line, message } => Failed::new(Exit::Usage, format!("{name}:{line}: {message}")),
+        SourceError::Io(error) => named(Path::new(name), &error),
+    }
+}
+
+fn named(path: &Path, error: &io::Error) -> Failed {
+    Failed::from(io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+}
