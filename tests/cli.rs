@@ -97,6 +97,8 @@ fn help() {
         "bypass",
         "rules",
         "scan",
+        "replay",
+        "simulate",
         "authority",
         "demo",
     ];

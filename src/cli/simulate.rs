@@ -60,8 +60,8 @@ pub(super) fn execute(args: &SimulateArgs, out: &mut dyn Write) -> Result<(), Fa
     let started = Instant::now();
     let outcome = watched(&watch, length, || simulate(&simulation, &mut *source, &watch));
     let outcome = outcome.map_err(|error| refused(&name, error))?;
-    let seconds = started.elapsed().as_secs_f64();
-    Ok(print::outcome(&policy, &outcome, seconds, args.format, out)?)
+    let spent = started.elapsed();
+    Ok(print::outcome(&policy, &outcome, spent, args.format, out)?)
 }
 
 fn access_log<'a, R: io::BufRead>(
@@ -81,7 +81,7 @@ fn open(args: &SimulateArgs) -> Result<(String, Option<u64>, Input), Failed> {
         .access_log
         .as_deref()
         .or(args.events.as_deref())
-        .unwrap_or(Path::new("-"));
+        .unwrap_or_else(|| Path::new("-"));
     let (length, input): (Option<u64>, Box<dyn Read + Send>) = if path == Path::new("-") {
         (None, Box::new(io::stdin()))
     } else {

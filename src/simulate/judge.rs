@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::engine::ledger::{BudgetId, Dimension, KeyId, Ledger, Next, Told};
+use crate::engine::ledger::{BudgetId, Dimension, KeyId, KeyUse, Ledger, Next, Told};
 use crate::engine::policy::{Action, Plan, Policy};
 use crate::engine::secret::Subject;
 use crate::engine::time::Now;
@@ -63,6 +63,11 @@ impl Judge {
         self.ledger.len()
     }
 
+    /// Bytes of the ledger in memory.
+    pub(super) fn bytes(&self) -> usize {
+        self.ledger.bytes()
+    }
+
     /// Asks for `asks` under `plan` at `now`; what is granted is handed over at once.
     pub(super) fn judge(&self, policy: &Policy, plan: Plan, asks: &[Ask], now: Now) -> Ruling {
         let mut ruling = Ruling::default();
@@ -81,48 +86,55 @@ impl Judge {
             return ruling;
         }
         let mut at = now;
-        loop {
+        let stopped = loop {
             let answer = account.reserve(asks.get(ruling.granted..).unwrap_or_default(), at);
             ruling.granted += answer.granted;
             ruling.told.extend(answer.told);
-            account.hand_over(account.asks_granted(), at);
+            let handed = account.hand_over(account.asks_granted(), at);
+            ruling.told.extend(handed.told);
             match answer.next {
                 Next::Wait { until, .. } if until.saturating_sub(now.millis()) <= THROTTLE_WAIT_MS_MAX => {
                     at = Now::from_millis(until);
-                    continue;
                 }
-                Next::Wait { budget, .. } => {
-                    let mut keys = account.keys().iter();
-                    let used = keys.find(|used| used.limits.iter().any(|limit| limit.budget == budget));
-                    ruling.refused = used.map(|used| Refusal {
-                        budget,
-                        key: used.key,
-                        dimension: used.dimension,
-                        people: 0,
-                    });
-                }
-                Next::Denied {
-                    budget,
-                    key,
-                    dimension,
-                    people,
-                } => {
-                    ruling.refused = Some(Refusal {
-                        budget,
-                        key,
-                        dimension,
-                        people,
-                    });
-                    if let Some(Action::Hold { seconds }) = policy.get(budget).map(|budget| budget.action) {
-                        self.ledger
-                            .hold_or_coarser(account.keys(), dimension, seconds, budget, at);
-                    }
-                }
-                Next::Done | Next::Full => {}
+                next => break next,
             }
-            break;
+        };
+        ruling.refused = refusal(account.keys(), stopped);
+        if let Next::Denied { budget, dimension, .. } = stopped
+            && let Some(Action::Hold { seconds }) = policy.get(budget).map(|budget| budget.action)
+        {
+            let keys = account.keys();
+            self.ledger.hold_or_coarser(keys, dimension, seconds, budget, at);
         }
         ruling.is_uncounted = account.is_uncounted();
         ruling
+    }
+}
+
+/// What stopped an exchange under `keys`, if anything did.
+fn refusal(keys: &[KeyUse], next: Next) -> Option<Refusal> {
+    match next {
+        Next::Denied {
+            budget,
+            key,
+            dimension,
+            people,
+        } => Some(Refusal {
+            budget,
+            key,
+            dimension,
+            people,
+        }),
+        Next::Wait { budget, .. } => {
+            let mut keys = keys.iter();
+            let used = keys.find(|used| used.limits.iter().any(|limit| limit.budget == budget))?;
+            Some(Refusal {
+                budget,
+                key: used.key,
+                dimension: used.dimension,
+                people: 0,
+            })
+        }
+        Next::Done | Next::Full => None,
     }
 }

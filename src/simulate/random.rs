@@ -1,6 +1,6 @@
-//! Numbers that look random and are the same for the same seed (SplitMix64): a scenario is an experiment to repeat.
+//! Numbers that look random and are the same for the same seed (`SplitMix64`): a scenario is an experiment to repeat.
 
-/// The increment of SplitMix64: 2^64 divided by the golden ratio.
+/// The increment of `SplitMix64`: 2^64 divided by the golden ratio.
 const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// A stream of numbers.

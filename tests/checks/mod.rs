@@ -8,6 +8,7 @@ mod frames;
 mod framing;
 mod records;
 mod segments;
+mod simulated;
 mod texts;
 
 pub(crate) use body::scan_chunks;
@@ -16,6 +17,7 @@ pub(crate) use frames::frames;
 pub(crate) use framing::framing;
 pub(crate) use records::records;
 pub(crate) use segments::segments;
+pub(crate) use simulated::{access_log, scenario};
 pub(crate) use texts::{config_syntax, rule_syntax};
 
 /// Panics on a broken promise.
@@ -23,7 +25,7 @@ pub(crate) type Check = fn(&[u8]);
 
 /// Every check under the name of its fuzz target and of its folders in `fuzz/corpus` and `fuzz/regressions`.
 #[cfg_attr(fuzzing, expect(dead_code, reason = "a fuzz target calls its one check"))]
-pub(crate) const CHECKS: [(&str, Check); 8] = [
+pub(crate) const CHECKS: [(&str, Check); 10] = [
     ("scan_chunks", scan_chunks),
     ("decode", decode),
     ("records", records),
@@ -32,6 +34,8 @@ pub(crate) const CHECKS: [(&str, Check); 8] = [
     ("frames", frames),
     ("segments", segments),
     ("config_syntax", config_syntax),
+    ("access_log", access_log),
+    ("scenario", scenario),
 ];
 
 /// The first `N` bytes, which choose the settings, and the rest.

@@ -73,7 +73,7 @@ pub(crate) fn config_syntax(data: &[u8]) {
     points_into(text, &problems);
 }
 
-fn points_into(text: &str, problems: &[Problem]) {
+pub(super) fn points_into(text: &str, problems: &[Problem]) {
     for problem in problems {
         let span = problem.span.clone().unwrap_or_default();
         assert!(text.get(span).is_some(), "{} points into the file", problem.code);

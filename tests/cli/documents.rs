@@ -121,7 +121,7 @@ fn every_problem_and_metric_is_explained() {
     let (readme, rules) = (read("README.md"), read("rules/README.md"));
     let is_code = |word: &str| {
         word.len() == 4
-            && word.starts_with(['A', 'C', 'I', 'P', 'R'])
+            && word.starts_with(['A', 'C', 'I', 'P', 'R', 'S'])
             && word.bytes().skip(1).all(|b| b.is_ascii_digit())
     };
     let codes = literals(is_code);

@@ -39,9 +39,12 @@ fn length(number: u64, most: u64) -> usize {
     if number == 0 {
         return 0;
     }
-    let scale = (most.max(2) as f64).log10();
-    let part = (number as f64).log10().max(0.0) / scale;
-    1 + (part * (BAR_MAX - 1) as f64).round().max(0.0) as usize
+    let logarithm = |number: u64| (number as f64).log10();
+    let whole = logarithm(most.max(2));
+    // A letter is so many parts of the whole.
+    let letters =
+        (1..BAR_MAX).filter(|letter| logarithm(number) * (BAR_MAX - 1) as f64 >= (*letter as f64 - 0.5) * whole);
+    1 + letters.count()
 }
 
 #[cfg(test)]

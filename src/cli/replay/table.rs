@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::Cost;
 use crate::cli::report::grouped;
-use crate::simulate::replay::{Counts, Means, Ready, Report, World};
+use crate::simulate::replay::{Counts, Means, Outcome, Ready, Report, World};
 
 /// What protects, in words.
 pub(super) fn name(ready: &Ready, means: Means) -> String {
@@ -41,8 +41,47 @@ const fn world(world: World) -> &'static str {
     }
 }
 
+/// The columns: their two lines of heading, and their width.
+const COLUMNS: [(&str, &str, usize); 13] = [
+    ("", "what protects", 26),
+    ("people", "exposed", 12),
+    ("of the", "breach", 8),
+    ("customers", "refused", 11),
+    ("agents", "refused", 8),
+    ("partners", "refused", 9),
+    ("bots", "hit", 6),
+    ("honest visits", "refused/day", 14),
+    ("incidents", "a day", 10),
+    ("of these", "honest's", 10),
+    ("first", "noticed", 9),
+    ("contained", "after", 10),
+    ("ledger", "MB", 8),
+];
+
 /// Prints one run.
 pub(super) fn print(ready: &Ready, report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    print_head(ready, report, out)?;
+    print_row(&COLUMNS.map(|(first, ..)| first.to_owned()), out)?;
+    print_row(&COLUMNS.map(|(_, second, _)| second.to_owned()), out)?;
+    for outcome in &report.outcomes {
+        print_row(&cells(ready, report, outcome), out)?;
+    }
+    writeln!(out)?;
+    print_signals(report, out)
+}
+
+fn print_row(cells: &[String; 13], out: &mut dyn Write) -> io::Result<()> {
+    for (number, (cell, (.., width))) in cells.iter().zip(COLUMNS).enumerate() {
+        if number == 0 {
+            write!(out, "{cell:<width$}")?;
+        } else {
+            write!(out, "{cell:>width$}")?;
+        }
+    }
+    writeln!(out)
+}
+
+fn print_head(ready: &Ready, report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let scenario = ready.scenario();
     let breach = &scenario.breach;
     writeln!(out, "{}\n", scenario.title)?;
@@ -57,78 +96,45 @@ pub(super) fn print(ready: &Ready, report: &Report, out: &mut dyn Write) -> io::
         world(report.world),
     )?;
     if ready.worlds().len() == 1 {
+        let other = world(World::Browser);
         writeln!(
             out,
-            "No budget asks for a fingerprint: like {} the thief would get the same.",
-            world(World::Browser)
+            "No budget asks for a fingerprint: like {other} the thief would get the same."
         )?;
     }
     let [(customers, all), ..] = report.kept;
+    let sample = scenario.honest.sample;
     writeln!(
         out,
-        "Honest: {} of {} customers are simulated, by whole addresses; their figures are multiplied by {}.\n",
+        "Honest: {} of {} customers are simulated, by whole addresses; their figures are multiplied by {sample}.\n",
         grouped(customers),
         grouped(all),
-        scenario.honest.sample
-    )?;
-    writeln!(
-        out,
-        "{:<26} {:>12} {:>8} {:>11} {:>7} {:>8} {:>6} {:>12} {:>9} {:>11} {:>10} {:>10}",
-        "",
-        "people",
-        "of the",
-        "customers",
-        "agents",
-        "partners",
-        "bots",
-        "honest visits",
-        "incidents",
-        "of these",
-        "first",
-        "contained"
-    )?;
-    writeln!(
-        out,
-        "{:<26} {:>12} {:>8} {:>11} {:>7} {:>8} {:>6} {:>12} {:>9} {:>11} {:>10} {:>10}",
-        "what protects",
-        "exposed",
-        "breach",
-        "refused",
-        "refused",
-        "refused",
-        "hit",
-        "refused/day",
-        "a day",
-        "honest's",
-        "noticed",
-        "after"
-    )?;
-    for outcome in &report.outcomes {
-        let counts = &outcome.counts;
-        let [customers, agents, bots] = report.kept;
-        let days = scenario.time.days;
-        let visits = scaled(counts.customer_visits_refused, customers) + counts.staff_visits_refused;
-        // Incidents of carriers and offices are the sample's as well.
-        let of_others = scaled(counts.incidents_of_others, customers);
-        writeln!(
-            out,
-            "{:<26} {:>12} {:>7.2}% {:>11} {:>7} {:>8} {:>6} {:>12} {:>9} {:>11} {:>10} {:>10}",
-            name(ready, outcome.means),
-            grouped(counts.exposed),
-            percent(counts.exposed, breach.people),
-            grouped(scaled(counts.customers, customers)),
-            grouped(scaled(counts.agents, agents)),
-            grouped(counts.partners),
-            grouped(scaled(counts.bots, bots)),
-            grouped(visits / days),
-            grouped((counts.incidents_of_thief + of_others) / days),
-            grouped(of_others / days),
-            after(counts.first_ms.map(|first| (first - report.breach_ms) / 60_000)),
-            after(counts.contained_after_minutes),
-        )?;
-    }
-    writeln!(out)?;
-    print_signals(report, out)
+    )
+}
+
+fn cells(ready: &Ready, report: &Report, outcome: &Outcome) -> [String; 13] {
+    let scenario = ready.scenario();
+    let counts = &outcome.counts;
+    let [customers, agents, bots] = report.kept;
+    let days = scenario.time.days;
+    let visits = scaled(counts.customer_visits_refused, customers) + counts.staff_visits_refused;
+    // Incidents of carriers and offices are the sample's as well.
+    let of_others = scaled(counts.incidents_of_others, customers);
+    [
+        name(ready, outcome.means),
+        grouped(counts.exposed),
+        format!("{:.2}%", percent(counts.exposed, scenario.breach.people)),
+        grouped(scaled(counts.customers, customers)),
+        grouped(scaled(counts.agents, agents)),
+        grouped(counts.partners),
+        grouped(scaled(counts.bots, bots)),
+        grouped(visits / days),
+        grouped((counts.incidents_of_thief + of_others) / days),
+        grouped(of_others / days),
+        after(counts.first_ms.map(|first| (first - report.breach_ms) / 60_000)),
+        after(counts.contained_after_minutes),
+        grouped(counts.ledger_bytes_max / 1_000_000),
+    ]
 }
 
 /// A time in minutes, hours or days.
@@ -231,6 +237,7 @@ fn world_json(ready: &Ready, report: &Report) -> Value {
             "noticed_after_minutes": counts.first_ms.map(|first| (first - report.breach_ms) / 60_000),
             "contained_after_minutes": counts.contained_after_minutes,
             "ledger_keys_max": counts.keys_max,
+            "ledger_bytes_max": counts.ledger_bytes_max,
             "uncounted_visits": counts.uncounted,
         })
     });

@@ -1,6 +1,7 @@
 //! What a simulation came to, as a table and as JSON.
 
 use std::io::{self, Write};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -15,41 +16,14 @@ const LISTED_MAX: usize = 20;
 pub(super) fn outcome(
     policy: &Policy,
     outcome: &Outcome,
-    seconds: f64,
+    spent: Duration,
     format: Format,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     if format == Format::Json {
-        return writeln!(out, "{}", outcome_json(policy, outcome, seconds));
+        return writeln!(out, "{}", outcome_json(policy, outcome, spent));
     }
-    let days = outcome.days.len().max(1) as u64;
-    let incidents: u64 = outcome.days.iter().map(|day| day.incidents).sum();
-    let most = outcome.days.iter().map(|day| day.incidents).max().unwrap_or(0);
-    let refused = outcome.stopped.iter().filter(|stopped| stopped.is_refused).count() as u64;
-    writeln!(
-        out,
-        "{} in {}: {} refused, {} shown",
-        counted(outcome.sightings, "sighting", "sightings"),
-        counted(days, "day", "days"),
-        grouped(outcome.refused),
-        counted(outcome.given, "person", "people"),
-    )?;
-    writeln!(
-        out,
-        "{} over a budget, {} of them stopped; alerts a day: {} on average, {} at most",
-        counted(outcome.stopped.len() as u64 + outcome.stopped_more, "key", "keys"),
-        grouped(refused),
-        tenths(incidents, days),
-        grouped(most),
-    )?;
-    writeln!(
-        out,
-        "of {}, {} refused something; {} of these are ordinary ({ORDINARY_PEOPLE_MAX} people at most in all of the record): \
-         honest, as far as a record tells",
-        counted(outcome.sessions, "session", "sessions"),
-        counted(outcome.sessions_refused, "was", "were"),
-        grouped(outcome.ordinary_refused),
-    )?;
+    print_head(outcome, out)?;
     if !outcome.stopped.is_empty() {
         writeln!(
             out,
@@ -89,8 +63,39 @@ pub(super) fn outcome(
         out,
         "{} in the ledger; {:.1} s, {} sightings a second",
         counted(outcome.keys, "key", "keys"),
-        seconds,
-        grouped((outcome.sightings as f64 / seconds.max(1e-9)) as u64)
+        spent.as_secs_f64(),
+        grouped(outcome.sightings * 1_000 / (spent.as_millis() as u64).max(1))
+    )
+}
+
+fn print_head(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
+    let days = outcome.days.len().max(1) as u64;
+    let incidents: u64 = outcome.days.iter().map(|day| day.incidents).sum();
+    let most = outcome.days.iter().map(|day| day.incidents).max().unwrap_or(0);
+    let refused = outcome.stopped.iter().filter(|stopped| stopped.is_refused).count() as u64;
+    writeln!(
+        out,
+        "{} in {}: {} refused, {} shown",
+        counted(outcome.sightings, "sighting", "sightings"),
+        counted(days, "day", "days"),
+        grouped(outcome.refused),
+        counted(outcome.given, "person", "people"),
+    )?;
+    writeln!(
+        out,
+        "{} over a budget, {} of them stopped; alerts a day: {} on average, {} at most",
+        counted(outcome.stopped.len() as u64 + outcome.stopped_more, "key", "keys"),
+        grouped(refused),
+        tenths(incidents, days),
+        grouped(most),
+    )?;
+    writeln!(
+        out,
+        "of {}, {} refused something; {} of these are ordinary ({ORDINARY_PEOPLE_MAX} people at most in all of the record): \
+         honest, as far as a record tells",
+        counted(outcome.sessions, "session", "sessions"),
+        counted(outcome.sessions_refused, "was", "were"),
+        grouped(outcome.ordinary_refused),
     )
 }
 
@@ -164,7 +169,7 @@ fn skipped_json(skipped: &Skipped) -> Value {
         .into()
 }
 
-fn outcome_json(policy: &Policy, outcome: &Outcome, seconds: f64) -> Value {
+fn outcome_json(policy: &Policy, outcome: &Outcome, spent: Duration) -> Value {
     let stopped = outcome.stopped.iter().map(|stopped| {
         json!({
             "budget": name(policy, stopped),
@@ -200,7 +205,7 @@ fn outcome_json(policy: &Policy, outcome: &Outcome, seconds: f64) -> Value {
         "late": outcome.late,
         "uncounted": outcome.uncounted,
         "keys": outcome.keys,
-        "seconds": seconds,
+        "seconds": spent.as_secs_f64(),
     })
 }
 

@@ -60,6 +60,16 @@ impl<R: BufRead> Events<R> {
         }
     }
 
+    /// A file of which no line was one of ours is another kind of file.
+    fn end(&self) -> Result<Option<Sighting>, SourceError> {
+        let first = self.skipped.each().next().filter(|_| self.read == 0);
+        first.map_or(Ok(None), |(why, _, line)| {
+            let why = why.name().replace('_', " ");
+            let message = format!("{why}; no line is a finding of an audit file (OCSF class {FINDING})");
+            Err(SourceError::Wrong { line, message })
+        })
+    }
+
     fn sighting(&mut self, line: &Line) -> Result<Sighting, Skip> {
         let unmapped = line.unmapped.as_ref().filter(|_| line.class_uid == FINDING);
         let unmapped = unmapped.ok_or(Skip::Other)?;
@@ -101,13 +111,7 @@ impl<R: BufRead> Source for Events<R> {
     fn next(&mut self) -> Result<Option<Sighting>, SourceError> {
         loop {
             let Some((line, is_long)) = self.lines.next().map_err(SourceError::Io)? else {
-                if self.read == 0 && self.skipped.count() > 0 {
-                    let (why, _, line) = self.skipped.each().next().unwrap_or((Skip::Json, 0, 1));
-                    let why = why.name().replace('_', " ");
-                    let message = format!("{why}; no line is a finding of an audit file (OCSF class {FINDING})");
-                    return Err(SourceError::Wrong { line, message });
-                }
-                return Ok(None);
+                return self.end();
             };
             if line.is_empty() && !is_long {
                 continue;

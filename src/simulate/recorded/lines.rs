@@ -26,15 +26,13 @@ impl<R: BufRead> Lines<R> {
     /// The next line without its end; `None` behind the last, and a line that is too long is an empty one, told by `true`.
     pub(super) fn next(&mut self) -> io::Result<Option<(&[u8], bool)>> {
         self.line.clear();
-        let mut is_long = false;
+        let (mut is_long, mut has_begun) = (false, false);
         loop {
             let available = self.from.fill_buf()?;
             if available.is_empty() {
-                if self.line.is_empty() && !is_long {
-                    return Ok(None);
-                }
                 break;
             }
+            has_begun = true;
             let end = memchr::memchr(b'\n', available);
             let taken = end.map_or(available.len(), |end| end + 1);
             let text = available.get(..end.unwrap_or(taken)).unwrap_or_default();
@@ -49,6 +47,9 @@ impl<R: BufRead> Lines<R> {
             if end.is_some() {
                 break;
             }
+        }
+        if !has_begun {
+            return Ok(None);
         }
         self.number += 1;
         if self.line.last() == Some(&b'\r') {

@@ -165,8 +165,9 @@ impl Arm {
 
     /// Looks at how large the ledger is; a day has passed.
     pub(super) fn day(&mut self) {
-        let keys = self.judge.as_ref().map_or(0, |(_, judge)| judge.keys() as u64);
-        self.tally.keys_max = self.tally.keys_max.max(keys);
+        let Some((_, judge)) = &self.judge else { return };
+        self.tally.keys_max = self.tally.keys_max.max(judge.keys() as u64);
+        self.tally.ledger_bytes_max = self.tally.ledger_bytes_max.max(judge.bytes() as u64);
     }
 
     pub(super) fn counts(&self) -> Counts {
@@ -187,6 +188,7 @@ impl Arm {
             first_ms: tally.first_ms,
             contained_after_minutes: tally.contained_after(),
             keys_max: tally.keys_max,
+            ledger_bytes_max: tally.ledger_bytes_max,
             uncounted: tally.uncounted,
         }
     }

@@ -30,6 +30,8 @@ pub struct Counts {
     pub contained_after_minutes: Option<u64>,
     /// The most keys that were in memory at the end of a day.
     pub keys_max: u64,
+    /// The most bytes that the ledger had at the end of a day.
+    pub ledger_bytes_max: u64,
     /// Visits that some key did not count, since it found no room.
     pub uncounted: u64,
 }

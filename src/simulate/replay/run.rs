@@ -265,11 +265,12 @@ impl Ready {
             }
             let swept = self.swept_of(by);
             slice.plans.clear();
-            slice.plans.extend(slice.visits.iter().map(|visit| {
+            let plan = |visit: &Visit| {
                 let is_partner = groups.get(visit.group as usize) == Some(&"partner");
-                let (route, now) = (if is_partner { partners } else { 0 }, Now::from_millis(visit.at_ms));
-                plan_visit(&swept.policy, visit, &groups, route, now)
-            }));
+                let route = if is_partner { partners } else { 0 };
+                plan_visit(&swept.policy, visit, &groups, route, Now::from_millis(visit.at_ms))
+            };
+            slice.plans.extend(slice.visits.iter().map(plan));
             for arm in arms.iter_mut().filter(|arm| arm.by() == Some(by)) {
                 let planned = slice
                     .visits

@@ -214,11 +214,10 @@ impl Scenario {
             ("ledger", scenario.ledger.bounded()),
         ];
         for (section, numbers) in sections {
-            for number in numbers {
-                if let Some(message) = number.problem() {
-                    problem("S003", place_of(text, section, number.name), message, "");
-                }
-            }
+            let wrong = numbers
+                .iter()
+                .filter_map(|number| Some((number.name, number.problem()?)));
+            wrong.for_each(|(name, message)| problem("S003", place_of(text, section, name), message, ""));
         }
         let (time, breach) = (&scenario.time, &scenario.breach);
         if time.start_s().is_none() {

@@ -27,6 +27,7 @@ pub(super) struct Tally {
     pub(super) first_ms: Option<u64>,
     pub(super) uncounted: u64,
     pub(super) keys_max: u64,
+    pub(super) ledger_bytes_max: u64,
     /// When the breach begins, in unix milliseconds.
     breach_ms: u64,
 }
