@@ -96,7 +96,7 @@ impl Judge {
                 Next::Wait { until, .. } if until.saturating_sub(now.millis()) <= THROTTLE_WAIT_MS_MAX => {
                     at = Now::from_millis(until);
                 }
-                next => break next,
+                next @ (Next::Done | Next::Full | Next::Denied { .. } | Next::Wait { .. }) => break next,
             }
         };
         ruling.refused = refusal(account.keys(), stopped);

@@ -78,8 +78,9 @@ impl<R: BufRead> Events<R> {
         let dimension = dimensions.find(|dimension| dimension.name() == unmapped.dimension);
         // An exchange has no name: its incident is about the actor's most specific key.
         let dimension = match dimension.ok_or(Skip::Other)? {
-            Dimension::Exchange => Dimension::Session,
-            dimension => dimension,
+            Dimension::Exchange | Dimension::Session => Dimension::Session,
+            known @ (Dimension::Principal | Dimension::Address | Dimension::Network) => known,
+            Dimension::Route | Dimension::Global => return Err(Skip::Other),
         };
         if self.known.len() >= KEYS_MAX && !self.known.contains_key(&key) {
             return Err(Skip::Other);

@@ -1,5 +1,11 @@
 //! Records of which it can be told beforehand who is stopped, where and after how many people.
 
+#![expect(
+    clippy::format_collect,
+    clippy::format_push_string,
+    reason = "a record is written as it is read"
+)]
+
 use std::sync::Arc;
 
 use super::*;
@@ -269,9 +275,15 @@ fn proposals_are_for_the_dimensions_of_the_record() {
         .iter()
         .map(|found| (found.dimension, found.people, found.most))
         .collect();
-    use Dimension::{Address, Network, Session};
     // All of the shop's customers come from one network.
-    assert_eq!(found, [(Session, 10, 500), (Address, 10, 500), (Network, 500, 500)]);
+    assert_eq!(
+        found,
+        [
+            (Dimension::Session, 10, 500),
+            (Dimension::Address, 10, 500),
+            (Dimension::Network, 500, 500),
+        ]
+    );
     assert_eq!(suggested.proposals[0].alerts_a_month, 10, "one in three days");
     assert_eq!(suggested.sightings, 1_100);
 }

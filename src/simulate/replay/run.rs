@@ -55,6 +55,9 @@ const LOG_BUDGET: &str =
 ///
 /// # Errors
 /// The problems of its policy.
+///
+/// # Panics
+/// Never: the budgets of what stands beside are written here.
 pub fn prepare(file: &str, scenario: Scenario, problems: &mut Vec<Problem>) -> Result<Ready, Vec<Problem>> {
     let now = Now::from_millis(scenario.time.start_ms());
     let policy = |budgets: &[BudgetSyntax], problems: &mut Vec<Problem>| {
@@ -267,7 +270,7 @@ impl Ready {
             slice.plans.clear();
             let plan = |visit: &Visit| {
                 let is_partner = groups.get(visit.group as usize) == Some(&"partner");
-                let route = if is_partner { partners } else { 0 };
+                let route = usize::from(is_partner) * partners;
                 plan_visit(&swept.policy, visit, &groups, route, Now::from_millis(visit.at_ms))
             };
             slice.plans.extend(slice.visits.iter().map(plan));

@@ -12,6 +12,9 @@ pub const SCENARIO_BYTES_MAX: u64 = 1 << 20;
 /// Limits that one scenario tries at most, all peers included: each is a ledger of its own.
 const LIMITS_MAX: usize = 32;
 
+/// Takes in a problem: its code, its place, what is wrong, and what to do.
+type Tell<'t> = dyn FnMut(&'static str, Option<std::ops::Range<usize>>, String, &str) + 't;
+
 /// The whole file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -241,8 +244,18 @@ impl Scenario {
             let message = "accounts go with the credential `issued`, and only with it".to_owned();
             problem("S003", place_of(text, "breach", "accounts"), message, "");
         }
-        let swept = &scenario.sweep.budget;
-        if !scenario
+        scenario.check_sweep(&mut problem);
+        if problems.is_empty() {
+            Ok(scenario)
+        } else {
+            Err(problems)
+        }
+    }
+
+    /// What is tried, and on what.
+    fn check_sweep(&self, problem: &mut Tell<'_>) {
+        let swept = &self.sweep.budget;
+        if !self
             .budget
             .iter()
             .any(|budget| budget.name.get_ref() == swept.get_ref())
@@ -250,22 +263,17 @@ impl Scenario {
             let message = format!("there is no budget `{}`", swept.get_ref());
             problem("S004", Some(swept.span()), message, "the name of one `[[budget]]`");
         }
-        let beside = &scenario.beside;
-        let limits = scenario.sweep.people.len()
+        let beside = &self.beside;
+        let limits = self.sweep.people.len()
             + beside.requests_a_minute.len()
             + beside.people_a_session.len()
             + beside.people_in_the_log.len();
-        if scenario.sweep.people.is_empty() || limits > LIMITS_MAX {
+        if self.sweep.people.is_empty() || limits > LIMITS_MAX {
             let message = format!("{limits} limits are tried: from one of the sweep to {LIMITS_MAX} together");
             problem("S004", Some(swept.span()), message, "people = [20, 50, 100]");
         }
-        if scenario.route.is_empty() {
+        if self.route.is_empty() {
             problem("S004", None, "the shop has no route".to_owned(), "[[route]] with match");
-        }
-        if problems.is_empty() {
-            Ok(scenario)
-        } else {
-            Err(problems)
         }
     }
 }

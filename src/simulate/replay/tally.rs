@@ -79,7 +79,8 @@ impl Tally {
             self.first_ms.get_or_insert(visit.at_ms);
         }
         if self.incidents.is_new(budget, key, visit.at_ms) {
-            self.incidents_of[usize::from(!is_thief)] += 1;
+            let [of_thief, of_others] = &mut self.incidents_of;
+            *(if is_thief { of_thief } else { of_others }) += 1;
         }
     }
 

@@ -15,9 +15,8 @@ fn scenario(changes: &[(&str, &str)]) -> Scenario {
 }
 
 fn run(changes: &[(&str, &str)], threads: usize) -> Report {
-    let ready = prepare("small.toml", scenario(changes), &mut Vec::new())
-        .ok()
-        .expect("it compiles");
+    let ready = prepare("small.toml", scenario(changes), &mut Vec::new());
+    let ready = ready.unwrap_or_else(|problems| panic!("{problems:?}"));
     let progress = Progress::default();
     let report = ready.run(World::Rare, threads, &progress);
     let days = ready.scenario().time.days * ready.threads(threads) as u64;
