@@ -1,9 +1,9 @@
 //! The one place where a simulation says who asks: whatever the policy wants to know of an exchange is put together here.
 
 use super::recorded::Sighting;
-use super::replay::visit::{Group, Visit};
+use super::replay::visit::{Group, Provenance, Visit};
 use crate::engine::ledger::Dimension;
-use crate::engine::policy::{Facts, Plan, Policy};
+use crate::engine::policy::{Facts, Plan, Policy, Standing};
 use crate::engine::time::Now;
 
 /// The plan of an invented visit.
@@ -15,6 +15,11 @@ pub(super) fn plan_visit(policy: &Policy, visit: &Visit, groups: &[&str; 4], rou
     let address = visit.address.to_be_bytes();
     let [a, b, c, _] = address;
     let has_credential = visit.group != Group::Nobody;
+    let (fingerprint, key) = (visit.fingerprint.to_be_bytes(), visit.key.to_be_bytes());
+    let is_signed = matches!(
+        visit.provenance,
+        Provenance::Issued | Provenance::Unissued | Provenance::Unknown
+    );
     let facts = Facts {
         session: has_credential.then_some(&session[..]),
         is_known: has_credential,
@@ -26,6 +31,18 @@ pub(super) fn plan_visit(policy: &Policy, visit: &Visit, groups: &[&str; 4], rou
         address: &address,
         network: &[a, b, c],
         route,
+        standing: match visit.provenance {
+            Provenance::Issued => Standing::Issued,
+            Provenance::Unissued => Standing::Unissued,
+            Provenance::Unknown | Provenance::None => Standing::Unknown,
+        },
+        is_watched: false,
+        kid: is_signed.then_some(&key[..]),
+        issuer: is_signed.then_some(b"shop"),
+        certificate: None,
+        ja4: Some(&fingerprint),
+        place: None,
+        destination: None,
     };
     policy.plan(&facts, now)
 }
@@ -41,6 +58,15 @@ pub(super) fn plan_sighting(policy: &Policy, sighting: &Sighting, now: Now) -> P
         address: sighting.address.as_deref().unwrap_or(nothing),
         network: sighting.network.as_deref().unwrap_or(nothing),
         route: sighting.route,
+        // A record tells nothing of these.
+        standing: Standing::Unknown,
+        is_watched: false,
+        kid: None,
+        issuer: None,
+        certificate: None,
+        ja4: None,
+        place: None,
+        destination: None,
     };
     let mut plan = policy.plan(&facts, now);
     plan.keys.retain(|used| sighting.tells(used.dimension));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::cli::report::{Format, counted, grouped};
-use crate::engine::policy::Policy;
+use crate::engine::policy::{Budget, Policy};
 use crate::simulate::recorded::{ORDINARY_PEOPLE_MAX, Outcome, Proposal, Skipped, Stopped, Suggestions};
 
 /// Keys that are listed for people; `--format json` has all.
@@ -102,7 +102,10 @@ fn print_head(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
 /// What was not asked, not read or not counted.
 fn notes(policy: &Policy, outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
     for budget in unasked(policy, outcome) {
-        writeln!(out, "not asked: {budget}, of whose dimension the record tells nothing")?;
+        writeln!(
+            out,
+            "not asked: {budget}, of whose dimension, or of what it counts, the record tells nothing"
+        )?;
     }
     skipped(&outcome.skipped, out)?;
     for (count, what) in [
@@ -138,10 +141,11 @@ fn skipped(skipped: &Skipped, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-/// Budgets on dimensions of which the record told no key.
+/// Budgets on dimensions of which the record told no key, and on what it does not count.
 fn unasked<'p>(policy: &'p Policy, outcome: &Outcome) -> Vec<&'p str> {
     let budgets = policy.budgets().iter();
-    let unasked = budgets.filter(|budget| outcome.sightings > 0 && !outcome.asked.contains(&budget.per));
+    let is_told = |budget: &Budget| budget.counted.is_none() && outcome.asked.contains(&budget.per);
+    let unasked = budgets.filter(|budget| outcome.sightings > 0 && !is_told(budget));
     unasked.map(|budget| budget.name.as_str()).collect()
 }
 

@@ -74,13 +74,14 @@ impl<R: BufRead> Events<R> {
         let unmapped = line.unmapped.as_ref().filter(|_| line.class_uid == FINDING);
         let unmapped = unmapped.ok_or(Skip::Other)?;
         let key = KeyId::parse(&unmapped.key).ok_or(Skip::Other)?;
-        let mut dimensions = Dimension::ALL.into_iter();
+        let mut dimensions = Dimension::SINGLE.into_iter();
         let dimension = dimensions.find(|dimension| dimension.name() == unmapped.dimension);
         // An exchange has no name: its incident is about the actor's most specific key.
-        let dimension = match dimension.ok_or(Skip::Other)? {
-            Dimension::Exchange | Dimension::Session => Dimension::Session,
-            known @ (Dimension::Principal | Dimension::Address | Dimension::Network) => known,
-            Dimension::Route | Dimension::Global => return Err(Skip::Other),
+        let dimension = dimension.ok_or(Skip::Other)?;
+        let dimension = if dimension == Dimension::Exchange {
+            Dimension::Session
+        } else {
+            dimension
         };
         if self.known.len() >= KEYS_MAX && !self.known.contains_key(&key) {
             return Err(Skip::Other);
@@ -97,13 +98,14 @@ impl<R: BufRead> Events<R> {
             key: Some((dimension, value.clone())),
             ..Sighting::default()
         };
-        match dimension {
-            Dimension::Principal => sighting.principal = Some(value),
-            Dimension::Address => sighting.address = Some(value),
-            Dimension::Network => sighting.network = Some(value),
-            Dimension::Session => sighting.session = Some(value),
-            Dimension::Exchange | Dimension::Route | Dimension::Global => return Err(Skip::Other),
-        }
+        let place = [
+            (Dimension::Session, &mut sighting.session),
+            (Dimension::Principal, &mut sighting.principal),
+            (Dimension::Address, &mut sighting.address),
+            (Dimension::Network, &mut sighting.network),
+        ];
+        let place = place.into_iter().find(|(of, _)| *of == dimension);
+        *place.ok_or(Skip::Other)?.1 = Some(value);
         Ok(sighting)
     }
 }

@@ -50,15 +50,19 @@ pub struct Sighting {
 impl Sighting {
     /// Whether the record says which key of `dimension` it is about.
     pub(super) fn tells(&self, dimension: Dimension) -> bool {
-        match dimension {
-            Dimension::Session => self.session.is_some(),
-            Dimension::Principal => self.principal.is_some(),
-            Dimension::Address => self.address.is_some(),
-            Dimension::Network => self.network.is_some(),
-            // Of all that crosses, a record about one key shows one actor's part; of one response, nothing.
-            Dimension::Route | Dimension::Global => self.key.is_none(),
-            Dimension::Exchange => false,
+        if let Dimension::Combined(parts) = dimension {
+            return parts.dimensions().all(|part| self.tells(part));
         }
+        let values = [
+            (Dimension::Session, &self.session),
+            (Dimension::Principal, &self.principal),
+            (Dimension::Address, &self.address),
+            (Dimension::Network, &self.network),
+        ];
+        let value = values.iter().find(|(of, _)| *of == dimension);
+        let is_of_all = matches!(dimension, Dimension::Route | Dimension::Service | Dimension::Global);
+        // Of all that crosses, a record about one key shows one actor's part; of one response it tells nothing.
+        value.map_or(is_of_all && self.key.is_none(), |(_, value)| value.is_some())
     }
 }
 

@@ -108,13 +108,15 @@ pub fn suggest(source: &mut dyn Source, watch: &Watch) -> Result<Suggestions, So
 
 impl Counts {
     fn add(&mut self, sighting: &Sighting) -> Result<(), SourceError> {
-        let value = match self.dimension {
-            Dimension::Session => &sighting.session,
-            Dimension::Principal => &sighting.principal,
-            Dimension::Address => &sighting.address,
-            Dimension::Network => &sighting.network,
-            Dimension::Exchange | Dimension::Route | Dimension::Global => &None,
-        };
+        let values = [
+            &sighting.session,
+            &sighting.principal,
+            &sighting.address,
+            &sighting.network,
+        ];
+        let mut values = DIMENSIONS.iter().zip(values);
+        let value = values.find(|(dimension, _)| **dimension == self.dimension);
+        let value = value.and_then(|(_, value)| value.as_ref());
         let Some(value) = value else { return Ok(()) };
         let key = number(value);
         self.pairs.extend(sighting.people.iter().map(|person| (key, person.0)));

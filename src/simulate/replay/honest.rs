@@ -144,6 +144,7 @@ impl<'s> Shop<'s> {
             views: honest.views_a_visit as u32,
             misses: 0,
             fingerprint,
+            key: elapsed_ms / (honest.key_days * DAY_MS),
             provenance: self.provenance(elapsed_ms),
             at_ms: 0,
         }
@@ -161,6 +162,7 @@ impl<'s> Shop<'s> {
             people: 1,
             views: 2,
             fingerprint: USUAL_BROWSER,
+            key: elapsed_ms / (self.honest.key_days * DAY_MS),
             provenance: self.provenance(elapsed_ms),
             ..NOBODY
         }
@@ -223,6 +225,7 @@ pub(super) const NOBODY: Visit = Visit {
     views: 0,
     misses: 0,
     fingerprint: 0,
+    key: 0,
     provenance: Provenance::None,
 };
 

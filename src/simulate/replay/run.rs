@@ -66,6 +66,7 @@ pub fn prepare(file: &str, scenario: Scenario, problems: &mut Vec<Problem>) -> R
             .iter()
             .map(|route| RoutePolicy {
                 name: route.pattern.get_ref().clone(),
+                service: route.pattern.get_ref().clone(),
                 public: false,
                 allow: route.allow.clone(),
             })

@@ -67,6 +67,8 @@ pub(in crate::simulate) struct Visit {
     pub(in crate::simulate) misses: u32,
     /// The fingerprint of the client.
     pub(in crate::simulate) fingerprint: u64,
+    /// The number of the key that signed the credential: one more with each rotation.
+    pub(in crate::simulate) key: u64,
     /// How the credential came to be.
     pub(in crate::simulate) provenance: Provenance,
 }
