@@ -25,6 +25,8 @@ mod loading;
 mod rules;
 #[path = "cli/typed.rs"]
 mod typed;
+#[path = "cli/what_if.rs"]
+mod what_if;
 
 use std::path::Path;
 use std::process::{Command, Stdio};

@@ -62,7 +62,7 @@ impl Sighting {
         let value = values.iter().find(|(of, _)| *of == dimension);
         let is_of_all = matches!(dimension, Dimension::Route | Dimension::Service | Dimension::Global);
         // Of all that crosses, a record about one key shows one actor's part; of one response it tells nothing.
-        value.map_or(is_of_all && self.key.is_none(), |(_, value)| value.is_some())
+        value.map_or_else(|| is_of_all && self.key.is_none(), |(_, value)| value.is_some())
     }
 }
 
