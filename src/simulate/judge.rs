@@ -68,6 +68,11 @@ impl Judge {
         self.ledger.bytes()
     }
 
+    /// Looks at the keys of an exchange that is asked for soon: what another thread has looked at lies near when it is.
+    pub(super) fn look(&self, plan: &Plan, now: Now) -> bool {
+        self.ledger.held(&plan.keys, now).is_some()
+    }
+
     /// Asks for `asks` under `plan` at `now`; what is granted is handed over at once.
     pub(super) fn judge(&self, policy: &Policy, plan: Plan, asks: &[Ask], now: Now) -> Ruling {
         let mut ruling = Ruling::default();

@@ -138,13 +138,15 @@ pub fn simulate(
 ) -> Result<Outcome, SourceError> {
     let (sender, receiver) = sync_channel::<Vec<Planned>>(BATCHES_WAITING_MAX);
     let policy = &*simulation.policy;
+    let judge = Judge::new(policy, Ledger::new(simulation.ledger));
+    let judge = &judge;
     std::thread::scope(|scope| {
         let reader = scope.spawn(move || {
-            let read = read_all(policy, source, &sender, watch);
+            let read = read_all((policy, judge), source, &sender, watch);
             watch.is_over.store(true, Ordering::Relaxed);
             read
         });
-        let outcome = Court::new(policy, simulation.ledger).sit(&receiver);
+        let outcome = Court::new(policy, judge).sit(&receiver);
         let read = reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
         Ok(Outcome {
             skipped: read.skipped,
@@ -164,7 +166,7 @@ impl Watch {
 }
 
 fn read_all(
-    policy: &Policy,
+    (policy, judge): (&Policy, &Judge),
     source: &mut (dyn Source + Send),
     sender: &SyncSender<Vec<Planned>>,
     watch: &Watch,
@@ -176,7 +178,9 @@ fn read_all(
         // Time does not go back: what a line is late by, another gateway had already counted.
         newest = newest.max(sighting.at_ms);
         sighting.at_ms = newest;
-        let plan = plan_sighting(policy, &sighting, Now::from_millis(newest));
+        let now = Now::from_millis(newest);
+        let plan = plan_sighting(policy, &sighting, now);
+        judge.look(&plan, now);
         for used in &plan.keys {
             if !asked.contains(&used.dimension) {
                 asked.push(used.dimension);
@@ -206,7 +210,7 @@ fn read_all(
 /// Asks the ledger, and keeps what is to be told.
 struct Court<'p> {
     policy: &'p Policy,
-    judge: Judge,
+    judge: &'p Judge,
     incidents: Incidents,
     outcome: Outcome,
     stopped: HashMap<(BudgetId, KeyId), usize>,
@@ -217,10 +221,10 @@ struct Court<'p> {
 }
 
 impl<'p> Court<'p> {
-    fn new(policy: &'p Policy, settings: ledger::Settings) -> Self {
+    fn new(policy: &'p Policy, judge: &'p Judge) -> Self {
         Self {
             policy,
-            judge: Judge::new(policy, Ledger::new(settings)),
+            judge,
             incidents: Incidents::default(),
             outcome: Outcome::default(),
             stopped: HashMap::new(),
