@@ -329,7 +329,7 @@ impl Reader<'_> {
             problems.extend(checked.err().map(|error| ("url", error.to_string())));
         }
         for (name, message) in problems {
-            let span = place(self.environment.text, "fleet", name);
+            let span = place_of(self.environment.text, "fleet", name).unwrap_or_default();
             self.error("C019", span, &message, Some("url = \"redis://10.0.0.5:6379\""));
         }
     }

@@ -74,8 +74,12 @@ impl Judge {
     }
 
     /// Asks for `asks` under `plan` at `now`; what is granted is handed over at once.
-    pub(super) fn judge(&self, policy: &Policy, plan: Plan, asks: &[Ask], now: Now) -> Ruling {
+    pub(super) fn judge(&self, policy: &Policy, mut plan: Plan, asks: &[Ask], now: Now) -> Ruling {
         let mut ruling = Ruling::default();
+        // One gateway has nobody to ask.
+        for limit in plan.keys.iter_mut().flat_map(|used| &mut used.limits) {
+            limit.strict = false;
+        }
         let mut account = self.ledger.open(plan.keys, plan.allowance, now);
         account.open_when_full();
         if self.holds
@@ -101,7 +105,9 @@ impl Judge {
                 Next::Wait { until, .. } if until.saturating_sub(now.millis()) <= THROTTLE_WAIT_MS_MAX => {
                     at = Now::from_millis(until);
                 }
-                next @ (Next::Done | Next::Full | Next::Denied { .. } | Next::Wait { .. }) => break next,
+                next @ (Next::Done | Next::Full | Next::Confirm | Next::Denied { .. } | Next::Wait { .. }) => {
+                    break next;
+                }
             }
         };
         ruling.refused = refusal(account.keys(), stopped);
@@ -140,6 +146,6 @@ fn refusal(keys: &[KeyUse], next: Next) -> Option<Refusal> {
                 people: 0,
             })
         }
-        Next::Done | Next::Full => None,
+        Next::Done | Next::Full | Next::Confirm => None,
     }
 }

@@ -32,6 +32,7 @@ fn policy(budgets: &str) -> Simulation {
         groups: &[],
         group_names: &[],
         exact_elements_max: 100_000,
+        has_fleet: false,
     };
     let compiled = Policy::compile(&written, HashKey::new([1; 32]), Now::from_millis(0), &mut Vec::new());
     Simulation {

@@ -81,6 +81,7 @@ pub fn prepare(file: &str, scenario: Scenario, problems: &mut Vec<Problem>) -> R
             groups: &[],
             group_names: &group_names,
             exact_elements_max: scenario.ledger.exact_elements_max,
+            has_fleet: false,
         };
         Policy::compile(&written, secret(scenario.time.seed), now, problems).map(Arc::new)
     };
