@@ -237,13 +237,12 @@ impl Fleet {
             let is_over = started.elapsed() + LOOK_PAUSE > wait;
             let over = match self.look(&mut looks, wait).await {
                 Err(MOVING) if !is_over => None,
-                Err(reason) => {
+                Err(MOVING) => {
                     // Joining anew, the servers tell where the key is by now.
-                    if reason == MOVING {
-                        self.answered(false);
-                    }
-                    return Err(reason);
+                    self.answered(false);
+                    return Err(MOVING);
                 }
+                Err(reason) => return Err(reason),
                 Ok(None) => return Ok(Confirmation::Confirmed(None)),
                 Ok(Some(Found { over, .. })) if Some(over.ask) != first_ask => {
                     return Ok(Confirmation::Until(over.ask));

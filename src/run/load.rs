@@ -215,8 +215,8 @@ fn load_with(
     let (Some((set, doors)), Some(access)) = (compiled, access) else {
         return Err(wrong(problems, &sources_of_both));
     };
-    let effective = toml::from_str::<toml::Table>(&overlaid)
-        .ok()
+    let table = toml::from_str::<toml::Table>(&overlaid).ok();
+    let effective = table
         .and_then(|table| serde_json::to_value(table).ok())
         .map(without_passwords);
     let mut fleet = written.fleet;
