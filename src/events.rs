@@ -4,6 +4,7 @@
 //! ([`Handle::register`]) is reported as `other`, in metrics and in logs alike, so that nothing that a client sent can
 //! become a label or a log line.
 
+mod clock;
 mod family;
 mod fleet;
 mod help;
@@ -18,6 +19,7 @@ use std::sync::OnceLock;
 
 use tracing::{debug, error, info, warn};
 
+pub use clock::ClockFact;
 pub use fleet::Fact;
 pub use install::{BadFilter, Handle, LogFormat, install};
 pub use journal::JournalFact;
@@ -242,6 +244,8 @@ pub enum Event<'a> {
     /// The ledger is written again after a failure.
     StoreRecovered,
 
+    /// Something about the clock.
+    Clock(ClockFact),
     /// Something about the journal.
     Journal(JournalFact<'a>),
 
@@ -340,6 +344,7 @@ fn log(meters: &Meters, event: &Event<'_>) {
         Event::StoreLoaded { keys, seconds } => info!(keys, seconds, "ledger loaded"),
         Event::StoreFailed { reason } => error!(reason, "the ledger cannot be written, tried again"),
         Event::StoreRecovered => info!("the ledger is written again"),
+        Event::Clock(fact) => clock::log(fact),
         Event::Journal(fact) => journal::log(meters, fact),
         Event::UpstreamFailed { .. }
         | Event::Refused { .. }

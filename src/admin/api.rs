@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::access::{Access, Caller, Monitor, Role};
-use super::desk::Desk;
+use super::desk::{ClockView, Desk};
 use super::fault::Fault;
 use super::{changes, desk::Readiness};
 use crate::audit::Audit;
@@ -54,6 +54,8 @@ pub fn router(admin: Arc<Admin>) -> Router {
         .route("/api/v1/holds/{key}/release", post(changes::release))
         .route("/api/v1/config", get(config))
         .route("/api/v1/bypass", get(bypass))
+        .route("/api/v1/clock", get(clock))
+        .route("/api/v1/clock/accept", post(changes::accept_clock))
         .route("/api/v1/drain", post(changes::drain))
         .fallback(async || Fault::not_found("there is nothing here"))
         .method_not_allowed_fallback(async || Fault::new(StatusCode::METHOD_NOT_ALLOWED, "not with this method"))
@@ -165,6 +167,11 @@ async fn bypass(caller: Caller, State(admin): State<Arc<Admin>>) -> Result<Respo
     Ok(answer(json!({ "bypass": admin.desk.bypass() })))
 }
 
+async fn clock(caller: Caller, State(admin): State<Arc<Admin>>) -> Result<Response, Fault> {
+    caller.needs(Role::Viewer)?;
+    Ok(answer(clock_json(admin.desk.clock())))
+}
+
 pub(super) fn answer(body: Value) -> Response {
     (no_store(), Json(body)).into_response()
 }
@@ -195,6 +202,15 @@ fn key_json(view: &KeyView) -> Value {
         "pending": view.pending,
         "last_seen": view.last_seen,
         "held_until": (view.held_until > 0).then_some(view.held_until),
+    })
+}
+
+pub(super) fn clock_json(view: ClockView) -> Value {
+    json!({
+        "now": view.now.second(),
+        "offset_ms": view.offset_ms,
+        "standing": view.standing,
+        "set_back_s": view.set_back_s,
     })
 }
 

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::access::{Caller, Role};
-use super::api::{Admin, answer, hold_json, no_store, parse_key};
+use super::api::{Admin, answer, clock_json, hold_json, no_store, parse_key};
 use super::desk::{DeskError, Release};
 use super::fault::Fault;
 use super::reason::judge_reason;
@@ -38,17 +38,18 @@ struct HoldBody {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ReleaseBody {
-    people: u32,
+    /// Without it nobody more is allowed.
+    people: Option<u32>,
     #[serde(rename = "for")]
     lasts: Option<String>,
     until: Option<u32>,
     reason: String,
 }
 
-/// The body of a drain.
+/// The body of what needs a reason alone.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct DrainBody {
+struct ReasonBody {
     reason: String,
 }
 
@@ -79,7 +80,7 @@ pub(super) async fn hold(
     Ok((StatusCode::CREATED, no_store(), axum::Json(hold_json(&held))).into_response())
 }
 
-/// `POST /api/v1/holds/{key}/release`: ends a hold, with an allowance.
+/// `POST /api/v1/holds/{key}/release`: ends a hold, with an allowance if there are `people`.
 pub(super) async fn release(
     caller: Caller,
     State(admin): State<Arc<Admin>>,
@@ -95,7 +96,16 @@ pub(super) async fn release(
         reason,
     } = parse(&headers, body)?;
     let key = parse_key(&key)?;
-    let until = end(&admin, lasts.as_deref(), until)?;
+    let until = match (people, &lasts, until) {
+        (None, None, None) => admin.desk.now().second(),
+        (Some(_), _, _) => end(&admin, lasts.as_deref(), until)?,
+        (None, _, _) => {
+            return Err(Fault::bad_request(
+                "`for` and `until` are of an allowance: say `people`",
+            ));
+        }
+    };
+    let people = people.unwrap_or(0);
     let mut change = change(&admin, Operation::Release, &caller, reason)?;
     change.target = Some(key.to_string());
     change.until = until;
@@ -116,7 +126,7 @@ pub(super) async fn drain(
     body: Body,
 ) -> Result<Response, Fault> {
     caller.needs(Role::Policy)?;
-    let DrainBody { reason } = parse(&headers, body)?;
+    let ReasonBody { reason } = parse(&headers, body)?;
     let change = change(&admin, Operation::Drain, &caller, reason)?;
     admin.desk.drain();
     record(&admin, change, true);
@@ -126,6 +136,21 @@ pub(super) async fn drain(
         axum::Json(json!({ "draining": true })),
     )
         .into_response())
+}
+
+/// `POST /api/v1/clock/accept`: has time follow a system's clock that jumped by more than an hour.
+pub(super) async fn accept_clock(
+    caller: Caller,
+    State(admin): State<Arc<Admin>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Fault> {
+    caller.needs(Role::Policy)?;
+    let ReasonBody { reason } = parse(&headers, body)?;
+    let change = change(&admin, Operation::AcceptClock, &caller, reason)?;
+    let accepted = admin.desk.accept_clock();
+    record(&admin, change, accepted.is_ok());
+    Ok(answer(clock_json(accepted.map_err(refusal)?)))
 }
 
 /// Reads a JSON body. The media type is required: a form of a stranger's page cannot set it without being asked.
@@ -197,6 +222,7 @@ fn record(admin: &Admin, change: Change, succeeded: bool) {
 fn refusal(error: DeskError) -> Fault {
     match error {
         DeskError::Unknown => Fault::not_found("this key is not known, or not held"),
+        DeskError::Settled => Fault::new(StatusCode::CONFLICT, "the clock waits for nothing"),
         DeskError::Full => Fault::new(StatusCode::INSUFFICIENT_STORAGE, "there is no room for one more hold"),
     }
 }

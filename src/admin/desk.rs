@@ -46,6 +46,16 @@ pub trait Desk: Send + Sync + 'static {
     /// Begins to drain: `/readyz` fails first, then listeners close.
     fn drain(&self);
 
+    /// How its time stands to the system's clock.
+    fn clock(&self) -> ClockView;
+
+    /// Accepts the system's clock.
+    ///
+    /// # Errors
+    ///
+    /// [`DeskError::Settled`] if nothing waits for that.
+    fn accept_clock(&self) -> Result<ClockView, DeskError>;
+
     /// The bypasses in force.
     fn bypass(&self) -> Vec<BypassView>;
 }
@@ -79,6 +89,19 @@ pub struct BypassView {
     pub until: u32,
 }
 
+/// The gateway's time, and the system's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockView {
+    /// The gateway's time.
+    pub now: Now,
+    /// Milliseconds by which the system's clock is ahead of it.
+    pub offset_ms: i64,
+    /// `level`, `slewing` or `waiting`.
+    pub standing: &'static str,
+    /// Seconds by which the newest sighting that was on disk at the start is ahead of it; 0 where it is not.
+    pub set_back_s: u32,
+}
+
 /// Why the gateway did not do it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeskError {
@@ -86,4 +109,6 @@ pub enum DeskError {
     Unknown,
     /// There is no room for one more hold.
     Full,
+    /// The clock waits for nothing.
+    Settled,
 }

@@ -14,7 +14,7 @@ mod tests;
 
 pub use access::{Access, Role, token_hash};
 pub use api::{Admin, router};
-pub use desk::{BypassView, Desk, DeskError, Readiness, Release};
+pub use desk::{BypassView, ClockView, Desk, DeskError, Readiness, Release};
 pub use reason::judge_reason;
 pub use serve::serve;
 pub use settings::Settings;

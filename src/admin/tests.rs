@@ -1,8 +1,10 @@
 //! The admin address over real sockets, with a gateway that only remembers what it was asked.
 
+mod fake;
+
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -11,120 +13,15 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use fake::FakeDesk;
+
 use super::serve::{Limits, serve_within};
-use super::{Access, Admin, BypassView, Desk, DeskError, Readiness, Release, Settings, token_hash};
+use super::{Access, Admin, Settings, token_hash};
 use crate::audit::{self, Audit};
-use crate::engine::detect::RuleSet;
-use crate::engine::ledger::{Dimension, HoldView, KeyId, KeyView};
-use crate::engine::time::Now;
 use crate::events::{self, LogFormat};
 
 const NOW_S: u32 = 1_700_000_000;
 const HELD: &str = "0101010101010101abababab";
-
-/// A gateway with two keys, one of them held; it writes down what it is asked to change.
-#[derive(Default)]
-struct FakeDesk {
-    blockers: Vec<&'static str>,
-    asked: Mutex<Vec<String>>,
-}
-
-impl FakeDesk {
-    fn write_down(&self, what: String) {
-        self.asked.lock().expect("no test panics with it").push(what);
-    }
-}
-
-fn view(key: &str, dimension: Dimension, held_until: u32) -> KeyView {
-    let key = KeyId::parse(key).expect("a key");
-    KeyView {
-        key,
-        dimension,
-        people: vec![(86_400, 100)],
-        pending: 1,
-        last_seen: NOW_S,
-        held_until,
-    }
-}
-
-impl Desk for FakeDesk {
-    fn now(&self) -> Now {
-        Now::from_millis(u64::from(NOW_S) * 1000)
-    }
-
-    fn ready(&self) -> Readiness {
-        Readiness {
-            blockers: self.blockers.clone(),
-            notes: Vec::new(),
-        }
-    }
-
-    fn keys(&self, dimension: Option<Dimension>, _limit: usize) -> Vec<KeyView> {
-        let all = [
-            view(HELD, Dimension::Session, NOW_S + 60),
-            view(&"00".repeat(12), Dimension::Global, 0),
-        ];
-        all.into_iter()
-            .filter(|view| dimension.is_none_or(|dimension| view.dimension == dimension))
-            .collect()
-    }
-
-    fn key(&self, key: KeyId) -> Option<KeyView> {
-        self.keys(None, 2).into_iter().find(|view| view.key == key)
-    }
-
-    fn holds(&self, _limit: usize) -> Vec<HoldView> {
-        let (key, cause) = (KeyId::parse(HELD).expect("a key"), "bulk".to_owned());
-        vec![HoldView {
-            key,
-            dimension: Dimension::Session,
-            since: NOW_S,
-            until: NOW_S + 60,
-            cause,
-        }]
-    }
-
-    fn hold(&self, key: KeyId, until: u32) -> Result<HoldView, DeskError> {
-        self.write_down(format!("hold {key} {until}"));
-        Ok(HoldView {
-            key,
-            dimension: Dimension::Session,
-            since: NOW_S,
-            until,
-            cause: "manual".to_owned(),
-        })
-    }
-
-    fn release(&self, key: KeyId, release: Release) -> Result<(), DeskError> {
-        self.write_down(format!("release {key} {} {}", release.people, release.until));
-        if key.to_string() == HELD {
-            Ok(())
-        } else {
-            Err(DeskError::Unknown)
-        }
-    }
-
-    fn rules(&self) -> Arc<RuleSet> {
-        static RULES: LazyLock<Arc<RuleSet>> = LazyLock::new(|| Arc::new(RuleSet::builtin()));
-        Arc::clone(&RULES)
-    }
-
-    fn config(&self) -> Value {
-        json!({ "listen": { "shop": { "tls": { "key": "***" } } } })
-    }
-
-    fn drain(&self) {
-        self.write_down("drain".to_owned());
-    }
-
-    fn bypass(&self) -> Vec<BypassView> {
-        vec![BypassView {
-            route: None,
-            reason: "outage".to_owned(),
-            until: NOW_S + 900,
-        }]
-    }
-}
 
 /// A running admin address.
 struct Running {
@@ -491,4 +388,40 @@ async fn one_connection_more_than_allowed_is_closed() {
     let mut answer = String::new();
     first.read_to_string(&mut answer).await.expect("text");
     assert!(answer.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn the_clock_is_read_by_all_and_accepted_by_one_role() {
+    let running = start(true).await;
+    let (status, body) = running.ask("viewer", "GET /api/v1/clock", None).await;
+    let view: Value = serde_json::from_str(&body).expect("JSON");
+    let expected = json!({ "now": NOW_S, "offset_ms": 7_200_000, "standing": "waiting", "set_back_s": 0 });
+    assert_eq!((status, view), (200, expected));
+    let body = json!({ "reason": "the host was suspended" });
+    let accept = "POST /api/v1/clock/accept";
+    assert_eq!(running.ask("releaser", accept, Some(&body)).await.0, 403);
+    assert_eq!(running.ask("policy", accept, None).await.0, 400, "without a reason");
+    assert_eq!(
+        running.ask("policy", accept, Some(&body)).await.0,
+        409,
+        "nothing waits any more"
+    );
+    let lines = running.audit_lines().await;
+    assert_eq!(lines[0]["api"]["operation"], "accept-clock");
+}
+
+#[tokio::test]
+async fn a_release_without_people_allows_nobody_more() {
+    let running = start(true).await;
+    let line = format!("POST /api/v1/holds/{HELD}/release");
+    let body = json!({ "reason": "a false alarm" });
+    assert_eq!(running.ask("releaser", &line, Some(&body)).await.0, 200);
+    let body = json!({ "for": "1h", "reason": "a false alarm" });
+    assert_eq!(
+        running.ask("releaser", &line, Some(&body)).await.0,
+        400,
+        "of which allowance?"
+    );
+    let asked = running.desk.asked.lock().expect("no panic").clone();
+    assert_eq!(asked, [format!("release {HELD} 0 {NOW_S}")]);
 }

@@ -17,6 +17,8 @@ pub enum Operation {
     Bypass,
     /// A bypass ended.
     BypassEnd,
+    /// The system's clock was accepted after a jump.
+    AcceptClock,
 }
 
 impl Operation {
@@ -29,6 +31,7 @@ impl Operation {
             Self::Reload => "reload",
             Self::Bypass => "bypass",
             Self::BypassEnd => "bypass-end",
+            Self::AcceptClock => "accept-clock",
         }
     }
 }

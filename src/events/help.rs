@@ -116,6 +116,10 @@ pub(super) const HELP: &[(&str, &str)] = &[
     ),
     ("tidegate_fleet_gateways", "Gateways that count together now."),
     (
+        "tidegate_clock_offset_seconds",
+        "Seconds by which the system's clock is ahead of the gateway's time.",
+    ),
+    (
         "tidegate_config_last_reload_successful",
         "1 if the last reload came into force.",
     ),

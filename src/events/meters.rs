@@ -54,6 +54,7 @@ pub(super) struct Meters {
     disagreements: Family,
     audit_dropped: Family,
     store_failures: Family,
+    clock_offset: Gauge,
     journal: JournalMeters,
     admin_changes: Family,
     admin_denied: Family,
@@ -103,6 +104,7 @@ impl Meters {
             disagreements: make.family("tidegate_credentials_disagree_total", "kind", None),
             store_failures: make.family("tidegate_store_failures_total", "reason", None),
             audit_dropped: make.family("tidegate_audit_dropped_total", "reason", None),
+            clock_offset: make.gauge("tidegate_clock_offset_seconds", None),
             journal: JournalMeters::new(&make),
             admin_changes: make.family("tidegate_admin_changes_total", "operation", None),
             admin_denied: make.family("tidegate_admin_denied_total", "reason", None),
@@ -177,6 +179,7 @@ impl Meters {
             }
             Event::Bypass(on) => self.bypass.set(f64::from(u8::from(on))),
             Event::AuditDropped { reason } => self.audit_dropped.add(reason, 1),
+            Event::Clock(fact) => super::clock::count(&self.clock_offset, fact),
             Event::Journal(fact) => self.journal.count(fact),
             Event::AdminChanged { operation } => self.admin_changes.add(operation, 1),
             Event::AdminDenied { reason } => self.admin_denied.add(reason, 1),

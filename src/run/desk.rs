@@ -7,8 +7,11 @@ use std::sync::atomic::Ordering;
 use tokio_util::sync::CancellationToken;
 
 use super::reload::ReloadState;
+use super::set_back;
 use super::state::read_bypass;
-use crate::admin::{BypassView, Desk, DeskError, Readiness, Release};
+use super::tasks::tell_of_clock;
+use crate::admin::{BypassView, ClockView, Desk, DeskError, Readiness, Release};
+use crate::clock::{Look, Standing};
 use crate::engine::detect::RuleSet;
 use crate::engine::ledger::{Dimension, HoldView, KeyId, KeyView};
 use crate::engine::time::Now;
@@ -20,6 +23,8 @@ pub(super) struct GatewayDesk {
     reload: Arc<ReloadState>,
     state_dir: PathBuf,
     stop: CancellationToken,
+    /// The second of the newest sighting that was on disk at the start.
+    newest: u32,
 }
 
 impl GatewayDesk {
@@ -28,14 +33,43 @@ impl GatewayDesk {
         reload: Arc<ReloadState>,
         state_dir: PathBuf,
         stop: CancellationToken,
+        newest: u32,
     ) -> Self {
         Self {
             gateway,
             reload,
             state_dir,
             stop,
+            newest,
         }
     }
+
+    fn clock_view(&self, look: Look) -> ClockView {
+        let now = self.now();
+        ClockView {
+            now,
+            offset_ms: look.offset_ms,
+            standing: look.standing.name(),
+            set_back_s: set_back(self.newest, now),
+        }
+    }
+}
+
+/// What a person should know of the clock.
+fn clock_notes(look: Look, set_back_s: u32) -> Vec<String> {
+    let ahead = format!(
+        "the system's clock is {} s ahead of the gateway's time",
+        look.offset_ms / 1000
+    );
+    let of_look = match look.standing {
+        Standing::Level => None,
+        Standing::Slewing => Some(format!("{ahead}, which follows by a tenth of a second each second")),
+        Standing::Waiting => Some(format!("{ahead}, which waits for `tidegate clock accept`")),
+    };
+    let of_ledger = (set_back_s > 0).then(|| {
+        format!("the clock was set back: the ledger on disk was {set_back_s} s ahead, and who is in it counts so much longer")
+    });
+    of_look.into_iter().chain(of_ledger).collect()
 }
 
 impl Desk for GatewayDesk {
@@ -59,6 +93,8 @@ impl Desk for GatewayDesk {
         if self.gateway.store.is_down() {
             readiness.notes.push("the ledger cannot be written".to_owned());
         }
+        let (look, set_back_s) = (self.gateway.clock.last(), set_back(self.newest, self.now()));
+        readiness.notes.extend(clock_notes(look, set_back_s));
         readiness
     }
 
@@ -134,6 +170,16 @@ impl Desk for GatewayDesk {
         self.stop.cancel();
     }
 
+    fn clock(&self) -> ClockView {
+        self.clock_view(self.gateway.clock.last())
+    }
+
+    fn accept_clock(&self) -> Result<ClockView, DeskError> {
+        let look = self.gateway.clock.accept().ok_or(DeskError::Settled)?;
+        tell_of_clock(look);
+        Ok(self.clock_view(look))
+    }
+
     fn bypass(&self) -> Vec<BypassView> {
         let second = self.now().second();
         let file = read_bypass(&self.state_dir).unwrap_or_default();
@@ -145,5 +191,30 @@ impl Desk for GatewayDesk {
                 until: one.until,
             })
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_of_the_clock() {
+        let notes = |standing, offset_ms, set_back_s| {
+            let is_news = false;
+            clock_notes(
+                Look {
+                    offset_ms,
+                    standing,
+                    is_news,
+                },
+                set_back_s,
+            )
+            .join("; ")
+        };
+        assert_eq!(notes(Standing::Level, 30, 0), "");
+        assert!(notes(Standing::Slewing, -90_000, 0).contains("-90 s ahead"));
+        let both = notes(Standing::Waiting, 7_200_000, 60);
+        assert!(both.contains("waits for `tidegate clock accept`") && both.contains("the clock was set back"));
     }
 }

@@ -28,7 +28,8 @@ use crate::clock::Clock;
 use crate::config::OpenDoor;
 use crate::engine::ledger::{self, Carrier, Ledger};
 use crate::engine::secret::HashKey;
-use crate::events::{self, Event, report};
+use crate::engine::time::Now;
+use crate::events::{self, ClockFact, Event, report};
 use crate::fleet::FleetError;
 use crate::proxy::{Door, Exchanges, Gateway, Limits, Listener};
 use crate::store::journal::{self, Journal, JournalError};
@@ -118,7 +119,7 @@ pub async fn start_over(
     let loaded = load(&origin, clock.now(), 1).map_err(StartError::Load)?;
     let audit = Audit::start(&loaded.audit).map_err(StartError::Audit)?;
     metrics.register(&loaded.set.names());
-    let (ledger, store) = remember(&loaded, ledger(loaded.ledger), clock)?;
+    let (ledger, store, newest) = remember(&loaded, ledger(loaded.ledger), clock)?;
     let doors = open(loaded.doors, &loaded.limits)?;
     let bind = |error| StartError::Bind(format!("{} (admin)", loaded.admin), error);
     let admin_socket = TcpListener::bind(loaded.admin).await.map_err(bind)?;
@@ -147,7 +148,13 @@ pub async fn start_over(
         signals,
     };
     let dir = loaded.state_dir;
-    let desk = desk::GatewayDesk::new(Arc::clone(&gateway), Arc::clone(&state), dir.clone(), stop.clone());
+    let desk = desk::GatewayDesk::new(
+        Arc::clone(&gateway),
+        Arc::clone(&state),
+        dir.clone(),
+        stop.clone(),
+        newest,
+    );
     let desk = Admin {
         desk: Arc::new(desk),
         access: Arc::clone(&state.access),
@@ -173,9 +180,9 @@ pub async fn start_over(
     })
 }
 
-/// The ledger with all that is on disk, and the store that keeps it there. Before a port opens: nobody is served by a
-/// gateway that has forgotten whom it showed.
-fn remember(loaded: &Loaded, mut ledger: Ledger, clock: Clock) -> Result<(Arc<Ledger>, Store), StartError> {
+/// The ledger with all that is on disk, the store that keeps it there, and the second of its newest sighting. Before a
+/// port opens: nobody is served by a gateway that has forgotten whom it showed.
+fn remember(loaded: &Loaded, mut ledger: Ledger, clock: Clock) -> Result<(Arc<Ledger>, Store, u32), StartError> {
     ledger.carry(Carrier::Store);
     // Each start counts bytes in a series of its own, or two would pass for one.
     let mut start = [0; 8];
@@ -185,9 +192,24 @@ fn remember(loaded: &Loaded, mut ledger: Ledger, clock: Clock) -> Result<(Arc<Le
         ledger.carry(Carrier::Fleet);
     }
     let stored = store::Loaded::load(&loaded.state_dir, &loaded.secret, &ledger, clock).map_err(StartError::Store)?;
-    let ledger = Arc::new(ledger);
+    let (newest, ledger) = (stored.newest(), Arc::new(ledger));
+    let seconds = set_back(newest, clock.now());
+    if seconds > 0 {
+        report(&Event::Clock(ClockFact::SetBack { seconds }));
+    }
     let store = stored.start(loaded.store, Arc::clone(&ledger), clock);
-    Ok((ledger, store.map_err(StartError::Thread)?))
+    Ok((ledger, store.map_err(StartError::Thread)?, newest))
+}
+
+/// A ledger is at most so far ahead of the system's clock, in seconds: what was slewed when the process before ended is
+/// silent up to as much.
+const AHEAD_S_MAX: u32 = 5;
+
+/// By how many seconds a clock that says `now` was set back since the `newest` sighting in the ledger on disk; 0 if it
+/// was not. Nobody is forgotten by it: who was shown then counts that much longer.
+fn set_back(newest: u32, now: Now) -> u32 {
+    let ahead = newest.saturating_sub(now.second());
+    if ahead > AHEAD_S_MAX { ahead } else { 0 }
 }
 
 /// Listeners by their names, and the acceptors of those that have TLS.
@@ -295,5 +317,24 @@ impl Running {
     /// Resolves when the admin API asked for a drain.
     pub async fn asked_to_drain(&self) {
         self.stop.cancelled().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_is_set_back_where_the_ledger_knows_of_later_moments() {
+        let now = Now::from_millis(1_780_000_000_000);
+        for (newest, seconds) in [
+            (0, 0),
+            (now.second() - 86_400, 0),
+            (now.second() + 5, 0),
+            (now.second() + 6, 6),
+            (now.second() + 86_400, 86_400),
+        ] {
+            assert_eq!(set_back(newest, now), seconds);
+        }
     }
 }

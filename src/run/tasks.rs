@@ -9,7 +9,8 @@ use tokio_util::task::TaskTracker;
 
 use super::state::{BypassFile, Suspension, read_bypass};
 use crate::audit::{Change, Operation};
-use crate::events::{self, Event, report};
+use crate::clock::{Look, Standing};
+use crate::events::{self, ClockFact, Event, report};
 use crate::proxy::{Bypass, Gateway, try_in_shadow};
 
 /// How often the bypass file is looked at: a bypass works within five seconds.
@@ -44,6 +45,7 @@ async fn upkeep(gateway: Arc<Gateway>, state_dir: PathBuf, metrics: events::Hand
             () = stop.cancelled() => return,
             _ = second.tick() => {
                 ticks = ticks.wrapping_add(1);
+                tell_of_clock(gateway.clock.look());
                 let now = gateway.clock.now();
                 gateway.audit.tick(now);
                 report(&Event::HeldBytes(gateway.held.bytes()));
@@ -65,6 +67,21 @@ async fn upkeep(gateway: Arc<Gateway>, state_dir: PathBuf, metrics: events::Hand
                 known = follow(&gateway, &known, file);
             }
         }
+    }
+}
+
+/// Tells what a look at the system's clock said.
+pub(super) fn tell_of_clock(look: Look) {
+    let seconds = Duration::from_millis(look.offset_ms.unsigned_abs()).as_secs_f64();
+    let seconds = seconds.copysign(look.offset_ms as f64);
+    report(&Event::Clock(ClockFact::Offset { seconds }));
+    match look.standing {
+        Standing::Level if look.is_news => report(&Event::Clock(ClockFact::Level)),
+        Standing::Slewing | Standing::Waiting if look.is_news => {
+            let is_waiting = look.standing == Standing::Waiting;
+            report(&Event::Clock(ClockFact::Jumped { seconds, is_waiting }));
+        }
+        Standing::Level | Standing::Slewing | Standing::Waiting => {}
     }
 }
 

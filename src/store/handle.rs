@@ -23,6 +23,7 @@ use crate::events::{Event, report};
 pub struct Loaded {
     file: StoreFile,
     dir: std::path::PathBuf,
+    newest: u32,
 }
 
 impl Loaded {
@@ -34,10 +35,11 @@ impl Loaded {
         let started = Instant::now();
         let now = clock.now();
         let mut file = StoreFile::open_or_create(dir, KeyMark::of(secret), now)?;
-        let (mut fault, mut keys, mut last) = (None, 0, None::<KeyId>);
+        let (mut fault, mut keys, mut last, mut newest) = (None, 0, None::<KeyId>, 0);
         file.each(|row| match row.frame {
             Ok(frame) => {
                 ledger.merge(&frame, Carrier::Store, now);
+                newest = newest.max(frame.newest());
                 keys += u64::from(last.replace(frame.key) != Some(frame.key));
             }
             Err(found) => {
@@ -52,7 +54,12 @@ impl Loaded {
             seconds: started.elapsed().as_secs_f64(),
         });
         let dir = dir.to_owned();
-        Ok(Self { file, dir })
+        Ok(Self { file, dir, newest })
+    }
+
+    /// The second of the newest sighting in it; 0 if there is none.
+    pub fn newest(&self) -> u32 {
+        self.newest
     }
 
     /// Starts the writer, which keeps the file up to `ledger`.
@@ -135,5 +142,29 @@ impl Drop for Store {
     fn drop(&mut self) {
         // Without a stop: the thread writes once more, and nobody waits for it.
         self.orders.stop();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::ledger::{Dimension, KeyFrame, Settings as Bounds};
+
+    #[test]
+    fn the_newest_sighting_is_known_once_it_is_loaded() {
+        let (dir, secret, clock) = (tempfile::tempdir().unwrap(), HashKey::new([7; 32]), Clock::start());
+        let load = || Loaded::load(dir.path(), &secret, &Ledger::new(Bounds::default()), clock);
+        assert_eq!(load().unwrap().newest(), 0);
+        let later = clock.now().second() + 86_400;
+        let mut file = StoreFile::open(dir.path()).unwrap();
+        let frame = KeyFrame {
+            window_max: 60,
+            elements: vec![(1, later - 9), (2, later), (3, later - 1)],
+            ..KeyFrame::new(KeyId([1; 12]), Dimension::Session)
+        };
+        let frames = [Ok::<_, StoreError>(frame)];
+        file.import(frames.into_iter(), clock.now()).unwrap();
+        drop(file);
+        assert_eq!(load().unwrap().newest(), later);
     }
 }

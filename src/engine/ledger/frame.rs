@@ -134,6 +134,13 @@ impl KeyFrame {
         }
     }
 
+    /// The second of its newest sighting of somebody; 0 without one.
+    pub fn newest(&self) -> u32 {
+        let elements = self.elements.iter().map(|(_, second)| *second);
+        let registers = self.registers.iter().map(|(_, _, second)| *second);
+        elements.chain(registers).max().unwrap_or(0)
+    }
+
     /// Appends the bytes of the frame.
     pub fn encode(&self, into: &mut Vec<u8>) {
         let start = into.len();
