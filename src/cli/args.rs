@@ -1,5 +1,7 @@
 //! The command line as typed.
 
+mod running;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -10,6 +12,8 @@ use super::report::Format;
 use crate::admin::Role;
 use crate::proxy::EndpointUrl;
 use crate::simulate::recorded::Columns;
+
+pub use running::{ClockAction, ClockArgs, GatewayArgs, HoldArgs, HoldsArgs, KeysArgs, ReleaseArgs, SizingArgs};
 
 /// A proxy that counts how many people's data each actor is given, and stops a spill.
 #[derive(Debug, Parser)]
@@ -84,6 +88,20 @@ pub enum Command {
     },
     /// Suspend budgets for a while, even when the admin address is dead; holds stay
     Bypass(BypassArgs),
+    /// List the keys of a running gateway that were shown the most people
+    Keys(KeysArgs),
+    /// List the keys that a running gateway refuses for a time
+    Holds(HoldsArgs),
+    /// Have a running gateway refuse a key for a time
+    Hold(HoldArgs),
+    /// End the hold of a key of a running gateway
+    Release(ReleaseArgs),
+    /// Watch a running gateway: rates, keys and holds, each second
+    Top(GatewayArgs),
+    /// Say how the time of a running gateway stands to the system's clock, or accept a jump of it
+    Clock(ClockArgs),
+    /// Say which cores, memory, disk and Redis so much traffic takes, and where each figure comes from
+    Sizing(SizingArgs),
     /// The ledger on disk, while the gateway does not run
     Ledger {
         /// What to do with it

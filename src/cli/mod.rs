@@ -5,14 +5,21 @@ mod audit;
 mod authority;
 mod bypass;
 mod check;
+mod clock;
 pub mod demo;
 mod explain;
 mod exposure;
+mod gateway;
 mod hash;
+mod hold;
+mod holds;
+mod keys;
 mod ledger;
+mod listing;
 mod manifest;
 mod offsets;
 mod replay;
+mod release;
 pub mod report;
 pub mod rules;
 mod rules_bench;
@@ -21,6 +28,8 @@ mod run;
 mod samples;
 mod scan;
 mod simulate;
+mod sizing;
+mod top;
 
 use std::io::Write;
 
@@ -128,6 +137,13 @@ pub fn execute(cli: Cli, out: &mut dyn Write) -> Result<(), Failed> {
             out,
         ),
         Command::Bypass(args) => bypass::execute(&args, out),
+        Command::Keys(args) => keys::execute(&args, out),
+        Command::Holds(args) => holds::execute(&args, out),
+        Command::Hold(args) => hold::execute(&args, out),
+        Command::Release(args) => release::execute(&args, out),
+        Command::Top(args) => top::execute(&args, out),
+        Command::Clock(args) => clock::execute(&args, out),
+        Command::Sizing(args) => sizing::execute(&args, out),
         Command::Ledger { command } => ledger::execute(&command, out),
         Command::Exposure(args) => exposure::execute(&args, out),
         Command::Audit {

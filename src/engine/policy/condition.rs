@@ -51,7 +51,7 @@ impl Condition {
     }
 
     /// As [`Condition::parse`] reads it.
-    pub(super) fn text(&self) -> String {
+    pub fn text(&self) -> String {
         match self {
             Self::Unissued => "unissued".to_owned(),
             Self::Watched => "watched".to_owned(),

@@ -1,0 +1,24 @@
+//! `tidegate holds`: which keys a running gateway refuses for a time.
+
+use std::io::Write;
+
+use super::args::HoldsArgs;
+use super::gateway::{Gateway, run};
+use super::{Failed, listing};
+
+/// Lists holds.
+///
+/// # Errors
+/// A gateway that cannot be asked, or refuses.
+pub(super) fn execute(args: &HoldsArgs, out: &mut dyn Write) -> Result<(), Failed> {
+    let gateway = Gateway::of(&args.gateway)?;
+    let answer = run(gateway.get(&format!("/api/v1/holds?limit={}", args.limit)))?;
+    if args.json {
+        writeln!(out, "{answer}")?;
+        return Ok(());
+    }
+    for line in listing::holds(&answer) {
+        writeln!(out, "{line}")?;
+    }
+    Ok(())
+}
