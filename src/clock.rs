@@ -54,8 +54,7 @@ impl Clock {
 
     /// Looks at the system's clock and steers after it: to be called once a second.
     pub fn look(&self) -> Look {
-        self.steer(|steering, elapsed_ms, system_ms| steering.look(elapsed_ms, system_ms))
-            .unwrap_or_else(|| self.last())
+        self.steer(Steering::look).unwrap_or_else(|| self.last())
     }
 
     /// What the last look said.

@@ -23,6 +23,8 @@ mod ledger;
 mod loading;
 #[path = "cli/rules.rs"]
 mod rules;
+#[path = "cli/sizing.rs"]
+mod sizing;
 #[path = "cli/typed.rs"]
 mod typed;
 #[path = "cli/what_if.rs"]
@@ -103,6 +105,13 @@ fn help() {
         "simulate",
         "authority",
         "demo",
+        "keys",
+        "holds",
+        "hold",
+        "release",
+        "top",
+        "clock",
+        "sizing",
     ];
     let text = commands.map(|command| {
         let arguments: Vec<&str> = [command, "--help"]

@@ -17,10 +17,10 @@ pub(super) fn execute(args: &ClockArgs, out: &mut dyn Write) -> Result<(), Faile
     let gateway = Gateway::of(&args.gateway)?;
     let view = run(async {
         match args.action {
-            None => gateway.get("/api/v1/clock").await,
+            None => gateway.get("/api/v1/clock", "standing").await,
             Some(ClockAction::Accept) => {
                 let body = json!({ "reason": args.reason.as_deref().unwrap_or_default() });
-                gateway.post("/api/v1/clock/accept", &body).await
+                gateway.post("/api/v1/clock/accept", &body, "standing").await
             }
         }
     })?;

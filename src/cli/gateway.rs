@@ -68,13 +68,13 @@ impl Gateway {
         self.address
     }
 
-    /// What it answers to a `GET`.
+    /// What it answers to a `GET`: an object in which there is this `field`, or it is no gateway.
     ///
     /// # Errors
     /// When it cannot be asked, or refuses.
-    pub(super) async fn get(&self, path: &str) -> Result<Value, Failed> {
-        let (_, body) = self.ask(Method::GET, path, None).await?;
-        self.read(&body)
+    pub(super) async fn get(&self, path: &str, field: &str) -> Result<Value, Failed> {
+        let body = self.ask(Method::GET, path, None).await?;
+        self.read(&body, field)
     }
 
     /// The same of what is no JSON.
@@ -82,7 +82,7 @@ impl Gateway {
     /// # Errors
     /// As [`Gateway::get`].
     pub(super) async fn text(&self, path: &str) -> Result<String, Failed> {
-        let (_, body) = self.ask(Method::GET, path, None).await?;
+        let body = self.ask(Method::GET, path, None).await?;
         Ok(String::from_utf8_lossy(&body).into_owned())
     }
 
@@ -93,25 +93,25 @@ impl Gateway {
     pub(super) async fn ready(&self) -> Result<Value, Failed> {
         let (status, body) = self.answer(Method::GET, "/readyz", None).await?;
         if status == StatusCode::OK || status == StatusCode::SERVICE_UNAVAILABLE {
-            self.read(&body)
+            self.read(&body, "ready")
         } else {
             Err(self.refused(status, &body))
         }
     }
 
-    /// Has it change something.
+    /// Has it change something; what it answers, as [`Gateway::get`].
     ///
     /// # Errors
     /// As [`Gateway::get`].
-    pub(super) async fn post(&self, path: &str, body: &Value) -> Result<Value, Failed> {
-        let (_, body) = self.ask(Method::POST, path, Some(body)).await?;
-        self.read(&body)
+    pub(super) async fn post(&self, path: &str, body: &Value, field: &str) -> Result<Value, Failed> {
+        let body = self.ask(Method::POST, path, Some(body)).await?;
+        self.read(&body, field)
     }
 
-    async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<(StatusCode, Bytes), Failed> {
+    async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Bytes, Failed> {
         let (status, body) = self.answer(method, path, body).await?;
         if status.is_success() {
-            Ok((status, body))
+            Ok(body)
         } else {
             Err(self.refused(status, &body))
         }
@@ -151,8 +151,10 @@ impl Gateway {
         Ok((status, body))
     }
 
-    fn read(&self, body: &[u8]) -> Result<Value, Failed> {
-        serde_json::from_slice(body).map_err(|_| self.unavailable("that is no admin address: its answer is no JSON"))
+    fn read(&self, body: &[u8], field: &str) -> Result<Value, Failed> {
+        let answer = serde_json::from_slice::<Value>(body).ok();
+        let answer = answer.filter(|answer| answer.get(field).is_some());
+        answer.ok_or_else(|| self.unavailable("that is no admin address: its answer is another"))
     }
 
     fn unavailable(&self, why: impl std::fmt::Display) -> Failed {

@@ -16,7 +16,7 @@ use super::listing::{moment, number};
 pub(super) fn execute(args: &HoldArgs, out: &mut dyn Write) -> Result<(), Failed> {
     let gateway = Gateway::of(&args.gateway)?;
     let body = json!({ "key": args.key.to_string(), "for": args.duration, "reason": args.reason });
-    let held = run(gateway.post("/api/v1/holds", &body))?;
+    let held = run(gateway.post("/api/v1/holds", &body, "until"))?;
     writeln!(out, "{} is held until {}", args.key, moment(number(&held, "until")))?;
     Ok(())
 }

@@ -12,7 +12,7 @@ use super::{Failed, listing};
 /// A gateway that cannot be asked, or refuses.
 pub(super) fn execute(args: &HoldsArgs, out: &mut dyn Write) -> Result<(), Failed> {
     let gateway = Gateway::of(&args.gateway)?;
-    let answer = run(gateway.get(&format!("/api/v1/holds?limit={}", args.limit)))?;
+    let answer = run(gateway.get(&format!("/api/v1/holds?limit={}", args.limit), "holds"))?;
     if args.json {
         writeln!(out, "{answer}")?;
         return Ok(());

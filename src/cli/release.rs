@@ -22,7 +22,7 @@ pub(super) fn execute(args: &ReleaseArgs, out: &mut dyn Write) -> Result<(), Fai
             ("for".to_owned(), json!(duration)),
         ]);
     }
-    let released = run(gateway.post(&format!("/api/v1/holds/{}/release", args.key), &body))?;
+    let released = run(gateway.post(&format!("/api/v1/holds/{}/release", args.key), &body, "until"))?;
     write!(out, "{} is released", args.key)?;
     if let Some(people) = args.people {
         let until = moment(number(&released, "until"));

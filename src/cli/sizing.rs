@@ -9,7 +9,7 @@ use super::listing::table;
 use super::{Exit, Failed, check, run};
 use crate::clock::Clock;
 use crate::engine::ledger::{Dimension, Settings};
-use crate::engine::policy::{Budget, Enforcement};
+use crate::engine::policy::{Budget, Condition, Enforcement};
 use crate::run::{Loaded, Origin, look};
 use crate::store::journal;
 use plan::{Asked, Family, GIVEN, Sizing};
@@ -35,7 +35,7 @@ pub(super) fn execute(args: &SizingArgs, out: &mut dyn Write) -> Result<(), Fail
             "no budget counts people, so that no key takes any room",
         ));
     }
-    let bytes_max = loaded.map_or(Settings::default().bytes_max, |loaded| loaded.ledger.bytes_max) as u64;
+    let bytes_max = loaded.map_or_else(Settings::default, |loaded| loaded.ledger).bytes_max as u64;
     for line in lines(&asked, &plan::plan(&asked), bytes_max) {
         writeln!(out, "{line}")?;
     }
@@ -50,6 +50,7 @@ fn asked(args: &SizingArgs, loaded: Option<&Loaded>) -> Asked {
         window_s: 86_400,
         exact_people: 100,
     };
+    let usual_days = || journal::Settings::default().retention_days;
     let families = loaded.map_or_else(
         || vec![usual(Dimension::Session), usual(Dimension::Principal)],
         |loaded| families(loaded.set.policy.budgets()),
@@ -57,7 +58,9 @@ fn asked(args: &SizingArgs, loaded: Option<&Loaded>) -> Asked {
     Asked {
         rps: args.rps,
         mau: args.mau,
-        journal_days: loaded.map_or(journal::Settings::default().retention_days, |loaded| loaded.journal.retention_days).into(),
+        journal_days: loaded
+            .map_or_else(usual_days, |loaded| loaded.journal.retention_days)
+            .into(),
         routes: loaded.map_or(1, |loaded| loaded.set.routes.len() as u64),
         families,
     }
@@ -69,7 +72,7 @@ fn families(budgets: &[Budget]) -> Vec<Family> {
         budget.enforcement != Enforcement::Off && budget.counted.is_none() && budget.per != Dimension::Exchange
     });
     for budget in counting {
-        let conditions: Vec<String> = budget.when.iter().map(|condition| condition.text()).collect();
+        let conditions: Vec<String> = budget.when.iter().map(Condition::text).collect();
         let name = std::iter::once(budget.per.name().to_string())
             .chain(conditions)
             .collect::<Vec<_>>()
@@ -131,7 +134,7 @@ fn lines(asked: &Asked, sizing: &Sizing, bytes_max: u64) -> Vec<String> {
     let rows = sizing.keys.iter().map(|keys| {
         vec![
             keys.name.clone(),
-            grouped(keys.keys),
+            grouped(keys.count),
             grouped(keys.people),
             sized(keys.bytes),
         ]

@@ -59,14 +59,18 @@ async fn live(gateway: &Gateway, first: Look, mut terminal: Terminal, out: &mut 
     let (mut shown, mut before, mut fault) = (first, None, None);
     let mut next = Instant::now() + LOOK_EVERY;
     loop {
-        let mut lines = shown.lines(gateway, before.as_ref(), usize::from(terminal.rows()).saturating_sub(9));
+        let mut lines = shown.lines(
+            gateway,
+            before.as_ref(),
+            usize::from(Terminal::rows()).saturating_sub(9),
+        );
         lines.extend(
             fault
                 .take()
                 .map(|fault: Failed| format!("no answer: {}", fault.message)),
         );
         lines.push("q ends".to_owned());
-        terminal.draw(&lines, out)?;
+        Terminal::draw(&lines, out)?;
         tokio::select! {
             () = tokio::time::sleep_until(next) => {}
             () = ends.any() => return Ok(()),
@@ -117,9 +121,9 @@ impl Look {
             at: Instant::now(),
             reading: Reading::of(&gateway.text("/metrics").await?),
             ready: gateway.ready().await?,
-            clock: gateway.get("/api/v1/clock").await?,
-            keys: gateway.get(&format!("/api/v1/keys?limit={ROWS_MAX}")).await?,
-            holds: gateway.get(&format!("/api/v1/holds?limit={ROWS_MAX}")).await?,
+            clock: gateway.get("/api/v1/clock", "standing").await?,
+            keys: gateway.get(&format!("/api/v1/keys?limit={ROWS_MAX}"), "keys").await?,
+            holds: gateway.get(&format!("/api/v1/holds?limit={ROWS_MAX}"), "holds").await?,
         })
     }
 

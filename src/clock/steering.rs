@@ -57,7 +57,7 @@ pub(super) struct Line {
 impl Line {
     /// The moment at `elapsed_ms`.
     pub(super) const fn at(self, elapsed_ms: u64) -> i64 {
-        let elapsed = elapsed_ms as i64;
+        let elapsed = elapsed_ms.cast_signed();
         self.base_ms + elapsed + slewed(elapsed, self.permille)
     }
 
@@ -82,7 +82,7 @@ impl Line {
         }
         let is_slower = permille < self.permille;
         let meets = elapsed_ms + if is_slower { CHANGE_MS_MAX } else { 0 };
-        let elapsed = meets as i64;
+        let elapsed = meets.cast_signed();
         Self {
             base_ms: self.at(meets) + 1 - elapsed - slewed(elapsed, permille),
             permille,
@@ -109,7 +109,7 @@ pub(super) struct Steering {
 impl Steering {
     /// Level at the beginning of the monotonic clock.
     pub(super) const fn new(system_ms: u64) -> Self {
-        let base_ms = system_ms as i64;
+        let base_ms = system_ms.cast_signed();
         Self {
             line: Line { base_ms, permille: 0 },
             standing: Standing::Level,
@@ -134,10 +134,10 @@ impl Steering {
 
     /// A look at both clocks, once a second.
     pub(super) fn look(&mut self, elapsed_ms: u64, system_ms: u64) -> Look {
-        let ahead_ms = system_ms as i64 - elapsed_ms as i64;
+        let ahead_ms = system_ms.cast_signed() - elapsed_ms.cast_signed();
         let has_jumped = (ahead_ms - self.ahead_ms).abs() > SILENT_MS_MAX;
         self.ahead_ms = ahead_ms;
-        self.offset_ms = system_ms as i64 - self.line.at(elapsed_ms);
+        self.offset_ms = system_ms.cast_signed() - self.line.at(elapsed_ms);
         let before = self.standing;
         self.standing = self.stands();
         if self.standing != Standing::Slewing {
@@ -211,8 +211,8 @@ mod tests {
             Self {
                 steering: Steering::new(START),
                 elapsed: 0,
-                system: START as i64,
-                told: START as i64,
+                system: START.cast_signed(),
+                told: START.cast_signed(),
             }
         }
 
@@ -233,7 +233,7 @@ mod tests {
                 self.system += 1_000;
                 let passed = self.now() - before;
                 assert!((900..=1_111).contains(&passed), "{passed} ms");
-                told += usize::from(self.steering.look(self.elapsed, self.system as u64).is_news);
+                told += usize::from(self.steering.look(self.elapsed, self.system.cast_unsigned()).is_news);
             }
             self.now();
             (told, self.steering.last())
@@ -288,7 +288,7 @@ mod tests {
         assert_eq!((told, look.standing), (1, Standing::Slewing));
         // What was shown a second before is not forgotten by a window of a minute.
         let at_once = machine.now();
-        assert!(at_once - START as i64 <= 6_111, "{at_once}");
+        assert!(at_once - START.cast_signed() <= 6_111, "{at_once}");
     }
 
     #[test]
@@ -317,7 +317,7 @@ mod tests {
         assert_eq!(machine.steering.accept(0, START), None, "nothing waits");
         machine.system += 9 * HOUR;
         machine.pass(1);
-        let accepted = machine.steering.accept(machine.elapsed, machine.system as u64);
+        let accepted = machine.steering.accept(machine.elapsed, machine.system.cast_unsigned());
         let accepted = accepted.expect("it waited");
         assert_eq!(
             (accepted.standing, accepted.offset_ms, accepted.is_news),
@@ -328,7 +328,7 @@ mod tests {
         let mut machine = Machine::new();
         machine.system -= 2 * HOUR;
         machine.pass(1);
-        let accepted = machine.steering.accept(machine.elapsed, machine.system as u64);
+        let accepted = machine.steering.accept(machine.elapsed, machine.system.cast_unsigned());
         assert_eq!(accepted.map(|look| look.standing), Some(Standing::Slewing));
         let (told, look) = machine.pass(3_600);
         assert_eq!((told, look.standing), (0, Standing::Slewing));
@@ -344,7 +344,12 @@ mod tests {
 
     #[test]
     fn a_line_is_one_number() {
-        for (base_ms, permille) in [(START as i64, 0), (START as i64, -100), (-5, 100), (0, -1)] {
+        for (base_ms, permille) in [
+            (START.cast_signed(), 0),
+            (START.cast_signed(), -100),
+            (-5, 100),
+            (0, -1),
+        ] {
             let line = Line { base_ms, permille };
             assert_eq!(Line::unpack(line.pack()), line);
         }
@@ -357,12 +362,12 @@ mod tests {
             steps in prop::collection::vec((-10_000_000_i64..10_000_000, 1_u64..5_000, 0..CHANGE_MS_MAX), 1..60),
         ) {
             let mut steering = Steering::new(START);
-            let (mut elapsed, mut told) = (0, START as i64);
+            let (mut elapsed, mut told) = (0, START.cast_signed());
             for (jump, pause, late) in steps {
                 let old = steering.line();
                 elapsed += pause;
-                let system = START as i64 + elapsed as i64 + jump;
-                steering.look(elapsed, system as u64);
+                let system = START.cast_signed() + elapsed.cast_signed() + jump;
+                steering.look(elapsed, system.cast_unsigned());
                 for (line, at) in [(old, elapsed), (old, elapsed + late), (steering.line(), elapsed + late)] {
                     prop_assert!(line.at(at) >= told, "{} back", told - line.at(at));
                     told = line.at(at);
@@ -370,7 +375,7 @@ mod tests {
                 elapsed += late;
             }
             // Each of at most 60 changes may add what a slower line begins above.
-            let most = START as i64 + (elapsed as i64) * 11 / 10 + 60 * 25;
+            let most = START.cast_signed() + elapsed.cast_signed() * 11 / 10 + 60 * 25;
             prop_assert!(told <= most, "{} ahead", told - most);
         }
     }

@@ -46,7 +46,10 @@ pub(super) fn log(fact: ClockFact) {
         ClockFact::Jumped {
             seconds,
             is_waiting: true,
-        } => error!(seconds, "the system's clock jumped, time waits for `tidegate clock accept`"),
+        } => error!(
+            seconds,
+            "the system's clock jumped, time waits for `tidegate clock accept`"
+        ),
         ClockFact::Level => info!("the system's clock and the gateway's time agree again"),
         ClockFact::SetBack { seconds } => error!(seconds, "the system's clock is behind the ledger: it was set back"),
     }

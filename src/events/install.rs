@@ -96,7 +96,10 @@ pub fn install(format: LogFormat, filter: &str) -> Result<Handle, BadFilter> {
 
 /// Only our own closed events are written: a dependency at trace level would print heads and frames, hence personal data.
 fn own_events() -> FilterFn {
-    filter_fn(|metadata| metadata.target() == "tidegate::events")
+    filter_fn(|metadata| {
+        let inside = metadata.target().strip_prefix("tidegate::events");
+        inside.is_some_and(|inside| inside.is_empty() || inside.starts_with("::"))
+    })
 }
 
 /// RFC 3339 in UTC with milliseconds.
@@ -112,7 +115,7 @@ impl FormatTime for Utc {
 mod tests {
     use std::sync::{Arc, Mutex};
 
-    use super::super::{Event, report};
+    use super::super::{ClockFact, Event, report};
     use super::*;
 
     #[test]
@@ -160,10 +163,15 @@ mod tests {
                 budget: planted,
                 action: "block",
             });
+            report(&Event::Clock(ClockFact::Level));
             tracing::warn!(target: "h2::frame", value = planted, "a dependency says too much");
         });
         let lines = String::from_utf8(lines.0.lock().expect("no test panics with it").clone()).expect("text");
-        assert_eq!(lines.lines().count(), 2, "{lines}");
+        assert_eq!(
+            lines.lines().count(),
+            3,
+            "each fact, whichever room reports it: {lines}"
+        );
         assert!(
             !lines.contains(planted) && lines.contains("\"route\":\"other\""),
             "{lines}"

@@ -19,6 +19,7 @@ mod support;
 
 mod bad_client;
 mod bad_origin;
+mod commands;
 mod honest;
 mod lifecycle;
 mod memory;

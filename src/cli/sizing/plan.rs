@@ -47,12 +47,7 @@ const BASE_BYTES: Given = measured("the process at rest", 16_000_000, "bytes", "
 const CONNECTION_BYTES: Given = measured("a connection", 22_100, "bytes", "benches/memory.py");
 const KEY_BYTES: Given = measured("a key in memory", 82, "bytes", ROOM);
 const SMALL_PERSON_BYTES: Given = measured("a person under a key of at most sixteen", 18, "bytes", ROOM);
-const PERSON_BYTES: Given = measured(
-    "a person under a larger key",
-    40,
-    "bytes",
-    "README, `ledger.bytes_max`",
-);
+const PERSON_BYTES: Given = measured("a person under a larger key", 40, "bytes", "README, `ledger.bytes_max`");
 const SKETCH_BYTES: Given = measured(
     "a key of millions, which is estimated",
     140_000,
@@ -141,7 +136,7 @@ pub(super) struct Asked {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Keys {
     pub(super) name: String,
-    pub(super) keys: u64,
+    pub(super) count: u64,
     /// Under each.
     pub(super) people: u64,
     pub(super) bytes: u64,
@@ -164,7 +159,8 @@ pub(super) fn plan(asked: &Asked) -> Sizing {
     let keys: Vec<Keys> = asked.families.iter().map(|family| keys(asked, family)).collect();
     let sum = |of: &dyn Fn(&Keys) -> u64| keys.iter().map(of).fold(0, u64::saturating_add);
     let ledger_bytes = sum(&|keys| keys.bytes);
-    let stored = |each: &dyn Fn(u64) -> u64| sum(&|keys| keys.keys.saturating_mul(each(keys.people.min(ELEMENTS_MAX))));
+    let stored =
+        |each: &dyn Fn(u64) -> u64| sum(&|keys| keys.count.saturating_mul(each(keys.people.min(ELEMENTS_MAX))));
     let connections = asked.rps.saturating_mul(CONNECTIONS.value);
     let sightings = percent(percent(asked.rps.saturating_mul(DAY_S), &MEAN_PERCENT), &PEOPLE_PERCENT);
     Sizing {
@@ -196,13 +192,13 @@ fn cores(rps: u64) -> u64 {
 
 fn keys(asked: &Asked, family: &Family) -> Keys {
     let days = u64::from(family.window_s).div_ceil(DAY_S).max(1);
-    let (keys, people) = count(asked, family.dimension, days);
+    let (count, people) = count(asked, family.dimension, days);
     let each = key_bytes(people, u64::from(family.exact_people));
     Keys {
         name: family.name.clone(),
-        keys,
+        count,
         people,
-        bytes: keys.saturating_mul(each),
+        bytes: count.saturating_mul(each),
     }
 }
 
@@ -295,7 +291,7 @@ mod tests {
             (Dimension::parse("kid+network").unwrap(), day, 20_000, 50),
         ] {
             let sizing = sized(1, 1_000_000, family(dimension, window_s, 0));
-            let found = sizing.keys.first().map(|keys| (keys.keys, keys.people));
+            let found = sizing.keys.first().map(|keys| (keys.count, keys.people));
             assert_eq!(found, Some((keys, people)), "{}", dimension.name());
         }
     }

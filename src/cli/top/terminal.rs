@@ -54,7 +54,7 @@ impl Terminal {
     }
 
     /// How many lines it shows.
-    pub(super) fn rows(&self) -> u16 {
+    pub(super) fn rows() -> u16 {
         let size = tcgetwinsize(io::stdout()).ok().map(|size| size.ws_row);
         size.filter(|rows| *rows > 0).unwrap_or(ROWS_UNKNOWN)
     }
@@ -63,8 +63,8 @@ impl Terminal {
     ///
     /// # Errors
     /// Those of `out`.
-    pub(super) fn draw(&mut self, lines: &[String], out: &mut dyn Write) -> io::Result<()> {
-        let shown = lines.get(..lines.len().min(usize::from(self.rows()).saturating_sub(1)));
+    pub(super) fn draw(lines: &[String], out: &mut dyn Write) -> io::Result<()> {
+        let shown = lines.get(..lines.len().min(usize::from(Self::rows()).saturating_sub(1)));
         let mut screen = HOME.to_owned();
         for line in shown.unwrap_or_default() {
             screen.extend([line.as_str(), CLEAR_LINE]);
