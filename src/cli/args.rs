@@ -415,6 +415,9 @@ pub struct SimulateArgs {
     /// An audit file of the gateway (OCSF lines); `-` is standard input
     #[arg(long, group = "record")]
     pub events: Option<PathBuf>,
+    /// The directory of a gateway's journal
+    #[arg(long, group = "record")]
+    pub journal: Option<PathBuf>,
     /// The configuration that is tried: its budgets, exceptions, groups, routes and `[ledger]`
     #[arg(long, required_unless_present = "suggest")]
     pub policy: Option<PathBuf>,

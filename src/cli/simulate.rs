@@ -21,7 +21,7 @@ use crate::engine::policy::Policy;
 use crate::engine::problem::{Problem, Severity};
 use crate::engine::secret::HashKey;
 use crate::simulate::recorded::{
-    AccessLog, Columns, Events, Simulation, Source, SourceError, Watch, simulate, suggest,
+    AccessLog, Events, Journal, Simulation, Source, SourceError, Watch, simulate, suggest,
 };
 
 /// Bytes read at once.
@@ -40,13 +40,9 @@ pub(super) fn execute(args: &SimulateArgs, out: &mut dyn Write) -> Result<(), Fa
         Some(path) => Some(policy(path, &secret, args.format, out)?),
         None => None,
     };
-    let (name, length, input) = open(args)?;
     let routes = tried.iter().flat_map(|(written, _)| &written.route);
-    let routes = routes.map(|route| route.pattern.get_ref().as_str());
-    let mut source: Box<dyn Source + Send> = match &args.columns {
-        Some(columns) => Box::new(access_log(input, columns, routes, secret)),
-        None => Box::new(Events::new(input)),
-    };
+    let routes: Vec<&str> = routes.map(|route| route.pattern.get_ref().as_str()).collect();
+    let (name, length, mut source) = open(args, &routes, secret)?;
     let watch = Watch::default();
     let Some((written, policy)) = tried else {
         let suggested = watched(&watch, length, || suggest(&mut *source, &watch));
@@ -64,35 +60,31 @@ pub(super) fn execute(args: &SimulateArgs, out: &mut dyn Write) -> Result<(), Fa
     Ok(print::outcome(&policy, &outcome, spent, args.format, out)?)
 }
 
-fn access_log<'a, R: io::BufRead>(
-    input: R,
-    columns: &Columns,
-    routes: impl Iterator<Item = &'a str>,
+/// The record with its name and, where it is known, its length in bytes.
+fn open(
+    args: &SimulateArgs,
+    routes: &[&str],
     secret: HashKey,
-) -> AccessLog<R> {
-    AccessLog::new(input, columns.clone(), routes, secret)
-}
-
-type Input = BufReader<Box<dyn Read + Send>>;
-
-/// The record, its name and its length.
-fn open(args: &SimulateArgs) -> Result<(String, Option<u64>, Input), Failed> {
-    let path = args
-        .access_log
-        .as_deref()
-        .or(args.events.as_deref())
-        .unwrap_or_else(|| Path::new("-"));
+) -> Result<(String, Option<u64>, Box<dyn Source + Send>), Failed> {
+    let routes = routes.iter().copied();
+    if let Some(dir) = &args.journal {
+        let journal = Journal::open(dir, routes).map_err(|error| Failed::new(Exit::Io, error))?;
+        return Ok((dir.display().to_string(), None, Box::new(journal)));
+    }
+    let path = args.access_log.as_deref().or(args.events.as_deref());
+    let path = path.unwrap_or_else(|| Path::new("-"));
     let (length, input): (Option<u64>, Box<dyn Read + Send>) = if path == Path::new("-") {
         (None, Box::new(io::stdin()))
     } else {
         let file = File::open(path).map_err(|error| named(path, &error))?;
         (file.metadata().ok().map(|metadata| metadata.len()), Box::new(file))
     };
-    Ok((
-        path.display().to_string(),
-        length,
-        BufReader::with_capacity(READ_BYTES, input),
-    ))
+    let input = BufReader::with_capacity(READ_BYTES, input);
+    let source: Box<dyn Source + Send> = match &args.columns {
+        Some(columns) => Box::new(AccessLog::new(input, columns.clone(), routes, secret)),
+        None => Box::new(Events::new(input)),
+    };
+    Ok((path.display().to_string(), length, source))
 }
 
 /// What the policy's file says, and what it means.

@@ -51,22 +51,22 @@ pub(super) fn plan_visit(policy: &Policy, visit: &Visit, groups: &[&str; 4], rou
 pub(super) fn plan_sighting(policy: &Policy, sighting: &Sighting, now: Now) -> Plan {
     let nothing: &[u8] = &[];
     let facts = Facts {
-        session: sighting.session.as_deref(),
-        is_known: sighting.principal.is_some(),
-        principal: sighting.principal.as_deref(),
-        group: None,
-        address: sighting.address.as_deref().unwrap_or(nothing),
-        network: sighting.network.as_deref().unwrap_or(nothing),
+        session: sighting.value(Dimension::Session),
+        is_known: sighting.is_known,
+        principal: sighting.value(Dimension::Principal),
+        group: sighting.group.as_deref(),
+        address: sighting.value(Dimension::Address).unwrap_or(nothing),
+        network: sighting.value(Dimension::Network).unwrap_or(nothing),
         route: sighting.route,
-        // A record tells nothing of these.
-        standing: Standing::Unknown,
+        standing: sighting.standing,
+        // No record tells it.
         is_watched: false,
-        kid: None,
-        issuer: None,
-        certificate: None,
-        ja4: None,
-        place: None,
-        destination: None,
+        kid: sighting.value(Dimension::Kid),
+        issuer: sighting.value(Dimension::Issuer),
+        certificate: sighting.value(Dimension::Certificate),
+        ja4: sighting.value(Dimension::Ja4),
+        place: sighting.value(Dimension::Place),
+        destination: sighting.value(Dimension::Destination),
     };
     let mut plan = policy.plan(&facts, now);
     plan.keys.retain(|used| sighting.tells(used.dimension));

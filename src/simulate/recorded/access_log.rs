@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 use super::clock_text::Moments;
 use super::lines::Lines;
 use super::{Sighting, Skip, Skipped, Source, SourceError, Value};
+use crate::engine::ledger::Dimension;
 use crate::engine::secret::{HashKey, Subject};
 use crate::identity::{address_key, network_key};
 
@@ -205,7 +206,7 @@ impl<R: BufRead> AccessLog<R> {
                 place(Column::Time)
             ),
             Skip::Address => format!("field {} is no address", place(Column::Address)),
-            Skip::Long | Skip::Json | Skip::Other => why.name().replace('_', " "),
+            Skip::Long | Skip::Json | Skip::Other | Skip::Masked => why.name().replace('_', " "),
         };
         SourceError::Wrong {
             line,
@@ -293,11 +294,18 @@ fn sighting(
                     .ok()
                     .and_then(|text| text.parse::<IpAddr>().ok());
                 let address = address.ok_or(Skip::Address)?;
-                sighting.address = Some(Value::from_slice(&address_key(address)));
-                sighting.network = Some(Value::from_slice(&network_key(address)));
+                sighting
+                    .values
+                    .push((Dimension::Address, Value::from_slice(&address_key(address))));
+                sighting
+                    .values
+                    .push((Dimension::Network, Value::from_slice(&network_key(address))));
             }
-            Column::Session if !is_empty => sighting.session = Some(Value::from_slice(field)),
-            Column::Principal if !is_empty => sighting.principal = Some(Value::from_slice(field)),
+            Column::Session if !is_empty => sighting.values.push((Dimension::Session, Value::from_slice(field))),
+            Column::Principal if !is_empty => {
+                sighting.values.push((Dimension::Principal, Value::from_slice(field)));
+                sighting.is_known = true;
+            }
             Column::Route => {
                 let path = memchr::memchr(b'/', field)
                     .and_then(|at| field.get(at..))

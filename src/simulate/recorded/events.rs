@@ -83,7 +83,14 @@ impl<R: BufRead> Events<R> {
         } else {
             dimension
         };
-        if self.known.len() >= KEYS_MAX && !self.known.contains_key(&key) {
+        let is_one = [
+            Dimension::Session,
+            Dimension::Principal,
+            Dimension::Address,
+            Dimension::Network,
+        ]
+        .contains(&dimension);
+        if !is_one || self.known.len() >= KEYS_MAX && !self.known.contains_key(&key) {
             return Err(Skip::Other);
         }
         let known = self.known.entry(key).or_default();
@@ -91,22 +98,15 @@ impl<R: BufRead> Events<R> {
         *known = unmapped.people.max(*known);
         let first = self.next_person;
         self.next_person += grown;
-        let value = Value::from_slice(&key.0);
-        let mut sighting = Sighting {
+        Ok(Sighting {
             at_ms: line.time,
             people: (first..first + grown).map(Subject).collect(),
-            key: Some((dimension, value.clone())),
+            values: [(dimension, Value::from_slice(&key.0))].into_iter().collect(),
+            is_known: dimension == Dimension::Principal,
+            has_key_ids: true,
+            is_of_one_key: true,
             ..Sighting::default()
-        };
-        let place = [
-            (Dimension::Session, &mut sighting.session),
-            (Dimension::Principal, &mut sighting.principal),
-            (Dimension::Address, &mut sighting.address),
-            (Dimension::Network, &mut sighting.network),
-        ];
-        let place = place.into_iter().find(|(of, _)| *of == dimension);
-        *place.ok_or(Skip::Other)?.1 = Some(value);
-        Ok(sighting)
+        })
     }
 }
 

@@ -3,6 +3,7 @@
 mod access_log;
 mod clock_text;
 mod events;
+mod journal;
 mod lines;
 mod run;
 mod suggest;
@@ -11,14 +12,17 @@ mod tests;
 
 pub use access_log::{AccessLog, COLUMNS, Column, Columns};
 pub use events::Events;
+pub use journal::Journal;
 pub use run::{DayTally, ORDINARY_PEOPLE_MAX, Outcome, Simulation, Stopped, Watch, simulate};
 pub use suggest::{Proposal, Suggestions, suggest};
 
 use std::fmt;
+use std::sync::Arc;
 
 use smallvec::SmallVec;
 
 use crate::engine::ledger::Dimension;
+use crate::engine::policy::Standing;
 use crate::engine::secret::Subject;
 
 /// A value of an actor: only ever hashed.
@@ -31,20 +35,22 @@ pub struct Sighting {
     pub at_ms: u64,
     /// The line or the number of the record, from 1.
     pub line: u64,
-    /// What the record says of the actor; `None` where it says nothing.
-    pub session: Option<Value>,
-    /// The same.
-    pub principal: Option<Value>,
-    /// The same.
-    pub address: Option<Value>,
-    /// The same.
-    pub network: Option<Value>,
+    /// What the record says of the actor, by dimension.
+    pub values: SmallVec<[(Dimension, Value); 4]>,
     /// The number of the policy's route; past its last one where none fits.
     pub route: usize,
     /// The people that were shown.
     pub people: SmallVec<[Subject; 1]>,
-    /// What the record calls its one key, where it is about one.
-    pub key: Option<(Dimension, Value)>,
+    /// The group of the principal.
+    pub group: Option<Arc<str>>,
+    /// Whether the credential is verified, listed or issued; a client can make up any other.
+    pub is_known: bool,
+    /// Whether the credential was seen being issued.
+    pub standing: Standing,
+    /// Whether the values are keys of a gateway, by which it knows them too.
+    pub has_key_ids: bool,
+    /// Whether the record is about one key alone, and tells nothing of what all share.
+    pub is_of_one_key: bool,
 }
 
 impl Sighting {
@@ -53,16 +59,23 @@ impl Sighting {
         if let Dimension::Combined(parts) = dimension {
             return parts.dimensions().all(|part| self.tells(part));
         }
-        let values = [
-            (Dimension::Session, &self.session),
-            (Dimension::Principal, &self.principal),
-            (Dimension::Address, &self.address),
-            (Dimension::Network, &self.network),
-        ];
-        let value = values.iter().find(|(of, _)| *of == dimension);
-        let is_of_all = matches!(dimension, Dimension::Route | Dimension::Service | Dimension::Global);
-        // Of all that crosses, a record about one key shows one actor's part; of one response it tells nothing.
-        value.map_or_else(|| is_of_all && self.key.is_none(), |(_, value)| value.is_some())
+        if matches!(dimension, Dimension::Route | Dimension::Service | Dimension::Global) {
+            return !self.is_of_one_key;
+        }
+        // Whom nobody was seen to issue counts by its network; of one response a record tells nothing.
+        let told = if dimension == Dimension::Anonymous {
+            Dimension::Network
+        } else {
+            dimension
+        };
+        self.value(told).is_some()
+    }
+
+    /// What the record says of one dimension of the actor.
+    pub(super) fn value(&self, dimension: Dimension) -> Option<&[u8]> {
+        let mut values = self.values.iter();
+        let (_, value) = values.find(|(of, _)| *of == dimension)?;
+        Some(value)
     }
 }
 
@@ -106,17 +119,20 @@ pub enum Skip {
     Json,
     /// It is about something else.
     Other,
+    /// It is about somebody who was masked, and so not shown.
+    Masked,
 }
 
 impl Skip {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Short,
         Self::Time,
         Self::Address,
         Self::Long,
         Self::Json,
         Self::Other,
+        Self::Masked,
     ];
 
     /// The name for people and machines.
@@ -128,13 +144,14 @@ impl Skip {
             Self::Long => "too_long",
             Self::Json => "no_json",
             Self::Other => "about_something_else",
+            Self::Masked => "masked",
         }
     }
 }
 
 /// Lines that were passed over, by reason, with the first of each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Skipped([(u64, u64); 6]);
+pub struct Skipped([(u64, u64); 7]);
 
 impl Skipped {
     /// One more.

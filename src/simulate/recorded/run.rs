@@ -290,11 +290,8 @@ impl<'p> Court<'p> {
     }
 
     fn note_session(&mut self, sighting: &Sighting, is_refused: bool) {
-        let value = sighting
-            .session
-            .as_ref()
-            .or(sighting.principal.as_ref())
-            .or(sighting.address.as_ref());
+        let of = [Dimension::Session, Dimension::Principal, Dimension::Address];
+        let value = of.into_iter().find_map(|dimension| sighting.value(dimension));
         let Some(value) = value else { return };
         let session = self.hasher.hash_one(value);
         if self.sessions.len() >= SESSIONS_MAX && !self.sessions.contains_key(&session) {
@@ -331,11 +328,8 @@ impl<'p> Court<'p> {
             return;
         }
         self.stopped.insert(name, self.outcome.stopped.len());
-        let recorded = sighting
-            .key
-            .as_ref()
-            .filter(|(dimension, _)| *dimension == refusal.dimension);
-        let recorded = recorded.and_then(|(_, value)| Some(KeyId(value.as_slice().try_into().ok()?)));
+        let recorded = sighting.value(refusal.dimension).filter(|_| sighting.has_key_ids);
+        let recorded = recorded.and_then(|value| Some(KeyId(value.try_into().ok()?)));
         self.outcome.stopped.push(Stopped {
             budget: refusal.budget,
             key: recorded.unwrap_or(refusal.key).to_string(),

@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use super::{Sighting, Source, SourceError, Value, Watch};
+use super::{Sighting, Source, SourceError, Watch};
 use crate::engine::ledger::Dimension;
 
 /// Pairs of key and person of one day that are kept, for each dimension; twice as many are in memory at most.
@@ -108,15 +108,7 @@ pub fn suggest(source: &mut dyn Source, watch: &Watch) -> Result<Suggestions, So
 
 impl Counts {
     fn add(&mut self, sighting: &Sighting) -> Result<(), SourceError> {
-        let values = [
-            &sighting.session,
-            &sighting.principal,
-            &sighting.address,
-            &sighting.network,
-        ];
-        let mut values = DIMENSIONS.iter().zip(values);
-        let value = values.find(|(dimension, _)| **dimension == self.dimension);
-        let value = value.and_then(|(_, value)| value.as_ref());
+        let value = sighting.value(self.dimension);
         let Some(value) = value else { return Ok(()) };
         let key = number(value);
         self.pairs.extend(sighting.people.iter().map(|person| (key, person.0)));
@@ -186,7 +178,7 @@ fn quantile(sorted: &[u32], per_thousand: usize) -> u32 {
 }
 
 /// The first 64 bits of a hash: keys of one run are told apart by it.
-fn number(value: &Value) -> u64 {
+fn number(value: &[u8]) -> u64 {
     let hash = blake3::hash(value);
     let first: SmallVec<[u8; 8]> = hash.as_bytes().iter().take(8).copied().collect();
     first.iter().fold(0, |number, byte| number << 8 | u64::from(*byte))

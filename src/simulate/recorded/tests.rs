@@ -129,7 +129,8 @@ fn separators_and_quotes_tell_the_same() {
         let mut read = Vec::new();
         while let Some(sighting) = log.next().unwrap() {
             let people: Vec<_> = sighting.people.to_vec();
-            read.push((sighting.at_ms, sighting.session, sighting.route, people));
+            let session = sighting.value(Dimension::Session).map(<[u8]>::to_vec);
+            read.push((sighting.at_ms, session, sighting.route, people));
         }
         assert_eq!(log.skipped().count(), 0, "{text}");
         read
