@@ -64,14 +64,13 @@ impl Server {
         let root_cert = settings.ca.as_deref().map(file).transpose()?;
         let mut infos: Vec<ConnectionInfo> = Vec::new();
         for url in &settings.url {
-            let mut info = url.as_str().into_connection_info().map_err(wrong)?;
+            let info = url.as_str().into_connection_info().map_err(wrong)?;
+            // Its name is nobody's business there, and a right more to give.
+            let mut redis = info.redis_settings().clone().set_skip_set_lib_name();
             if let Some(password) = &password {
-                let redis = info
-                    .redis_settings()
-                    .clone()
-                    .set_password(password.trim_end_matches(['\r', '\n']));
-                info = info.set_redis_settings(redis);
+                redis = redis.set_password(password.trim_end_matches(['\r', '\n']));
             }
+            let info = info.set_redis_settings(redis);
             infos.push(info);
         }
         let certificates = TlsCertificates {

@@ -1,7 +1,7 @@
 //! `[fleet]` as the operator wrote it.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -96,6 +96,15 @@ impl Settings {
             prefix,
             on_store_down
         })
+    }
+
+    /// The same with its files below `base`, where they are relative.
+    #[must_use]
+    pub fn below(mut self, base: &Path) -> Self {
+        for file in [&mut self.password_file, &mut self.ca].into_iter().flatten() {
+            *file = base.join(&file);
+        }
+        self
     }
 
     /// Whether gateways share a store.

@@ -219,10 +219,6 @@ fn load_with(
     let effective = table
         .and_then(|table| serde_json::to_value(table).ok())
         .map(without_passwords);
-    let mut fleet = written.fleet;
-    for file in [&mut fleet.password_file, &mut fleet.ca].into_iter().flatten() {
-        *file = base.join(&file);
-    }
     let (mut audit, mut journal) = (written.audit, written.journal);
     audit.file = audit.file.map(|file| base.join(file));
     journal.dir = journal.dir.map(|dir| base.join(dir));
@@ -234,7 +230,7 @@ fn load_with(
         limits: Arc::new(written.limits),
         ledger: written.ledger,
         store: written.store,
-        fleet,
+        fleet: written.fleet.below(&base),
         admin: *written.admin.address.get_ref(),
         audit,
         journal,

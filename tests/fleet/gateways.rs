@@ -182,7 +182,7 @@ async fn a_clock_that_is_off_is_measured() {
 
 /// What README tells an operator to allow, and no more.
 const ACL: &str = "~tidegate:1:* +zadd +zrange +zcount +zcard +zmscore +zrem +zremrangebyscore +zremrangebyrank +expire \
-     +hsetnx +hget +hgetall +time +info +multi +exec +client|setinfo";
+     +hsetnx +hget +hgetall +time +info +multi +exec";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn over_tls_with_the_rights_that_the_readme_names() {

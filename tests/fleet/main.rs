@@ -7,6 +7,7 @@
     clippy::unwrap_used,
     clippy::too_many_lines,
     clippy::disallowed_methods,
+    clippy::excessive_nesting,
     reason = "a test says what went wrong where it went wrong, helpers included"
 )]
 

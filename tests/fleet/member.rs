@@ -136,10 +136,11 @@ impl Member {
         } else {
             let now = self.clock.now();
             let handed = account.hand_over(account.asks_granted(), now);
-            if let Some(claimant) = &mut claimant {
-                if let Some(entering) = claimant.shown(&handed.claimed, now) {
-                    entering.await;
-                }
+            let entering = claimant
+                .as_mut()
+                .and_then(|claimant| claimant.shown(&handed.claimed, now));
+            if let Some(entering) = entering {
+                entering.await;
             }
         }
         Shown {
