@@ -38,7 +38,7 @@ pub enum Fact<'a> {
     },
     /// Something that came from the store, or was meant for it, was left out or corrected.
     Ignored {
-        /// `reply`, `member`, `foreign`, `future` or `claims_max`.
+        /// `reply`, `member`, `foreign`, `future`, `keys_max` or `claims_max`.
         reason: &'static str,
         /// How many.
         count: u64,

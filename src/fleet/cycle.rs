@@ -26,7 +26,7 @@ const ROUND_MS_MAX: Duration = Duration::from_secs(2);
 const WHOLE_SECONDS: u32 = 60;
 /// A key is in use for so many seconds after the last sighting here.
 const IN_USE_SECONDS: u32 = 2 * WHOLE_SECONDS;
-/// Keys in use that are known to be; of more each change pulls all.
+/// Keys in use at once; what others know of more is not taken in, and counted.
 const IN_USE_KEYS_MAX: usize = 1_000_000;
 /// Keys without a change that one round pulls.
 const WHOLE_KEYS_MAX: usize = 2_000;
@@ -303,7 +303,6 @@ impl Round {
         answers: Vec<Result<Vec<Value>, Fault>>,
         now: Now,
     ) -> Result<(), Fault> {
-        let fleet = Arc::clone(&self.fleet);
         let (mut fault, mut more) = (None, Vec::new());
         for (key, answer) in keys.iter().zip(answers) {
             match answer {
@@ -321,14 +320,16 @@ impl Round {
                 return Err(fault);
             }
         }
-        report(&Event::LedgerKeys(fleet.ledger.len() as u64));
         Ok(())
     }
 
     /// Merges the answers for one key; what is then to be done in the store.
     fn merge(&mut self, key: KeyId, values: &[Value], now: Now) -> Option<Commands> {
         let (ledger, names) = (&self.fleet.ledger, &self.fleet.names);
-        let known = self.in_use.get(&key).copied()?;
+        let Some(known) = self.in_use.get(&key).copied() else {
+            ignored("keys_max", 1);
+            return None;
+        };
         let frame = KeyFrame {
             enforced: known.enforced,
             window_max: known.window,
