@@ -60,12 +60,11 @@ pub(super) fn execute(args: &SimulateArgs, out: &mut dyn Write) -> Result<(), Fa
     Ok(print::outcome(&policy, &outcome, spent, args.format, out)?)
 }
 
-/// The record with its name and, where it is known, its length in bytes.
-fn open(
-    args: &SimulateArgs,
-    routes: &[&str],
-    secret: HashKey,
-) -> Result<(String, Option<u64>, Box<dyn Source + Send>), Failed> {
+/// A record with its name and, where it is known, its length in bytes.
+type Opened = (String, Option<u64>, Box<dyn Source + Send>);
+
+/// The record that was named.
+fn open(args: &SimulateArgs, routes: &[&str], secret: HashKey) -> Result<Opened, Failed> {
     let routes = routes.iter().copied();
     if let Some(dir) = &args.journal {
         let journal = Journal::open(dir, routes).map_err(|error| Failed::new(Exit::Io, error))?;
