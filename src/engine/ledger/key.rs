@@ -55,7 +55,7 @@ pub enum Dimension {
     Combined(Parts),
 }
 
-/// Two or more dimensions, a bit each by [`Dimension::number`].
+/// Two or more dimensions, a bit each by their number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Parts(u16);
 

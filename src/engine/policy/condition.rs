@@ -50,7 +50,7 @@ impl Condition {
         }
     }
 
-    /// As [`Condition::parse`] reads it.
+    /// As it is read.
     pub fn text(&self) -> String {
         match self {
             Self::Unissued => "unissued".to_owned(),

@@ -23,7 +23,7 @@ pub struct Handed {
     pub told: SmallVec<[Told; 2]>,
     /// People whom some key had not been shown.
     pub new_people: u32,
-    /// The number of the [`Ledger::drain`] to the store that must be on disk before they leave: where a refusing limit is
+    /// The number of the drain (`Ledger::drain`) to the store that must be on disk before they leave: where a refusing limit is
     /// nearly reached.
     pub durable: Option<u64>,
     /// Those of them whom the shared store confirmed, or the rule for when it is down.
