@@ -1,8 +1,9 @@
 //! One gateway with one limit, or one of what stands beside it, before all visits of a scenario.
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use super::beside::{KillSwitch, RateLimit};
+use super::beside::{LogCounter, RateLimit};
 use super::report::Counts;
 use super::tally::Tally;
 use super::visit::{Visit, Who, subject};
@@ -29,7 +30,6 @@ pub enum Means {
 pub(super) enum By {
     Scenario,
     Session,
-    Log,
 }
 
 /// A policy, and the budget of it that is swept.
@@ -45,7 +45,7 @@ pub(super) struct Arm {
     pub(super) place: usize,
     judge: Option<(By, Judge)>,
     rate: Option<RateLimit>,
-    kill: Option<KillSwitch>,
+    log: Option<LogCounter>,
     tally: Tally,
     asks: Vec<Ask>,
 }
@@ -56,8 +56,7 @@ impl Means {
         match self {
             Self::Gateway(_) => Some(By::Scenario),
             Self::SessionCount(_) => Some(By::Session),
-            Self::LogCounter(_) => Some(By::Log),
-            Self::RateLimit(_) => None,
+            Self::RateLimit(_) | Self::LogCounter(_) => None,
         }
     }
 
@@ -83,7 +82,7 @@ impl Arm {
             place,
             judge: judge.map(|(by, policy)| (by, Judge::new(policy, Ledger::new(ledger)))),
             rate: matches!(means, Means::RateLimit(_)).then(|| RateLimit::new(means.limit())),
-            kill: matches!(means, Means::LogCounter(_)).then(KillSwitch::default),
+            log: matches!(means, Means::LogCounter(_)).then(|| LogCounter::new(means.limit())),
             tally,
             asks: Vec::new(),
         }
@@ -94,36 +93,48 @@ impl Arm {
         self.judge.as_ref().map(|(by, _)| *by)
     }
 
-    /// A visit that no ledger is asked about: a rate limit has its say, and a thief behind none is given what is asked.
+    /// A visit that no ledger is asked about.
     pub(super) fn unplanned(&mut self, visit: &Visit) {
+        self.limited(visit);
+        self.logged(visit);
+    }
+
+    /// A rate limit has its say.
+    fn limited(&mut self, visit: &Visit) {
         let Some(rate) = &mut self.rate else { return };
         let requests = visit.requests();
         let passed = rate.pass(visit.address, requests, visit.at_ms);
-        // The misses come first: whoever guesses does not know which guess will hit.
-        let is_given = passed > visit.misses;
         if visit.who == Who::Thief {
-            self.tally.thief(visit, is_given);
+            // The misses come first: whoever guesses does not know which guess will hit.
+            self.tally.thief(visit, passed > visit.misses);
         }
         if passed < requests {
             self.tally.refused(visit);
-            let (budget, key) = (BudgetId(1), address_key(visit.address));
-            self.tally.called(visit, budget, key);
+            self.tally.called(visit, BudgetId(1), address_key(visit.address));
+        }
+    }
+
+    /// A log counter sees what was shown.
+    fn logged(&mut self, visit: &Visit) {
+        let Some(log) = self.log.as_mut().filter(|_| visit.people > 0) else {
+            return;
+        };
+        let is_cut = log.cuts(visit.address, visit.at_ms);
+        let is_over = !is_cut && log.line(visit.address, people(visit, self.tally.exposed), visit.at_ms);
+        if visit.who == Who::Thief {
+            self.tally.thief(visit, !is_cut);
+        }
+        if is_cut {
+            self.tally.refused(visit);
+        }
+        if is_over {
+            self.tally.called(visit, BudgetId(1), address_key(visit.address));
         }
     }
 
     /// A visit under `plan` of the policy of [`Arm::by`].
     pub(super) fn planned(&mut self, visit: &Visit, swept: &Swept, plan: &Plan) {
         let Some((_, judge)) = &self.judge else { return };
-        if self
-            .kill
-            .as_ref()
-            .is_some_and(|kill| kill.cuts(visit.address, visit.at_ms))
-        {
-            if visit.who == Who::Thief {
-                self.tally.thief(visit, false);
-            }
-            return self.tally.refused(visit);
-        }
         let limit = self.means.limit();
         let mut plan = plan.clone();
         for tried in plan.keys.iter_mut().flat_map(|used| &mut used.limits) {
@@ -132,12 +143,7 @@ impl Arm {
             }
         }
         self.asks.clear();
-        let first = if visit.who == Who::Thief {
-            self.tally.exposed
-        } else {
-            visit.person
-        };
-        for person in first..first + u64::from(visit.people) {
+        for person in people(visit, self.tally.exposed) {
             let ask = Ask::from_slice(&[subject(person)]);
             self.asks.extend((0..visit.views).map(|_| ask.clone()));
         }
@@ -157,9 +163,6 @@ impl Arm {
         }
         for (budget, key, _) in &ruling.told {
             self.tally.called(visit, *budget, *key);
-        }
-        if let Some(kill) = self.kill.as_mut().filter(|_| !ruling.told.is_empty()) {
-            kill.told(visit.address, visit.at_ms);
         }
     }
 
@@ -192,6 +195,12 @@ impl Arm {
             uncounted: tally.uncounted,
         }
     }
+}
+
+/// Whom a visit shows: the thief's is the next that was not given yet.
+fn people(visit: &Visit, exposed: u64) -> Range<u64> {
+    let first = if visit.who == Who::Thief { exposed } else { visit.person };
+    first..first + u64::from(visit.people)
 }
 
 fn address_key(address: u32) -> KeyId {

@@ -1,6 +1,10 @@
 //! What else one could build in two days: a rate limit an address, and a counter of log lines with a kill switch.
 
-use hashbrown::HashMap;
+use std::ops::Range;
+
+use hashbrown::{HashMap, HashSet};
+
+use super::scenario::DAY_MS;
 
 /// From the line in the log to the address being cut off, in milliseconds: collected, counted, pushed to the edge.
 pub(super) const KILL_AFTER_MS: u64 = 60_000;
@@ -35,26 +39,49 @@ impl RateLimit {
     }
 }
 
-/// Addresses that are cut off, each from one moment until another.
-#[derive(Default)]
-pub(super) struct KillSwitch(HashMap<u32, (u64, u64)>);
+/// Counts the people of each address and day in a log, and has an address cut off that was given too many. It is told
+/// people, which lines of a log do not tell: more than it would have.
+pub(super) struct LogCounter {
+    people: usize,
+    /// The day, and who was shown on it.
+    shown: HashMap<u32, (u64, HashSet<u64>)>,
+    /// From when until when an address is cut off.
+    killed: HashMap<u32, (u64, u64)>,
+}
 
-impl KillSwitch {
-    /// Whether `address` is cut off at `at_ms`.
-    pub(super) fn cuts(&self, address: u32, at_ms: u64) -> bool {
-        self.0
-            .get(&address)
-            .is_some_and(|(from, until)| (*from..*until).contains(&at_ms))
+impl LogCounter {
+    pub(super) fn new(people: u32) -> Self {
+        Self {
+            people: people as usize,
+            shown: HashMap::new(),
+            killed: HashMap::new(),
+        }
     }
 
-    /// A line of `at_ms` told that `address` was given too many.
-    pub(super) fn told(&mut self, address: u32, at_ms: u64) {
+    /// Whether `address` is cut off at `at_ms`.
+    pub(super) fn cuts(&self, address: u32, at_ms: u64) -> bool {
+        let killed = self.killed.get(&address);
+        killed.is_some_and(|(from, until)| (*from..*until).contains(&at_ms))
+    }
+
+    /// A line of `at_ms` tells that `address` was shown `people`; whether they were too many, so that the switch is thrown.
+    pub(super) fn line(&mut self, address: u32, people: Range<u64>, at_ms: u64) -> bool {
+        let (day, shown) = self.shown.entry(address).or_default();
+        if *day != at_ms / DAY_MS {
+            *day = at_ms / DAY_MS;
+            shown.clear();
+        }
+        shown.extend(people);
+        if shown.len() <= self.people {
+            return false;
+        }
         let from = at_ms + KILL_AFTER_MS;
-        let killed = self.0.entry(address).or_insert((from, from + KILLED_FOR_MS));
+        let killed = self.killed.entry(address).or_insert((from, from + KILLED_FOR_MS));
         // What came before the switch was thrown throws no other.
         if at_ms >= killed.1 {
             *killed = (from, from + KILLED_FOR_MS);
         }
+        true
     }
 }
 
@@ -73,11 +100,14 @@ mod tests {
 
     #[test]
     fn the_switch_is_thrown_a_minute_late_and_for_a_day() {
-        let mut switch = KillSwitch::default();
-        switch.told(1, 1_000);
-        switch.told(1, 2_000);
-        let cuts = [60_999, 61_000, 61_000 + KILLED_FOR_MS - 1, 61_000 + KILLED_FOR_MS].map(|at| switch.cuts(1, at));
+        let mut log = LogCounter::new(2);
+        let day = 10 * DAY_MS;
+        let over = [0..2, 0..2, 2..3, 3..4].map(|people| log.line(1, people, day + 1_000));
+        assert_eq!(over, [false, false, true, true]);
+        let end = 61_000 + KILLED_FOR_MS;
+        let cuts = [60_999, 61_000, end - 1, end].map(|at| log.cuts(1, day + at));
         assert_eq!(cuts, [false, true, true, false]);
-        assert!(!switch.cuts(2, 61_000));
+        assert!(!log.cuts(2, day + 61_000));
+        assert!(!log.line(1, 5..7, day + DAY_MS), "another day");
     }
 }

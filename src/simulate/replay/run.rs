@@ -40,17 +40,13 @@ pub struct Progress {
 /// A scenario whose policies are compiled.
 pub struct Ready {
     scenario: Scenario,
-    swept: [Swept; 3],
+    swept: [Swept; 2],
     means: Vec<Means>,
 }
 
 /// The budget that counts people a session, which is what an application could do by itself.
 const SESSION_BUDGET: &str =
     "name = \"session-count\"\nper = \"session\"\npeople = 1\nwindow = \"1d\"\naction = \"block\"\nmode = \"enforce\"";
-/// The budget of the log counter. It is given people, which lines of a log do not tell: more than it would have.
-const LOG_BUDGET: &str =
-    "name = \"log-count\"\nper = \"address\"\npeople = 1\nwindow = \"1d\"\naction = \"alert\"\nmode = \"enforce\"";
-
 /// Compiles what a scenario asks for; warnings go to `problems`.
 ///
 /// # Errors
@@ -90,12 +86,8 @@ pub fn prepare(file: &str, scenario: Scenario, problems: &mut Vec<Problem>) -> R
         policy(&[budget], problems)
     };
     let mut found = Vec::new();
-    let compiled = [
-        policy(&scenario.budget, &mut found),
-        alone(SESSION_BUDGET, &mut found),
-        alone(LOG_BUDGET, &mut found),
-    ];
-    let [Some(own), Some(session), Some(log)] = compiled else {
+    let compiled = [policy(&scenario.budget, &mut found), alone(SESSION_BUDGET, &mut found)];
+    let [Some(own), Some(session)] = compiled else {
         return Err(found);
     };
     problems.append(&mut found);
@@ -106,12 +98,8 @@ pub fn prepare(file: &str, scenario: Scenario, problems: &mut Vec<Problem>) -> R
             .map(|budget| budget.id)
     };
     let name = scenario.sweep.budget.get_ref().as_str();
-    let ids = [
-        budget_of(&own, Some(name)),
-        budget_of(&session, None),
-        budget_of(&log, None),
-    ];
-    let swept = [own, session, log].into_iter().zip(ids);
+    let ids = [budget_of(&own, Some(name)), budget_of(&session, None)];
+    let swept = [own, session].into_iter().zip(ids);
     let swept: Vec<Swept> = swept
         .filter_map(|(policy, budget)| {
             Some(Swept {
@@ -220,11 +208,10 @@ impl Ready {
     }
 
     fn swept_of(&self, by: By) -> &Swept {
-        let [own, session, log] = &self.swept;
+        let [own, session] = &self.swept;
         match by {
             By::Scenario => own,
             By::Session => session,
-            By::Log => log,
         }
     }
 
@@ -264,7 +251,7 @@ impl Ready {
         let group = self.scenario.breach.group.as_deref().unwrap_or_default();
         let groups = ["customer", "agent", "partner", group];
         let partners = self.scenario.route.len() - 1;
-        for by in [By::Scenario, By::Session, By::Log] {
+        for by in [By::Scenario, By::Session] {
             if arms.iter().all(|arm| arm.by() != Some(by)) {
                 continue;
             }
