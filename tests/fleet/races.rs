@@ -66,8 +66,13 @@ async fn ten_thousand_racing_exchanges_are_granted_exactly_the_limit() {
     .await;
     let claims = format!("ZCARD tidegate:1:{{{}}}:c", key(1));
     until("no claim is left", async || server.ask::<u32>(&claims).await == 0).await;
+    let someone = shown.iter().find_map(|shown| shown.people.first()).copied().unwrap();
     for member in &members {
-        until("all gateways know all people", async || member.people(1) == LIMIT).await;
+        let key = used(1, LIMIT, true);
+        until("all gateways know all people", async || {
+            member.people_when_used(&key, someone).await == LIMIT
+        })
+        .await;
     }
 }
 
@@ -92,8 +97,13 @@ async fn an_exchange_is_confirmed_under_all_its_keys_or_leaves_no_mark() {
         300,
         "what a session was refused takes no place of the others"
     );
+    let someone = shown.iter().find_map(|shown| shown.people.first()).copied().unwrap();
     for member in &members {
-        until("all gateways know all people", async || member.people(1) == 300).await;
+        let key = used(1, 300, true);
+        until("all gateways know all people", async || {
+            member.people_when_used(&key, someone).await == 300
+        })
+        .await;
     }
     for session in 100..150 {
         let elements: u32 = server.ask(&format!("ZCARD tidegate:1:{{{}}}:e", key(session))).await;
