@@ -6,6 +6,11 @@ use arc_swap::ArcSwap;
 use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder as _, SharedString};
 use metrics_exporter_prometheus::PrometheusRecorder;
 
+/// The bounds of `tidegate_added_seconds`, in seconds: from a look-up to a full time-out.
+pub(super) const ADDED_SECONDS: [f64; 16] = [
+    1e-6, 2e-6, 5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 1e-2, 0.1, 0.5, 1.0, 5.0,
+];
+
 /// Values that one label may take; past it, they are counted as [`OTHER`]. Bounds the memory and the size of a scrape.
 pub(super) const LABEL_VALUES_MAX: usize = 1_000;
 

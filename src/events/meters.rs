@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use metrics::{Counter, Gauge, Histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
-use super::family::{Family, Maker, OTHER};
+use super::family::{ADDED_SECONDS, Family, Maker, OTHER};
 use super::help::HELP;
 use super::journal::JournalMeters;
 use super::names::{NameTables, Names};
@@ -17,11 +17,6 @@ use super::{Event, Leg, fleet, process};
 const LOG_LINES_MAX: u32 = 200;
 /// Those about rules in shadow: they may not use up the lines of refusals.
 const SHADOW_LINES_MAX: u32 = 10;
-
-/// The bounds of `tidegate_added_seconds`, in seconds: from a look-up to a full time-out.
-const ADDED_SECONDS: [f64; 16] = [
-    1e-6, 2e-6, 5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 1e-2, 0.1, 0.5, 1.0, 5.0,
-];
 
 /// Where the gateway spends the time that it adds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

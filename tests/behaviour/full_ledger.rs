@@ -28,7 +28,7 @@ async fn gateway(origin: &Origin, route: &str) -> Gateway {
         )
     };
     Gateway::start(&format!(
-        "[identity]\nsources = [\"cookie:sid\"]\n[ledger]\nbytes_max = 1048576\n\
+        "[identity]\nsources = [\"cookie:sid\"]\n[ledger]\nbytes_max = 1048576\nyoung_sessions_max = 0\n\
          [[route]]\nmatch = \"*/\"\nupstream = [\"http://{}\"]\n{route}\n{}{}",
         origin.address,
         budget("session", SESSION_MAX),

@@ -422,7 +422,7 @@ impl Drop for Account {
                 granted.for_each(|waiting| entry.seen.withdraw(waiting.subject));
             }
         }
-        made_up().for_each(|used| locked.rest(used.key, ledger.resting_max()));
+        made_up().for_each(|used| locked.rest(used.key, &ledger));
     }
 }
 

@@ -82,7 +82,9 @@ impl Ledger {
     pub fn drain(&self, carrier: Carrier, frames: &mut Vec<KeyFrame>) -> u64 {
         let number = self.told.fetch_add(1, Ordering::SeqCst) + 1;
         for at in 0..SHARDS {
-            self.lock_shard(at).drain(carrier, self.resting_max(), frames);
+            let mut shard = self.lock_shard(at);
+            let resting_max = self.resting_max(&shard);
+            shard.drain(carrier, resting_max, frames);
         }
         number
     }
@@ -152,7 +154,8 @@ impl Ledger {
         if from == Carrier::Fleet {
             shard.changed(self.carriers & Carrier::Store.bit(), place, oldest(frame));
         }
-        shard.rest(place, self.resting_max());
+        let resting_max = self.resting_max(&shard);
+        shard.rest(place, resting_max);
     }
 
     /// All that is known of one key.

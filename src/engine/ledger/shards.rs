@@ -291,9 +291,14 @@ impl Ledger {
         has_room(shard)
     }
 
-    /// Keys of one shard that may rest.
-    pub(super) fn resting_max(&self) -> usize {
-        self.settings.young_sessions_max / SHARDS
+    /// Keys of `shard` that may rest: none as long as half of its room is free, since a key at rest is in no list.
+    pub(super) fn resting_max(&self, shard: &Shard) -> usize {
+        let is_empty = shard.bytes < self.settings.bytes_max / SHARDS / 2;
+        if is_empty {
+            0
+        } else {
+            self.settings.young_sessions_max / SHARDS
+        }
     }
 
     pub(super) fn lock_shard(&self, at: usize) -> MutexGuard<'_, Shard> {
@@ -352,10 +357,11 @@ impl Locked<'_> {
     }
 
     /// Puts a key to rest, if it may.
-    pub(super) fn rest(&mut self, key: KeyId, max: usize) {
+    pub(super) fn rest(&mut self, key: KeyId, ledger: &Ledger) {
         let wanted = shard_of(key);
         let shard = self.0.iter_mut().find(|(at, _)| *at == wanted);
         if let Some((shard, place)) = shard.and_then(|(_, shard)| shard.keys.find(key).map(|place| (shard, place))) {
+            let max = ledger.resting_max(shard);
             shard.rest(place, max);
         }
     }
