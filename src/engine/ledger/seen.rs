@@ -204,8 +204,11 @@ impl Seen {
     pub(super) fn forget(&mut self, from: u32, keep: usize) {
         match self {
             Self::Flat(flat) => flat.retain(|slot| slot.last >= from || slot.is_pinned()),
-            Self::Ring(ring) if ring.len() <= keep => ring.forget(from, keep),
             Self::Ring(ring) => {
+                ring.forget(from, usize::MAX);
+                if ring.len() <= keep {
+                    return;
+                }
                 let now = ring.newest();
                 let sketched = self.sketched(now);
                 sketched.ring.forget(from, keep);

@@ -72,7 +72,7 @@ impl Account {
         over
     }
 
-    /// Shows what was granted under the keys that can refuse; whether someone is new where a limit is nearly reached.
+    /// Shows what was granted under the keys that can refuse; whether someone counts where a limit is nearly reached.
     fn show_granted(&mut self, leaving: &[Waiting], is_new: &mut [bool], now: Now) -> bool {
         let ledger = Arc::clone(&self.ledger);
         let keep = ledger.settings().exact_elements_max;
@@ -83,12 +83,11 @@ impl Account {
             let Some(place) = locked.place(used.key) else { continue };
             let Some(entry) = locked.at(place) else { continue };
             let counted = leaving.iter().map(|one| (*one, one.is_under(number)));
-            let new = show(entry, (counted, Granting::Before), is_new, now, keep);
-            is_near |= new > 0
-                && used
-                    .limits
-                    .iter()
-                    .any(|limit| is_nearly_reached(entry, used, limit, now));
+            show(entry, (counted, Granting::Before), is_new, now, keep);
+            // Who was shown before may not be on disk yet either.
+            let counts = leaving.iter().any(|one| one.is_under(number));
+            let mut limits = used.limits.iter();
+            is_near |= counts && limits.any(|limit| is_nearly_reached(entry, used, limit, now));
             locked.changed(&ledger, place, now);
         }
         if let Some((_, entry)) = &mut self.own {
@@ -127,23 +126,18 @@ impl Account {
     }
 }
 
-/// Shows those of `leaving` that count under the key of `entry`, and whether they were granted under it; how many it had not
-/// been shown.
+/// Shows those of `leaving` that count under the key of `entry`, and notes whom it had not been shown.
 fn show(
     entry: &mut Entry,
     (leaving, granting): (impl Iterator<Item = (Waiting, bool)>, Granting),
     is_new: &mut [bool],
     now: Now,
     keep: usize,
-) -> u32 {
-    let mut new = 0;
+) {
     for ((waiting, _), is_new) in leaving.zip(is_new).filter(|((_, counts), _)| *counts) {
-        let is_first = entry.seen.show(waiting.subject, now.second(), granting);
-        *is_new |= is_first;
-        new += u32::from(is_first);
+        *is_new |= entry.seen.show(waiting.subject, now.second(), granting);
     }
     entry.forget(now, keep);
-    new
 }
 
 /// Whether four fifths of a refusing limit are reached.
