@@ -59,7 +59,7 @@ fn used(key: KeyId, dimension: Dimension, people: u32, excess: Excess) -> KeyUse
         limits: smallvec![Limit {
             budget: BudgetId(u64::from(people)),
             people,
-            window: 86_400,
+            window: 30 * 86_400,
             excess,
             strict: false,
         }],

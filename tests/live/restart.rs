@@ -191,5 +191,6 @@ async fn a_full_disk_follows_the_fail_mode_and_heals() {
     assert!(closed.is_whole && serials(&closed).len() == 4_600, "{}", closed.head);
     drop(gateway);
     let gateway = start(&dir, &config).await;
-    assert!(counted(&gateway).await >= 4_600, "nobody was lost");
+    let people = counted(&gateway).await;
+    assert!(people >= 4_600, "nobody was lost: {people}");
 }

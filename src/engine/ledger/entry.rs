@@ -191,7 +191,13 @@ impl Entry {
         if !frame.sums.is_empty() {
             self.sums_mut().merge(&frame.sums);
         }
-        self.forget(now, keep_max);
+        // How exact it must be, the limits say when it is next asked for: until then nobody of it is only estimated.
+        let keep = if self.enforced {
+            keep_max
+        } else {
+            (self.keep as usize).min(keep_max)
+        };
+        self.seen.forget(now.second().saturating_sub(self.window_max), keep);
     }
 
     /// What was seen or decided at or after the second `from`, and what the key is.
