@@ -203,3 +203,23 @@ fn what_rests_was_told_first() {
     let people = |ledger: &Ledger| ledger.key(used.key, &|_| vec![60], START).unwrap().people;
     assert_eq!((people(&ledger), people(&copy)), (vec![(60, 2)], vec![(60, 2)]));
 }
+
+#[test]
+fn what_is_loaded_stays_exact() {
+    let mut ledger = Ledger::new(Settings::default());
+    ledger.carry(Carrier::Store);
+    let ledger = Arc::new(ledger);
+    let session = key(1, Dimension::Session, &[limit(5_000, Excess::Refused)]);
+    let mut account = ledger.open(vec![session.clone()], None, START);
+    assert_eq!(account.reserve(&asks(0..4_600), START).granted, 4_600);
+    account.hand_over(4_600, START);
+    let (mut frames, copy) = (Vec::new(), Arc::new(Ledger::new(Settings::default())));
+    ledger.drain(Carrier::Store, &mut frames);
+    frames.iter().for_each(|frame| copy.merge(frame, Carrier::Store, START));
+    assert_eq!(
+        copy.key(session.key, &|_| vec![60], START).unwrap().people,
+        [(60, 4_600)]
+    );
+    let mut account = copy.open(vec![session], None, START);
+    assert_eq!(account.reserve(&asks(0..9_000), START).granted, 5_000);
+}
