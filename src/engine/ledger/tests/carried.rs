@@ -215,7 +215,9 @@ fn what_is_loaded_stays_exact() {
     account.hand_over(4_600, START);
     let (mut frames, copy) = (Vec::new(), Arc::new(Ledger::new(Settings::default())));
     ledger.drain(Carrier::Store, &mut frames);
-    frames.iter().for_each(|frame| copy.merge(frame, Carrier::Store, START));
+    for frame in &frames {
+        copy.merge(frame, Carrier::Store, START);
+    }
     assert_eq!(
         copy.key(session.key, &|_| vec![60], START).unwrap().people,
         [(60, 4_600)]
