@@ -211,9 +211,7 @@ fn crawl() {
         account.hand_over(to - from, now);
     }
     let now = NOW.after(seconds * 1000);
-    let view = ledger
-        .key(crawler.key, &|_| vec![30 * 86_400], now)
-        .expect("it is there");
+    let view = ledger.key(crawler.key, &|_| &[30 * 86_400], now).expect("it is there");
     let counted = view.people.first().map_or(0, |(_, people)| *people);
     println!(
         "33.7 million people under one key: counted {counted}, in {} KB",

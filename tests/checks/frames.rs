@@ -33,7 +33,7 @@ fn read(bytes: &[u8], is_made_right: bool) -> Option<KeyFrame> {
     let (ledger, now) = (Ledger::new(Settings::default()), Now::from_millis(1_780_000_000_000));
     ledger.merge(&frame, Carrier::Fleet, now);
     ledger.merge(&frame, Carrier::Store, now);
-    let view = ledger.key(frame.key, &|_| vec![60, 86_400, 30 * 86_400], now);
+    let view = ledger.key(frame.key, &|_| &[60, 86_400, 30 * 86_400], now);
     for (window, people) in view.map(|view| view.people).unwrap_or_default() {
         assert!(
             people as usize <= frame.elements.len().max(frame.registers.len() * 64),

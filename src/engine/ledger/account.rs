@@ -326,37 +326,28 @@ impl Account {
         let reserves = self.ledger.reserves();
         let granted = ordinary.partition_point(|(ask, _)| *ask < prefix.end);
         let granted = ordinary.get(..granted).unwrap_or_default();
-        let mut under = 1 << OWN;
-        for (number, place) in places.iter().enumerate() {
-            let Some(entry) = place.and_then(|place| locked.at(place)) else {
-                continue;
-            };
-            under |= 1 << number;
+        let grant = |entry: &mut Entry, number: usize| {
             for (_, subject) in granted.iter().filter(|_| reserves) {
                 entry.seen.grant(*subject, second);
             }
-            let paced = prefix
-                .paced
-                .iter()
-                .filter(|(ask, at, ..)| *ask < prefix.end && *at == number);
-            paced.for_each(|(_, _, budget, interval)| entry.pace(*budget, *interval, now));
-            if let Some(place) = place {
-                locked.weigh(*place);
+            let paced = prefix.paced.iter();
+            for (_, _, budget, interval) in paced.filter(|(ask, at, ..)| *ask < prefix.end && *at == number) {
+                entry.pace(*budget, *interval, now);
             }
-        }
-        self.is_uncounted |= !granted.is_empty() && places.iter().any(Option::is_none);
-        if let Some((_, entry)) = self.own.as_mut().filter(|_| reserves) {
-            for (_, subject) in granted {
-                entry.seen.grant(*subject, second);
+        };
+        let mut under = 1 << OWN;
+        for (number, place) in places.iter().enumerate() {
+            let Some(place) = *place else { continue };
+            if let Some(entry) = locked.at(place) {
+                under |= 1 << number;
+                grant(entry, number);
             }
+            locked.weigh(place);
         }
         if let Some((_, entry)) = &mut self.own {
-            let paced = prefix
-                .paced
-                .iter()
-                .filter(|(ask, at, ..)| *ask < prefix.end && *at == OWN);
-            paced.for_each(|(_, _, budget, interval)| entry.pace(*budget, *interval, now));
+            grant(entry, OWN);
         }
+        self.is_uncounted |= !granted.is_empty() && places.iter().any(Option::is_none);
         if let Some(entry) = self.allowance.as_ref().and_then(|used| locked.find(used.key)) {
             let allowed = allowed.iter().filter(|(ask, _)| *ask < prefix.end && reserves);
             allowed.for_each(|(_, subject)| entry.seen.grant(*subject, second));

@@ -1,7 +1,5 @@
 //! Telling others what changed, and taking in what they know: the store on disk, and the gateways of a fleet.
 
-use std::sync::atomic::Ordering;
-
 use super::entry::Entry;
 use super::shards::{Ledger, SHARDS, Shard, shard_of};
 use super::{Dimension, KeyFrame, KeyId};
@@ -78,15 +76,13 @@ impl Ledger {
     }
 
     /// Appends what changed since the last time: frames of the keys that did, with what is new of them. All that changed
-    /// before the call is in them, and in those of earlier calls; their number, from 1, is the answer.
-    pub fn drain(&self, carrier: Carrier, frames: &mut Vec<KeyFrame>) -> u64 {
-        let number = self.told.fetch_add(1, Ordering::SeqCst) + 1;
+    /// before the call is in them, or in those of earlier calls.
+    pub fn drain(&self, carrier: Carrier, frames: &mut Vec<KeyFrame>) {
         for at in 0..SHARDS {
             let mut shard = self.lock_shard(at);
             let resting_max = self.resting_max(&shard);
             shard.drain(carrier, resting_max, frames);
         }
-        number
     }
 
     /// What a drain said did not arrive: the next one says it again.
@@ -134,17 +130,11 @@ impl Ledger {
         self.carriers & Carrier::Store.bit() != 0
     }
 
-    /// The number of the [`Ledger::drain`] that will have all that changed until now.
-    pub(super) fn next_drain(&self) -> u64 {
-        self.told.load(Ordering::SeqCst) + 1
-    }
-
     /// Takes in what `from` knows of a key. What gateways say goes to disk; what is on disk is nobody's news.
     pub fn merge(&self, frame: &KeyFrame, from: Carrier, now: Now) {
         let keep = self.settings().exact_elements_max;
         let mut shard = self.lock_shard(shard_of(frame.key));
-        let place = shard.find(frame.key, frame.dimension);
-        let place = place.unwrap_or_else(|| shard.insert(frame.key, frame.dimension));
+        let place = shard.find_or_insert(frame.key, frame.dimension);
         let Some(entry) = shard.keys.at(place) else { return };
         entry.merge(frame, now, keep);
         if let Some(mark) = frame.mark {

@@ -4,9 +4,9 @@
 //! (arXiv:1702.01284, algorithm 6): one formula without bias from one element on, so that no table joins two ranges.
 
 /// Registers; their standard error is `1.04 / sqrt(4096)`, 1.6 %.
-pub(super) const REGISTERS: usize = 4096;
+pub const REGISTERS: usize = 4096;
 /// The highest rank that is told apart: 4,096 times 2^32 elements are far beyond any gateway.
-pub(super) const RANK_MAX: usize = 32;
+pub const RANK_MAX: usize = 32;
 
 /// `counts[r]` registers have the rank `r`; 0 is an empty register, and those above [`RANK_MAX`] count as that.
 pub(super) fn estimate(counts: &[u32; RANK_MAX + 1]) -> f64 {

@@ -67,8 +67,7 @@ impl Ledger {
             return false;
         }
         let mut shard = self.lock_shard(shard_of(key));
-        let place = shard.find(key, dimension);
-        let place = place.unwrap_or_else(|| shard.insert(key, dimension));
+        let place = shard.find_or_insert(key, dimension);
         let Some(entry) = shard.keys.at(place) else {
             return false;
         };
@@ -92,12 +91,12 @@ impl Ledger {
         true
     }
 
-    /// Holds the first of these that finds room: the key of `keys` with this dimension, the address, the network. The
-    /// dimension that is held.
+    /// Holds the first of these that finds room: `key`, if it is one of `keys`, the address, the network. The dimension that is
+    /// held.
     pub fn hold_or_coarser(
         &self,
         keys: &[KeyUse],
-        dimension: Dimension,
+        (key, dimension): (KeyId, Dimension),
         seconds: u32,
         cause: BudgetId,
         now: Now,
@@ -105,9 +104,11 @@ impl Ledger {
         let coarser = [Dimension::Address, Dimension::Network]
             .into_iter()
             .filter(|coarser| *coarser > dimension);
-        let held = std::iter::once(dimension)
+        let own = keys.iter().find(|used| used.key == key);
+        let coarser = coarser.filter_map(|wanted| keys.iter().find(|used| used.dimension == wanted));
+        let held = own
+            .into_iter()
             .chain(coarser)
-            .filter_map(|wanted| keys.iter().find(|used| used.dimension == wanted))
             .find(|used| self.hold(used.key, used.dimension, seconds, Some(cause), now));
         held.map(|used| used.dimension)
     }

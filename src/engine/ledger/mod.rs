@@ -32,6 +32,7 @@ const BUCKET_SECONDS_MAX: u32 = 3600;
 
 pub use account::{Account, Answer, Handed, Next, REFUSING_KEYS_MAX, Told};
 pub use carry::{Carrier, PARTS};
+pub use estimate::{RANK_MAX, REGISTERS};
 pub use frame::{FrameError, KeyFrame, Mark, Sum, Tag};
 pub use key::{BudgetId, Dimension, KeyId, Parts};
 pub use limit::{Excess, KeyUse, Limit};

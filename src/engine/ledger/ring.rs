@@ -11,6 +11,7 @@ use hashbrown::HashTable;
 use smallvec::SmallVec;
 
 use super::slot::{Granting, Slot};
+use super::subject_hash::spread;
 
 /// Slots without an element at most, before all others move together: as many as elements, and this many.
 const GONE_SLOTS_MIN: usize = 64;
@@ -75,7 +76,7 @@ impl Ring {
     }
 
     pub(super) fn get(&self, element: u64) -> Option<&Slot> {
-        let number = self.index.find(hash(element), |number| self.has(*number, element))?;
+        let number = self.index.find(spread(element), |number| self.has(*number, element))?;
         self.slots.get(self.place(*number))
     }
 
@@ -93,7 +94,7 @@ impl Ring {
 
     /// As [`super::seen::Seen::withdraw`].
     pub(super) fn withdraw(&mut self, element: u64) {
-        let Ok(entry) = (self.index).find_entry(hash(element), |number| {
+        let Ok(entry) = (self.index).find_entry(spread(element), |number| {
             at(&self.slots, self.first, *number).is_some_and(|slot| slot.is(element))
         }) else {
             return;
@@ -187,7 +188,7 @@ impl Ring {
         let Some(slot) = self.slots.pop_front() else { return };
         let (first, next) = (self.first, self.first.wrapping_add(1));
         if slot.is_taken()
-            && let Ok(entry) = self.index.find_entry(hash(slot.element), |number| *number == first)
+            && let Ok(entry) = self.index.find_entry(spread(slot.element), |number| *number == first)
         {
             entry.remove();
         }
@@ -203,15 +204,15 @@ impl Ring {
         let second = second.max(self.newest());
         let next = self.first.wrapping_add(self.slots.len() as u32);
         let (slots, first) = (&mut self.slots, self.first);
-        let known = (self.index).find_mut(hash(element), |number| {
+        let known = (self.index).find_mut(spread(element), |number| {
             at(slots, first, *number).is_some_and(|slot| slot.is(element))
         });
         let Some(number) = known else {
             let mut slot = Slot::granted(element, second);
             act(&mut slot);
             push(slots, slot);
-            let place = |number: &u32| at(slots, first, *number).map_or(0, |slot| hash(slot.element));
-            self.index.insert_unique(hash(element), next, place);
+            let place = |number: &u32| at(slots, first, *number).map_or(0, |slot| spread(slot.element));
+            self.index.insert_unique(spread(element), next, place);
             self.windows.iter_mut().for_each(|window| window.count += 1);
             return;
         };
@@ -256,10 +257,10 @@ impl Ring {
         self.first = 0;
         self.windows.clear();
         self.index.clear();
-        let hashes = |number: &u32| slots.get(*number as usize).map_or(0, |slot| hash(slot.element));
+        let hashes = |number: &u32| slots.get(*number as usize).map_or(0, |slot| spread(slot.element));
         self.index.reserve(slots.len(), hashes);
         for (number, slot) in (0..).zip(&slots) {
-            self.index.insert_unique(hash(slot.element), number, hashes);
+            self.index.insert_unique(spread(slot.element), number, hashes);
         }
         self.slots = slots.into();
     }
@@ -302,9 +303,4 @@ fn at(slots: &VecDeque<Slot>, first: u32, number: u32) -> Option<&Slot> {
 /// Whether slot `number` is `start` or behind it, where `first` is the first.
 fn number_after(first: u32, number: u32, start: u32) -> bool {
     number.wrapping_sub(first) >= start.wrapping_sub(first)
-}
-
-/// Subjects are hashes already; what else is counted need not be as even in its low and high bits.
-fn hash(element: u64) -> u64 {
-    (element ^ element >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }

@@ -13,13 +13,18 @@ const FLAT_ELEMENTS_MAX: usize = 24;
 /// estimated.
 pub(super) enum Seen {
     Flat(Vec<Slot>),
-    Ring(Box<Ring>),
-    Sketched(Box<Sketched>),
+    Big(Box<Big>),
 }
 
-/// The newest elements, and all of them folded.
-pub(super) struct Sketched {
+/// Elements above [`FLAT_ELEMENTS_MAX`]: the newest, and, where there were more than are kept, all of them folded.
+#[derive(Default)]
+pub(super) struct Big {
     ring: Ring,
+    folded: Option<Box<Folded>>,
+}
+
+/// What cannot be told one by one any more.
+struct Folded {
     sketch: Sketch,
     /// One estimate costs a look at all registers, so that each window has one a second.
     estimates: SmallVec<[Estimate; 2]>,
@@ -40,23 +45,21 @@ impl Default for Seen {
 }
 
 impl Seen {
+    fn slot(&self, element: u64) -> Option<&Slot> {
+        match self {
+            Self::Flat(flat) => flat.iter().find(|slot| slot.is(element)),
+            Self::Big(big) => big.ring.get(element),
+        }
+    }
+
     /// The second `element` was last seen in, or granted.
     pub(super) fn last(&self, element: u64) -> Option<u32> {
-        match self {
-            Self::Flat(flat) => flat.iter().find(|slot| slot.is(element)).map(|slot| slot.last),
-            Self::Ring(ring) => ring.get(element).map(|slot| slot.last),
-            Self::Sketched(sketched) => sketched.ring.get(element).map(|slot| slot.last),
-        }
+        self.slot(element).map(|slot| slot.last)
     }
 
     /// Whether `element` was shown at or after `from`; one that is only granted was not.
     pub(super) fn is_shown_since(&self, element: u64, from: u32) -> bool {
-        let slot = match self {
-            Self::Flat(flat) => flat.iter().find(|slot| slot.is(element)),
-            Self::Ring(ring) => ring.get(element),
-            Self::Sketched(sketched) => sketched.ring.get(element),
-        };
-        slot.is_some_and(|slot| slot.is_shown_since(from))
+        self.slot(element).is_some_and(|slot| slot.is_shown_since(from))
     }
 
     /// How many elements were seen in the `seconds` up to `now`, granted ones among them; both ends count.
@@ -64,16 +67,15 @@ impl Seen {
         let from = now.saturating_sub(seconds);
         match self {
             Self::Flat(flat) => flat.iter().filter(|slot| slot.last >= from).count() as u32,
-            Self::Ring(ring) => ring.count(seconds, now),
-            Self::Sketched(sketched) => sketched.count(seconds, now),
+            Self::Big(big) => big.count(seconds, now),
         }
     }
 
     /// Whether [`Seen::count`] is exact for a window that reaches back to `from`.
     pub(super) fn is_exact(&self, from: u32) -> bool {
         match self {
-            Self::Flat(_) | Self::Ring(_) => true,
-            Self::Sketched(sketched) => sketched.ring.covers(from),
+            Self::Flat(_) => true,
+            Self::Big(big) => big.folded.is_none() || big.ring.covers(from),
         }
     }
 
@@ -87,8 +89,7 @@ impl Seen {
                 }
                 self.add(Slot::granted(element, second), Slot::pin);
             }
-            Self::Ring(ring) => ring.grant(element, second),
-            Self::Sketched(sketched) => sketched.ring.grant(element, second),
+            Self::Big(big) => big.ring.grant(element, second),
         }
     }
 
@@ -103,8 +104,12 @@ impl Seen {
                 self.add(Slot::new(element, second), |_| ());
                 true
             }
-            Self::Ring(ring) => ring.show(element, second, granting),
-            Self::Sketched(sketched) => sketched.show(element, second, granting),
+            Self::Big(big) => {
+                if let Some(folded) = &mut big.folded {
+                    folded.show(element, second);
+                }
+                big.ring.show(element, second, granting)
+            }
         }
     }
 
@@ -115,39 +120,22 @@ impl Seen {
                 let place = flat.iter_mut().position(|slot| slot.is(element) && slot.unpin());
                 place.map(|place| flat.swap_remove(place));
             }
-            Self::Ring(ring) => ring.withdraw(element),
-            Self::Sketched(sketched) => sketched.ring.withdraw(element),
+            Self::Big(big) => big.ring.withdraw(element),
         }
     }
 
     /// Takes in what was seen elsewhere.
     pub(super) fn merge(&mut self, elements: &[(u64, u32)], registers: &[(u16, u8, u32)]) {
-        if !registers.is_empty() {
-            let now = registers.iter().map(|(.., second)| *second).max().unwrap_or_default();
-            let sketched = self.sketched(now);
-            for (register, rank, second) in registers {
-                sketched.sketch.raise(*register, *rank, *second);
-            }
-            sketched.ring.is_partial_until(now);
-            sketched.estimates.clear();
-        }
         if let Self::Flat(flat) = self
-            && flat.len() + elements.len() > FLAT_ELEMENTS_MAX
+            && (!registers.is_empty() || flat.len() + elements.len() > FLAT_ELEMENTS_MAX)
         {
-            *self = Self::Ring(Box::new(Ring::of(std::mem::take(flat))));
+            *self = Self::big(std::mem::take(flat));
         }
         match self {
             Self::Flat(_) => elements
                 .iter()
                 .for_each(|(element, second)| self.saw(*element, *second)),
-            Self::Ring(ring) => ring.merge(elements),
-            Self::Sketched(sketched) => {
-                for (element, second) in elements {
-                    sketched.sketch.insert(*element, *second);
-                }
-                sketched.ring.merge(elements);
-                sketched.estimates.clear();
-            }
+            Self::Big(big) => big.merge(elements, registers),
         }
     }
 
@@ -155,8 +143,7 @@ impl Seen {
     pub(super) fn newest(&self) -> u32 {
         match self {
             Self::Flat(flat) => flat.iter().map(|slot| slot.last).max().unwrap_or_default(),
-            Self::Ring(ring) => ring.newest(),
-            Self::Sketched(sketched) => sketched.ring.newest(),
+            Self::Big(big) => big.ring.newest(),
         }
     }
 
@@ -167,8 +154,7 @@ impl Seen {
                 let shown = flat.iter().filter_map(Slot::shown);
                 shown.filter(|(_, second)| *second >= from).collect()
             }
-            Self::Ring(ring) => ring.since(from).collect(),
-            Self::Sketched(sketched) => sketched.ring.since(from).collect(),
+            Self::Big(big) => big.ring.since(from).collect(),
         }
     }
 
@@ -178,24 +164,24 @@ impl Seen {
             Self::Flat(flat) => {
                 flat.len() <= people && flat.iter().all(|slot| slot.shown().is_some() && !slot.is_pinned())
             }
-            Self::Ring(_) | Self::Sketched(_) => false,
+            Self::Big(_) => false,
         }
     }
 
     /// The registers that changed at or after `from`.
     pub(super) fn registers(&self, from: u32) -> Vec<(u16, u8, u32)> {
-        match self {
-            Self::Flat(_) | Self::Ring(_) => Vec::new(),
-            Self::Sketched(sketched) => sketched.sketch.entries(from).collect(),
-        }
+        let folded = match self {
+            Self::Flat(_) => None,
+            Self::Big(big) => big.folded.as_ref(),
+        };
+        folded.map_or_else(Vec::new, |folded| folded.sketch.entries(from).collect())
     }
 
     /// Exchanges are about to show so many elements, or are showing them again.
     pub(super) fn pinned(&self) -> u32 {
         let pinned = match self {
             Self::Flat(flat) => flat.iter().filter(|slot| slot.is_pinned()).count(),
-            Self::Ring(ring) => ring.pinned(),
-            Self::Sketched(sketched) => sketched.ring.pinned(),
+            Self::Big(big) => big.ring.pinned(),
         };
         pinned as u32
     }
@@ -204,23 +190,7 @@ impl Seen {
     pub(super) fn forget(&mut self, from: u32, keep: usize) {
         match self {
             Self::Flat(flat) => flat.retain(|slot| slot.last >= from || slot.is_pinned()),
-            Self::Ring(ring) => {
-                ring.forget(from, usize::MAX);
-                if ring.len() <= keep {
-                    return;
-                }
-                let now = ring.newest();
-                let sketched = self.sketched(now);
-                sketched.ring.forget(from, keep);
-            }
-            Self::Sketched(sketched) => {
-                sketched.ring.forget(from, keep);
-                sketched.sweep(from);
-                if sketched.ring.covers(from) {
-                    let ring = std::mem::take(&mut sketched.ring);
-                    *self = Self::Ring(Box::new(ring));
-                }
-            }
+            Self::Big(big) => big.forget(from, keep),
         }
     }
 
@@ -228,8 +198,10 @@ impl Seen {
     pub(super) fn bytes(&self) -> usize {
         match self {
             Self::Flat(flat) => flat.capacity() * size_of::<Slot>(),
-            Self::Ring(ring) => size_of::<Ring>() + ring.bytes(),
-            Self::Sketched(sketched) => size_of::<Sketched>() + sketched.ring.bytes() + sketched.sketch.bytes(),
+            Self::Big(big) => {
+                let folded = |folded: &Folded| size_of::<Folded>() + folded.sketch.bytes();
+                size_of::<Big>() + big.ring.bytes() + big.folded.as_deref().map_or(0, folded)
+            }
         }
     }
 
@@ -242,7 +214,7 @@ impl Seen {
         }
     }
 
-    /// Adds an element that is not there to the flat list, which may become a ring by it.
+    /// Adds an element that is not there to the flat list, which may become big by it.
     fn add(&mut self, mut slot: Slot, act: impl FnOnce(&mut Slot)) {
         act(&mut slot);
         let Self::Flat(flat) = self else { return };
@@ -255,79 +227,108 @@ impl Seen {
         }
         let mut slots = std::mem::take(flat);
         slots.push(slot);
-        *self = Self::Ring(Box::new(Ring::of(slots)));
+        *self = Self::big(slots);
     }
 
-    /// With a sketch of all that is known.
-    fn sketched(&mut self, now: u32) -> &mut Sketched {
-        let ring = match std::mem::take(self) {
-            Self::Flat(flat) => Ring::of(flat),
-            Self::Ring(ring) => *ring,
-            Self::Sketched(sketched) => {
-                *self = Self::Sketched(sketched);
-                return self.as_sketched();
-            }
-        };
-        let mut sketch = Sketch::new(now);
-        for (element, second) in ring.since(0) {
-            sketch.insert(element, second);
-        }
-        *self = Self::Sketched(Box::new(Sketched {
-            ring,
-            sketch,
-            estimates: SmallVec::new(),
-            swept_from: now.saturating_sub(1),
-        }));
-        self.as_sketched()
-    }
-
-    fn as_sketched(&mut self) -> &mut Sketched {
-        match self {
-            Self::Sketched(sketched) => sketched,
-            Self::Flat(_) | Self::Ring(_) => unreachable!("it was made one the line before"),
-        }
+    fn big(slots: Vec<Slot>) -> Self {
+        Self::Big(Box::new(Big {
+            ring: Ring::of(slots),
+            folded: None,
+        }))
     }
 }
 
-impl Sketched {
+impl Big {
+    fn count(&mut self, seconds: u32, now: u32) -> u32 {
+        let exact = self.ring.count(seconds, now);
+        let from = now.saturating_sub(seconds);
+        let covers = self.ring.covers(from);
+        let folded = self.folded.as_mut().filter(|_| !covers);
+        // What is granted and not yet shown is in the ring alone.
+        folded.map_or(exact, |folded| folded.count(seconds, now).max(exact))
+    }
+
+    fn merge(&mut self, elements: &[(u64, u32)], registers: &[(u16, u8, u32)]) {
+        if let Some(now) = registers.iter().map(|(.., second)| *second).max() {
+            let sketch = &mut self.folded(now).sketch;
+            for (register, rank, second) in registers {
+                sketch.raise(*register, *rank, *second);
+            }
+            self.ring.is_partial_until(now);
+        }
+        if let Some(folded) = &mut self.folded {
+            for (element, second) in elements {
+                folded.sketch.insert(*element, *second);
+            }
+            folded.estimates.clear();
+        }
+        self.ring.merge(elements);
+    }
+
+    fn forget(&mut self, from: u32, keep: usize) {
+        if let Some(folded) = &mut self.folded {
+            self.ring.forget(from, keep);
+            folded.sweep(from, self.ring.newest());
+            if self.ring.covers(from) {
+                self.folded = None;
+            }
+            return;
+        }
+        self.ring.forget(from, usize::MAX);
+        if self.ring.len() > keep {
+            self.folded(self.ring.newest());
+            self.ring.forget(from, keep);
+        }
+    }
+
+    /// All that is known, folded.
+    fn folded(&mut self, now: u32) -> &mut Folded {
+        let ring = &self.ring;
+        self.folded.get_or_insert_with(|| {
+            let mut sketch = Sketch::new(now);
+            for (element, second) in ring.since(0) {
+                sketch.insert(element, second);
+            }
+            Box::new(Folded {
+                sketch,
+                estimates: SmallVec::new(),
+                swept_from: now.saturating_sub(1),
+            })
+        })
+    }
+}
+
+impl Folded {
     /// A look at all of the sketch, each eighth of the longest window.
-    fn sweep(&mut self, from: u32) {
-        let window = self.ring.newest().saturating_sub(from);
+    fn sweep(&mut self, from: u32, newest: u32) {
+        let window = newest.saturating_sub(from);
         if from.saturating_sub(self.swept_from) > window / 8 {
             self.sketch.forget_before(from);
             self.swept_from = from;
         }
     }
 
-    fn show(&mut self, element: u64, second: u32, granting: Granting) -> bool {
+    fn show(&mut self, element: u64, second: u32) {
         if self.sketch.insert(element, second) {
             self.estimates.iter_mut().for_each(|estimate| estimate.people += 1);
         }
-        self.ring.show(element, second, granting)
     }
 
     fn count(&mut self, seconds: u32, now: u32) -> u32 {
-        let from = now.saturating_sub(seconds);
-        let exact = self.ring.count(seconds, now);
-        if self.ring.covers(from) {
-            return exact;
+        let known = self.estimates.iter_mut().find(|estimate| estimate.seconds == seconds);
+        if let Some(estimate) = known.as_ref().filter(|estimate| estimate.at == now) {
+            return estimate.people;
         }
-        let known = self.estimates.iter().position(|estimate| estimate.seconds == seconds);
-        let Some(estimate) = known.and_then(|at| self.estimates.get_mut(at)) else {
-            let people = people_in(&self.sketch, from);
-            self.estimates.push(Estimate {
+        let people = people_in(&self.sketch, now.saturating_sub(seconds));
+        match known {
+            Some(estimate) => (estimate.at, estimate.people) = (now, people),
+            None => self.estimates.push(Estimate {
                 seconds,
                 at: now,
                 people,
-            });
-            return people.max(exact);
-        };
-        if estimate.at != now {
-            let people = people_in(&self.sketch, from);
-            (estimate.at, estimate.people) = (now, people);
+            }),
         }
-        // What is granted and not yet shown is in the ring alone.
-        estimate.people.max(exact)
+        people
     }
 }
 

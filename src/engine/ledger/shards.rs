@@ -97,6 +97,12 @@ impl Shard {
         Some(place)
     }
 
+    /// The place of `key`, which is made where there is none.
+    pub(super) fn find_or_insert(&mut self, key: KeyId, dimension: Dimension) -> u32 {
+        let place = self.find(key, dimension);
+        place.unwrap_or_else(|| self.insert(key, dimension))
+    }
+
     /// Puts the key at `place` to rest if it may, and if fewer than `max` do.
     pub(super) fn rest(&mut self, place: u32, max: usize) {
         let Some((key, entry)) = self.keys.key(place).zip(self.keys.at(place)) else {
@@ -130,8 +136,7 @@ pub struct Ledger {
     pub(super) holds: Holds,
     /// This start of this gateway, among those that count bytes: even.
     pub(super) node: u64,
-    /// How often a carrier was told of changes; of each carrier, whether there is one.
-    pub(super) told: AtomicU64,
+    /// A bit for each carrier that is to be told of changes.
     pub(super) carriers: u8,
     evicted: AtomicU64,
     /// Whether what is about to be shown counts.
@@ -147,7 +152,6 @@ impl Ledger {
             settings,
             holds: Holds::default(),
             node: 0,
-            told: AtomicU64::new(0),
             carriers: 0,
             evicted: AtomicU64::new(0),
             reserves: true,
@@ -199,18 +203,18 @@ impl Ledger {
     }
 
     /// One key, with the people in each of the `windows` (seconds) that are asked of its dimension.
-    pub fn key(&self, key: KeyId, windows: &dyn Fn(Dimension) -> Vec<u32>, now: Now) -> Option<KeyView> {
+    pub fn key<'w>(&self, key: KeyId, windows: &dyn Fn(Dimension) -> &'w [u32], now: Now) -> Option<KeyView> {
         let mut shard = self.lock_shard(shard_of(key));
         let place = shard.find(key, Dimension::Session)?;
         shard.keys.at(place).map(|entry| view(key, entry, windows, now))
     }
 
     /// Up to `limit` keys of `dimension` (or all), those with most people first.
-    pub fn keys(
+    pub fn keys<'w>(
         &self,
         dimension: Option<Dimension>,
         limit: usize,
-        windows: &dyn Fn(Dimension) -> Vec<u32>,
+        windows: &dyn Fn(Dimension) -> &'w [u32],
         now: Now,
     ) -> Vec<KeyView> {
         let mut views = Vec::new();
@@ -315,10 +319,16 @@ impl Ledger {
 pub(super) struct Locked<'l>(SmallVec<[(usize, MutexGuard<'l, Shard>); 8]>);
 
 impl Locked<'_> {
+    /// The shard of a key, and its number among those that are locked.
+    fn shard(&mut self, key: KeyId) -> Option<(usize, &mut Shard)> {
+        let wanted = shard_of(key);
+        let (number, (_, shard)) = self.0.iter_mut().enumerate().find(|(_, (at, _))| *at == wanted)?;
+        Some((number, shard))
+    }
+
     /// The place of a key among those of its shard; it is made, if there is room.
     pub(super) fn enter(&mut self, ledger: &Ledger, used: &KeyUse, now: Now) -> Option<Place> {
-        let wanted = shard_of(used.key);
-        let (number, (_, shard)) = self.0.iter_mut().enumerate().find(|(_, (at, _))| *at == wanted)?;
+        let (number, shard) = self.shard(used.key)?;
         let place = match shard.find(used.key, used.dimension) {
             Some(place) => place,
             None if ledger.make_room(shard, used.fallback.is_some(), now) => shard.insert(used.key, used.dimension),
@@ -342,25 +352,21 @@ impl Locked<'_> {
     }
 
     /// The place of a key that is there.
-    pub(super) fn place(&self, key: KeyId) -> Option<Place> {
-        let wanted = shard_of(key);
-        let (number, (_, shard)) = self.0.iter().enumerate().find(|(_, (at, _))| *at == wanted)?;
+    pub(super) fn place(&mut self, key: KeyId) -> Option<Place> {
+        let (number, shard) = self.shard(key)?;
         let place = shard.keys.find(key)?;
         Some(Place { shard: number, place })
     }
 
     /// The entry of a key, if there is one.
     pub(super) fn find(&mut self, key: KeyId) -> Option<&mut Entry> {
-        let wanted = shard_of(key);
-        let (_, shard) = self.0.iter_mut().find(|(at, _)| *at == wanted)?;
-        shard.keys.get_mut(key)
+        self.shard(key)?.1.keys.get_mut(key)
     }
 
     /// Puts a key to rest, if it may.
     pub(super) fn rest(&mut self, key: KeyId, ledger: &Ledger) {
-        let wanted = shard_of(key);
-        let shard = self.0.iter_mut().find(|(at, _)| *at == wanted);
-        if let Some((shard, place)) = shard.and_then(|(_, shard)| shard.keys.find(key).map(|place| (shard, place))) {
+        let Some((_, shard)) = self.shard(key) else { return };
+        if let Some(place) = shard.keys.find(key) {
             let max = ledger.resting_max(shard);
             shard.rest(place, max);
         }
@@ -394,12 +400,12 @@ pub(super) fn shard_of(key: KeyId) -> usize {
     usize::from(first) % SHARDS
 }
 
-fn view(key: KeyId, entry: &mut Entry, windows: &dyn Fn(Dimension) -> Vec<u32>, now: Now) -> KeyView {
-    let windows = windows(entry.dimension).into_iter();
+fn view<'w>(key: KeyId, entry: &mut Entry, windows: &dyn Fn(Dimension) -> &'w [u32], now: Now) -> KeyView {
+    let windows = windows(entry.dimension).iter();
     KeyView {
         key,
         dimension: entry.dimension,
-        people: windows.map(|window| (window, entry.people(window, now))).collect(),
+        people: windows.map(|window| (*window, entry.people(*window, now))).collect(),
         pending: entry.seen.pinned(),
         last_seen: entry.newest(),
         held_until: entry.held(now).map_or(0, |hold| hold.until),

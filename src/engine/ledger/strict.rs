@@ -41,6 +41,19 @@ pub enum Confirmation {
     Refused,
 }
 
+impl Confirmation {
+    /// The first ask that it does not confirm.
+    pub fn until(&self) -> u32 {
+        match self {
+            Self::Confirmed(over) => over.map_or(u32::MAX, |over| over.ask),
+            Self::Until(ask) => *ask,
+            // They may be claimed all the same, and will be shown.
+            Self::Own | Self::Share { .. } => u32::MAX,
+            Self::Refused => 0,
+        }
+    }
+}
+
 /// A limit that one more ask would exceed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Over {
@@ -80,27 +93,21 @@ impl Account {
     /// What came of the claims; reserve again.
     pub fn confirm(&mut self, confirmation: Confirmation) {
         let claims = std::mem::take(&mut self.strict.claims);
-        let mut until = u32::MAX;
         let over = match confirmation {
             Confirmation::Confirmed(over) => over,
-            Confirmation::Until(ask) => {
-                until = ask;
-                None
-            }
-            Confirmation::Own => None,
-            Confirmation::Share { gateways } => {
-                self.divide(gateways);
-                None
-            }
             Confirmation::Refused => first_of(&claims),
+            Confirmation::Until(_) | Confirmation::Own | Confirmation::Share { .. } => None,
         };
-        let until = over.map_or(until, |over| over.ask);
+        if let Confirmation::Share { gateways } = confirmation {
+            self.divide(gateways);
+        }
+        let until = confirmation.until();
         let subjects = claims.iter().flat_map(|claim| &claim.subjects);
         let confirmed = subjects.filter(|(ask, _)| *ask < until);
         self.strict.confirmed.extend(confirmed.map(|(_, subject)| *subject));
         self.strict.denied = over.and_then(|over| {
             let claim = claims.get(over.claim)?;
-            let (_, subject) = claim.subjects.iter().find(|(ask, _)| *ask == until)?;
+            let (_, subject) = claim.subjects.iter().find(|(ask, _)| *ask == over.ask)?;
             let number = *self.strict.numbers.get(over.claim)?;
             let limit = self.keys().get(number)?.strict().nth(over.limit)?;
             Some((*subject, Stop::Denied(number, *limit, over.people)))

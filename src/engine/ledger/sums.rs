@@ -46,7 +46,7 @@ impl Sums {
     pub(super) fn total(&self, odd: bool, window: u32, now: u32) -> u64 {
         let from = now.saturating_sub(window);
         let own = self.series.iter().filter(|series| (series.node & 1 == 1) == odd);
-        own.map(|series| series.since(from)).sum()
+        own.map(|series| series.since(from)).fold(0, u64::saturating_add)
     }
 
     /// The last second in which something was counted.
@@ -124,7 +124,7 @@ impl Series {
         // The bucket around `from` counts whole, so that the last one that ended before it is taken off.
         let behind = self
             .reached
-            .partition_point(|(bucket, _)| bucket + BUCKETS[0].1 <= from);
+            .partition_point(|(bucket, _)| bucket.saturating_add(BUCKETS[0].1) <= from);
         let before = behind.checked_sub(1).and_then(|at| self.reached.get(at));
         let last = self.reached.last().map_or(0, |(_, reached)| *reached);
         last - before.map_or(0, |(_, reached)| *reached).min(last)

@@ -158,7 +158,7 @@ fn exceeded(sums: &Sums, used: &SumUse, limit: &SumLimit, now: u32) -> Option<Ov
         Counted::Bytes | Counted::Uninspected | Counted::Records => total(false),
         Counted::NotFound => {
             let answers = Some(total(false)).filter(|answers| *answers >= ANSWERS_MIN)?;
-            total(true) * 100 / answers
+            total(true).saturating_mul(100) / answers
         }
     };
     (amount > limit.amount).then_some(OverSum {

@@ -66,7 +66,7 @@ fn exactly_the_limit_is_granted_and_a_refusal_leaves_no_mark() {
         "known people cost nothing"
     );
     drop(account);
-    let view = ledger.key(route.key, &|_| vec![60], START).unwrap();
+    let view = ledger.key(route.key, &|_| &[60], START).unwrap();
     assert_eq!(view.people, [(60, 5)], "the refused ones count under no key");
     assert_eq!(view.pending, 0);
 }
@@ -139,7 +139,7 @@ fn inside_an_allowance_no_other_budget_sees_anyone() {
         "ten under the allowance, then the session's own two"
     );
     account.hand_over(12, START);
-    assert_eq!(ledger.key(session.key, &|_| vec![60], START).unwrap().people, [(60, 2)]);
+    assert_eq!(ledger.key(session.key, &|_| &[60], START).unwrap().people, [(60, 2)]);
 }
 
 #[test]
@@ -238,7 +238,7 @@ fn a_key_without_room_alone_goes_uncounted_and_all_others_are_ruled() {
     assert!(!closed.is_uncounted());
     assert_eq!(
         ledger
-            .key(address.key, &|_| vec![60], START)
+            .key(address.key, &|_| &[60], START)
             .map_or(0, |view| view.pending),
         0
     );
@@ -255,7 +255,7 @@ fn a_key_without_room_alone_goes_uncounted_and_all_others_are_ruled() {
     };
     assert_eq!((answer.granted, dimension), (12, Dimension::Exchange));
     assert!(first.is_uncounted());
-    assert_eq!(ledger.key(address.key, &|_| vec![60], START).unwrap().pending, 12);
+    assert_eq!(ledger.key(address.key, &|_| &[60], START).unwrap().pending, 12);
     first.hand_over(12, START);
     let mut second = open(keys);
     let answer = second.reserve(&asks(500..1_000), START);
@@ -269,7 +269,7 @@ fn a_key_without_room_alone_goes_uncounted_and_all_others_are_ruled() {
     let mut third = ledger.open(vec![session.clone()], None, START);
     assert_eq!(third.reserve(&asks(500..503), START.after(120_000)).granted, 3);
     drop(second);
-    assert_eq!(ledger.key(session.key, &|_| vec![60], START).unwrap().pending, 3);
+    assert_eq!(ledger.key(session.key, &|_| &[60], START).unwrap().pending, 3);
 }
 
 #[test]
@@ -378,7 +378,10 @@ fn a_hold_that_finds_no_room_falls_on_the_next_coarser_key() {
         let address = key(number + 100, Dimension::Address, &[]);
         vec![session, address, key(200, Dimension::Network, &[])]
     };
-    let hold = |number: u8| ledger.hold_or_coarser(&keys(number), Dimension::Session, 60, BudgetId(7), START);
+    let hold = |number: u8| {
+        let session = (KeyId([number; 12]), Dimension::Session);
+        ledger.hold_or_coarser(&keys(number), session, 60, BudgetId(7), START)
+    };
     assert_eq!(hold(1), Some(Dimension::Session));
     assert_eq!(hold(2), Some(Dimension::Address));
     assert_eq!(hold(3), Some(Dimension::Network));
@@ -393,7 +396,7 @@ fn a_hold_that_finds_no_room_falls_on_the_next_coarser_key() {
     account.hand_over(9, START);
     let people = |number: u8| {
         ledger
-            .key(KeyId([number; 12]), &|_| vec![60], START)
+            .key(KeyId([number; 12]), &|_| &[60], START)
             .map(|view| view.people)
     };
     assert_eq!((people(5), people(105)), (Some(vec![(60, 2)]), None));

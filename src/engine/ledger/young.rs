@@ -10,6 +10,7 @@
 use hashbrown::HashTable;
 
 use super::KeyId;
+use super::subject_hash::spread;
 
 /// Bits of the minute: eight years from the first.
 const MINUTE_BITS: u32 = 22;
@@ -113,7 +114,7 @@ fn name(key: KeyId) -> u64 {
 
 /// Of the name alone: the minute changes.
 fn hash(name: u64) -> u64 {
-    (name >> MINUTE_BITS).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    spread(name >> MINUTE_BITS)
 }
 
 #[cfg(test)]

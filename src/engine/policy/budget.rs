@@ -9,8 +9,8 @@ use crate::engine::problem::{Problem, Severity};
 
 /// One minute.
 const WINDOW_SECONDS_MIN: u32 = 60;
-/// Thirty days.
-const WINDOW_SECONDS_MAX: u32 = 30 * 86_400;
+/// The longest window of a budget in seconds: thirty days.
+pub const WINDOW_SECONDS_MAX: u32 = 30 * 86_400;
 
 /// What a budget does when it is exceeded, from mild to hard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

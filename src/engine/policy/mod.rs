@@ -8,15 +8,17 @@ mod syntax;
 mod tests;
 pub mod units;
 
-pub use budget::{Action, Budget, Enforcement};
+pub use budget::{Action, Budget, Enforcement, WINDOW_SECONDS_MAX};
 pub use condition::{Condition, Standing};
 pub use plan::{Facts, Plan, people_key, subject_of};
 pub use syntax::{AllowSyntax, BudgetSyntax, ExceptionSyntax, GroupShape, RoutePolicy, Text};
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use plan::FixedKeys;
 
 use crate::engine::detect::{closest, did_you_mean};
-use crate::engine::ledger::BudgetId;
+use crate::engine::ledger::{BudgetId, Dimension, REFUSING_KEYS_MAX};
 use crate::engine::problem::{Problem, Severity};
 use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
@@ -29,6 +31,8 @@ pub struct Policy {
     budgets: Vec<Budget>,
     exceptions: Vec<Exception>,
     routes: Vec<Route>,
+    /// The windows that budgets ask of each dimension, ascending.
+    windows: BTreeMap<Dimension, Vec<u32>>,
     fixed: FixedKeys,
     secret: HashKey,
 }
@@ -68,7 +72,7 @@ impl Policy {
         budgets.extend(written.groups.iter().map(|group| Budget {
             id: BudgetId::of("", Some(&group.name)),
             name: format!("group-{}", group.name),
-            per: crate::engine::ledger::Dimension::Principal,
+            per: Dimension::Principal,
             people: group.people_per_day,
             window: 86_400,
             action: Action::Alert,
@@ -83,6 +87,7 @@ impl Policy {
             let message = format!("{} budgets: at most {BUDGETS_MAX} are allowed", budgets.len());
             problems.push(error("P008", written.file, 0..0, message, None));
         }
+        refuse_too_many_keys(&budgets, written, problems);
         warn_of_shadowed(&budgets, written, problems);
         let exceptions = read_exceptions(written, &budgets, now, problems);
         let routes: Vec<Route> = written
@@ -96,6 +101,7 @@ impl Policy {
             .iter()
             .any(|p| p.severity == Severity::Error);
         (!failed).then_some(Self {
+            windows: windows(&budgets),
             budgets,
             exceptions,
             fixed: FixedKeys::new(&secret, routes.iter().map(|route| route.name.as_str())),
@@ -120,11 +126,8 @@ impl Policy {
     }
 
     /// The windows in seconds that budgets ask of a dimension, ascending; none of an exchange's.
-    pub fn windows(&self, dimension: crate::engine::ledger::Dimension) -> Vec<u32> {
-        let people = |budget: &&Budget| budget.per == dimension && budget.counted.is_none();
-        let asked = self.budgets.iter().filter(people);
-        let windows: std::collections::BTreeSet<u32> = asked.map(|budget| budget.window).collect();
-        windows.into_iter().collect()
+    pub fn windows(&self, dimension: Dimension) -> &[u32] {
+        self.windows.get(&dimension).map_or(&[], Vec::as_slice)
     }
 
     /// Whether any budget acts.
@@ -133,7 +136,34 @@ impl Policy {
     }
 }
 
+fn windows(budgets: &[Budget]) -> BTreeMap<Dimension, Vec<u32>> {
+    let mut windows: BTreeMap<Dimension, Vec<u32>> = BTreeMap::new();
+    for budget in budgets.iter().filter(|budget| budget.counted.is_none()) {
+        let known = windows.entry(budget.per).or_default();
+        if let Err(at) = known.binary_search(&budget.window) {
+            known.insert(at, budget.window);
+        }
+    }
+    windows
+}
+
+/// One exchange may be under so many keys that can refuse it, and no more: each is a bit of what it was granted under.
+fn refuse_too_many_keys(budgets: &[Budget], written: &Written<'_>, problems: &mut Vec<Problem>) {
+    let refusing = budgets
+        .iter()
+        .filter(|budget| budget.refuses() && budget.counted.is_none());
+    let keys: BTreeSet<_> = refusing.map(|budget| (budget.per, &budget.scope)).collect();
+    if keys.len() > REFUSING_KEYS_MAX {
+        let message = format!(
+            "{} dimensions and conditions under which budgets refuse: at most {REFUSING_KEYS_MAX} are allowed",
+            keys.len()
+        );
+        problems.push(error("P008", written.file, 0..0, message, None));
+    }
+}
+
 /// What a configuration says about budgets.
+#[derive(Clone, Copy, Default)]
 pub struct Written<'a> {
     /// The file's name, for problems.
     pub file: &'a str,

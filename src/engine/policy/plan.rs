@@ -111,23 +111,26 @@ impl Policy {
         let mut scopes: SmallVec<[&[u8]; 8]> = SmallVec::new();
         let route_name = route.map_or("", |route| route.name.as_str());
         for budget in self.budgets.iter().filter(|budget| budget.binds(facts, route_name)) {
-            if budget.counted.is_some() {
-                self.sum(budget, facts, &mut plan.sums);
+            let acts = self.acts(budget, facts);
+            let is_holding = matches!(budget.action, Action::Hold { .. }) && acts;
+            let limit = budget.counted.is_none().then(|| self.limit(budget, facts, acts, now));
+            self.sum(budget, facts, acts, &mut plan.sums);
+            // Nobody counts under a key that sums; a hold stands on it.
+            if limit.is_none() && !is_holding {
                 continue;
             }
-            let limit = self.limit(budget, facts, now);
             let mut used = plan.keys.iter_mut().zip(&scopes);
             let known = used.find(|(used, scope)| used.dimension == budget.per && **scope == budget.scope.as_slice());
             if let Some((used, _)) = known {
-                used.limits.push(limit);
-            } else if let Some(used) = self.used(budget.per, facts, &budget.scope, smallvec![limit]) {
+                used.limits.extend(limit);
+            } else if let Some(used) = self.used(budget.per, facts, &budget.scope, limit.into_iter().collect()) {
                 plan.keys.push(used);
                 scopes.push(&budget.scope);
             } else {
                 continue;
             }
-            plan.redacts |= budget.action == Action::Redact && limit.excess != Excess::Told;
-            holds |= matches!(budget.action, Action::Hold { .. }) && limit.excess != Excess::Told;
+            plan.redacts |= budget.action == Action::Redact && acts;
+            holds |= is_holding;
         }
         for coarser in [Dimension::Address, Dimension::Network] {
             if holds && !plan.keys.iter().any(|used| used.dimension == coarser) {
@@ -187,8 +190,8 @@ impl Policy {
         self.fixed.routes.get(route).copied()
     }
 
-    /// Adds what `budget` sums.
-    fn sum(&self, budget: &Budget, facts: &Facts<'_>, sums: &mut Vec<SumUse>) {
+    /// Adds what `budget` sums, if it does.
+    fn sum(&self, budget: &Budget, facts: &Facts<'_>, acts: bool, sums: &mut Vec<SumUse>) {
         let Some((counted, amount)) = budget.counted else {
             return;
         };
@@ -199,7 +202,7 @@ impl Policy {
             budget: budget.id,
             amount,
             window: budget.window,
-            refuses: budget.action != Action::Alert && self.acts(budget, facts),
+            refuses: budget.action != Action::Alert && acts,
         };
         match sums.iter_mut().find(|used| used.key == key) {
             Some(used) => used.limits.push(limit),
@@ -292,11 +295,11 @@ impl Policy {
         }
     }
 
-    fn limit(&self, budget: &Budget, facts: &Facts<'_>, now: Now) -> Limit {
+    fn limit(&self, budget: &Budget, facts: &Facts<'_>, acts: bool, now: Now) -> Limit {
         let people = self.exception(budget.id, facts, now).unwrap_or(budget.people);
         let excess = match budget.action {
             Action::Alert => Excess::Told,
-            _ if !self.acts(budget, facts) => Excess::Told,
+            _ if !acts => Excess::Told,
             Action::Throttle { interval_ms } => Excess::Paced { interval_ms },
             Action::Redact | Action::Reauth | Action::Block | Action::Hold { .. } => Excess::Refused,
         };

@@ -18,14 +18,10 @@ fn policy(text: &str) -> Result<Policy, Vec<&'static str>> {
     };
     let routes = [route("shop.example/"), route("shop.example/stores")];
     let written = Written {
-        file: "",
         budgets: &budget,
-        exceptions: &[],
         routes: &routes,
-        groups: &[],
-        group_names: &[],
         exact_elements_max: 100_000,
-        has_fleet: false,
+        ..Written::default()
     };
     let mut problems = Vec::new();
     let policy = Policy::compile(&written, HashKey::new([1; 32]), Now::from_millis(0), &mut problems);
@@ -214,6 +210,17 @@ fn what_cannot_be_meant_is_refused() {
         assert_eq!(policy(&text).err(), Some(vec![code]), "{text}");
     }
     assert!(policy(&block("per = \"session\"\npeople = 100001\nestimated = true")).is_ok());
+    let refusing = |count: usize| {
+        let one = |at| format!("per = \"session\"\npeople = 9\nwhen = \"route:r{at}\"");
+        let budgets = (0..count).map(|at| block(&one(at)).replace("\"b\"", &format!("\"b{at}\"")));
+        policy(&budgets.collect::<String>()).err()
+    };
+    assert_eq!(refusing(62), None);
+    assert_eq!(
+        refusing(63),
+        Some(vec!["P008"]),
+        "the 63rd would count, and refuse nobody"
+    );
 }
 
 #[test]
@@ -233,14 +240,10 @@ fn a_budget_is_known_by_its_name_wherever_it_stands() {
             people_per_day: 3,
         };
         let written = Written {
-            file: "",
             budgets: &budget,
-            exceptions: &[],
-            routes: &[],
             groups: &[shape],
-            group_names: &[],
             exact_elements_max: 100,
-            has_fleet: false,
+            ..Written::default()
         };
         let mut problems = Vec::new();
         Policy::compile(&written, HashKey::new([1; 32]), Now::from_millis(0), &mut problems).ok_or(problems)

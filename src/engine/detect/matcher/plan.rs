@@ -17,9 +17,9 @@ const NOT_PERSONAL: [&[u8; 3]; 8] = [b"800", b"833", b"844", b"855", b"866", b"8
 /// The bounds of 32-bit integers have the form of a number in Dallas, and stand in far more texts than it.
 const INTEGERS: [&[u8]; 2] = [b"2147483647", b"2147483648"];
 
-/// Whether ten digits have the form of a person's number in the North American plan (NANPA): `NXX NXX XXXX` with N from 2
-/// to 9, no service code (N11), and no area code N9X, which is kept for expansion. New areas are opened every year, so
-/// the form is enough where something else says that it is a phone.
+/// Whether ten digits have the form of a person's number in the North American plan (NANPA): an area and an exchange of three
+/// digits each that begin with 2 to 9 and are no service code (such as 911), then four; no area code has 9 in the middle, which
+/// is kept for expansion. New areas are opened every year, so the form is enough where something else says that it is a phone.
 pub(super) fn is_north_american(digits: &[u8]) -> bool {
     let (Some((area, rest)), 10) = (digits.split_first_chunk::<3>(), digits.len()) else {
         return false;

@@ -23,9 +23,8 @@ pub struct Handed {
     pub told: SmallVec<[Told; 2]>,
     /// People whom some key had not been shown.
     pub new_people: u32,
-    /// The number of the drain (`Ledger::drain`) to the store that must be on disk before they leave: where a refusing limit is
-    /// nearly reached.
-    pub durable: Option<u64>,
+    /// Whether they must be on disk before they leave: where a refusing limit is nearly reached.
+    pub durable: bool,
     /// Those of them whom the shared store confirmed, or the rule for when it is down.
     pub claimed: SmallVec<[u64; 8]>,
 }
@@ -41,8 +40,7 @@ impl Account {
             return handed;
         }
         let mut is_new: SmallVec<[bool; 8]> = smallvec![false; leaving.len()];
-        let is_near = self.show_granted(&leaving, &mut is_new, now);
-        handed.durable = is_near.then(|| self.ledger.next_drain());
+        handed.durable = self.show_granted(&leaving, &mut is_new, now);
         handed.claimed = self.claimed(leaving.iter().map(|waiting| waiting.subject));
         for number in self.refusing..self.counted {
             let told = self.show_told(number, &leaving, &mut is_new, now);
@@ -50,6 +48,11 @@ impl Account {
         }
         handed.new_people = is_new.iter().filter(|is_new| **is_new).count() as u32;
         handed
+    }
+
+    /// The limits on sums that are exceeded before this exchange adds to them; nobody is told of it by this.
+    pub fn over(&self, now: Now) -> SmallVec<[OverSum; 1]> {
+        self.ledger.add(&self.sums, Amounts::default(), now)
     }
 
     /// Sums what leaves now, each 64 KiB and when it `is_last`; the limits that are exceeded by it, in their order. Those that
@@ -72,7 +75,8 @@ impl Account {
         over
     }
 
-    /// Shows what was granted under the keys that can refuse; whether someone counts where a limit is nearly reached.
+    /// Shows what was granted under the keys that can refuse; whether there is a store, and someone counts where a limit is
+    /// nearly reached.
     fn show_granted(&mut self, leaving: &[Waiting], is_new: &mut [bool], now: Now) -> bool {
         let ledger = Arc::clone(&self.ledger);
         let keep = ledger.settings().exact_elements_max;
