@@ -64,11 +64,7 @@ fn tell(found: &Verified, verifier: &Verifier, out: &mut dyn Write) -> Result<()
 
 impl JournalArgs {
     fn origin(&self) -> Origin {
-        Origin {
-            path: Some(self.config.config.clone()),
-            text: String::new(),
-            variables: super::run::variables(),
-        }
+        super::run::origin_of(&self.config.config)
     }
 
     /// Where the journal is.

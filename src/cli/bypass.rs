@@ -1,6 +1,7 @@
 //! `tidegate bypass`: suspends enforcement through a file, so that it works when the admin address does not.
 
 use std::io::Write;
+use std::path::PathBuf;
 
 use super::args::BypassArgs;
 use super::{Exit, Failed};
@@ -8,7 +9,7 @@ use crate::admin::judge_reason;
 use crate::clock::Clock;
 use crate::engine::detect::RuleSet;
 use crate::engine::policy::units;
-use crate::run::{BYPASS_FILE, Origin, Suspension, dir_of, read_bypass, write_bypass};
+use crate::run::{BYPASS_FILE, Suspension, dir_of, read_bypass, write_bypass};
 
 /// A bypass lasts at most a day; who needs more changes the configuration.
 const SECONDS_MAX: u32 = 86_400;
@@ -18,22 +19,14 @@ const SECONDS_MAX: u32 = 86_400;
 /// # Errors
 /// A time that is none, or a state directory that cannot be written.
 pub(super) fn execute(args: &BypassArgs, out: &mut dyn Write) -> Result<(), Failed> {
-    let origin = Origin {
-        path: Some(args.config.config.clone()),
-        text: String::new(),
-        variables: super::run::variables(),
-    };
+    let origin = super::run::origin_of(&args.config.config);
     let text = std::fs::read_to_string(&args.config.config).unwrap_or_default();
     // Only the state directory matters, and it must be found even in a configuration that no longer loads.
     let configured = toml::from_str::<toml::Table>(&text).ok();
     if let (Some(route), Some(table)) = (&args.route, &configured) {
         known_route(route, table)?;
     }
-    let dir = dir_of(&origin);
-    if !dir.is_dir() {
-        let message = format!("{}: no gateway has run with this state directory", dir.display());
-        return Err(Failed::new(Exit::Io, message));
-    }
+    let dir = existing(dir_of(&origin))?;
     let now = Clock::start().now();
     let mut file = read_bypass(&dir)?;
     file.bypass.retain(|suspension| suspension.until > now.second());
@@ -50,7 +43,7 @@ pub(super) fn execute(args: &BypassArgs, out: &mut dyn Write) -> Result<(), Fail
     let reason = args.reason.as_deref().unwrap_or_default().trim();
     // The rules that are compiled in: a bypass works where the configuration does not load.
     judge_reason(reason, &RuleSet::builtin()).map_err(|fault| Failed::new(Exit::Usage, format!("--reason {fault}")))?;
-    let by = std::env::vars()
+    let by = super::run::environment()
         .find(|(name, _)| name == "SUDO_USER" || name == "USER")
         .map(|(_, value)| value);
     file.bypass.push(Suspension {
@@ -68,6 +61,15 @@ pub(super) fn execute(args: &BypassArgs, out: &mut dyn Write) -> Result<(), Fail
         dir.join(BYPASS_FILE).display()
     )?;
     Ok(())
+}
+
+/// A state directory that a gateway has run with.
+pub(super) fn existing(dir: PathBuf) -> Result<PathBuf, Failed> {
+    if dir.is_dir() {
+        return Ok(dir);
+    }
+    let message = format!("{}: no gateway has run with this state directory", dir.display());
+    Err(Failed::new(Exit::Io, message))
 }
 
 /// A bypass of a route that does not exist would look like one and do nothing.

@@ -8,18 +8,14 @@ use super::{Exit, Failed};
 use crate::clock::Clock;
 use crate::engine::policy::Budget;
 use crate::engine::problem::Problem;
-use crate::run::{LoadError, Loaded, Origin, look};
+use crate::run::{LoadError, Loaded, look};
 
 /// Checks and reports.
 ///
 /// # Errors
 /// When something is wrong, or is a warning and warnings are denied.
 pub(super) fn execute(path: &Path, format: Format, deny_warnings: bool, out: &mut dyn Write) -> Result<(), Failed> {
-    let origin = Origin {
-        path: Some(path.to_owned()),
-        text: String::new(),
-        variables: super::run::variables(),
-    };
+    let origin = super::run::origin_of(path);
     match look(&origin, Clock::start().now()) {
         Ok(loaded) => {
             render(&loaded.warnings, &loaded.texts, format, out)?;

@@ -12,7 +12,7 @@ use crate::engine::ledger::{Excess, KeyUse, Limit};
 use crate::engine::policy::{Facts, Plan, Policy};
 use crate::identity::{Actor, Provenance, address_key, network_key};
 use crate::proxy::find;
-use crate::run::{Origin, look};
+use crate::run::look;
 
 /// The request to explain.
 pub(super) struct Asked {
@@ -27,11 +27,7 @@ pub(super) struct Asked {
 /// # Errors
 /// A configuration that does not load, or a request that is none.
 pub(super) fn execute(path: &Path, asked: &Asked, out: &mut dyn Write) -> Result<(), Failed> {
-    let origin = Origin {
-        path: Some(path.to_owned()),
-        text: String::new(),
-        variables: super::run::variables(),
-    };
+    let origin = super::run::origin_of(path);
     let now = Clock::start().now();
     let request = asked.request()?;
     let loaded = look(&origin, now).map_err(|error| check::refused(error, "nothing can be explained", out))?;

@@ -225,7 +225,7 @@ fn token(file: Option<&Path>) -> Result<Option<Zeroizing<String>>, Failed> {
             })?;
             Some(Zeroizing::new(text))
         }
-        None => std::env::vars()
+        None => super::run::environment()
             .find(|(name, _)| name == "TIDEGATE_TOKEN")
             .map(|(_, value)| Zeroizing::new(value)),
     };

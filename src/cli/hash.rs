@@ -7,7 +7,7 @@ use super::args::HashKind;
 use super::{Exit, Failed};
 use crate::admin::token_hash;
 use crate::identity::listed_key_hash;
-use crate::run::{Origin, StateError, key_of};
+use crate::run::{StateError, key_of};
 
 /// A shorter token can be guessed. A partner's key is what it is, but an empty one is a broken pipe.
 const TOKEN_BYTES_MIN: usize = 16;
@@ -36,11 +36,7 @@ pub(super) fn execute(config: &Path, kind: &HashKind, out: &mut dyn Write) -> Re
     match kind {
         HashKind::AdminToken { name, role } => writeln!(out, "{name} {role} {}", token_hash(secret))?,
         HashKind::ApiKey { name } => {
-            let origin = Origin {
-                path: Some(config.to_owned()),
-                text: String::new(),
-                variables: super::run::variables(),
-            };
+            let origin = super::run::origin_of(config);
             let (key, made) = key_of(&origin).map_err(refused)?;
             if let Some(path) = made {
                 let said = "made, the key by which the gateway of this configuration will know this line";

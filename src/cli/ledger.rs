@@ -10,7 +10,7 @@ use super::{Exit, Failed};
 use crate::clock::Clock;
 use crate::engine::ledger::{KeyFrame, KeyId, Mark, Tag};
 use crate::engine::time::Now;
-use crate::run::{Origin, dir_of, known_secret};
+use crate::run::{dir_of, known_secret};
 use crate::store::{KeyMark, Lines, LinesError, StoreError, StoreFile, write_frame, write_head};
 
 /// Faults that are told one by one; the others are a number.
@@ -45,19 +45,11 @@ pub(super) fn refused(error: &StoreError) -> Failed {
 }
 
 fn dir(state: &StateArgs) -> Result<PathBuf, Failed> {
-    let dir = state.state_dir.clone().unwrap_or_else(|| {
-        dir_of(&Origin {
-            path: Some(state.config.config.clone()),
-            text: String::new(),
-            variables: super::run::variables(),
-        })
-    });
-    if dir.is_dir() {
-        Ok(dir)
-    } else {
-        let message = format!("{}: no gateway has run with this state directory", dir.display());
-        Err(Failed::new(Exit::Io, message))
-    }
+    let dir = state
+        .state_dir
+        .clone()
+        .unwrap_or_else(|| dir_of(&super::run::origin_of(&state.config.config)));
+    super::bypass::existing(dir)
 }
 
 fn open(dir: &Path) -> Result<StoreFile, Failed> {

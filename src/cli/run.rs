@@ -1,5 +1,7 @@
 //! `tidegate run`: the gateway until a signal.
 
+use std::path::Path;
+
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::args::RunArgs;
@@ -56,9 +58,23 @@ fn origin(args: &RunArgs) -> Origin {
     }
 }
 
+/// The configuration in this file, with the variables that lie over it.
+pub(super) fn origin_of(path: &Path) -> Origin {
+    Origin {
+        path: Some(path.to_owned()),
+        text: String::new(),
+        variables: variables(),
+    }
+}
+
+/// The variables of the environment; what is no UTF-8 is none of ours.
+pub(super) fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
 /// `TIDEGATE__SECTION__KEY` variables.
 pub(super) fn variables() -> Vec<(String, String)> {
-    std::env::vars()
+    environment()
         .filter_map(|(name, value)| Some((name.strip_prefix("TIDEGATE__")?.to_owned(), value)))
         .collect()
 }

@@ -6,11 +6,11 @@ use std::io::Write;
 
 use super::args::SizingArgs;
 use super::listing::table;
-use super::{Exit, Failed, check, run};
+use super::{Exit, Failed, check};
 use crate::clock::Clock;
 use crate::engine::ledger::{Dimension, Settings};
 use crate::engine::policy::{Budget, Condition, Enforcement};
-use crate::run::{Loaded, Origin, look};
+use crate::run::{Loaded, look};
 use crate::store::journal;
 use plan::{Asked, Family, GIVEN, Sizing};
 
@@ -20,11 +20,7 @@ use plan::{Asked, Family, GIVEN, Sizing};
 /// A configuration that does not load.
 pub(super) fn execute(args: &SizingArgs, out: &mut dyn Write) -> Result<(), Failed> {
     let loaded = args.config.as_ref().map(|path| {
-        let origin = Origin {
-            path: Some(path.clone()),
-            text: String::new(),
-            variables: run::variables(),
-        };
+        let origin = super::run::origin_of(path);
         look(&origin, Clock::start().now()).map_err(|error| check::refused(error, "nothing was sized", &mut *out))
     });
     let loaded = loaded.transpose()?;

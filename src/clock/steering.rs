@@ -172,8 +172,11 @@ impl Steering {
     /// A person says that the system's clock is right. Forwards time jumps there, since it has passed; backwards it is
     /// slewed however long that takes, since time that was told stays told. `None` where nothing waits.
     pub(super) fn accept(&mut self, elapsed_ms: u64, system_ms: u64) -> Option<Look> {
+        let before = *self;
         self.look(elapsed_ms, system_ms);
         if self.standing != Standing::Waiting {
+            // What this look saw is still to be told by the next.
+            *self = before;
             return None;
         }
         if self.offset_ms > 0 {

@@ -127,11 +127,7 @@ impl Desk for GatewayDesk {
 
     fn hold(&self, key: KeyId, until: u32) -> Result<HoldView, DeskError> {
         let now = self.now();
-        let known = self
-            .gateway
-            .ledger
-            .key(key, &|_| Vec::new(), now)
-            .ok_or(DeskError::Unknown)?;
+        let known = self.gateway.ledger.key(key, &|_| &[], now).ok_or(DeskError::Unknown)?;
         let seconds = until.saturating_sub(now.second());
         if !self.gateway.ledger.hold(key, known.dimension, seconds, None, now) {
             return Err(DeskError::Full);

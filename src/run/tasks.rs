@@ -72,17 +72,19 @@ async fn upkeep(gateway: Arc<Gateway>, state_dir: PathBuf, metrics: events::Hand
 
 /// Tells what a look at the system's clock said.
 pub(super) fn tell_of_clock(look: Look) {
-    let seconds = Duration::from_millis(look.offset_ms.unsigned_abs()).as_secs_f64();
-    let seconds = seconds.copysign(look.offset_ms as f64);
+    let seconds = look.offset_ms as f64 / 1000.0;
     report(&Event::Clock(ClockFact::Offset { seconds }));
-    match look.standing {
-        Standing::Level if look.is_news => report(&Event::Clock(ClockFact::Level)),
-        Standing::Slewing | Standing::Waiting if look.is_news => {
-            let is_waiting = look.standing == Standing::Waiting;
-            report(&Event::Clock(ClockFact::Jumped { seconds, is_waiting }));
-        }
-        Standing::Level | Standing::Slewing | Standing::Waiting => {}
+    if !look.is_news {
+        return;
     }
+    let fact = match look.standing {
+        Standing::Level => ClockFact::Level,
+        Standing::Slewing | Standing::Waiting => ClockFact::Jumped {
+            seconds,
+            is_waiting: look.standing == Standing::Waiting,
+        },
+    };
+    report(&Event::Clock(fact));
 }
 
 /// Tells and audits which suspensions began and which ended since `known`; gives those that are in force.

@@ -6,7 +6,9 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use redb::backends::FileBackend;
-use redb::{Builder, Database, ReadableDatabase as _, ReadableTable as _, TableDefinition};
+use redb::{
+    Builder, Database, ReadableDatabase as _, ReadableTable as _, TableDefinition, TransactionError, WriteTransaction,
+};
 
 use super::error::{RowFault, StoreError};
 use super::fault::{Fault, guarded};
@@ -180,9 +182,7 @@ impl StoreFile {
     /// When the disk refuses or what is there cannot be read. The file must then be opened again.
     pub(super) fn write(&mut self, frames: &[KeyFrame], unneeded: &[RowKey], now: Now) -> Result<(), StoreError> {
         let changed = guarded(&self.path, || {
-            let mut writing = self.database.begin_write()?;
-            // One sync more: what a crash left behind is otherwise taken for the write before where a bit in it is wrong.
-            writing.set_two_phase_commit(true);
+            let writing = begin(&self.database)?;
             let mut rows = Rows::new(writing.open_table(ROWS)?, &self.large, now.second());
             for row in unneeded {
                 rows.remove(row)?;
@@ -214,7 +214,7 @@ impl StoreFile {
     ) -> Result<(), E> {
         self.each(drop)?;
         guarded(&self.path, || {
-            let writing = self.database.begin_write()?;
+            let writing = begin(&self.database)?;
             let mut rows = Rows::new(writing.open_table(ROWS)?, &self.large, now.second());
             for frame in &mut frames {
                 match frame {
@@ -243,7 +243,7 @@ impl StoreFile {
                 let (name, bytes) = row?;
                 seen += 1;
                 last = Some(*name.value());
-                let is_unneeded = !is_needed(&decode(name.value(), bytes.value())?, now.second());
+                let is_unneeded = !is_needed(&mut decode(name.value(), bytes.value())?, now.second());
                 unneeded.extend(is_unneeded.then_some(*name.value()));
             }
             Ok((unneeded, last.filter(|_| seen == count)))
@@ -317,4 +317,12 @@ fn create(dir: &Path, path: &Path, mark: KeyMark, now: Now) -> Result<(), StoreE
     fs::rename(&new, path)
         .and_then(|()| File::open(dir)?.sync_all())
         .map_err(of_disk)
+}
+
+/// One sync more than redb's default: what a crash left behind is otherwise taken for the write before where a bit in it is
+/// wrong.
+fn begin(database: &Database) -> Result<WriteTransaction, TransactionError> {
+    let mut writing = database.begin_write()?;
+    writing.set_two_phase_commit(true);
+    Ok(writing)
 }

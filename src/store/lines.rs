@@ -31,6 +31,8 @@ struct Line {
     key: String,
     dimension: String,
     enforced: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    may_be_made_up: bool,
     window_max: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     mark: Option<MarkLine>,
@@ -100,7 +102,7 @@ impl From<StoreError> for LinesError {
 pub fn write_head(mark: KeyMark, out: &mut dyn Write) -> io::Result<()> {
     let head = Head {
         tidegate_ledger: FORMAT,
-        hash_key: hex(&mark.0),
+        hash_key: hex(mark),
     };
     write_line(&head, out)
 }
@@ -117,12 +119,13 @@ pub fn write_frame(frame: &KeyFrame, out: &mut dyn Write) -> io::Result<()> {
     );
     let count = elements.len().max(registers.len()).max(sums.len()).max(1);
     for _ in 0..count {
-        let some = |(element, second): &(u64, u32)| (hex(&element.to_be_bytes()), *second);
-        let sum = |sum: &Sum| (hex(&sum.node.to_be_bytes()), sum.bucket, sum.amount);
+        let some = |(element, second): &(u64, u32)| (format!("{element:016x}"), *second);
+        let sum = |sum: &Sum| (format!("{:016x}", sum.node), sum.bucket, sum.amount);
         let line = Line {
             key: frame.key.to_string(),
             dimension: frame.dimension.name().into_owned(),
             enforced: frame.enforced,
+            may_be_made_up: frame.may_be_made_up,
             window_max: frame.window_max,
             mark: frame.mark.map(mark_line),
             elements: elements.next().unwrap_or_default().iter().map(some).collect(),
@@ -157,7 +160,7 @@ impl<R: BufRead> Lines<R> {
         if head.tidegate_ledger != FORMAT {
             return Err(lines.wrong("another version of Tidegate exported it"));
         }
-        if head.hash_key != hex(&mark.0) {
+        if head.hash_key != hex(mark) {
             return Err(LinesError::OtherKey);
         }
         Ok(lines)
@@ -214,7 +217,7 @@ fn mark_line(mark: Mark) -> MarkLine {
         Tag::Held { until, cause } => MarkLine::Held {
             second,
             until,
-            cause: cause.map(|budget| hex(&budget.0.to_be_bytes())),
+            cause: cause.map(|budget| format!("{:016x}", budget.0)),
         },
         Tag::Released { until, people } => MarkLine::Released { second, until, people },
     }
@@ -245,6 +248,7 @@ fn read(line: Line) -> Option<KeyFrame> {
     let dimension = Dimension::parse(&line.dimension)?;
     let mut frame = KeyFrame::new(KeyId::parse(&line.key)?, dimension);
     (frame.enforced, frame.window_max) = (line.enforced, line.window_max);
+    frame.may_be_made_up = line.may_be_made_up;
     if let Some(mark) = line.mark {
         frame.mark = Some(read_mark(mark)?);
     }
@@ -259,12 +263,8 @@ fn read(line: Line) -> Option<KeyFrame> {
     Some(frame)
 }
 
-fn hex(bytes: &[u8]) -> String {
-    use fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("a string takes all that is written");
-        text
-    })
+fn hex(mark: KeyMark) -> String {
+    format!("{:032x}", u128::from_be_bytes(mark.0))
 }
 
 /// Sixteen hexadecimal digits.
@@ -340,6 +340,7 @@ mod tests {
                 _ => Some(Tag::Released { until, people }),
             };
             frame.mark = tag.map(|tag| Mark { second, tag });
+            frame.may_be_made_up = kind >= 128;
             prop_assert_eq!(read_back(&written(&frame)).unwrap(), vec![frame]);
         }
 

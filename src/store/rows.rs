@@ -88,18 +88,14 @@ pub(super) fn decode(row: &RowKey, bytes: &[u8]) -> Result<KeyFrame, RowFault> {
     }
 }
 
-/// Whether some window still reaches something in `frame`, or its mark still counts.
-pub(super) fn is_needed(frame: &KeyFrame, second: u32) -> bool {
-    let mark = frame.mark.is_some_and(|mark| {
+/// Drops what no window reaches any more; whether anything is left, or the mark still counts.
+pub(super) fn is_needed(frame: &mut KeyFrame, second: u32) -> bool {
+    frame.forget(second);
+    let is_marked = frame.mark.is_some_and(|mark| {
         let (Tag::Held { until, .. } | Tag::Released { until, .. }) = mark.tag;
         until >= second || mark.second.saturating_add(MARK_SECONDS_MAX) >= second
     });
-    if mark {
-        return true;
-    }
-    let mut left = frame.clone();
-    left.forget(second);
-    !(left.elements.is_empty() && left.registers.is_empty() && left.sums.is_empty())
+    is_marked || !(frame.elements.is_empty() && frame.registers.is_empty() && frame.sums.is_empty())
 }
 
 /// The rows as one transaction changes them.
@@ -182,8 +178,7 @@ impl<'t> Rows<'t> {
     /// Writes all that is known of a key into its first row, in the place of `parts` of them.
     fn put_whole(&mut self, mut whole: KeyFrame, parts: u32) -> Result<(), Fault> {
         let key = whole.key;
-        whole.forget(self.second);
-        let first = u32::from(is_needed(&whole, self.second));
+        let first = u32::from(is_needed(&mut whole, self.second));
         for part in first..parts {
             self.table.remove(&row_key(key, part))?;
         }
@@ -223,20 +218,20 @@ mod tests {
     fn a_row_is_needed_while_a_window_reaches_it_or_its_mark_counts() {
         let mut frame = KeyFrame::new(KeyId([1; 12]), Dimension::Session);
         frame.window_max = 100;
-        assert!(!is_needed(&frame, 1_000));
+        assert!(!is_needed(&mut frame, 1_000));
         frame.elements = vec![(7, 900)];
-        assert!(is_needed(&frame, 1_000) && !is_needed(&frame, 1_001));
+        assert!(is_needed(&mut frame, 1_000) && !is_needed(&mut frame, 1_001));
         frame.elements.clear();
         let tag = Tag::Held {
             until: 5_000_000,
             cause: None,
         };
         frame.mark = Some(Mark { second: 900, tag });
-        assert!(is_needed(&frame, 5_000_000) && !is_needed(&frame, 5_000_001));
+        assert!(is_needed(&mut frame, 5_000_000) && !is_needed(&mut frame, 5_000_001));
         let tag = Tag::Released { until: 0, people: 0 };
         frame.mark = Some(Mark { second: 900, tag });
-        assert!(is_needed(&frame, 1_000), "another gateway may not have heard of it");
-        assert!(!is_needed(&frame, 901 + MARK_SECONDS_MAX));
+        assert!(is_needed(&mut frame, 1_000), "another gateway may not have heard of it");
+        assert!(!is_needed(&mut frame, 901 + MARK_SECONDS_MAX));
     }
 
     proptest! {

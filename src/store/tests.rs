@@ -78,7 +78,7 @@ impl Kept {
     }
 
     fn people(&self, number: u8) -> u32 {
-        let view = self.ledger.key(key(number), &|_| vec![WINDOW], self.clock.now());
+        let view = self.ledger.key(key(number), &|_| &[WINDOW], self.clock.now());
         view.map_or(0, |view| {
             view.people.iter().map(|(_, people)| *people).max().unwrap_or(0)
         })

@@ -53,11 +53,12 @@ impl Writer {
                 (done.served, self.flush_ms_max)
             };
             let asked = self.orders.next(behind, Duration::from_millis(pause_ms));
+            let began = self.clock.now();
             let written = self.flush(asked.ask <= done.served && !asked.stop);
             report_change(done.is_down, &written);
             if written.is_ok() {
                 done.served = asked.ask;
-                written_at = self.clock.now();
+                written_at = began;
                 retry_ms = 0;
             } else {
                 // Opened again before the next try: after a failed write redb refuses all others.

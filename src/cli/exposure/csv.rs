@@ -60,11 +60,13 @@ impl<R: BufRead> Rows<R> {
     /// Reads one row, of as many lines as its quotes reach over; false at the end.
     fn fill(&mut self) -> io::Result<bool> {
         self.text.clear();
-        let mut is_quoted = true;
+        let mut is_quoted = false;
         while is_quoted || self.text.last() != Some(&b'\n') {
+            let before = self.text.len();
             let room = (ROW_BYTES_MAX - self.text.len()) as u64;
             let read = io::Read::take(&mut self.input, room).read_until(b'\n', &mut self.text)?;
-            is_quoted = memchr::memchr_iter(b'"', &self.text).count() % 2 == 1;
+            let new = self.text.get(before..).unwrap_or_default();
+            is_quoted ^= memchr::memchr_iter(b'"', new).count() % 2 == 1;
             if read == 0 {
                 return match (is_quoted, self.text.len()) {
                     (_, ROW_BYTES_MAX) => Err(self.wrong("a row of more than a mebibyte")),

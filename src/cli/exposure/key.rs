@@ -44,10 +44,12 @@ fn named(text: &str, secret: &Result<HashKey, StateError>) -> Result<KeyId, Fail
 fn value_of(dimension: Dimension, text: &str) -> Result<Vec<u8>, &'static str> {
     let address = text.split('/').next().unwrap_or_default().parse::<IpAddr>();
     match dimension {
-        Dimension::Address => Ok(address.map_err(|_| "has no address")?).map(|address| address_key(address).to_vec()),
-        Dimension::Network | Dimension::Anonymous => {
-            Ok(address.map_err(|_| "has no network")?).map(|address| network_key(address).to_vec())
-        }
+        Dimension::Address => address
+            .map(|address| address_key(address).to_vec())
+            .map_err(|_| "has no address"),
+        Dimension::Network | Dimension::Anonymous => address
+            .map(|address| network_key(address).to_vec())
+            .map_err(|_| "has no network"),
         // Who shows no credential is known by the address.
         Dimension::Session => match (address, text.split_once('=')) {
             (Ok(address), _) => Ok(address_key(address).to_vec()),

@@ -94,7 +94,7 @@ fn moment(text: &str, is_end: bool) -> Result<u32, Failed> {
 }
 
 fn time(second: u32) -> String {
-    jiff::Timestamp::from_second(i64::from(second)).map_or_else(|_| second.to_string(), |time| time.to_string())
+    super::listing::moment(u64::from(second))
 }
 
 /// People who came masked and never otherwise.

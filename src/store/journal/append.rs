@@ -20,7 +20,7 @@ use crate::events::{Event, JournalFact, report};
 
 /// Between two checkpoints, and so between two writes that wait for the disk, at most.
 const CHECKPOINT_SECONDS: u32 = 60;
-const SECONDS_AN_HOUR: u32 = 3600;
+pub(super) const SECONDS_AN_HOUR: u32 = 3600;
 const SECONDS_A_DAY: u32 = 86_400;
 
 /// The end of the journal, where entries are added.
@@ -138,6 +138,9 @@ impl Appender {
     pub(super) fn finish(&mut self, second: u32) {
         let done = self.flush().and_then(|()| self.close(second));
         self.told(&done);
+        if let Some((_, _, entries)) = self.stuck.take() {
+            self.lose(entries);
+        }
     }
 
     /// Closes the segment where its hour or its room is over.
@@ -182,7 +185,7 @@ impl Appender {
                 previous: self.chain,
             };
             let opened = Open::new(&self.dir, header);
-            self.told(&opened.as_ref().map(|_| ()));
+            self.told(&opened);
             self.open = Some(opened?);
             self.sequence += 1;
         }
@@ -222,7 +225,7 @@ impl Appender {
         self.closed.push_back(Closed {
             sequence: open.header.sequence,
             bytes: open.length,
-            last: open.seconds[1],
+            last: open.header.second.max(open.seconds[1]),
         });
         self.open = None;
         Ok(())
@@ -256,13 +259,24 @@ impl Appender {
             open.sign(&self.dir, &self.signer, second)?;
         }
         for (reason, segments) in [("age", old), ("cap", too_much)] {
-            for closed in self.closed.drain(..segments) {
-                remove(&segment::path(&self.dir, closed.sequence))?;
-            }
+            self.remove_oldest(segments)?;
             if segments > 0 {
                 let segments = segments as u64;
                 report(&Event::Journal(JournalFact::Removed { reason, segments }));
             }
+        }
+        Ok(())
+    }
+
+    fn remove_oldest(&mut self, segments: usize) -> io::Result<()> {
+        for _ in 0..segments {
+            let oldest = self
+                .closed
+                .front()
+                .map(|closed| segment::path(&self.dir, closed.sequence));
+            oldest.as_deref().map_or(Ok(()), remove)?;
+            // Only what is gone is forgotten.
+            self.closed.pop_front();
         }
         Ok(())
     }
@@ -390,8 +404,16 @@ impl Open {
 
     /// Appends the index and the last checkpoint: nothing comes after.
     pub(super) fn seal(&mut self, keys: &[KeyId], dir: &Path, signer: &Signer, second: u32) -> io::Result<Statement> {
+        let before = self.end();
         let index = Index::new(self.seconds, self.entries, keys.iter());
-        self.append(Kind::Index, &index.encode())?;
-        self.sign(dir, signer, second)
+        let sealed = self
+            .append(Kind::Index, &index.encode())
+            .and_then(|()| self.sign(dir, signer, second));
+        if sealed.is_err() {
+            // Each try begins where this one did, or every page would leave another index.
+            (self.chain, self.length) = before;
+            self.is_torn = true;
+        }
+        sealed
     }
 }

@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
+use super::append::SECONDS_AN_HOUR;
 use super::entry::{Exchange, Person, Verdict};
 use crate::engine::detect::{ClassSet, RuleSet};
 
 /// Sessions times people that are remembered, about 40 bytes each; past it all are forgotten, so that some are written twice.
 const REMEMBERED_MAX: usize = 1 << 19;
-
-const SECONDS_AN_HOUR: u32 = 3600;
 
 /// What was written of one person and session within the hour.
 #[derive(Clone, Copy, Default)]

@@ -8,8 +8,7 @@ use super::append::Open;
 use super::frame::{Chain, HEADER_BYTES, JournalError, Kind, NoFrame};
 use super::seal::Signer;
 use super::segment::{Segment, list, outline};
-use super::tables::Tables;
-use crate::engine::ledger::KeyId;
+use super::tables::Sum;
 use crate::events::{Event, JournalFact, report};
 
 /// A segment that nothing is added to.
@@ -52,7 +51,7 @@ pub(super) fn recover(dir: &Path, signer: &Signer) -> Result<Found, JournalError
             });
         }
         let (bytes, last, chain) = match outline.closed {
-            Some((index, chain)) => (outline.bytes, index.seconds[1], chain),
+            Some((index, chain)) => (outline.bytes, outline.header.second.max(index.seconds[1]), chain),
             None => close(dir, &path, signer)?,
         };
         found.closed.push_back(Closed { sequence, bytes, last });
@@ -66,28 +65,18 @@ pub(super) fn recover(dir: &Path, signer: &Signer) -> Result<Found, JournalError
 /// last second and the hash at its end.
 fn close(dir: &Path, path: &Path, signer: &Signer) -> Result<(u64, u32, Chain), JournalError> {
     let mut segment = Segment::open(path, Vec::new())?;
-    let (mut tables, mut chain) = (Tables::default(), segment.begun);
-    let (mut seconds, mut entries) = ([u32::MAX, 0], 0);
-    let mut rows = Vec::new();
+    let (mut sum, mut chain, mut rows) = (Sum::new(), segment.begun, Vec::new());
     let why = loop {
         let Ok(frame) = segment.next() else {
             break segment.why_no_frame();
         };
-        if frame.kind == Kind::Entries {
-            if tables.rows(frame.content, &mut rows).is_none() {
-                break NoFrame::Damaged("its entries are none");
-            }
-            entries += rows.len() as u64;
-            let ends = [rows.first(), rows.last()].map(|row| row.map(|row| row.second));
-            seconds = [
-                seconds[0].min(ends[0].unwrap_or(u32::MAX)),
-                seconds[1].max(ends[1].unwrap_or(0)),
-            ];
+        if frame.kind == Kind::Entries && sum.add(frame.content, &mut rows).is_none() {
+            break NoFrame::Damaged("its entries are none");
         }
         chain = frame.chain();
     };
     let (length, left) = (segment.offset(), segment.left());
-    let second = segment.header.second.max(seconds[1]);
+    let second = segment.header.second.max(sum.seconds[1]);
     if let NoFrame::Damaged(what) = why {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         report(&Event::Journal(JournalFact::Damaged {
@@ -105,9 +94,9 @@ fn close(dir: &Path, path: &Path, signer: &Signer) -> Result<(u64, u32, Chain), 
         report(&Event::Journal(JournalFact::Torn { bytes: left }));
         file.set_len(length).map_err(JournalError::io(path))?;
     }
-    let keys: Vec<KeyId> = tables.keys.iter().map(|key| key.id).collect();
-    let mut open = Open::over(file, segment.header, length, chain).of_entries(seconds, entries);
-    open.seal(&keys, dir, signer, second).map_err(JournalError::io(path))?;
+    let mut open = Open::over(file, segment.header, length, chain).of_entries(sum.seconds, sum.entries);
+    open.seal(&sum.keys(), dir, signer, second)
+        .map_err(JournalError::io(path))?;
     let (chain, bytes) = open.end();
     Ok((bytes, second, chain))
 }

@@ -28,6 +28,39 @@ pub(super) struct Tables {
     wanted: Option<KeyId>,
 }
 
+/// What the entries of a segment say in sum.
+pub(super) struct Sum {
+    tables: Tables,
+    /// The first and the last second.
+    pub(super) seconds: [u32; 2],
+    pub(super) entries: u64,
+}
+
+impl Sum {
+    pub(super) fn new() -> Self {
+        Self {
+            tables: Tables::default(),
+            seconds: [u32::MAX, 0],
+            entries: 0,
+        }
+    }
+
+    /// Adds the content of a frame, whose entries are then in `rows`; `None` if it is none that was written.
+    pub(super) fn add(&mut self, content: &[u8], rows: &mut Vec<Row>) -> Option<()> {
+        self.tables.rows(content, rows)?;
+        self.entries += rows.len() as u64;
+        for row in rows.first().into_iter().chain(rows.last()) {
+            self.seconds = [self.seconds[0].min(row.second), self.seconds[1].max(row.second)];
+        }
+        Some(())
+    }
+
+    /// The keys that were named.
+    pub(super) fn keys(&self) -> Vec<KeyId> {
+        self.tables.keys.iter().map(|key| key.id).collect()
+    }
+}
+
 /// The entries of one frame, not yet looked into.
 #[derive(Clone, Copy)]
 pub(super) struct Rows<'a> {

@@ -10,8 +10,7 @@ use super::frame::{Chain, JournalError, Kind, NoFrame};
 use super::index::Index;
 use super::seal::{HEAD_FILE, Statement, Verifier, signature_of};
 use super::segment::{Segment, list};
-use super::tables::{Row, Tables};
-use crate::engine::ledger::KeyId;
+use super::tables::{Row, Sum};
 
 /// Faults that are told at most; whoever has more has to start anew anyhow.
 const FAULTS_MAX: usize = 100;
@@ -125,13 +124,6 @@ struct Walk<'a> {
     rows: Vec<Row>,
 }
 
-/// What the entries of a segment say in sum.
-struct Sum {
-    tables: Tables,
-    seconds: [u32; 2],
-    entries: u64,
-}
-
 impl Walk<'_> {
     fn fault(&mut self, path: &Path, offset: u64, what: impl Into<String>) {
         if self.found.faults.len() < FAULTS_MAX {
@@ -173,11 +165,7 @@ impl Walk<'_> {
         if expected.is_some_and(|chain| chain != header.previous) {
             self.fault(path, 0, "it does not follow the segment before it");
         }
-        let mut sum = Sum {
-            tables: Tables::default(),
-            seconds: [u32::MAX, 0],
-            entries: 0,
-        };
+        let mut sum = Sum::new();
         self.chain = Some(segment.begun);
         while self.frame(&mut segment, &mut sum) {}
         Ok(segment.into_buffer())
@@ -212,7 +200,7 @@ impl Walk<'_> {
         let fault = match frame.kind {
             Kind::Entries => self.entries(frame.content, sum).err(),
             Kind::Checkpoint => self.checkpoint(frame.content, statement).err(),
-            Kind::Index => sum.is_index(frame.content).err(),
+            Kind::Index => is_index(sum, frame.content).err(),
             Kind::Removed => self.removed(frame.content).err(),
         };
         self.chain = Some(frame.chain());
@@ -225,12 +213,8 @@ impl Walk<'_> {
 
     fn entries(&mut self, content: &[u8], sum: &mut Sum) -> Result<(), &'static str> {
         self.found.unsigned_frames += 1;
-        sum.tables.rows(content, &mut self.rows).ok_or("its entries are none")?;
+        sum.add(content, &mut self.rows).ok_or("its entries are none")?;
         self.found.entries += self.rows.len() as u64;
-        sum.entries += self.rows.len() as u64;
-        for row in self.rows.first().into_iter().chain(self.rows.last()) {
-            sum.seconds = [sum.seconds[0].min(row.second), sum.seconds[1].max(row.second)];
-        }
         Ok(())
     }
 
@@ -254,14 +238,12 @@ impl Walk<'_> {
     }
 }
 
-impl Sum {
-    fn is_index(&self, content: &[u8]) -> Result<(), &'static str> {
-        let keys: Vec<KeyId> = self.tables.keys.iter().map(|key| key.id).collect();
-        let index = Index::new(self.seconds, self.entries, keys.iter());
-        if Index::decode(content) == Some(index) {
-            Ok(())
-        } else {
-            Err("its index is not that of its entries")
-        }
+/// Whether `content` is the index of what was summed.
+fn is_index(sum: &Sum, content: &[u8]) -> Result<(), &'static str> {
+    let index = Index::new(sum.seconds, sum.entries, sum.keys().iter());
+    if Index::decode(content) == Some(index) {
+        Ok(())
+    } else {
+        Err("its index is not that of its entries")
     }
 }
