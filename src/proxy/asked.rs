@@ -117,4 +117,6 @@ pub(super) fn suspend(plan: &mut Plan) {
         .iter_mut()
         .flat_map(|used| &mut used.limits)
         .for_each(|limit| limit.excess = Excess::Told);
+    let sums = plan.sums.iter_mut().flat_map(|used| &mut used.limits);
+    sums.for_each(|limit| limit.refuses = false);
 }

@@ -147,17 +147,16 @@ where
         }
     }
 
-    /// The head leaves; ready with false if someone in it is not on disk and must not leave so.
-    pub(super) fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
-        self.driver.hand_over_head(&self.clock);
-        self.poll_leaving(cx)
+    /// The people in the head enter the ledger; it leaves once [`Self::poll_leaving`] says so.
+    pub(super) fn hand_over_head(&mut self) {
+        self.driver.hand_over_head(self.clock.now());
     }
 
     /// Waits until what was handed over may leave; false if it must not, as the disk fails, or a hold or the deadline came
     /// first.
-    fn poll_leaving(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+    pub(super) fn poll_leaving(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         let may_leave = match self.leaving.poll(&mut self.driver, cx) {
-            Poll::Ready(()) => !self.driver.is_unwritten(),
+            Poll::Ready(may_leave) => may_leave,
             Poll::Pending if self.poll_vigil(cx) => false,
             Poll::Pending => return Poll::Pending,
         };
@@ -348,7 +347,9 @@ where
             if this.late {
                 return this.poll_cut(cx);
             }
-            ready!(this.poll_leaving(cx));
+            if !ready!(this.poll_leaving(cx)) {
+                return this.poll_cut(cx);
+            }
             if let Some(bytes) = this.next.take() {
                 return Poll::Ready(Some(Ok(Frame::data(bytes))));
             }

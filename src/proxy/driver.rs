@@ -421,11 +421,6 @@ impl Driver {
         matches!(self.outcome.denial, Some(Denial::Fail(_)))
     }
 
-    /// Whether the exchange was refused because someone was not on disk in time.
-    pub(super) fn is_unwritten(&self) -> bool {
-        matches!(self.outcome.denial, Some(Denial::Fail(Reason::StoreDown)))
-    }
-
     /// Whether only the lack of enforcement lets `reason` pass.
     fn would_refuse(&self, reason: Reason) -> bool {
         self.terms.fail(reason) == Fail::Closed

@@ -148,7 +148,7 @@ impl Ending {
     fn journal(&self, driver: &mut Driver) {
         let passed = driver.outcome().passed.clone();
         for (reason, _) in passed {
-            if !matches!(reason, Reason::LedgerFull | Reason::JournalFull) {
+            if !matches!(reason, Reason::LedgerFull | Reason::JournalFull | Reason::StoreDown) {
                 let bytes = passed_bytes(driver, reason);
                 let now = self.gateway.clock.now();
                 driver.witness().uninspected(reason.name(), bytes, now);

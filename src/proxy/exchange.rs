@@ -36,7 +36,7 @@ use super::vigil::{Vigil, Woken};
 use super::witness::Witness;
 use crate::engine::decode::Coding;
 use crate::engine::inspect::{Content, Inspector, Mode};
-use crate::engine::ledger::{Account, Amounts};
+use crate::engine::ledger::Account;
 use crate::engine::policy::{Action, Facts};
 use crate::engine::time::Now;
 use crate::events::{Event, Part, report};
@@ -84,7 +84,7 @@ impl Exchanges {
             account.divide(gateways);
         }
         self.refuse_held(&asked, &account, now)?;
-        refuse_over(&asked, &mut account, now)?;
+        refuse_over(&asked, &account, now)?;
         let mode = mode(&asked, &account);
         self.prepare(&mut head, mode, &asked)?;
         let until = now.after(self.limits.exchange_ms_max);
@@ -355,7 +355,8 @@ impl Exchanges {
 
     /// The head leaves, once whoever is in it may.
     async fn leave(asked: &Asked, body: &mut InspectedBody<UpstreamBody>) -> Result<(), (Refusal, Style)> {
-        if poll_fn(|cx| body.poll_head(cx)).await {
+        body.hand_over_head();
+        if poll_fn(|cx| body.poll_leaving(cx)).await {
             Ok(())
         } else {
             Err((Self::refusal(asked, body), asked.style))
@@ -389,8 +390,8 @@ impl Exchanges {
 }
 
 /// What was summed before leaves no room for another answer.
-fn refuse_over(asked: &Asked, account: &mut Account, now: Now) -> Result<(), (Refusal, Style)> {
-    let over = account.sum(Amounts::default(), true, now);
+fn refuse_over(asked: &Asked, account: &Account, now: Now) -> Result<(), (Refusal, Style)> {
+    let over = account.over(now);
     let Some(budget) = over
         .iter()
         .find(|over| over.refuses)

@@ -101,16 +101,24 @@ impl<'w> Walk<'w> {
                 value.as_bytes()
             }
         });
-        let people = head::people(values, &terms.set.rules, &terms.gateway.secret);
+        let mut people = head::people(values, &terms.set.rules, &terms.gateway.secret);
         if people.is_empty() {
             return None;
         }
         let mut counted = FieldCount::default();
-        if witness.is_blind() && terms.mode(Reason::JournalFull, account) == Fail::Closed {
+        let names: Vec<HeaderName> = fields.iter().map(|(name, _)| name.clone()).collect();
+        let is_closed = witness.is_blind() && terms.mode(Reason::JournalFull, account) == Fail::Closed;
+        if is_closed && terms.may_mask {
+            // The head of a refused answer to an unsafe method leaves all the same: nobody may be in it.
+            for name in people.drain(..).filter_map(|(number, _)| names.get(number)) {
+                fields.remove(name);
+            }
+            counted.is_masked = true;
+        } else if is_closed {
             counted.denial = Some(Denial::Fail(Reason::JournalFull));
         }
         let walk = Self {
-            names: fields.iter().map(|(name, _)| name.clone()).collect(),
+            names,
             now: terms.gateway.clock.now(),
             fields,
             account,

@@ -19,19 +19,19 @@ pub(super) struct Leaving {
 }
 
 impl Leaving {
-    /// Ready when what the driver handed over may leave: it is on disk, or it need not be, or the fail mode says so. Where
-    /// the fail mode is closed the driver is cut now.
-    pub(super) fn poll(&mut self, driver: &mut Driver, cx: &mut Context<'_>) -> Poll<()> {
+    /// Ready when it is known whether what the driver handed over may leave: it is on disk, or it need not be, or the fail mode
+    /// says so. Where the fail mode is closed the driver is cut now, whatever it was refused for before.
+    pub(super) fn poll(&mut self, driver: &mut Driver, cx: &mut Context<'_>) -> Poll<bool> {
         ready!(driver.poll_entered(cx));
         if driver.take_unwritten() {
             self.wait = Some((Box::pin(driver.written()), Instant::now()));
         }
         let Some((written, since)) = &mut self.wait else {
-            return Poll::Ready(());
+            return Poll::Ready(true);
         };
         let is_written = ready!(written.as_mut().poll(cx));
-        driver.waited_for_disk(since.elapsed(), is_written);
+        let may_leave = driver.waited_for_disk(since.elapsed(), is_written);
         self.wait = None;
-        Poll::Ready(())
+        Poll::Ready(may_leave)
     }
 }

@@ -77,14 +77,17 @@ impl Terms {
 
     /// A budget that holds does so wherever it is exceeded: one of the exchange's `keys`.
     pub(super) fn hold_if_asked(&self, denial: Denial, keys: &[KeyUse], now: Now) {
-        let Denial::Budget { budget, dimension, .. } = denial else {
+        let Denial::Budget {
+            budget, key, dimension, ..
+        } = denial
+        else {
             return;
         };
         let Some(Action::Hold { seconds }) = self.set.policy.get(budget).map(|budget| budget.action) else {
             return;
         };
         let ledger = &self.gateway.ledger;
-        let held = ledger.hold_or_coarser(keys, dimension, seconds, budget, now);
+        let held = ledger.hold_or_coarser(keys, (key, dimension), seconds, budget, now);
         self.gateway.store.hold_changed();
         if held != Some(dimension) {
             report(&Event::LimitHit { limit: "holds_max" });

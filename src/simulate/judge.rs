@@ -111,11 +111,13 @@ impl Judge {
             }
         };
         ruling.refused = refusal(account.keys(), stopped);
-        if let Next::Denied { budget, dimension, .. } = stopped
+        if let Next::Denied {
+            budget, key, dimension, ..
+        } = stopped
             && let Some(Action::Hold { seconds }) = policy.get(budget).map(|budget| budget.action)
         {
             let keys = account.keys();
-            self.ledger.hold_or_coarser(keys, dimension, seconds, budget, at);
+            self.ledger.hold_or_coarser(keys, (key, dimension), seconds, budget, at);
         }
         ruling.is_uncounted = account.is_uncounted();
         ruling

@@ -80,13 +80,18 @@ async fn gateway(origin: &Origin, mode: &str) -> Gateway {
 
 /// Bytes that passed uninspected for this reason. Metrics are the process's: other tests' routes are among them.
 pub(super) async fn uninspected(gateway: &Gateway, reason: &str) -> u64 {
+    counted(gateway, "tidegate_uninspected_bytes_total", reason).await
+}
+
+/// What a family of counters sums to, of those with this value of a label.
+pub(super) async fn counted(gateway: &Gateway, family: &str, value: &str) -> u64 {
     let token = format!("Authorization: Bearer {}\r\n", Gateway::RELEASER);
     let metrics = get(gateway.admin, "/metrics", &token).await;
     assert_eq!(metrics.status, 200, "{}", metrics.head);
     let text = String::from_utf8_lossy(&metrics.body).into_owned();
-    let lines = text.lines().filter(|line| {
-        line.starts_with("tidegate_uninspected_bytes_total{") && line.contains(&format!("\"{reason}\""))
-    });
+    let lines = text
+        .lines()
+        .filter(|line| line.starts_with(&format!("{family}{{")) && line.contains(&format!("\"{value}\"")));
     lines
         .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
         .sum()

@@ -2,17 +2,22 @@
 
 use http::StatusCode;
 
+use crate::fail_modes::counted;
 use crate::support::client::{RawReply, get};
-use crate::support::gateway::Gateway;
+use crate::support::gateway::{Gateway, until};
 use crate::support::origin::{Answer, Origin};
 
 /// Bytes of the page that nobody is in.
 const PAGE_BYTES: usize = 150_000;
 
 async fn gateway(origin: &Origin, budget: &str) -> Gateway {
+    gateway_with(origin, &format!("action = \"block\"\nmode = \"enforce\"\n{budget}")).await
+}
+
+async fn gateway_with(origin: &Origin, budget: &str) -> Gateway {
     Gateway::start(&format!(
         "[identity]\nsources = [\"cookie:sid\"]\n[[route]]\nmatch = \"*/\"\nupstream = [\"http://{}\"]\n\
-         [[budget]]\nname = \"sum\"\nper = \"session\"\nwindow = \"1h\"\naction = \"block\"\nmode = \"enforce\"\n{budget}\n",
+         [[budget]]\nname = \"sum\"\nper = \"session\"\nwindow = \"1h\"\n{budget}\n",
         origin.address
     ))
     .await
@@ -79,5 +84,45 @@ async fn who_guesses_numbers_is_stopped() {
             403,
             "honest people meet a dead link now and then"
         );
+    }
+}
+
+#[tokio::test]
+async fn a_sum_that_holds_holds_the_session_on_every_route() {
+    let origin = origin().await;
+    let budget = "action = \"hold\"\nmode = \"enforce\"\nbytes = \"200KB\"";
+    let gateway = gateway_with(&origin, budget).await;
+    assert!(ask(&gateway, "/page", "a").await.is_whole);
+    assert!(!ask(&gateway, "/page", "a").await.is_whole);
+    assert_eq!(gateway.holds().len(), 1);
+    let held = ask(&gateway, "/0", "a").await;
+    assert!(
+        held.status == 403 && String::from_utf8_lossy(&held.body).contains("problem:held"),
+        "{}",
+        held.head
+    );
+    assert!(ask(&gateway, "/page", "b").await.is_whole, "another session");
+}
+
+#[tokio::test]
+async fn a_sum_in_monitor_is_told_and_a_bypass_suspends_one_that_refuses() {
+    let origin = origin().await;
+    let watched = gateway_with(&origin, "action = \"block\"\nbytes = \"200KB\"").await;
+    for _ in 0..4 {
+        assert!(ask(&watched, "/page", "a").await.is_whole);
+    }
+    until("each exchange over it is told", async || {
+        counted(&watched, "tidegate_would_refuse_total", "sum").await >= 3
+    })
+    .await;
+    let enforced = gateway(&origin, "bytes = \"200KB\"").await;
+    let all_until = enforced.shared().clock.now().second() + 600;
+    let bypass = tidegate::proxy::Bypass {
+        all_until,
+        ..tidegate::proxy::Bypass::default()
+    };
+    assert!(enforced.shared().set_bypass(bypass));
+    for _ in 0..4 {
+        assert!(ask(&enforced, "/page", "a").await.is_whole);
     }
 }

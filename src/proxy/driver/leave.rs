@@ -12,17 +12,16 @@ use super::super::fail::{Fail, Reason};
 use super::super::fields;
 use super::super::outcome::Denial;
 use super::{Driver, Flow};
-use crate::clock::Clock;
 use crate::engine::inspect::Inspector;
 use crate::engine::ledger::Amounts;
 use crate::engine::time::Now;
 
 impl Driver {
     /// The head leaves, and the people in it enter the ledger.
-    pub(in crate::proxy) fn hand_over_head(&mut self, clock: &Clock) {
+    pub(in crate::proxy) fn hand_over_head(&mut self, now: Now) {
         self.note_uncounted();
         if self.asks_before > 0 {
-            self.hand_over(self.asks_before, clock.now());
+            self.hand_over(self.asks_before, now);
         }
         let (answers, not_found) = (1, u64::from(self.terms.not_found));
         self.sum(
@@ -32,7 +31,7 @@ impl Driver {
                 ..Amounts::default()
             },
             true,
-            clock.now(),
+            now,
         );
     }
 
@@ -65,19 +64,20 @@ impl Driver {
         self.terms.gateway.store.written()
     }
 
-    /// What was handed over waited so long, and may leave if it is on disk or the fail mode is open.
-    pub(in crate::proxy) fn waited_for_disk(&mut self, waited: Duration, is_written: bool) {
+    /// What was handed over waited so long; whether it may leave: it is on disk, or the fail mode is open.
+    pub(in crate::proxy) fn waited_for_disk(&mut self, waited: Duration, is_written: bool) -> bool {
         self.outcome.store += waited;
         if is_written {
-            return;
+            return true;
         }
         if self.terms.mode(Reason::StoreDown, &self.account) == Fail::Open {
             let passed = (Reason::StoreDown, self.would_refuse(Reason::StoreDown));
             self.outcome.passed.push(passed);
-        } else {
-            self.backlog.drop_released();
-            self.deny(Denial::Fail(Reason::StoreDown));
+            return true;
         }
+        self.backlog.drop_released();
+        self.deny(Denial::Fail(Reason::StoreDown));
+        false
     }
 
     /// The next bytes for downstream; the people in them enter the ledger now.
@@ -110,7 +110,8 @@ impl Driver {
         for over in self.account.sum(amounts, is_last, now) {
             let (budget, key, people) = (over.budget, over.key, u32::try_from(over.amount).unwrap_or(u32::MAX));
             if !over.refuses || self.terms.unsafe_method {
-                self.outcome.told.push((budget, key, people));
+                let is_news = self.outcome.told.iter().all(|(known, ..)| *known != budget);
+                self.outcome.told.extend(is_news.then_some((budget, key, people)));
                 continue;
             }
             let dimension = over.dimension;
@@ -135,7 +136,7 @@ impl Driver {
             self.outcome.ledger += started.elapsed();
             self.outcome.told.extend(handed.told);
             self.outcome.new_people += u64::from(handed.new_people);
-            self.unwritten |= handed.durable.is_some();
+            self.unwritten |= handed.durable;
             self.confirm.shown(&handed.claimed, now);
             self.note_uncounted();
         }

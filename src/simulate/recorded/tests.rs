@@ -25,14 +25,10 @@ fn policy(budgets: &str) -> Simulation {
         ..RoutePolicy::default()
     });
     let written = Written {
-        file: "",
         budgets: &budget,
-        exceptions: &[],
         routes: &routes,
-        groups: &[],
-        group_names: &[],
         exact_elements_max: 100_000,
-        has_fleet: false,
+        ..Written::default()
     };
     let compiled = Policy::compile(&written, HashKey::new([1; 32]), Now::from_millis(0), &mut Vec::new());
     Simulation {

@@ -72,12 +72,10 @@ pub fn prepare(file: &str, scenario: Scenario, problems: &mut Vec<Problem>) -> R
         let written = Written {
             file,
             budgets,
-            exceptions: &[],
             routes: &routes,
-            groups: &[],
             group_names: &group_names,
             exact_elements_max: scenario.ledger.exact_elements_max,
-            has_fleet: false,
+            ..Written::default()
         };
         Policy::compile(&written, secret(scenario.time.seed), now, problems).map(Arc::new)
     };
