@@ -193,10 +193,10 @@ impl Count {
                 .iter()
                 .filter(|subject| !self.claimed.contains(*subject))
                 .count() as u64;
-            let people = self.elements + self.claimed.len() as u64 + own;
-            if !no_elements.is_empty() && people + new > allowed {
+            let people = self.elements.saturating_add(self.claimed.len() as u64 + own);
+            if !no_elements.is_empty() && people.saturating_add(new) > allowed {
                 let ask = claim.subjects.iter().find(|(_, subject)| subjects.contains(subject))?;
-                let is_final = self.elements + no_elements.len() as u64 > allowed;
+                let is_final = self.elements.saturating_add(no_elements.len() as u64) > allowed;
                 return Some((ask.0, people, is_final));
             }
             own += new;

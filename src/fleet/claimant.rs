@@ -131,13 +131,7 @@ impl Claimant {
 
     /// What the store, or the rule for when it is down, said. What it does not confirm is given back.
     pub fn came(&mut self, confirmation: &Confirmation) {
-        let until = match confirmation {
-            Confirmation::Confirmed(over) => over.map_or(u32::MAX, |over| over.ask),
-            Confirmation::Until(ask) => *ask,
-            // They may be claimed all the same, and will be shown.
-            Confirmation::Own | Confirmation::Share { .. } => u32::MAX,
-            Confirmation::Refused => 0,
-        };
+        let until = confirmation.until();
         let (claimant, claims) = (self.asked.0, std::mem::take(&mut self.asked.1));
         let mut refused = Vec::new();
         let mut held = lock(&self.held);
@@ -235,8 +229,8 @@ impl Fleet {
         let mut looks: Vec<Look<'_>> = claims.iter().map(|claim| Look::new(claim, claimant, now)).collect();
         loop {
             let is_over = started.elapsed() + LOOK_PAUSE > wait;
-            let over = match self.look(&mut looks, wait).await {
-                Err(MOVING) if !is_over => None,
+            match self.look(&mut looks, wait).await {
+                Err(MOVING) if !is_over => {}
                 Err(MOVING) => {
                     // Joining anew, the servers tell where the key is by now.
                     self.answered(false);
@@ -247,11 +241,8 @@ impl Fleet {
                 Ok(Some(Found { over, .. })) if Some(over.ask) != first_ask => {
                     return Ok(Confirmation::Until(over.ask));
                 }
-                Ok(Some(found)) if found.is_final || is_over => Some(found.over),
-                Ok(Some(_)) => None,
-            };
-            if over.is_some() {
-                return Ok(Confirmation::Confirmed(over));
+                Ok(Some(found)) if found.is_final || is_over => return Ok(Confirmation::Confirmed(Some(found.over))),
+                Ok(Some(_)) => {}
             }
             tokio::time::sleep(LOOK_PAUSE).await;
         }

@@ -145,6 +145,7 @@ impl Round {
         let mut frames = Vec::new();
         fleet.ledger.drain(Carrier::Fleet, &mut frames);
         self.note(&frames, now);
+        self.complete(&mut frames);
         let told = self.tell(link, &frames, now).await;
         if let Err((fault, from)) = told {
             let lost = frames.iter().skip(from);
@@ -247,25 +248,33 @@ impl Round {
             .retain(|_, key| second.saturating_sub(key.changed) <= IN_USE_SECONDS);
     }
 
+    /// The store may have lost what a key knew that was at rest since: the first time all of it is told.
+    fn complete(&self, frames: &mut [KeyFrame]) {
+        let is_first = |key: &KeyId| self.in_use.get(key).is_none_or(|key| key.whole == 0);
+        for frame in frames.iter_mut().filter(|frame| is_first(&frame.key)) {
+            if let Some(whole) = self.fleet.ledger.frame(frame.key) {
+                *frame = whole;
+            }
+        }
+    }
+
     /// Tells what changed, and pulls the same keys; else the fault, and the number of the first frame that did not arrive.
     async fn tell(&mut self, link: &Link, frames: &[KeyFrame], now: Now) -> Result<(), (Fault, usize)> {
+        // First, since a batch that fails takes only what follows it along: a held key changes no more.
+        let marks = self.marks(link, frames, now).await;
+        marks.map_err(|fault| (fault, 0))?;
         let mut start = 0;
         for batch in batches(frames) {
             let told = self.batch(link, batch, now).await;
             told.map_err(|fault| (fault, start))?;
             start += batch.len();
         }
-        let marks = self.marks(link, frames, now).await;
-        marks.map_err(|fault| (fault, 0))
+        Ok(())
     }
 
     async fn batch(&mut self, link: &Link, frames: &[KeyFrame], now: Now) -> Result<(), Fault> {
         let groups = frames.iter().map(|frame| {
             let mut commands = Commands::new();
-            // The store may have lost what a key knew that was at rest since: the first time all of it is told.
-            let is_first = self.in_use.get(&frame.key).is_none_or(|key| key.whole == 0);
-            let whole = is_first.then(|| self.fleet.ledger.frame(frame.key)).flatten();
-            let frame = whole.as_ref().unwrap_or(frame);
             push::push(&self.fleet.names, frame, self.window_of(frame.dimension), &mut commands);
             self.pull(frame.key, now, &mut commands);
             commands

@@ -9,6 +9,7 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use tokio_util::sync::CancellationToken;
 
+use super::claim::longest;
 use super::claimant::{Claimant, Claims};
 use super::cycle::Round;
 use super::join::{Agreed, Joined};
@@ -241,10 +242,7 @@ impl Fleet {
     pub(super) fn touch(&self, claims: &[Claim]) {
         let mut touched = self.touched.lock().unwrap_or_else(PoisonError::into_inner);
         let room = TOUCHED_MAX.saturating_sub(touched.len());
-        let keys = claims.iter().map(|claim| {
-            let windows = claim.limits.iter().map(|(window, _)| *window);
-            (claim.key, claim.dimension, windows.max().unwrap_or_default())
-        });
+        let keys = claims.iter().map(|claim| (claim.key, claim.dimension, longest(claim)));
         touched.extend(keys.take(room));
     }
 

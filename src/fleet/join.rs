@@ -8,10 +8,9 @@ use super::gateways::{Fleet, NotJoined, warn};
 use super::link::{Fault, Link};
 use super::names::PRECISION;
 use super::reply::{number, text};
+use crate::engine::policy::WINDOW_SECONDS_MAX;
 use crate::engine::secret::HashKey;
 
-/// The longest window of a budget, in seconds.
-const WINDOW_SECONDS_MAX: u32 = 30 * 86_400;
 /// Joining takes at most so long.
 const JOIN_MS_MAX: Duration = Duration::from_secs(1);
 /// A clock that is further from the store's is told.

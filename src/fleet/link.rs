@@ -226,7 +226,10 @@ fn pipeline(commands: Commands, is_atomic: bool) -> Pipeline {
 
 impl Fault {
     fn of(error: &RedisError) -> Self {
-        if error.code() == Some("WRONGTYPE") {
+        // Of a transaction each command has an error of its own, and the whole has no code.
+        let of_commands = error.clone().into_server_errors();
+        let mut of_commands = of_commands.iter().flat_map(|errors| errors.iter());
+        if error.code() == Some("WRONGTYPE") || of_commands.any(|(_, one)| one.code() == "WRONGTYPE") {
             return Self::Foreign;
         }
         if error.code() == Some("EXECABORT") {

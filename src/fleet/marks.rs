@@ -52,7 +52,11 @@ pub(super) fn pull(names: &Names, since: u32) -> Vec<Cmd> {
 /// The frames of what came for [`pull`] that mean something here at the second `now`.
 pub(super) fn read(value: Option<&Value>, ledger: &Ledger, now: u32) -> Vec<KeyFrame> {
     let frames = members(value, |member| KeyFrame::decode(member).ok());
-    let frames = frames.into_iter().map(|(frame, _)| frame);
+    // The mark is all that is told here; whatever else a member says is not ours.
+    let frames = frames.into_iter().map(|(frame, _)| KeyFrame {
+        mark: frame.mark,
+        ..KeyFrame::new(frame.key, frame.dimension)
+    });
     let (right, late): (Vec<_>, Vec<_>) = frames.partition(|frame| {
         let second = frame.mark.map_or(0, |mark| mark.second);
         second <= now.saturating_add(LATE_SECONDS_MAX)

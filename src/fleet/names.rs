@@ -1,12 +1,9 @@
 //! The names of keys in the store, and the bytes of their members.
 
-use crate::engine::ledger::KeyId;
+use crate::engine::ledger::{KeyId, RANK_MAX, REGISTERS};
 
-/// Registers of a sketch, and the highest rank that 64 bits have beyond them.
-const REGISTERS: u16 = 1 << PRECISION;
-const RANK_MAX: u8 = 64 - PRECISION + 1;
 /// The exponent of the number of registers.
-pub(super) const PRECISION: u8 = 12;
+pub(super) const PRECISION: u32 = REGISTERS.trailing_zeros();
 
 /// The names under one prefix. All that belongs to one key is in one slot of a cluster.
 pub(super) struct Names {
@@ -73,7 +70,8 @@ pub(super) fn register(register: u16, rank: u8) -> [u8; 3] {
 pub(super) fn read_register(member: &[u8]) -> Option<(u16, u8)> {
     let [low, high, rank] = member.try_into().ok()?;
     let number = u16::from_le_bytes([low, high]);
-    (number < REGISTERS && (1..=RANK_MAX).contains(&rank)).then_some((number, rank))
+    let is_one = usize::from(number) < REGISTERS && (1..=RANK_MAX).contains(&usize::from(rank));
+    is_one.then_some((number, rank))
 }
 
 /// A node and a bucket.
@@ -114,7 +112,8 @@ mod tests {
     #[test]
     fn members_are_read_as_they_were_written_and_no_others() {
         assert_eq!(read_element(&element(7 << 60)), Some(7 << 60));
-        assert_eq!(read_register(&register(4095, 51)), Some((4095, 51)));
+        assert_eq!(read_register(&register(4095, 32)), Some((4095, 32)));
+        assert_eq!(read_register(&register(4095, 33)), None, "no sketch has it");
         assert_eq!(read_sum(&sum(u64::MAX, 9)), Some((u64::MAX, 9)));
         assert_eq!(read_claim(&claim(3, u64::MAX)), Some((3, u64::MAX)));
         for length in [0, 1, 2, 4, 7, 9, 13, 15, 17] {

@@ -4,7 +4,7 @@ use redis::{Cmd, Value, cmd};
 
 use super::link::Commands;
 use super::names::{Names, read_element, read_register, read_sum};
-use super::reply::{members, second};
+use super::reply::{LATE_SECONDS_MAX, ignored, members, second};
 use crate::engine::ledger::{KeyFrame, KeyId, Sum};
 
 /// Members of one answer at most, the newest first. More than any key keeps one by one by default.
@@ -50,8 +50,13 @@ pub(super) fn read(answers: &[Value], mut frame: KeyFrame, sums: bool, now: u32)
         .map(|((number, rank), score)| (*number, *rank, second(*score, now)))
         .collect();
     if sums {
-        let sums = members(pulled.next(), read_sum);
-        frame.sums = sums
+        let sums = members(pulled.next(), read_sum).into_iter();
+        let latest = now.saturating_add(LATE_SECONDS_MAX);
+        let (right, late): (Vec<_>, Vec<_>) = sums.partition(|((_, bucket), _)| *bucket <= latest);
+        if !late.is_empty() {
+            ignored("future", late.len() as u64);
+        }
+        frame.sums = right
             .iter()
             .map(|((node, bucket), amount)| Sum {
                 node: *node,

@@ -152,13 +152,13 @@ impl Member {
     /// Shows `person`, who is known, once more: then what others showed under the key is pulled. How many people count here.
     pub(crate) async fn people_when_used(&self, used: &KeyUse, person: u64) -> u32 {
         self.exchange(std::slice::from_ref(used), &[person], false).await;
-        let view = self.ledger.key(used.key, &|_| vec![3_600], self.clock.now());
+        let view = self.ledger.key(used.key, &|_| &[3_600], self.clock.now());
         view.map_or(0, |view| view.people[0].1)
     }
 
     /// How many people count under a key here.
     pub(crate) fn people(&self, number: u8) -> u32 {
-        let view = self.ledger.key(key(number), &|_| vec![3_600], self.clock.now());
+        let view = self.ledger.key(key(number), &|_| &[3_600], self.clock.now());
         view.map_or(0, |view| view.people[0].1)
     }
 }
