@@ -1,6 +1,7 @@
 //! Budgets on bytes, records and answers: what they refuse, and that what they count is told.
 
 use http::StatusCode;
+use tidegate::run::{BypassFile, Suspension, write_bypass};
 
 use crate::fail_modes::counted;
 use crate::support::client::{RawReply, get};
@@ -116,12 +117,18 @@ async fn a_sum_in_monitor_is_told_and_a_bypass_suspends_one_that_refuses() {
     })
     .await;
     let enforced = gateway(&origin, "bytes = \"200KB\"").await;
-    let all_until = enforced.shared().clock.now().second() + 600;
-    let bypass = tidegate::proxy::Bypass {
-        all_until,
-        ..tidegate::proxy::Bypass::default()
+    let suspension = Suspension {
+        route: None,
+        until: enforced.shared().clock.now().second() + 600,
+        reason: "the shop is on fire".to_owned(),
+        by: "carol".to_owned(),
     };
-    assert!(enforced.shared().set_bypass(bypass));
+    let bypass = vec![suspension];
+    write_bypass(enforced.state(), &BypassFile { bypass }).expect("a file");
+    until("the bypass is in force", async || {
+        enforced.shared().bypass().covers("*/", enforced.shared().clock.now())
+    })
+    .await;
     for _ in 0..4 {
         assert!(ask(&enforced, "/page", "a").await.is_whole);
     }
