@@ -111,7 +111,7 @@ fn inspect(chunks: &[Bytes], mode: Mode, coding: Coding, declared: Declared, rul
                 None => inspector.finish(),
             },
             Step::Settle => {
-                people.extend(inspector.asks().iter().flatten().copied());
+                people.extend(inspector.asks().iter().flat_map(|ask| &ask.people).copied());
                 inspector.resolve(usize::MAX, Resolution::Granted)
             }
             Step::Release { .. } => inspector.step(),

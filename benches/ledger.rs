@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use smallvec::{SmallVec, smallvec};
-use tidegate::engine::ledger::{BudgetId, Dimension, Excess, KeyId, KeyUse, Ledger, Limit, Settings};
+use smallvec::smallvec;
+use tidegate::engine::ledger::{Ask, BudgetId, Dimension, Elements, Excess, KeyId, KeyUse, Ledger, Limit, Settings};
 use tidegate::engine::secret::Subject;
 use tidegate::engine::time::Now;
 use tokio::time::Instant;
@@ -55,6 +55,7 @@ fn used(key: KeyId, dimension: Dimension, people: u32, excess: Excess) -> KeyUse
     KeyUse {
         key,
         dimension,
+        elements: Elements::People,
         fallback: None,
         limits: smallvec![Limit {
             budget: BudgetId(u64::from(people)),
@@ -94,9 +95,9 @@ fn ledger() -> Arc<Ledger> {
     }))
 }
 
-fn asks(from: u64, count: u64) -> Vec<SmallVec<[Subject; 2]>> {
+fn asks(from: u64, count: u64) -> Vec<Ask> {
     (from..from + count)
-        .map(|number| smallvec![Subject(hash(number))])
+        .map(|number| Ask::from_iter([Subject(hash(number))]))
         .collect()
 }
 

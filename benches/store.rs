@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use smallvec::smallvec;
 use tidegate::clock::Clock;
-use tidegate::engine::ledger::{self, BudgetId, Carrier, Dimension, Excess, KeyFrame, KeyId, KeyUse, Ledger, Limit};
+use tidegate::engine::ledger::{
+    self, Ask, BudgetId, Carrier, Dimension, Elements, Excess, KeyFrame, KeyId, KeyUse, Ledger, Limit,
+};
 use tidegate::engine::secret::{HashKey, Subject};
 use tidegate::store::{KeyMark, Loaded, Settings, Store, StoreError, StoreFile};
 use tokio::time::Instant;
@@ -105,6 +107,7 @@ fn show(ledger: &Arc<Ledger>, every: u64, person: u64, clock: Clock) {
         let key = KeyUse {
             key: key(number * every),
             dimension: Dimension::Session,
+            elements: Elements::People,
             fallback: None,
             limits: smallvec![Limit {
                 budget: BudgetId(1),
@@ -115,7 +118,7 @@ fn show(ledger: &Arc<Ledger>, every: u64, person: u64, clock: Clock) {
             }],
         };
         let mut account = ledger.open(vec![key], None, now);
-        assert_eq!(account.reserve(&[smallvec![Subject(person)]], now).granted, 1);
+        assert_eq!(account.reserve(&[Ask::from_iter([Subject(person)])], now).granted, 1);
         account.hand_over(1, now);
     }
 }

@@ -174,7 +174,7 @@ fn every_problem_of_a_configuration_is_shown_where_it_is() {
         ("C010 no authority", route("ca = \"nowhere.pem\"")),
         (
             "P000 later",
-            budget(&format!("per = \"session\"\nclass = \"email\"\n{people}")),
+            budget(&format!("per = \"session\"\ndirection = \"request\"\n{people}")),
         ),
         ("P000 later dimension", budget(&format!("per = \"ja4\"\n{people}"))),
         (
@@ -188,6 +188,14 @@ fn every_problem_of_a_configuration_is_shown_where_it_is() {
         (
             "P018 two things",
             budget(&format!("per = \"session\"\nbytes = \"1MiB\"\n{people}")),
+        ),
+        (
+            "P020 no class",
+            budget("per = \"session\"\nclass = \"cart\"\nvalues = 9\nwindow = \"1d\"\naction = \"alert\""),
+        ),
+        (
+            "P020 no values",
+            budget("per = \"session\"\nclass = \"card\"\nwindow = \"1d\"\naction = \"alert\""),
         ),
         ("P001 no dimension", budget(&format!("per = \"sesion\"\n{people}"))),
         (

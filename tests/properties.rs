@@ -32,10 +32,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use proptest::prelude::*;
-use smallvec::SmallVec;
 use tidegate::engine::detect::RuleSet;
 use tidegate::engine::inspect::{Bounds, Content, Inspector, Mode, Piece, Resolution, Step, Tally};
-use tidegate::engine::secret::{HashKey, Subject};
+use tidegate::engine::ledger::Ask;
+use tidegate::engine::secret::HashKey;
 use tidegate::engine::structure::Declared;
 
 /// So many cases, or as many as `PROPTEST_CASES` asks for.
@@ -54,7 +54,7 @@ fn config(cases: u32) -> ProptestConfig {
 #[derive(Debug, PartialEq)]
 struct Outcome {
     released: Vec<u8>,
-    asked: Vec<SmallVec<[Subject; 2]>>,
+    asked: Vec<Ask>,
     stopped: bool,
     tally: Tally,
 }
@@ -103,12 +103,12 @@ fn inspect(body: &[u8], chunk: usize, content: impl Into<Content>, bounds: Bound
                 let mut granted = 0;
                 let mut then = Resolution::Granted;
                 for ask in inspector.asks() {
-                    let new = ask.iter().filter(|subject| !people.contains(*subject)).count();
+                    let new = ask.people.iter().filter(|subject| !people.contains(*subject)).count();
                     if let Some(limit) = limit.filter(|limit| people.len() + new > limit.people) {
                         then = limit.then;
                         break;
                     }
-                    people.extend(ask.iter().copied());
+                    people.extend(ask.people.iter().copied());
                     outcome.asked.push(ask.clone());
                     granted += 1;
                 }
@@ -236,7 +236,7 @@ fn every_format_shows_the_same_people_and_is_cut_at_the_limit() {
     for format in 0..8 {
         let (declared, body) = people_as(format, 30);
         let counted = inspect(&body, 1 << 20, declared, Bounds::default(), None);
-        let people: std::collections::HashSet<_> = counted.asked.iter().flatten().collect();
+        let people: std::collections::HashSet<_> = counted.asked.iter().flat_map(|ask| &ask.people).collect();
         assert_eq!(people.len(), 30, "format {format}");
         for chunk in [1, 100, 1 << 20] {
             let outcome = inspect(&body, chunk, declared, Bounds::default(), limit);
@@ -303,7 +303,7 @@ fn masked_people_leave_no_identifier_and_every_length_stays() {
 fn records_follow_the_counting_rule() {
     let count = |body: &str| {
         let outcome = inspect(body.as_bytes(), 1 << 20, Declared::Json, Bounds::default(), None);
-        let people: std::collections::HashSet<_> = outcome.asked.iter().flatten().collect();
+        let people: std::collections::HashSet<_> = outcome.asked.iter().flat_map(|ask| &ask.people).collect();
         people.len()
     };
     for (body, people, why) in [

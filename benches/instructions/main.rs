@@ -224,7 +224,7 @@ fn read(body: &Bulk, rules: &Arc<RuleSet>) {
                 None => inspector.finish(),
             },
             Step::Settle => {
-                people += inspector.asks().iter().flatten().count();
+                people += inspector.asks().iter().flat_map(|ask| &ask.people).count();
                 inspector.resolve(usize::MAX, Resolution::Granted)
             }
             Step::Release { .. } => inspector.step(),

@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use smallvec::{SmallVec, smallvec};
+use smallvec::smallvec;
 use tidegate::engine::decode::Unescaped;
 use tidegate::engine::detect::{ClassId, Context, Finding, Key, RuleSet};
 use tidegate::engine::inspect::{Bounds, Content, Inspector, Mode, Resolution, Step};
-use tidegate::engine::ledger::{BudgetId, Dimension, Excess, KeyId, KeyUse, Ledger, Limit, Next, Settings};
-use tidegate::engine::secret::{HashKey, Subject};
+use tidegate::engine::ledger::{
+    Ask, BudgetId, Dimension, Elements, Excess, KeyId, KeyUse, Ledger, Limit, Next, Settings,
+};
+use tidegate::engine::secret::HashKey;
 use tidegate::engine::structure::{Cell, CellSettings, Container, Declared, Sink, Structure};
 use tidegate::engine::time::Now;
 
@@ -44,7 +46,7 @@ impl Body {
     pub(crate) fn scan(&self) -> (u64, usize) {
         let mut people = 0;
         let inspector = self.inspect(Mode::Watch, |asks| {
-            people += asks.iter().map(SmallVec::len).sum::<usize>();
+            people += asks.iter().map(|ask| ask.people.len()).sum::<usize>();
         });
         (identifiers(&inspector), people)
     }
@@ -52,14 +54,16 @@ impl Body {
     /// The same, in more words: identifiers by class, and how many different people.
     pub(crate) fn tell(&self) -> (BTreeMap<String, u64>, usize) {
         let mut people = HashSet::new();
-        let inspector = self.inspect(Mode::Watch, |asks| people.extend(asks.iter().flatten().copied()));
+        let inspector = self.inspect(Mode::Watch, |asks| {
+            people.extend(asks.iter().flat_map(|ask| &ask.people).copied());
+        });
         let findings = inspector.tally().findings.iter();
         let named =
             findings.map(|(class, count)| (self.rules.class_name(ClassId(*class)).to_owned(), u64::from(*count)));
         (named.collect(), people.len())
     }
 
-    fn inspect(&self, mode: Mode, mut settle: impl FnMut(&[SmallVec<[Subject; 2]>])) -> Inspector {
+    fn inspect(&self, mode: Mode, mut settle: impl FnMut(&[Ask])) -> Inspector {
         let mut inspector = self.inspector(mode);
         let mut chunks = self.chunks.iter();
         let mut step = Step::More;
@@ -160,6 +164,7 @@ fn keys() -> Vec<KeyUse> {
     let used = |(number, dimension): (usize, Dimension)| KeyUse {
         key: KeyId::new(&secret, dimension, &number.to_le_bytes(), b"default/response//people"),
         dimension,
+        elements: Elements::People,
         fallback: None,
         limits: smallvec![limit],
     };

@@ -142,7 +142,7 @@ fn scan(input: &mut dyn Read, length: Option<u64>, name: &str, rules: &Arc<RuleS
                 step
             }
             Step::Settle => {
-                found.people.extend(inspector.asks().iter().flatten());
+                found.people.extend(inspector.asks().iter().flat_map(|ask| &ask.people));
                 inspector.resolve(usize::MAX, Resolution::Granted)
             }
             Step::Release { .. } => inspector.step(),

@@ -107,7 +107,7 @@ pub fn compile(written: &ConfigSyntax, environment: &Environment<'_>) -> Result<
     let policy = policy(
         written,
         environment.file,
-        environment.secret,
+        (environment.secret, rules.as_ref()),
         environment.now,
         &mut problems,
     );
@@ -395,7 +395,7 @@ fn service_of(route: &RouteSyntax) -> String {
 pub fn policy(
     written: &ConfigSyntax,
     file: &str,
-    secret: &HashKey,
+    (secret, rules): (&HashKey, Option<&RuleSet>),
     now: Now,
     problems: &mut Vec<Problem>,
 ) -> Option<Policy> {
@@ -429,6 +429,7 @@ pub fn policy(
         group_names: &group_names,
         exact_elements_max: written.ledger.exact_elements_max,
         has_fleet: written.fleet.is_shared(),
+        rules,
     };
     Policy::compile(&written, secret.clone(), now, problems)
 }

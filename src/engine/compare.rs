@@ -392,6 +392,7 @@ mod tests {
                 end: start + 1,
                 subjects: smallvec::SmallVec::new(),
                 places: smallvec::smallvec![place],
+                values: Vec::new(),
                 buyer: None,
                 is_delivery: false,
             };

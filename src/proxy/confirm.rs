@@ -3,12 +3,9 @@
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use smallvec::SmallVec;
-
 use super::gateway::Gateway;
 use crate::clock::Clock;
-use crate::engine::ledger::{Account, Answer, Confirmation, Next};
-use crate::engine::secret::Subject;
+use crate::engine::ledger::{Account, Answer, Ask, Confirmation, Next};
 use crate::engine::time::Now;
 use crate::fleet::{Claimant, Confirming, Entering, Fleet};
 
@@ -33,7 +30,7 @@ impl Confirm {
     }
 
     /// Reserves one ask, and waits for the store where that must confirm it.
-    pub(super) async fn reserve(&mut self, account: &mut Account, ask: &SmallVec<[Subject; 2]>) -> Answer {
+    pub(super) async fn reserve(&mut self, account: &mut Account, ask: &Ask) -> Answer {
         loop {
             let answer = account.reserve(std::slice::from_ref(ask), self.clock.now());
             if answer.next != Next::Confirm {
@@ -45,7 +42,7 @@ impl Confirm {
     }
 
     /// Reserves one ask, and waits for nobody: whoever the store would have to confirm is over the limit.
-    pub(super) fn reserve_now(account: &mut Account, ask: &SmallVec<[Subject; 2]>, now: Now) -> Answer {
+    pub(super) fn reserve_now(account: &mut Account, ask: &Ask, now: Now) -> Answer {
         let answer = account.reserve(std::slice::from_ref(ask), now);
         if answer.next != Next::Confirm {
             return answer;

@@ -305,7 +305,8 @@ impl Exchanges {
         if asked.route().inspect {
             let (rules, secret) = (Arc::clone(&set.rules), gateway.secret.clone());
             let content = Content::new(coding, content_type(&head.headers));
-            inspector = Some(Inspector::new(mode, set.bounds, content, rules, secret));
+            let reader = Inspector::new(mode, set.bounds, content, rules, secret);
+            inspector = Some(reader.counting_values(fields::counted_values(&account)));
             ending = ending.tried_in_shadow(content);
         }
         let driver = Driver::new(inspector, (account, witness, confirm), terms, counted);

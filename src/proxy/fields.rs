@@ -7,6 +7,7 @@ use super::fail::{Fail, Reason};
 use super::outcome::Denial;
 use super::terms::Terms;
 use super::witness::Witness;
+use crate::engine::detect::{ClassId, ClassSet};
 use crate::engine::head;
 use crate::engine::ledger::{Account, Answer, Next, Told};
 use crate::engine::record::Record;
@@ -47,7 +48,7 @@ pub(super) async fn count(
     for (number, record) in people {
         if walk.counted.denial.is_none() {
             let ask = walk.account.asks_granted();
-            let answer = confirm.reserve(walk.account, &record.subjects).await;
+            let answer = confirm.reserve(walk.account, &record.ask()).await;
             walk.take(number, &record, ask, answer);
         }
     }
@@ -67,7 +68,7 @@ pub(super) fn count_now(
     for (number, record) in people {
         if walk.counted.denial.is_none() {
             let ask = walk.account.asks_granted();
-            let answer = Confirm::reserve_now(walk.account, &record.subjects, walk.now);
+            let answer = Confirm::reserve_now(walk.account, &record.ask(), walk.now);
             walk.take(number, &record, ask, answer);
         }
     }
@@ -101,7 +102,11 @@ impl<'w> Walk<'w> {
                 value.as_bytes()
             }
         });
-        let mut people = head::people(values, &terms.set.rules, &terms.gateway.secret);
+        let mut people = head::people(
+            values,
+            (&terms.set.rules, &terms.gateway.secret),
+            counted_values(account),
+        );
         if people.is_empty() {
             return None;
         }
@@ -152,6 +157,11 @@ impl<'w> Walk<'w> {
             self.counted.masked.push((budget, key, people));
         }
     }
+}
+
+/// The classes whose values some key of the exchange counts.
+pub(super) fn counted_values(account: &Account) -> ClassSet {
+    account.classes().iter().map(|class| ClassId(*class)).collect()
 }
 
 fn denial(answer: &Answer, now: Now) -> Option<Denial> {

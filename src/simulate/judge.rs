@@ -4,13 +4,10 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+pub(super) use crate::engine::ledger::Ask;
 use crate::engine::ledger::{BudgetId, Dimension, KeyId, KeyUse, Ledger, Next, Told};
 use crate::engine::policy::{Action, Plan, Policy};
-use crate::engine::secret::Subject;
 use crate::engine::time::Now;
-
-/// The people of one record.
-pub(super) type Ask = SmallVec<[Subject; 2]>;
 
 /// The longest a throttled exchange waits before it is refused: the default of `throttle_wait_ms_max`.
 const THROTTLE_WAIT_MS_MAX: u64 = 10_000;

@@ -11,8 +11,9 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::clock::Clock;
-use crate::engine::ledger::{self, BudgetId, Carrier, Dimension, Excess, KeyFrame, KeyId, KeyUse, Ledger, Limit};
-use crate::engine::ledger::{Mark, Tag};
+use crate::engine::ledger::{
+    self, Ask, BudgetId, Carrier, Dimension, Elements, Excess, KeyFrame, KeyId, KeyUse, Ledger, Limit, Mark, Tag,
+};
 use crate::engine::secret::{HashKey, Subject};
 use crate::engine::time::Now;
 
@@ -30,6 +31,7 @@ fn under(number: u8) -> KeyUse {
     KeyUse {
         key: key(number),
         dimension: Dimension::Session,
+        elements: Elements::People,
         fallback: None,
         limits: smallvec![Limit {
             budget: BudgetId(1),
@@ -72,7 +74,7 @@ impl Kept {
         let now = self.clock.now();
         let mut account = self.ledger.open(vec![under(number)], None, now);
         for person in people {
-            assert_eq!(account.reserve(&[smallvec![Subject(person)]], now).granted, 1);
+            assert_eq!(account.reserve(&[Ask::from_iter([Subject(person)])], now).granted, 1);
         }
         account.hand_over(u64::MAX, now);
     }

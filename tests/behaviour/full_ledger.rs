@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use http::HeaderName;
 use smallvec::smallvec;
-use tidegate::engine::ledger::{BudgetId, Dimension, Excess, KeyId, KeyUse, Limit};
+use tidegate::engine::ledger::{Ask, BudgetId, Dimension, Elements, Excess, KeyId, KeyUse, Limit};
 use tidegate::engine::secret::Subject;
 
 use crate::fail_modes::uninspected;
@@ -60,11 +60,12 @@ fn fill(gateway: &Gateway, fallback: Option<KeyId>) {
             let minted = KeyUse {
                 key: KeyId(id),
                 dimension: Dimension::Session,
+                elements: Elements::People,
                 fallback,
                 limits: smallvec![limit],
             };
             let mut account = ledger.open(vec![minted], None, now);
-            account.reserve(&[smallvec![Subject(1)]], now);
+            account.reserve(&[Ask::from_iter([Subject(1)])], now);
             account.hand_over(1, now);
         }
     }

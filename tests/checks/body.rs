@@ -140,6 +140,7 @@ fn settle(inspector: &mut Inspector, then: Option<Resolution>, people: &mut Hash
     let mut granted = 0;
     for ask in inspector.asks() {
         let new: HashSet<Subject> = ask
+            .people
             .iter()
             .copied()
             .filter(|subject| !people.contains(subject))

@@ -61,6 +61,7 @@ pub(crate) fn config_syntax(data: &[u8]) {
         group_names: &[],
         exact_elements_max: written.ledger.exact_elements_max,
         has_fleet: false,
+        rules: None,
     };
     let mut problems = Vec::new();
     let compiled = Policy::compile(

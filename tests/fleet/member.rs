@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use smallvec::{SmallVec, smallvec};
+use smallvec::smallvec;
 use tidegate::clock::Clock;
 use tidegate::engine::ledger::{
-    BudgetId, Carrier, Confirmation, Dimension, Excess, KeyId, KeyUse, Ledger, Limit, Next, Settings,
+    Ask, BudgetId, Carrier, Confirmation, Dimension, Elements, Excess, KeyId, KeyUse, Ledger, Limit, Next, Settings,
 };
 use tidegate::engine::secret::{HashKey, Subject};
 use tidegate::fleet::{self, Fleet, FleetError, OnStoreDown};
@@ -51,6 +51,7 @@ pub(crate) fn used(number: u8, people: u32, strict: bool) -> KeyUse {
     KeyUse {
         key: key(number),
         dimension: Dimension::Session,
+        elements: Elements::People,
         fallback: None,
         limits: smallvec![Limit {
             budget: BudgetId(u64::from(number)),
@@ -110,7 +111,7 @@ impl Member {
             account.divide(gateways);
         }
         let mut claimant = account.is_strict().then(|| self.fleet.claimant());
-        let asks: Vec<SmallVec<[Subject; 2]>> = people.iter().map(|one| smallvec![Subject(*one)]).collect();
+        let asks: Vec<Ask> = people.iter().map(|one| Ask::from_iter([Subject(*one)])).collect();
         let (mut granted, mut is_denied) = (0, false);
         loop {
             let answer = account.reserve(&asks[granted..], self.clock.now());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tidegate::engine::ledger::KeyUse;
+use tidegate::engine::ledger::{Ask, KeyUse};
 use tokio::time::Instant;
 
 use super::member::{Member, Shown, key, settings, used};
@@ -121,7 +121,7 @@ async fn claims_of_a_gateway_that_was_killed_count_until_the_window_ends() {
     let keys = [used(1, 10, true)];
     let mut account = one.ledger.open(keys.to_vec(), None, one.clock.now());
     let asks: Vec<_> = (0..6)
-        .map(|subject| smallvec::smallvec![tidegate::engine::secret::Subject(subject)])
+        .map(|subject| Ask::from_iter([tidegate::engine::secret::Subject(subject)]))
         .collect();
     assert_eq!(account.reserve(&asks, one.clock.now()).granted, 0);
     let mut claimant = one.fleet.claimant();

@@ -67,7 +67,7 @@ fn inspect_as(
                 None => inspector.finish(),
             },
             Step::Settle => {
-                people.extend(inspector.asks().iter().flatten().copied());
+                people.extend(inspector.asks().iter().flat_map(|ask| &ask.people).copied());
                 inspector.resolve(usize::MAX, Resolution::Granted)
             }
             Step::Release { pieces, .. } => {

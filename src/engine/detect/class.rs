@@ -13,6 +13,12 @@ pub struct ClassSet(pub u64);
 impl ClassSet {
     const LAST: u8 = 63;
 
+    /// Whether `class` may be in it: what the last bit stands for cannot be told apart.
+    pub const fn contains(self, class: ClassId) -> bool {
+        let bit = if class.0 < Self::LAST { class.0 } else { Self::LAST };
+        self.0 >> bit & 1 == 1
+    }
+
     /// Their names in the rule set whose numbers they are; `other` for the last bit.
     pub fn names(self, rules: &RuleSet) -> impl Iterator<Item = &str> {
         let bits = (0..=Self::LAST).filter(move |bit| self.0 & (1 << bit) != 0);

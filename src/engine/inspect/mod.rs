@@ -17,14 +17,14 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use smallvec::SmallVec;
 
 pub use crate::engine::charset::Charset;
 use crate::engine::charset::Reader;
 use crate::engine::decode::{Coding, Decoder};
-use crate::engine::detect::{RuleSet, Usage};
+use crate::engine::detect::{ClassSet, RuleSet, Usage};
+use crate::engine::ledger::Ask;
 use crate::engine::record::{Assembler, Place, Record};
-use crate::engine::secret::{HashKey, Subject};
+use crate::engine::secret::HashKey;
 use crate::engine::step::Phase;
 pub use crate::engine::step::{Bounds, Failure, Mode, Piece, Resolution, Step, Tally};
 use crate::engine::structure::{CellSettings, Declared, Structure};
@@ -72,8 +72,8 @@ pub struct Inspector {
     assembler: Assembler,
     /// Settled, not resolved.
     ready: Vec<Record>,
-    /// For each of them, who is to be reserved.
-    asks: Vec<SmallVec<[Subject; 2]>>,
+    /// For each of them, who and what is to be reserved.
+    asks: Vec<Ask>,
     /// So many of both, from the front, were resolved all the same; < `ready.len()`, or 0.
     resolved: usize,
     masks: VecDeque<Place>,
@@ -141,6 +141,13 @@ impl Inspector {
         }
     }
 
+    /// The asks of this body name the values of these classes too.
+    #[must_use]
+    pub fn counting_values(mut self, classes: ClassSet) -> Self {
+        self.assembler.count_values(classes);
+        self
+    }
+
     /// The next chunk of the body as it came.
     pub fn push(&mut self, chunk: &Bytes) -> Step {
         self.pushed += chunk.len() as u64;
@@ -201,7 +208,7 @@ impl Inspector {
     }
 
     /// What is to be reserved after [`Step::Settle`]: one entry a record, in the order of their bytes.
-    pub fn asks(&self) -> &[SmallVec<[Subject; 2]>] {
+    pub fn asks(&self) -> &[Ask] {
         self.asks.get(self.resolved..).unwrap_or_default()
     }
 

@@ -207,7 +207,7 @@ impl Inspector {
         self.assembler.take_settled(holds_from, &mut self.ready);
         self.tally.orders = self.assembler.orders();
         for record in self.ready.get(before..).unwrap_or_default() {
-            self.asks.push(record.subjects.clone());
+            self.asks.push(record.ask());
             self.tally.add(record);
         }
     }

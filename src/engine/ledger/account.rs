@@ -11,11 +11,11 @@ use hashbrown::HashSet;
 use smallvec::SmallVec;
 
 use super::entry::Entry;
-use super::limit::KeyUse;
-use super::reserve::{Prefix, Stop, Wanted};
+use super::limit::{Ask, Elements, KeyUse};
+use super::reserve::{List, Prefix, Stop, Wanted};
 use super::shards::{Ledger, Locked, Place, ShardList, shard_of};
 use super::strict::Strict;
-use super::subject_hash::SubjectHasher;
+use super::subject_hash::{SubjectHasher, spread};
 use super::{Amounts, BudgetId, Dimension, KeyId, SumUse};
 use crate::engine::secret::Subject;
 use crate::engine::time::Now;
@@ -54,10 +54,12 @@ pub type Told = (BudgetId, KeyId, u32);
 
 /// Keys of one exchange that can refuse, at most.
 pub const REFUSING_KEYS_MAX: usize = 62;
-/// The number of the exchange's own key.
+/// The bit of the exchange's own keys.
 const OWN: usize = 62;
-/// The number of the allowance.
+/// The bit of the allowance.
 const ALLOWANCE: usize = 63;
+/// The number of the first key of the exchange's own: those of shared ones are smaller.
+const OWN_FIRST: usize = 1 << 16;
 
 /// The answer to one reservation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,14 +80,18 @@ pub struct Account {
     pub(super) keys: Vec<KeyUse>,
     refusing: usize,
     counted: usize,
-    /// The exchange's own key.
-    own: Option<(KeyUse, Entry)>,
+    /// The exchange's own keys: one for each condition and for each thing that is counted.
+    own: SmallVec<[Box<(KeyUse, Entry)>; 1]>,
     /// People within it are counted under it alone.
     pub(super) allowance: Option<KeyUse>,
     /// The shards of all keys that can refuse.
     shards: ShardList,
     /// Everything this exchange was granted: a repeat costs one look-up and no lock.
     granted: HashSet<u64, BuildHasherDefault<SubjectHasher>>,
+    /// How many of it are people.
+    people: usize,
+    /// Classes whose values some key counts.
+    classes: SmallVec<[u8; 2]>,
     /// Granted and not yet handed over, in order.
     waiting: VecDeque<Waiting>,
     asks_granted: u64,
@@ -109,33 +115,46 @@ pub struct Account {
     is_uncounted: bool,
 }
 
-/// A subject that was granted and has not left.
+/// An element that was granted and has not left.
 #[derive(Clone, Copy)]
 pub(super) struct Waiting {
     /// The number of its ask within the exchange.
     ask: u64,
-    pub(super) subject: u64,
+    elements: Elements,
+    pub(super) element: u64,
     /// A bit for each key that it was granted under.
     under: u64,
 }
 
 impl Waiting {
-    fn is_under(self, number: usize) -> bool {
-        self.under & (1 << number) != 0
+    fn is_under(self, bit: usize) -> bool {
+        self.under & (1 << bit) != 0
+    }
+
+    /// Whether it is one of the `elements` of the keys with this bit.
+    fn counts(self, bit: usize, elements: Elements) -> bool {
+        self.elements == elements && self.is_under(bit)
     }
 }
 
 impl Account {
     pub(super) fn new(ledger: Arc<Ledger>, mut keys: Vec<KeyUse>, allowance: Option<KeyUse>) -> Self {
         let own = keys
-            .iter()
-            .position(|used| used.dimension == Dimension::Exchange)
-            .map(|at| {
-                let used = keys.remove(at);
+            .extract_if(.., |used| used.dimension == Dimension::Exchange)
+            .map(|used| {
                 let mut entry = Entry::new(Dimension::Exchange);
                 entry.note_limits(&used.limits);
-                (used, entry)
+                Box::new((used, entry))
             });
+        let own: SmallVec<[_; 1]> = own.collect();
+        let mut classes = SmallVec::new();
+        for used in keys.iter().chain(own.iter().map(|own| &own.0)) {
+            if let Elements::Values(class) = used.elements
+                && !classes.contains(&class)
+            {
+                classes.push(class);
+            }
+        }
         keys.sort_by_key(|used| (used.limits.is_empty(), !used.is_enforcing()));
         let refusing = keys.partition_point(KeyUse::is_enforcing).min(REFUSING_KEYS_MAX);
         let counted = keys.partition_point(|used| !used.limits.is_empty());
@@ -149,6 +168,8 @@ impl Account {
             allowance,
             shards,
             granted: HashSet::default(),
+            people: 0,
+            classes,
             waiting: VecDeque::new(),
             asks_granted: 0,
             told: SmallVec::new(),
@@ -189,12 +210,17 @@ impl Account {
 
     /// Whether some limit can refuse or delay: only then is anything held back.
     pub fn is_enforcing(&self) -> bool {
-        self.refusing > 0 || self.own.as_ref().is_some_and(|(used, _)| used.is_enforcing())
+        self.refusing > 0 || self.own.iter().any(|own| own.0.is_enforcing())
+    }
+
+    /// Classes whose values some key counts, by their number.
+    pub fn classes(&self) -> &[u8] {
+        &self.classes
     }
 
     /// Distinct subjects granted to this exchange.
     pub fn people(&self) -> usize {
-        self.granted.len()
+        self.people
     }
 
     /// Of the first `asks` asks that were ever granted, who leaves next and counts inside the allowance alone.
@@ -202,7 +228,8 @@ impl Account {
         let leaving = self.waiting.iter().take_while(move |waiting| waiting.ask < asks);
         leaving
             .filter(|waiting| waiting.is_under(ALLOWANCE))
-            .map(|waiting| Subject(waiting.subject))
+            .filter(|waiting| waiting.elements == Elements::People)
+            .map(|waiting| Subject(waiting.element))
     }
 
     /// How many asks were ever granted.
@@ -210,14 +237,14 @@ impl Account {
         self.asks_granted
     }
 
-    /// How many subjects are granted and not yet handed over.
+    /// How many people and values are granted and not yet handed over.
     pub fn waiting(&self) -> usize {
         self.waiting.len()
     }
 
-    /// Reserves `asks` in order; each is all of its subjects under all keys, or nothing. The answer names how many were
-    /// granted. A denied ask adds nothing under any key.
-    pub fn reserve(&mut self, asks: &[SmallVec<[Subject; 2]>], now: Now) -> Answer {
+    /// Reserves `asks` in order; each is all of its people and values under all keys, or nothing. The answer names how many
+    /// were granted. A denied ask adds nothing under any key.
+    pub fn reserve(&mut self, asks: &[Ask], now: Now) -> Answer {
         let wanted = self.wanted(asks);
         let mut prefix = Prefix::of(asks.len(), self.ledger.reserves());
         if !wanted.is_empty() {
@@ -240,10 +267,8 @@ impl Account {
 
     /// How many people count under `key` in `window` now: handed over, or about to be.
     pub fn people_under(&mut self, key: KeyId, window: u32, now: Now) -> u32 {
-        if let Some((used, entry)) = &mut self.own
-            && used.key == key
-        {
-            return entry.people(u32::MAX, now);
+        if let Some(own) = self.own.iter_mut().find(|own| own.0.key == key) {
+            return own.1.people(u32::MAX, now);
         }
         let mut shard = self.ledger.lock_shard(shard_of(key));
         let is_counted = self.keys.iter().take(self.counted).any(|used| used.key == key);
@@ -251,12 +276,19 @@ impl Account {
         entry.map_or(0, |entry| entry.people(window, now))
     }
 
-    /// The subjects of `asks` that this exchange was not yet granted; from now on it is, until it turns out otherwise.
-    fn wanted(&mut self, asks: &[SmallVec<[Subject; 2]>]) -> Wanted {
-        let mut wanted = Wanted::new();
+    /// What `asks` want that this exchange was not yet granted; from now on it is, until it turns out otherwise.
+    fn wanted(&mut self, asks: &[Ask]) -> Wanted {
+        let mut wanted = Wanted::default();
         for (number, ask) in (0..).zip(asks) {
-            let fresh = ask.iter().filter(|subject| self.granted.insert(subject.0));
-            wanted.extend(fresh.map(|subject| (number, subject.0)));
+            let people = ask.people.iter().map(|person| (Elements::People, person.0));
+            let values = ask.values.iter().filter(|(class, _)| self.classes.contains(class));
+            let values = values.map(|(class, value)| (Elements::Values(*class), *value));
+            let asked = people.chain(values);
+            for (elements, element) in
+                asked.filter(|(elements, element)| self.granted.insert(name(*elements, *element)))
+            {
+                wanted.push(elements, number, element);
+            }
         }
         wanted
     }
@@ -265,20 +297,25 @@ impl Account {
     fn split(&self, locked: &mut Locked<'_>, wanted: Wanted, now: Now) -> (Wanted, Wanted) {
         let mut place = |used| locked.enter(&self.ledger, used, now);
         let Some((used, place)) = self.allowance.as_ref().and_then(|used| Some((used, place(used)?))) else {
-            return (Wanted::new(), wanted);
+            return (Wanted::default(), wanted);
         };
         let Some(entry) = locked.at(place) else {
-            return (Wanted::new(), wanted);
+            return (Wanted::default(), wanted);
         };
-        let (mut allowed, mut ordinary) = (Wanted::new(), Wanted::new());
-        for subjects in wanted.chunk_by(|(one, _), (other, _)| one == other) {
-            let so_far: Wanted = allowed.iter().chain(subjects).copied().collect();
+        let mut allowed = List::new();
+        for subjects in wanted
+            .of(Elements::People)
+            .chunk_by(|(one, _), (other, _)| one == other)
+        {
+            let before = allowed.len();
+            allowed.extend_from_slice(subjects);
             let mut prefix = Prefix::of(usize::MAX, true);
-            prefix.rule(entry, ALLOWANCE, used, &so_far, now);
-            let fits = prefix.stop.is_none();
-            if fits { &mut allowed } else { &mut ordinary }.extend_from_slice(subjects);
+            prefix.rule(entry, ALLOWANCE, used, &allowed, now);
+            if prefix.stop.is_some() {
+                allowed.truncate(before);
+            }
         }
-        (allowed, ordinary)
+        wanted.split(|ask| allowed.binary_search_by_key(&ask, |(allowed, _)| *allowed).is_ok())
     }
 
     /// The places of the keys that can refuse; none for one without room.
@@ -298,37 +335,39 @@ impl Account {
         prefix: &mut Prefix,
         now: Now,
     ) {
-        let Some((first, _)) = ordinary.first().copied() else {
-            return;
-        };
         for (number, (used, place)) in self.keys.iter().zip(places).enumerate() {
+            let wanted = ordinary.of(used.elements);
+            let Some((first, _)) = wanted.first() else { continue };
             match place.and_then(|place| locked.at(place)) {
-                Some(entry) => prefix.rule(entry, number, used, ordinary, now),
+                Some(entry) => prefix.rule(entry, number, used, wanted, now),
                 None if self.is_open_when_full => {}
-                None => prefix.stop(first, Stop::Full),
+                None => prefix.stop(*first, Stop::Full),
             }
         }
-        if let Some((used, entry)) = &mut self.own {
-            prefix.rule(entry, OWN, used, ordinary, now);
+        for (number, own) in (OWN_FIRST..).zip(&mut self.own) {
+            let (used, entry) = &mut **own;
+            prefix.rule(entry, number, used, ordinary.of(used.elements), now);
         }
     }
 
     /// Grants what is in the prefix, under all of its keys.
-    fn commit(
+    fn commit<'w>(
         &mut self,
         locked: &mut Locked<'_>,
         places: &[Option<Place>],
-        (allowed, ordinary): (&Wanted, &Wanted),
+        (allowed, ordinary): (&'w Wanted, &'w Wanted),
         prefix: &Prefix,
         now: Now,
     ) {
         let second = now.second();
         let reserves = self.ledger.reserves();
-        let granted = ordinary.partition_point(|(ask, _)| *ask < prefix.end);
-        let granted = ordinary.get(..granted).unwrap_or_default();
-        let grant = |entry: &mut Entry, number: usize| {
-            for (_, subject) in granted.iter().filter(|_| reserves) {
-                entry.seen.grant(*subject, second);
+        let granted = |list: &'w [(u32, u64)]| {
+            let granted = list.partition_point(|(ask, _)| *ask < prefix.end);
+            list.get(..granted).unwrap_or_default()
+        };
+        let grant = |entry: &mut Entry, number: usize, elements: Elements| {
+            for (_, element) in granted(ordinary.of(elements)).iter().filter(|_| reserves) {
+                entry.seen.grant(*element, second);
             }
             let paced = prefix.paced.iter();
             for (_, _, budget, interval) in paced.filter(|(ask, at, ..)| *ask < prefix.end && *at == number) {
@@ -336,38 +375,49 @@ impl Account {
             }
         };
         let mut under = 1 << OWN;
-        for (number, place) in places.iter().enumerate() {
-            let Some(place) = *place else { continue };
+        for ((number, used), place) in self.keys.iter().enumerate().zip(places) {
+            let Some(place) = *place else {
+                self.is_uncounted |= !granted(ordinary.of(used.elements)).is_empty();
+                continue;
+            };
             if let Some(entry) = locked.at(place) {
                 under |= 1 << number;
-                grant(entry, number);
+                grant(entry, number, used.elements);
             }
             locked.weigh(place);
         }
-        if let Some((_, entry)) = &mut self.own {
-            grant(entry, OWN);
+        for (number, own) in (OWN_FIRST..).zip(&mut self.own) {
+            let (used, entry) = &mut **own;
+            grant(entry, number, used.elements);
         }
-        self.is_uncounted |= !granted.is_empty() && places.iter().any(Option::is_none);
         if let Some(entry) = self.allowance.as_ref().and_then(|used| locked.find(used.key)) {
-            let allowed = allowed.iter().filter(|(ask, _)| *ask < prefix.end && reserves);
+            let allowed = granted(allowed.of(Elements::People)).iter().filter(|_| reserves);
             allowed.for_each(|(_, subject)| entry.seen.grant(*subject, second));
         }
-        let before = self.asks_granted;
-        let mut waiting: SmallVec<[Waiting; 32]> = SmallVec::new();
-        for (list, under) in [(allowed, 1 << ALLOWANCE), (ordinary, under)] {
-            let refused = list.iter().filter(|(ask, _)| *ask >= prefix.end);
-            refused.for_each(|(_, subject)| _ = self.granted.remove(subject));
-            let taken = list.iter().filter(|(ask, _)| *ask < prefix.end);
-            waiting.extend(taken.map(|(ask, subject)| Waiting {
-                ask: before + u64::from(*ask),
-                subject: *subject,
+        let before = self.waiting.len();
+        let lists = ordinary.lists().map(|list| (list, under));
+        let lists = lists.chain(allowed.lists().map(|list| (list, 1 << ALLOWANCE)));
+        for ((elements, list), under) in lists {
+            let taken = granted(list);
+            let refused = list.get(taken.len()..).unwrap_or_default();
+            for (_, element) in refused {
+                self.granted.remove(&name(elements, *element));
+            }
+            if elements == Elements::People {
+                self.people += taken.len();
+            }
+            self.waiting.extend(taken.iter().map(|(ask, element)| Waiting {
+                ask: self.asks_granted + u64::from(*ask),
+                elements,
+                element: *element,
                 under,
             }));
         }
-        if !allowed.is_empty() {
-            waiting.sort_by_key(|waiting| waiting.ask);
+        // Each list is in order, but not all of them together.
+        let fresh = self.waiting.make_contiguous().get_mut(before..).unwrap_or_default();
+        if !fresh.is_sorted_by_key(|waiting| waiting.ask) {
+            fresh.sort_by_key(|waiting| waiting.ask);
         }
-        self.waiting.extend(waiting);
     }
 
     fn next(&self, stop: Stop) -> Next {
@@ -376,8 +426,8 @@ impl Account {
             Stop::Full => Next::Full,
             Stop::Confirm => Next::Confirm,
             Stop::Denied(number, limit, people) => {
-                let own = self.own.as_ref().map(|(used, _)| used);
-                let used = if number == OWN { own } else { self.keys.get(number) };
+                let own = number.checked_sub(OWN_FIRST).and_then(|number| self.own.get(number));
+                let used = own.map(|own| &own.0).or_else(|| self.keys.get(number));
                 used.map_or(Next::Full, |used| Next::Denied {
                     budget: limit.budget,
                     key: used.key,
@@ -408,12 +458,23 @@ impl Drop for Account {
         let mut locked = ledger.lock(&self.shards);
         let keys = self.keys.iter().take(self.refusing).enumerate();
         for (number, used) in keys.chain(self.allowance.iter().map(|used| (ALLOWANCE, used))) {
-            let granted = self.waiting.iter().filter(|waiting| waiting.is_under(number));
+            let granted = self
+                .waiting
+                .iter()
+                .filter(|waiting| waiting.counts(number, used.elements));
             if let Some(entry) = locked.find(used.key).filter(|_| ledger.reserves()) {
-                granted.for_each(|waiting| entry.seen.withdraw(waiting.subject));
+                granted.for_each(|waiting| entry.seen.withdraw(waiting.element));
             }
         }
         made_up().for_each(|used| locked.rest(used.key, &ledger));
+    }
+}
+
+/// What stands for an element among all that an exchange was granted: a value may be that by which someone is known.
+fn name(elements: Elements, element: u64) -> u64 {
+    match elements {
+        Elements::People => element,
+        Elements::Values(class) => element ^ spread(u64::from(class) + 1),
     }
 }
 

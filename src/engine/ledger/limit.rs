@@ -3,6 +3,35 @@
 use smallvec::SmallVec;
 
 use super::{BudgetId, Dimension, KeyId};
+use crate::engine::secret::Subject;
+
+/// What the elements of a key are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Elements {
+    /// Subjects.
+    #[default]
+    People,
+    /// Different values of the class with this number in the rule set.
+    Values(u8),
+}
+
+/// What one record asks for: it leaves with all of this, or not at all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ask {
+    /// The people behind it.
+    pub people: SmallVec<[Subject; 2]>,
+    /// Keyed hashes of the values in it, with their class, where some key counts those.
+    pub values: Vec<(u8, u64)>,
+}
+
+impl FromIterator<Subject> for Ask {
+    fn from_iter<I: IntoIterator<Item = Subject>>(people: I) -> Self {
+        Self {
+            people: people.into_iter().collect(),
+            values: Vec::new(),
+        }
+    }
+}
 
 /// What happens to a new subject above the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +83,8 @@ pub struct KeyUse {
     pub key: KeyId,
     /// Its dimension.
     pub dimension: Dimension,
+    /// What is counted under it.
+    pub elements: Elements,
     /// The key of its address, where the client may have made this one up: it counts in the place of one that finds no
     /// room.
     pub fallback: Option<KeyId>,

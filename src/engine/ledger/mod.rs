@@ -35,7 +35,7 @@ pub use carry::{Carrier, PARTS};
 pub use estimate::{RANK_MAX, REGISTERS};
 pub use frame::{FrameError, KeyFrame, Mark, Sum, Tag};
 pub use key::{BudgetId, Dimension, KeyId, Parts};
-pub use limit::{Excess, KeyUse, Limit};
+pub use limit::{Ask, Elements, Excess, KeyUse, Limit};
 pub use shards::{Ledger, Settings};
 pub use strict::{Claim, Confirmation, Over};
 pub use tally::{Amounts, Counted, OverSum, SumLimit, SumUse};

@@ -4,12 +4,69 @@ use smallvec::SmallVec;
 
 use super::account::Told;
 use super::entry::Entry;
-use super::limit::{Excess, KeyUse, Limit};
+use super::limit::{Elements, Excess, KeyUse, Limit};
 use super::{BudgetId, Dimension};
 use crate::engine::time::Now;
 
-/// The subjects of a batch that their exchange was not granted yet: the number of the ask, and the subject.
-pub(super) type Wanted = SmallVec<[(u32, u64); 32]>;
+/// Elements of one kind, each with the number of its ask, ascending.
+pub(super) type List = SmallVec<[(u32, u64); 32]>;
+
+/// What of a batch its exchange was not granted yet.
+#[derive(Default)]
+pub(super) struct Wanted {
+    people: List,
+    /// By class; nearly always none.
+    values: Vec<(u8, List)>,
+}
+
+impl Wanted {
+    /// Those of one kind.
+    pub(super) fn of(&self, elements: Elements) -> &[(u32, u64)] {
+        match elements {
+            Elements::People => &self.people,
+            Elements::Values(wanted) => {
+                let mut lists = self.values.iter();
+                lists.find(|(class, _)| *class == wanted).map_or(&[], |(_, list)| list)
+            }
+        }
+    }
+
+    pub(super) fn push(&mut self, elements: Elements, ask: u32, element: u64) {
+        match elements {
+            Elements::People => self.people.push((ask, element)),
+            Elements::Values(wanted) => match self.values.iter_mut().find(|(class, _)| *class == wanted) {
+                Some((_, list)) => list.push((ask, element)),
+                None => self.values.push((wanted, List::from_slice(&[(ask, element)]))),
+            },
+        }
+    }
+
+    /// Each kind of which there is something.
+    pub(super) fn lists(&self) -> impl Iterator<Item = (Elements, &[(u32, u64)])> {
+        let values = self.values.iter();
+        let values = values.map(|(class, list)| (Elements::Values(*class), &list[..]));
+        let people = (Elements::People, &self.people[..]);
+        std::iter::once(people)
+            .chain(values)
+            .filter(|(_, list)| !list.is_empty())
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.lists().next().is_none()
+    }
+
+    /// Of the asks that `is_allowed` takes, by their number, what they want; and what all others do.
+    pub(super) fn split(self, is_allowed: impl Fn(u32) -> bool) -> (Self, Self) {
+        let mut parts = (Self::default(), Self::default());
+        let lists = self.lists();
+        let all = lists.flat_map(|(elements, list)| list.iter().map(move |(ask, element)| (elements, *ask, *element)));
+        for (elements, ask, element) in all {
+            let part = if is_allowed(ask) { &mut parts.0 } else { &mut parts.1 };
+            part.push(elements, ask, element);
+        }
+        parts
+    }
+}
 
 /// Why a batch ends before one of its asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +121,7 @@ impl Prefix {
     }
 
     /// What the limits of the key with `number` say to the asks.
-    pub(super) fn rule(&mut self, entry: &mut Entry, number: usize, used: &KeyUse, wanted: &Wanted, now: Now) {
+    pub(super) fn rule(&mut self, entry: &mut Entry, number: usize, used: &KeyUse, wanted: &[(u32, u64)], now: Now) {
         for limit in &used.limits {
             let mut walk = Walk::of(entry, used, limit, now);
             let asks = wanted.chunk_by(|(one, _), (other, _)| one == other);

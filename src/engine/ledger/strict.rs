@@ -148,7 +148,7 @@ impl Account {
                     .as_ref()
                     .is_some_and(|entry| entry.seen.is_shown_since(subject, from))
             };
-            let in_prefix = wanted.iter().filter(|(ask, _)| *ask < prefix.end);
+            let in_prefix = wanted.of(used.elements).iter().filter(|(ask, _)| *ask < prefix.end);
             let new = in_prefix.filter(|(_, subject)| !strict.confirmed.contains(subject) && !is_shown(*subject));
             let subjects: Vec<(u32, u64)> = new.copied().collect();
             if !subjects.is_empty() {

@@ -9,7 +9,7 @@ use smallvec::{SmallVec, smallvec};
 
 use super::shards::{KEY_BYTES, SHARDS};
 use super::slot::Slot;
-use super::{Account, BudgetId, Dimension, Excess, KeyId, KeyUse, Ledger, Limit, Next, Settings};
+use super::{Account, Ask, BudgetId, Dimension, Elements, Excess, KeyId, KeyUse, Ledger, Limit, Next, Settings};
 use crate::engine::secret::Subject;
 use crate::engine::time::Now;
 
@@ -17,6 +17,7 @@ fn key(number: u8, dimension: Dimension, limits: &[Limit]) -> KeyUse {
     KeyUse {
         key: KeyId([number; 12]),
         dimension,
+        elements: Elements::People,
         fallback: None,
         limits: SmallVec::from_slice(limits),
     }
@@ -32,8 +33,8 @@ fn limit(people: u32, excess: Excess) -> Limit {
     }
 }
 
-fn asks(subjects: std::ops::Range<u64>) -> Vec<SmallVec<[Subject; 2]>> {
-    subjects.map(|subject| smallvec![Subject(subject)]).collect()
+fn asks(subjects: std::ops::Range<u64>) -> Vec<Ask> {
+    subjects.map(|subject| Ask::from_iter([Subject(subject)])).collect()
 }
 
 /// Room for so many keys of so many people in each shard.
@@ -147,7 +148,8 @@ fn a_record_is_granted_whole_or_not_at_all() {
     let ledger = Arc::new(Ledger::new(Settings::default()));
     let session = key(1, Dimension::Session, &[limit(3, Excess::Refused)]);
     let mut account = ledger.open(vec![session], None, START);
-    let pairs: Vec<SmallVec<[Subject; 2]>> = (0..3).map(|n| smallvec![Subject(n * 2), Subject(n * 2 + 1)]).collect();
+    let pair = |n: u64| Ask::from_iter([Subject(n * 2), Subject(n * 2 + 1)]);
+    let pairs: Vec<Ask> = (0..3).map(pair).collect();
     assert_eq!(account.reserve(&pairs, START).granted, 1);
 }
 
@@ -166,6 +168,7 @@ fn holds_refuse_until_they_end_or_are_released_and_are_never_evicted() {
         let other = KeyUse {
             key: KeyId(id),
             dimension: Dimension::Session,
+            elements: Elements::People,
             fallback: None,
             limits: smallvec![limit(3, Excess::Told)],
         };
@@ -199,6 +202,7 @@ fn a_full_ledger_says_so_rather_than_forget_an_enforcing_key() {
         KeyUse {
             key: KeyId(id),
             dimension: Dimension::Session,
+            elements: Elements::People,
             fallback: None,
             limits: smallvec![limit(3, Excess::Refused)],
         }

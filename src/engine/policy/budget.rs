@@ -3,8 +3,9 @@
 use super::condition::Condition;
 use super::plan::{Facts, SCOPE_START};
 use super::syntax::{BudgetSyntax, Text};
-use super::units;
-use crate::engine::ledger::{BudgetId, Counted, Dimension};
+use super::{Written, units};
+use crate::engine::detect::{Category, RuleSet};
+use crate::engine::ledger::{BudgetId, Counted, Dimension, Elements};
 use crate::engine::problem::{Problem, Severity};
 
 /// One minute.
@@ -71,8 +72,10 @@ pub struct Budget {
     pub name: String,
     /// The dimension it counts under.
     pub per: Dimension,
-    /// Distinct people allowed.
+    /// Distinct people allowed, or values of its class.
     pub people: u32,
+    /// The class whose values it counts in the place of people, and what they are to the ledger.
+    pub class: Option<(String, Elements)>,
     /// The window in seconds; 0 on an exchange.
     pub window: u32,
     /// What happens beyond.
@@ -92,31 +95,30 @@ pub struct Budget {
 }
 
 /// The scope of keys under a condition.
-pub(super) fn scope(when: &[Condition], counted: Option<Counted>) -> Vec<u8> {
+pub(super) fn scope(when: &[Condition], counted: &str) -> Vec<u8> {
     let conditions: Vec<String> = when.iter().map(Condition::text).collect();
-    let counted = counted.map_or("people", Counted::name);
     format!("{SCOPE_START}{}/{counted}", conditions.join("+")).into_bytes()
 }
 
 impl Budget {
     /// Reads what was written; problems go to `problems`.
-    pub(super) fn read(
-        written: &BudgetSyntax,
-        file: &str,
-        (exact_max, has_fleet): (usize, bool),
-        problems: &mut Vec<Problem>,
-    ) -> Option<Self> {
-        let mut reader = Reader { file, problems };
+    pub(super) fn read(written: &BudgetSyntax, around: &Written<'_>, problems: &mut Vec<Problem>) -> Option<Self> {
+        let mut reader = Reader {
+            file: around.file,
+            problems,
+        };
         reader.refuse_later_things(written);
         let per = reader.dimension(&written.per);
         let action = reader.action(written);
         let enforcement = reader.mode(written.mode.as_ref());
         let window = reader.window(written, per);
         let counted = reader.counted(written);
-        let people = if counted.is_some() {
-            Some(0)
-        } else {
-            reader.people(written)
+        let class = reader.class(written, around.rules);
+        let people = match (counted, &written.values) {
+            (Some(_), _) => Some(0),
+            (None, Some(values)) => Some(*values.get_ref()),
+            (None, None) if written.class.is_some() => None,
+            (None, None) => reader.people(written),
         };
         let when = reader.conditions(written);
         // Only now: a fault hides no other.
@@ -129,12 +131,17 @@ impl Budget {
             action: action?,
             enforcement: enforcement?,
             group: None,
-            scope: scope(when.as_deref()?, counted.map(|(counted, _)| counted)),
+            scope: match (&class, counted) {
+                (Some((name, _)), _) => scope(when.as_deref()?, &format!("values:{name}")),
+                (None, Some((counted, _))) => scope(when.as_deref()?, counted.name()),
+                (None, None) => scope(when.as_deref()?, "people"),
+            },
+            class,
             when: when?,
             counted,
             strict: written.strict.as_ref().is_some_and(|strict| *strict.get_ref()),
         };
-        reader.check(&budget, written, exact_max, has_fleet).then_some(budget)
+        reader.check(&budget, written, around).then_some(budget)
     }
 
     /// Whether it is counted for who asks on `route`.
@@ -146,7 +153,13 @@ impl Budget {
 
     /// What it counts, by name.
     pub fn unit(&self) -> &'static str {
-        self.counted.map_or("people", |(counted, _)| counted.name())
+        let elements = if self.class.is_some() { "values" } else { "people" };
+        self.counted.map_or(elements, |(counted, _)| counted.name())
+    }
+
+    /// What the elements of its keys are.
+    pub(super) fn elements(&self) -> Elements {
+        self.class.as_ref().map_or(Elements::People, |(_, elements)| *elements)
     }
 
     /// How much of it is allowed.
@@ -161,19 +174,15 @@ impl Budget {
     }
 }
 
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     file: &'a str,
-    problems: &'a mut Vec<Problem>,
+    pub(super) problems: &'a mut Vec<Problem>,
 }
 
 impl Reader<'_> {
     fn refuse_later_things(&mut self, written: &BudgetSyntax) {
-        let texts = [("direction", &written.direction), ("class", &written.class)];
-        let spans = texts
-            .iter()
-            .filter_map(|(name, text)| Some((*name, text.as_ref()?.span())));
-        for (name, span) in spans.collect::<Vec<_>>() {
-            self.later(span, &format!("`{name}` of a budget"));
+        if let Some(direction) = &written.direction {
+            self.later(direction.span(), "`direction` of a budget");
         }
     }
 
@@ -264,8 +273,10 @@ impl Reader<'_> {
             }
             counted.push((what, amount.unwrap_or_default()));
         }
-        if counted.len() + usize::from(written.people.is_some()) > 1 {
-            let message = "a budget counts one thing: `people`, `records`, `bytes`, `uninspected` or `not_found`";
+        let elements = [written.people.is_some(), written.values.is_some()];
+        if counted.len() + elements.into_iter().map(usize::from).sum::<usize>() > 1 {
+            let message =
+                "a budget counts one thing: `people`, `values`, `records`, `bytes`, `uninspected` or `not_found`";
             self.error(
                 "P018",
                 Some(written.name.span()),
@@ -274,6 +285,46 @@ impl Reader<'_> {
             );
         }
         counted.first().copied()
+    }
+
+    /// The class whose values are counted. Without the rules it is taken for granted.
+    fn class(&mut self, written: &BudgetSyntax, rules: Option<&RuleSet>) -> Option<(String, Elements)> {
+        let (class, span) = match (&written.class, &written.values) {
+            (None, None) => return None,
+            (Some(class), Some(_)) => (class.get_ref(), class.span()),
+            (Some(class), None) => {
+                let help = "values = 50: how many different ones";
+                self.error(
+                    "P020",
+                    Some(class.span()),
+                    "a budget of a class needs `values`",
+                    Some(help),
+                );
+                return None;
+            }
+            (None, Some(values)) => {
+                let help = "class = \"card\": the class that they are of";
+                self.error(
+                    "P020",
+                    Some(values.span()),
+                    "a budget of `values` needs a `class`",
+                    Some(help),
+                );
+                return None;
+            }
+        };
+        let Some(rules) = rules else {
+            return Some((class.clone(), Elements::Values(u8::MAX)));
+        };
+        let mut classes = rules.classes();
+        let known = classes.find(|(_, name, category)| name == class && *category != Category::Name);
+        if known.is_none() {
+            let classes = rules.classes().filter(|(.., category)| *category != Category::Name);
+            let names: Vec<&str> = classes.map(|(_, name, _)| name).collect();
+            let message = format!("there is no class `{class}` whose values can be counted");
+            self.error("P020", Some(span), &message, super::nearest(class, &names).as_deref());
+        }
+        known.map(|(number, ..)| (class.clone(), Elements::Values(number.0)))
     }
 
     fn action(&mut self, written: &BudgetSyntax) -> Option<Action> {
@@ -399,94 +450,17 @@ impl Reader<'_> {
         }
     }
 
-    /// The rules that keep a company safe from its own gateway.
-    fn check(&mut self, budget: &Budget, written: &BudgetSyntax, exact_max: usize, has_fleet: bool) -> bool {
-        let before = self.problems.len();
-        if budget.refuses() && budget.per.is_shared() && !written.accept_outage {
-            let message = format!(
-                "`{}` on a key that many people share ({}) would refuse all of them",
-                budget.action.name(),
-                budget.per.name()
-            );
-            let help = "action = \"alert\", or accept_outage = true if that is meant";
-            self.error("P005", Some(written.action.span()), &message, Some(help));
-        }
-        let is_estimated = written.estimated.as_ref().is_some_and(|estimated| *estimated.get_ref());
-        let strict = written.strict.as_ref().filter(|strict| *strict.get_ref());
-        let needs = match (strict, budget.action) {
-            (None, _) => None,
-            _ if budget.counted.is_some() => Some("a budget of people"),
-            _ if is_estimated => Some("an exact limit, not one that is `estimated`"),
-            _ if !has_fleet => Some("a store that gateways share: `url` of [fleet]"),
-            _ if budget.per == Dimension::Exchange => Some("a key that gateways share: an exchange is on one of them"),
-            (_, Action::Alert | Action::Throttle { .. }) => {
-                Some("an action that refuses: redact, reauth, block or hold")
-            }
-            (_, Action::Redact | Action::Reauth | Action::Block | Action::Hold { .. }) => None,
-        };
-        if let Some((strict, needs)) = strict.zip(needs) {
-            self.error("P019", Some(strict.span()), &format!("`strict` needs {needs}"), None);
-        }
-        if matches!(budget.action, Action::Hold { .. }) && budget.per == Dimension::Exchange {
-            let message = "an exchange cannot be held: it ends with its response";
-            let help = "per = \"session\", or action = \"block\"";
-            self.error("P014", Some(written.action.span()), message, Some(help));
-        }
-        if let (Some((counted, _)), true) = (budget.counted, budget.refuses()) {
-            self.check_sum(budget, counted, written);
-        }
-        if is_estimated && matches!(budget.action, Action::Throttle { .. }) {
-            let message = "a throttle must know each person: it cannot be estimated";
-            self.error(
-                "P006",
-                Some(written.action.span()),
-                message,
-                Some("action = \"block\", or a smaller limit"),
-            );
-        }
-        if budget.refuses() && budget.people as usize > exact_max && !is_estimated {
-            let span = written.people.as_ref().map(toml::Spanned::span);
-            let message = format!("a refusing limit must be exact: at most {exact_max} people (`exact_elements_max`)");
-            self.error(
-                "P006",
-                span,
-                &message,
-                Some("raise `exact_elements_max`, or `estimated = true`"),
-            );
-        }
-        self.problems
-            .get(before..)
-            .unwrap_or_default()
-            .iter()
-            .all(|problem| problem.severity < Severity::Error)
-    }
-
-    /// What cannot be said person by person cannot be masked, paced or asked again.
-    fn check_sum(&mut self, budget: &Budget, counted: Counted, written: &BudgetSyntax) {
-        if budget.per == Dimension::Exchange {
-            let message = format!("`{}` of one exchange: its limits are in [body]", counted.name());
-            self.error("P018", Some(written.per.span()), &message, Some("per = \"session\""));
-        }
-        if !matches!(budget.action, Action::Block | Action::Hold { .. }) {
-            let message = format!(
-                "`{}` has nobody whom `{}` could spare",
-                counted.name(),
-                budget.action.name()
-            );
-            self.error(
-                "P018",
-                Some(written.action.span()),
-                &message,
-                Some("alert, block or hold"),
-            );
-        }
-    }
-
     fn later(&mut self, span: std::ops::Range<usize>, what: &str) {
         self.error("P000", Some(span), &format!("{what} is not in this version"), None);
     }
 
-    fn error(&mut self, code: &'static str, span: Option<std::ops::Range<usize>>, message: &str, help: Option<&str>) {
+    pub(super) fn error(
+        &mut self,
+        code: &'static str,
+        span: Option<std::ops::Range<usize>>,
+        message: &str,
+        help: Option<&str>,
+    ) {
         self.problems.push(Problem {
             code,
             severity: Severity::Error,

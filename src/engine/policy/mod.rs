@@ -1,6 +1,7 @@
 //! Budgets and the ledger make a verdict with its reason: which keys an exchange counts under, and what a denial means.
 
 mod budget;
+mod check;
 mod condition;
 mod plan;
 mod syntax;
@@ -17,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use plan::FixedKeys;
 
-use crate::engine::detect::{closest, did_you_mean};
+use crate::engine::detect::{RuleSet, closest, did_you_mean};
 use crate::engine::ledger::{BudgetId, Dimension, REFUSING_KEYS_MAX};
 use crate::engine::problem::{Problem, Severity};
 use crate::engine::secret::HashKey;
@@ -66,21 +67,21 @@ impl Policy {
                 let message = format!("a second budget is named `{}`", syntax.name.get_ref());
                 problems.push(error("P007", written.file, syntax.name.span(), message, None));
             }
-            let bounds = (written.exact_elements_max, written.has_fleet);
-            budgets.extend(Budget::read(syntax, written.file, bounds, problems));
+            budgets.extend(Budget::read(syntax, written, problems));
         }
         budgets.extend(written.groups.iter().map(|group| Budget {
             id: BudgetId::of("", Some(&group.name)),
             name: format!("group-{}", group.name),
             per: Dimension::Principal,
             people: group.people_per_day,
+            class: None,
             window: 86_400,
             action: Action::Alert,
             enforcement: Enforcement::Enforce,
             group: Some(group.name.clone()),
             when: Vec::new(),
             counted: None,
-            scope: budget::scope(&[], None),
+            scope: budget::scope(&[], "people"),
             strict: false,
         }));
         if budgets.len() > BUDGETS_MAX {
@@ -181,6 +182,8 @@ pub struct Written<'a> {
     pub exact_elements_max: usize,
     /// Whether gateways share a store.
     pub has_fleet: bool,
+    /// The rules, which name the classes; without them any name is one.
+    pub rules: Option<&'a RuleSet>,
 }
 
 /// A warning, since a subject may have a colon of its own.

@@ -4,7 +4,7 @@ use smallvec::{SmallVec, smallvec};
 
 use super::condition::Standing;
 use super::{Action, Budget, Enforcement, Policy};
-use crate::engine::ledger::{BudgetId, Dimension, Excess, KeyId, KeyUse, Limit, SumLimit, SumUse};
+use crate::engine::ledger::{BudgetId, Dimension, Elements, Excess, KeyId, KeyUse, Limit, SumLimit, SumUse};
 use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
 
@@ -124,7 +124,10 @@ impl Policy {
             if let Some((used, _)) = known {
                 used.limits.extend(limit);
             } else if let Some(used) = self.used(budget.per, facts, &budget.scope, limit.into_iter().collect()) {
-                plan.keys.push(used);
+                plan.keys.push(KeyUse {
+                    elements: budget.elements(),
+                    ..used
+                });
                 scopes.push(&budget.scope);
             } else {
                 continue;
@@ -154,6 +157,7 @@ impl Policy {
             Some(KeyUse {
                 key,
                 dimension: Dimension::Route,
+                elements: Elements::People,
                 fallback: None,
                 limits: smallvec![limit],
             })
@@ -226,6 +230,7 @@ impl Policy {
         Some(KeyUse {
             key: self.key(dimension, facts, scope)?,
             dimension,
+            elements: Elements::People,
             fallback: self.fallback(dimension, facts, scope),
             limits,
         })

@@ -59,9 +59,12 @@ pub struct BudgetSyntax {
     /// Answers 404 and 410 of all answers, in the place of `people`: `50%`. Counts from 20 answers on.
     #[schemars(with = "Option<String>")]
     pub not_found: Option<Text>,
-    /// One class only. Not in this version.
+    /// Counts the different `values` of this class, such as `card`, in the place of people.
     #[schemars(with = "Option<String>")]
     pub class: Option<Text>,
+    /// Different values of `class` allowed in the window.
+    #[schemars(with = "Option<u32>")]
+    pub values: Option<Spanned<u32>>,
     /// Everyone who is new is confirmed with the store of `[fleet]` before they are shown. Default false.
     #[schemars(with = "Option<bool>")]
     pub strict: Option<Spanned<bool>>,

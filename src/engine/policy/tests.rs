@@ -1,6 +1,7 @@
 //! Which keys an exchange counts under: every dimension, condition and sum that a budget can name.
 
 use super::*;
+use crate::engine::detect::RuleSet;
 use crate::engine::ledger::{Counted, Dimension, KeyId};
 
 #[derive(serde::Deserialize)]
@@ -21,6 +22,7 @@ fn policy(text: &str) -> Result<Policy, Vec<&'static str>> {
         budgets: &budget,
         routes: &routes,
         exact_elements_max: 100_000,
+        rules: Some(&RuleSet::builtin()),
         ..Written::default()
     };
     let mut problems = Vec::new();
@@ -204,12 +206,21 @@ fn what_cannot_be_meant_is_refused() {
             block("per = \"session\"\nbytes = \"1MiB\"").replace("block", "redact"),
             "P018",
         ),
+        (budget("b", "per = \"session\"\nclass = \"card\""), "P020"),
+        (budget("b", "per = \"session\"\nvalues = 9"), "P020"),
+        (budget("b", "per = \"session\"\nclass = \"cart\"\nvalues = 9"), "P020"),
+        (budget("b", "per = \"session\"\nclass = \"person\"\nvalues = 9"), "P020"),
+        (
+            budget("b", "per = \"session\"\nclass = \"card\"\nvalues = 9\npeople = 9"),
+            "P018",
+        ),
         (block("per = \"kid + network\"\npeople = 9"), "P005"),
         (block("per = \"session\"\npeople = 100001"), "P006"),
     ] {
         assert_eq!(policy(&text).err(), Some(vec![code]), "{text}");
     }
     assert!(policy(&block("per = \"session\"\npeople = 100001\nestimated = true")).is_ok());
+    assert!(policy(&budget("b", "per = \"session\"\nclass = \"card\"\nvalues = 9")).is_ok());
     let refusing = |count: usize| {
         let one = |at| format!("per = \"session\"\npeople = 9\nwhen = \"route:r{at}\"");
         let budgets = (0..count).map(|at| block(&one(at)).replace("\"b\"", &format!("\"b{at}\"")));

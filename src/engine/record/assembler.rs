@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::embedded;
 use super::fields::{self, FieldRef, Fields};
 use super::frame::{self, Frame, Shape};
 use super::subject::{self, Common};
 use super::{Item, Place, Record};
 use crate::engine::decode::Unescaped;
-use crate::engine::detect::{Category, Context, Finding, Key, OrderSigns, Role, RuleSet, Span, Usage};
-use crate::engine::secret::HashKey;
+use crate::engine::detect::{Category, ClassSet, Context, Finding, Key, OrderSigns, Role, RuleSet, Span, Usage};
+use crate::engine::secret::{HashKey, Subject};
 use crate::engine::structure::{Cell, CellForm, Container, Sink};
 
 /// Between identifiers of one record in running text: more bytes apart and they are two records.
@@ -35,7 +37,7 @@ pub struct Assembler {
     free_text: u64,
     pub(super) free_last: u64,
     common: Common,
-    pub(super) settled: Vec<Record>,
+    settled: Settled,
     found: Vec<Finding>,
     unescaped: Unescaped,
     findings: u64,
@@ -61,13 +63,18 @@ impl Assembler {
             free_text: 0,
             free_last: 0,
             common: Common::default(),
-            settled: Vec::new(),
+            settled: Settled::default(),
             found: Vec::new(),
             unescaped: Unescaped::default(),
             findings: 0,
             orders: OrderSigns::default(),
             usage: Usage::default(),
         }
+    }
+
+    /// Records tell the values of these classes too.
+    pub fn count_values(&mut self, classes: ClassSet) {
+        self.settled.counted = classes;
     }
 
     /// The offset before which every record is settled, when everything before `decided` was searched. `lines`: a line
@@ -110,11 +117,12 @@ impl Assembler {
 
     /// Moves the records that begin before `holds_from` to `ready`, by their first byte.
     pub fn take_settled(&mut self, holds_from: u64, ready: &mut Vec<Record>) {
-        if self.settled.is_empty() {
+        let settled = &mut self.settled.records;
+        if settled.is_empty() {
             return;
         }
         let first = ready.len();
-        ready.extend(self.settled.extract_if(.., |record| record.start < holds_from));
+        ready.extend(settled.extract_if(.., |record| record.start < holds_from));
         if let Some(added) = ready.get_mut(first..) {
             added.sort_by_key(|record| (record.start, std::cmp::Reverse(record.end)));
         }
@@ -157,7 +165,7 @@ impl Assembler {
         }
         let Some(frame) = self.frames.get_mut(at) else { return };
         let people = subject::subjects(&items, has_name, &mut self.common, frame.pieces.as_deref_mut());
-        push(&mut self.settled, start, decided, &items, people);
+        self.settled.push(start, decided, &items, people);
     }
 
     pub(super) fn settle(&mut self, start: u64, end: u64, items: &[Item], has_name: bool) {
@@ -165,7 +173,7 @@ impl Assembler {
             return;
         }
         let people = subject::subjects(items, has_name, &mut self.common, None);
-        push(&mut self.settled, start, end, items, people);
+        self.settled.push(start, end, items, people);
     }
 
     pub(super) fn settle_free(&mut self, end: u64) {
@@ -253,11 +261,15 @@ impl Assembler {
     fn item(&self, finding: &Finding, span: Span, number: bool) -> Item {
         let normal = finding.normal.as_bytes();
         let value = match finding.category {
-            // Nobody is known by one alone, so it is only compared with its neighbours.
-            Category::Name | Category::Weak => fields::hash(normal),
-            Category::NationalId | Category::Email | Category::Phone | Category::Account | Category::Address => {
-                subject::of_value(&self.secret, finding.category, normal).0
-            }
+            // Nobody is known by one alone: where it is not counted, it is only compared with its neighbours.
+            Category::Name | Category::Weak if !self.settled.counted.contains(finding.class) => fields::hash(normal),
+            Category::Name
+            | Category::Weak
+            | Category::NationalId
+            | Category::Email
+            | Category::Phone
+            | Category::Account
+            | Category::Address => subject::of_value(&self.secret, finding.category, normal).0,
         };
         let named = frame::named(&self.frames, &self.fields);
         let role = self
@@ -348,7 +360,7 @@ impl Sink for Assembler {
             } else if frame.pieces.is_some() {
                 let start = items.first().map_or(end, |item| item.place.span.start);
                 let people = subject::subjects(&items, frame.has_name, &mut self.common, frame.pieces.as_deref_mut());
-                push(&mut self.settled, start, end, &items, people);
+                self.settled.push(start, end, &items, people);
             } else {
                 self.settle(frame.start, end, &items, frame.has_name);
             }
@@ -472,26 +484,32 @@ impl Sink for Assembler {
     }
 }
 
-fn push(
-    settled: &mut Vec<Record>,
-    start: u64,
-    end: u64,
-    items: &[Item],
-    subjects: smallvec::SmallVec<[crate::engine::secret::Subject; 2]>,
-) {
-    // A name says something only about what stands beside it.
-    if items.iter().all(|item| item.category == Category::Name) {
-        return;
+/// Records that are settled and not yet taken.
+#[derive(Default)]
+struct Settled {
+    records: Vec<Record>,
+    /// The classes whose values they tell.
+    counted: ClassSet,
+}
+
+impl Settled {
+    fn push(&mut self, start: u64, end: u64, items: &[Item], subjects: SmallVec<[Subject; 2]>) {
+        // A name says something only about what stands beside it.
+        if items.iter().all(|item| item.category == Category::Name) {
+            return;
+        }
+        let mut places: SmallVec<[Place; 4]> = items.iter().map(|item| item.place).collect();
+        places.sort_by_key(|place| place.span);
+        let (buyer, is_delivery) = subject::order(items);
+        let counted = items.iter().filter(|item| self.counted.contains(item.place.class));
+        self.records.push(Record {
+            start,
+            end,
+            subjects,
+            places,
+            values: counted.map(|item| (item.place.class, item.value)).collect(),
+            buyer,
+            is_delivery,
+        });
     }
-    let mut places: smallvec::SmallVec<[Place; 4]> = items.iter().map(|item| item.place).collect();
-    places.sort_by_key(|place| place.span);
-    let (buyer, is_delivery) = subject::order(items);
-    settled.push(Record {
-        start,
-        end,
-        subjects,
-        places,
-        buyer,
-        is_delivery,
-    });
 }

@@ -92,6 +92,7 @@ mod tests {
             end: 1,
             subjects: people.iter().copied().map(Subject).collect(),
             places: SmallVec::new(),
+            values: Vec::new(),
             buyer: buyer.map(Subject),
             is_delivery,
         }

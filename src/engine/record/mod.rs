@@ -19,6 +19,7 @@ pub use subject::subjects_of;
 use smallvec::SmallVec;
 
 use crate::engine::detect::{Category, ClassId, ClassSet, Role, Span};
+use crate::engine::ledger::Ask;
 use crate::engine::secret::Subject;
 
 /// Identifiers that belong together, settled: who they are about and where they stand.
@@ -32,6 +33,8 @@ pub struct Record {
     pub subjects: SmallVec<[Subject; 2]>,
     /// Its identifiers, in order.
     pub places: SmallVec<[Place; 4]>,
+    /// Keyed hashes of its values of the classes that are counted, with their class.
+    pub values: Vec<(ClassId, u64)>,
     /// Whose order it is, known only by one value that the record has of them.
     pub buyer: Option<Subject>,
     /// Whether it names a recipient, to whom something is sent.
@@ -39,6 +42,14 @@ pub struct Record {
 }
 
 impl Record {
+    /// What is to be reserved before it leaves.
+    pub fn ask(&self) -> Ask {
+        Ask {
+            people: self.subjects.clone(),
+            values: self.values.iter().map(|(class, value)| (class.0, *value)).collect(),
+        }
+    }
+
     /// The classes of its identifiers.
     pub fn classes(&self) -> ClassSet {
         self.places.iter().map(|place| place.class).collect()
@@ -61,7 +72,7 @@ pub struct Place {
 struct Item {
     place: Place,
     category: Category,
-    /// The keyed hash of category and normal form; of what nobody is known by, any hash.
+    /// The keyed hash of category and normal form; any hash of what nobody is known by, where it is not counted.
     value: u64,
     role: Role,
     /// The field it stands under, and the object that holds the field.

@@ -239,7 +239,7 @@ impl<'p> Court<'p> {
         for batch in receiver {
             for (sighting, plan) in batch {
                 asks.clear();
-                asks.extend(sighting.people.iter().map(|person| Ask::from_slice(&[*person])));
+                asks.extend(sighting.people.iter().map(|person| Ask::from_iter([*person])));
                 let now = Now::from_millis(sighting.at_ms);
                 let ruling = self.judge.judge(self.policy, plan, &asks, now);
                 self.note(&sighting, &ruling);

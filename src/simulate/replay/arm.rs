@@ -144,7 +144,7 @@ impl Arm {
         }
         self.asks.clear();
         for person in people(visit, self.tally.exposed) {
-            let ask = Ask::from_slice(&[subject(person)]);
+            let ask = Ask::from_iter([subject(person)]);
             self.asks.extend((0..visit.views).map(|_| ask.clone()));
         }
         let now = Now::from_millis(visit.at_ms);

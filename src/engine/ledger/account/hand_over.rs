@@ -5,7 +5,7 @@ use std::sync::Arc;
 use smallvec::{SmallVec, smallvec};
 
 use super::super::entry::Entry;
-use super::super::limit::{Excess, KeyUse, Limit};
+use super::super::limit::{Elements, Excess, KeyUse, Limit};
 use super::super::reserve::window_of;
 use super::super::shards::shard_of;
 use super::super::slot::Granting;
@@ -41,12 +41,14 @@ impl Account {
         }
         let mut is_new: SmallVec<[bool; 8]> = smallvec![false; leaving.len()];
         handed.durable = self.show_granted(&leaving, &mut is_new, now);
-        handed.claimed = self.claimed(leaving.iter().map(|waiting| waiting.subject));
+        let people = || leaving.iter().filter(|waiting| waiting.elements == Elements::People);
+        handed.claimed = self.claimed(people().map(|waiting| waiting.element));
         for number in self.refusing..self.counted {
             let told = self.show_told(number, &leaving, &mut is_new, now);
             handed.told.extend(tell_once(&mut self.told, told.into_iter()));
         }
-        handed.new_people = is_new.iter().filter(|is_new| **is_new).count() as u32;
+        let new = leaving.iter().zip(&is_new).filter(|(_, is_new)| **is_new);
+        handed.new_people = new.filter(|(one, _)| one.elements == Elements::People).count() as u32;
         handed
     }
 
@@ -86,16 +88,17 @@ impl Account {
         for (number, used) in keys.chain(self.allowance.iter().map(|used| (ALLOWANCE, used))) {
             let Some(place) = locked.place(used.key) else { continue };
             let Some(entry) = locked.at(place) else { continue };
-            let counted = leaving.iter().map(|one| (*one, one.is_under(number)));
+            let counted = leaving.iter().map(|one| (*one, one.counts(number, used.elements)));
             show(entry, (counted, Granting::Before), is_new, now, keep);
             // Who was shown before may not be on disk yet either.
-            let counts = leaving.iter().any(|one| one.is_under(number));
+            let counts = leaving.iter().any(|one| one.counts(number, used.elements));
             let mut limits = used.limits.iter();
             is_near |= counts && limits.any(|limit| is_nearly_reached(entry, used, limit, now));
             locked.changed(&ledger, place, now);
         }
-        if let Some((_, entry)) = &mut self.own {
-            let counted = leaving.iter().map(|one| (*one, one.is_under(OWN)));
+        for own in &mut self.own {
+            let (used, entry) = &mut **own;
+            let counted = leaving.iter().map(|one| (*one, one.counts(OWN, used.elements)));
             show(entry, (counted, Granting::Before), is_new, now, keep);
         }
         is_near && ledger.is_stored()
@@ -117,7 +120,8 @@ impl Account {
             .iter()
             .map(|limit| entry.people(limit.window, now))
             .collect();
-        let counted = leaving.iter().map(|one| (*one, !one.is_under(ALLOWANCE)));
+        let counts = |one: &Waiting| one.elements == used.elements && !one.is_under(ALLOWANCE);
+        let counted = leaving.iter().map(|one| (*one, counts(one)));
         show(entry, (counted, Granting::None), is_new, now, keep);
         for (limit, before) in used.limits.iter().zip(before) {
             let people = entry.people(limit.window, now);
@@ -139,7 +143,7 @@ fn show(
     keep: usize,
 ) {
     for ((waiting, _), is_new) in leaving.zip(is_new).filter(|((_, counts), _)| *counts) {
-        *is_new |= entry.seen.show(waiting.subject, now.second(), granting);
+        *is_new |= entry.seen.show(waiting.element, now.second(), granting);
     }
     entry.forget(now, keep);
 }

@@ -1,0 +1,95 @@
+//! What a budget may not be, though each word of it is right.
+
+use super::Written;
+use super::budget::{Action, Budget, Reader};
+use super::syntax::BudgetSyntax;
+use crate::engine::ledger::{Counted, Dimension};
+use crate::engine::problem::Severity;
+
+impl Reader<'_> {
+    /// The rules that keep a company safe from its own gateway.
+    pub(super) fn check(&mut self, budget: &Budget, written: &BudgetSyntax, around: &Written<'_>) -> bool {
+        let exact_max = around.exact_elements_max;
+        let before = self.problems.len();
+        if budget.refuses() && budget.per.is_shared() && !written.accept_outage {
+            let message = format!(
+                "`{}` on a key that many people share ({}) would refuse all of them",
+                budget.action.name(),
+                budget.per.name()
+            );
+            let help = "action = \"alert\", or accept_outage = true if that is meant";
+            self.error("P005", Some(written.action.span()), &message, Some(help));
+        }
+        let is_estimated = written.estimated.as_ref().is_some_and(|estimated| *estimated.get_ref());
+        let strict = written.strict.as_ref().filter(|strict| *strict.get_ref());
+        let needs = match (strict, budget.action) {
+            (None, _) => None,
+            _ if budget.counted.is_some() || budget.class.is_some() => Some("a budget of people"),
+            _ if is_estimated => Some("an exact limit, not one that is `estimated`"),
+            _ if !around.has_fleet => Some("a store that gateways share: `url` of [fleet]"),
+            _ if budget.per == Dimension::Exchange => Some("a key that gateways share: an exchange is on one of them"),
+            (_, Action::Alert | Action::Throttle { .. }) => {
+                Some("an action that refuses: redact, reauth, block or hold")
+            }
+            (_, Action::Redact | Action::Reauth | Action::Block | Action::Hold { .. }) => None,
+        };
+        if let Some((strict, needs)) = strict.zip(needs) {
+            self.error("P019", Some(strict.span()), &format!("`strict` needs {needs}"), None);
+        }
+        if matches!(budget.action, Action::Hold { .. }) && budget.per == Dimension::Exchange {
+            let message = "an exchange cannot be held: it ends with its response";
+            let help = "per = \"session\", or action = \"block\"";
+            self.error("P014", Some(written.action.span()), message, Some(help));
+        }
+        if let (Some((counted, _)), true) = (budget.counted, budget.refuses()) {
+            self.check_sum(budget, counted, written);
+        }
+        if is_estimated && matches!(budget.action, Action::Throttle { .. }) {
+            let message = "a throttle must know each person: it cannot be estimated";
+            self.error(
+                "P006",
+                Some(written.action.span()),
+                message,
+                Some("action = \"block\", or a smaller limit"),
+            );
+        }
+        if budget.refuses() && budget.people as usize > exact_max && !is_estimated {
+            let span = written.people.as_ref().or(written.values.as_ref());
+            let span = span.map(toml::Spanned::span);
+            let unit = budget.unit();
+            let message = format!("a refusing limit must be exact: at most {exact_max} {unit} (`exact_elements_max`)");
+            self.error(
+                "P006",
+                span,
+                &message,
+                Some("raise `exact_elements_max`, or `estimated = true`"),
+            );
+        }
+        self.problems
+            .get(before..)
+            .unwrap_or_default()
+            .iter()
+            .all(|problem| problem.severity < Severity::Error)
+    }
+
+    /// What cannot be said person by person cannot be masked, paced or asked again.
+    fn check_sum(&mut self, budget: &Budget, counted: Counted, written: &BudgetSyntax) {
+        if budget.per == Dimension::Exchange {
+            let message = format!("`{}` of one exchange: its limits are in [body]", counted.name());
+            self.error("P018", Some(written.per.span()), &message, Some("per = \"session\""));
+        }
+        if !matches!(budget.action, Action::Block | Action::Hold { .. }) {
+            let message = format!(
+                "`{}` has nobody whom `{}` could spare",
+                counted.name(),
+                budget.action.name()
+            );
+            self.error(
+                "P018",
+                Some(written.action.span()),
+                &message,
+                Some("alert, block or hold"),
+            );
+        }
+    }
+}
