@@ -87,6 +87,22 @@ impl JournalArgs {
     }
 }
 
+/// An answer from a journal is whole, or these segments of it are missing from the answer.
+///
+/// # Errors
+/// When they are not as they were written.
+pub(super) fn whole(damaged: &[JournalError]) -> Result<(), Failed> {
+    if damaged.is_empty() {
+        return Ok(());
+    }
+    let damaged: Vec<String> = damaged.iter().map(ToString::to_string).collect();
+    let message = format!(
+        "what these segments hold is missing from the answer:\n{}",
+        damaged.join("\n")
+    );
+    Err(Failed::new(Exit::Failure, message))
+}
+
 /// A journal that cannot be read.
 pub(super) fn refused(error: JournalError) -> Failed {
     let exit = match &error {

@@ -13,12 +13,5 @@ use super::{Failed, listing};
 pub(super) fn execute(args: &HoldsArgs, out: &mut dyn Write) -> Result<(), Failed> {
     let gateway = Gateway::of(&args.gateway)?;
     let answer = run(gateway.get(&format!("/api/v1/holds?limit={}", args.limit), "holds"))?;
-    if args.json {
-        writeln!(out, "{answer}")?;
-        return Ok(());
-    }
-    for line in listing::holds(&answer) {
-        writeln!(out, "{line}")?;
-    }
-    Ok(())
+    Ok(listing::print(&answer, args.json, listing::holds, out)?)
 }

@@ -18,12 +18,5 @@ pub(super) fn execute(args: &KeysArgs, out: &mut dyn Write) -> Result<(), Failed
         .map(|dimension| format!("&dimension={}", dimension.name().replace('+', "%2B")));
     let path = format!("/api/v1/keys?limit={}{}", args.limit, dimension.unwrap_or_default());
     let answer = run(gateway.get(&path, "keys"))?;
-    if args.json {
-        writeln!(out, "{answer}")?;
-        return Ok(());
-    }
-    for line in listing::keys(&answer) {
-        writeln!(out, "{line}")?;
-    }
-    Ok(())
+    Ok(listing::print(&answer, args.json, listing::keys, out)?)
 }

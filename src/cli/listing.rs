@@ -1,5 +1,7 @@
 //! Keys, holds and times as people read them: what `keys`, `holds`, `top` and the others print.
 
+use std::io::{self, Write};
+
 use serde_json::Value;
 
 use super::gateway::plain;
@@ -18,6 +20,22 @@ pub(super) fn table(heading: &[&str], rows: &[Vec<String>]) -> Vec<String> {
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
     std::iter::once(&heading).chain(rows).map(line).collect()
+}
+
+/// Prints an answer for machines as it came, or its `lines` for people.
+///
+/// # Errors
+/// Those of `out`.
+pub(super) fn print(
+    answer: &Value,
+    as_json: bool,
+    lines: fn(&Value) -> Vec<String>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    if as_json {
+        return writeln!(out, "{answer}");
+    }
+    lines(answer).iter().try_for_each(|line| writeln!(out, "{line}"))
 }
 
 /// The lines of the keys in an answer.

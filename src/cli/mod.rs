@@ -18,6 +18,7 @@ mod ledger;
 mod listing;
 mod manifest;
 mod offsets;
+mod progress;
 mod release;
 mod replay;
 pub mod report;
@@ -29,6 +30,7 @@ mod samples;
 mod scan;
 mod simulate;
 mod sizing;
+mod text_file;
 mod top;
 
 use std::io::Write;

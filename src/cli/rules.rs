@@ -1,11 +1,12 @@
 //! `tidegate rules`: reads rule files, runs their examples, prints their schema.
 
 use std::ffi::OsStr;
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::fs;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::report::{Format, render, summary};
+use super::text_file::{named, read_at_most};
 use crate::engine::detect::{Layer, RULE_FILE_BYTES_MAX, RuleSet, RuleSource, builtin_sources, schema};
 use crate::engine::problem::Problem;
 
@@ -29,7 +30,7 @@ pub fn read_sources(dir: Option<&Path>) -> io::Result<Vec<RuleSource>> {
     let paths = rule_files(dir)?;
     let mut total = 0;
     for path in paths {
-        let text = read(&path)?;
+        let text = read_at_most(&path, RULE_FILE_BYTES_MAX as u64)?;
         total += text.len();
         if total > RULES_BYTES_MAX {
             return Err(refused(
@@ -52,8 +53,11 @@ pub fn read_sources(dir: Option<&Path>) -> io::Result<Vec<RuleSource>> {
 /// When `dir` cannot be read, or holds more than its bound.
 pub fn rule_files(dir: &Path) -> io::Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
-    for (count, entry) in fs::read_dir(dir).map_err(|error| named(dir, &error))?.enumerate() {
-        let path = entry.map_err(|error| named(dir, &error))?.path();
+    for (count, entry) in fs::read_dir(dir)
+        .map_err(|error| named(dir.display(), &error))?
+        .enumerate()
+    {
+        let path = entry.map_err(|error| named(dir.display(), &error))?.path();
         let hidden = path
             .file_name()
             .and_then(OsStr::to_str)
@@ -109,23 +113,6 @@ pub fn report(problems: &[Problem], sources: &[RuleSource], format: Format, out:
 /// Those of `out`.
 pub fn print_schema(out: &mut dyn Write) -> io::Result<()> {
     out.write_all(schema().as_bytes())
-}
-
-fn read(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    let limit = RULE_FILE_BYTES_MAX as u64 + 1;
-    let file = File::open(path).map_err(|error| named(path, &error))?;
-    file.take(limit)
-        .read_to_string(&mut text)
-        .map_err(|error| named(path, &error))?;
-    if text.len() > RULE_FILE_BYTES_MAX {
-        return Err(refused(path, &format!("is larger than {RULE_FILE_BYTES_MAX} bytes")));
-    }
-    Ok(text)
-}
-
-fn named(path: &Path, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
 fn refused(path: &Path, why: &str) -> io::Error {

@@ -90,6 +90,8 @@ fn told(error: StartError) -> Failed {
         StartError::Journal(error) => Failed::new(Exit::Io, format!("cannot go on with the journal: {error}")),
         StartError::Tls(error) => Failed::new(Exit::Config, error),
         error @ StartError::Fleet(_) => Failed::new(Exit::Config, error),
-        error @ (StartError::Signals(_) | StartError::Thread(_)) => Failed::new(Exit::Failure, error),
+        error @ (StartError::Signals(_) | StartError::Thread(_) | StartError::Random(_)) => {
+            Failed::new(Exit::Failure, error)
+        }
     }
 }

@@ -2,19 +2,19 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
-use std::io::{self, IsTerminal as _, Read, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::Instant;
 
 use super::args::ScanArgs;
 use super::report::counted;
 use super::rules::{read_sources, report};
-use super::{Exit, Failed};
+use super::text_file::named;
+use super::{Exit, Failed, progress};
 use crate::engine::decode::Coding;
 use crate::engine::detect::{ClassId, RuleSet};
 use crate::engine::inspect::{Bounds, Content, Failure, Inspector, Mode, Resolution, Step};
@@ -119,7 +119,7 @@ fn scan(input: &mut dyn Read, length: Option<u64>, name: &str, rules: &Arc<RuleS
     };
     let mut inspector = Inspector::new(Mode::Watch, bounds, content, Arc::clone(rules), secret);
     let mut found = Found::default();
-    let progress = progress(length);
+    let bar = progress::bar(length, "{bytes}/{total_bytes} {bytes_per_sec}");
     let mut buffer = vec![0; READ_BYTES];
     let mut step = Step::More;
     let mut ended = false;
@@ -128,7 +128,7 @@ fn scan(input: &mut dyn Read, length: Option<u64>, name: &str, rules: &Arc<RuleS
             Step::More if ended => break,
             Step::More => {
                 let read = input.read(&mut buffer)?;
-                progress.inc(read as u64);
+                bar.inc(read as u64);
                 found.bytes += read as u64;
                 ended = read == 0;
                 let chunk = Bytes::copy_from_slice(buffer.get(..read).unwrap_or_default());
@@ -153,7 +153,7 @@ fn scan(input: &mut dyn Read, length: Option<u64>, name: &str, rules: &Arc<RuleS
             Step::Stopped | Step::Done => break,
         };
     }
-    progress.finish_and_clear();
+    bar.finish_and_clear();
     let tally = inspector.tally();
     found.records = tally.records;
     for (class, count) in &tally.findings {
@@ -163,17 +163,6 @@ fn scan(input: &mut dyn Read, length: Option<u64>, name: &str, rules: &Arc<RuleS
             .or_default() += u64::from(*count);
     }
     Ok(found)
-}
-
-fn progress(length: Option<u64>) -> ProgressBar {
-    let Some(length) = length.filter(|_| io::stderr().is_terminal()) else {
-        return ProgressBar::hidden();
-    };
-    let bar = ProgressBar::new(length);
-    match ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes} {bytes_per_sec}") {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
-    }
 }
 
 fn print_text(results: &[(String, Found)], out: &mut dyn Write) -> Result<(), Failed> {
@@ -216,8 +205,4 @@ fn print_json(results: &[(String, Found)], out: &mut dyn Write) -> Result<(), Fa
         .collect();
     writeln!(out, "{}", serde_json::json!({ "files": files }))?;
     Ok(())
-}
-
-fn named(name: &str, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("{name}: {error}"))
 }

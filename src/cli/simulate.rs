@@ -3,20 +3,20 @@
 mod print;
 
 use std::fs::File;
-use std::io::{self, BufReader, IsTerminal as _, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::Instant;
 
 use super::args::SimulateArgs;
 use super::report::{self, Format};
-use super::{Exit, Failed, scan};
+use super::text_file::{named, read_at_most};
+use super::{Exit, Failed, audit, progress, scan};
 use crate::clock::Clock;
 use crate::config::{self, CONFIG_BYTES_MAX, ConfigSyntax};
+use crate::engine::detect::place_of;
 use crate::engine::policy::Policy;
 use crate::engine::problem::{Problem, Severity};
 use crate::engine::secret::HashKey;
@@ -26,9 +26,6 @@ use crate::simulate::recorded::{
 
 /// Bytes read at once.
 const READ_BYTES: usize = 1 << 20;
-
-/// How often the bar moves, in milliseconds.
-const BAR_MS: u64 = 100;
 
 /// Simulates, or proposes, and prints.
 ///
@@ -44,20 +41,23 @@ pub(super) fn execute(args: &SimulateArgs, out: &mut dyn Write) -> Result<(), Fa
     let routes: Vec<&str> = routes.map(|route| route.pattern.get_ref().as_str()).collect();
     let (name, length, mut source) = open(args, &routes, secret)?;
     let watch = Watch::default();
-    let Some((written, policy)) = tried else {
-        let suggested = watched(&watch, length, || suggest(&mut *source, &watch));
+    let bar = progress::bar(length, "{bytes}/{total_bytes} {eta} left");
+    let read = || watch.bytes.load(Ordering::Relaxed);
+    if let Some((written, policy)) = tried {
+        let simulation = Simulation {
+            policy: Arc::clone(&policy),
+            ledger: written.ledger,
+        };
+        let started = Instant::now();
+        let outcome = progress::watched(&bar, read, || simulate(&simulation, &mut *source, &watch));
+        let outcome = outcome.map_err(|error| refused(&name, error))?;
+        print::outcome(&policy, &outcome, started.elapsed(), args.format, out)?;
+    } else {
+        let suggested = progress::watched(&bar, read, || suggest(&mut *source, &watch));
         let suggested = suggested.map_err(|error| refused(&name, error))?;
-        return Ok(print::suggestions(&suggested, args.format, out)?);
-    };
-    let simulation = Simulation {
-        policy: Arc::clone(&policy),
-        ledger: written.ledger,
-    };
-    let started = Instant::now();
-    let outcome = watched(&watch, length, || simulate(&simulation, &mut *source, &watch));
-    let outcome = outcome.map_err(|error| refused(&name, error))?;
-    let spent = started.elapsed();
-    Ok(print::outcome(&policy, &outcome, spent, args.format, out)?)
+        print::suggestions(&suggested, args.format, out)?;
+    }
+    audit::whole(source.damaged())
 }
 
 /// A record with its name and, where it is known, its length in bytes.
@@ -67,7 +67,7 @@ type Opened = (String, Option<u64>, Box<dyn Source + Send>);
 fn open(args: &SimulateArgs, routes: &[&str], secret: HashKey) -> Result<Opened, Failed> {
     let routes = routes.iter().copied();
     if let Some(dir) = &args.journal {
-        let journal = Journal::open(dir, routes).map_err(|error| Failed::new(Exit::Io, error))?;
+        let journal = Journal::open(dir, routes).map_err(audit::refused)?;
         return Ok((dir.display().to_string(), None, Box::new(journal)));
     }
     let path = args.access_log.as_deref().or(args.events.as_deref());
@@ -75,7 +75,7 @@ fn open(args: &SimulateArgs, routes: &[&str], secret: HashKey) -> Result<Opened,
     let (length, input): (Option<u64>, Box<dyn Read + Send>) = if path == Path::new("-") {
         (None, Box::new(io::stdin()))
     } else {
-        let file = File::open(path).map_err(|error| named(path, &error))?;
+        let file = File::open(path).map_err(|error| named(path.display(), &error))?;
         (file.metadata().ok().map(|metadata| metadata.len()), Box::new(file))
     };
     let input = BufReader::with_capacity(READ_BYTES, input);
@@ -94,18 +94,10 @@ fn policy(
     out: &mut dyn Write,
 ) -> Result<(ConfigSyntax, Arc<Policy>), Failed> {
     let name = path.display().to_string();
-    let mut text = String::new();
-    let read = File::open(path).and_then(|file| file.take(CONFIG_BYTES_MAX + 1).read_to_string(&mut text));
-    read.map_err(|error| named(path, &error))?;
-    if text.len() as u64 > CONFIG_BYTES_MAX {
-        return Err(Failed::new(
-            Exit::Io,
-            format!("{name}: it is larger than {CONFIG_BYTES_MAX} bytes"),
-        ));
-    }
+    let text = read_at_most(path, CONFIG_BYTES_MAX)?;
     let mut problems = Vec::new();
     let compiled = config::read(&name, &text).map(|written| {
-        problems.extend(bounds(&name, &written));
+        problems.extend(bounds(&name, &text, &written));
         let now = Clock::start().now();
         let policy = config::policy(&written, &name, (secret, None), now, &mut problems);
         let is_right = problems.iter().all(|problem| problem.severity < Severity::Error);
@@ -122,52 +114,26 @@ fn policy(
     })
 }
 
-fn bounds(file: &str, written: &ConfigSyntax) -> Vec<Problem> {
+/// Numbers of `[ledger]` that are out of their bounds.
+fn bounds(file: &str, text: &str, written: &ConfigSyntax) -> Vec<Problem> {
     let numbers = written.ledger.bounded();
-    let wrong = numbers.iter().filter_map(crate::engine::problem::Bounded::problem);
-    let problems = wrong.map(|message| Problem {
+    let wrong = numbers
+        .iter()
+        .filter_map(|number| Some((number.name, number.problem()?)));
+    let problems = wrong.map(|(name, message)| Problem {
         code: "C015",
         severity: Severity::Error,
         file: file.to_owned(),
-        span: None,
+        span: place_of(text, "ledger", name),
         message,
         help: None,
     });
     problems.collect()
 }
 
-/// Runs `work` while a bar shows how much was read.
-fn watched<T: Send>(watch: &Watch, length: Option<u64>, work: impl FnOnce() -> T + Send) -> T {
-    let bar = bar(length);
-    std::thread::scope(|scope| {
-        let worker = scope.spawn(work);
-        while !worker.is_finished() {
-            bar.set_position(watch.bytes.load(Ordering::Relaxed));
-            std::thread::sleep(Duration::from_millis(BAR_MS.min(1 + bar.elapsed().as_millis() as u64)));
-        }
-        bar.finish_and_clear();
-        worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })
-}
-
-fn bar(length: Option<u64>) -> ProgressBar {
-    let Some(length) = length.filter(|_| io::stderr().is_terminal()) else {
-        return ProgressBar::hidden();
-    };
-    let bar = ProgressBar::new(length);
-    match ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes} {eta} left") {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
-    }
-}
-
 fn refused(name: &str, error: SourceError) -> Failed {
     match error {
         SourceError::Wrong { line, message } => Failed::new(Exit::Usage, format!("{name}:{line}: {message}")),
-        SourceError::Io(error) => named(Path::new(name), &error),
+        SourceError::Io(error) => Failed::from(named(name, &error)),
     }
-}
-
-fn named(path: &Path, error: &io::Error) -> Failed {
-    Failed::from(io::Error::new(error.kind(), format!("{}: {error}", path.display())))
 }

@@ -33,7 +33,7 @@ pub enum Fact<'a> {
     },
     /// A strict confirmation was asked for.
     Checked {
-        /// `confirmed`, `denied`, `timeout`, `failed`, `down`, `garbage` or `crowded`.
+        /// `confirmed`, `denied`, `timeout`, `failed`, `down`, `moving`, `garbage` or `crowded`.
         result: &'static str,
     },
     /// Something that came from the store, or was meant for it, was left out or corrected.

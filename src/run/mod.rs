@@ -69,6 +69,8 @@ pub enum StartError {
     Store(StoreError),
     /// No thread can be started.
     Thread(std::io::Error),
+    /// The system gives no random numbers.
+    Random(std::io::Error),
     /// The journal cannot be gone on with.
     Journal(JournalError),
     /// A certificate or key cannot be read.
@@ -87,6 +89,7 @@ impl std::fmt::Display for StartError {
             Self::Audit(error) => write!(f, "cannot open the audit file: {error}"),
             Self::Store(error) => write!(f, "{error}"),
             Self::Thread(error) => write!(f, "cannot start a thread: {error}"),
+            Self::Random(error) => write!(f, "the system gives no random numbers: {error}"),
             Self::Journal(error) => write!(f, "cannot go on with the journal: {error}"),
             Self::Tls(error) => write!(f, "{error}"),
             Self::Fleet(error) => write!(f, "{error}"),
@@ -186,7 +189,7 @@ fn remember(loaded: &Loaded, mut ledger: Ledger, clock: Clock) -> Result<(Arc<Le
     ledger.carry(Carrier::Store);
     // Each start counts bytes in a series of its own, or two would pass for one.
     let mut start = [0; 8];
-    getrandom::fill(&mut start).map_err(|error| StartError::Thread(std::io::Error::other(error)))?;
+    getrandom::fill(&mut start).map_err(|error| StartError::Random(std::io::Error::other(error)))?;
     ledger.count_as(u64::from_le_bytes(start));
     if loaded.fleet.is_shared() {
         ledger.carry(Carrier::Fleet);

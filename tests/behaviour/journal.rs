@@ -6,6 +6,7 @@ use clap::Parser as _;
 use http::header;
 use tidegate::cli::args::Cli;
 use tidegate::cli::demo::people::person;
+use tidegate::cli::{Exit, Failed};
 use tidegate::engine::ledger::{Dimension, KeyId};
 use tidegate::engine::policy::people_key;
 use tidegate::identity::session_of;
@@ -62,6 +63,90 @@ fn told(gateway: &Gateway, dir: &Path, words: &[&str]) -> Result<String, String>
     );
     let out = String::from_utf8(out).expect("text");
     done.map(|()| out).map_err(|failed| failed.message)
+}
+
+/// What `simulate --journal` makes of the policy in `new.toml`.
+fn simulated(gateway: &Gateway, dir: &Path) -> (serde_json::Value, Result<(), Failed>) {
+    let policy = gateway.state().join("new.toml");
+    let words = ["simulate", "--format", "json", "--journal"].map(AsRef::as_ref);
+    let words = words
+        .into_iter()
+        .chain([dir.as_os_str(), "--policy".as_ref(), policy.as_os_str()]);
+    let mut out = Vec::new();
+    let cli = Cli::parse_from(std::iter::once("tidegate".as_ref()).chain(words));
+    let done = tidegate::cli::execute(cli, &mut out);
+    (serde_json::from_slice(&out).expect("one object"), done)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_policy_that_is_tried_on_the_journal_stops_whom_it_would_have_stopped() {
+    let origin = Export::origin().await;
+    let (gateway, dir) = gateway(&origin, "alert", "").await;
+    let ask = async |name: &str, people: std::ops::Range<u32>| {
+        let path = format!("/{}", Export::new(Format::Ndjson, Coding::Identity, people).path());
+        get(gateway.address, &path, &format!("Cookie: sid={name}\r\n")).await
+    };
+    for (name, people) in [("thief", 0..8), ("other", 3..5), ("honest", 2..3)] {
+        assert_eq!(ask(name, people).await.status, 200, "an alert refuses nobody");
+    }
+    let last = session(&gateway, "honest");
+    until("the last page is on the disk", async || {
+        exposure(&gateway, &dir, last).entries > 0
+    })
+    .await;
+
+    let budget = |name: &str, per: &str| {
+        format!(
+            "[[budget]]\nname = \"{name}\"\nper = \"{per}\"\npeople = 5\nwindow = \"1d\"\naction = \"block\"\nmode = \"enforce\"\n"
+        )
+    };
+    let policy = format!("{}{}", budget("tight", "session"), budget("by-signer", "kid+session"));
+    std::fs::write(gateway.state().join("new.toml"), policy).expect("a directory of ours");
+    let (answer, done) = simulated(&gateway, &dir);
+    assert!(done.is_ok());
+    let counts = [
+        "sightings",
+        "refused",
+        "people_shown",
+        "sessions",
+        "sessions_refused",
+        "ordinary_sessions_refused",
+    ];
+    assert_eq!(
+        counts.map(|count| answer[count].as_u64()),
+        [11, 3, 8, 3, 1, 0].map(Some),
+        "{answer}"
+    );
+    let over = &answer["over"];
+    assert_eq!((over[0]["people"].as_u64(), over[1].is_null()), (Some(5), true));
+    assert_eq!(
+        over[0]["key"],
+        session(&gateway, "thief").to_string(),
+        "as the gateway calls it"
+    );
+    assert_eq!(answer["budgets_not_asked"], serde_json::json!(["by-signer"]));
+
+    // What is not as it was written, before something that is, is damage and not a torn end.
+    let files = std::fs::read_dir(&dir).expect("a journal");
+    let segments = files.map(|file| file.expect("a file").path());
+    let length = |path: &PathBuf| std::fs::metadata(path).map_or(0, |file| file.len());
+    let segment = segments.max_by_key(length).expect("a segment");
+    let end = std::fs::read(&segment).expect("a segment").len();
+    assert_eq!(ask("late", 9..10).await.status, 200);
+    let late = session(&gateway, "late");
+    until("it is on the disk", async || exposure(&gateway, &dir, late).entries > 0).await;
+    let mut bytes = std::fs::read(&segment).expect("a segment");
+    bytes[end - 20] ^= 1;
+    std::fs::write(&segment, bytes).expect("it is ours");
+    let failed = simulated(&gateway, &dir)
+        .1
+        .expect_err("a part is missing from the answer");
+    assert_eq!(failed.exit, Exit::Failure);
+    assert!(
+        failed.message.contains("missing from the answer") && failed.message.contains("at byte"),
+        "{}",
+        failed.message
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -130,7 +130,7 @@ async fn a_store_that_evicts_is_told_at_the_start() {
     assert!(told.contains("F001") && told.contains("allkeys-lru"), "{told}");
 }
 
-/// What the binary says until it is asked to end, half a second after it began to listen.
+/// What the binary says until it is asked to end, two seconds after it was started.
 async fn run(config: &str, state: &TempDir) -> std::process::Output {
     let text = format!(
         "[listen.shop]\naddress = \"127.0.0.1:0\"\n[admin]\naddress = \"127.0.0.1:0\"\n[state]\ndir = \".\"\n{config}"

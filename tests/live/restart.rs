@@ -179,6 +179,10 @@ async fn a_full_disk_follows_the_fail_mode_and_heals() {
     gateway.metric_grows(passed, 0.0).await;
     let closed = get(address, "/0-4600", "").await;
     assert!(closed.status == 502 || !closed.is_whole, "{}", closed.head);
+    // A denial in the same body lets nobody leave who is not on disk.
+    let denied = get(address, "/0-6000", "").await;
+    assert!(denied.status == 502 || !denied.is_whole, "{}", denied.head);
+    assert!(serials(&denied).is_empty(), "{}", serials(&denied).len());
     let ready = gateway.admin("/readyz").await;
     assert!(String::from_utf8_lossy(&ready.body).contains("the ledger cannot be written"));
 

@@ -10,7 +10,7 @@ use std::io::Write;
 use serde_json::json;
 
 use super::args::ExposureArgs;
-use super::audit::refused;
+use super::audit::{refused, whole};
 use super::report::counted;
 use super::scan::load_rules;
 use super::{Exit, Failed};
@@ -66,15 +66,7 @@ pub(super) fn execute(args: &ExposureArgs, out: &mut dyn Write) -> Result<(), Fa
             writeln!(out, "{subject:016x}")?;
         }
     }
-    if found.damaged.is_empty() {
-        return Ok(());
-    }
-    let damaged: Vec<String> = found.damaged.iter().map(ToString::to_string).collect();
-    let message = format!(
-        "what these segments hold is missing from the answer:\n{}",
-        damaged.join("\n")
-    );
-    Err(Failed::new(Exit::Failure, message))
+    whole(&found.damaged)
 }
 
 /// The unix second of a day or a moment; of a day its first, or its last.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::cli::report::{Format, counted, grouped};
-use crate::engine::policy::{Budget, Policy};
+use crate::engine::policy::{Enforcement, Policy};
 use crate::simulate::recorded::{ORDINARY_PEOPLE_MAX, Outcome, Proposal, Skipped, Stopped, Suggestions};
 
 /// Keys that are listed for people; `--format json` has all.
@@ -104,7 +104,7 @@ fn notes(policy: &Policy, outcome: &Outcome, out: &mut dyn Write) -> io::Result<
     for budget in unasked(policy, outcome) {
         writeln!(
             out,
-            "not asked: {budget}, of whose dimension, or of what it counts, the record tells nothing"
+            "not asked: {budget}, since the record tells nothing of its dimension, of what it counts, or of whom it binds"
         )?;
     }
     skipped(&outcome.skipped, out)?;
@@ -115,7 +115,7 @@ fn notes(policy: &Policy, outcome: &Outcome, out: &mut dyn Write) -> io::Result<
         ),
         (
             outcome.uncounted,
-            "not counted under some key, since the ledger had no room ([ledger] keys_max)",
+            "not counted under some key, since the ledger had no room ([ledger] bytes_max)",
         ),
         (
             outcome.sessions_unseen,
@@ -141,11 +141,11 @@ fn skipped(skipped: &Skipped, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-/// Budgets on dimensions of which the record told no key, and on what it does not count.
+/// Budgets in force that nothing in the record had asked.
 fn unasked<'p>(policy: &'p Policy, outcome: &Outcome) -> Vec<&'p str> {
-    let budgets = policy.budgets().iter();
-    let is_told = |budget: &Budget| budget.counted.is_none() && outcome.asked.contains(&budget.per);
-    let unasked = budgets.filter(|budget| outcome.sightings > 0 && !is_told(budget));
+    let in_force = policy.budgets().iter();
+    let in_force = in_force.filter(|budget| outcome.sightings > 0 && budget.enforcement != Enforcement::Off);
+    let unasked = in_force.filter(|budget| !outcome.asked.contains(&budget.id));
     unasked.map(|budget| budget.name.as_str()).collect()
 }
 

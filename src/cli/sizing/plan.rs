@@ -104,8 +104,9 @@ pub(super) const GIVEN: [&Given; 23] = [
 const SMALL_PEOPLE_MAX: u64 = 16;
 /// The largest sorted set that Redis packs closely, as it comes.
 const REDIS_SMALL_PEOPLE_MAX: u64 = 128;
-/// Elements of a key outside of memory: more are registers, of which there are 4,096, beside the newest 1,024.
-const ELEMENTS_MAX: u64 = 4096 + 1024;
+/// People of a key that are known one by one at least, and pairs of a sketch that stand for all others, at most.
+const EXACT_PEOPLE_MIN: u64 = 1_024;
+const SKETCH_PAIRS_MAX: u64 = 14_000;
 const DAY_S: u64 = 86_400;
 
 /// Keys of one kind: of a dimension, under one condition.
@@ -139,6 +140,8 @@ pub(super) struct Keys {
     pub(super) count: u64,
     /// Under each.
     pub(super) people: u64,
+    /// Rows or members of each outside of memory.
+    elements: u64,
     pub(super) bytes: u64,
 }
 
@@ -159,8 +162,7 @@ pub(super) fn plan(asked: &Asked) -> Sizing {
     let keys: Vec<Keys> = asked.families.iter().map(|family| keys(asked, family)).collect();
     let sum = |of: &dyn Fn(&Keys) -> u64| keys.iter().map(of).fold(0, u64::saturating_add);
     let ledger_bytes = sum(&|keys| keys.bytes);
-    let stored =
-        |each: &dyn Fn(u64) -> u64| sum(&|keys| keys.count.saturating_mul(each(keys.people.min(ELEMENTS_MAX))));
+    let stored = |each: &dyn Fn(u64) -> u64| sum(&|keys| keys.count.saturating_mul(each(keys.elements)));
     let connections = asked.rps.saturating_mul(CONNECTIONS.value);
     let sightings = percent(percent(asked.rps.saturating_mul(DAY_S), &MEAN_PERCENT), &PEOPLE_PERCENT);
     Sizing {
@@ -168,7 +170,7 @@ pub(super) fn plan(asked: &Asked) -> Sizing {
         memory_bytes: (BASE_BYTES.value + ledger_bytes)
             .saturating_add(connections.saturating_mul(CONNECTION_BYTES.value)),
         ledger_bytes,
-        store_bytes: stored(&|people| ROW_BYTES.value + people * STORED_PERSON_BYTES.value)
+        store_bytes: stored(&|elements| ROW_BYTES.value + elements * STORED_PERSON_BYTES.value)
             .saturating_mul(PAGES_FACTOR.value),
         journal_bytes: sightings
             .saturating_mul(asked.journal_days)
@@ -193,11 +195,13 @@ fn cores(rps: u64) -> u64 {
 fn keys(asked: &Asked, family: &Family) -> Keys {
     let days = u64::from(family.window_s).div_ceil(DAY_S).max(1);
     let (count, people) = count(asked, family.dimension, days);
-    let each = key_bytes(people, u64::from(family.exact_people));
+    let exact = u64::from(family.exact_people);
+    let each = key_bytes(people, exact);
     Keys {
         name: family.name.clone(),
         count,
         people,
+        elements: elements(people, exact),
         bytes: count.saturating_mul(each),
     }
 }
@@ -227,6 +231,12 @@ fn count(asked: &Asked, dimension: Dimension, days: u64) -> (u64, u64) {
         }
     };
     (keys, people.min(some.max(1)))
+}
+
+/// What stands for so many people of a key outside of memory, of whom `exact` must be known one by one: those, and, where there
+/// are more, a sketch of all.
+fn elements(people: u64, exact: u64) -> u64 {
+    people.min(exact.max(EXACT_PEOPLE_MIN) + SKETCH_PAIRS_MAX)
 }
 
 /// Bytes of a key with so many people in Redis.
@@ -307,6 +317,19 @@ mod tests {
             (50, 100_000, 2_082),
         ] {
             assert_eq!(key_bytes(people, exact), bytes, "{people}");
+        }
+    }
+
+    #[test]
+    fn a_key_of_millions_is_its_newest_people_and_a_sketch() {
+        for (people, exact, elements) in [
+            (3, 0, 3),
+            (15_000, 0, 15_000),
+            (33_700_000, 0, 15_024),
+            (33_700_000, 100_000, 114_000),
+            (110_000, 100_000, 110_000),
+        ] {
+            assert_eq!(super::elements(people, exact), elements, "{people}");
         }
     }
 

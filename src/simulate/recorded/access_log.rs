@@ -215,9 +215,15 @@ impl<R: BufRead> AccessLog<R> {
     }
 }
 
-/// Tabs if there is one, else commas, else blanks.
+/// Tabs if there is one outside of quotes, else commas, else blanks.
 fn separator_of(line: &[u8]) -> Separator {
-    let has = |byte| memchr::memchr(byte, line).is_some();
+    let parts: SmallVec<[&[u8]; 16]> = line.split(|byte| *byte == b'"').collect();
+    let last = parts.len() - 1;
+    let is_quoted = |at: usize| at % 2 == 1 && at < last;
+    let has = |byte| {
+        let mut parts = parts.iter().enumerate();
+        parts.any(|(at, part)| !is_quoted(at) && memchr::memchr(byte, part).is_some())
+    };
     match (has(b'\t'), has(b',')) {
         (true, _) => Separator::Byte(b'\t'),
         (false, true) => Separator::Byte(b','),
@@ -278,6 +284,7 @@ fn sighting(
         return Err(Skip::Short);
     }
     let mut sighting = Sighting {
+        entries: 1,
         route: routes.len(),
         ..Sighting::default()
     };

@@ -3,6 +3,9 @@
 /// Unix times from here on are milliseconds: as seconds this would be the year 5138.
 const MILLIS_FROM: u64 = 100_000_000_000;
 
+/// The last moment whose second a ledger can hold, in unix milliseconds: in the year 2106.
+pub(super) const MILLIS_MAX: u64 = u32::MAX as u64 * 1000 + 999;
+
 /// Reads moments, and remembers the last: lines of one second follow one another.
 #[derive(Default)]
 pub(super) struct Moments {
@@ -11,10 +14,10 @@ pub(super) struct Moments {
 }
 
 impl Moments {
-    /// Unix milliseconds of `text`, if it is a moment since 1970.
+    /// Unix milliseconds of `text`, if it is a moment from 1970 to [`MILLIS_MAX`].
     pub(super) fn read(&mut self, text: &[u8]) -> Option<u64> {
         if self.text != text || text.is_empty() {
-            self.at_ms = read(text)?;
+            self.at_ms = read(text).filter(|at_ms| *at_ms <= MILLIS_MAX)?;
             self.text.clear();
             self.text.extend_from_slice(text);
         }
@@ -64,6 +67,10 @@ mod tests {
             ("2023-11-15T07:13:20.25+09:00", Some(1_700_000_000_250)),
             ("[14/Nov/2023:22:13:20 +0000]", Some(1_700_000_000_000)),
             ("1969-12-31T00:00:00Z", None),
+            ("4294967295.999", Some(4_294_967_295_999)),
+            ("4294967296", None),
+            ("18446744073709551615", None),
+            ("9999-12-31T00:00:00Z", None),
             ("yesterday", None),
             ("99999999999999999999", None),
             ("", None),

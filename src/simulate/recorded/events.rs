@@ -9,6 +9,7 @@ use std::io::BufRead;
 use hashbrown::HashMap;
 use serde::Deserialize;
 
+use super::clock_text::MILLIS_MAX;
 use super::lines::Lines;
 use super::{Sighting, Skip, Skipped, Source, SourceError, Value};
 use crate::engine::ledger::{Dimension, KeyId};
@@ -31,11 +32,25 @@ struct Line {
     unmapped: Option<Unmapped>,
 }
 
+/// Of a finding; lines of other classes have other members under the same name.
 #[derive(Deserialize)]
 struct Unmapped {
-    key: String,
-    dimension: String,
-    people: u64,
+    key: Option<String>,
+    dimension: Option<String>,
+    /// What `people` is a number of.
+    counted: Option<String>,
+    people: Option<u64>,
+}
+
+impl Unmapped {
+    /// Key, dimension and people of a finding that counts people; others count bytes, records or answers.
+    fn counted(&self) -> Option<(KeyId, Dimension, u64)> {
+        let key = KeyId::parse(self.key.as_deref()?)?;
+        let mut dimensions = Dimension::SINGLE.into_iter();
+        let dimension = dimensions.find(|dimension| Some(&*dimension.name()) == self.dimension.as_deref())?;
+        let people = self.people.filter(|_| self.counted.as_deref() == Some("people"))?;
+        Some((key, dimension, people))
+    }
 }
 
 /// Reads an audit file.
@@ -72,12 +87,12 @@ impl<R: BufRead> Events<R> {
 
     fn sighting(&mut self, line: &Line) -> Result<Sighting, Skip> {
         let unmapped = line.unmapped.as_ref().filter(|_| line.class_uid == FINDING);
-        let unmapped = unmapped.ok_or(Skip::Other)?;
-        let key = KeyId::parse(&unmapped.key).ok_or(Skip::Other)?;
-        let mut dimensions = Dimension::SINGLE.into_iter();
-        let dimension = dimensions.find(|dimension| dimension.name() == unmapped.dimension);
+        let counted = unmapped.and_then(Unmapped::counted);
+        let (key, dimension, people) = counted.ok_or(Skip::Other)?;
+        if line.time > MILLIS_MAX {
+            return Err(Skip::Time);
+        }
         // An exchange has no name: its incident is about the actor's most specific key.
-        let dimension = dimension.ok_or(Skip::Other)?;
         let dimension = if dimension == Dimension::Exchange {
             Dimension::Session
         } else {
@@ -94,12 +109,13 @@ impl<R: BufRead> Events<R> {
             return Err(Skip::Other);
         }
         let known = self.known.entry(key).or_default();
-        let grown = unmapped.people.saturating_sub(*known).min(PEOPLE_A_LINE_MAX);
-        *known = unmapped.people.max(*known);
+        let grown = people.saturating_sub(*known).min(PEOPLE_A_LINE_MAX);
+        *known = people.max(*known);
         let first = self.next_person;
         self.next_person += grown;
         Ok(Sighting {
             at_ms: line.time,
+            entries: 1,
             people: (first..first + grown).map(Subject).collect(),
             values: [(dimension, Value::from_slice(&key.0))].into_iter().collect(),
             is_known: dimension == Dimension::Principal,

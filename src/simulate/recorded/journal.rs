@@ -1,19 +1,29 @@
-//! The journal of a gateway as sightings: who was shown to whom, under every key that it wrote down.
+//! The journal of a gateway as sightings: who was shown to whom, under every key that it wrote down. Entries of one page come
+//! one after the other, and are one sighting.
 
+use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::{Sighting, Skip, Skipped, Source, SourceError, Value};
 use crate::engine::ledger::Dimension;
 use crate::engine::policy::Standing;
 use crate::store::journal::{Entry, JournalError, Reader, Shown, Verdict};
 
+/// Entries of one sighting at most.
+const ENTRIES_MAX: usize = 64;
+
 /// Reads a journal.
 pub struct Journal {
     reader: Reader,
+    /// What was read and is not of the last sighting.
+    ahead: Option<Entry>,
     /// The names of the policy's routes.
     routes: Vec<String>,
     entries: u64,
     skipped: Skipped,
+    /// One a segment at most.
+    damaged: Vec<JournalError>,
 }
 
 impl Journal {
@@ -28,10 +38,47 @@ impl Journal {
     pub(super) fn new<'a>(reader: Reader, route_names: impl Iterator<Item = &'a str>) -> Self {
         Self {
             reader,
+            ahead: None,
             routes: route_names.map(str::to_owned).collect(),
             entries: 0,
             skipped: Skipped::default(),
+            damaged: Vec::new(),
         }
+    }
+
+    /// The next entry that is as it was written.
+    fn entry(&mut self) -> Result<Option<Entry>, SourceError> {
+        if self.ahead.is_some() {
+            return Ok(self.ahead.take());
+        }
+        loop {
+            match self.reader.next().transpose() {
+                Ok(entry) => return Ok(entry),
+                Err(JournalError::Io(path, error)) => return Err(SourceError::Io(at(&path, &error))),
+                // The next segment follows.
+                Err(damaged) => self.damaged.push(damaged),
+            }
+        }
+    }
+
+    /// Adds to the sighting of `first` what follows it, as long as that is of its page.
+    fn join(&mut self, first: &Entry, sighting: &mut Sighting) -> Result<(), SourceError> {
+        while sighting.people.len() < ENTRIES_MAX {
+            let Some(entry) = self.entry()? else { break };
+            let is_shown = entry.scene.verdict != Some(Verdict::Masked);
+            match entry.shown {
+                Shown::Person(subject) if is_shown && is_of_one_page(first, &entry) => {
+                    sighting.people.push(subject);
+                    sighting.entries += 1;
+                    self.entries += 1;
+                }
+                Shown::Person(_) | Shown::Uninspected(_) => {
+                    self.ahead = Some(entry);
+                    break;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// What an entry says of a person; bytes that nobody looked into are nobody, and who was masked was not shown.
@@ -54,6 +101,7 @@ impl Journal {
         Ok(Sighting {
             at_ms: u64::from(entry.second) * 1000,
             line: self.entries,
+            entries: 1,
             values: values.collect(),
             route: route.unwrap_or(self.routes.len()),
             people: [subject].into_iter().collect(),
@@ -72,14 +120,13 @@ impl Journal {
 
 impl Source for Journal {
     fn next(&mut self) -> Result<Option<Sighting>, SourceError> {
-        while let Some(entry) = self.reader.next() {
+        while let Some(entry) = self.entry()? {
             self.entries += 1;
-            let entry = entry.map_err(|error| SourceError::Wrong {
-                line: self.entries,
-                message: format!("{error}; `tidegate audit verify` tells where else"),
-            })?;
             match self.sighting(&entry) {
-                Ok(sighting) => return Ok(Some(sighting)),
+                Ok(mut sighting) => {
+                    self.join(&entry, &mut sighting)?;
+                    return Ok(Some(sighting));
+                }
                 Err(why) => self.skipped.add(why, self.entries),
             }
         }
@@ -93,12 +140,24 @@ impl Source for Journal {
     fn skipped(&self) -> Skipped {
         self.skipped
     }
+
+    fn damaged(&self) -> &[JournalError] {
+        &self.damaged
+    }
+}
+
+fn is_of_one_page(one: &Entry, other: &Entry) -> bool {
+    let is_of_one_actor = Arc::ptr_eq(&one.actor, &other.actor) || one.actor == other.actor;
+    is_of_one_actor && one.second == other.second && one.scene.route == other.scene.route
+}
+
+/// The error with its file.
+fn at(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::engine::ledger::KeyId;
     use crate::engine::secret::Subject;

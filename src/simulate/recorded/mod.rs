@@ -24,17 +24,20 @@ use smallvec::SmallVec;
 use crate::engine::ledger::Dimension;
 use crate::engine::policy::Standing;
 use crate::engine::secret::Subject;
+use crate::store::journal::JournalError;
 
 /// A value of an actor: only ever hashed.
 pub type Value = SmallVec<[u8; 24]>;
 
-/// Somebody was shown somebody, as a record tells it.
-#[derive(Clone, Debug, Default)]
+/// Somebody was shown somebody, as a record tells it. No `Debug`: the values of a log are credentials and addresses.
+#[derive(Clone, Default)]
 pub struct Sighting {
     /// Unix milliseconds.
     pub at_ms: u64,
-    /// The line or the number of the record, from 1.
+    /// The line or the number of the record, from 1; of several entries, of the first.
     pub line: u64,
+    /// Lines or entries that it stands for.
+    pub entries: u64,
     /// What the record says of the actor, by dimension.
     pub values: SmallVec<[(Dimension, Value); 4]>,
     /// The number of the policy's route; past its last one where none fits.
@@ -190,4 +193,9 @@ pub trait Source {
 
     /// What was passed over.
     fn skipped(&self) -> Skipped;
+
+    /// Parts of it that are not as they were written, and were left out.
+    fn damaged(&self) -> &[JournalError] {
+        &[]
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::hash::BuildHasher as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use hashbrown::{HashMap, HashSet};
@@ -16,8 +16,9 @@ use crate::simulate::facts::plan_sighting;
 use crate::simulate::incidents::Incidents;
 use crate::simulate::judge::{Ask, Judge, Refusal, Ruling};
 
-/// Sightings that are handed over at once, and how many such batches wait.
+/// Sightings that are handed over at once, and people of them behind whom no other is added, and how many such batches wait.
 const BATCH: usize = 2_048;
+const PEOPLE_BATCH: usize = 1 << 20;
 const BATCHES_WAITING_MAX: usize = 8;
 
 /// Actors that are listed; more are counted.
@@ -37,7 +38,6 @@ const LATE_MS: u64 = 3_600_000;
 pub struct Watch {
     /// Bytes that were read.
     pub bytes: AtomicU64,
-    is_over: AtomicBool,
 }
 
 /// A key that went over a budget.
@@ -55,7 +55,7 @@ pub struct Stopped {
     pub line: u64,
     /// How many people it had been given by then.
     pub people: u32,
-    /// Sightings that were refused, or told of.
+    /// Lines, or pages, that were refused, or told of.
     pub times: u64,
     /// Whether it was stopped; `false`: a budget that only tells, or in monitor.
     pub is_refused: bool,
@@ -101,20 +101,17 @@ pub struct Outcome {
     pub uncounted: u64,
     /// Lines far behind those before them, ruled at the time of the newest.
     pub late: u64,
-    /// Dimensions of which the record told a key; budgets on others were not asked.
-    pub asked: Vec<Dimension>,
+    /// Budgets that were asked: those that bound somebody, and of whose dimension the record told a key.
+    pub asked: HashSet<BudgetId>,
     /// Lines that were passed over.
     pub skipped: Skipped,
-    /// Bytes that were read.
-    pub bytes: u64,
 }
 
 /// What the reading came to.
 struct Read {
     skipped: Skipped,
-    bytes: u64,
     late: u64,
-    asked: Vec<Dimension>,
+    asked: HashSet<BudgetId>,
 }
 
 /// What is tried.
@@ -141,28 +138,16 @@ pub fn simulate(
     let judge = Judge::new(policy, Ledger::new(simulation.ledger));
     let judge = &judge;
     std::thread::scope(|scope| {
-        let reader = scope.spawn(move || {
-            let read = read_all((policy, judge), source, &sender, watch);
-            watch.is_over.store(true, Ordering::Relaxed);
-            read
-        });
+        let reader = scope.spawn(move || read_all((policy, judge), source, &sender, watch));
         let outcome = Court::new(policy, judge).sit(&receiver);
         let read = reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
         Ok(Outcome {
             skipped: read.skipped,
-            bytes: read.bytes,
             late: read.late,
             asked: read.asked,
             ..outcome
         })
     })
-}
-
-impl Watch {
-    /// Whether all of it was read.
-    pub fn is_over(&self) -> bool {
-        self.is_over.load(Ordering::Relaxed)
-    }
 }
 
 fn read_all(
@@ -171,23 +156,21 @@ fn read_all(
     sender: &SyncSender<Vec<Planned>>,
     watch: &Watch,
 ) -> Result<Read, SourceError> {
-    let (mut newest, mut late, mut asked) = (0_u64, 0, Vec::new());
-    let mut batch = Vec::with_capacity(BATCH);
+    let (mut newest, mut late, mut asked) = (0_u64, 0, HashSet::new());
+    let (mut batch, mut people) = (Vec::with_capacity(BATCH), 0);
     while let Some(mut sighting) = source.next()? {
-        late += u64::from(sighting.at_ms + LATE_MS < newest);
+        late += u64::from(sighting.at_ms.saturating_add(LATE_MS) < newest);
         // Time does not go back: what a line is late by, another gateway had already counted.
         newest = newest.max(sighting.at_ms);
         sighting.at_ms = newest;
         let now = Now::from_millis(newest);
         let plan = plan_sighting(policy, &sighting, now);
         judge.look(&plan, now);
-        for used in &plan.keys {
-            if !asked.contains(&used.dimension) {
-                asked.push(used.dimension);
-            }
-        }
+        asked.extend(plan.keys.iter().flat_map(|used| &used.limits).map(|limit| limit.budget));
+        people += sighting.people.len();
         batch.push((sighting, plan));
-        if batch.len() == BATCH {
+        if batch.len() == BATCH || people >= PEOPLE_BATCH {
+            people = 0;
             watch.bytes.store(source.bytes(), Ordering::Relaxed);
             if sender
                 .send(std::mem::replace(&mut batch, Vec::with_capacity(BATCH)))
@@ -201,7 +184,6 @@ fn read_all(
     drop(sender.send(batch));
     Ok(Read {
         skipped: source.skipped(),
-        bytes: source.bytes(),
         late,
         asked,
     })
@@ -258,7 +240,7 @@ impl<'p> Court<'p> {
 
     fn note(&mut self, sighting: &Sighting, ruling: &Ruling) {
         let outcome = &mut self.outcome;
-        outcome.sightings += 1;
+        outcome.sightings += sighting.entries;
         outcome.given += ruling.granted as u64;
         outcome.uncounted += u64::from(ruling.is_uncounted);
         let day = sighting.at_ms / 86_400_000;
@@ -270,11 +252,12 @@ impl<'p> Court<'p> {
             });
         }
         if let Some(today) = outcome.days.last_mut() {
-            today.sightings += 1;
+            today.sightings += sighting.entries;
         }
         self.note_session(sighting, ruling.refused.is_some());
         if let Some(refusal) = ruling.refused {
-            self.outcome.refused += 1;
+            let not_granted = sighting.people.len().saturating_sub(ruling.granted) as u64;
+            self.outcome.refused += not_granted.clamp(1, sighting.entries.max(1));
             self.over(sighting, refusal, true);
         }
         for (budget, key, people) in &ruling.told {
@@ -320,6 +303,7 @@ impl<'p> Court<'p> {
         if let Some(at) = self.stopped.get(&name) {
             if let Some(stopped) = self.outcome.stopped.get_mut(*at) {
                 stopped.times += 1;
+                stopped.is_refused |= is_refused;
             }
             return;
         }

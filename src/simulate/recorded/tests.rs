@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::engine::ledger;
+use crate::engine::ledger::{self, BudgetId};
 use crate::engine::policy::{BudgetSyntax, Policy, RoutePolicy, Written};
 use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
@@ -138,6 +138,8 @@ fn separators_and_quotes_tell_the_same() {
     for text in [
         "1700000000,\"x y\",s1,/orders/7,p1\n1700000000,x,-,/a,\n",
         "1700000000 \"x y\" s1 /orders/7 p1\r\n1700000000  x -  /a -\n",
+        "1700000000 \"x, like\ty\" s1 /orders/7 p1\n1700000000 x - /a -\n",
+        "1700000000,\"x\ty\",s1,/orders/7,p1\n1700000000,x,-,/a,\n",
         "[14/Nov/2023:22:13:20 +0000] \"x y\" s1 \"GET /orders/7 HTTP/1.1\" p1\n[14/Nov/2023:22:13:20 +0000] x - /a -",
     ] {
         assert_eq!(sightings(text), expected, "{text}");
@@ -161,7 +163,7 @@ fn what_cannot_be_read_is_counted_by_reason_with_its_first_line() {
         (Skip::Long, 1, 4),
     ];
     assert_eq!(skipped, expected);
-    assert_eq!(outcome.bytes, text.len() as u64);
+    assert_eq!(source.bytes(), text.len() as u64);
 }
 
 #[test]
@@ -209,16 +211,62 @@ fn budgets_of_which_the_record_tells_nothing_are_not_asked() {
     let budgets = format!("{}{}", budget("session", 9, "enforce"), budget("network", 1, "monitor"));
     let text: String = (0..5).map(|n| format!("{},s{n},p{n}\n", START + n)).collect();
     let outcome = run(&policy(&budgets), &mut log("time,session,subject", &text));
-    assert_eq!(outcome.asked, [Dimension::Session]);
+    assert_eq!(outcome.asked, [BudgetId::of("session", None)].into_iter().collect());
     assert_eq!(outcome.stopped, []);
 }
 
+#[test]
+fn a_budget_that_binds_nobody_of_the_record_was_not_asked() {
+    let orders = budget("session", 1, "enforce")
+        .replace("name = \"session\"", "name = \"orders\"\nwhen = \"route:shop/orders\"");
+    let budgets = format!("{}{orders}", budget("session", 9, "enforce"));
+    let text: String = (0..5).map(|n| format!("{},s,p{n}\n", START + n)).collect();
+    let outcome = run(&policy(&budgets), &mut log("time,session,subject", &text));
+    assert_eq!((outcome.asked.len(), outcome.given), (1, 5));
+}
+
+#[test]
+fn a_key_that_is_told_of_and_then_stopped_was_stopped() {
+    let told = budget("session", 3, "monitor").replace("mode = \"monitor\"", "mode = \"enforce:50%\"");
+    let text = |session: &str| -> String {
+        let crawl = (0..5).map(|n| format!("{},{session},s{session},p{n}\n", START + n));
+        crawl.collect()
+    };
+    let simulation = policy(&told);
+    let is_refused = |principal: &str| {
+        let outcome = run(
+            &simulation,
+            &mut log("time,principal,session,subject", &text(principal)),
+        );
+        outcome.stopped.iter().any(|stopped| stopped.is_refused)
+    };
+    let names: Vec<String> = (0..20).map(|n| n.to_string()).collect();
+    let (stopped, told): (Vec<&String>, Vec<&String>) = names.iter().partition(|name| is_refused(name));
+    // One session that a told principal began and a stopped one goes on with.
+    let line = |principal: &str, n: u64| format!("{},{principal},shared,p{n}\n", START + n);
+    let text: String = (0..9)
+        .map(|n| line(if n < 6 { told[0] } else { stopped[0] }, n))
+        .collect();
+    let outcome = run(&simulation, &mut log("time,principal,session,subject", &text));
+    let over: Vec<_> = outcome
+        .stopped
+        .iter()
+        .map(|stopped| (stopped.is_refused, stopped.line))
+        .collect();
+    assert_eq!(over, [(true, 4)]);
+}
+
 fn finding(key: &str, dimension: &str, second: u64, people: u64) -> String {
-    let unmapped =
-        serde_json::json!({ "key": key, "dimension": dimension, "people": people, "limit": 5, "budget": "old" });
+    let unmapped = serde_json::json!({
+        "key": key, "dimension": dimension, "counted": "people", "people": people, "limit": 5, "budget": "old"
+    });
     let line = serde_json::json!({ "class_uid": 2006, "time": second * 1000, "unmapped": unmapped });
     format!("{line}\n")
 }
+
+/// An API activity as `audit` writes it: its `unmapped` has other members.
+const CHANGE: &str =
+    r#"{"class_uid":6003,"time":1,"unmapped":{"reason":"x","role":"releaser","until":null,"people":7}}"#;
 
 #[test]
 fn an_audit_file_tells_after_how_many_people_a_key_would_have_been_stopped() {
@@ -228,10 +276,13 @@ fn an_audit_file_tells_after_how_many_people_a_key_would_have_been_stopped() {
         finding(&key, "session", START + 60, 120),
         // What does not grow adds nobody.
         finding(&key, "session", START + 120, 120),
-        "{\"class_uid\":6003,\"time\":1}\n".to_owned(),
+        format!("{CHANGE}\n"),
         "garbage\n".to_owned(),
         finding("short", "session", START, 9),
         finding(&"cd".repeat(12), "address", START + 130, 70),
+        // Bytes are no people, and no second is so late.
+        finding(&key, "session", START + 140, 9_000).replace("\"people\",", "\"bytes\","),
+        finding(&key, "session", 1 << 32, 9_000),
     ];
     let text = text.concat();
     let outcome = run(
@@ -248,7 +299,7 @@ fn an_audit_file_tells_after_how_many_people_a_key_would_have_been_stopped() {
     // No budget asks for addresses: those seventy are all given.
     assert_eq!(outcome.given, 100 + 70);
     let skipped: Vec<_> = outcome.skipped.each().collect();
-    assert_eq!(skipped, [(Skip::Json, 1, 5), (Skip::Other, 2, 4)]);
+    assert_eq!(skipped, [(Skip::Time, 1, 9), (Skip::Json, 1, 5), (Skip::Other, 3, 4)]);
     let error = simulate(
         &policy(&budget("session", 100, "enforce")),
         &mut Events::new(&b"no audit file\n"[..]),
