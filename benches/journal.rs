@@ -15,8 +15,10 @@ use std::time::{Duration, Instant};
 use smallvec::SmallVec;
 use tidegate::clock::Clock;
 use tidegate::engine::detect::{ClassSet, RuleSet};
-use tidegate::engine::ledger::{Dimension, KeyId};
+use tidegate::engine::ledger::{self, Dimension, KeyId};
+use tidegate::engine::policy::{BudgetSyntax, Policy, Written};
 use tidegate::engine::secret::{HashKey, Subject};
+use tidegate::simulate::recorded::{Journal as Recorded, Simulation, Watch, simulate};
 use tidegate::store::journal::{
     Actor, Asked, Exchange, Journal, Key, Page, Person, Reader, Settings, Verdict, expose, key_id,
 };
@@ -174,7 +176,45 @@ fn main() -> Result<(), Fault> {
         "read in the order of time: {:.1} million a second",
         read / 1e6 / started.elapsed().as_secs_f64()
     );
-    Ok(())
+    simulated(&dir, total)
+}
+
+/// What a policy would have done, by the sightings of the journal: as fast as `tidegate simulate` is.
+fn simulated(dir: &Path, total: u64) -> Result<(), Fault> {
+    let budgets = ["session", "principal", "address", "network"].map(|per| {
+        let action = if per == "network" { "alert" } else { "block" };
+        format!("name = \"{per}\"\nper = \"{per}\"\npeople = 500\nwindow = \"1d\"\naction = \"{action}\"\nmode = \"enforce\"")
+    });
+    let budgets: Vec<BudgetSyntax> = budgets
+        .iter()
+        .map(|text| toml::from_str(text))
+        .collect::<Result<_, _>>()?;
+    let written = Written {
+        budgets: &budgets,
+        exact_elements_max: 100_000,
+        ..Written::default()
+    };
+    let now = Clock::start().now();
+    let policy = Policy::compile(&written, HashKey::new([8; 32]), now, &mut Vec::new()).ok_or("a wrong policy")?;
+    let simulation = Simulation {
+        policy: Arc::new(policy),
+        ledger: ledger::Settings::default(),
+    };
+    let mut recorded = Recorded::open(dir, std::iter::empty())?;
+    let started = Instant::now();
+    let outcome = simulate(&simulation, &mut recorded, &Watch::default())?;
+    let seconds = started.elapsed().as_secs_f64();
+    println!(
+        "simulated under 4 budgets: {:.0} sightings a second; {} refused of {}",
+        outcome.sightings as f64 / seconds,
+        outcome.refused,
+        outcome.sightings
+    );
+    if outcome.sightings == total && outcome.refused > 0 {
+        Ok(())
+    } else {
+        Err(format!("{total} were written").into())
+    }
 }
 
 /// Asks once unmeasured, so that the files are in memory, and once more; `people` is the right answer, to within the sessions

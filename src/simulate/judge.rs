@@ -5,12 +5,15 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 pub(super) use crate::engine::ledger::Ask;
-use crate::engine::ledger::{BudgetId, Dimension, KeyId, KeyUse, Ledger, Next, Told};
+use crate::engine::ledger::{BudgetId, Confirmation, Dimension, KeyId, KeyUse, Ledger, Next, Told};
 use crate::engine::policy::{Action, Plan, Policy};
 use crate::engine::time::Now;
 
-/// The longest a throttled exchange waits before it is refused: the default of `throttle_wait_ms_max`.
+/// The longest that a throttled exchange waits for one more before it is refused: the default of `throttle_wait_ms_max`.
 const THROTTLE_WAIT_MS_MAX: u64 = 10_000;
+
+/// People that are asked for at once: an allowance looks at each of them together with all before.
+const ASKS_AT_ONCE: usize = 8;
 
 /// Why an exchange was not given everything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,12 +74,8 @@ impl Judge {
     }
 
     /// Asks for `asks` under `plan` at `now`; what is granted is handed over at once.
-    pub(super) fn judge(&self, policy: &Policy, mut plan: Plan, asks: &[Ask], now: Now) -> Ruling {
+    pub(super) fn judge(&self, policy: &Policy, plan: Plan, asks: &[Ask], now: Now) -> Ruling {
         let mut ruling = Ruling::default();
-        // One gateway has nobody to ask.
-        for limit in plan.keys.iter_mut().flat_map(|used| &mut used.limits) {
-            limit.strict = false;
-        }
         let mut account = self.ledger.open(plan.keys, plan.allowance, now);
         account.open_when_full();
         if self.holds
@@ -93,16 +92,23 @@ impl Judge {
         }
         let mut at = now;
         let stopped = loop {
-            let answer = account.reserve(asks.get(ruling.granted..).unwrap_or_default(), at);
+            let rest = asks.get(ruling.granted..).unwrap_or_default();
+            let batch = rest.get(..ASKS_AT_ONCE).unwrap_or(rest);
+            let answer = account.reserve(batch, at);
             ruling.granted += answer.granted;
             ruling.told.extend(answer.told);
+            if answer.next == Next::Done && batch.len() < rest.len() {
+                continue;
+            }
             let handed = account.hand_over(account.asks_granted(), at);
             ruling.told.extend(handed.told);
             match answer.next {
-                Next::Wait { until, .. } if until.saturating_sub(now.millis()) <= THROTTLE_WAIT_MS_MAX => {
+                Next::Wait { until, .. } if until.saturating_sub(at.millis()) <= THROTTLE_WAIT_MS_MAX => {
                     at = Now::from_millis(until);
                 }
-                next @ (Next::Done | Next::Full | Next::Confirm | Next::Denied { .. } | Next::Wait { .. }) => {
+                // One gateway has nobody to ask.
+                Next::Confirm => account.confirm(Confirmation::Own),
+                next @ (Next::Done | Next::Full | Next::Denied { .. } | Next::Wait { .. }) => {
                     break next;
                 }
             }

@@ -5,25 +5,20 @@ mod chart;
 mod svg;
 mod table;
 
-use std::fs::File;
-use std::io::{self, IsTerminal as _, Read as _, Write};
+use std::io::Write;
 use std::path::Path;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::Instant;
 
 use super::args::ReplayArgs;
 use super::report::{self, Format};
-use super::{Exit, Failed};
+use super::text_file::{named, read_at_most};
+use super::{Exit, Failed, progress};
 use crate::engine::problem::Problem;
 use crate::simulate::replay::{
     BUILT_IN, Progress, Ready, Report, SCENARIO_BYTES_MAX, Scenario, World, built_in, prepare,
 };
-
-/// How often the bar moves.
-const BAR_MS: u64 = 200;
 
 /// What was measured of the run itself.
 struct Cost {
@@ -52,7 +47,7 @@ pub(super) fn execute(args: &ReplayArgs, out: &mut dyn Write) -> Result<(), Fail
     };
     if let (Some(path), Some(report)) = (&args.svg, reports.first()) {
         let picture = svg::picture(&ready, report);
-        std::fs::write(path, picture).map_err(|error| named(path, &error))?;
+        std::fs::write(path, picture).map_err(|error| named(path.display(), &error))?;
     }
     match args.format {
         Format::Text => {
@@ -72,22 +67,14 @@ fn read(scenario: &str) -> Result<String, Failed> {
     if let Some(text) = built_in(scenario) {
         return Ok(text.to_owned());
     }
-    let path = Path::new(scenario);
-    let mut text = String::new();
-    let read = File::open(path).and_then(|file| file.take(SCENARIO_BYTES_MAX + 1).read_to_string(&mut text));
-    read.map_err(|error| {
-        let failed = named(path, &error);
+    read_at_most(Path::new(scenario), SCENARIO_BYTES_MAX).map_err(|error| {
+        let failed = Failed::from(error);
         let known = BUILT_IN.map(|(name, _)| name).join(", ");
         Failed {
             message: format!("{}; scenarios that need no file: {known}", failed.message),
             ..failed
         }
-    })?;
-    if text.len() as u64 > SCENARIO_BYTES_MAX {
-        let message = format!("{scenario}: it is larger than {SCENARIO_BYTES_MAX} bytes");
-        return Err(Failed::new(Exit::Io, message));
-    }
-    Ok(text)
+    })
 }
 
 fn compile(name: &str, text: &str, format: Format, out: &mut dyn Write) -> Result<Ready, Failed> {
@@ -108,32 +95,14 @@ fn compile(name: &str, text: &str, format: Format, out: &mut dyn Write) -> Resul
 }
 
 fn lived(ready: &Ready, worlds: &[World], threads: usize) -> Vec<Report> {
-    let progress = Progress::default();
-    let days = ready.scenario().time.days * (threads * worlds.len()) as u64;
-    let bar = bar(days);
-    std::thread::scope(|scope| {
-        let run = scope.spawn(|| {
-            let reports = worlds.iter().map(|world| ready.run(*world, threads, &progress));
-            reports.collect::<Vec<_>>()
-        });
-        while !run.is_finished() {
-            bar.set_position(progress.days.load(Ordering::Relaxed));
-            std::thread::sleep(Duration::from_millis(BAR_MS));
-        }
-        bar.finish_and_clear();
-        run.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    let lived = Progress::default();
+    let days = ready.scenario().time.days * worlds.len() as u64;
+    let bar = progress::bar(Some(days), "{percent}% of the days, {eta} left");
+    let position = || lived.days.load(Ordering::Relaxed);
+    progress::watched(&bar, position, || {
+        let reports = worlds.iter().map(|world| ready.run(*world, threads, &lived));
+        reports.collect()
     })
-}
-
-fn bar(days: u64) -> ProgressBar {
-    if !io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::new(days);
-    match ProgressStyle::with_template("{bar:40} {percent}% of the days, {eta} left") {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
-    }
 }
 
 /// The most memory that this process had so far.
@@ -142,8 +111,4 @@ fn memory_bytes() -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kibibytes * 1024)
-}
-
-fn named(path: &Path, error: &io::Error) -> Failed {
-    Failed::from(io::Error::new(error.kind(), format!("{}: {error}", path.display())))
 }

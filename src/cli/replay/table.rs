@@ -106,7 +106,8 @@ fn print_head(ready: &Ready, report: &Report, out: &mut dyn Write) -> io::Result
     let sample = scenario.honest.sample;
     writeln!(
         out,
-        "Honest: {} of {} customers are simulated, by whole addresses; their figures are multiplied by {sample}.\n",
+        "Honest: {} of {} customers are simulated, by whole addresses; their figures are multiplied by {sample}. A ledger's size is\n\
+         that of what is simulated.\n",
         grouped(customers),
         grouped(all),
     )

@@ -143,10 +143,10 @@ impl Arm {
             }
         }
         self.asks.clear();
-        for person in people(visit, self.tally.exposed) {
-            let ask = Ask::from_iter([subject(person)]);
-            self.asks.extend((0..visit.views).map(|_| ask.clone()));
-        }
+        // Whoever was granted once within an exchange is granted again: the further views ask nothing new.
+        let people = people(visit, self.tally.exposed);
+        self.asks
+            .extend(people.map(|person| Ask::from_iter([subject(person)])));
         let now = Now::from_millis(visit.at_ms);
         let ruling = judge.judge(&swept.policy, plan, &self.asks, now);
         self.settle(visit, &ruling);

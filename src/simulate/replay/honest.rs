@@ -9,6 +9,9 @@ const HOURS: [u64; 24] = [
     230, 140, 90, 70, 60, 80, 150, 270, 390, 460, 500, 520, 560, 520, 490, 480, 480, 490, 530, 610, 720, 800, 760, 600,
 ];
 
+/// A visit is due when the sum reaches that of thirty days, of all parts of a day, and of the minutes of an hour.
+const WEIGHTS_A_MONTH: u64 = 30 * 10_000 * 60;
+
 /// People of one household that share an address. An assumption.
 const CUSTOMERS_A_HOME: u64 = 2;
 
@@ -28,13 +31,13 @@ const POOLED: u64 = 2;
 /// The sampled shop: how much of each kind is simulated.
 pub(super) struct Shop<'s> {
     honest: &'s Honest,
-    days: u64,
     start_ms: u64,
     seed: u64,
     random: Random,
     customers: u64,
     carrier_addresses: u64,
-    pub(super) kept: Kept,
+    kept: Kept,
+    visits_a_month: [u64; 4],
     due: [u64; 4],
 }
 
@@ -49,7 +52,7 @@ pub(super) struct Kept {
 
 impl Kept {
     pub(super) fn of(honest: &Honest) -> Self {
-        let of = |all: u64| all.div_ceil(honest.sample);
+        let of = |all: u64| all.div_ceil(honest.sample.max(1));
         Self {
             customers: of(honest.customers),
             agents: of(honest.agents),
@@ -57,6 +60,28 @@ impl Kept {
             partners: honest.partners,
             bots: of(honest.bots),
         }
+    }
+
+    /// Visits in thirty days of customers, agents, partners and crawlers.
+    fn visits_a_month(self, honest: &Honest) -> [u64; 4] {
+        let exports = honest.people_a_partner.div_ceil(PEOPLE_AN_EXPORT);
+        [
+            self.customers.saturating_mul(honest.visits_a_month),
+            self.agents.saturating_mul(honest.people_an_agent).saturating_mul(30),
+            self.partners.saturating_mul(exports).saturating_mul(30),
+            // A crawler comes every ten minutes.
+            self.bots.saturating_mul(144 * 30),
+        ]
+    }
+}
+
+impl Honest {
+    /// Simulated visits of one minute, of the hour with most of them.
+    pub(super) fn visits_a_minute_max(&self) -> u64 {
+        let visits = Kept::of(self).visits_a_month(self);
+        let visits = visits.into_iter().fold(0, u64::saturating_add);
+        let most = HOURS.into_iter().max().unwrap_or(0);
+        visits.saturating_mul(most).div_ceil(WEIGHTS_A_MONTH)
     }
 }
 
@@ -66,13 +91,13 @@ impl<'s> Shop<'s> {
         let kept = Kept::of(honest);
         Self {
             honest,
-            days: scenario.time.days,
             start_ms: scenario.time.start_ms(),
             seed: scenario.time.seed,
             random: Random::new(mix(scenario.time.seed, 1)),
             customers: honest.customers,
             carrier_addresses: carrier_addresses(honest),
             kept,
+            visits_a_month: kept.visits_a_month(honest),
             due: [0; 4],
         }
     }
@@ -81,22 +106,12 @@ impl<'s> Shop<'s> {
     pub(super) fn minute(&mut self, elapsed_ms: u64, into: &mut Vec<Visit>) {
         let hour = (elapsed_ms % DAY_MS / 3_600_000) as usize;
         let weight = HOURS.get(hour).copied().unwrap_or(0);
-        let (honest, kept) = (self.honest, self.kept);
-        let visits_a_month = [
-            kept.customers * honest.visits_a_month,
-            kept.agents * honest.people_an_agent * 30,
-            kept.partners * honest.people_a_partner.div_ceil(PEOPLE_AN_EXPORT) * 30,
-            // A crawler comes every ten minutes.
-            kept.bots * 144 * 30,
-        ];
-        // A visit is due when the sum reaches that of thirty days, of all parts of a day, and of the minutes of an hour.
-        let whole = 30 * 10_000 * 60;
         let kinds = [Self::customer, Self::agent, Self::partner, Self::bot];
-        for (at, (a_month, kind)) in visits_a_month.into_iter().zip(kinds).enumerate() {
+        for (at, (a_month, kind)) in self.visits_a_month.into_iter().zip(kinds).enumerate() {
             let Some(due) = self.due.get_mut(at) else { continue };
             *due += a_month * weight;
-            let count = *due / whole;
-            *due %= whole;
+            let count = *due / WEIGHTS_A_MONTH;
+            *due %= WEIGHTS_A_MONTH;
             for _ in 0..count {
                 let at_ms = elapsed_ms + self.random.below(60_000);
                 let visit = kind(self, at_ms);
@@ -204,7 +219,7 @@ impl<'s> Shop<'s> {
     /// A credential is looked up where it was born; while that cannot be asked, nobody can say.
     fn provenance(&self, elapsed_ms: u64) -> Provenance {
         let is_away = self.honest.idp_outage.covers(elapsed_ms) || self.honest.store_outage.covers(elapsed_ms);
-        if is_away && elapsed_ms < self.days * DAY_MS {
+        if is_away {
             Provenance::Unknown
         } else {
             Provenance::Issued
@@ -231,6 +246,7 @@ pub(super) const NOBODY: Visit = Visit {
 
 /// Addresses of all carriers, so many that each has its customers a day.
 pub(super) fn carrier_addresses(honest: &Honest) -> u64 {
-    let visits_a_day = honest.customers * honest.carrier_percent / 100 * honest.visits_a_month / 30;
-    (visits_a_day / honest.customers_a_carrier_address).max(1)
+    let customers = honest.customers.saturating_mul(honest.carrier_percent) / 100;
+    let visits_a_day = customers.saturating_mul(honest.visits_a_month) / 30;
+    (visits_a_day / honest.customers_a_carrier_address.max(1)).max(1)
 }

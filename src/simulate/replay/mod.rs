@@ -1,7 +1,7 @@
 //! A scenario lived through: an honest shop with a breach hidden in it, before one gateway for each limit that is tried.
 //!
-//! Views are made as they are needed and stored nowhere. All views of one visit show the same people and are asked as one
-//! exchange, each of them. A thief who is refused somebody asks for the same person at the next visit, so that each gateway
+//! Visits are made as they are needed and stored nowhere. All views of one visit show the same people and are one exchange, in
+//! which each of them is asked for once. A thief who is refused somebody asks for the same person at the next visit, so that each gateway
 //! has a thief of its own, who is given as much as that gateway gives.
 
 mod arm;
@@ -11,6 +11,7 @@ mod honest;
 mod report;
 mod run;
 mod scenario;
+mod slice;
 mod tally;
 #[cfg(test)]
 mod tests;

@@ -1,39 +1,28 @@
-//! The run: the same visits once for each thread, in the order of time, before the arms of that thread.
+//! The run: slice after slice of the visits is put before all arms, while the next one is made.
 //!
-//! Nothing is shared between threads but the count of what is done, so that a run is the same on one core and on many.
+//! An arm is with one thread at a time, and arms share nothing, so that a run is the same on one core and on many.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::arm::{Arm, By, Means, Swept};
-use super::honest::{Kept, Shop, USUAL_BROWSER};
-use super::report::{Outcome, Report, Signals};
-use super::scenario::{Credential, DAY_MS, Scenario};
+use super::honest::Kept;
+use super::report::{Outcome, Report};
+use super::scenario::{DAY_MS, Scenario};
+use super::slice::{Maker, Slice};
 use super::tally::Tally;
-use super::thief::{Thief, World};
-use super::visit::{Provenance, Visit, Who};
-use crate::engine::ledger;
-use crate::engine::policy::{BudgetSyntax, Plan, Policy, RoutePolicy, Written};
+use super::thief::World;
+use crate::engine::ledger::BudgetId;
+use crate::engine::policy::{BudgetSyntax, Policy, RoutePolicy, Written};
 use crate::engine::problem::Problem;
 use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
-use crate::simulate::facts::plan_visit;
 use crate::simulate::random::mix;
-
-/// Minutes of which the visits are made at once: a part of a day.
-const SLICE_MINUTES: u64 = 360;
-
-/// The visits of some minutes, with their plans under one policy.
-#[derive(Default)]
-struct Slice {
-    visits: Vec<Visit>,
-    plans: Vec<Plan>,
-}
 
 /// How far a run is.
 #[derive(Debug, Default)]
 pub struct Progress {
-    /// Days that were lived through, of all threads and worlds together.
+    /// Days that were lived through, of all worlds together.
     pub days: AtomicU64,
 }
 
@@ -45,8 +34,10 @@ pub struct Ready {
 }
 
 /// The budget that counts people a session, which is what an application could do by itself.
-const SESSION_BUDGET: &str =
+const SESSION_BUDGET: &str = "session-count";
+const SESSION_BUDGET_TEXT: &str =
     "name = \"session-count\"\nper = \"session\"\npeople = 1\nwindow = \"1d\"\naction = \"block\"\nmode = \"enforce\"";
+
 /// Compiles what a scenario asks for; warnings go to `problems`.
 ///
 /// # Errors
@@ -84,29 +75,22 @@ pub fn prepare(file: &str, scenario: Scenario, problems: &mut Vec<Problem>) -> R
         policy(&[budget], problems)
     };
     let mut found = Vec::new();
-    let compiled = [policy(&scenario.budget, &mut found), alone(SESSION_BUDGET, &mut found)];
+    let compiled = [
+        policy(&scenario.budget, &mut found),
+        alone(SESSION_BUDGET_TEXT, &mut found),
+    ];
     let [Some(own), Some(session)] = compiled else {
         return Err(found);
     };
     problems.append(&mut found);
-    let budget_of = |policy: &Policy, name: Option<&str>| {
-        let mut budgets = policy.budgets().iter();
-        budgets
-            .find(|budget| name.is_none_or(|name| budget.name == name))
-            .map(|budget| budget.id)
+    let swept = |policy, budget: &str| Swept {
+        policy,
+        budget: BudgetId::of(budget, None),
     };
-    let name = scenario.sweep.budget.get_ref().as_str();
-    let ids = [budget_of(&own, Some(name)), budget_of(&session, None)];
-    let swept = [own, session].into_iter().zip(ids);
-    let swept: Vec<Swept> = swept
-        .filter_map(|(policy, budget)| {
-            Some(Swept {
-                policy,
-                budget: budget?,
-            })
-        })
-        .collect();
-    let swept = swept.try_into().map_err(|_| Vec::new())?;
+    let swept = [
+        swept(own, scenario.sweep.budget.get_ref()),
+        swept(session, SESSION_BUDGET),
+    ];
     let beside = &scenario.beside;
     let gateways = scenario.sweep.people.iter().map(|people| Means::Gateway(*people));
     let means = gateways
@@ -154,28 +138,27 @@ impl Ready {
 
     /// Lives through the scenario on `threads` threads.
     pub fn run(&self, world: World, threads: usize, progress: &Progress) -> Report {
-        let threads = self.threads(threads);
         let breach_ms = self.scenario.time.start_ms() + self.scenario.breach.day * DAY_MS;
-        let mut hands: Vec<Vec<Arm>> = (0..threads).map(|_| Vec::new()).collect();
-        // Dealt in turn, so that each thread has tight limits and loose ones.
-        for (place, means) in self.means.iter().enumerate() {
-            let arm = self.arm(*means, place, breach_ms);
-            if let Some(hand) = hands.get_mut(place % threads) {
-                hand.push(arm);
+        let means = self.means.iter().enumerate();
+        let mut arms: Vec<Arm> = means.map(|(place, means)| self.arm(*means, place, breach_ms)).collect();
+        // Those that judge take longest, and are begun first.
+        arms.sort_by_key(|arm| arm.by().is_none());
+        let judging = [By::Scenario, By::Session].into_iter();
+        let judging = judging.filter(|by| arms.iter().any(|arm| arm.by() == Some(*by)));
+        let mut maker = Maker::new(self, world, judging.collect());
+        let (mut slice, mut next) = (Slice::default(), Slice::default());
+        maker.make(&mut slice);
+        loop {
+            let is_last = maker.is_over();
+            let making = (!is_last).then_some(Task::Make(&mut maker, &mut next));
+            let judging = arms.iter_mut().map(|arm| Task::Judge(arm, &slice));
+            self.share_out(making.into_iter().chain(judging).collect(), self.threads(threads));
+            progress.days.fetch_add(u64::from(slice.ends_day), Ordering::Relaxed);
+            if is_last {
+                break;
             }
+            std::mem::swap(&mut slice, &mut next);
         }
-        let done: Vec<(Vec<Arm>, Signals)> = std::thread::scope(|scope| {
-            let workers = hands
-                .into_iter()
-                .map(|arms| scope.spawn(move || self.work(world, arms, progress)));
-            let workers: Vec<_> = workers.collect();
-            let joined = workers.into_iter().map(std::thread::ScopedJoinHandle::join);
-            joined
-                .map(|done| done.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-                .collect()
-        });
-        let signals = done.first().map(|(_, signals)| *signals).unwrap_or_default();
-        let mut arms: Vec<Arm> = done.into_iter().flat_map(|(arms, _)| arms).collect();
         arms.sort_by_key(|arm| arm.place);
         let honest = &self.scenario.honest;
         let kept = Kept::of(honest);
@@ -188,7 +171,7 @@ impl Ready {
                     counts: arm.counts(),
                 })
                 .collect(),
-            signals,
+            signals: maker.signals,
             breach_ms,
             kept: [
                 (kept.customers, honest.customers),
@@ -201,11 +184,10 @@ impl Ready {
     fn arm(&self, means: Means, place: usize, breach_ms: u64) -> Arm {
         let tally = Tally::new(breach_ms, self.scenario.breach.days * 1_440);
         let policy = means.by().map(|by| &*self.swept_of(by).policy);
-        let settings = ledger::Settings { ..self.scenario.ledger };
-        Arm::new(means, place, policy, settings, tally)
+        Arm::new(means, place, policy, self.scenario.ledger, tally)
     }
 
-    fn swept_of(&self, by: By) -> &Swept {
+    pub(super) fn swept_of(&self, by: By) -> &Swept {
         let [own, session] = &self.swept;
         match by {
             By::Scenario => own,
@@ -213,84 +195,44 @@ impl Ready {
         }
     }
 
-    /// All visits before some arms, one arm after the other for each slice of time: what an arm remembers of its addresses
-    /// then stays near.
-    fn work(&self, world: World, mut arms: Vec<Arm>, progress: &Progress) -> (Vec<Arm>, Signals) {
-        let scenario = &self.scenario;
-        let (mut shop, mut thief) = (Shop::new(scenario), Thief::new(scenario, world));
-        let mut signals = Signals::default();
-        let mut slice = Slice::default();
-        let start_ms = scenario.time.start_ms();
-        for minute in 0..scenario.time.days * 1_440 {
-            let from = slice.visits.len();
-            shop.minute(minute * 60_000, &mut slice.visits);
-            thief.minute(minute * 60_000, &mut slice.visits);
-            if let Some(new) = slice.visits.get_mut(from..) {
-                new.sort_by_key(|visit| visit.at_ms);
+    /// Does all `tasks`, each on the first thread that is free.
+    fn share_out(&self, tasks: Vec<Task<'_, '_>>, threads: usize) {
+        let tasks = Mutex::new(tasks.into_iter());
+        let next = || tasks.lock().unwrap_or_else(PoisonError::into_inner).next();
+        let work = || {
+            while let Some(task) = next() {
+                self.work(task);
             }
-            if (minute + 1) % SLICE_MINUTES != 0 {
-                continue;
-            }
-            for visit in &slice.visits {
-                self.note(visit, visit.at_ms - start_ms, &mut signals);
-            }
-            self.before_all(&mut slice, &mut arms);
-            slice.visits.clear();
-            if (minute + 1) % 1_440 == 0 {
-                arms.iter_mut().for_each(Arm::day);
-                progress.days.fetch_add(1, Ordering::Relaxed);
-            }
-        }
-        (arms, signals)
+        };
+        std::thread::scope(|scope| {
+            (1..threads).for_each(|_| drop(scope.spawn(work)));
+            work();
+        });
     }
 
-    /// The visits of one slice before all arms.
-    fn before_all(&self, slice: &mut Slice, arms: &mut [Arm]) {
-        let group = self.scenario.breach.group.as_deref().unwrap_or_default();
-        let groups = ["customer", "agent", "partner", group];
-        let partners = self.scenario.route.len() - 1;
-        for by in [By::Scenario, By::Session] {
-            if arms.iter().all(|arm| arm.by() != Some(by)) {
-                continue;
+    fn work(&self, task: Task<'_, '_>) {
+        let (arm, slice) = match task {
+            Task::Make(maker, slice) => return maker.make(slice),
+            Task::Judge(arm, slice) => (arm, slice),
+        };
+        match arm.by() {
+            Some(by) => {
+                let visits = slice.visits.iter().zip(slice.plans(by));
+                let shown = visits.filter(|(visit, _)| visit.people > 0);
+                shown.for_each(|(visit, plan)| arm.planned(visit, self.swept_of(by), plan));
             }
-            let swept = self.swept_of(by);
-            slice.plans.clear();
-            let plan = |visit: &Visit| {
-                let is_partner = groups.get(visit.group as usize) == Some(&"partner");
-                let route = usize::from(is_partner) * partners;
-                plan_visit(&swept.policy, visit, &groups, route, Now::from_millis(visit.at_ms))
-            };
-            slice.plans.extend(slice.visits.iter().map(plan));
-            for arm in arms.iter_mut().filter(|arm| arm.by() == Some(by)) {
-                let planned = slice
-                    .visits
-                    .iter()
-                    .zip(&slice.plans)
-                    .filter(|(visit, _)| visit.people > 0);
-                planned.for_each(|(visit, plan)| arm.planned(visit, swept, plan));
-            }
+            None => slice.visits.iter().for_each(|visit| arm.unplanned(visit)),
         }
-        for arm in arms.iter_mut().filter(|arm| arm.by().is_none()) {
-            slice.visits.iter().for_each(|visit| arm.unplanned(visit));
+        if slice.ends_day {
+            arm.day();
         }
     }
+}
 
-    fn note(&self, visit: &Visit, elapsed_ms: u64, signals: &mut Signals) {
-        signals.requests += u64::from(visit.requests());
-        let is_forged = self.scenario.breach.credential == Credential::Forged;
-        let is_rotated = elapsed_ms >= self.scenario.honest.key_days * DAY_MS;
-        match visit.who {
-            Who::Thief => {
-                signals.thief += 1;
-                signals.thief_unissued += u64::from(visit.provenance == Provenance::Unissued);
-                signals.thief_after_rotation += u64::from(is_forged && is_rotated);
-            }
-            Who::Honest => {
-                signals.honest += 1;
-                signals.honest_unknown += u64::from(visit.provenance == Provenance::Unknown);
-                signals.honest_usual += u64::from(visit.fingerprint == USUAL_BROWSER);
-            }
-            Who::Bot => {}
-        }
-    }
+/// What a thread does at a time.
+enum Task<'t, 'r> {
+    /// The next slice is made, while this one is judged.
+    Make(&'t mut Maker<'r>, &'t mut Slice),
+    /// An arm sees a slice.
+    Judge(&'t mut Arm, &'t Slice),
 }

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::honest::carrier_addresses;
 use crate::engine::detect::{place_of, read_toml};
 use crate::engine::policy::{AllowSyntax, BudgetSyntax, Text, units};
 use crate::engine::problem::{Bounded, Problem, Severity, bounded};
@@ -239,6 +240,16 @@ impl Scenario {
             let help = "each person is seen in one view at least";
             problem("S003", place_of(text, "breach", "views"), message, help);
         }
+        for (name, number, most) in [
+            ("views", breach.views, VIEWS_A_PERSON_MAX),
+            ("misses", breach.misses, MISSES_A_PERSON_MAX),
+        ] {
+            if number > breach.people.saturating_mul(most) {
+                let message = format!("`{name}` is {number}, and must be at most {most} for each of the `people`");
+                problem("S003", place_of(text, "breach", name), message, "");
+            }
+        }
+        scenario.check_size(text, &mut problem);
         let is_issued = breach.credential == Credential::Issued;
         if is_issued != (breach.accounts > 0) {
             let message = "accounts go with the credential `issued`, and only with it".to_owned();
@@ -249,6 +260,38 @@ impl Scenario {
             Ok(scenario)
         } else {
             Err(problems)
+        }
+    }
+
+    /// How many addresses there are, and how much comes at once.
+    fn check_size(&self, text: &str, problem: &mut Tell<'_>) {
+        let honest = &self.honest;
+        let offices = honest.customers.saturating_mul(honest.office_percent) / 100;
+        for (name, addresses) in [
+            ("customers_a_carrier_address", carrier_addresses(honest)),
+            (
+                "customers_an_office_address",
+                offices / honest.customers_an_office_address.max(1),
+            ),
+        ] {
+            // The last ones make the number a multiple of the sample.
+            if addresses.saturating_add(honest.sample) > ADDRESSES_MAX {
+                let message = format!("that makes {addresses} addresses: at most {ADDRESSES_MAX} of one kind");
+                problem(
+                    "S003",
+                    place_of(text, "honest", name),
+                    message,
+                    "more customers behind one",
+                );
+            }
+        }
+        let minutes = self.breach.days.saturating_mul(1_440).max(1);
+        let visits = honest
+            .visits_a_minute_max()
+            .saturating_add(self.breach.people / minutes);
+        if visits > VISITS_A_MINUTE_MAX {
+            let message = format!("up to {visits} visits come in a minute: at most {VISITS_A_MINUTE_MAX}");
+            problem("S003", place_of(text, "honest", "sample"), message, "a larger `sample`");
         }
     }
 
@@ -280,6 +323,16 @@ impl Scenario {
 
 /// People of a scenario at most: all that a country has.
 const PEOPLE_BOUND: u64 = 2_000_000_000;
+
+/// Views of one person, and misses before one, at most: a visit is kept while it is judged.
+const VIEWS_A_PERSON_MAX: u64 = 1_000;
+const MISSES_A_PERSON_MAX: u64 = 1_000_000;
+
+/// Addresses of one kind at most: so many lie between one kind and the next.
+const ADDRESSES_MAX: u64 = 1 << 28;
+
+/// Visits of one minute at most: they are kept until all limits have seen them.
+pub(super) const VISITS_A_MINUTE_MAX: u64 = 1 << 19;
 
 impl Time {
     /// The unix second at which the first day begins.
@@ -318,7 +371,7 @@ impl Honest {
             browser_percent: 0..=100,
             agents: 0..=1_000_000,
             people_an_agent: 0..=100_000,
-            partners: 0..=100_000,
+            partners: 0..=65_536,
             people_a_partner: 0..=10_000_000,
             bots: 0..=1_000_000,
             requests_a_bot: 0..=100_000_000,

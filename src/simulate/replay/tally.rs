@@ -12,9 +12,9 @@ pub(super) struct Tally {
     /// People whom the thief was shown: the number of the next that is asked for.
     pub(super) exposed: u64,
     /// Of them, in each minute of the breach.
-    by_minute: Vec<u16>,
+    by_minute: Vec<u32>,
     /// Visits of the thief in each minute.
-    asked_by_minute: Vec<u16>,
+    asked_by_minute: Vec<u32>,
     /// Honest principals that were refused, by group.
     customers: HashSet<u64>,
     staff: HashSet<(u8, u64)>,

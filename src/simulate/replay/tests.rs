@@ -19,8 +19,7 @@ fn run(changes: &[(&str, &str)], threads: usize) -> Report {
     let ready = ready.unwrap_or_else(|problems| panic!("{problems:?}"));
     let progress = Progress::default();
     let report = ready.run(World::Rare, threads, &progress);
-    let days = ready.scenario().time.days * ready.threads(threads) as u64;
-    assert_eq!(progress.days.load(Ordering::Relaxed), days);
+    assert_eq!(progress.days.load(Ordering::Relaxed), ready.scenario().time.days);
     report
 }
 
@@ -231,6 +230,20 @@ fn what_is_wrong_with_a_scenario_is_told_with_its_place() {
         ("start = \"2025-01-01\"", "start = \"soon\"", "S003", "no date"),
         ("days = 3\npeople", "days = 9\npeople", "S003", "longer than"),
         ("views = 9_000", "views = 9", "S003", "more people than views"),
+        ("views = 9_000", "views = 9_000_000", "S003", "at most 1000 for each"),
+        (
+            "misses = 0",
+            "misses = 9_000_000_000",
+            "S003",
+            "at most 1000000 for each",
+        ),
+        ("partners = 1", "partners = 65_537", "S003", "`partners` is 65537"),
+        (
+            "customers = 1_000",
+            "customers = 2_000_000_000",
+            "S003",
+            "visits come in a minute",
+        ),
         ("accounts = 0", "accounts = 3", "S003", "accounts go with"),
         (
             "carrier_percent = 0",
@@ -254,6 +267,22 @@ fn what_is_wrong_with_a_scenario_is_told_with_its_place() {
         let span = found.span.clone().unwrap_or_default();
         assert!(text.get(span).is_some(), "{to}");
     }
+    let crowd = [
+        ("customers = 1_000", "customers = 2_000_000_000"),
+        ("sample = 1", "sample = 100_000"),
+        ("carrier_percent = 0", "carrier_percent = 50"),
+        ("office_percent = 0", "office_percent = 50"),
+        ("customers_a_carrier_address = 100", "customers_a_carrier_address = 1"),
+        ("customers_an_office_address = 10", "customers_an_office_address = 1"),
+    ];
+    let crowd = crowd
+        .iter()
+        .fold(SMALL.to_owned(), |text, (from, to)| text.replacen(from, to, 1));
+    let problems = Scenario::read("x.toml", &crowd).expect_err("there are too many addresses");
+    let of_one_kind = problems
+        .iter()
+        .filter(|problem| problem.message.contains("at most 268435456 of one kind"));
+    assert_eq!((problems.len(), of_one_kind.count()), (2, 2), "{problems:?}");
     let wrong = SMALL.replace("per = \"address\"", "per = \"adress\"");
     let scenario = Scenario::read("x.toml", &wrong).expect("the policy is read later");
     let problems = prepare("x.toml", scenario, &mut Vec::new()).err().expect("it is wrong");
