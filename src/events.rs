@@ -13,6 +13,7 @@ mod journal;
 mod meters;
 mod names;
 mod process;
+mod revocation;
 
 use std::net::SocketAddr;
 use std::sync::OnceLock;
@@ -25,6 +26,7 @@ pub use install::{BadFilter, Handle, LogFormat, install};
 pub use journal::JournalFact;
 pub use meters::Part;
 pub use names::Names;
+pub use revocation::RevocationFact;
 
 use meters::{Kind, Meters};
 
@@ -101,6 +103,9 @@ pub enum Event<'a> {
         /// `principals`, `duplicate` or `forwarded`.
         kind: &'static str,
     },
+
+    /// Something about what is revoked.
+    Revocation(RevocationFact),
 
     // Exchanges.
     /// An exchange ended, whichever way.
@@ -346,6 +351,7 @@ fn log(meters: &Meters, event: &Event<'_>) {
         Event::StoreRecovered => info!("the ledger is written again"),
         Event::Clock(fact) => clock::log(fact),
         Event::Journal(fact) => journal::log(meters, fact),
+        Event::Revocation(fact) => revocation::log(meters, fact),
         Event::UpstreamFailed { .. }
         | Event::Refused { .. }
         | Event::AuditDropped { .. }

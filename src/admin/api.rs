@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::access::{Access, Caller, Monitor, Role};
 use super::desk::{ClockView, Desk};
 use super::fault::Fault;
-use super::{changes, desk::Readiness};
+use super::{changes, desk::Readiness, revocations};
 use crate::audit::Audit;
 use crate::engine::ledger::{Dimension, HoldView, KeyId, KeyView};
 use crate::events;
@@ -52,6 +52,8 @@ pub fn router(admin: Arc<Admin>) -> Router {
         .route("/api/v1/keys/{key}", get(key))
         .route("/api/v1/holds", get(holds).post(changes::hold))
         .route("/api/v1/holds/{key}/release", post(changes::release))
+        .route("/api/v1/revocations", get(revocations::list).post(revocations::revoke))
+        .route("/api/v1/revocations/{key}/reinstate", post(revocations::reinstate))
         .route("/api/v1/config", get(config))
         .route("/api/v1/bypass", get(bypass))
         .route("/api/v1/clock", get(clock))
@@ -91,7 +93,7 @@ async fn readyz(_: Monitor, State(admin): State<Arc<Admin>>) -> Response {
 /// The query of the lists.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct List {
+pub(super) struct List {
     dimension: Option<String>,
     limit: Option<usize>,
 }
@@ -114,6 +116,14 @@ impl List {
             return Err(Fault::bad_request(format!("`limit` is within 1 and {LIST_MAX}")));
         }
         Ok((dimension.transpose()?, limit))
+    }
+
+    /// The same of a list that has no dimension.
+    pub(super) fn check_limit(query: Result<Query<Self>, QueryRejection>, what: &str) -> Result<usize, Fault> {
+        match Self::check(query)? {
+            (None, limit) => Ok(limit),
+            (Some(_), _) => Err(Fault::bad_request(format!("{what} are not listed by dimension"))),
+        }
     }
 }
 
@@ -149,10 +159,7 @@ async fn holds(
     query: Result<Query<List>, QueryRejection>,
 ) -> Result<Response, Fault> {
     caller.needs(Role::Viewer)?;
-    let (dimension, limit) = List::check(query)?;
-    if dimension.is_some() {
-        return Err(Fault::bad_request("holds are not listed by dimension"));
-    }
+    let limit = List::check_limit(query, "holds")?;
     let holds: Vec<_> = admin.desk.holds(limit).iter().take(limit).map(hold_json).collect();
     Ok(answer(json!({ "holds": holds })))
 }

@@ -53,7 +53,7 @@ struct ReasonBody {
     reason: String,
 }
 
-type Body = Result<Bytes, BytesRejection>;
+pub(super) type Body = Result<Bytes, BytesRejection>;
 
 /// `POST /api/v1/holds`: holds a key by hand.
 pub(super) async fn hold(
@@ -154,7 +154,7 @@ pub(super) async fn accept_clock(
 }
 
 /// Reads a JSON body. The media type is required: a form of a stranger's page cannot set it without being asked.
-fn parse<T: DeserializeOwned>(headers: &HeaderMap, body: Body) -> Result<T, Fault> {
+pub(super) fn parse<T: DeserializeOwned>(headers: &HeaderMap, body: Body) -> Result<T, Fault> {
     let media_type = headers
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok()?.split(';').next());
@@ -182,7 +182,7 @@ fn end(admin: &Admin, lasts: Option<&str>, until: Option<u32>) -> Result<u32, Fa
         })
 }
 
-fn duration_s(text: &str) -> Option<u32> {
+pub(super) fn duration_s(text: &str) -> Option<u32> {
     let units = [('s', 1), ('m', 60), ('h', 3_600), ('d', 86_400)];
     let (number, unit) = units
         .into_iter()
@@ -194,7 +194,7 @@ fn duration_s(text: &str) -> Option<u32> {
 }
 
 /// A change that is about to be made.
-fn change(admin: &Admin, operation: Operation, caller: &Caller, reason: String) -> Result<Change, Fault> {
+pub(super) fn change(admin: &Admin, operation: Operation, caller: &Caller, reason: String) -> Result<Change, Fault> {
     judge_reason(&reason, &admin.desk.rules()).map_err(|fault| Fault::bad_request(format!("`reason` {fault}")))?;
     Ok(Change {
         operation,
@@ -210,7 +210,7 @@ fn change(admin: &Admin, operation: Operation, caller: &Caller, reason: String) 
 }
 
 /// Records a change, whether it came into force or not.
-fn record(admin: &Admin, change: Change, succeeded: bool) {
+pub(super) fn record(admin: &Admin, change: Change, succeeded: bool) {
     if succeeded {
         report(&Event::AdminChanged {
             operation: change.operation.name(),
@@ -219,11 +219,16 @@ fn record(admin: &Admin, change: Change, succeeded: bool) {
     admin.audit.changed(Change { succeeded, ..change }, admin.desk.now());
 }
 
-fn refusal(error: DeskError) -> Fault {
+pub(super) fn refusal(error: DeskError) -> Fault {
     match error {
-        DeskError::Unknown => Fault::not_found("this key is not known, or not held"),
+        DeskError::Unknown => Fault::not_found("this key is not known, not held or not revoked"),
         DeskError::Settled => Fault::new(StatusCode::CONFLICT, "the clock waits for nothing"),
-        DeskError::Full => Fault::new(StatusCode::INSUFFICIENT_STORAGE, "there is no room for one more hold"),
+        DeskError::Full => Fault::new(StatusCode::INSUFFICIENT_STORAGE, "there is no room for one more"),
+        DeskError::Name(why) => Fault::bad_request(format!("`name` {why}")),
+        DeskError::Listed => Fault::new(
+            StatusCode::CONFLICT,
+            "it stands in `identity.revoked`: take its line out",
+        ),
     }
 }
 

@@ -1,10 +1,12 @@
 //! What the admin address asks of the gateway behind it.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::engine::detect::RuleSet;
 use crate::engine::ledger::{Dimension, HoldView, KeyId, KeyView};
 use crate::engine::time::Now;
+use crate::identity::What;
 
 /// The gateway, as the admin address sees it. `run` implements it over the ledger; calls return at once.
 pub trait Desk: Send + Sync + 'static {
@@ -36,6 +38,26 @@ pub trait Desk: Send + Sync + 'static {
     ///
     /// [`DeskError`] says why not.
     fn release(&self, key: KeyId, release: Release) -> Result<(), DeskError>;
+
+    /// At most `limit` revocations in force.
+    fn revocations(&self, limit: usize) -> Vec<RevocationView>;
+
+    /// Revokes what is named until a unix second, or for ever with [`crate::identity::NO_END`].
+    ///
+    /// # Errors
+    ///
+    /// [`DeskError`] says why not.
+    fn revoke(&self, what: What, name: &str, until: u32) -> Result<RevocationView, DeskError>;
+
+    /// Lets what is revoked under a key be used again.
+    ///
+    /// # Errors
+    ///
+    /// [`DeskError`] says why not.
+    fn reinstate(&self, key: KeyId) -> Result<(), DeskError>;
+
+    /// Resolves when what was decided by now is on disk, true, or is not going to be soon.
+    fn written(&self) -> Pin<Box<dyn Future<Output = bool> + Send>>;
 
     /// What identifies people, by the rules in force.
     fn rules(&self) -> Arc<RuleSet>;
@@ -78,6 +100,21 @@ pub struct Release {
     pub until: u32,
 }
 
+/// One revocation in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RevocationView {
+    /// The key of what is revoked.
+    pub key: KeyId,
+    /// Its dimension.
+    pub dimension: Dimension,
+    /// When it was revoked, unix second; 0 for a line of the list.
+    pub since: u32,
+    /// When it ends by itself, unix second; [`crate::identity::NO_END`] if it does not.
+    pub until: u32,
+    /// `manual`, `event`, `scim`, or the line of the list.
+    pub cause: String,
+}
+
 /// One bypass in force.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct BypassView {
@@ -107,8 +144,12 @@ pub struct ClockView {
 pub enum DeskError {
     /// It does not know this key, or the key is not held.
     Unknown,
-    /// There is no room for one more hold.
+    /// There is no room for one more.
     Full,
+    /// What is named is not: this is wrong with it.
+    Name(&'static str),
+    /// The list of the configuration revokes it.
+    Listed,
     /// The clock waits for nothing.
     Settled,
 }

@@ -6,6 +6,7 @@ mod changes;
 mod desk;
 mod fault;
 mod reason;
+mod revocations;
 mod serve;
 mod settings;
 
@@ -14,7 +15,7 @@ mod tests;
 
 pub use access::{Access, Role, token_hash};
 pub use api::{Admin, router};
-pub use desk::{BypassView, ClockView, Desk, DeskError, Readiness, Release};
+pub use desk::{BypassView, ClockView, Desk, DeskError, Readiness, Release, RevocationView};
 pub use reason::judge_reason;
 pub use serve::serve;
 pub use settings::Settings;

@@ -1,6 +1,7 @@
 //! The admin address over real sockets, with a gateway that only remembers what it was asked.
 
 mod fake;
+mod revocations;
 
 use std::net::SocketAddr;
 use std::path::Path;

@@ -9,6 +9,10 @@ pub enum Operation {
     Hold,
     /// A hold was released.
     Release,
+    /// A credential may not be used any more.
+    Revoke,
+    /// It may be used again.
+    Reinstate,
     /// The gateway was told to drain.
     Drain,
     /// A configuration was loaded.
@@ -27,6 +31,8 @@ impl Operation {
         match self {
             Self::Hold => "hold",
             Self::Release => "release",
+            Self::Revoke => "revoke",
+            Self::Reinstate => "reinstate",
             Self::Drain => "drain",
             Self::Reload => "reload",
             Self::Bypass => "bypass",

@@ -91,9 +91,9 @@ pub(super) fn finding(report: &Report) -> Value {
 /// The activity that reports a change.
 pub(super) fn activity(change: &Change, now: Now) -> Value {
     let (activity_id, activity_name) = match change.operation {
-        Operation::Hold | Operation::Bypass => (1, "Create"),
+        Operation::Hold | Operation::Revoke | Operation::Bypass => (1, "Create"),
         Operation::Drain | Operation::Reload | Operation::AcceptClock => (3, "Update"),
-        Operation::Release | Operation::BypassEnd => (4, "Delete"),
+        Operation::Release | Operation::Reinstate | Operation::BypassEnd => (4, "Delete"),
     };
     let (status_id, status) = if change.succeeded {
         (1, "Success")

@@ -13,7 +13,10 @@ use crate::admin::Role;
 use crate::proxy::EndpointUrl;
 use crate::simulate::recorded::Columns;
 
-pub use running::{ClockAction, ClockArgs, GatewayArgs, HoldArgs, HoldsArgs, KeysArgs, ReleaseArgs, SizingArgs};
+pub use running::{
+    ClockAction, ClockArgs, GatewayArgs, HoldArgs, HoldsArgs, KeysArgs, ReinstateArgs, ReleaseArgs, RevocationsArgs,
+    RevokeArgs, SizingArgs,
+};
 
 /// A proxy that counts how many people's data each actor is given, and stops a spill.
 #[derive(Debug, Parser)]
@@ -96,6 +99,12 @@ pub enum Command {
     Hold(HoldArgs),
     /// End the hold of a key of a running gateway
     Release(ReleaseArgs),
+    /// List what may not be used any more at a running gateway
+    Revocations(RevocationsArgs),
+    /// Have a running gateway, and all that count together with it, let a credential in no more
+    Revoke(RevokeArgs),
+    /// Have a running gateway let it in again
+    Reinstate(ReinstateArgs),
     /// Watch a running gateway: rates, keys and holds, each second
     Top(GatewayArgs),
     /// Say how the time of a running gateway stands to the system's clock, or accept a jump of it

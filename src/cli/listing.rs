@@ -78,6 +78,24 @@ pub(super) fn holds(answer: &Value) -> Vec<String> {
     table(&["key", "dimension", "since", "until", "cause"], &rows)
 }
 
+/// The lines of the revocations in an answer.
+pub(super) fn revocations(answer: &Value) -> Vec<String> {
+    let row = |revoked: &Value| {
+        vec![
+            text(revoked, "key"),
+            text(revoked, "dimension"),
+            until(revoked, "since"),
+            until(revoked, "until"),
+            text(revoked, "cause"),
+        ]
+    };
+    let rows = rows(answer, "revocations", row);
+    if rows.is_empty() {
+        return vec!["nothing is revoked".to_owned()];
+    }
+    table(&["key", "dimension", "since", "until", "cause"], &rows)
+}
+
 fn rows(answer: &Value, list: &str, row: impl Fn(&Value) -> Vec<String>) -> Vec<Vec<String>> {
     let items = answer.get(list).and_then(Value::as_array);
     items.into_iter().flatten().map(row).collect()
@@ -165,6 +183,11 @@ mod tests {
         );
         assert_eq!(holds(&json!({ "holds": [] })), ["no key is held"]);
         assert_eq!(keys(&json!({})), ["nobody was shown to anyone"]);
+        let line = json!({ "key": "01", "dimension": "kid", "since": null, "until": null, "cause": "line 3" });
+        assert_eq!(
+            revocations(&json!({ "revocations": [line] }))[1],
+            "01   kid        -      -      line 3"
+        );
     }
 
     #[test]

@@ -19,9 +19,12 @@ mod listing;
 mod manifest;
 mod offsets;
 mod progress;
+mod reinstate;
 mod release;
 mod replay;
 pub mod report;
+mod revocations;
+mod revoke;
 pub mod rules;
 mod rules_bench;
 mod rules_diff;
@@ -143,6 +146,9 @@ pub fn execute(cli: Cli, out: &mut dyn Write) -> Result<(), Failed> {
         Command::Holds(args) => holds::execute(&args, out),
         Command::Hold(args) => hold::execute(&args, out),
         Command::Release(args) => release::execute(&args, out),
+        Command::Revocations(args) => revocations::execute(&args, out),
+        Command::Revoke(args) => revoke::execute(&args, out),
+        Command::Reinstate(args) => reinstate::execute(&args, out),
         Command::Top(args) => top::execute(&args, out),
         Command::Clock(args) => clock::execute(&args, out),
         Command::Sizing(args) => sizing::execute(&args, out),
@@ -151,24 +157,7 @@ pub fn execute(cli: Cli, out: &mut dyn Write) -> Result<(), Failed> {
         Command::Audit {
             command: AuditCommand::Verify { journal, public_key },
         } => audit::verify(&journal, public_key.as_deref(), out),
-        Command::Rules {
-            command: RulesCommand::Test { rules_dir, format },
-        } => {
-            if rules::test(rules_dir.as_deref(), format, out)? {
-                Ok(())
-            } else {
-                Err(Failed::new(Exit::Config, ""))
-            }
-        }
-        Command::Rules {
-            command: RulesCommand::Schema,
-        } => Ok(rules::print_schema(out)?),
-        Command::Rules {
-            command: RulesCommand::Bench(args),
-        } => rules_bench::execute(&args, out),
-        Command::Rules {
-            command: RulesCommand::Diff(args),
-        } => rules_diff::execute(&args, out),
+        Command::Rules { command } => of_rules(command, out),
         Command::Scan(args) => match &args.manifest {
             Some(path) => manifest::execute(path, args.rules_dir.as_deref(), out),
             None => scan::execute(&args, out),
@@ -177,5 +166,20 @@ pub fn execute(cli: Cli, out: &mut dyn Write) -> Result<(), Failed> {
         Command::Simulate(args) => simulate::execute(&args, out),
         Command::Hash { config, kind } => hash::execute(&config.config, &kind, out),
         Command::Authority { command } => authority::execute(&command, out),
+    }
+}
+
+fn of_rules(command: RulesCommand, out: &mut dyn Write) -> Result<(), Failed> {
+    match command {
+        RulesCommand::Test { rules_dir, format } => {
+            if rules::test(rules_dir.as_deref(), format, out)? {
+                Ok(())
+            } else {
+                Err(Failed::new(Exit::Config, ""))
+            }
+        }
+        RulesCommand::Schema => Ok(rules::print_schema(out)?),
+        RulesCommand::Bench(args) => rules_bench::execute(&args, out),
+        RulesCommand::Diff(args) => rules_diff::execute(&args, out),
     }
 }

@@ -6,6 +6,8 @@ use arc_swap::ArcSwap;
 use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder as _, SharedString};
 use metrics_exporter_prometheus::PrometheusRecorder;
 
+use super::Leg;
+
 /// The bounds of `tidegate_added_seconds`, in seconds: from a look-up to a full time-out.
 pub(super) const ADDED_SECONDS: [f64; 16] = [
     1e-6, 2e-6, 5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 1e-2, 0.1, 0.5, 1.0, 5.0,
@@ -100,5 +102,28 @@ impl Family {
             seen.push((value, counter.clone()));
             seen
         });
+    }
+}
+
+/// A family of counters for each leg.
+pub(super) struct PerLeg {
+    downstream: Family,
+    upstream: Family,
+}
+
+impl PerLeg {
+    pub(super) fn new(make: &Maker, name: &'static str, label: &'static str) -> Self {
+        let family = |leg: Leg| make.family(name, label, Some(("leg", leg.name())));
+        Self {
+            downstream: family(Leg::Downstream),
+            upstream: family(Leg::Upstream),
+        }
+    }
+
+    pub(super) fn of(&self, leg: Leg) -> &Family {
+        match leg {
+            Leg::Downstream => &self.downstream,
+            Leg::Upstream => &self.upstream,
+        }
     }
 }

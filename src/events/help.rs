@@ -66,6 +66,10 @@ pub(super) const HELP: &[(&str, &str)] = &[
         "tidegate_credentials_disagree_total",
         "Requests whose credentials name different actors.",
     ),
+    (
+        "tidegate_revoked_uses_total",
+        "Exchanges refused or cut since what they showed is revoked.",
+    ),
     ("tidegate_connections", "Downstream connections open now."),
     ("tidegate_held_bytes", "Bytes in hold-backs now."),
     ("tidegate_added_seconds", "Time that the gateway added, by part."),

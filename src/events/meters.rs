@@ -7,11 +7,12 @@ use arc_swap::ArcSwap;
 use metrics::{Counter, Gauge, Histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
-use super::family::{ADDED_SECONDS, Family, Maker, OTHER};
+use super::family::{ADDED_SECONDS, Family, Maker, OTHER, PerLeg};
 use super::help::HELP;
 use super::journal::JournalMeters;
 use super::names::{NameTables, Names};
-use super::{Event, Leg, fleet, process};
+use super::revocation::RevocationMeters;
+use super::{Event, fleet, process};
 
 /// Log lines that clients can cause between two upkeeps: a flood of bad requests must not fill a disk.
 const LOG_LINES_MAX: u32 = 200;
@@ -51,6 +52,7 @@ pub(super) struct Meters {
     store_failures: Family,
     clock_offset: Gauge,
     journal: JournalMeters,
+    revocation: RevocationMeters,
     admin_changes: Family,
     admin_denied: Family,
     retries: Counter,
@@ -101,6 +103,7 @@ impl Meters {
             audit_dropped: make.family("tidegate_audit_dropped_total", "reason", None),
             clock_offset: make.gauge("tidegate_clock_offset_seconds", None),
             journal: JournalMeters::new(&make),
+            revocation: RevocationMeters::new(&make),
             admin_changes: make.family("tidegate_admin_changes_total", "operation", None),
             admin_denied: make.family("tidegate_admin_denied_total", "reason", None),
             retries: make.counter("tidegate_upstream_retries_total", None),
@@ -176,6 +179,7 @@ impl Meters {
             Event::AuditDropped { reason } => self.audit_dropped.add(reason, 1),
             Event::Clock(fact) => super::clock::count(&self.clock_offset, fact),
             Event::Journal(fact) => self.journal.count(fact),
+            Event::Revocation(fact) => self.revocation.count(fact),
             Event::AdminChanged { operation } => self.admin_changes.add(operation, 1),
             Event::AdminDenied { reason } => self.admin_denied.add(reason, 1),
             Event::Listening { .. }
@@ -251,29 +255,6 @@ pub(super) fn approximate(value: u64) -> f64 {
     value as f64
 }
 
-/// A family of counters for each leg.
-struct PerLeg {
-    downstream: Family,
-    upstream: Family,
-}
-
-impl PerLeg {
-    fn new(make: &Maker, name: &'static str, label: &'static str) -> Self {
-        let family = |leg: Leg| make.family(name, label, Some(("leg", leg.name())));
-        Self {
-            downstream: family(Leg::Downstream),
-            upstream: family(Leg::Upstream),
-        }
-    }
-
-    fn of(&self, leg: Leg) -> &Family {
-        match leg {
-            Leg::Downstream => &self.downstream,
-            Leg::Upstream => &self.upstream,
-        }
-    }
-}
-
 /// The histograms of added time.
 struct Added {
     holdback: Histogram,
@@ -308,7 +289,7 @@ impl Added {
 
 #[cfg(test)]
 mod tests {
-    use super::super::journal::FACTS;
+    use super::super::{Leg, journal, revocation};
     use super::*;
 
     fn names() -> Names {
@@ -410,7 +391,12 @@ mod tests {
     fn every_described_metric_is_rendered_with_its_help() {
         let meters = Meters::new();
         meters.register(&names());
-        for event in EVENTS.iter().chain(&FACTS).chain(fleet::EVENTS) {
+        for event in EVENTS
+            .iter()
+            .chain(&journal::FACTS)
+            .chain(&revocation::FACTS)
+            .chain(fleet::EVENTS)
+        {
             meters.count(event);
         }
         let text = meters.render();

@@ -370,26 +370,30 @@ impl Round {
         (!commands.is_empty()).then_some(commands)
     }
 
-    /// Tells of holds and releases, and takes in those of others.
+    /// Tells of holds, revocations and what ends them, and takes in those of others.
     async fn marks(&mut self, link: &Link, frames: &[KeyFrame], now: Now) -> Result<(), Fault> {
         let fleet = Arc::clone(&self.fleet);
         let since = self.again.map_or(self.told, |(_, from)| from.min(self.told));
-        let told = marks::push(&fleet.names, frames, since.saturating_sub(OVERLAP_SECONDS));
-        let commands = told.into_iter().chain(marks::pull(&fleet.names, self.marks)).collect();
-        let mut answers = link.ask(vec![commands], ROUND_MS_MAX).await;
-        let values = match answers.pop() {
-            Some(Ok(values)) => values,
-            Some(Err(Fault::Foreign)) => {
-                ignored("foreign", 1);
-                return Ok(());
+        let told = since.saturating_sub(OVERLAP_SECONDS);
+        let lists = marks::exchange(&fleet.names, frames, told, self.marks);
+        let mut is_whole = true;
+        for answer in link.ask(lists, ROUND_MS_MAX).await {
+            let values = match answer {
+                Ok(values) => values,
+                Err(Fault::Foreign) => {
+                    ignored("foreign", 1);
+                    is_whole = false;
+                    continue;
+                }
+                Err(fault) => return Err(fault),
+            };
+            for frame in marks::read(values.last(), &fleet.ledger, now.second()) {
+                fleet.ledger.merge(&frame, Carrier::Fleet, now);
             }
-            Some(Err(fault)) => return Err(fault),
-            None => return Err(Fault::Late),
-        };
-        for frame in marks::read(values.last(), &fleet.ledger, now.second()) {
-            fleet.ledger.merge(&frame, Carrier::Fleet, now);
         }
-        self.marks = now.second();
+        if is_whole {
+            self.marks = now.second();
+        }
         Ok(())
     }
 

@@ -37,6 +37,10 @@ impl Names {
         format!("{}:hold", self.prefix)
     }
 
+    pub(super) fn revocations(&self) -> String {
+        format!("{}:revoked", self.prefix)
+    }
+
     pub(super) fn nodes(&self) -> String {
         format!("{}:nodes", self.prefix)
     }

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::revocation::Revocable;
 use crate::engine::policy::{Facts, Standing};
 
 /// Whether a credential was seen being issued through this gateway.
@@ -27,6 +28,8 @@ pub struct Actor {
     pub principal: Option<Arc<[u8]>>,
     /// The group whose declaration binds this actor; only verified or listed credentials have one.
     pub group: Option<Arc<str>>,
+    /// The names under which any credential that is sent may be revoked; of who sends none, the session that its address is.
+    pub revocable: Revocable,
     /// Whether the credential was seen being issued.
     pub provenance: Provenance,
     /// Whether the session's credential is verified, listed or issued; any other may be made up with each request.

@@ -12,6 +12,7 @@ use toml::Spanned;
 use super::group::{Claim, Group, Groups};
 use super::memory::{Births, VerifiedTokens};
 use super::places::Places;
+use super::revocation::{Known, RevocationList};
 use super::settings::{GroupSettings, IssuerSettings, Settings};
 use super::source::Source;
 use super::token::{Issuer, parse_algorithm, read_keys};
@@ -58,19 +59,20 @@ impl Identity {
     ///
     /// All problems: `I001` a source, `I002` something that is not in this version, `I003` an algorithm, `I004` a key
     /// set, `I005` a group, `I006` a file of listed keys, `I007` a route, `I008` a number or a name outside its range,
-    /// `I009` a file of networks or of watched principals.
+    /// `I009` a file of networks or of watched principals, `I010` a list of who is revoked.
     pub fn compile(settings: &Settings, file: &str, key: HashKey, read: ReadFile<'_>) -> Result<Self, Vec<Problem>> {
         let mut problems = Problems {
             file,
             found: Vec::new(),
         };
         let sources = sources(settings, &mut problems);
-        let issuers = issuers(settings, read, &mut problems);
+        let issuers = issuers(settings, &key, read, &mut problems);
         let (groups, group_list) = groups(settings, read, &mut problems);
         let (places, watched) = (
             places(settings, read, &mut problems),
             watched(settings, read, &mut problems),
         );
+        let revoked = revoked(settings, &key, read, &mut problems);
         let in_issuers = |list: fn(&IssuerSettings) -> &[Spanned<String>]| settings.issuer.values().flat_map(list);
         let logs_in_at = settings
             .logs_in_at
@@ -107,6 +109,7 @@ impl Identity {
             logs_in_at,
             places,
             watched,
+            revoked,
             births: Arc::new(Births::new(settings.issued_tokens_max)),
             tokens: VerifiedTokens::new(settings.verified_tokens_max),
         })
@@ -147,6 +150,25 @@ fn watched(settings: &Settings, read: ReadFile<'_>, problems: &mut Problems<'_>)
         .collect()
 }
 
+/// Who is revoked; nobody by a list that is not right, which is a problem.
+fn revoked(settings: &Settings, key: &HashKey, read: ReadFile<'_>, problems: &mut Problems<'_>) -> RevocationList {
+    let Some(path) = &settings.revoked else {
+        return RevocationList::default();
+    };
+    let known = Known {
+        secret: key,
+        issuers: &|name| settings.issuer.keys().any(|issuer| issuer.get_ref() == name),
+        sources: &|label| settings.sources.iter().any(|source| source.get_ref() == label),
+    };
+    let file = read(Path::new(path.get_ref())).map_err(|error| format!("it cannot be read: {error}"));
+    let list = file.and_then(|bytes| RevocationList::parse(&bytes, known));
+    list.unwrap_or_else(|message| {
+        let help = "a line is: principal ISSUER:SUBJECT UNTIL REASON, with `-` for no end";
+        problems.add("I010", path.span(), format!("`{path}`: {message}"), Some(help));
+        RevocationList::default()
+    })
+}
+
 fn sources(settings: &Settings, problems: &mut Problems<'_>) -> Vec<Source> {
     let mut sources: Vec<Source> = Vec::new();
     for text in &settings.sources {
@@ -184,21 +206,21 @@ fn sources(settings: &Settings, problems: &mut Problems<'_>) -> Vec<Source> {
     sources
 }
 
-fn issuers(settings: &Settings, read: ReadFile<'_>, problems: &mut Problems<'_>) -> Vec<Issuer> {
+fn issuers(settings: &Settings, secret: &HashKey, read: ReadFile<'_>, problems: &mut Problems<'_>) -> Vec<Issuer> {
     if settings.issuer.len() > ISSUERS_MAX {
         problems.add("I008", 0..0, format!("there are more than {ISSUERS_MAX} issuers"), None);
     }
     settings
         .issuer
         .iter()
-        .filter_map(|(name, written)| issuer(name, written, read, problems))
+        .filter_map(|(name, written)| issuer(name, written, (secret, read), problems))
         .collect()
 }
 
 fn issuer(
     name: &Spanned<String>,
     written: &IssuerSettings,
-    read: ReadFile<'_>,
+    (secret, read): (&HashKey, ReadFile<'_>),
     problems: &mut Problems<'_>,
 ) -> Option<Issuer> {
     let before = problems.found.len();
@@ -257,6 +279,7 @@ fn issuer(
         iss: written.issuer.clone(),
         aud: written.audience.clone(),
         leeway_s: *written.leeway_s.get_ref(),
+        secret: secret.clone(),
         keys,
     })
 }

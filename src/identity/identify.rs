@@ -6,14 +6,17 @@ use std::sync::Arc;
 use hashbrown::HashSet;
 use http::{HeaderMap, Method, StatusCode, request};
 use ipnet::IpNet;
+use smallvec::SmallVec;
 
-use super::address::client_address;
+use super::address::{address_key, client_address};
 use super::group::{Group, Groups};
 use super::memory::{Births, Fingerprint, VerifiedTokens, credential_hash, fingerprint, stable_part};
 use super::places::Places;
+use super::revocation::{Named, Revocable, RevocationList};
 use super::source::{Place, Source};
 use super::token::{Issuer, Verified, joined, verify};
 use super::{Actor, Provenance};
+use crate::engine::ledger::Dimension;
 use crate::engine::policy::subject_of;
 use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
@@ -30,6 +33,7 @@ pub struct Identity {
     pub(super) places: Places,
     /// Principals as the watch-list writes them.
     pub(super) watched: HashSet<Box<[u8]>>,
+    pub(super) revoked: RevocationList,
     pub(super) births: Arc<Births>,
     pub(super) tokens: VerifiedTokens,
 }
@@ -68,6 +72,7 @@ impl Identity {
             session: None,
             principal: None,
             group: None,
+            revocable: Revocable::new(),
             provenance: Provenance::Unknown,
             is_known: false,
             issuer: None,
@@ -78,7 +83,7 @@ impl Identity {
         };
         actor.place = self.places.of(actor.address);
         for source in &self.sources {
-            let Some(evidence) = self.evidence(source, &head.headers, now) else {
+            let Some(evidence) = self.evidence(source, &head.headers, &mut actor.revocable, now) else {
                 continue;
             };
             // A fresh value for each request must make no new session beside a credential that cannot be made up.
@@ -106,6 +111,12 @@ impl Identity {
                 (_, None) | (Some(_), Some(_)) => {}
             }
         }
+        if actor.revocable.is_empty() {
+            let address = address_key(actor.address);
+            actor
+                .revocable
+                .push(Named::new(&self.key, Dimension::Session, &address));
+        }
         actor
     }
 
@@ -121,25 +132,30 @@ impl Identity {
 
     /// What the values of one source say. Where an opaque one stands there twice and differs, the origin may choose the
     /// other: a client could name a new session with each request and be served under the same one. So only one that
-    /// is known counts then, and none else.
-    fn evidence(&self, source: &Source, headers: &HeaderMap, now: Now) -> Option<Evidence> {
+    /// is known counts then, and none else. Every one of them may be revoked.
+    fn evidence(&self, source: &Source, headers: &HeaderMap, revocable: &mut Revocable, now: Now) -> Option<Evidence> {
         let values = source.values(headers);
         if values.len() > 1 {
             report(&Event::CredentialsDisagree { kind: "duplicate" });
         }
         if source.is_token {
-            return values
-                .iter()
-                .find_map(|value| self.token(value, now))
-                .map(|verified| Evidence {
-                    session: Arc::clone(&verified.session),
-                    principal: verified.principal.clone(),
-                    group: verified.group.clone(),
-                    issuer: Some(Arc::clone(&verified.issuer)),
-                    kid: verified.kid.clone(),
-                    provenance: self.provenance(&verified.credential),
-                    is_known: true,
-                });
+            let verified: SmallVec<[_; 1]> = values.iter().filter_map(|value| self.token(value, now)).collect();
+            for verified in &verified {
+                revocable.extend_from_slice(&verified.revocable);
+            }
+            return verified.first().map(|verified| Evidence {
+                session: Arc::clone(&verified.session),
+                principal: verified.principal.clone(),
+                group: verified.group.clone(),
+                issuer: Some(Arc::clone(&verified.issuer)),
+                kid: verified.kid.clone(),
+                provenance: self.provenance(&verified.credential),
+                is_known: true,
+            });
+        }
+        for value in &values {
+            let session = session_of(&source.label, value);
+            revocable.push(Named::new(&self.key, Dimension::Session, &session));
         }
         let is_alone = values.len() == 1;
         values.iter().find_map(|value| {
@@ -147,6 +163,8 @@ impl Identity {
             let provenance = self.provenance(&fingerprint(&hash));
             let listed = self.groups.listed.get(&hash);
             let is_known = listed.is_some() || provenance == Provenance::Issued;
+            let principal = listed.map(|listed| Named::new(&self.key, Dimension::Principal, &listed.principal));
+            revocable.extend(principal);
             (is_alone || is_known).then(|| Evidence {
                 issuer: None,
                 kid: None,

@@ -10,6 +10,7 @@ mod group;
 mod identify;
 mod memory;
 mod places;
+mod revocation;
 mod settings;
 mod source;
 mod token;
@@ -22,6 +23,7 @@ pub use address::{AddressKey, address_key, network_key, network_of};
 pub use compile::ReadFile;
 pub use group::Group;
 pub use identify::{Identity, listed_key_hash, session_of};
+pub use revocation::{Listed, NO_END, Named, Revocable, What, principal_of};
 pub use settings::{GroupSettings, IssuerSettings, Settings};
 pub use token::kid_of;
 

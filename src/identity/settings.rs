@@ -33,10 +33,14 @@ pub struct Settings {
     /// At most 4 MiB.
     #[schemars(with = "Option<String>")]
     pub watch_list: Option<Spanned<String>>,
+    /// A file of who may not be let in any more, one a line: what, its name, until when or `-`, and why. At most 8 MiB and
+    /// 100,000 lines. Default: none.
+    #[schemars(with = "Option<String>")]
+    pub revoked: Option<Spanned<String>>,
     /// Issued credentials remembered, at most; the oldest are forgotten first and become unknown again.
     /// About 40 bytes each. Default 1,000,000.
     pub issued_tokens_max: usize,
-    /// Verified tokens remembered, at most, so that a repeat costs one look-up. About 300 bytes each. Default 100,000.
+    /// Verified tokens remembered, at most, so that a repeat costs one look-up. About 500 bytes each. Default 100,000.
     pub verified_tokens_max: usize,
 }
 
@@ -50,6 +54,7 @@ impl Default for Settings {
             refreshes_at: Vec::new(),
             places: None,
             watch_list: None,
+            revoked: None,
             issued_tokens_max: 1_000_000,
             verified_tokens_max: 100_000,
         }

@@ -9,6 +9,8 @@ use serde_json::{Map, Value};
 
 use super::group::Groups;
 use super::memory::Fingerprint;
+use super::revocation::{Revocable, Token};
+use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
 
 /// A token longer than this is not read: no issuer we know signs one, and verifying it is work for a stranger.
@@ -32,6 +34,8 @@ pub(super) struct Verified {
     pub(super) issuer: Arc<str>,
     /// The issuer and the id of the key that signed it, if it names one.
     pub(super) kid: Option<Arc<[u8]>>,
+    /// The names under which it may be revoked.
+    pub(super) revocable: Revocable,
     /// Under which fingerprint its birth is looked for.
     pub(super) credential: Fingerprint,
     /// Unix seconds between which it is valid, leeway included.
@@ -55,6 +59,8 @@ pub(super) struct Issuer {
     pub(super) aud: Option<String>,
     /// How far clocks may differ, in seconds.
     pub(super) leeway_s: u32,
+    /// Keys the names under which its tokens may be revoked.
+    pub(super) secret: HashKey,
     /// Its keys.
     pub(super) keys: Vec<SigningKey>,
 }
@@ -141,9 +147,8 @@ pub(super) fn verify(token: &[u8], credential: Fingerprint, issuers: &[Issuer], 
     }
     issuers.iter().find_map(|issuer| {
         let claims = issuer.claims(token, &header)?;
-        let verified = issuer.believe(&claims, credential, groups)?;
         let kid = header.kid.as_ref().map(|kid| kid_of(&issuer.name, kid));
-        Some(Verified { kid, ..verified })
+        issuer.believe(&claims, credential, kid, groups)
     })
 }
 
@@ -191,7 +196,13 @@ impl Issuer {
     }
 
     /// What the claims say. `None` if they name no one, or times that are none.
-    fn believe(&self, claims: &Map<String, Value>, credential: Fingerprint, groups: &Groups) -> Option<Verified> {
+    fn believe(
+        &self,
+        claims: &Map<String, Value>,
+        credential: Fingerprint,
+        kid: Option<Arc<[u8]>>,
+        groups: &Groups,
+    ) -> Option<Verified> {
         let text = |name: &str| claims.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         let subject = text("sub");
         let session: Option<(&[u8], &str)> = text("sid")
@@ -206,19 +217,31 @@ impl Issuer {
             .map_or(Some(u64::MAX), numeric_date)?
             .saturating_add(leeway);
         let begins = claims.get("nbf").map_or(Some(0), numeric_date)?.saturating_sub(leeway);
-        let (kind, id) = session.unwrap_or_default();
+        let (claim, id) = session.unwrap_or_default();
+        let session = joined(&[
+            b"jwt",
+            self.name.as_bytes(),
+            subject.unwrap_or_default().as_bytes(),
+            claim,
+            id.as_bytes(),
+        ]);
+        let issued = claims.get("iat").and_then(numeric_date);
+        let token = Token {
+            issuer: &self.name,
+            session: &session,
+            subject,
+            ids: [text("sid"), text("jti")],
+            email: text("email"),
+            kid: kid.as_deref(),
+            issued: issued.map_or(0, |issued| u32::try_from(issued).unwrap_or(u32::MAX)),
+        };
         Some(Verified {
-            session: joined(&[
-                b"jwt",
-                self.name.as_bytes(),
-                subject.unwrap_or_default().as_bytes(),
-                kind,
-                id.as_bytes(),
-            ]),
+            revocable: token.revocable(&self.secret),
+            session,
             principal: subject.map(|subject| format!("{}\0{subject}", self.name).into_bytes().into()),
             group: groups.of_claims(claims),
             issuer: Arc::clone(&self.name),
-            kid: None,
+            kid,
             credential,
             valid_s: begins..=expires,
         })

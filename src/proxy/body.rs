@@ -21,6 +21,7 @@ use super::driver::{Driver, Flow};
 use super::ending::Ending;
 use super::flush::FlushTicket;
 use super::leaving::Leaving;
+use super::outcome::Denial;
 use super::upstream::{UpstreamError, UpstreamErrorKind};
 use super::vigil::{Vigil, Woken};
 use crate::clock::Clock;
@@ -178,7 +179,7 @@ where
         self.driver.switch();
     }
 
-    /// Ready when a hold begins on one of the exchange's keys.
+    /// Ready when a hold begins on one of the exchange's keys, or what it showed is revoked.
     pub(super) fn poll_held(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.poll_vigil(cx) {
             Poll::Ready(())
@@ -284,7 +285,12 @@ where
             // Who is held for this very body is shown the end of what was granted, as with a block.
             Woken::Held(_, cause) if self.driver.has_caused(cause) => false,
             Woken::Held(..) => {
-                self.driver.hold_began();
+                self.driver.ends(Denial::Held);
+                self.keep_back();
+                true
+            }
+            Woken::Revoked(name) => {
+                self.driver.ends(Denial::Revoked(name));
                 self.keep_back();
                 true
             }

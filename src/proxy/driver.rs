@@ -225,10 +225,10 @@ impl Driver {
         self.outcome.switched = true;
     }
 
-    /// A hold began on one of the exchange's keys: nothing more leaves.
-    pub(super) fn hold_began(&mut self) {
+    /// A hold began on one of the exchange's keys, or what it showed was revoked: nothing more leaves.
+    pub(super) fn ends(&mut self, denial: Denial) {
         self.backlog.drop_released();
-        self.deny(Denial::Held);
+        self.deny(denial);
     }
 
     fn run(&mut self, step: Step, now: Now) {

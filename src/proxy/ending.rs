@@ -140,6 +140,7 @@ impl Ending {
                     self.sighted(budget, *key, 0, Some("throttle"), route, &classes);
                 }
             }
+            Some(Denial::Revoked(name)) => self.gateway.tell_revoked(name, self.network, route),
             Some(Denial::Fail(_) | Denial::Held) | None => {}
         }
     }
@@ -258,6 +259,7 @@ impl Ending {
             Some(Denial::Throttled { .. }) => "throttle",
             Some(Denial::Fail(_)) => "fail_closed",
             Some(Denial::Held) => "hold",
+            Some(Denial::Revoked(_)) => "revoked",
             None if outcome.switched => "tunnel",
             None if !outcome.masked.is_empty() => "redact",
             None if !outcome.told.is_empty() => "alert",

@@ -28,6 +28,7 @@ use super::headers::{self, Hop, NotForwarded};
 use super::limits::Limits;
 use super::outcome::Denial;
 use super::respond::{Refusal, Style, respond};
+use super::revoked;
 use super::route;
 use super::terms::Terms;
 use super::tunnel::tunnel;
@@ -76,6 +77,7 @@ impl Exchanges {
         let (mut head, body) = request.into_parts();
         let now = self.gateway.clock.now();
         let mut asked = self.ask(&head, connection, now)?;
+        self.gateway.refuse_revoked(&asked, now)?;
         let offer = head.extensions.remove::<OnUpgrade>();
         let keys = std::mem::take(&mut asked.plan.keys);
         let account = self.gateway.ledger.open(keys, asked.plan.allowance.take(), now);
@@ -88,7 +90,8 @@ impl Exchanges {
         let mode = mode(&asked, &account);
         self.prepare(&mut head, mode, &asked)?;
         let until = now.after(self.limits.exchange_ms_max);
-        let mut vigil = Vigil::new(Arc::clone(&self.gateway), until, asked.holds_seen);
+        let names = asked.actor.revocable.clone();
+        let mut vigil = Vigil::new(Arc::clone(&self.gateway), until, asked.holds_seen, names);
         let request = Request::from_parts(head, ForwardBody::new(body, self.gateway.clock, until));
         let mut response = self.answered(&asked, &account, &mut vigil, request).await?;
         let sides = if response.status() == StatusCode::SWITCHING_PROTOCOLS {
@@ -133,6 +136,7 @@ impl Exchanges {
                     return Err(asked.upstream_failed(UpstreamErrorKind::HeadTimeout));
                 }
                 // It may have ended again meanwhile.
+                Err(Woken::Revoked(_)) => self.gateway.refuse_revoked(asked, self.gateway.clock.now())?,
                 Err(Woken::Held(..)) => self.refuse_held(asked, account, self.gateway.clock.now())?,
             }
         }
@@ -385,6 +389,7 @@ impl Exchanges {
             },
             Some(Denial::Throttled { retry_after_s, .. }) => Refusal::Throttled { retry_after_s },
             Some(Denial::Held) => Refusal::Held,
+            Some(Denial::Revoked(name)) => revoked::refusal(asked, name),
             Some(Denial::Fail(_)) | None => Refusal::Uninspectable,
         }
     }
@@ -415,8 +420,8 @@ impl Handler for Exchanges {
         match self.exchange(request, connection).await {
             Ok(response) => response,
             Err((refusal, style)) => {
-                // A hold that was seen outlives a crash. Where the disk fails it is in force all the same.
-                if matches!(refusal, Refusal::Held) {
+                // A hold or a revocation that was seen outlives a crash. Where the disk fails it is in force all the same.
+                if matches!(refusal, Refusal::Held | Refusal::Revoked { .. }) {
                     self.gateway.store.holds_written().await;
                 }
                 respond(&refusal, style).map(Answer::Own)

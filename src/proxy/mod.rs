@@ -28,6 +28,7 @@ mod gateway;
 mod leaving;
 mod listen;
 mod outcome;
+mod revoked;
 mod route;
 mod shadow;
 mod terms;

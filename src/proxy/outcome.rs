@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 
 use super::fail::Reason;
 use crate::engine::ledger::{BudgetId, Dimension, KeyId, Told};
+use crate::identity::Named;
 
 /// Why an exchange was refused or cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub(super) enum Denial {
     Fail(Reason),
     /// A hold began while the stream was running.
     Held,
+    /// What it showed was revoked meanwhile.
+    Revoked(Named),
 }
 
 /// What an exchange leaves for reports.

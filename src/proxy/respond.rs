@@ -22,6 +22,13 @@ pub enum Refusal {
         /// The cookie's name, as configured.
         cookie: Option<Box<str>>,
     },
+    /// What was shown may not be used any more: 401, with the named session cookie expired; 403 for a whole account.
+    Revoked {
+        /// The cookie's name, as configured.
+        cookie: Option<Box<str>>,
+        /// To log in again would not help.
+        is_account: bool,
+    },
     /// A budget or rule refuses this exchange: 403.
     Blocked,
     /// The actor is on hold: 403.
@@ -79,8 +86,8 @@ impl Refusal {
         match self {
             Self::Framing(fault) if fault.is_size() => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Framing(_) => StatusCode::BAD_REQUEST,
-            Self::Reauthenticate { .. } => StatusCode::UNAUTHORIZED,
-            Self::Blocked | Self::Held => StatusCode::FORBIDDEN,
+            Self::Reauthenticate { .. } | Self::Revoked { is_account: false, .. } => StatusCode::UNAUTHORIZED,
+            Self::Blocked | Self::Held | Self::Revoked { is_account: true, .. } => StatusCode::FORBIDDEN,
             Self::NoRoute => StatusCode::NOT_FOUND,
             Self::Loop => StatusCode::LOOP_DETECTED,
             Self::Expectation => StatusCode::EXPECTATION_FAILED,
@@ -95,6 +102,7 @@ impl Refusal {
         match self {
             Self::Framing(_) => ("framing", "The request is malformed or ambiguous"),
             Self::Reauthenticate { .. } => ("reauthenticate", "Please log in again"),
+            Self::Revoked { .. } => ("revoked", "This access has been revoked"),
             Self::Blocked => ("blocked", "The response was blocked by a data protection policy"),
             Self::Held => ("held", "Access is on hold under a data protection policy"),
             Self::NoRoute => ("no-route", "Nothing is served here"),
@@ -109,12 +117,12 @@ impl Refusal {
     /// The status of gRPC: 1-16 as in its core documentation.
     const fn grpc_status(&self) -> &'static str {
         match self {
-            Self::Blocked | Self::Held => "7",
+            Self::Blocked | Self::Held | Self::Revoked { is_account: true, .. } => "7",
             Self::Throttled { .. } => "8",
             Self::Framing(_) | Self::Uninspectable | Self::Loop => "13",
             Self::NoRoute | Self::Expectation => "12",
             Self::Upstream(_) => "14",
-            Self::Reauthenticate { .. } => "16",
+            Self::Reauthenticate { .. } | Self::Revoked { is_account: false, .. } => "16",
         }
     }
 }
@@ -158,7 +166,11 @@ fn special_fields(refusal: &Refusal, headers: &mut HeaderMap) {
         Refusal::Throttled { retry_after_s } => {
             headers.insert(RETRY_AFTER, HeaderValue::from((*retry_after_s).max(1)));
         }
-        Refusal::Reauthenticate { cookie } => {
+        Refusal::Reauthenticate { cookie }
+        | Refusal::Revoked {
+            cookie,
+            is_account: false,
+        } => {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Cookie realm=\"tidegate\""));
             if let Some(Ok(value)) = cookie.as_deref().map(expired).map(HeaderValue::try_from) {
                 headers.insert(SET_COOKIE, value);
@@ -170,7 +182,12 @@ fn special_fields(refusal: &Refusal, headers: &mut HeaderMap) {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
             }
         }
-        Refusal::Blocked | Refusal::Held | Refusal::NoRoute | Refusal::Loop | Refusal::Uninspectable => {}
+        Refusal::Revoked { is_account: true, .. }
+        | Refusal::Blocked
+        | Refusal::Held
+        | Refusal::NoRoute
+        | Refusal::Loop
+        | Refusal::Uninspectable => {}
     }
 }
 
@@ -230,6 +247,22 @@ mod tests {
                 },
                 401,
                 ("set-cookie", "__Host-sid=; Max-Age=0; Path=/; Secure"),
+            ),
+            (
+                Refusal::Revoked {
+                    cookie: Some("sid".into()),
+                    is_account: false,
+                },
+                401,
+                ("set-cookie", "sid=; Max-Age=0; Path=/"),
+            ),
+            (
+                Refusal::Revoked {
+                    cookie: None,
+                    is_account: true,
+                },
+                403,
+                ("cache-control", "no-store"),
             ),
             (Refusal::Blocked, 403, ("cache-control", "no-store")),
             (Refusal::Throttled { retry_after_s: 0 }, 429, ("retry-after", "1")),

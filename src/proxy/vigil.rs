@@ -1,4 +1,4 @@
-//! What may end an exchange while it waits: a hold that begins on one of its keys, and its deadline.
+//! What may end an exchange while it waits: a hold on one of its keys, a revocation of what it showed, and its deadline.
 
 use std::future::Future as _;
 use std::pin::Pin;
@@ -12,6 +12,7 @@ use tokio::time::{Sleep, sleep};
 use super::gateway::Gateway;
 use crate::engine::ledger::{BudgetId, KeyId, KeyUse};
 use crate::engine::time::Now;
+use crate::identity::{Named, Revocable};
 
 /// Watches over one exchange, from its head to the end of its body. What it needs is made when the exchange first
 /// waits: at most one timer, and one place among those who are told of holds.
@@ -20,7 +21,9 @@ pub(super) struct Vigil {
     /// `exchange_ms_max` after the head; none for a tunnel.
     until: Option<Now>,
     timer: Option<Pin<Box<Sleep>>>,
-    /// Ready when some hold began or ended.
+    /// Under which what it showed may be revoked.
+    names: Revocable,
+    /// Ready when some hold or revocation began or ended.
     told: Option<Pin<Box<OwnedNotified>>>,
     holds_seen: u64,
 }
@@ -30,17 +33,20 @@ pub(super) struct Vigil {
 pub(super) enum Woken {
     /// A hold began on this key, and the budget that had it held.
     Held(KeyId, Option<BudgetId>),
+    /// This was revoked.
+    Revoked(Named),
     /// The exchange took longer than it may.
     Late,
 }
 
 impl Vigil {
-    /// `holds_seen`: the ledger's number of changed holds before the exchange's own keys were looked at.
-    pub(super) fn new(gateway: Arc<Gateway>, until: Now, holds_seen: u64) -> Self {
+    /// `holds_seen`: the ledger's number of changed holds before the exchange's own keys and names were looked at.
+    pub(super) fn new(gateway: Arc<Gateway>, until: Now, holds_seen: u64, names: Revocable) -> Self {
         Self {
             gateway,
             until: Some(until),
             timer: None,
+            names,
             told: None,
             holds_seen,
         }
@@ -64,7 +70,7 @@ impl Vigil {
         self.poll_late(cx).map(|()| Woken::Late)
     }
 
-    /// The first of `keys` that is held, if any hold began since the last look.
+    /// What of the exchange is revoked, or the first of `keys` that is held, if anything began since the last look.
     pub(super) fn newly_held(&mut self, keys: &[KeyUse]) -> Option<Woken> {
         let ledger = &self.gateway.ledger;
         let changed = ledger.holds_changed();
@@ -72,12 +78,16 @@ impl Vigil {
             return None;
         }
         self.holds_seen = changed;
-        let held = ledger.held(keys, self.gateway.clock.now());
+        let now = self.gateway.clock.now();
+        if let Some(name) = self.gateway.revoked(&self.names, now) {
+            return Some(Woken::Revoked(name));
+        }
+        let held = ledger.held(keys, now);
         held.map(|(key, cause, _)| Woken::Held(key, cause))
     }
 
     fn poll_held(&mut self, keys: &[KeyUse], cx: &mut Context<'_>) -> Option<Woken> {
-        if keys.is_empty() {
+        if keys.is_empty() && self.names.is_empty() {
             return None;
         }
         loop {

@@ -1,6 +1,7 @@
 //! The gateway as the admin address sees it.
 
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -10,11 +11,12 @@ use super::reload::ReloadState;
 use super::set_back;
 use super::state::read_bypass;
 use super::tasks::tell_of_clock;
-use crate::admin::{BypassView, ClockView, Desk, DeskError, Readiness, Release};
+use crate::admin::{BypassView, ClockView, Desk, DeskError, Readiness, Release, RevocationView};
 use crate::clock::{Look, Standing};
 use crate::engine::detect::RuleSet;
-use crate::engine::ledger::{Dimension, HoldView, KeyId, KeyView};
+use crate::engine::ledger::{Dimension, HoldView, KeyId, KeyView, RevokedBy};
 use crate::engine::time::Now;
+use crate::identity::{Listed, What};
 use crate::proxy::Gateway;
 
 /// The desk of a running gateway.
@@ -52,6 +54,17 @@ impl GatewayDesk {
             standing: look.standing.name(),
             set_back_s: set_back(self.newest, now),
         }
+    }
+}
+
+/// A line of the list of who is revoked.
+fn of_list(listed: Listed) -> RevocationView {
+    RevocationView {
+        key: listed.key,
+        dimension: listed.dimension,
+        since: 0,
+        until: listed.until,
+        cause: format!("line {}", listed.line),
     }
 }
 
@@ -150,6 +163,51 @@ impl Desk for GatewayDesk {
             .release(key, release.people, release.until, self.now());
         self.gateway.store.hold_changed();
         if known { Ok(()) } else { Err(DeskError::Unknown) }
+    }
+
+    fn revocations(&self, limit: usize) -> Vec<RevocationView> {
+        let (set, now) = (self.gateway.set(), self.now());
+        let listed = set.identity.revocation_list(now).take(limit);
+        let mut views: Vec<_> = listed.map(of_list).collect();
+        let marks = self.gateway.ledger.revocations(now, limit);
+        views.extend(marks.into_iter().map(|revoked| RevocationView {
+            key: revoked.key,
+            dimension: revoked.dimension,
+            since: revoked.since,
+            until: revoked.until,
+            cause: revoked.by.name().to_owned(),
+        }));
+        views
+    }
+
+    fn revoke(&self, what: What, name: &str, until: u32) -> Result<RevocationView, DeskError> {
+        let (set, now, by) = (self.gateway.set(), self.now(), RevokedBy::Person);
+        let (key, dimension) = set.identity.revocation_key(what, name).map_err(DeskError::Name)?;
+        if !self.gateway.ledger.revoke(key, dimension, until, by, now) {
+            return Err(DeskError::Full);
+        }
+        self.gateway.store.hold_changed();
+        Ok(RevocationView {
+            key,
+            dimension,
+            since: now.second(),
+            until,
+            cause: by.name().to_owned(),
+        })
+    }
+
+    fn reinstate(&self, key: KeyId) -> Result<(), DeskError> {
+        let now = self.now();
+        let known = self.gateway.ledger.reinstate(key, now);
+        self.gateway.store.hold_changed();
+        if self.gateway.set().identity.listed_as_revoked(key, now).is_some() {
+            return Err(DeskError::Listed);
+        }
+        if known { Ok(()) } else { Err(DeskError::Unknown) }
+    }
+
+    fn written(&self) -> Pin<Box<dyn Future<Output = bool> + Send>> {
+        Box::pin(self.gateway.store.holds_written())
     }
 
     fn rules(&self) -> Arc<RuleSet> {

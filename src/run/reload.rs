@@ -152,6 +152,8 @@ impl Reloader {
         self.state.generation.store(generation, Ordering::Relaxed);
         self.state.failed.store(false, Ordering::Relaxed);
         self.gateway.replace(loaded.set);
+        // Live streams look whether the new list revokes them.
+        self.gateway.ledger.tell_holds();
         for name in needs_restart(started, &loaded.effective) {
             warn(&format!(
                 "{name} changed, and is read at a start only: restart to put it in force"

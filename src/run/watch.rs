@@ -156,7 +156,12 @@ fn named(written: &ConfigSyntax) -> impl Iterator<Item = &Path> {
         .values()
         .filter_map(|group| Some(group.api_keys.as_ref()?.get_ref()));
     let tokens = written.admin.tokens.iter().map(toml::Spanned::get_ref);
-    let lists = written.identity.places.iter().chain(&written.identity.watch_list);
+    let identity = &written.identity;
+    let lists = identity
+        .places
+        .iter()
+        .chain(&identity.watch_list)
+        .chain(&identity.revoked);
     let lists = lists.map(toml::Spanned::get_ref);
     let texts = key_sets.chain(api_keys).chain(tokens).chain(lists).map(Path::new);
     certificates.chain(authorities).chain(texts)

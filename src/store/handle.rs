@@ -148,7 +148,7 @@ impl Drop for Store {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::ledger::{Dimension, KeyFrame, Settings as Bounds};
+    use crate::engine::ledger::{Dimension, KeyFrame, RevokedBy, Settings as Bounds};
 
     #[test]
     fn the_newest_sighting_is_known_once_it_is_loaded() {
@@ -166,5 +166,34 @@ mod tests {
         file.import(frames.into_iter(), clock.now()).unwrap();
         drop(file);
         assert_eq!(load().unwrap().newest(), later);
+    }
+
+    #[tokio::test]
+    async fn a_revocation_and_its_end_outlive_a_crash() {
+        let (dir, secret, clock) = (tempfile::tempdir().unwrap(), HashKey::new([7; 32]), Clock::start());
+        let open = |dir: &Path| {
+            let mut ledger = Ledger::new(Bounds::default());
+            ledger.carry(Carrier::Store);
+            let loaded = Loaded::load(dir, &secret, &ledger, clock).unwrap();
+            let ledger = Arc::new(ledger);
+            let store = loaded.start(Settings::default(), Arc::clone(&ledger), clock).unwrap();
+            (ledger, store)
+        };
+        let (ledger, store) = open(dir.path());
+        let (now, keys) = (clock.now(), [KeyId([1; 12]), KeyId([2; 12])]);
+        for key in keys {
+            assert!(ledger.revoke(key, Dimension::Principal, u32::MAX, RevokedBy::Event, now));
+        }
+        store.hold_changed();
+        assert!(store.holds_written().await);
+        assert!(ledger.reinstate(keys[1], now));
+        store.hold_changed();
+        assert!(store.holds_written().await);
+        let crashed = tempfile::tempdir().unwrap();
+        std::fs::copy(StoreFile::path_in(dir.path()), StoreFile::path_in(crashed.path())).unwrap();
+        let (again, _store) = open(crashed.path());
+        assert_eq!(keys.map(|key| again.revoked(key, now).is_some()), [true, false]);
+        let [revoked] = again.revocations(now, 9).try_into().unwrap();
+        assert_eq!((revoked.until, revoked.by), (u32::MAX, RevokedBy::Event));
     }
 }

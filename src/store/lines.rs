@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::StoreError;
 use super::file::KeyMark;
-use crate::engine::ledger::{BudgetId, Dimension, KeyFrame, KeyId, Mark, Sum, Tag};
+use crate::engine::ledger::{BudgetId, Dimension, KeyFrame, KeyId, Mark, RevokedBy, Sum, Tag};
 
 /// The version of the lines.
 const FORMAT: u32 = 1;
@@ -44,7 +44,7 @@ struct Line {
     sums: Vec<(String, u32, u64)>,
 }
 
-/// A hold or a release.
+/// What was decided about a key.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case", deny_unknown_fields)]
 enum MarkLine {
@@ -58,6 +58,14 @@ enum MarkLine {
         second: u32,
         until: u32,
         people: u32,
+    },
+    Reinstated {
+        second: u32,
+    },
+    Revoked {
+        second: u32,
+        until: u32,
+        by: String,
     },
 }
 
@@ -220,6 +228,12 @@ fn mark_line(mark: Mark) -> MarkLine {
             cause: cause.map(|budget| format!("{:016x}", budget.0)),
         },
         Tag::Released { until, people } => MarkLine::Released { second, until, people },
+        Tag::Reinstated => MarkLine::Reinstated { second },
+        Tag::Revoked { until, by } => MarkLine::Revoked {
+            second,
+            until,
+            by: by.name().to_owned(),
+        },
     }
 }
 
@@ -240,6 +254,17 @@ fn read_mark(line: MarkLine) -> Option<Mark> {
             second,
             tag: Tag::Released { until, people },
         },
+        MarkLine::Reinstated { second } => Mark {
+            second,
+            tag: Tag::Reinstated,
+        },
+        MarkLine::Revoked { second, until, by } => {
+            let by = RevokedBy::parse(&by)?;
+            Mark {
+                second,
+                tag: Tag::Revoked { until, by },
+            }
+        }
     })
 }
 
@@ -333,11 +358,13 @@ mod tests {
             frame.sums = sums.into_iter().map(|(node, bucket, amount)| Sum { node, bucket, amount }).collect();
             let (kind, second, until, people, budget) = mark;
             let held = |cause| Tag::Held { until, cause };
-            let tag = match kind % 4 {
+            let tag = match kind % 6 {
                 0 => None,
                 1 => Some(held(None)),
                 2 => Some(held(Some(BudgetId(budget)))),
-                _ => Some(Tag::Released { until, people }),
+                3 => Some(Tag::Released { until, people }),
+                4 => Some(Tag::Reinstated),
+                _ => Some(Tag::Revoked { until, by: RevokedBy::Directory }),
             };
             frame.mark = tag.map(|tag| Mark { second, tag });
             frame.may_be_made_up = kind >= 128;

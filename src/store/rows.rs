@@ -12,7 +12,7 @@ use redb::{ReadableTable, Table, TableDefinition};
 
 use super::error::RowFault;
 use super::fault::Fault;
-use crate::engine::ledger::{FrameError, KeyFrame, KeyId, Tag};
+use crate::engine::ledger::{FrameError, KeyFrame, KeyId};
 
 /// The table of rows.
 pub(super) const ROWS: TableDefinition<'_, &[u8; ROW_KEY_BYTES], &[u8]> = TableDefinition::new("ledger");
@@ -91,10 +91,9 @@ pub(super) fn decode(row: &RowKey, bytes: &[u8]) -> Result<KeyFrame, RowFault> {
 /// Drops what no window reaches any more; whether anything is left, or the mark still counts.
 pub(super) fn is_needed(frame: &mut KeyFrame, second: u32) -> bool {
     frame.forget(second);
-    let is_marked = frame.mark.is_some_and(|mark| {
-        let (Tag::Held { until, .. } | Tag::Released { until, .. }) = mark.tag;
-        until >= second || mark.second.saturating_add(MARK_SECONDS_MAX) >= second
-    });
+    let is_marked = frame
+        .mark
+        .is_some_and(|mark| mark.tag.until() >= second || mark.second.saturating_add(MARK_SECONDS_MAX) >= second);
     is_marked || !(frame.elements.is_empty() && frame.registers.is_empty() && frame.sums.is_empty())
 }
 
@@ -203,7 +202,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::engine::ledger::{Dimension, Mark};
+    use crate::engine::ledger::{Dimension, Mark, RevokedBy, Tag};
 
     #[test]
     fn a_row_is_named_after_its_key_and_part_in_order() {
@@ -232,6 +231,10 @@ mod tests {
         frame.mark = Some(Mark { second: 900, tag });
         assert!(is_needed(&mut frame, 1_000), "another gateway may not have heard of it");
         assert!(!is_needed(&mut frame, 901 + MARK_SECONDS_MAX));
+        let (until, by) = (u32::MAX, RevokedBy::Person);
+        let tag = Tag::Revoked { until, by };
+        frame.mark = Some(Mark { second: 900, tag });
+        assert!(is_needed(&mut frame, u32::MAX), "without an end it stays");
     }
 
     proptest! {

@@ -27,6 +27,7 @@ mod masking;
 mod monitor;
 mod refusals;
 mod reloads;
+mod revocations;
 mod rules;
 mod sums;
 #[path = "../support/mod.rs"]

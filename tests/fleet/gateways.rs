@@ -88,6 +88,59 @@ async fn one_session_over_three_gateways_is_shown_exactly_the_limit() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_revoked_at_one_gateway_is_cut_and_refused_at_another() {
+    use crate::support::origin::{Answer, Origin};
+    let server = Server::start(&[]).await;
+    let (sender, receiver) = tokio::sync::mpsc::channel(4);
+    let receiver = std::sync::Mutex::new(Some(receiver));
+    let origin = Origin::serve(move |_| {
+        let live = receiver.lock().expect("no panic").take();
+        live.map_or_else(
+            || Answer::new("text/plain", "here"),
+            |live| Answer::fed("application/x-ndjson", live),
+        )
+    })
+    .await;
+    let text = configuration(&format!("http://{}", origin.address), &server.url(), 9);
+    let (one, other) = (
+        Gateway::start_in(state(7), &text).await,
+        Gateway::start_in(state(7), &text).await,
+    );
+    for gateway in [&one, &other] {
+        let shared = gateway.shared().fleet.clone().expect("it is configured");
+        until("the store answers", async || shared.is_up()).await;
+    }
+    let address = other.address;
+    let live = tokio::spawn(async move { get(address, "/live", "Cookie: sid=one\r\n").await });
+    until("it is live", async || origin.seen().len() == 1).await;
+    sender
+        .send(bytes::Bytes::from_static(b"{\"a\":1}\n"))
+        .await
+        .expect("a live stream");
+    let key = one.revoke("session", "cookie:sid=one").await;
+    let live = live.await.expect("no panic");
+    assert!(live.status == 401 || !live.is_whole, "{}", live.head);
+    drop(sender);
+    for gateway in [&one, &other] {
+        assert_eq!(get(gateway.address, "/", "Cookie: sid=one\r\n").await.status, 401);
+        assert_eq!(get(gateway.address, "/", "Cookie: sid=two\r\n").await.status, 200);
+    }
+    // A third that knows nothing yet hears of it, and of its end.
+    let third = Gateway::start_in(state(7), &text).await;
+    until("the third hears of it", async || {
+        get(third.address, "/", "Cookie: sid=one\r\n").await.status == 401
+    })
+    .await;
+    other.reinstate(&key).await;
+    for gateway in [&one, &third] {
+        until("it may be used again", async || {
+            get(gateway.address, "/", "Cookie: sid=one\r\n").await.status == 200
+        })
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn people_in_the_head_are_confirmed_too() {
     use crate::support::origin::{Answer, Origin};
     let server = Server::start(&[]).await;

@@ -1,7 +1,7 @@
 //! The real gateway, started in this process in front of a test's origin.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -9,6 +9,8 @@ use tidegate::engine::ledger::{Dimension, HeldKey, KeyView, Ledger, Settings};
 use tidegate::events::{self, LogFormat};
 use tidegate::proxy;
 use tidegate::run::{Origin, Running, start_over};
+
+use super::client::{RawReply, http1};
 
 /// A running gateway on loopback ports of the system's choice; its state goes when it is dropped.
 pub(crate) struct Gateway {
@@ -44,7 +46,22 @@ impl Gateway {
         Self::start_over(state, text, Ledger::without_reservations).await
     }
 
+    /// The same with its configuration in a file of the state directory, which is watched.
+    pub(crate) async fn start_watched(state: TempDir, text: &str) -> Self {
+        let path = state.path().join("tidegate.toml");
+        Self::start_from(state, text, Some(path), Ledger::new).await
+    }
+
     async fn start_over(state: TempDir, text: &str, ledger: impl FnOnce(Settings) -> Ledger) -> Self {
+        Self::start_from(state, text, None, ledger).await
+    }
+
+    async fn start_from(
+        state: TempDir,
+        text: &str,
+        path: Option<PathBuf>,
+        ledger: impl FnOnce(Settings) -> Ledger,
+    ) -> Self {
         let tokens = state.path().join("admin.tokens");
         let hash = tidegate::admin::token_hash(Self::RELEASER.as_bytes());
         std::fs::write(&tokens, format!("carol releaser {hash}\n")).expect("a file of tokens");
@@ -53,8 +70,11 @@ impl Gateway {
             quoted(&tokens),
             quoted(state.path()),
         );
+        if let Some(path) = &path {
+            std::fs::write(path, &text).expect("a configuration");
+        }
         let origin = Origin {
-            path: None,
+            path,
             text,
             variables: Vec::new(),
         };
@@ -79,6 +99,37 @@ impl Gateway {
     /// What its exchanges share.
     pub(crate) fn shared(&self) -> &proxy::Gateway {
         &self.running.gateway
+    }
+
+    /// What the admin address answers to this request of an operator who may release.
+    pub(crate) async fn ask_admin(&self, line: &str, body: &str) -> RawReply {
+        let request = format!(
+            "{line} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nAuthorization: Bearer {}\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            self.admin,
+            Self::RELEASER,
+            body.len()
+        );
+        http1(self.admin, request.as_bytes()).await
+    }
+
+    /// Has what is named revoked; its key.
+    pub(crate) async fn revoke(&self, what: &str, name: &str) -> String {
+        let body = serde_json::json!({ "what": what, "name": name, "reason": "a test" });
+        let reply = self.ask_admin("POST /api/v1/revocations", &body.to_string()).await;
+        let told: serde_json::Value = serde_json::from_slice(&reply.body).expect("JSON");
+        assert_eq!(
+            (reply.status, &told["written"]),
+            (201, &serde_json::json!(true)),
+            "{told}"
+        );
+        told["key"].as_str().expect("a key").to_owned()
+    }
+
+    /// Lets it be used again.
+    pub(crate) async fn reinstate(&self, key: &str) {
+        let line = format!("POST /api/v1/revocations/{key}/reinstate");
+        assert_eq!(self.ask_admin(&line, r#"{"reason":"a test"}"#).await.status, 200);
     }
 
     /// The keys of one dimension, those with most people first.

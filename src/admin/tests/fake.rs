@@ -1,14 +1,16 @@
 //! A gateway that only remembers what it was asked.
 
+use std::pin::Pin;
 use std::sync::{Arc, LazyLock, Mutex};
 
 use serde_json::{Value, json};
 
 use super::{HELD, NOW_S};
-use crate::admin::{BypassView, ClockView, Desk, DeskError, Readiness, Release};
+use crate::admin::{BypassView, ClockView, Desk, DeskError, Readiness, Release, RevocationView};
 use crate::engine::detect::RuleSet;
 use crate::engine::ledger::{Dimension, HoldView, KeyId, KeyView};
 use crate::engine::time::Now;
+use crate::identity::{NO_END, What};
 
 /// A gateway with two keys, one of them held; it writes down what it is asked to change.
 #[derive(Default)]
@@ -32,6 +34,16 @@ fn view(key: &str, dimension: Dimension, held_until: u32) -> KeyView {
         pending: 1,
         last_seen: NOW_S,
         held_until,
+    }
+}
+
+fn revocation(until: u32) -> RevocationView {
+    RevocationView {
+        key: KeyId::parse(HELD).expect("a key"),
+        dimension: Dimension::Principal,
+        since: NOW_S,
+        until,
+        cause: "manual".to_owned(),
     }
 }
 
@@ -90,6 +102,32 @@ impl Desk for FakeDesk {
         } else {
             Err(DeskError::Unknown)
         }
+    }
+
+    fn revocations(&self, _limit: usize) -> Vec<RevocationView> {
+        vec![revocation(NO_END)]
+    }
+
+    fn revoke(&self, what: What, name: &str, until: u32) -> Result<RevocationView, DeskError> {
+        self.write_down(format!("revoke {} {name} {until}", what.name()));
+        if name == "shpo:4711" {
+            return Err(DeskError::Name("is of none of `identity.issuer`"));
+        }
+        Ok(revocation(until))
+    }
+
+    fn reinstate(&self, key: KeyId) -> Result<(), DeskError> {
+        self.write_down(format!("reinstate {key}"));
+        if key.to_string() == HELD {
+            Ok(())
+        } else {
+            Err(DeskError::Listed)
+        }
+    }
+
+    fn written(&self) -> Pin<Box<dyn Future<Output = bool> + Send>> {
+        self.write_down("written".to_owned());
+        Box::pin(std::future::ready(true))
     }
 
     fn rules(&self) -> Arc<RuleSet> {

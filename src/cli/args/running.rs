@@ -4,10 +4,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::PossibleValuesParser;
 
 use super::ConfigArgs;
 use crate::engine::ledger::{Dimension, KeyId};
 use crate::engine::policy::units;
+use crate::identity::What;
 
 /// Which gateway, and by what right.
 #[derive(Debug, Args)]
@@ -91,6 +93,54 @@ pub struct ReleaseArgs {
     pub reason: String,
 }
 
+/// `tidegate revocations`.
+#[derive(Debug, Args)]
+pub struct RevocationsArgs {
+    /// Which gateway
+    #[command(flatten)]
+    pub gateway: GatewayArgs,
+    /// How many
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub limit: u32,
+    /// What the gateway answers, as it is
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `tidegate revoke`.
+#[derive(Debug, Args)]
+pub struct RevokeArgs {
+    /// Which gateway
+    #[command(flatten)]
+    pub gateway: GatewayArgs,
+    /// What is revoked: an account, all of its sessions up to now, one session, or all that a key signed
+    #[arg(value_parser = PossibleValuesParser::new(What::ALL.map(What::name)))]
+    pub what: String,
+    /// The 24 digits of its key; or ISSUER:SUBJECT for `principal` and `sessions`, ISSUER:ADDRESS for `email`,
+    /// ISSUER:ID for `sid` and `kid`, cookie:NAME=VALUE for `session`; `-` reads it from standard input
+    pub name: String,
+    /// For how long: `15m`, `90d`; without it until it is reinstated
+    #[arg(long = "for", value_parser = any_time)]
+    pub duration: Option<String>,
+    /// Why; it goes into the audit
+    #[arg(long)]
+    pub reason: String,
+}
+
+/// `tidegate reinstate`.
+#[derive(Debug, Args)]
+pub struct ReinstateArgs {
+    /// Which gateway
+    #[command(flatten)]
+    pub gateway: GatewayArgs,
+    /// The key, as `revocations` lists it
+    #[arg(value_parser = key)]
+    pub key: KeyId,
+    /// Why; it goes into the audit
+    #[arg(long)]
+    pub reason: String,
+}
+
 /// `tidegate clock`.
 #[derive(Debug, Args)]
 pub struct ClockArgs {
@@ -132,6 +182,15 @@ fn key(text: &str) -> Result<KeyId, String> {
 fn dimension(text: &str) -> Result<Dimension, String> {
     let known = Dimension::SINGLE.map(Dimension::name).join(", ");
     Dimension::parse(text).ok_or_else(|| format!("it is one of {known}, or several with + between"))
+}
+
+/// A time without a bound.
+fn any_time(text: &str) -> Result<String, String> {
+    let seconds = units::seconds(text).filter(|seconds| *seconds > 0);
+    seconds.map_or_else(
+        || Err("it is a time, such as 15m or 90d".to_owned()),
+        |seconds| Ok(format!("{seconds}s")),
+    )
 }
 
 /// A time as it was typed, if it is one: the gateway reads it itself.

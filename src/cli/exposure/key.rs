@@ -7,7 +7,7 @@ use super::{Exit, Failed};
 use crate::engine::ledger::{Dimension, KeyId};
 use crate::engine::policy::people_key;
 use crate::engine::secret::HashKey;
-use crate::identity::{address_key, kid_of, network_key, session_of};
+use crate::identity::{address_key, kid_of, network_key, principal_of, session_of};
 use crate::run::StateError;
 
 /// A key is named in at most so many bytes: as many as a credential has.
@@ -56,10 +56,7 @@ fn value_of(dimension: Dimension, text: &str) -> Result<Vec<u8>, &'static str> {
             (Err(_), Some((source, value))) => Ok(session_of(source, value.as_bytes()).to_vec()),
             (Err(_), None) => Err("has no session: session=cookie:NAME=VALUE, or session=ADDRESS"),
         },
-        Dimension::Principal => Ok(match text.split_once(':') {
-            Some((issuer, subject)) if issuer != "api-key" => [issuer.as_bytes(), b"\0", subject.as_bytes()].concat(),
-            _ => text.as_bytes().to_vec(),
-        }),
+        Dimension::Principal => Ok(principal_of(text)),
         Dimension::Kid => match text.split_once(':') {
             Some((issuer, kid)) => Ok(kid_of(issuer, kid).to_vec()),
             None => Err("has no signing key: kid=ISSUER:ID"),

@@ -119,6 +119,11 @@ impl Ledger {
         (0..SHARDS).map(of).sum()
     }
 
+    /// Whether anything is known of a key.
+    pub fn knows(&self, key: KeyId) -> bool {
+        self.exact_people(key).is_some()
+    }
+
     /// So many of the newest people of a key are known one by one; all others are estimated.
     pub fn exact_people(&self, key: KeyId) -> Option<u32> {
         let shard = self.lock_shard(shard_of(key));

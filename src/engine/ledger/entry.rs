@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use super::frame::{Mark, Tag};
+use super::frame::{Mark, RevokedBy, Tag};
 use super::limit::{Excess, Limit};
 use super::seen::Seen;
 use super::sums::Sums;
@@ -100,7 +100,7 @@ impl Entry {
     pub(super) fn allowed(&self, limit: &Limit, now: Now) -> u32 {
         let extra = match self.mark().map(|mark| mark.tag) {
             Some(Tag::Released { until, people }) if until >= now.second() => people,
-            Some(Tag::Released { .. } | Tag::Held { .. }) | None => 0,
+            Some(Tag::Released { .. } | Tag::Held { .. } | Tag::Reinstated | Tag::Revoked { .. }) | None => 0,
         };
         limit.people.saturating_add(extra)
     }
@@ -164,12 +164,26 @@ impl Entry {
                 until,
                 cause,
             }),
-            Tag::Released { .. } => None,
+            Tag::Released { .. } | Tag::Reinstated | Tag::Revoked { .. } => None,
         }
     }
 
-    /// Drops a hold that ended; the dimension that has one less.
-    pub(super) fn end_hold(&mut self) -> Dimension {
+    /// The last revocation and its second, if it was not taken back.
+    pub(super) fn revocation(&self) -> Option<(u32, u32, RevokedBy)> {
+        let mark = self.mark()?;
+        match mark.tag {
+            Tag::Revoked { until, by } => Some((mark.second, until, by)),
+            Tag::Held { .. } | Tag::Released { .. } | Tag::Reinstated => None,
+        }
+    }
+
+    /// Whether it says if a credential may be used, and counts nobody.
+    pub(super) fn is_of_credential(&self) -> bool {
+        self.mark().is_some_and(|mark| mark.tag.is_of_credential())
+    }
+
+    /// Drops a hold or a revocation that ended; the dimension that has one less.
+    pub(super) fn end_mark(&mut self) -> Dimension {
         if let Some(extra) = &mut self.extra {
             extra.mark = None;
         }
@@ -223,8 +237,9 @@ impl Entry {
     pub(super) fn may_go(&self, now: Now) -> bool {
         let idle = self.newest() < now.second().saturating_sub(self.window_max);
         let is_marked = self.mark().is_some_and(|mark| match mark.tag {
-            Tag::Held { until, .. } => until > now.second(),
+            Tag::Held { until, .. } | Tag::Revoked { until, .. } => until > now.second(),
             Tag::Released { until, .. } => until >= now.second(),
+            Tag::Reinstated => false,
         });
         !is_marked && (idle || !self.enforced) && self.seen.pinned() == 0
     }

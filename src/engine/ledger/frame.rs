@@ -30,7 +30,7 @@ const ENFORCED: u8 = 1;
 const MARKED: u8 = 2;
 const MADE_UP: u8 = 4;
 
-/// What was last decided by hand or budget about a key. The later second wins; in one second, a release.
+/// What was last decided about a key. The later second wins; in one second, a release over a hold, a revocation over its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mark {
     /// The second it was decided in, or one more than that of the mark it replaced.
@@ -56,6 +56,62 @@ pub enum Tag {
         /// People.
         people: u32,
     },
+    /// May be used again.
+    Reinstated,
+    /// May not be used any more.
+    Revoked {
+        /// Until this unix second; `u32::MAX`: without an end.
+        until: u32,
+        /// Who said so.
+        by: RevokedBy,
+    },
+}
+
+/// Who revoked a credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RevokedBy {
+    /// A person.
+    Person,
+    /// A security event that an identity provider sent.
+    Event,
+    /// A directory, by provisioning.
+    Directory,
+}
+
+impl RevokedBy {
+    const ALL: [Self; 3] = [Self::Person, Self::Event, Self::Directory];
+
+    /// Its name in answers and exports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Person => "manual",
+            Self::Event => "event",
+            Self::Directory => "scim",
+        }
+    }
+
+    /// The one with this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|by| by.name() == name)
+    }
+}
+
+impl Tag {
+    /// The unix second in which what was decided ends; 0 where it only ended something else.
+    pub const fn until(self) -> u32 {
+        match self {
+            Self::Held { until, .. } | Self::Released { until, .. } | Self::Revoked { until, .. } => until,
+            Self::Reinstated => 0,
+        }
+    }
+
+    /// Whether it says if a credential may be used.
+    pub const fn is_of_credential(self) -> bool {
+        match self {
+            Self::Reinstated | Self::Revoked { .. } => true,
+            Self::Held { .. } | Self::Released { .. } => false,
+        }
+    }
 }
 
 /// A part of a monotone counter: what one start of one gateway counted in one bucket of time.
@@ -283,6 +339,8 @@ fn encode_mark(mark: Mark, into: &mut Vec<u8>) {
             cause: Some(budget),
         } => (1, until, budget.0),
         Tag::Released { until, people } => (2, until, u64::from(people)),
+        Tag::Reinstated => (3, 0, 0),
+        Tag::Revoked { until, by } => (4, until, by as u64),
     };
     into.push(kind);
     into.extend(mark.second.to_le_bytes());
@@ -303,6 +361,12 @@ fn decode_mark(reader: &mut Reader<'_>) -> Result<Mark, FrameError> {
             until,
             people: u32::try_from(number).map_err(|_| FrameError::Content)?,
         },
+        3 if number == 0 && until == 0 => Tag::Reinstated,
+        4 => {
+            let by = usize::try_from(number).ok().and_then(|at| RevokedBy::ALL.get(at));
+            let by = *by.ok_or(FrameError::Content)?;
+            Tag::Revoked { until, by }
+        }
         _ => return Err(FrameError::Content),
     };
     Ok(Mark { second, tag })
@@ -334,7 +398,7 @@ mod tests {
     use super::*;
 
     fn frames() -> impl Strategy<Value = KeyFrame> {
-        let mark = (0_u8..4, any::<u32>(), any::<u32>(), any::<u32>()).prop_map(|(kind, second, until, number)| {
+        let mark = (0_u8..6, any::<u32>(), any::<u32>(), any::<u32>()).prop_map(|(kind, second, until, number)| {
             let tag = match kind {
                 0 => return None,
                 1 => Tag::Held { until, cause: None },
@@ -342,7 +406,12 @@ mod tests {
                     until,
                     cause: Some(BudgetId(u64::from(number))),
                 },
-                _ => Tag::Released { until, people: number },
+                3 => Tag::Released { until, people: number },
+                4 => Tag::Reinstated,
+                _ => {
+                    let by = RevokedBy::ALL[number as usize % RevokedBy::ALL.len()];
+                    Tag::Revoked { until, by }
+                }
             };
             Some(Mark { second, tag })
         });

@@ -87,7 +87,7 @@ impl Ledger {
         self.holds.first_end.fetch_min(until, Ordering::Relaxed);
         shard.changed(self.carriers, place, now.second());
         drop(shard);
-        self.holds.changed.fetch_add(1, Ordering::Release);
+        self.tell_holds();
         true
     }
 
@@ -120,7 +120,7 @@ impl Ledger {
         let Some(place) = shard.find(key, Dimension::Session) else {
             return false;
         };
-        let Some(entry) = shard.keys.at(place) else {
+        let Some(entry) = shard.keys.at(place).filter(|entry| !entry.is_of_credential()) else {
             return false;
         };
         if entry.hold().is_some() {
@@ -129,13 +129,18 @@ impl Ledger {
         entry.decide(Tag::Released { until, people }, now);
         shard.changed(self.carriers, place, now.second());
         drop(shard);
-        self.holds.changed.fetch_add(1, Ordering::Release);
+        self.tell_holds();
         true
     }
 
-    /// A number that changes whenever a hold begins or ends by hand.
+    /// A number that changes whenever a hold or a revocation begins, or ends by hand.
     pub fn holds_changed(&self) -> u64 {
         self.holds.changed.load(Ordering::Acquire)
+    }
+
+    /// Live streams look again at what they may not be under.
+    pub fn tell_holds(&self) {
+        self.holds.changed.fetch_add(1, Ordering::Release);
     }
 
     /// Up to `limit` holds in force.
@@ -165,9 +170,11 @@ impl Ledger {
     /// Takes in what was decided about `key` elsewhere.
     pub(super) fn decided(&self, entry: &mut Entry, mark: Mark, now: Now) {
         let had = entry.hold().is_some();
+        let was_revoked = entry.revocation().is_some();
         if !entry.decided(mark) {
             return;
         }
+        self.count_revocation(was_revoked, entry.revocation().is_some());
         match (had, entry.hold()) {
             (false, Some(hold)) => {
                 // A hold that another gateway set is never refused for want of room.
@@ -177,8 +184,8 @@ impl Ledger {
             (true, None) => self.holds.gave_back(entry.dimension),
             (true, Some(_)) | (false, None) => {}
         }
-        if entry.held(now).is_some() || had {
-            self.holds.changed.fetch_add(1, Ordering::Release);
+        if entry.held(now).is_some() || had || entry.is_of_credential() {
+            self.tell_holds();
         }
     }
 
@@ -203,7 +210,7 @@ impl Ledger {
             for (_, entry) in held {
                 match entry.held(now) {
                     Some(Hold { until, .. }) => _ = first_end.fetch_min(until, relaxed),
-                    None => self.holds.gave_back(entry.end_hold()),
+                    None => self.holds.gave_back(entry.end_mark()),
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! The shared table of keys: sharded, bounded, and never forgetting what an enforcing budget or a hold still needs.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use smallvec::SmallVec;
@@ -134,6 +134,8 @@ pub struct Ledger {
     shards: Box<[Mutex<Shard>]>,
     settings: Settings,
     pub(super) holds: Holds,
+    /// Entries with a revocation. One that ended counts until it is swept.
+    pub(super) revocations: AtomicUsize,
     /// This start of this gateway, among those that count bytes: even.
     pub(super) node: u64,
     /// A bit for each carrier that is to be told of changes.
@@ -151,6 +153,7 @@ impl Ledger {
             shards,
             settings,
             holds: Holds::default(),
+            revocations: AtomicUsize::new(0),
             node: 0,
             carriers: 0,
             evicted: AtomicU64::new(0),
@@ -206,7 +209,8 @@ impl Ledger {
     pub fn key<'w>(&self, key: KeyId, windows: &dyn Fn(Dimension) -> &'w [u32], now: Now) -> Option<KeyView> {
         let mut shard = self.lock_shard(shard_of(key));
         let place = shard.find(key, Dimension::Session)?;
-        shard.keys.at(place).map(|entry| view(key, entry, windows, now))
+        let entry = shard.keys.at(place).filter(|entry| !entry.is_of_credential())?;
+        Some(view(key, entry, windows, now))
     }
 
     /// Up to `limit` keys of `dimension` (or all), those with most people first.
@@ -223,7 +227,8 @@ impl Ledger {
             let matching = shard
                 .keys
                 .iter_mut()
-                .filter(|(_, entry)| dimension.is_none_or(|wanted| entry.dimension == wanted));
+                .filter(|(_, entry)| dimension.is_none_or(|wanted| entry.dimension == wanted))
+                .filter(|(_, entry)| !entry.is_of_credential());
             views.extend(matching.map(|(key, entry)| view(key, entry, windows, now)));
             // Keeps the list bounded while it grows.
             if views.len() > limit.saturating_mul(4) {
@@ -285,6 +290,7 @@ impl Ledger {
             shard.keys.extract_if(leaves, |_, entry| {
                 *bytes -= KEY_BYTES + entry.weight as usize;
                 entry.hold().iter().for_each(|_| self.holds.gave_back(entry.dimension));
+                self.count_revocation(entry.revocation().is_some(), false);
             });
             self.evicted
                 .fetch_add((before - shard.keys.len()) as u64, Ordering::Relaxed);

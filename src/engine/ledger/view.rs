@@ -1,6 +1,6 @@
 //! What the ledger tells people about its keys and holds.
 
-use super::{BudgetId, Dimension, KeyId};
+use super::{BudgetId, Dimension, KeyId, RevokedBy};
 
 /// One key, as `/api/v1/keys` lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,4 +47,19 @@ pub struct HeldKey {
     pub until: u32,
     /// The budget that set it; `None` when a person did.
     pub cause: Option<BudgetId>,
+}
+
+/// One revocation, as the ledger knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RevokedKey {
+    /// The key that may not be used any more.
+    pub key: KeyId,
+    /// Its dimension.
+    pub dimension: Dimension,
+    /// When it was revoked, unix second.
+    pub since: u32,
+    /// When it may be used again by itself, unix second; `u32::MAX` without an end.
+    pub until: u32,
+    /// Who said so.
+    pub by: RevokedBy,
 }

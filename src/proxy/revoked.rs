@@ -1,0 +1,77 @@
+//! Whether what a request shows may still be used, and what is told where it may not.
+
+use ipnet::IpNet;
+
+use super::asked::{Asked, ended};
+use super::gateway::Gateway;
+use super::respond::{Refusal, Style};
+use crate::audit::Sighting;
+use crate::engine::ledger::Dimension;
+use crate::engine::time::Now;
+use crate::events::{Event, RevocationFact, report};
+use crate::identity::{Named, network_of};
+
+/// The policy that incidents name, beside the names of budgets.
+const POLICY: &str = "revoked";
+
+impl Gateway {
+    /// The first of `names` that is revoked at `now`: here, at another gateway, or by the list in force.
+    pub(super) fn revoked(&self, names: &[Named], now: Now) -> Option<Named> {
+        let set = self.set();
+        let is_revoked = |name: &&Named| {
+            let since = self.ledger.revoked(name.key, now);
+            since.is_some_and(|since| name.is_meant(since)) || set.identity.listed_as_revoked(name.key, now).is_some()
+        };
+        names.iter().find(is_revoked).copied()
+    }
+
+    /// Refuses who is revoked, before the request goes upstream and under a bypass too.
+    pub(super) fn refuse_revoked(&self, asked: &Asked, now: Now) -> Result<(), (Refusal, Style)> {
+        let Some(name) = self.revoked(&asked.actor.revocable, now) else {
+            return Ok(());
+        };
+        let route = &asked.route().name;
+        ended(route, POLICY);
+        self.tell_revoked(name, network_of(asked.actor.address), route);
+        Err((refusal(asked, name), asked.style))
+    }
+
+    /// A metric, and an incident for each key that is revoked: whoever uses it, or signs with it, is not its owner or has left.
+    pub(super) fn tell_revoked(&self, name: Named, network: IpNet, route: &str) {
+        report(&Event::Revocation(RevocationFact::Used { what: what(name) }));
+        let sighting = Sighting {
+            key: name.key,
+            dimension: name.dimension,
+            budget: POLICY,
+            route,
+            action: POLICY,
+            enforced: true,
+            unit: "uses",
+            people: 1,
+            limit: 0,
+            window_s: 0,
+            classes: &[],
+            network,
+        };
+        self.audit.sighted(&sighting, self.clock.now());
+    }
+}
+
+/// What the client is told: who may log in again is asked to.
+pub(super) fn refusal(asked: &Asked, name: Named) -> Refusal {
+    Refusal::Revoked {
+        cookie: asked.actor.session_cookie.as_deref().map(Box::from),
+        is_account: name.dimension == Dimension::Principal,
+    }
+}
+
+/// The label of what is revoked.
+fn what(name: Named) -> &'static str {
+    if name.dimension == Dimension::Principal {
+        "principal"
+    } else if name.dimension == Dimension::Kid {
+        "kid"
+    } else {
+        "session"
+    }
+}
