@@ -145,8 +145,7 @@ impl Arm {
         self.asks.clear();
         // Whoever was granted once within an exchange is granted again: the further views ask nothing new.
         let people = people(visit, self.tally.exposed);
-        self.asks
-            .extend(people.map(|person| Ask::from_iter([subject(person)])));
+        self.asks.extend(people.map(|person| Ask::from_iter([subject(person)])));
         let now = Now::from_millis(visit.at_ms);
         let ruling = judge.judge(&swept.policy, plan, &self.asks, now);
         self.settle(visit, &ruling);
