@@ -214,8 +214,15 @@ pub enum Event<'a> {
     },
     /// Bytes that hold-backs hold now, over all streams.
     HeldBytes(u64),
-    /// Keys in the ledger now.
-    LedgerKeys(u64),
+    /// The keys of the ledger now.
+    LedgerKeys {
+        /// In memory.
+        keys: u64,
+        /// On disk alone.
+        spilled: u64,
+        /// Those of budgets that only tell, dropped to make room since the start.
+        dropped: u64,
+    },
     /// A new key found no room in the ledger.
     LedgerFull,
     /// What passed between gateways.
@@ -234,6 +241,8 @@ pub enum Event<'a> {
         /// How long the write took, in seconds.
         seconds: f64,
     },
+    /// So many keys that were on disk alone were read back.
+    KeysReadBack(u64),
     /// Bytes of the file of the ledger.
     StoreBytes(u64),
     /// How old the last moment is of which everything is on disk.
@@ -390,7 +399,8 @@ fn log(meters: &Meters, event: &Event<'_>) {
         | Event::WouldFail { .. }
         | Event::AddedSeconds { .. }
         | Event::HeldBytes(_)
-        | Event::LedgerKeys(_)
+        | Event::LedgerKeys { .. }
+        | Event::KeysReadBack(_)
         | Event::StoreWritten { .. }
         | Event::StoreBytes(_)
         | Event::StoreStale { .. } => {}

@@ -146,9 +146,11 @@ async fn keys(
 
 async fn key(caller: Caller, State(admin): State<Arc<Admin>>, Path(key): Path<String>) -> Result<Response, Fault> {
     caller.needs(Role::Viewer)?;
+    let key = parse_key(&key)?;
+    admin.desk.at_hand(key).await;
     let view = admin
         .desk
-        .key(parse_key(&key)?)
+        .key(key)
         .ok_or_else(|| Fault::not_found("this key is not known"))?;
     Ok(answer(key_json(&view)))
 }

@@ -74,6 +74,7 @@ pub(super) async fn hold(
     let mut change = change(&admin, Operation::Hold, &caller, reason)?;
     change.target = Some(key.to_string());
     change.until = until;
+    admin.desk.at_hand(key).await;
     let held = admin.desk.hold(key, until);
     record(&admin, change, held.is_ok());
     let held = held.map_err(refusal)?;
@@ -110,6 +111,7 @@ pub(super) async fn release(
     change.target = Some(key.to_string());
     change.until = until;
     change.people = people;
+    admin.desk.at_hand(key).await;
     let released = admin.desk.release(key, Release { people, until });
     record(&admin, change, released.is_ok());
     released.map_err(refusal)?;

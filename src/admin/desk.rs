@@ -56,6 +56,9 @@ pub trait Desk: Send + Sync + 'static {
     /// [`DeskError`] says why not.
     fn reinstate(&self, key: KeyId) -> Result<(), DeskError>;
 
+    /// Resolves when a key that is on disk alone is in memory, or is not going to be soon.
+    fn at_hand(&self, key: KeyId) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+
     /// Resolves when what was decided by now is on disk, true, or is not going to be soon.
     fn written(&self) -> Pin<Box<dyn Future<Output = bool> + Send>>;
 

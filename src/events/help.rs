@@ -73,7 +73,16 @@ pub(super) const HELP: &[(&str, &str)] = &[
     ("tidegate_connections", "Downstream connections open now."),
     ("tidegate_held_bytes", "Bytes in hold-backs now."),
     ("tidegate_added_seconds", "Time that the gateway added, by part."),
-    ("tidegate_ledger_keys", "Keys in the ledger now."),
+    ("tidegate_ledger_keys", "Keys in memory now."),
+    ("tidegate_ledger_spilled_keys", "Keys on disk alone now."),
+    (
+        "tidegate_ledger_dropped_keys_total",
+        "Keys of budgets that only tell, dropped to make room.",
+    ),
+    (
+        "tidegate_ledger_read_back_keys_total",
+        "Keys on disk alone that were read back.",
+    ),
     (
         "tidegate_ledger_full_total",
         "New keys that found no room in the ledger.",

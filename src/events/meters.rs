@@ -62,6 +62,9 @@ pub(super) struct Meters {
     connections: Gauge,
     held_bytes: Gauge,
     ledger_keys: Gauge,
+    ledger_spilled: Gauge,
+    ledger_dropped: Counter,
+    ledger_read_back: Counter,
     store_bytes: Gauge,
     store_staleness: Gauge,
     store_flush: Histogram,
@@ -113,6 +116,9 @@ impl Meters {
             connections: make.gauge("tidegate_connections", None),
             held_bytes: make.gauge("tidegate_held_bytes", None),
             ledger_keys: make.gauge("tidegate_ledger_keys", None),
+            ledger_spilled: make.gauge("tidegate_ledger_spilled_keys", None),
+            ledger_dropped: make.counter("tidegate_ledger_dropped_keys_total", None),
+            ledger_read_back: make.counter("tidegate_ledger_read_back_keys_total", None),
             store_bytes: make.gauge("tidegate_store_bytes", None),
             store_staleness: make.gauge("tidegate_store_staleness_seconds", None),
             store_flush: make.histogram("tidegate_store_flush_seconds", None),
@@ -164,7 +170,12 @@ impl Meters {
             Event::WouldFail { reason } => self.would_fail.add(reason, 1),
             Event::AddedSeconds { part, seconds } => self.added.of(part).record(seconds),
             Event::HeldBytes(bytes) => self.held_bytes.set(approximate(bytes)),
-            Event::LedgerKeys(keys) => self.ledger_keys.set(approximate(keys)),
+            Event::LedgerKeys { keys, spilled, dropped } => {
+                self.ledger_keys.set(approximate(keys));
+                self.ledger_spilled.set(approximate(spilled));
+                self.ledger_dropped.absolute(dropped);
+            }
+            Event::KeysReadBack(keys) => self.ledger_read_back.increment(keys),
             Event::LedgerFull => self.ledger_full.increment(1),
             Event::StoreWritten { seconds } => self.store_flush.record(seconds),
             Event::StoreBytes(bytes) => self.store_bytes.set(approximate(bytes)),
@@ -371,7 +382,12 @@ mod tests {
             seconds: 3e-6,
         },
         Event::HeldBytes(4096),
-        Event::LedgerKeys(12),
+        Event::LedgerKeys {
+            keys: 12,
+            spilled: 5,
+            dropped: 2,
+        },
+        Event::KeysReadBack(3),
         Event::LedgerFull,
         Event::StoreWritten { seconds: 0.003 },
         Event::StoreBytes(8192),

@@ -38,7 +38,7 @@ use super::witness::Witness;
 use crate::engine::decode::Coding;
 use crate::engine::inspect::{Content, Inspector, Mode};
 use crate::engine::ledger::Account;
-use crate::engine::policy::{Action, Facts};
+use crate::engine::policy::{Action, Facts, Plan};
 use crate::engine::time::Now;
 use crate::events::{Event, Part, report};
 use crate::identity::{address_key, network_key};
@@ -78,6 +78,7 @@ impl Exchanges {
         let now = self.gateway.clock.now();
         let mut asked = self.ask(&head, connection, now)?;
         self.gateway.refuse_revoked(&asked, now)?;
+        self.read_back(&asked.plan).await;
         let offer = head.extensions.remove::<OnUpgrade>();
         let keys = std::mem::take(&mut asked.plan.keys);
         let account = self.gateway.ledger.open(keys, asked.plan.allowance.take(), now);
@@ -108,6 +109,18 @@ impl Exchanges {
         let watching = mode == Mode::Watch;
         let start = poll_fn(|cx| opened.body.poll_start(cx, watching)).await;
         self.begin(&asked, mode, start, head, opened).await
+    }
+
+    /// Has keys of the exchange that are on disk alone read back. Those that are not in time count as without room.
+    async fn read_back(&self, plan: &Plan) {
+        let keys = plan.keys.iter().chain(&plan.allowance).map(|used| &used.key);
+        let spilled = self
+            .gateway
+            .ledger
+            .spilled(keys.chain(plan.sums.iter().map(|used| &used.key)));
+        if !spilled.is_empty() {
+            self.gateway.store.read_back(&spilled).await;
+        }
     }
 
     /// The head of the answer; or what the client is told because a hold or the deadline came first.

@@ -206,6 +206,16 @@ impl Desk for GatewayDesk {
         if known { Ok(()) } else { Err(DeskError::Unknown) }
     }
 
+    fn at_hand(&self, key: KeyId) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let gateway = Arc::clone(&self.gateway);
+        Box::pin(async move {
+            let spilled = gateway.ledger.spilled([key].iter());
+            if !spilled.is_empty() {
+                gateway.store.read_back(&spilled).await;
+            }
+        })
+    }
+
     fn written(&self) -> Pin<Box<dyn Future<Output = bool> + Send>> {
         Box::pin(self.gateway.store.holds_written())
     }

@@ -49,7 +49,11 @@ async fn upkeep(gateway: Arc<Gateway>, state_dir: PathBuf, metrics: events::Hand
                 let now = gateway.clock.now();
                 gateway.audit.tick(now);
                 report(&Event::HeldBytes(gateway.held.bytes()));
-                report(&Event::LedgerKeys(gateway.ledger.len() as u64));
+                report(&Event::LedgerKeys {
+                    keys: gateway.ledger.len() as u64,
+                    spilled: gateway.ledger.spilled_keys() as u64,
+                    dropped: gateway.ledger.evicted(),
+                });
                 if ticks.is_multiple_of(METRICS_UPKEEP_TICKS) {
                     metrics.upkeep();
                 }

@@ -176,6 +176,25 @@ impl StoreFile {
         })
     }
 
+    /// All that the rows say of one key; none if there is none of it.
+    pub(super) fn key(&self, key: KeyId) -> Result<Option<KeyFrame>, StoreError> {
+        let mut whole: Option<KeyFrame> = None;
+        guarded(&self.path, || {
+            let reading = self.database.begin_read()?;
+            let rows = reading.open_table(ROWS)?;
+            for row in rows.range::<&RowKey>(&row_key(key, 0)..=&row_key(key, u32::MAX))? {
+                let (name, bytes) = row?;
+                let frame = decode(name.value(), bytes.value())?;
+                match &mut whole {
+                    Some(whole) => whole.join(&frame),
+                    None => whole = Some(frame),
+                }
+            }
+            Ok(())
+        })?;
+        Ok(whole)
+    }
+
     /// Merges `frames` into the rows and drops the rows `unneeded`, all or nothing; on disk when it returns.
     ///
     /// # Errors

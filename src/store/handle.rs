@@ -15,7 +15,7 @@ use super::file::{KeyMark, StoreFile};
 use super::orders::Orders;
 use super::writer::Writer;
 use crate::clock::Clock;
-use crate::engine::ledger::{Carrier, KeyId, Ledger};
+use crate::engine::ledger::{KeyId, Ledger};
 use crate::engine::secret::HashKey;
 use crate::events::{Event, report};
 
@@ -38,7 +38,7 @@ impl Loaded {
         let (mut fault, mut keys, mut last, mut newest) = (None, 0, None::<KeyId>, 0);
         file.each(|row| match row.frame {
             Ok(frame) => {
-                ledger.merge(&frame, Carrier::Store, now);
+                ledger.load(&frame, now);
                 newest = newest.max(frame.newest());
                 keys += u64::from(last.replace(frame.key) != Some(frame.key));
             }
@@ -108,6 +108,12 @@ impl Store {
         self.within_wait(self.orders.ask())
     }
 
+    /// Has keys that are on disk alone read back into the ledger: true when they are there, false when they are not within
+    /// `wait_ms_max` or the disk fails.
+    pub fn read_back(&self, keys: &[KeyId]) -> impl Future<Output = bool> + Send + 'static {
+        self.within_wait(self.orders.want(keys))
+    }
+
     /// A hold began or ended: it is written at once.
     pub fn hold_changed(&self) {
         self.held.fetch_max(self.orders.ask(), Ordering::AcqRel);
@@ -148,7 +154,7 @@ impl Drop for Store {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::ledger::{Dimension, KeyFrame, RevokedBy, Settings as Bounds};
+    use crate::engine::ledger::{Carrier, Dimension, KeyFrame, RevokedBy, Settings as Bounds};
 
     #[test]
     fn the_newest_sighting_is_known_once_it_is_loaded() {

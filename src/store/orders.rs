@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::engine::ledger::KeyId;
+
 /// What the writer has done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Done {
@@ -14,9 +16,14 @@ pub(super) struct Done {
     pub(super) is_down: bool,
 }
 
+/// Keys that wait to be read back at most: more are not, and count as without room.
+const WANTED_KEYS_MAX: usize = 65_536;
+
 /// What it is asked for.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Asked {
+    /// Keys to be read back.
+    pub(super) wanted: Vec<KeyId>,
     /// The number of the last ask.
     pub(super) ask: u64,
     /// Write once more, and end.
@@ -44,6 +51,16 @@ impl Orders {
     /// Asks for all that has changed by now; the number of the ask.
     pub(super) fn ask(&self) -> u64 {
         let mut asked = self.lock();
+        asked.ask += 1;
+        self.wake.notify_one();
+        asked.ask
+    }
+
+    /// Asks for `keys` to be read back; the number of the ask.
+    pub(super) fn want(&self, keys: &[KeyId]) -> u64 {
+        let mut asked = self.lock();
+        let room = WANTED_KEYS_MAX.saturating_sub(asked.wanted.len());
+        asked.wanted.extend(keys.iter().take(room));
         asked.ask += 1;
         self.wake.notify_one();
         asked.ask
@@ -78,8 +95,11 @@ impl Orders {
     pub(super) fn next(&self, ask: u64, at_most: Duration) -> Asked {
         let is_idle = |asked: &mut Asked| asked.ask <= ask && !asked.stop;
         let waited = self.wake.wait_timeout_while(self.lock(), at_most, is_idle);
-        let (asked, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        *asked
+        let (mut asked, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        Asked {
+            wanted: std::mem::take(&mut asked.wanted),
+            ..*asked
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Asked> {

@@ -8,9 +8,9 @@ use tokio::time::Instant;
 use super::error::StoreError;
 use super::file::{KeyMark, StoreFile};
 use super::orders::{Done, Orders};
-use super::rows::RowKey;
+use super::rows::{RowKey, key_and_part};
 use crate::clock::Clock;
-use crate::engine::ledger::{Carrier, KeyFrame, Ledger};
+use crate::engine::ledger::{Carrier, KeyFrame, KeyId, Ledger};
 use crate::engine::time::Now;
 use crate::events::{Event, report};
 
@@ -54,7 +54,9 @@ impl Writer {
             };
             let asked = self.orders.next(behind, Duration::from_millis(pause_ms));
             let began = self.clock.now();
-            let written = self.flush(asked.ask <= done.served && !asked.stop);
+            let nobody_waits = asked.ask <= done.served && !asked.stop;
+            // Only then: what was taken from the ledger and not written yet is in no row.
+            let written = self.flush(nobody_waits).and_then(|()| self.read_back(&asked.wanted));
             report_change(done.is_down, &written);
             if written.is_ok() {
                 done.served = asked.ask;
@@ -105,11 +107,32 @@ impl Writer {
         self.frames.sort_unstable_by_key(|frame| frame.key);
         let started = Instant::now();
         file.write(&self.frames, &self.unneeded, now)?;
+        for row in &self.unneeded {
+            let (key, _) = key_and_part(row);
+            if file.key(key)?.is_none() {
+                self.ledger.unspill(key, None, now);
+            }
+        }
         report(&Event::StoreWritten {
             seconds: started.elapsed().as_secs_f64(),
         });
         self.frames.clear();
         self.unneeded.clear();
+        Ok(())
+    }
+
+    /// Has the ledger take back keys that are on disk alone.
+    fn read_back(&self, wanted: &[KeyId]) -> Result<(), StoreError> {
+        let Some(file) = self.file.as_ref() else {
+            return Ok(());
+        };
+        let now = self.clock.now();
+        for key in wanted {
+            self.ledger.unspill(*key, file.key(*key)?.as_ref(), now);
+        }
+        if !wanted.is_empty() {
+            report(&Event::KeysReadBack(wanted.len() as u64));
+        }
         Ok(())
     }
 

@@ -25,4 +25,5 @@ mod lifecycle;
 mod memory;
 mod process;
 mod restart;
+mod spill;
 mod tools;

@@ -125,6 +125,10 @@ impl Desk for FakeDesk {
         }
     }
 
+    fn at_hand(&self, _key: KeyId) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(std::future::ready(()))
+    }
+
     fn written(&self) -> Pin<Box<dyn Future<Output = bool> + Send>> {
         self.write_down("written".to_owned());
         Box::pin(std::future::ready(true))

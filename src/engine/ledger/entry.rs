@@ -39,7 +39,7 @@ pub(super) struct Entry {
     pub(super) changed: u8,
     /// The bytes that it is known to take on the heap.
     pub(super) weight: u32,
-    /// What changed was seen in this second or later.
+    /// What changed was seen in this second or later; where nothing changed, it was in use then.
     pub(super) changed_from: u32,
 }
 
@@ -242,6 +242,21 @@ impl Entry {
             Tag::Reinstated => false,
         });
         !is_marked && (idle || !self.enforced) && self.seen.pinned() == 0
+    }
+
+    /// Whether all that is known of it is on disk, nobody is about to be shown, and it was not seen since the second `idle_from`.
+    pub(super) fn may_spill(&self, idle_from: u32, now: Now) -> bool {
+        let is_plain = |extra: &Extra| {
+            let is_paced = extra.paces.iter().any(|(_, from)| *from > now.millis());
+            extra.mark.is_none() && extra.sums.newest() == 0 && !is_paced
+        };
+        let is_idle = self.newest() < idle_from && self.changed_from < idle_from;
+        self.changed == 0 && is_idle && self.extra.as_deref().is_none_or(is_plain) && self.seen.pinned() == 0
+    }
+
+    /// It was read back from disk for someone.
+    pub(super) fn came_back(&mut self, now: Now) {
+        self.changed_from = self.changed_from.max(now.second());
     }
 
     /// Whether all that is known of it fits into a key at rest, and nobody waits to be told of it.

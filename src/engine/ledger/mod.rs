@@ -19,6 +19,7 @@ mod seen;
 mod shards;
 mod sketch;
 mod slot;
+mod spill;
 mod strict;
 mod subject_hash;
 mod sums;

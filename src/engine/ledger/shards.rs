@@ -1,6 +1,6 @@
 //! The shared table of keys: sharded, bounded, and never forgetting what an enforcing budget or a hold still needs.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use smallvec::SmallVec;
@@ -11,6 +11,7 @@ use super::entry::Entry;
 use super::holds::Holds;
 use super::keys::Keys;
 use super::limit::KeyUse;
+use super::spill::Spilled;
 use super::young::Young;
 use super::{Dimension, KeyId, KeyView};
 use crate::engine::problem::{Bounded, bounded};
@@ -65,9 +66,11 @@ pub(super) struct Shard {
     pub(super) keys: Keys,
     /// What carriers are to be told.
     pub(super) carried: Carried,
-    /// Bytes of the keys, and of those at rest.
-    bytes: usize,
+    /// Bytes of the keys, of those at rest, and of the names of those on disk.
+    pub(super) bytes: usize,
     young: Young,
+    /// Keys that are on disk alone.
+    pub(super) spilled: Spilled,
     /// The second in which a look at all keys made no room.
     crowded: u32,
 }
@@ -141,6 +144,8 @@ pub struct Ledger {
     /// A bit for each carrier that is to be told of changes.
     pub(super) carriers: u8,
     evicted: AtomicU64,
+    /// Whether a key was ever on disk alone.
+    has_spilled: AtomicBool,
     /// Whether what is about to be shown counts.
     reserves: bool,
 }
@@ -157,6 +162,7 @@ impl Ledger {
             node: 0,
             carriers: 0,
             evicted: AtomicU64::new(0),
+            has_spilled: AtomicBool::new(false),
             reserves: true,
         }
     }
@@ -239,6 +245,14 @@ impl Ledger {
         views
     }
 
+    pub(super) fn has_spilled(&self) -> bool {
+        self.has_spilled.load(Ordering::Acquire)
+    }
+
+    pub(super) fn note_spilled(&self) {
+        self.has_spilled.store(true, Ordering::Release);
+    }
+
     pub(super) fn settings(&self) -> &Settings {
         &self.settings
     }
@@ -260,7 +274,9 @@ impl Ledger {
     fn fall_back(&self, used: &mut KeyUse, now: Now) {
         let Some(fallback) = used.fallback else { return };
         let mut shard = self.lock_shard(shard_of(used.key));
-        if shard.find(used.key, used.dimension).is_none() && !self.make_room(&mut shard, true, now) {
+        let has_room =
+            |shard: &mut Shard| shard.find(used.key, used.dimension).is_some() || self.make_room(shard, true, now);
+        if shard.spilled.contains(used.key) || !has_room(&mut shard) {
             (used.key, used.fallback) = (fallback, None);
         }
     }
@@ -294,6 +310,10 @@ impl Ledger {
             });
             self.evicted
                 .fetch_add((before - shard.keys.len()) as u64, Ordering::Relaxed);
+        }
+        if !has_room(shard) && self.is_stored() {
+            shard.spill(now);
+            self.note_spilled();
         }
         if !has_room(shard) {
             shard.crowded = now.second();
@@ -335,6 +355,10 @@ impl Locked<'_> {
     /// The place of a key among those of its shard; it is made, if there is room.
     pub(super) fn enter(&mut self, ledger: &Ledger, used: &KeyUse, now: Now) -> Option<Place> {
         let (number, shard) = self.shard(used.key)?;
+        // What could not be read back is as good as without room.
+        if shard.spilled.contains(used.key) {
+            return None;
+        }
         let place = match shard.find(used.key, used.dimension) {
             Some(place) => place,
             None if ledger.make_room(shard, used.fallback.is_some(), now) => shard.insert(used.key, used.dimension),

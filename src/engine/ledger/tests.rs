@@ -1,6 +1,7 @@
 //! The ledger as exchanges use it: reservations over several keys, windows, paces, holds, and a ledger that is full.
 
 mod carried;
+mod spilled;
 mod strict;
 
 use std::sync::Arc;

@@ -1,0 +1,116 @@
+//! Keys that are on disk alone: where the ledger is full, those that were not seen for a while make room, and are read back
+//! when they are asked for.
+//!
+//! ```text
+//!  in memory ── full, idle, on disk ──▶ spilled (a name) ── asked for ──▶ read from disk ──▶ in memory
+//!                                          └── no window reaches it, its row is dropped ──▶ gone
+//! ```
+//! What is spilled may not be counted under before it is back: it would begin at nobody.
+
+use std::hash::BuildHasherDefault;
+
+use hashbrown::HashSet;
+
+use super::entry::Entry;
+use super::shards::{KEY_BYTES, Ledger, SHARDS, Shard, shard_of};
+use super::subject_hash::SubjectHasher;
+use super::{Carrier, KeyFrame, KeyId};
+use crate::engine::time::Now;
+
+/// A key that was seen, or read back, in the last so many seconds stays: exchanges that it was read back for are under way.
+const IDLE_SECONDS_MIN: u32 = 60;
+
+/// The names of a shard's keys that are on disk alone.
+#[derive(Default)]
+pub(super) struct Spilled(HashSet<u64, BuildHasherDefault<SubjectHasher>>);
+
+impl Spilled {
+    pub(super) fn contains(&self, key: KeyId) -> bool {
+        !self.0.is_empty() && self.0.contains(&name(key))
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl Shard {
+    /// Notes that `key` is on disk alone.
+    fn spilled_one(&mut self, key: KeyId) {
+        let before = self.spilled.0.allocation_size();
+        self.spilled.0.insert(name(key));
+        self.bytes += self.spilled.0.allocation_size() - before;
+    }
+
+    /// Makes room by keys that the disk has, the older half of those that were not seen lately.
+    pub(super) fn spill(&mut self, now: Now) {
+        let may_go = |entry: &Entry| entry.may_spill(now.second().saturating_sub(IDLE_SECONDS_MIN), now);
+        let spillable = self.keys.iter().filter(|(_, entry)| may_go(entry));
+        let mut ages: Vec<u32> = spillable.map(|(_, entry)| entry.newest()).collect();
+        let middle = ages.len() / 2;
+        if middle == ages.len() {
+            return;
+        }
+        let (_, &mut median, _) = ages.select_nth_unstable(middle);
+        let (mut gone, mut bytes) = (Vec::new(), 0);
+        let leaves = |entry: &Entry| may_go(entry) && entry.newest() <= median;
+        self.keys.extract_if(leaves, |key, entry| {
+            bytes += KEY_BYTES + entry.weight as usize;
+            gone.push(key);
+        });
+        self.bytes -= bytes;
+        for key in gone {
+            self.spilled_one(key);
+        }
+    }
+}
+
+impl Ledger {
+    /// Those of `keys` that are on disk alone: they are to be read back before anybody counts under them.
+    pub fn spilled<'k>(&self, keys: impl Iterator<Item = &'k KeyId>) -> Vec<KeyId> {
+        // Nearly always nothing is.
+        if self.has_spilled() {
+            keys.filter(|key| self.lock_shard(shard_of(**key)).spilled.contains(**key))
+                .copied()
+                .collect()
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// How many keys are on disk alone.
+    pub fn spilled_keys(&self) -> usize {
+        (0..SHARDS).map(|at| self.lock_shard(at).spilled.len()).sum()
+    }
+
+    /// Takes back what the disk has of a spilled key; none if that has nothing any more. It stays for a while.
+    pub fn unspill(&self, key: KeyId, frame: Option<&KeyFrame>, now: Now) {
+        if let Some(frame) = frame {
+            self.merge(frame, Carrier::Store, now);
+        }
+        let mut shard = self.lock_shard(shard_of(key));
+        shard.spilled.0.remove(&name(key));
+        if let Some(entry) = shard.keys.get_mut(key) {
+            entry.came_back(now);
+        }
+    }
+
+    /// Takes in a row of the disk at a start; where there is no more room, its key stays there.
+    pub fn load(&self, frame: &KeyFrame, now: Now) {
+        let mut shard = self.lock_shard(shard_of(frame.key));
+        let is_known = shard.keys.find(frame.key).is_some();
+        // A mark must be known, and sums are not read back one by one.
+        let may_stay = frame.mark.is_none() && frame.sums.is_empty() && !is_known;
+        if shard.spilled.contains(frame.key) || (may_stay && !self.make_room(&mut shard, false, now)) {
+            self.note_spilled();
+            return shard.spilled_one(frame.key);
+        }
+        drop(shard);
+        self.merge(frame, Carrier::Store, now);
+    }
+}
+
+/// The last bytes of a key; the first has chosen the shard.
+fn name(key: KeyId) -> u64 {
+    u64::from_le_bytes(key.0.last_chunk().copied().unwrap_or_default())
+}
