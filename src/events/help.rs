@@ -70,6 +70,10 @@ pub(super) const HELP: &[(&str, &str)] = &[
         "tidegate_revoked_uses_total",
         "Exchanges refused or cut since what they showed is revoked.",
     ),
+    (
+        "tidegate_signing_key_days_left",
+        "Days that the oldest signing key may still sign.",
+    ),
     ("tidegate_connections", "Downstream connections open now."),
     ("tidegate_held_bytes", "Bytes in hold-backs now."),
     ("tidegate_added_seconds", "Time that the gateway added, by part."),

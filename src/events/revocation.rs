@@ -1,5 +1,8 @@
 //! What is reported of credentials that may not be used any more: its metrics and its log lines.
 
+use std::sync::OnceLock;
+
+use metrics::Gauge;
 use tracing::warn;
 
 use super::family::{Family, Maker};
@@ -10,20 +13,27 @@ use super::meters::Meters;
 pub enum RevocationFact {
     /// It was shown: the exchange was refused, or cut.
     Used {
-        /// `principal`, `session` or `kid`.
+        /// `principal`, `session`, `kid` or `retired_kid`.
         what: &'static str,
     },
+    /// How many days the signing key with the fewest may still sign.
+    KeyDaysLeft(i64),
 }
 
 /// The metrics of revocations.
 pub(super) struct RevocationMeters {
     used: Family,
+    make: Maker,
+    /// Made with the first fact: without a key there are no days.
+    key_days_left: OnceLock<Gauge>,
 }
 
 impl RevocationMeters {
     pub(super) fn new(make: &Maker) -> Self {
         Self {
             used: make.family("tidegate_revoked_uses_total", "what", None),
+            make: make.clone(),
+            key_days_left: OnceLock::new(),
         }
     }
 
@@ -31,6 +41,10 @@ impl RevocationMeters {
     pub(super) fn count(&self, fact: RevocationFact) {
         match fact {
             RevocationFact::Used { what } => self.used.add(what, 1),
+            RevocationFact::KeyDaysLeft(days) => {
+                let make = || self.make.gauge("tidegate_signing_key_days_left", None);
+                self.key_days_left.get_or_init(make).set(days as f64);
+            }
         }
     }
 }
@@ -44,9 +58,13 @@ pub(super) fn log(meters: &Meters, fact: RevocationFact) {
                 warn!(what, "refused, as it is revoked");
             }
         }
+        RevocationFact::KeyDaysLeft(_) => {}
     }
 }
 
 /// One fact of each kind, for tests.
 #[cfg(test)]
-pub(super) const FACTS: [super::Event<'static>; 1] = [super::Event::Revocation(RevocationFact::Used { what: "kid" })];
+pub(super) const FACTS: [super::Event<'static>; 2] = [
+    super::Event::Revocation(RevocationFact::Used { what: "kid" }),
+    super::Event::Revocation(RevocationFact::KeyDaysLeft(29)),
+];

@@ -10,6 +10,7 @@ use http::Method;
 use toml::Spanned;
 
 use super::group::{Claim, Group, Groups};
+use super::key_memory::KeyMemory;
 use super::memory::{Births, VerifiedTokens};
 use super::places::Places;
 use super::revocation::{Known, RevocationList};
@@ -25,6 +26,7 @@ const ISSUERS_MAX: usize = 16;
 const GROUPS_MAX: usize = 256;
 const ROUTES_MAX: usize = 256;
 const LEEWAY_S_MAX: u32 = 600;
+const KEY_DAYS_MAX: u32 = 36_500;
 const WATCH_LIST_BYTES_MAX: usize = 4 << 20;
 /// 50 million credentials are about 2 GB.
 const REMEMBERED_MAX: usize = 50_000_000;
@@ -110,6 +112,7 @@ impl Identity {
             places,
             watched,
             revoked,
+            key_memory: KeyMemory::default(),
             births: Arc::new(Births::new(settings.issued_tokens_max)),
             tokens: VerifiedTokens::new(settings.verified_tokens_max),
         })
@@ -256,6 +259,14 @@ fn issuer(
             None,
         );
     }
+    if !(1..=KEY_DAYS_MAX).contains(written.key_days_max.get_ref()) {
+        problems.add(
+            "I008",
+            written.key_days_max.span(),
+            format!("`key_days_max` is not within 1 and {KEY_DAYS_MAX}"),
+            None,
+        );
+    }
     let path = written.jwks.get_ref();
     let keys = if path.contains("://") {
         let help = "write the path of a file that holds the key set";
@@ -281,6 +292,8 @@ fn issuer(
         leeway_s: *written.leeway_s.get_ref(),
         secret: secret.clone(),
         keys,
+        retired: Vec::new(),
+        key_days_max: *written.key_days_max.get_ref(),
     })
 }
 

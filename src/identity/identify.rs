@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 
 use super::address::{address_key, client_address};
 use super::group::{Group, Groups};
+use super::key_memory::KeyMemory;
 use super::memory::{Births, Fingerprint, VerifiedTokens, credential_hash, fingerprint, stable_part};
 use super::places::Places;
 use super::revocation::{Named, Revocable, RevocationList};
@@ -34,6 +35,7 @@ pub struct Identity {
     /// Principals as the watch-list writes them.
     pub(super) watched: HashSet<Box<[u8]>>,
     pub(super) revoked: RevocationList,
+    pub(super) key_memory: KeyMemory,
     pub(super) births: Arc<Births>,
     pub(super) tokens: VerifiedTokens,
 }

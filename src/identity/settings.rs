@@ -82,6 +82,11 @@ pub struct IssuerSettings {
     #[serde(default = "default_leeway_s")]
     #[schemars(with = "u32")]
     pub leeway_s: Spanned<u32>,
+    /// For how many days one of its keys should sign, from when it was first seen here. Told from thirty days before on;
+    /// nothing is refused for it. Default 365, at most 36,500.
+    #[serde(default = "default_key_days_max")]
+    #[schemars(with = "u32")]
+    pub key_days_max: Spanned<u32>,
     /// As [`Settings::logs_in_at`]; the place where the design's example has it.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
@@ -94,6 +99,10 @@ pub struct IssuerSettings {
 
 fn default_leeway_s() -> Spanned<u32> {
     Spanned::new(0..0, 60)
+}
+
+fn default_key_days_max() -> Spanned<u32> {
+    Spanned::new(0..0, 365)
 }
 
 /// `[identity.group]`: one group of principals and what is normal for it. Exactly one of `claim` and `api_keys`.

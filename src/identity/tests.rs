@@ -55,11 +55,30 @@ fn compile(config: &str) -> Result<Identity, Vec<Problem>> {
     Identity::compile(&settings, "tidegate.toml", key(), &read)
 }
 
+/// An identity whose issuer `shop` has this key set.
+pub(super) fn compile_with(key_set: &Value) -> Identity {
+    let settings: Settings = toml::from_str(CONFIG).expect("the configuration parses");
+    let read = |path: &Path| match path.to_str() {
+        Some("jwks.json") => Ok(key_set.to_string().into_bytes()),
+        _ => read(path),
+    };
+    Identity::compile(&settings, "tidegate.toml", key(), &read).unwrap_or_else(|problems| panic!("{problems:?}"))
+}
+
+/// The public key of the tests under these ids.
+pub(super) fn key_set(kids: &[&str]) -> Value {
+    let keys = kids.iter().map(|kid| {
+        json!({ "kty": "OKP", "crv": "Ed25519", "use": "sig", "kid": kid,
+            "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" })
+    });
+    json!({ "keys": keys.collect::<Vec<_>>() })
+}
+
 fn identity() -> Identity {
     compile(CONFIG).unwrap_or_else(|problems| panic!("{problems:?}"))
 }
 
-fn now() -> Now {
+pub(super) fn now() -> Now {
     Now::from_millis(1_700_000_000_000)
 }
 

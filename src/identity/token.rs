@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jsonwebtoken::errors::ErrorKind;
-use jsonwebtoken::jwk::{AlgorithmParameters, JwkSet, PublicKeyUse};
+use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, JwkSet, PublicKeyUse};
 use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, Header, Validation};
 use serde_json::{Map, Value};
 
@@ -63,14 +63,20 @@ pub(super) struct Issuer {
     pub(super) secret: HashKey,
     /// Its keys.
     pub(super) keys: Vec<SigningKey>,
+    /// Those that have gone from its set: whoever shows what they signed is known, and refused.
+    pub(super) retired: Vec<SigningKey>,
+    /// For so many days a key may sign.
+    pub(super) key_days_max: u32,
 }
 
 /// One key of a key set.
 pub(super) struct SigningKey {
-    id: Option<String>,
+    pub(super) id: Option<String>,
     /// The algorithm that the set binds the key to.
     algorithm: Option<Algorithm>,
     key: DecodingKey,
+    /// As the set has it.
+    pub(super) written: Jwk,
 }
 
 /// Reads a key set (RFC 7517). Keys for encryption and of kinds that we do not verify with are skipped.
@@ -88,34 +94,40 @@ pub(super) fn read_keys(bytes: &[u8]) -> Result<Vec<SigningKey>, String> {
     }
     let mut keys = Vec::new();
     for jwk in &set.keys {
-        if matches!(jwk.algorithm, AlgorithmParameters::OctetKey(_)) {
-            return Err("the key set holds a shared secret: whoever verifies with it can sign".to_owned());
-        }
-        if jwk
-            .common
-            .public_key_use
-            .as_ref()
-            .is_some_and(|key_use| *key_use != PublicKeyUse::Signature)
-        {
-            continue;
-        }
-        let Ok(algorithm) = jwk.common.key_algorithm.map(Algorithm::try_from).transpose() else {
-            continue;
-        };
-        match DecodingKey::from_jwk(jwk) {
-            Ok(key) => keys.push(SigningKey {
-                id: jwk.common.key_id.clone(),
-                algorithm,
-                key,
-            }),
-            Err(error) if matches!(error.kind(), ErrorKind::UnsupportedAlgorithm) => {}
-            Err(error) => return Err(format!("a key of the set is unusable: {error}")),
-        }
+        keys.extend(signing_key(jwk)?);
     }
     if keys.is_empty() {
         Err("the key set has no key to verify signatures with".to_owned())
     } else {
         Ok(keys)
+    }
+}
+
+/// One key of a set; none for encryption or of a kind that we do not verify with.
+///
+/// # Errors
+///
+/// A sentence that says why its set is refused.
+pub(super) fn signing_key(jwk: &Jwk) -> Result<Option<SigningKey>, String> {
+    if matches!(jwk.algorithm, AlgorithmParameters::OctetKey(_)) {
+        return Err("the key set holds a shared secret: whoever verifies with it can sign".to_owned());
+    }
+    let key_use = jwk.common.public_key_use.as_ref();
+    if key_use.is_some_and(|key_use| *key_use != PublicKeyUse::Signature) {
+        return Ok(None);
+    }
+    let Ok(algorithm) = jwk.common.key_algorithm.map(Algorithm::try_from).transpose() else {
+        return Ok(None);
+    };
+    match DecodingKey::from_jwk(jwk) {
+        Ok(key) => Ok(Some(SigningKey {
+            id: jwk.common.key_id.clone(),
+            algorithm,
+            key,
+            written: jwk.clone(),
+        })),
+        Err(error) if matches!(error.kind(), ErrorKind::UnsupportedAlgorithm) => Ok(None),
+        Err(error) => Err(format!("a key of the set is unusable: {error}")),
     }
 }
 
@@ -158,17 +170,37 @@ fn is_identity(media_type: &str) -> bool {
     ["jwt", "at+jwt"].iter().any(|known| short.eq_ignore_ascii_case(known))
 }
 
+/// Looks at the signature alone. Times are checked against our own `now`; see `believe`.
+fn signature_of(algorithm: Algorithm) -> Validation {
+    let mut validation = Validation::new(algorithm);
+    validation.validate_exp = false;
+    validation.validate_aud = false;
+    validation.required_spec_claims.clear();
+    validation
+}
+
+/// The key that the token names, or, where it names none, the only one that fits.
+fn key_for<'k>(keys: &'k [SigningKey], header: &Header) -> Option<&'k DecodingKey> {
+    let mut fitting = keys.iter().filter(|key| {
+        key.key.family() == header.alg.family() && key.algorithm.is_none_or(|algorithm| algorithm == header.alg)
+    });
+    if let Some(id) = &header.kid {
+        return fitting.find(|key| key.id.as_ref() == Some(id)).map(|key| &key.key);
+    }
+    let only = fitting.next()?;
+    fitting.next().is_none().then_some(&only.key)
+}
+
 impl Issuer {
     /// The claims of `token` if one of this issuer's keys signed it.
     fn claims(&self, token: &[u8], header: &Header) -> Option<Map<String, Value>> {
         if !self.algorithms.contains(&header.alg) {
             return None;
         }
-        let key = self.key_for(header)?;
-        // Times are checked against our own `now`; see `believe`.
-        let mut validation = Validation::new(header.alg);
-        validation.validate_exp = false;
-        validation.required_spec_claims.clear();
+        // A key that has gone is never guessed at.
+        let gone = || key_for(&self.retired, header).filter(|_| header.kid.is_some());
+        let key = key_for(&self.keys, header).or_else(gone)?;
+        let mut validation = signature_of(header.alg);
         validation.validate_aud = self.aud.is_some();
         if let Some(iss) = &self.iss {
             validation.set_issuer(&[iss]);
@@ -181,18 +213,6 @@ impl Issuer {
         jsonwebtoken::decode(token, key, &validation)
             .ok()
             .map(|token| token.claims)
-    }
-
-    /// The key that the token names, or, where it names none, the only one that fits.
-    fn key_for(&self, header: &Header) -> Option<&DecodingKey> {
-        let mut fitting = self.keys.iter().filter(|key| {
-            key.key.family() == header.alg.family() && key.algorithm.is_none_or(|algorithm| algorithm == header.alg)
-        });
-        if let Some(id) = &header.kid {
-            return fitting.find(|key| key.id.as_ref() == Some(id)).map(|key| &key.key);
-        }
-        let only = fitting.next()?;
-        fitting.next().is_none().then_some(&only.key)
     }
 
     /// What the claims say. `None` if they name no one, or times that are none.
@@ -254,7 +274,7 @@ impl Issuer {
     clippy::cast_sign_loss,
     reason = "checked to be within the range"
 )]
-fn numeric_date(value: &Value) -> Option<u64> {
+pub(super) fn numeric_date(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| {
         value
             .as_f64()

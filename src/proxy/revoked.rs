@@ -15,12 +15,15 @@ use crate::identity::{Named, network_of};
 const POLICY: &str = "revoked";
 
 impl Gateway {
-    /// The first of `names` that is revoked at `now`: here, at another gateway, or by the list in force.
+    /// The first of `names` that is revoked at `now`: here, at another gateway, by the list in force, or as it signed and has
+    /// gone from its key set.
     pub(super) fn revoked(&self, names: &[Named], now: Now) -> Option<Named> {
         let set = self.set();
         let is_revoked = |name: &&Named| {
             let since = self.ledger.revoked(name.key, now);
-            since.is_some_and(|since| name.is_meant(since)) || set.identity.listed_as_revoked(name.key, now).is_some()
+            since.is_some_and(|since| name.is_meant(since))
+                || set.identity.listed_as_revoked(name.key, now).is_some()
+                || set.identity.is_retired(name.key)
         };
         names.iter().find(is_revoked).copied()
     }
@@ -38,11 +41,16 @@ impl Gateway {
 
     /// A metric, and an incident for each key that is revoked: whoever uses it, or signs with it, is not its owner or has left.
     pub(super) fn tell_revoked(&self, name: Named, network: IpNet, route: &str) {
-        report(&Event::Revocation(RevocationFact::Used { what: what(name) }));
+        let (what, policy) = if self.set().identity.is_retired(name.key) {
+            ("retired_kid", "retired-kid")
+        } else {
+            (what(name), POLICY)
+        };
+        report(&Event::Revocation(RevocationFact::Used { what }));
         let sighting = Sighting {
             key: name.key,
             dimension: name.dimension,
-            budget: POLICY,
+            budget: policy,
             route,
             action: POLICY,
             enforced: true,

@@ -8,9 +8,9 @@ use std::sync::atomic::Ordering;
 use tokio_util::sync::CancellationToken;
 
 use super::reload::ReloadState;
-use super::set_back;
 use super::state::read_bypass;
 use super::tasks::tell_of_clock;
+use super::{set_back, signing_keys};
 use crate::admin::{BypassView, ClockView, Desk, DeskError, Readiness, Release, RevocationView};
 use crate::clock::{Look, Standing};
 use crate::engine::detect::RuleSet;
@@ -108,6 +108,8 @@ impl Desk for GatewayDesk {
         }
         let (look, set_back_s) = (self.gateway.clock.last(), set_back(self.newest, self.now()));
         readiness.notes.extend(clock_notes(look, set_back_s));
+        let keys: Vec<_> = self.gateway.set().identity.oldest_keys(self.now()).collect();
+        readiness.notes.extend(signing_keys::notes(&keys));
         readiness
     }
 

@@ -4,6 +4,7 @@ mod desk;
 mod fleet;
 mod load;
 mod reload;
+mod signing_keys;
 mod state;
 mod tasks;
 mod watch;
@@ -119,7 +120,8 @@ pub async fn start_over(
 ) -> Result<Running, StartError> {
     let clock = Clock::start();
     let signals = reload::Signals::listen().map_err(StartError::Signals)?;
-    let loaded = load(&origin, clock.now(), 1).map_err(StartError::Load)?;
+    let mut loaded = load(&origin, clock.now(), 1).map_err(StartError::Load)?;
+    signing_keys::recall(&mut loaded.set.identity, &loaded.state_dir, clock.now());
     let audit = Audit::start(&loaded.audit).map_err(StartError::Audit)?;
     metrics.register(&loaded.set.names());
     let (ledger, store, newest) = remember(&loaded, ledger(loaded.ledger), clock)?;
@@ -146,6 +148,7 @@ pub async fn start_over(
         gateway: Arc::clone(&gateway),
         acceptors,
         sources: loaded.sources,
+        state_dir: loaded.state_dir.clone(),
         metrics,
         state: Arc::clone(&state),
         signals,

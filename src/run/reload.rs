@@ -1,5 +1,6 @@
 //! Reload: another set in force on SIGHUP and when the files change, or the old one and the reason why not.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -11,6 +12,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::load::{LoadError, Loaded, Origin, load_again};
+use super::signing_keys;
 use super::watch::Sources;
 use crate::admin::Access;
 use crate::audit::{Change, Operation};
@@ -33,6 +35,7 @@ pub(super) struct Reloader {
     pub(super) acceptors: Vec<(String, Arc<Acceptor>)>,
     /// The files of the set in force, as they were read.
     pub(super) sources: Sources,
+    pub(super) state_dir: PathBuf,
     pub(super) metrics: events::Handle,
     pub(super) state: Arc<ReloadState>,
     pub(super) signals: Signals,
@@ -147,7 +150,11 @@ impl Reloader {
     }
 
     fn put_in_force(&mut self, mut loaded: Loaded, generation: u64, started: &Value) {
-        loaded.set.identity.inherit_births(&self.gateway.set().identity);
+        let (before, now) = (self.gateway.set(), self.gateway.clock.now());
+        loaded.set.identity.inherit_births(&before.identity);
+        let known = before.identity.known_keys();
+        signing_keys::renew(&mut loaded.set.identity, known, &self.state_dir, now);
+        signing_keys::tell(&loaded.set.identity, now, true);
         self.metrics.register(&loaded.set.names());
         self.state.generation.store(generation, Ordering::Relaxed);
         self.state.failed.store(false, Ordering::Relaxed);

@@ -229,16 +229,21 @@ pub fn read_bypass(dir: &Path) -> io::Result<BypassFile> {
 /// When the disk refuses.
 pub fn write_bypass(dir: &Path, bypass: &BypassFile) -> io::Result<()> {
     let text = serde_json::to_vec_pretty(bypass).map_err(io::Error::other)?;
-    let temporary = dir.join(".bypass.json.new");
+    write_whole(dir, BYPASS_FILE, &text)
+}
+
+/// Writes a file of the state directory whole; nothing in it is secret.
+pub(super) fn write_whole(dir: &Path, name: &str, text: &[u8]) -> io::Result<()> {
+    let temporary = dir.join(format!(".{name}.new"));
     let mut file = OpenOptions::new()
         .write(true)
         .create(true)
         .truncate(true)
         .mode(0o644)
         .open(&temporary)?;
-    file.write_all(&text)?;
+    file.write_all(text)?;
     file.sync_all()?;
-    fs::rename(&temporary, dir.join(BYPASS_FILE))
+    fs::rename(&temporary, dir.join(name))
 }
 
 #[cfg(test)]

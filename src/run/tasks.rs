@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::signing_keys;
 use super::state::{BypassFile, Suspension, read_bypass};
 use crate::audit::{Change, Operation};
 use crate::clock::{Look, Standing};
@@ -19,6 +20,9 @@ const BYPASS_LOOK: Duration = Duration::from_secs(2);
 const HOLDS_LOOK: Duration = Duration::from_millis(250);
 /// How often metrics are kept up.
 const METRICS_UPKEEP_TICKS: u32 = 5;
+/// How often the age of signing keys is looked at, and told in words.
+const KEYS_LOOK_TICKS: u32 = 3_600;
+const KEYS_TOLD_TICKS: u32 = 86_400;
 
 /// Starts what runs beside the exchanges, until `stop`.
 pub(super) fn start(
@@ -54,6 +58,9 @@ async fn upkeep(gateway: Arc<Gateway>, state_dir: PathBuf, metrics: events::Hand
                     spilled: gateway.ledger.spilled_keys() as u64,
                     dropped: gateway.ledger.evicted(),
                 });
+                if ticks % KEYS_LOOK_TICKS == 1 {
+                    signing_keys::tell(&gateway.set().identity, now, ticks % KEYS_TOLD_TICKS == 1);
+                }
                 if ticks.is_multiple_of(METRICS_UPKEEP_TICKS) {
                     metrics.upkeep();
                 }

@@ -237,3 +237,38 @@ async fn the_list_is_read_anew_and_a_bad_one_leaves_the_last_in_force() {
         "the list before it is in force"
     );
 }
+
+#[tokio::test]
+async fn what_a_key_signs_after_it_has_gone_is_refused_and_an_incident() {
+    let (state, (origin, streams)) = (state(), live(3).await);
+    let (key_file, audit) = (state.path().join("jwks.json"), state.path().join("audit.jsonl"));
+    let text = configuration(&state, &origin, &origin, "");
+    let text = format!("{text}[audit]\nfile = {}\n", quoted(&audit));
+    let gateway = Gateway::start_watched(state, &text).await;
+    let address = gateway.address;
+    let [old, new] = ["k1", "k2"].map(|kid| bearer(&sign(kid, &json!({ "sub": "ann", "sid": "s" }))));
+    let shown = old.clone();
+    let live = tokio::spawn(async move { get(address, "/live", &shown).await });
+    until("it is live", async || origin.seen().len() == 1).await;
+    // The key comes back under another id: what the old one signed is told by that alone.
+    std::fs::write(&key_file, key_set("k2")).expect("a key set");
+    let live = tokio::time::timeout(ARRIVAL_MAX, live)
+        .await
+        .expect("an end")
+        .expect("no panic");
+    assert!(is_revoked(&live) || !live.is_whole, "{}", live.head);
+    let refused = get(address, "/", &old).await;
+    assert!(is_revoked(&refused) && refused.status == 401, "{}", refused.head);
+    drop(streams);
+    assert_eq!(get(address, "/", &new).await.status, 200);
+    let metrics = String::from_utf8(gateway.ask_admin("GET /metrics", "").await.body).expect("text");
+    assert!(
+        metrics.contains("tidegate_revoked_uses_total{what=\"retired_kid\"}"),
+        "{metrics}"
+    );
+    until("it is in the audit file", async || {
+        let told = std::fs::read_to_string(&audit).unwrap_or_default();
+        told.contains("\"budget\":\"retired-kid\"")
+    })
+    .await;
+}
