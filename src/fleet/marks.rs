@@ -84,10 +84,9 @@ pub(super) fn read(value: Option<&Value>, ledger: &Ledger, now: u32) -> Vec<KeyF
         known.mark = known.mark.max(frame.mark);
     }
     // What has ended matters only to who still has it otherwise.
-    let right = last.into_values().filter(|frame| {
-        let until = frame.mark.map_or(0, |mark| mark.tag.until());
-        until > now || ledger.knows(frame.key)
-    });
+    let right = last
+        .into_values()
+        .filter(|frame| frame.mark.is_some_and(|mark| mark.matters(now)) || ledger.knows(frame.key));
     right.collect()
 }
 
@@ -125,7 +124,13 @@ mod tests {
             [revoked, held, reinstated, released],
             [released, reinstated, held, revoked],
         ] {
-            assert_eq!(read(Some(&all(&order)), &ledger, 10), []);
+            let [last] = read(Some(&all(&order)), &ledger, 10).try_into().unwrap();
+            assert_eq!(
+                last.mark.map(|mark| mark.tag),
+                Some(Tag::Reinstated),
+                "a release that is over says nothing"
+            );
+            assert_eq!(read(Some(&all(&order)), &ledger, 9 * 86_400), []);
         }
         assert_eq!(read(Some(&all(&[revoked, held])), &ledger, 10).len(), 2);
     }

@@ -236,11 +236,7 @@ impl Entry {
     /// Whether nothing under an enforcing budget, held or granted would be forgotten with this key.
     pub(super) fn may_go(&self, now: Now) -> bool {
         let idle = self.newest() < now.second().saturating_sub(self.window_max);
-        let is_marked = self.mark().is_some_and(|mark| match mark.tag {
-            Tag::Held { until, .. } | Tag::Revoked { until, .. } => until > now.second(),
-            Tag::Released { until, .. } => until >= now.second(),
-            Tag::Reinstated => false,
-        });
+        let is_marked = self.mark().is_some_and(|mark| mark.matters(now.second()));
         !is_marked && (idle || !self.enforced) && self.seen.pinned() == 0
     }
 

@@ -96,6 +96,21 @@ impl RevokedBy {
     }
 }
 
+/// That a credential may be used again is known for so long, in seconds, if nothing else is: a security event that was sent before
+/// may come again for a week.
+const REINSTATED_S: u32 = 8 * 86_400;
+
+impl Mark {
+    /// Whether anything is different for it at `second`.
+    pub const fn matters(self, second: u32) -> bool {
+        match self.tag {
+            Tag::Held { until, .. } | Tag::Revoked { until, .. } => until > second,
+            Tag::Released { until, .. } => until >= second,
+            Tag::Reinstated => self.second.saturating_add(REINSTATED_S) > second,
+        }
+    }
+}
+
 impl Tag {
     /// The unix second in which what was decided ends; 0 where it only ended something else.
     pub const fn until(self) -> u32 {

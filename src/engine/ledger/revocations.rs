@@ -20,7 +20,7 @@ fn beside(key: KeyId) -> KeyId {
 }
 
 impl Ledger {
-    /// Revokes `key` until a second; false where there are [`REVOCATIONS_MAX`]. One that ends later stays as it is. Live streams
+    /// Revokes `key` until a second, or later where that was said before; false where there are [`REVOCATIONS_MAX`]. Live streams
     /// learn of it through [`Ledger::holds_changed`].
     pub fn revoke(&self, key: KeyId, dimension: Dimension, until: u32, by: RevokedBy, now: Now) -> bool {
         if self.revocations.load(Ordering::Relaxed) >= REVOCATIONS_MAX {
@@ -34,9 +34,8 @@ impl Ledger {
         }
         let place = shard.find_or_insert(key, dimension);
         let known = shard.keys.at(place).and_then(|entry| entry.revocation());
-        if known.is_none_or(|(_, known, _)| known < until) {
-            self.mark(&mut shard, place, Tag::Revoked { until, by }, now);
-        }
+        let until = known.map_or(until, |(_, known, _)| known.max(until));
+        self.mark(&mut shard, place, Tag::Revoked { until, by }, now);
         true
     }
 
@@ -173,6 +172,13 @@ mod tests {
         assert!(
             ledger.revoked(KEY, START.after(86_400_000)).is_some(),
             "the later end stays"
+        );
+        let again = START.after(5_000);
+        assert!(revoke(&ledger, START.second() + 1, again));
+        assert_eq!(
+            ledger.revoked(KEY, again),
+            Some(again.second()),
+            "what it means moves on"
         );
         assert!(ledger.reinstate(KEY, START));
         assert!(!ledger.reinstate(KEY, START), "it is not revoked any more");
