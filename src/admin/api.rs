@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::access::{Access, Caller, Monitor, Role};
 use super::desk::{ClockView, Desk};
 use super::fault::Fault;
-use super::{changes, desk::Readiness, revocations};
+use super::{changes, desk::Readiness, revocations, scim, signals};
 use crate::audit::Audit;
 use crate::engine::ledger::{Dimension, HoldView, KeyId, KeyView};
 use crate::events;
@@ -54,6 +54,15 @@ pub fn router(admin: Arc<Admin>) -> Router {
         .route("/api/v1/holds/{key}/release", post(changes::release))
         .route("/api/v1/revocations", get(revocations::list).post(revocations::revoke))
         .route("/api/v1/revocations/{key}/reinstate", post(revocations::reinstate))
+        .route("/ssf/events", post(signals::push))
+        .route("/scim/{issuer}/v2/Users", get(scim::find).post(scim::create))
+        .route(
+            "/scim/{issuer}/v2/Users/{id}",
+            get(scim::read)
+                .put(scim::replace)
+                .patch(scim::modify)
+                .delete(scim::delete),
+        )
         .route("/api/v1/config", get(config))
         .route("/api/v1/bypass", get(bypass))
         .route("/api/v1/clock", get(clock))

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::engine::detect::RuleSet;
 use crate::engine::ledger::{Dimension, HoldView, KeyId, KeyView};
 use crate::engine::time::Now;
-use crate::identity::What;
+use crate::identity::{PersonKeys, SignalError, What};
 
 /// The gateway, as the admin address sees it. `run` implements it over the ledger; calls return at once.
 pub trait Desk: Send + Sync + 'static {
@@ -58,6 +58,22 @@ pub trait Desk: Send + Sync + 'static {
 
     /// Resolves when a key that is on disk alone is in memory, or is not going to be soon.
     fn at_hand(&self, key: KeyId) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+
+    /// Puts a token of security events in force: what became of each.
+    ///
+    /// # Errors
+    ///
+    /// What its sender is told.
+    fn signal(&self, token: &[u8]) -> Result<Vec<SignalDone>, SignalError>;
+
+    /// The keys of whom an issuer knows by these names; none if there is no such issuer.
+    fn person_keys(&self, issuer: &str, names: &[String]) -> PersonKeys;
+
+    /// Shuts out whoever these keys name, or lets them in; false where there is no room for one more revocation.
+    fn set_person(&self, keys: &[KeyId], active: bool) -> bool;
+
+    /// Whether one of these keys is revoked.
+    fn is_shut_out(&self, keys: &[KeyId]) -> bool;
 
     /// Resolves when what was decided by now is on disk, true, or is not going to be soon.
     fn written(&self) -> Pin<Box<dyn Future<Output = bool> + Send>>;
@@ -116,6 +132,21 @@ pub struct RevocationView {
     pub until: u32,
     /// `manual`, `event`, `scim`, or the line of the list.
     pub cause: String,
+}
+
+/// What became of one security event about one name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignalDone {
+    /// Who sent it, by its name in the configuration.
+    pub transmitter: Box<str>,
+    /// Its name.
+    pub event: &'static str,
+    /// The key that it is about, if it is about one.
+    pub key: Option<KeyId>,
+    /// `revoked`, `reinstated`, `known`, `ignored` or `full`.
+    pub result: &'static str,
+    /// Until when it is revoked, unix second.
+    pub until: u32,
 }
 
 /// One bypass in force.

@@ -7,15 +7,17 @@ mod desk;
 mod fault;
 mod reason;
 mod revocations;
+mod scim;
 mod serve;
 mod settings;
+mod signals;
 
 #[cfg(test)]
 mod tests;
 
 pub use access::{Access, Role, token_hash};
 pub use api::{Admin, router};
-pub use desk::{BypassView, ClockView, Desk, DeskError, Readiness, Release, RevocationView};
+pub use desk::{BypassView, ClockView, Desk, DeskError, Readiness, Release, RevocationView, SignalDone};
 pub use reason::judge_reason;
 pub use serve::serve;
 pub use settings::Settings;

@@ -71,6 +71,10 @@ pub(super) const HELP: &[(&str, &str)] = &[
         "Exchanges refused or cut since what they showed is revoked.",
     ),
     (
+        "tidegate_signals_total",
+        "Security events of identity providers, by what became of them.",
+    ),
+    (
         "tidegate_signing_key_days_left",
         "Days that the oldest signing key may still sign.",
     ),

@@ -16,6 +16,12 @@ pub enum RevocationFact {
         /// `principal`, `session`, `kid` or `retired_kid`.
         what: &'static str,
     },
+    /// A security event of an identity provider came.
+    Signal {
+        /// `revoked`, `reinstated`, `known` (a repetition, or decided since), `ignored` (of another kind, or about nobody that
+        /// is named here), `full` or `refused`.
+        result: &'static str,
+    },
     /// How many days the signing key with the fewest may still sign.
     KeyDaysLeft(i64),
 }
@@ -23,6 +29,7 @@ pub enum RevocationFact {
 /// The metrics of revocations.
 pub(super) struct RevocationMeters {
     used: Family,
+    signals: Family,
     make: Maker,
     /// Made with the first fact: without a key there are no days.
     key_days_left: OnceLock<Gauge>,
@@ -32,6 +39,7 @@ impl RevocationMeters {
     pub(super) fn new(make: &Maker) -> Self {
         Self {
             used: make.family("tidegate_revoked_uses_total", "what", None),
+            signals: make.family("tidegate_signals_total", "result", None),
             make: make.clone(),
             key_days_left: OnceLock::new(),
         }
@@ -41,6 +49,7 @@ impl RevocationMeters {
     pub(super) fn count(&self, fact: RevocationFact) {
         match fact {
             RevocationFact::Used { what } => self.used.add(what, 1),
+            RevocationFact::Signal { result } => self.signals.add(result, 1),
             RevocationFact::KeyDaysLeft(days) => {
                 let make = || self.make.gauge("tidegate_signing_key_days_left", None);
                 self.key_days_left.get_or_init(make).set(days as f64);
@@ -58,13 +67,19 @@ pub(super) fn log(meters: &Meters, fact: RevocationFact) {
                 warn!(what, "refused, as it is revoked");
             }
         }
-        RevocationFact::KeyDaysLeft(_) => {}
+        RevocationFact::Signal { result: "refused" } => {
+            if meters.may_log() {
+                warn!("a security event was refused");
+            }
+        }
+        RevocationFact::Signal { .. } | RevocationFact::KeyDaysLeft(_) => {}
     }
 }
 
 /// One fact of each kind, for tests.
 #[cfg(test)]
-pub(super) const FACTS: [super::Event<'static>; 2] = [
+pub(super) const FACTS: [super::Event<'static>; 3] = [
+    super::Event::Revocation(RevocationFact::Signal { result: "known" }),
     super::Event::Revocation(RevocationFact::Used { what: "kid" }),
     super::Event::Revocation(RevocationFact::KeyDaysLeft(29)),
 ];

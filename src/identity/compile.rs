@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use hashbrown::HashSet;
 use http::Method;
+use jsonwebtoken::Algorithm;
 use toml::Spanned;
 
 use super::group::{Claim, Group, Groups};
@@ -15,8 +16,9 @@ use super::memory::{Births, VerifiedTokens};
 use super::places::Places;
 use super::revocation::{Known, RevocationList};
 use super::settings::{GroupSettings, IssuerSettings, Settings};
+use super::signal::Transmitter;
 use super::source::Source;
-use super::token::{Issuer, parse_algorithm, read_keys};
+use super::token::{Issuer, SigningKey, parse_algorithm, read_keys};
 use super::{Identity, RouteMatch};
 use crate::engine::problem::{Problem, Severity};
 use crate::engine::secret::HashKey;
@@ -61,7 +63,8 @@ impl Identity {
     ///
     /// All problems: `I001` a source, `I002` something that is not in this version, `I003` an algorithm, `I004` a key
     /// set, `I005` a group, `I006` a file of listed keys, `I007` a route, `I008` a number or a name outside its range,
-    /// `I009` a file of networks or of watched principals, `I010` a list of who is revoked.
+    /// `I009` a file of networks or of watched principals, `I010` a list of who is revoked, `I012` a
+    /// transmitter of events about accounts of nobody.
     pub fn compile(settings: &Settings, file: &str, key: HashKey, read: ReadFile<'_>) -> Result<Self, Vec<Problem>> {
         let mut problems = Problems {
             file,
@@ -69,6 +72,7 @@ impl Identity {
         };
         let sources = sources(settings, &mut problems);
         let issuers = issuers(settings, &key, read, &mut problems);
+        let transmitters = transmitters(settings, read, &mut problems);
         let (groups, group_list) = groups(settings, read, &mut problems);
         let (places, watched) = (
             places(settings, read, &mut problems),
@@ -113,6 +117,8 @@ impl Identity {
             watched,
             revoked,
             key_memory: KeyMemory::default(),
+            transmitters,
+            signals_seen: Arc::default(),
             births: Arc::new(Births::new(settings.issued_tokens_max)),
             tokens: VerifiedTokens::new(settings.verified_tokens_max),
         })
@@ -236,29 +242,8 @@ fn issuer(
             Some(help),
         );
     }
-    let mut algorithms = Vec::new();
-    for algorithm in &written.algorithms {
-        match parse_algorithm(algorithm.get_ref()) {
-            Ok(algorithm) => algorithms.push(algorithm),
-            Err(reason) => problems.add("I003", algorithm.span(), format!("`{algorithm}`: {reason}"), None),
-        }
-    }
-    if written.algorithms.is_empty() {
-        problems.add(
-            "I003",
-            name.span(),
-            format!("the issuer `{name}` has no algorithm"),
-            None,
-        );
-    }
-    if *written.leeway_s.get_ref() > LEEWAY_S_MAX {
-        problems.add(
-            "I008",
-            written.leeway_s.span(),
-            format!("`leeway_s` is more than {LEEWAY_S_MAX}"),
-            None,
-        );
-    }
+    let algorithms = algorithms(name, &written.algorithms, problems);
+    leeway(&written.leeway_s, problems);
     if !(1..=KEY_DAYS_MAX).contains(written.key_days_max.get_ref()) {
         problems.add(
             "I008",
@@ -267,23 +252,7 @@ fn issuer(
             None,
         );
     }
-    let path = written.jwks.get_ref();
-    let keys = if path.contains("://") {
-        let help = "write the path of a file that holds the key set";
-        problems.add(
-            "I002",
-            written.jwks.span(),
-            "a key set behind a URL is not in this version",
-            Some(help),
-        );
-        Vec::new()
-    } else {
-        let keys = read(Path::new(path)).map_err(|error| format!("`{path}` cannot be read: {error}"));
-        keys.and_then(|bytes| read_keys(&bytes)).unwrap_or_else(|message| {
-            problems.add("I004", written.jwks.span(), message, None);
-            Vec::new()
-        })
-    };
+    let keys = key_set(&written.jwks, read, problems);
     (problems.found.len() == before).then(|| Issuer {
         name: name.get_ref().as_str().into(),
         algorithms,
@@ -294,6 +263,75 @@ fn issuer(
         keys,
         retired: Vec::new(),
         key_days_max: *written.key_days_max.get_ref(),
+    })
+}
+
+/// Who pushes security events.
+fn transmitters(settings: &Settings, read: ReadFile<'_>, problems: &mut Problems<'_>) -> Vec<Transmitter> {
+    if settings.transmitter.len() > ISSUERS_MAX {
+        let message = format!("there are more than {ISSUERS_MAX} transmitters");
+        problems.add("I008", 0..0, message, None);
+    }
+    let compiled = settings.transmitter.iter().map(|(name, written)| {
+        let of = &written.accounts_of;
+        let issuer = settings
+            .issuer
+            .iter()
+            .find(|(issuer, _)| issuer.get_ref() == of.get_ref());
+        if issuer.is_none() {
+            let message = format!("there is no [identity.issuer.{of}] about whose accounts it could speak");
+            problems.add("I012", of.span(), message, None);
+        }
+        leeway(&written.leeway_s, problems);
+        Transmitter {
+            name: name.get_ref().as_str().into(),
+            iss: written.issuer.clone(),
+            aud: written.audience.clone(),
+            algorithms: algorithms(name, &written.algorithms, problems),
+            keys: key_set(&written.jwks, read, problems),
+            issuer: of.get_ref().as_str().into(),
+            subjects_iss: issuer.and_then(|(_, issuer)| issuer.issuer.clone()),
+            leeway_s: *written.leeway_s.get_ref(),
+        }
+    });
+    compiled.collect()
+}
+
+/// The algorithms that somebody signs with.
+fn algorithms(name: &Spanned<String>, list: &[Spanned<String>], problems: &mut Problems<'_>) -> Vec<Algorithm> {
+    let mut algorithms = Vec::new();
+    for algorithm in list {
+        match parse_algorithm(algorithm.get_ref()) {
+            Ok(algorithm) => algorithms.push(algorithm),
+            Err(reason) => problems.add("I003", algorithm.span(), format!("`{algorithm}`: {reason}"), None),
+        }
+    }
+    if list.is_empty() {
+        problems.add("I003", name.span(), format!("`{name}` has no algorithm"), None);
+    }
+    algorithms
+}
+
+fn leeway(leeway_s: &Spanned<u32>, problems: &mut Problems<'_>) {
+    if *leeway_s.get_ref() > LEEWAY_S_MAX {
+        let message = format!("`leeway_s` is more than {LEEWAY_S_MAX}");
+        problems.add("I008", leeway_s.span(), message, None);
+    }
+}
+
+/// The keys of a key set in a file.
+fn key_set(jwks: &Spanned<String>, read: ReadFile<'_>, problems: &mut Problems<'_>) -> Vec<SigningKey> {
+    let path = jwks.get_ref();
+    if path.contains("://") {
+        let help = "write the path of a file that holds the key set";
+        let message = "a key set behind a URL is not in this version";
+        problems.add("I002", jwks.span(), message, Some(help));
+        return Vec::new();
+    }
+    let keys = read(Path::new(path)).map_err(|error| format!("`{path}` cannot be read: {error}"));
+    keys.and_then(|bytes| read_keys(&bytes)).unwrap_or_else(|message| {
+        problems.add("I004", jwks.span(), message, None);
+        Vec::new()
     })
 }
 

@@ -14,6 +14,7 @@ use super::key_memory::KeyMemory;
 use super::memory::{Births, Fingerprint, VerifiedTokens, credential_hash, fingerprint, stable_part};
 use super::places::Places;
 use super::revocation::{Named, Revocable, RevocationList};
+use super::signal::{SeenSignals, Transmitter};
 use super::source::{Place, Source};
 use super::token::{Issuer, Verified, joined, verify};
 use super::{Actor, Provenance};
@@ -36,6 +37,8 @@ pub struct Identity {
     pub(super) watched: HashSet<Box<[u8]>>,
     pub(super) revoked: RevocationList,
     pub(super) key_memory: KeyMemory,
+    pub(super) transmitters: Vec<Transmitter>,
+    pub(super) signals_seen: Arc<SeenSignals>,
     pub(super) births: Arc<Births>,
     pub(super) tokens: VerifiedTokens,
 }
@@ -232,6 +235,7 @@ impl Identity {
     /// in force until the next start.
     pub fn inherit_births(&mut self, earlier: &Self) {
         self.births = Arc::clone(&earlier.births);
+        self.signals_seen = Arc::clone(&earlier.signals_seen);
     }
 
     /// The groups, by name.

@@ -11,8 +11,10 @@ mod identify;
 mod key_memory;
 mod memory;
 mod places;
+mod provisioning;
 mod revocation;
 mod settings;
+mod signal;
 mod source;
 mod token;
 
@@ -25,8 +27,10 @@ pub use compile::ReadFile;
 pub use group::Group;
 pub use identify::{Identity, listed_key_hash, session_of};
 pub use key_memory::{KnownKey, OldestKey};
+pub use provisioning::{Person, PersonKeys, filtered, patch, person, person_id, read_person_id};
 pub use revocation::{Listed, NO_END, Named, Revocable, What, principal_of};
-pub use settings::{GroupSettings, IssuerSettings, Settings};
+pub use settings::{GroupSettings, IssuerSettings, Settings, TransmitterSettings};
+pub use signal::{Act, Order, Signal, SignalError};
 pub use token::kid_of;
 
 use identify::RouteMatch;

@@ -91,20 +91,20 @@ pub fn principal_of(text: &str) -> Vec<u8> {
 
 const API_KEY: &str = "api-key";
 
-fn principal(issuer: &str, subject: &str) -> Vec<u8> {
+pub(super) fn principal(issuer: &str, subject: &str) -> Vec<u8> {
     [issuer.as_bytes(), b"\0", subject.as_bytes()].concat()
 }
 
-fn sid_value(issuer: &str, id: &str) -> Vec<u8> {
+pub(super) fn sid_value(issuer: &str, id: &str) -> Vec<u8> {
     joined(&[b"sid", issuer.as_bytes(), id.as_bytes()]).to_vec()
 }
 
-fn email_value(issuer: &str, address: &str) -> Vec<u8> {
+pub(super) fn email_value(issuer: &str, address: &str) -> Vec<u8> {
     joined(&[b"email", issuer.as_bytes(), address.to_lowercase().as_bytes()]).to_vec()
 }
 
 /// All credentials of an account up to a moment.
-fn sessions_value(account: &[u8]) -> Vec<u8> {
+pub(super) fn sessions_value(account: &[u8]) -> Vec<u8> {
     joined(&[b"sessions", account]).to_vec()
 }
 

@@ -17,6 +17,9 @@ pub struct Settings {
     /// Who signs tokens, by name. At most 16.
     #[schemars(with = "BTreeMap<String, IssuerSettings>")]
     pub issuer: BTreeMap<Spanned<String>, IssuerSettings>,
+    /// Who pushes security events about accounts, by name. At most 16.
+    #[schemars(with = "BTreeMap<String, TransmitterSettings>")]
+    pub transmitter: BTreeMap<Spanned<String>, TransmitterSettings>,
     /// Which groups of principals there are. At most 256.
     #[schemars(with = "BTreeMap<String, GroupSettings>")]
     pub group: BTreeMap<Spanned<String>, GroupSettings>,
@@ -49,6 +52,7 @@ impl Default for Settings {
         Self {
             sources: Vec::new(),
             issuer: BTreeMap::new(),
+            transmitter: BTreeMap::new(),
             group: BTreeMap::new(),
             logs_in_at: Vec::new(),
             refreshes_at: Vec::new(),
@@ -103,6 +107,29 @@ fn default_leeway_s() -> Spanned<u32> {
 
 fn default_key_days_max() -> Spanned<u32> {
     Spanned::new(0..0, 365)
+}
+
+/// `[identity.transmitter.NAME]`: who pushes security events (CAEP, RISC) to `/ssf/events` of the admin address.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TransmitterSettings {
+    /// A file with its JSON Web Key Set, at most 256 KiB and 64 keys.
+    #[schemars(with = "String")]
+    pub jwks: Spanned<String>,
+    /// The algorithms it signs with, as of an issuer.
+    #[schemars(with = "Vec<String>")]
+    pub algorithms: Vec<Spanned<String>>,
+    /// The claim `iss` of its events.
+    pub issuer: String,
+    /// What stands in the claim `aud` of its events: this gateway, as it was told to the transmitter.
+    pub audience: String,
+    /// The issuer about whose accounts it may speak, by its name here.
+    #[schemars(with = "String")]
+    pub accounts_of: Spanned<String>,
+    /// How far its clock may be ahead of ours, in seconds. Default 60, at most 600.
+    #[serde(default = "default_leeway_s")]
+    #[schemars(with = "u32")]
+    pub leeway_s: Spanned<u32>,
 }
 
 /// `[identity.group]`: one group of principals and what is normal for it. Exactly one of `claim` and `api_keys`.

@@ -370,7 +370,7 @@ const PROBLEMS: &[(&str, &str, &str)] = &[
     (
         r#"issuer.a = { jwks = "jwks.json", algorithms = [] }"#,
         "I003",
-        "the issuer `a` has no algorithm",
+        "`a` has no algorithm",
     ),
     (
         r#"issuer.a = { jwks = "gone.json", algorithms = ["ES256"] }"#,

@@ -170,6 +170,13 @@ fn is_identity(media_type: &str) -> bool {
     ["jwt", "at+jwt"].iter().any(|known| short.eq_ignore_ascii_case(known))
 }
 
+/// The claims of `token` if one of `keys` signed it. Whom it is from and for is the caller's to check.
+pub(super) fn claims_of(token: &[u8], header: &Header, keys: &[SigningKey]) -> Option<Map<String, Value>> {
+    let key = key_for(keys, header)?;
+    let claims = jsonwebtoken::decode(token, key, &signature_of(header.alg));
+    claims.ok().map(|token| token.claims)
+}
+
 /// Looks at the signature alone. Times are checked against our own `now`; see `believe`.
 fn signature_of(algorithm: Algorithm) -> Validation {
     let mut validation = Validation::new(algorithm);

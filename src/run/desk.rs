@@ -10,13 +10,13 @@ use tokio_util::sync::CancellationToken;
 use super::reload::ReloadState;
 use super::state::read_bypass;
 use super::tasks::tell_of_clock;
-use super::{set_back, signing_keys};
-use crate::admin::{BypassView, ClockView, Desk, DeskError, Readiness, Release, RevocationView};
+use super::{outside, set_back, signing_keys};
+use crate::admin::{BypassView, ClockView, Desk, DeskError, Readiness, Release, RevocationView, SignalDone};
 use crate::clock::{Look, Standing};
 use crate::engine::detect::RuleSet;
 use crate::engine::ledger::{Dimension, HoldView, KeyId, KeyView, RevokedBy};
 use crate::engine::time::Now;
-use crate::identity::{Listed, What};
+use crate::identity::{Listed, PersonKeys, SignalError, What};
 use crate::proxy::Gateway;
 
 /// The desk of a running gateway.
@@ -216,6 +216,22 @@ impl Desk for GatewayDesk {
                 gateway.store.read_back(&spilled).await;
             }
         })
+    }
+
+    fn signal(&self, token: &[u8]) -> Result<Vec<SignalDone>, SignalError> {
+        outside::signal(&self.gateway, token)
+    }
+
+    fn person_keys(&self, issuer: &str, names: &[String]) -> PersonKeys {
+        self.gateway.set().identity.person_keys(issuer, names)
+    }
+
+    fn set_person(&self, keys: &[KeyId], active: bool) -> bool {
+        outside::set_person(&self.gateway, keys, active)
+    }
+
+    fn is_shut_out(&self, keys: &[KeyId]) -> bool {
+        outside::is_shut_out(&self.gateway, keys)
     }
 
     fn written(&self) -> Pin<Box<dyn Future<Output = bool> + Send>> {

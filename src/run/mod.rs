@@ -3,6 +3,7 @@
 mod desk;
 mod fleet;
 mod load;
+mod outside;
 mod reload;
 mod signing_keys;
 mod state;

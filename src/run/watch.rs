@@ -149,7 +149,9 @@ fn named(written: &ConfigSyntax) -> impl Iterator<Item = &Path> {
         .route
         .iter()
         .filter_map(|route| Some(route.ca.as_ref()?.get_ref().as_path()));
-    let key_sets = written.identity.issuer.values().map(|issuer| issuer.jwks.get_ref());
+    let issuers = written.identity.issuer.values().map(|issuer| issuer.jwks.get_ref());
+    let transmitters = written.identity.transmitter.values();
+    let key_sets = issuers.chain(transmitters.map(|transmitter| transmitter.jwks.get_ref()));
     let api_keys = written
         .identity
         .group

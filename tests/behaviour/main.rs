@@ -29,6 +29,7 @@ mod refusals;
 mod reloads;
 mod revocations;
 mod rules;
+mod signals;
 mod sums;
 #[path = "../support/mod.rs"]
 mod support;

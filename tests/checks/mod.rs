@@ -8,6 +8,7 @@ mod frames;
 mod framing;
 mod records;
 mod segments;
+mod signals;
 mod simulated;
 mod texts;
 
@@ -17,6 +18,7 @@ pub(crate) use frames::frames;
 pub(crate) use framing::framing;
 pub(crate) use records::records;
 pub(crate) use segments::segments;
+pub(crate) use signals::signals;
 pub(crate) use simulated::{access_log, scenario};
 pub(crate) use texts::{config_syntax, rule_syntax};
 
@@ -25,7 +27,7 @@ pub(crate) type Check = fn(&[u8]);
 
 /// Every check under the name of its fuzz target and of its folders in `fuzz/corpus` and `fuzz/regressions`.
 #[cfg_attr(fuzzing, expect(dead_code, reason = "a fuzz target calls its one check"))]
-pub(crate) const CHECKS: [(&str, Check); 10] = [
+pub(crate) const CHECKS: [(&str, Check); 11] = [
     ("scan_chunks", scan_chunks),
     ("decode", decode),
     ("records", records),
@@ -33,6 +35,7 @@ pub(crate) const CHECKS: [(&str, Check); 10] = [
     ("framing", framing),
     ("frames", frames),
     ("segments", segments),
+    ("signals", signals),
     ("config_syntax", config_syntax),
     ("access_log", access_log),
     ("scenario", scenario),

@@ -3,10 +3,13 @@
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 
-/// The public half, as the key `kid`.
+/// The public half.
+pub(crate) const PUBLIC: &str = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+
+/// It as the key `kid` of a set.
 pub(crate) fn key_set(kid: &str) -> String {
     json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "use": "sig", "kid": kid,
-        "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" }] })
+        "x": PUBLIC }] })
     .to_string()
 }
 

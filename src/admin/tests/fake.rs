@@ -6,11 +6,11 @@ use std::sync::{Arc, LazyLock, Mutex};
 use serde_json::{Value, json};
 
 use super::{HELD, NOW_S};
-use crate::admin::{BypassView, ClockView, Desk, DeskError, Readiness, Release, RevocationView};
+use crate::admin::{BypassView, ClockView, Desk, DeskError, Readiness, Release, RevocationView, SignalDone};
 use crate::engine::detect::RuleSet;
 use crate::engine::ledger::{Dimension, HoldView, KeyId, KeyView};
 use crate::engine::time::Now;
-use crate::identity::{NO_END, What};
+use crate::identity::{NO_END, PersonKeys, SignalError, What};
 
 /// A gateway with two keys, one of them held; it writes down what it is asked to change.
 #[derive(Default)]
@@ -127,6 +127,29 @@ impl Desk for FakeDesk {
 
     fn at_hand(&self, _key: KeyId) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         Box::pin(std::future::ready(()))
+    }
+
+    fn signal(&self, token: &[u8]) -> Result<Vec<SignalDone>, SignalError> {
+        self.write_down(format!("signal {}", token.len()));
+        Ok(Vec::new())
+    }
+
+    fn person_keys(&self, issuer: &str, names: &[String]) -> PersonKeys {
+        let known = names.iter().filter(|_| issuer == "shop").take(2);
+        (1..).zip(known).map(|(number, _)| KeyId([number; 12])).collect()
+    }
+
+    fn set_person(&self, keys: &[KeyId], active: bool) -> bool {
+        self.write_down(format!("{} names active {active}", keys.len()));
+        true
+    }
+
+    fn is_shut_out(&self, keys: &[KeyId]) -> bool {
+        let (asked, out) = (
+            self.asked.lock().expect("no panic"),
+            format!("{} names active false", keys.len()),
+        );
+        asked.contains(&out)
     }
 
     fn written(&self) -> Pin<Box<dyn Future<Output = bool> + Send>> {
