@@ -3,7 +3,7 @@
 use smallvec::{SmallVec, smallvec};
 
 use super::condition::Standing;
-use super::{Action, Budget, Enforcement, Policy};
+use super::{Action, Budget, Enforcement, Exception, Policy};
 use crate::engine::ledger::{BudgetId, Dimension, Elements, Excess, KeyId, KeyUse, Limit, SumLimit, SumUse};
 use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
@@ -320,6 +320,9 @@ impl Policy {
     /// The largest limit that an exception in force gives this principal.
     fn exception(&self, id: BudgetId, facts: &Facts<'_>, now: Now) -> Option<u32> {
         let principal = facts.principal?;
+        let in_force = |exception: &&Exception| exception.budget == id && exception.until > now.second();
+        // Most policies have none for most budgets: nobody's names are put together for nothing.
+        self.exceptions.iter().find(in_force)?;
         let in_group = facts
             .group
             .map(|group| [group.as_bytes(), b":", subject_of(principal)].concat());
@@ -327,9 +330,8 @@ impl Policy {
             .into_iter()
             .flatten()
             .collect();
-        let binding = self.exceptions.iter().filter(|exception| {
-            exception.budget == id && exception.until > now.second() && names.contains(&exception.principal.as_bytes())
-        });
+        let in_force = self.exceptions.iter().filter(in_force);
+        let binding = in_force.filter(|exception| names.contains(&exception.principal.as_bytes()));
         binding.map(|exception| exception.people).max()
     }
 
