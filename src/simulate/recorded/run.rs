@@ -9,7 +9,7 @@ use hashbrown::{HashMap, HashSet};
 use smallvec::SmallVec;
 
 use super::{Sighting, Skipped, Source, SourceError};
-use crate::engine::ledger::{self, BudgetId, Dimension, KeyId, Ledger};
+use crate::engine::ledger::{self, BudgetId, Dimension, Elements, KeyId, Ledger};
 use crate::engine::policy::{Plan, Policy};
 use crate::engine::time::Now;
 use crate::simulate::facts::plan_sighting;
@@ -166,7 +166,9 @@ fn read_all(
         let now = Now::from_millis(newest);
         let plan = plan_sighting(policy, &sighting, now);
         judge.look(&plan, now);
-        asked.extend(plan.keys.iter().flat_map(|used| &used.limits).map(|limit| limit.budget));
+        // A record has no values.
+        let of_people = plan.keys.iter().filter(|used| used.elements == Elements::People);
+        asked.extend(of_people.flat_map(|used| &used.limits).map(|limit| limit.budget));
         people += sighting.people.len();
         batch.push((sighting, plan));
         if batch.len() == BATCH || people >= PEOPLE_BATCH {

@@ -208,7 +208,10 @@ fn a_line_of_an_hour_ago_does_not_turn_the_clock_back() {
 
 #[test]
 fn budgets_of_which_the_record_tells_nothing_are_not_asked() {
-    let budgets = format!("{}{}", budget("session", 9, "enforce"), budget("network", 1, "monitor"));
+    let cards = budget("session", 9, "enforce")
+        .replace("name = \"session\"", "name = \"cards\"\nclass = \"card\"")
+        .replace("people", "values");
+    let budgets = [budget("session", 9, "enforce"), budget("network", 1, "monitor"), cards].concat();
     let text: String = (0..5).map(|n| format!("{},s{n},p{n}\n", START + n)).collect();
     let outcome = run(&policy(&budgets), &mut log("time,session,subject", &text));
     assert_eq!(outcome.asked, [BudgetId::of("session", None)].into_iter().collect());

@@ -315,6 +315,13 @@ impl Scenario {
             let message = format!("{limits} limits are tried: from one of the sweep to {LIMITS_MAX} together");
             problem("S004", Some(swept.span()), message, "people = [20, 50, 100]");
         }
+        for other in self.budget.iter().filter(|budget| budget.people.is_none()) {
+            let message = format!(
+                "`{}` counts no people, and a replay knows nothing else",
+                other.name.get_ref()
+            );
+            problem("S004", Some(other.name.span()), message, "people = 100");
+        }
         if self.route.is_empty() {
             problem("S004", None, "the shop has no route".to_owned(), "[[route]] with match");
         }
