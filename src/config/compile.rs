@@ -14,7 +14,7 @@ use crate::engine::problem::{Problem, Severity};
 use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
 use crate::fleet;
-use crate::identity::Identity;
+use crate::identity::{Identity, key_set_file};
 use crate::proxy::{Door, EndpointUrl, Pattern, ReadPattern, Route, Set, Shadow, Upstream};
 use crate::tls::{Acceptor, CertificateFiles, client_config};
 
@@ -29,6 +29,8 @@ pub struct Environment<'a> {
     pub text: &'a str,
     /// What relative paths are relative to.
     pub base: &'a Path,
+    /// Where key sets that are behind URLs are fetched to.
+    pub state_dir: &'a Path,
     /// The rule files.
     pub rules: &'a [RuleSource],
     /// Those of `shadow_dir`, if it is set.
@@ -310,8 +312,9 @@ impl Reader<'_> {
     }
 
     fn identity(&mut self, written: &ConfigSyntax) -> Option<Identity> {
-        let base = self.environment.base.to_owned();
-        let read = move |path: &Path| -> io::Result<Vec<u8>> { std::fs::read(base.join(path)) };
+        let Environment { base, state_dir, .. } = *self.environment;
+        let fetched = |path: &Path| Some(state_dir.join(key_set_file(path.to_str()?)?));
+        let read = |path: &Path| std::fs::read(fetched(path).unwrap_or_else(|| base.join(path)));
         let compiled = Identity::compile(
             &written.identity,
             self.environment.file,

@@ -78,6 +78,14 @@ pub(super) const HELP: &[(&str, &str)] = &[
         "tidegate_signing_key_days_left",
         "Days that the oldest signing key may still sign.",
     ),
+    (
+        "tidegate_key_set_fetches_total",
+        "Key sets behind URLs that were asked for, by what came of it.",
+    ),
+    (
+        "tidegate_key_set_age_seconds",
+        "Since when the oldest key set behind a URL is known to be as it is.",
+    ),
     ("tidegate_connections", "Downstream connections open now."),
     ("tidegate_held_bytes", "Bytes in hold-backs now."),
     ("tidegate_added_seconds", "Time that the gateway added, by part."),

@@ -24,15 +24,29 @@ pub enum RevocationFact {
     },
     /// How many days the signing key with the fewest may still sign.
     KeyDaysLeft(i64),
+    /// A key set behind a URL was asked for.
+    KeySet {
+        /// `fetched`, `same`; or why not: `refused` (no key set that can be used), `timeout`, `connect`, `tls`, `http`, `status`,
+        /// `disk`; or `stale`: it is no longer believed.
+        result: &'static str,
+    },
+    /// Since when the oldest of them is known to be as it is.
+    KeySetAge {
+        /// In seconds.
+        seconds: u32,
+    },
 }
 
 /// The metrics of revocations.
 pub(super) struct RevocationMeters {
     used: Family,
     signals: Family,
+    key_sets: Family,
     make: Maker,
     /// Made with the first fact: without a key there are no days.
     key_days_left: OnceLock<Gauge>,
+    /// Made with the first set behind a URL.
+    key_set_age: OnceLock<Gauge>,
 }
 
 impl RevocationMeters {
@@ -40,8 +54,10 @@ impl RevocationMeters {
         Self {
             used: make.family("tidegate_revoked_uses_total", "what", None),
             signals: make.family("tidegate_signals_total", "result", None),
+            key_sets: make.family("tidegate_key_set_fetches_total", "result", None),
             make: make.clone(),
             key_days_left: OnceLock::new(),
+            key_set_age: OnceLock::new(),
         }
     }
 
@@ -53,6 +69,11 @@ impl RevocationMeters {
             RevocationFact::KeyDaysLeft(days) => {
                 let make = || self.make.gauge("tidegate_signing_key_days_left", None);
                 self.key_days_left.get_or_init(make).set(days as f64);
+            }
+            RevocationFact::KeySet { result } => self.key_sets.add(result, 1),
+            RevocationFact::KeySetAge { seconds } => {
+                let make = || self.make.gauge("tidegate_key_set_age_seconds", None);
+                self.key_set_age.get_or_init(make).set(f64::from(seconds));
             }
         }
     }
@@ -72,13 +93,21 @@ pub(super) fn log(meters: &Meters, fact: RevocationFact) {
                 warn!("a security event was refused");
             }
         }
-        RevocationFact::Signal { .. } | RevocationFact::KeyDaysLeft(_) => {}
+        RevocationFact::KeySet { result: "stale" } => {
+            warn!("a key set could not be fetched for a day: nothing that it signs is believed any more");
+        }
+        RevocationFact::Signal { .. }
+        | RevocationFact::KeyDaysLeft(_)
+        | RevocationFact::KeySet { .. }
+        | RevocationFact::KeySetAge { .. } => {}
     }
 }
 
 /// One fact of each kind, for tests.
 #[cfg(test)]
-pub(super) const FACTS: [super::Event<'static>; 3] = [
+pub(super) const FACTS: [super::Event<'static>; 5] = [
+    super::Event::Revocation(RevocationFact::KeySet { result: "fetched" }),
+    super::Event::Revocation(RevocationFact::KeySetAge { seconds: 7 }),
     super::Event::Revocation(RevocationFact::Signal { result: "known" }),
     super::Event::Revocation(RevocationFact::Used { what: "kid" }),
     super::Event::Revocation(RevocationFact::KeyDaysLeft(29)),

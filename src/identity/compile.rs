@@ -14,6 +14,7 @@ use super::group::{Claim, Group, Groups};
 use super::key_memory::KeyMemory;
 use super::memory::{Births, VerifiedTokens};
 use super::places::Places;
+use super::remote::{RemoteKeys, key_set_file, key_set_url};
 use super::revocation::{Known, RevocationList};
 use super::settings::{GroupSettings, IssuerSettings, Settings};
 use super::signal::Transmitter;
@@ -33,7 +34,8 @@ const WATCH_LIST_BYTES_MAX: usize = 4 << 20;
 /// 50 million credentials are about 2 GB.
 const REMEMBERED_MAX: usize = 50_000_000;
 
-/// How a file of the configuration is read; relative paths are the caller's to resolve. Each file has a size limit of
+/// How a file of the configuration is read; relative paths are the caller's to resolve, and so are the URLs of key sets, which
+/// are fetched into [`key_set_file`]. Each file has a size limit of
 /// its own, checked after reading.
 pub type ReadFile<'a> = &'a dyn Fn(&Path) -> io::Result<Vec<u8>>;
 
@@ -61,7 +63,7 @@ impl Identity {
     ///
     /// # Errors
     ///
-    /// All problems: `I001` a source, `I002` something that is not in this version, `I003` an algorithm, `I004` a key
+    /// All problems: `I001` a source, `I003` an algorithm, `I004` a key
     /// set, `I005` a group, `I006` a file of listed keys, `I007` a route, `I008` a number or a name outside its range,
     /// `I009` a file of networks or of watched principals, `I010` a list of who is revoked, `I012` a
     /// transmitter of events about accounts of nobody.
@@ -261,6 +263,7 @@ fn issuer(
         leeway_s: *written.leeway_s.get_ref(),
         secret: secret.clone(),
         keys,
+        remote: remote(&written.jwks),
         retired: Vec::new(),
         key_days_max: *written.key_days_max.get_ref(),
     })
@@ -289,6 +292,7 @@ fn transmitters(settings: &Settings, read: ReadFile<'_>, problems: &mut Problems
             aud: written.audience.clone(),
             algorithms: algorithms(name, &written.algorithms, problems),
             keys: key_set(&written.jwks, read, problems),
+            remote: remote(&written.jwks),
             issuer: of.get_ref().as_str().into(),
             subjects_iss: issuer.and_then(|(_, issuer)| issuer.issuer.clone()),
             leeway_s: *written.leeway_s.get_ref(),
@@ -319,20 +323,26 @@ fn leeway(leeway_s: &Spanned<u32>, problems: &mut Problems<'_>) {
     }
 }
 
-/// The keys of a key set in a file.
+/// The keys of a key set: in a file, or behind a URL, from where they were fetched into one, or not yet.
 fn key_set(jwks: &Spanned<String>, read: ReadFile<'_>, problems: &mut Problems<'_>) -> Vec<SigningKey> {
     let path = jwks.get_ref();
-    if path.contains("://") {
-        let help = "write the path of a file that holds the key set";
-        let message = "a key set behind a URL is not in this version";
-        problems.add("I002", jwks.span(), message, Some(help));
+    let is_remote = key_set_file(path).is_some();
+    if is_remote && let Err(message) = key_set_url(path) {
+        problems.add("I004", jwks.span(), message, Some("https://login.example/jwks.json"));
         return Vec::new();
     }
-    let keys = read(Path::new(path)).map_err(|error| format!("`{path}` cannot be read: {error}"));
+    let keys = match read(Path::new(path)) {
+        Err(error) if is_remote && error.kind() == io::ErrorKind::NotFound => return Vec::new(),
+        read => read.map_err(|error| format!("`{path}` cannot be read: {error}")),
+    };
     keys.and_then(|bytes| read_keys(&bytes)).unwrap_or_else(|message| {
         problems.add("I004", jwks.span(), message, None);
         Vec::new()
     })
+}
+
+fn remote(jwks: &Spanned<String>) -> Option<Arc<RemoteKeys>> {
+    key_set_file(jwks.get_ref()).map(|_| RemoteKeys::new(jwks.get_ref()))
 }
 
 fn groups(settings: &Settings, read: ReadFile<'_>, problems: &mut Problems<'_>) -> (Groups, Vec<Group>) {

@@ -79,7 +79,17 @@ impl Identity {
                 })
             });
             memory.keys.extend(present);
-            let is_gone = |known: &&KnownKey| issuer.keys.iter().all(|key| key.id.as_ref() != Some(&known.kid));
+            // A set that could not be fetched says of no key that it has gone.
+            let is_unknown = issuer.keys.is_empty();
+            memory.keys.extend(
+                of_issuer()
+                    .filter(|known| is_unknown && known.retired.is_none())
+                    .cloned(),
+            );
+            let is_gone = |known: &&KnownKey| {
+                let is_present = issuer.keys.iter().any(|key| key.id.as_ref() == Some(&known.kid));
+                !is_present && (!is_unknown || known.retired.is_some())
+            };
             let mut gone: Vec<KnownKey> = of_issuer().filter(is_gone).cloned().collect();
             for known in &mut gone {
                 known.retired.get_or_insert_with(|| now.second());

@@ -3,7 +3,7 @@
 //! Known are the events of CAEP and RISC about sessions, credentials and accounts, with the subjects of RFC 9493 in the formats
 //! `iss_sub`, `email` and `opaque`, alone or as the `user` and `session` of a complex one. No byte of an event leaves here.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use hashbrown::HashSet;
 use jsonwebtoken::{Algorithm, Header};
@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use smallvec::SmallVec;
 
 use super::identify::Identity;
+use super::remote::RemoteKeys;
 use super::revocation::{NO_END, Named, email_value, principal, sessions_value, sid_value};
 use super::token::{SigningKey, claims_of, numeric_date};
 use crate::engine::ledger::Dimension;
@@ -37,6 +38,8 @@ pub(super) struct Transmitter {
     /// The algorithms it may sign with, and its keys.
     pub(super) algorithms: Vec<Algorithm>,
     pub(super) keys: Vec<SigningKey>,
+    /// Where these are fetched from, if they are not in a file.
+    pub(super) remote: Option<Arc<RemoteKeys>>,
     /// The issuer whose accounts it speaks of, by its name in the configuration, and the `iss` that subjects of it name.
     pub(super) issuer: Box<str>,
     pub(super) subjects_iss: Option<String>,
@@ -225,6 +228,9 @@ impl Transmitter {
             return Err(refused("invalid_key", "the token is not signed as agreed"));
         }
         let claims = claims_of(token, header, &self.keys);
+        if let (None, Some(remote)) = (&claims, &self.remote) {
+            remote.want();
+        }
         claims.ok_or_else(|| refused("invalid_key", "no key that is known signed the token"))
     }
 

@@ -353,9 +353,9 @@ const PROBLEMS: &[(&str, &str, &str)] = &[
     ),
     (r#"sources = ["jwt:authorization"]"#, "I001", "tokens are a source"),
     (
-        r#"issuer.a = { jwks = "https://a.example/jwks", algorithms = ["ES256"] }"#,
-        "I002",
-        "a key set behind a URL",
+        r#"issuer.a = { jwks = "http://a.example/jwks", algorithms = ["ES256"] }"#,
+        "I004",
+        "a key set comes over https",
     ),
     (
         r#"issuer.a = { jwks = "jwks.json", algorithms = ["HS256"] }"#,

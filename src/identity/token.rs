@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::group::Groups;
 use super::memory::Fingerprint;
+use super::remote::RemoteKeys;
 use super::revocation::{Revocable, Token};
 use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
@@ -63,6 +64,8 @@ pub(super) struct Issuer {
     pub(super) secret: HashKey,
     /// Its keys.
     pub(super) keys: Vec<SigningKey>,
+    /// Where they are fetched from, if they are not in a file.
+    pub(super) remote: Option<Arc<RemoteKeys>>,
     /// Those that have gone from its set: whoever shows what they signed is known, and refused.
     pub(super) retired: Vec<SigningKey>,
     /// For so many days a key may sign.
@@ -206,7 +209,11 @@ impl Issuer {
         }
         // A key that has gone is never guessed at.
         let gone = || key_for(&self.retired, header).filter(|_| header.kid.is_some());
-        let key = key_for(&self.keys, header).or_else(gone)?;
+        let key = key_for(&self.keys, header).or_else(gone);
+        if let (None, Some(remote)) = (key, &self.remote) {
+            remote.want();
+        }
+        let key = key?;
         let mut validation = signature_of(header.alg);
         validation.validate_aud = self.aud.is_some();
         if let Some(iss) = &self.iss {

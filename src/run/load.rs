@@ -184,7 +184,8 @@ fn load_with(
     };
     let wrong = |problems, sources: &[RuleSource]| LoadError::Problems(problems, texts(sources));
     let written: ConfigSyntax = config::read(&name, &overlaid).map_err(|problems| wrong(problems, &[]))?;
-    let files = Sources::of(&written, origin, &text);
+    let state_dir = state::state_dir(written.state.dir.as_deref(), &base);
+    let files = Sources::of(&written, origin, &state_dir, &text);
     let rules_dir = written.rules.dir.as_ref().map(|dir| base.join(dir.get_ref()));
     let sources = read_sources(rules_dir.as_deref())
         .map_err(|error| LoadError::Io(rules_dir.clone().unwrap_or_default(), error))?;
@@ -192,12 +193,12 @@ fn load_with(
     let shadow = shadow.map(|dir| read_sources(Some(&base.join(dir.get_ref()))));
     let tried = shadow.iter().flatten().flatten();
     let sources_of_both: Vec<RuleSource> = sources.iter().chain(tried).cloned().collect();
-    let state_dir = state::state_dir(written.state.dir.as_deref(), &base);
     let secret = secret(&state_dir).map_err(LoadError::State)?;
     let environment = Environment {
         file: &name,
         text: &overlaid,
         base: &base,
+        state_dir: &state_dir,
         rules: &sources,
         shadow: shadow.as_ref(),
         shadow_must_load,

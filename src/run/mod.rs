@@ -1,7 +1,9 @@
 //! Wiring: from a configuration to a running gateway, and down again.
 
 mod desk;
+mod fetch;
 mod fleet;
+mod key_sets;
 mod load;
 mod outside;
 mod reload;
@@ -122,6 +124,9 @@ pub async fn start_over(
     let clock = Clock::start();
     let signals = reload::Signals::listen().map_err(StartError::Signals)?;
     let mut loaded = load(&origin, clock.now(), 1).map_err(StartError::Load)?;
+    if key_sets::fetch_missing(&loaded.set.identity, &loaded.state_dir, clock).await {
+        loaded = load(&origin, clock.now(), 1).map_err(StartError::Load)?;
+    }
     signing_keys::recall(&mut loaded.set.identity, &loaded.state_dir, clock.now());
     let audit = Audit::start(&loaded.audit).map_err(StartError::Audit)?;
     metrics.register(&loaded.set.names());

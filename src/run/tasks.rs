@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::signing_keys;
 use super::state::{BypassFile, Suspension, read_bypass};
+use super::{key_sets, signing_keys};
 use crate::audit::{Change, Operation};
 use crate::clock::{Look, Standing};
 use crate::events::{self, ClockFact, Event, report};
@@ -33,6 +33,7 @@ pub(super) fn start(
     stop: &CancellationToken,
 ) {
     tasks.spawn(try_in_shadow(Arc::clone(gateway), stop.clone()));
+    tasks.spawn(key_sets::run(Arc::clone(gateway), state_dir.clone(), stop.clone()));
     tasks.spawn(upkeep(Arc::clone(gateway), state_dir, metrics, stop.clone()));
 }
 

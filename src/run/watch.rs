@@ -11,6 +11,7 @@ use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use super::load::Origin;
 use crate::cli::rules::rule_files;
 use crate::config::ConfigSyntax;
+use crate::identity::key_set_file;
 
 /// Between two looks at files that are being written: editors and orchestrators write in several steps.
 const CHANGE_SETTLES: Duration = Duration::from_millis(250);
@@ -35,12 +36,14 @@ pub(super) struct Sources {
 impl Sources {
     /// The files of a configuration whose text was just read. Call it before the files that it names are read: a change
     /// that falls between is then seen as one, and at worst read twice.
-    pub(super) fn of(written: &ConfigSyntax, origin: &Origin, text: &str) -> Self {
+    pub(super) fn of(written: &ConfigSyntax, origin: &Origin, state_dir: &Path, text: &str) -> Self {
         let base = origin.base();
+        let fetched = |file: &Path| Some(state_dir.join(key_set_file(file.to_str()?)?));
+        let place = |file: &Path| fetched(file).unwrap_or_else(|| base.join(file));
         let rules = written.rules.dir.iter().chain(&written.rules.shadow_dir);
         let mut sources = Self {
             config: origin.path.clone(),
-            named: named(written).map(|file| base.join(file)).collect(),
+            named: named(written).map(place).collect(),
             rules: rules.map(|dir| base.join(dir.get_ref())).collect(),
             digest: [0; 32],
         };
@@ -194,7 +197,12 @@ mod tests {
             text: String::new(),
             variables: Vec::new(),
         };
-        Sources::of(&crate::config::read("x", CONFIG).unwrap(), &origin, CONFIG)
+        Sources::of(
+            &crate::config::read("x", CONFIG).unwrap(),
+            &origin,
+            Path::new("state"),
+            CONFIG,
+        )
     }
 
     #[test]

@@ -23,6 +23,7 @@ mod holds;
 mod hops;
 mod hosts;
 mod journal;
+mod key_sets;
 mod masking;
 mod monitor;
 mod refusals;

@@ -1,0 +1,95 @@
+//! One small GET: a key set of an identity provider.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, ETAG, HOST, IF_NONE_MATCH, USER_AGENT};
+use http::{Request, StatusCode, Uri};
+use http_body_util::{BodyExt as _, Empty, Limited};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+
+/// From the look-up of the name to the last byte.
+const FETCH_TIME_MAX: Duration = Duration::from_secs(5);
+/// Bytes of an answer.
+const ANSWER_BYTES_MAX: usize = 256 * 1024;
+
+/// What came.
+pub(super) enum Fetched {
+    /// It is as it was.
+    Same,
+    /// It is new, with its entity tag.
+    New(Bytes, Option<String>),
+}
+
+/// Fetches `url`, which has a host, unless it still has this entity tag. Redirects are not followed.
+///
+/// # Errors
+/// Why not, in a word: `timeout`, `connect`, `tls`, `http`, `status`.
+pub(super) async fn fetch(url: &Uri, tls: &Arc<ClientConfig>, tag: Option<&str>) -> Result<Fetched, &'static str> {
+    timeout(FETCH_TIME_MAX, connected(url, tls, tag))
+        .await
+        .unwrap_or(Err("timeout"))
+}
+
+async fn connected(url: &Uri, tls: &Arc<ClientConfig>, tag: Option<&str>) -> Result<Fetched, &'static str> {
+    let host = url.host().ok_or("connect")?.trim_matches(['[', ']']);
+    let is_tls = url.scheme_str() == Some("https");
+    let port = url.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
+    let stream = TcpStream::connect((host, port)).await.map_err(|_| "connect")?;
+    if !is_tls {
+        return asked(stream, url, tag).await;
+    }
+    let name = ServerName::try_from(host.to_owned()).map_err(|_| "tls")?;
+    let mut tls = ClientConfig::clone(tls);
+    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let stream = TlsConnector::from(Arc::new(tls)).connect(name, stream).await;
+    asked(stream.map_err(|_| "tls")?, url, tag).await
+}
+
+async fn asked<S>(stream: S, url: &Uri, tag: Option<&str>) -> Result<Fetched, &'static str>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|_| "http")?;
+    // It ends with the answer, whose error is that of the request.
+    let connection = tokio::spawn(connection);
+    let request = request(url, tag).ok_or("http")?;
+    let answer = async {
+        let response = sender.send_request(request).await.map_err(|_| "http")?;
+        if response.status() == StatusCode::NOT_MODIFIED && tag.is_some() {
+            return Ok(Fetched::Same);
+        }
+        if response.status() != StatusCode::OK {
+            return Err("status");
+        }
+        let tag = response
+            .headers()
+            .get(ETAG)
+            .and_then(|tag| tag.to_str().ok())
+            .map(str::to_owned);
+        let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
+        Ok(Fetched::New(body.map_err(|_| "http")?.to_bytes(), tag))
+    };
+    let answer = answer.await;
+    connection.abort();
+    answer
+}
+
+fn request(url: &Uri, tag: Option<&str>) -> Option<Request<Empty<Bytes>>> {
+    let mut request = Request::get(url.path_and_query().map_or("/", |path| path.as_str()))
+        .header(HOST, url.authority()?.as_str())
+        .header(ACCEPT, "application/jwk-set+json, application/json")
+        .header(USER_AGENT, "tidegate");
+    if let Some(tag) = tag {
+        request = request.header(IF_NONE_MATCH, tag);
+    }
+    request.body(Empty::new()).ok()
+}

@@ -1,0 +1,185 @@
+//! Key sets behind URLs: fetched into files of the state directory, which a reload then reads as any other.
+//!
+//! So a key set that cannot be had is a file that stays as it is, a restart needs no login service, and what changes in a
+//! set comes into force as every change does: whole or not at all.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use rustls::ClientConfig;
+use tokio_util::sync::CancellationToken;
+
+use super::fetch::{Fetched, fetch};
+use super::state::write_whole;
+use crate::clock::Clock;
+use crate::engine::time::Now;
+use crate::events::{Event, RevocationFact, report};
+use crate::identity::{Identity, check_key_set, key_set_file, key_set_url};
+use crate::proxy::Gateway;
+use crate::tls::client_config;
+
+/// How often a set is fetched when all is well: a key that has gone from it is refused within so many seconds.
+const REFRESH_S: u32 = 300;
+/// How often at most, whoever asks: a stranger can name keys that are nowhere with each request.
+const ASKED_S_MIN: u32 = 30;
+/// A set that could not be fetched for so long is no longer believed.
+const STALE_S_MAX: u32 = 86_400;
+/// How often it is looked whether one is due.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Fetches key sets until `stop`.
+pub(super) async fn run(gateway: Arc<Gateway>, dir: PathBuf, stop: CancellationToken) {
+    let Ok(tls) = client_config(None) else { return };
+    let mut fetcher = Fetcher {
+        dir,
+        tls,
+        clock: gateway.clock,
+        sets: HashMap::new(),
+    };
+    let mut look = tokio::time::interval(LOOK);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = look.tick() => {
+                let set = gateway.set().clone();
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = fetcher.look(&set.identity) => {}
+                }
+            }
+        }
+    }
+}
+
+/// Fetches, before anybody is served, the sets of `identity` that were never fetched; whether there is a new one.
+pub(super) async fn fetch_missing(identity: &Identity, dir: &Path, clock: Clock) -> bool {
+    let mut missing = identity
+        .remote_keys()
+        .filter(|set| age(dir, set.url(), clock.now()).is_none())
+        .peekable();
+    if missing.peek().is_none() {
+        return false;
+    }
+    let Ok(tls) = client_config(None) else { return false };
+    let mut fetcher = Fetcher {
+        dir: dir.to_owned(),
+        tls,
+        clock,
+        sets: HashMap::new(),
+    };
+    let mut is_news = false;
+    for set in missing {
+        is_news |= fetcher.fetch(set.url()).await;
+    }
+    is_news
+}
+
+/// Since when the set behind `url` is known to be as it is, in seconds; none where it was never fetched.
+fn age(dir: &Path, url: &str, now: Now) -> Option<u32> {
+    let modified = fs::metadata(dir.join(key_set_file(url)?)).ok()?.modified().ok()?;
+    let seconds = modified.duration_since(UNIX_EPOCH).ok()?.as_secs();
+    Some(u64::from(now.second()).saturating_sub(seconds) as u32)
+}
+
+struct Fetcher {
+    dir: PathBuf,
+    tls: Arc<ClientConfig>,
+    clock: Clock,
+    /// By URL; those of an earlier configuration are a few words each.
+    sets: HashMap<String, KnownSet>,
+}
+
+#[derive(Default)]
+struct KnownSet {
+    tag: Option<String>,
+    /// When it was last asked for; 0 for never.
+    asked: u32,
+}
+
+impl Fetcher {
+    /// Fetches what is due.
+    async fn look(&mut self, identity: &Identity) {
+        let mut oldest = None;
+        for set in identity.remote_keys() {
+            let (url, now) = (set.url(), self.clock.now());
+            let since_asked = now
+                .second()
+                .saturating_sub(self.sets.get(url).map_or(0, |known| known.asked));
+            let age = age(&self.dir, url, now);
+            // The wish stays until it may be granted.
+            let is_due = since_asked >= ASKED_S_MIN && (age.is_none_or(|age| age >= REFRESH_S) || set.was_wanted());
+            if is_due {
+                self.fetch(url).await;
+            }
+            let age = self::age(&self.dir, url, now);
+            if age.is_some_and(|age| age > STALE_S_MAX) {
+                self.forget(url);
+            }
+            oldest = oldest.max(age);
+        }
+        if let Some(seconds) = oldest {
+            report(&Event::Revocation(RevocationFact::KeySetAge { seconds }));
+        }
+    }
+
+    /// Fetches one set; whether it is another than before.
+    async fn fetch(&mut self, url: &str) -> bool {
+        let (Ok(uri), Some(file)) = (key_set_url(url), key_set_file(url)) else {
+            return false;
+        };
+        let path = self.dir.join(&file);
+        let known = self.sets.entry(url.to_owned()).or_default();
+        known.asked = self.clock.now().second();
+        let tag = known.tag.clone().filter(|_| path.exists());
+        let result = match fetch(&uri, &self.tls, tag.as_deref()).await {
+            Ok(Fetched::Same) => "same",
+            Ok(Fetched::New(bytes, tag)) => {
+                let kept = keep(&self.dir, &file, &bytes);
+                if matches!(kept, "same" | "fetched") {
+                    known.tag = tag;
+                }
+                kept
+            }
+            Err(why) => why,
+        };
+        if matches!(result, "same" | "fetched") {
+            self.confirm(&path);
+        }
+        report(&Event::Revocation(RevocationFact::KeySet { result }));
+        result == "fetched"
+    }
+
+    /// Notes that the set is as it is in `path` now.
+    fn confirm(&self, path: &Path) {
+        let now = UNIX_EPOCH + Duration::from_secs(u64::from(self.clock.now().second()));
+        let file = File::options().write(true).open(path);
+        // A file that cannot be touched grows old, which is told.
+        drop(file.and_then(|file| file.set_modified(now)));
+    }
+
+    /// Nothing that the set signs is believed any more, until it is fetched again.
+    fn forget(&mut self, url: &str) {
+        if let Some(file) = key_set_file(url) {
+            drop(fs::remove_file(self.dir.join(file)));
+        }
+        self.sets.remove(url);
+        report(&Event::Revocation(RevocationFact::KeySet { result: "stale" }));
+    }
+}
+
+/// Puts a set that came into its file, if it is one and another than before; what came of it.
+fn keep(dir: &Path, file: &Path, bytes: &[u8]) -> &'static str {
+    if check_key_set(bytes).is_err() {
+        return "refused";
+    }
+    if fs::read(dir.join(file)).is_ok_and(|before| before == bytes) {
+        return "same";
+    }
+    match write_whole(dir, file.to_str().unwrap_or_default(), bytes) {
+        Ok(()) => "fetched",
+        Err(_) => "disk",
+    }
+}
