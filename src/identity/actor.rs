@@ -42,6 +42,8 @@ pub struct Actor {
     pub place: Option<Arc<str>>,
     /// Whether the principal is on the watch-list.
     pub is_watched: bool,
+    /// How much of each of its own budgets is left, in percent, if it is leaving.
+    pub lowered_percent: Option<u32>,
     /// The name of the cookie that carried the session, for `reauth` to expire it.
     pub session_cookie: Option<Arc<str>>,
 }
@@ -63,6 +65,7 @@ impl Actor {
                 Provenance::Unknown => Standing::Unknown,
             },
             is_watched: self.is_watched,
+            lowered_percent: self.lowered_percent,
             kid: self.kid.as_deref(),
             issuer: self.issuer.as_ref().map(bytes),
             place: self.place.as_ref().map(bytes),

@@ -12,6 +12,7 @@ use toml::Spanned;
 
 use super::group::{Claim, Group, Groups};
 use super::key_memory::KeyMemory;
+use super::leavers::Leavers;
 use super::memory::{Births, VerifiedTokens};
 use super::places::Places;
 use super::remote::{RemoteKeys, key_set_file, key_set_url};
@@ -65,7 +66,7 @@ impl Identity {
     ///
     /// All problems: `I001` a source, `I003` an algorithm, `I004` a key
     /// set, `I005` a group, `I006` a file of listed keys, `I007` a route, `I008` a number or a name outside its range,
-    /// `I009` a file of networks or of watched principals, `I010` a list of who is revoked, `I012` a
+    /// `I009` a file of networks or of watched principals, `I010` a list of who is revoked or leaves, `I012` a
     /// transmitter of events about accounts of nobody.
     pub fn compile(settings: &Settings, file: &str, key: HashKey, read: ReadFile<'_>) -> Result<Self, Vec<Problem>> {
         let mut problems = Problems {
@@ -80,7 +81,20 @@ impl Identity {
             places(settings, read, &mut problems),
             watched(settings, read, &mut problems),
         );
-        let revoked = revoked(settings, &key, read, &mut problems);
+        let by = (settings, &key);
+        let revoked = names(
+            settings.revoked.as_ref(),
+            by,
+            read,
+            &mut problems,
+            RevocationList::parse,
+        );
+        let leavers = names(settings.leavers.as_ref(), by, read, &mut problems, |bytes, known| {
+            Leavers::parse(bytes, known, settings.leavers_percent)
+        });
+        if settings.leavers_percent > 100 {
+            problems.add("I008", 0..0, "`identity.leavers_percent` is more than 100", None);
+        }
         let in_issuers = |list: fn(&IssuerSettings) -> &[Spanned<String>]| settings.issuer.values().flat_map(list);
         let logs_in_at = settings
             .logs_in_at
@@ -118,6 +132,7 @@ impl Identity {
             places,
             watched,
             revoked,
+            leavers,
             key_memory: KeyMemory::default(),
             transmitters,
             signals_seen: Arc::default(),
@@ -161,22 +176,27 @@ fn watched(settings: &Settings, read: ReadFile<'_>, problems: &mut Problems<'_>)
         .collect()
 }
 
-/// Who is revoked; nobody by a list that is not right, which is a problem.
-fn revoked(settings: &Settings, key: &HashKey, read: ReadFile<'_>, problems: &mut Problems<'_>) -> RevocationList {
-    let Some(path) = &settings.revoked else {
-        return RevocationList::default();
+/// What `parse` makes of a list of names; nothing of one that is not right, which is a problem.
+fn names<T: Default>(
+    list: Option<&Spanned<String>>,
+    (settings, secret): (&Settings, &HashKey),
+    read: ReadFile<'_>,
+    problems: &mut Problems<'_>,
+    parse: impl FnOnce(&[u8], Known<'_>) -> Result<T, String>,
+) -> T {
+    let Some(path) = list else {
+        return T::default();
     };
     let known = Known {
-        secret: key,
+        secret,
         issuers: &|name| settings.issuer.keys().any(|issuer| issuer.get_ref() == name),
         sources: &|label| settings.sources.iter().any(|source| source.get_ref() == label),
     };
     let file = read(Path::new(path.get_ref())).map_err(|error| format!("it cannot be read: {error}"));
-    let list = file.and_then(|bytes| RevocationList::parse(&bytes, known));
-    list.unwrap_or_else(|message| {
-        let help = "a line is: principal ISSUER:SUBJECT UNTIL REASON, with `-` for no end";
+    file.and_then(|bytes| parse(&bytes, known)).unwrap_or_else(|message| {
+        let help = "a line is: principal ISSUER:SUBJECT 2026-12-01 REASON";
         problems.add("I010", path.span(), format!("`{path}`: {message}"), Some(help));
-        RevocationList::default()
+        T::default()
     })
 }
 

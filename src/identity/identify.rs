@@ -11,6 +11,7 @@ use smallvec::SmallVec;
 use super::address::{address_key, client_address};
 use super::group::{Group, Groups};
 use super::key_memory::KeyMemory;
+use super::leavers::Leavers;
 use super::memory::{Births, Fingerprint, VerifiedTokens, credential_hash, fingerprint, stable_part};
 use super::places::Places;
 use super::revocation::{Named, Revocable, RevocationList};
@@ -36,6 +37,7 @@ pub struct Identity {
     /// Principals as the watch-list writes them.
     pub(super) watched: HashSet<Box<[u8]>>,
     pub(super) revoked: RevocationList,
+    pub(super) leavers: Leavers,
     pub(super) key_memory: KeyMemory,
     pub(super) transmitters: Vec<Transmitter>,
     pub(super) signals_seen: Arc<SeenSignals>,
@@ -84,6 +86,7 @@ impl Identity {
             kid: None,
             place: None,
             is_watched: false,
+            lowered_percent: None,
             session_cookie: None,
         };
         actor.place = self.places.of(actor.address);
@@ -116,6 +119,7 @@ impl Identity {
                 (_, None) | (Some(_), Some(_)) => {}
             }
         }
+        actor.lowered_percent = self.leavers.percent(&actor.revocable, now);
         if actor.revocable.is_empty() {
             let address = address_key(actor.address);
             actor

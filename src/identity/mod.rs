@@ -9,6 +9,7 @@ mod compile;
 mod group;
 mod identify;
 mod key_memory;
+mod leavers;
 mod memory;
 mod places;
 mod provisioning;

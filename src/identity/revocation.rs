@@ -223,30 +223,12 @@ pub struct Listed {
 pub(super) struct RevocationList(HashMap<KeyId, Listed>);
 
 impl RevocationList {
-    /// Reads the list: `WHAT NAME UNTIL REASON` a line; empty lines and `#` comments are skipped.
+    /// Reads the list: `WHAT NAME UNTIL REASON` a line.
     ///
     /// # Errors
-    /// A sentence with the number of the line that is wrong; it quotes nothing, as lines name people.
+    /// As [`lines`].
     pub(super) fn parse(bytes: &[u8], known: Known<'_>) -> Result<Self, String> {
-        if bytes.len() > LIST_BYTES_MAX {
-            return Err(format!("it is larger than {LIST_BYTES_MAX} bytes"));
-        }
-        let text = std::str::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())?;
-        let mut list = HashMap::new();
-        for (number, line) in (1..).zip(text.lines()) {
-            let line = line.trim();
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
-            let listed = listed(line, number, known).map_err(|why| format!("line {number}: {why}"))?;
-            if list.insert(listed.key, listed).is_some() {
-                return Err(format!("line {number}: it is listed already"));
-            }
-            if list.len() > LIST_LINES_MAX {
-                return Err(format!("it has more than {LIST_LINES_MAX} lines"));
-            }
-        }
-        Ok(Self(list))
+        lines(bytes, known, listed).map(Self)
     }
 
     /// The line that revokes `key` at `now`.
@@ -256,34 +238,87 @@ impl RevocationList {
     }
 }
 
-fn listed(line: &str, number: u32, known: Known<'_>) -> Result<Listed, String> {
-    let mut words = line.split_whitespace();
-    let mut word = || words.next().unwrap_or_default();
-    let (what, name, until) = (word(), word(), word());
-    let kinds = || What::ALL.map(What::name).join(", ");
-    let what = What::parse(what).ok_or_else(|| format!("it begins with none of {}", kinds()))?;
-    match what {
-        What::Sessions => return Err("`sessions` are revoked up to a moment, which a list has not".to_owned()),
+/// One line of a list of names.
+pub(super) struct Line<'l> {
+    pub(super) what: What,
+    pub(super) key: KeyId,
+    /// Whether it is named by its key.
+    pub(super) is_key: bool,
+    /// The word behind the name.
+    pub(super) when: &'l str,
+    pub(super) number: u32,
+}
+
+/// Reads a list of `WHAT NAME WHEN REASON` lines, of which `read` makes something; empty lines and `#` comments are skipped.
+///
+/// # Errors
+/// A sentence with the number of the line that is wrong; it quotes nothing, as lines name people.
+pub(super) fn lines<T>(
+    bytes: &[u8],
+    known: Known<'_>,
+    read: impl Fn(&Line<'_>) -> Result<T, &'static str>,
+) -> Result<HashMap<KeyId, T>, String> {
+    if bytes.len() > LIST_BYTES_MAX {
+        return Err(format!("it is larger than {LIST_BYTES_MAX} bytes"));
+    }
+    let text = std::str::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())?;
+    let mut list = HashMap::new();
+    for (number, line) in (1..).zip(text.lines()) {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let wrong = |why: &str| format!("line {number}: {why}");
+        let mut words = line.split_whitespace();
+        let mut word = || words.next().unwrap_or_default();
+        let (what, name, when) = (word(), word(), word());
+        let kinds = || {
+            wrong(&format!(
+                "it begins with none of {}",
+                What::ALL.map(What::name).join(", ")
+            ))
+        };
+        let what = What::parse(what).ok_or_else(kinds)?;
+        let key = known.key(what, name);
+        let line = Line {
+            what,
+            key: key.map_err(|why| wrong(&format!("what it names {why}")))?,
+            is_key: KeyId::parse(name).is_some(),
+            when,
+            number,
+        };
+        let read = read(&line).map_err(wrong)?;
+        if words.next().is_none() {
+            return Err(wrong("it has no reason behind its time"));
+        }
+        if list.insert(line.key, read).is_some() {
+            return Err(wrong("it is listed already"));
+        }
+        if list.len() > LIST_LINES_MAX {
+            return Err(format!("it has more than {LIST_LINES_MAX} lines"));
+        }
+    }
+    Ok(list)
+}
+
+fn listed(line: &Line<'_>) -> Result<Listed, &'static str> {
+    match line.what {
+        What::Sessions => return Err("`sessions` are revoked up to a moment, which a list has not"),
         // It could be used by whoever reads the file.
-        What::Session if KeyId::parse(name).is_none() => {
-            return Err("a list holds no credential: write the 24 digits of the key of the session".to_owned());
+        What::Session if !line.is_key => {
+            return Err("a list holds no credential: write the 24 digits of the key of the session");
         }
         What::Principal | What::Email | What::Session | What::Sid | What::Kid => {}
     }
-    let key = known.key(what, name);
-    let key = key.map_err(|why| format!("what it names {why}"))?;
-    let until = match until {
+    let until = match line.when {
         "-" => NO_END,
         date => moment(date).ok_or("its third word is `-`, a day or a moment: 2026-12-01")?,
     };
-    if words.next().is_none() {
-        return Err("it has no reason behind its end".to_owned());
-    }
     Ok(Listed {
-        key,
-        dimension: what.dimension(),
+        key: line.key,
+        dimension: line.what.dimension(),
         until,
-        line: number,
+        line: line.number,
     })
 }
 

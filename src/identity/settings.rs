@@ -40,6 +40,12 @@ pub struct Settings {
     /// 100,000 lines. Default: none.
     #[schemars(with = "Option<String>")]
     pub revoked: Option<Spanned<String>>,
+    /// A file of who is leaving, one a line: `principal` or `email`, the name, from which day on, and why. As large as
+    /// `revoked`. Default: none.
+    #[schemars(with = "Option<String>")]
+    pub leavers: Option<Spanned<String>>,
+    /// How much of their own budgets is left to them from that day on. Percent, default 20, at most 100.
+    pub leavers_percent: u32,
     /// Issued credentials remembered, at most; the oldest are forgotten first and become unknown again.
     /// About 40 bytes each. Default 1,000,000.
     pub issued_tokens_max: usize,
@@ -59,6 +65,8 @@ impl Default for Settings {
             places: None,
             watch_list: None,
             revoked: None,
+            leavers: None,
+            leavers_percent: 20,
             issued_tokens_max: 1_000_000,
             verified_tokens_max: 100_000,
         }

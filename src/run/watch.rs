@@ -166,7 +166,8 @@ fn named(written: &ConfigSyntax) -> impl Iterator<Item = &Path> {
         .places
         .iter()
         .chain(&identity.watch_list)
-        .chain(&identity.revoked);
+        .chain(&identity.revoked)
+        .chain(&identity.leavers);
     let lists = lists.map(toml::Spanned::get_ref);
     let texts = key_sets.chain(api_keys).chain(tokens).chain(lists).map(Path::new);
     certificates.chain(authorities).chain(texts)

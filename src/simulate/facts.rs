@@ -37,6 +37,7 @@ pub(super) fn plan_visit(policy: &Policy, visit: &Visit, groups: &[&str; 4], rou
             Provenance::Unknown | Provenance::None => Standing::Unknown,
         },
         is_watched: false,
+        lowered_percent: None,
         kid: is_signed.then_some(&key[..]),
         issuer: is_signed.then_some(b"shop"),
         certificate: None,
@@ -61,6 +62,7 @@ pub(super) fn plan_sighting(policy: &Policy, sighting: &Sighting, now: Now) -> P
         standing: sighting.standing,
         // No record tells it.
         is_watched: false,
+        lowered_percent: None,
         kid: sighting.value(Dimension::Kid),
         issuer: sighting.value(Dimension::Issuer),
         certificate: sighting.value(Dimension::Certificate),

@@ -272,3 +272,24 @@ async fn what_a_key_signs_after_it_has_gone_is_refused_and_an_incident() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn who_leaves_is_shown_a_part_from_that_day_on() {
+    use crate::support::coding::Coding;
+    use crate::support::export::Export;
+    use crate::support::people::{Format, count_serials};
+    let (state, origin) = (state(), Export::origin().await);
+    let list = state.path().join("leavers.list");
+    let lines = "principal shop:ann 2020-01-01 has left\nprincipal shop:bob 2099-01-01 stays a while\n";
+    std::fs::write(&list, lines).expect("a list");
+    let identity = format!("leavers = {}\n", quoted(&list));
+    let text = configuration(&state, &origin, &origin, &identity);
+    let budget = "[[budget]]\nname = \"day\"\nper = \"principal\"\npeople = 10\nwindow = \"1d\"\naction = \"block\"\nmode = \"enforce\"\n";
+    let gateway = Gateway::start_in(state, &format!("{text}{budget}")).await;
+    let path = format!("/{}", Export::new(Format::Ndjson, Coding::Identity, 0..20).path());
+    for (sub, people) in [("ann", 2), ("bob", 10), ("eve", 10)] {
+        let shown = bearer(&sign("k1", &json!({ "sub": sub, "sid": "s" })));
+        let reply = get(gateway.address, &path, &shown).await;
+        assert_eq!(count_serials(&reply.body).len(), people, "{sub}");
+    }
+}

@@ -4,7 +4,7 @@ use smallvec::{SmallVec, smallvec};
 
 use super::condition::Standing;
 use super::{Action, Budget, Enforcement, Exception, Policy};
-use crate::engine::ledger::{BudgetId, Dimension, Elements, Excess, KeyId, KeyUse, Limit, SumLimit, SumUse};
+use crate::engine::ledger::{BudgetId, Counted, Dimension, Elements, Excess, KeyId, KeyUse, Limit, SumLimit, SumUse};
 use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
 
@@ -29,6 +29,8 @@ pub struct Facts<'a> {
     pub standing: Standing,
     /// Whether the principal is on the watch-list.
     pub is_watched: bool,
+    /// How much is left of each budget that is its own, in percent, if that is not all.
+    pub lowered_percent: Option<u32>,
     /// The id of the key that signed the credential, behind its issuer.
     pub kid: Option<&'a [u8]>,
     /// Who signed it.
@@ -41,6 +43,14 @@ pub struct Facts<'a> {
     pub place: Option<&'a [u8]>,
     /// The host that the request names.
     pub destination: Option<&'a [u8]>,
+}
+
+impl Facts<'_> {
+    /// So much of a limit per `dimension` is left to whoever asks. What many share is not lowered: they would find it filled.
+    fn left_of(&self, limit: u64, dimension: Dimension) -> u64 {
+        let percent = self.lowered_percent.filter(|_| !dimension.is_shared());
+        percent.map_or(limit, |percent| limit.saturating_mul(u64::from(percent)) / 100)
+    }
 }
 
 /// What an exchange counts under.
@@ -204,7 +214,12 @@ impl Policy {
         };
         let limit = SumLimit {
             budget: budget.id,
-            amount,
+            // A share of answers is no amount that one could have less of.
+            amount: if counted == Counted::NotFound {
+                amount
+            } else {
+                facts.left_of(amount, budget.per)
+            },
             window: budget.window,
             refuses: budget.action != Action::Alert && acts,
         };
@@ -302,6 +317,8 @@ impl Policy {
 
     fn limit(&self, budget: &Budget, facts: &Facts<'_>, acts: bool, now: Now) -> Limit {
         let people = self.exception(budget.id, facts, now).unwrap_or(budget.people);
+        let people = facts.left_of(u64::from(people), budget.per);
+        let people = u32::try_from(people).unwrap_or(u32::MAX);
         let excess = match budget.action {
             Action::Alert => Excess::Told,
             _ if !acts => Excess::Told,

@@ -276,3 +276,33 @@ fn a_budget_is_known_by_its_name_wherever_it_stands() {
         ["P007"]
     );
 }
+
+#[test]
+fn who_leaves_has_a_part_of_what_is_theirs_alone() {
+    let text = [
+        budget("own", "per = \"principal\"\npeople = 9"),
+        budget("all", "per = \"network\"\npeople = 9"),
+        budget("bytes", "per = \"session\"\nbytes = \"1000\""),
+        budget("guesses", "per = \"session\"\nnot_found = \"50%\""),
+    ];
+    let policy = policy(&text.concat()).unwrap();
+    let limits = |lowered_percent| {
+        let plan = policy.plan(
+            &Facts {
+                lowered_percent,
+                ..facts()
+            },
+            Now::from_millis(0),
+        );
+        let people = plan
+            .keys
+            .iter()
+            .flat_map(|used| &used.limits)
+            .map(|limit| u64::from(limit.people));
+        let sums = plan.sums.iter().flat_map(|used| &used.limits).map(|limit| limit.amount);
+        people.chain(sums).collect::<Vec<_>>()
+    };
+    assert_eq!(limits(None), [9, 9, 1000, 50]);
+    assert_eq!(limits(Some(20)), [1, 9, 200, 50]);
+    assert_eq!(limits(Some(0)), [0, 9, 0, 50]);
+}
