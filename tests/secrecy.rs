@@ -32,7 +32,7 @@ use tokio::net::TcpListener;
 use tidegate::engine::detect::{Context, Finding, RuleSet};
 
 use process::{Tidegate, command, eventually, output};
-use support::client::{H2, get, http1};
+use support::client::{H2, RawReply, get, http1};
 use support::coding::Coding;
 use support::origin::{Answer, Origin, Seen};
 
@@ -341,6 +341,7 @@ async fn administrate(gateway: &Tidegate) -> Vec<(String, String)> {
         let reply = ask(method, path, body).await;
         told.push((path.to_owned(), String::from_utf8_lossy(&reply.wire).into_owned()));
     }
+    told.extend(revoke(&ask).await);
     std::fs::write(gateway.file("people.json"), everything()).expect("ours");
     let cookie = format!("Cookie: sid={}", token(EMAIL.value));
     for arguments in [
@@ -359,6 +360,53 @@ async fn administrate(gateway: &Tidegate) -> Vec<(String, String)> {
         told.push((arguments.join(" "), String::from_utf8_lossy(&text).into_owned()));
     }
     std::fs::remove_file(gateway.file("people.json")).expect("ours");
+    told
+}
+
+/// The same by name: of a person, a session, and over what a directory speaks.
+async fn revoke(ask: &impl AsyncFn(&str, &str, &str) -> RawReply) -> Vec<(String, String)> {
+    let name = EMAIL.value;
+    let revoke = |what: &str, name: &str| format!("{{\"what\":\"{what}\",\"name\":\"{name}\",\"reason\":\"a drill\"}}");
+    let filter = format!("/scim/shop/v2/Users?filter=userName%20eq%20%22{name}%22");
+    let mut told = Vec::new();
+    for (place, method, path, body) in [
+        (
+            "a person",
+            "POST",
+            "/api/v1/revocations",
+            revoke("email", &format!("shop:{name}")),
+        ),
+        (
+            "a session",
+            "POST",
+            "/api/v1/revocations",
+            revoke("session", &format!("cookie:sid={name}")),
+        ),
+        (
+            "nobody",
+            "POST",
+            "/api/v1/revocations",
+            revoke("sid", &format!("nowhere:{name}")),
+        ),
+        ("the list", "GET", "/api/v1/revocations", String::new()),
+        (
+            "a resource",
+            "POST",
+            "/scim/shop/v2/Users",
+            format!("{{\"userName\":\"{name}\",\"active\":false}}"),
+        ),
+        ("a search", "GET", &filter, String::new()),
+        (
+            "a bad search",
+            "GET",
+            &filter.replace("userName", "displayName"),
+            String::new(),
+        ),
+        ("no event", "POST", "/ssf/events", name.to_owned()),
+    ] {
+        let reply = ask(method, path, &body).await;
+        told.push((place.to_owned(), String::from_utf8_lossy(&reply.wire).into_owned()));
+    }
     told
 }
 
@@ -404,6 +452,7 @@ async fn nothing_that_passes_rests_anywhere() {
         let config = format!(
             "[listen.http]\naddress = \"127.0.0.1:0\"\n\
              [identity]\nsources = [\"header:x-api-key\", \"cookie:sid\"]\nlogs_in_at = [\"GET /head\"]\n\
+             [identity.issuer.shop]\njwks = \"keys.json\"\nalgorithms = [\"EdDSA\"]\n\
              [audit]\nfile = \"audit.jsonl\"\n[journal]\ndir = \"journal\"\n\
              [[route]]\nmatch = \"a/\"\nupstream = [\"http://{origin}\"]\nfail = \"closed\"\n\
              [[route]]\nmatch = \"shop.example/\"\nupstream = [\"http://{origin}\"]\n\
@@ -422,6 +471,7 @@ async fn nothing_that_passes_rests_anywhere() {
         .expect("ours");
         let tokens = format!("kim policy {}\n", tidegate::admin::token_hash(TOKEN.as_bytes()));
         std::fs::write(dir.path().join("admin.tokens"), tokens).expect("ours");
+        std::fs::write(dir.path().join("keys.json"), support::token::key_set("k1")).expect("ours");
         let mut gateway = Tidegate::launch(dir, &["run", "--config", "tidegate.toml"], "trace").await;
         let mut told = vec![("errors".to_owned(), drive(&gateway, "http").await)];
         gateway.signal("HUP").await;
