@@ -8,6 +8,7 @@ mod clock;
 mod family;
 mod fleet;
 mod help;
+mod identity;
 mod install;
 mod journal;
 mod meters;
@@ -22,6 +23,7 @@ use tracing::{debug, error, info, warn};
 
 pub use clock::ClockFact;
 pub use fleet::Fact;
+pub use identity::IdentityFact;
 pub use install::{BadFilter, Handle, LogFormat, install};
 pub use journal::JournalFact;
 pub use meters::Part;
@@ -103,6 +105,8 @@ pub enum Event<'a> {
         /// `principals`, `duplicate` or `forwarded`.
         kind: &'static str,
     },
+    /// Something about credentials.
+    Identity(IdentityFact),
 
     /// Something about what is revoked.
     Revocation(RevocationFact),
@@ -367,25 +371,14 @@ fn log(meters: &Meters, event: &Event<'_>) {
         | Event::AdminDenied { .. }
         | Event::LedgerFull
         | Event::LimitHit { .. } => log_bounded(meters, event),
-        Event::ShadowDiffered {
-            findings_active,
-            findings_shadow,
-            people_active,
-            people_shadow,
-        } => {
-            if meters.may_log_shadow() {
-                info!(
-                    findings_active,
-                    findings_shadow, people_active, people_shadow, "rules in shadow differ"
-                );
-            }
-        }
+        Event::ShadowDiffered { .. } => log_shadow(meters, event),
         Event::HeadRefused { leg, fault } => debug!(leg = leg.name(), fault, "head refused"),
         Event::TlsFailed { leg, kind } => debug!(leg = leg.name(), kind, "handshake failed"),
         Event::CredentialsDisagree { kind } => debug!(kind, "credentials disagree"),
         Event::UpstreamRetried => debug!("sent a second time"),
         Event::Connection(_)
         | Event::TunnelBytes(_)
+        | Event::Identity(_)
         | Event::ExchangeEnded { .. }
         | Event::Inspected { .. }
         | Event::Uninspected { .. }
@@ -404,6 +397,25 @@ fn log(meters: &Meters, event: &Event<'_>) {
         | Event::StoreWritten { .. }
         | Event::StoreBytes(_)
         | Event::StoreStale { .. } => {}
+    }
+}
+
+/// What differs between two sets of rules, as long as there are lines for it.
+fn log_shadow(meters: &Meters, event: &Event<'_>) {
+    let Event::ShadowDiffered {
+        findings_active,
+        findings_shadow,
+        people_active,
+        people_shadow,
+    } = *event
+    else {
+        return;
+    };
+    if meters.may_log_shadow() {
+        info!(
+            findings_active,
+            findings_shadow, people_active, people_shadow, "rules in shadow differ"
+        );
     }
 }
 

@@ -92,6 +92,7 @@ fn tell_actor(actor: &Actor, out: &mut dyn Write) -> Result<(), Failed> {
     writeln!(out, "group      {}", actor.group.as_deref().unwrap_or("none"))?;
     let provenance = match actor.provenance {
         Provenance::Issued => "issued",
+        Provenance::Unissued => "unissued",
         Provenance::Unknown => "unknown (births are known to the running gateway only)",
     };
     writeln!(out, "provenance {provenance}")?;

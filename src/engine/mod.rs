@@ -1,11 +1,13 @@
 //! The pure core: bytes and `now` in, steps and verdicts out; no socket, clock, async, logging or global state.
 
+pub mod births;
 mod block;
 mod byte_set;
 mod charset;
 pub mod compare;
 pub mod decode;
 pub mod detect;
+pub mod generations;
 pub mod head;
 pub mod inspect;
 pub mod ledger;

@@ -63,6 +63,19 @@ pub(super) const HELP: &[(&str, &str)] = &[
         "Idempotent requests sent a second time.",
     ),
     (
+        "tidegate_credentials_total",
+        "Requests that showed a credential, by whether it was ever issued.",
+    ),
+    (
+        "tidegate_unknown_credentials_total",
+        "Requests of whose credential nobody can say whether it was issued, and why.",
+    ),
+    (
+        "tidegate_births_total",
+        "Answers that issued credentials that were not known.",
+    ),
+    ("tidegate_births", "Credentials that are remembered now."),
+    (
         "tidegate_credentials_disagree_total",
         "Requests whose credentials name different actors.",
     ),

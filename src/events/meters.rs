@@ -12,7 +12,7 @@ use super::help::HELP;
 use super::journal::JournalMeters;
 use super::names::{NameTables, Names};
 use super::revocation::RevocationMeters;
-use super::{Event, fleet, process};
+use super::{Event, fleet, identity, process};
 
 /// Log lines that clients can cause between two upkeeps: a flood of bad requests must not fill a disk.
 const LOG_LINES_MAX: u32 = 200;
@@ -47,7 +47,7 @@ pub(super) struct Meters {
     heads_refused: PerLeg,
     tls_failures: PerLeg,
     limit_hits: Family,
-    disagreements: Family,
+    identity: identity::IdentityMeters,
     audit_dropped: Family,
     store_failures: Family,
     clock_offset: Gauge,
@@ -101,7 +101,7 @@ impl Meters {
             heads_refused: PerLeg::new(&make, "tidegate_heads_refused_total", "fault"),
             tls_failures: PerLeg::new(&make, "tidegate_tls_failures_total", "kind"),
             limit_hits: make.family("tidegate_limit_hits_total", "limit", None),
-            disagreements: make.family("tidegate_credentials_disagree_total", "kind", None),
+            identity: identity::IdentityMeters::new(&make),
             store_failures: make.family("tidegate_store_failures_total", "reason", None),
             audit_dropped: make.family("tidegate_audit_dropped_total", "reason", None),
             clock_offset: make.gauge("tidegate_clock_offset_seconds", None),
@@ -142,7 +142,7 @@ impl Meters {
             Event::UpstreamFailed { route, kind } => self.names.load().route(route).failures.add(kind, 1),
             Event::UpstreamRetried => self.retries.increment(1),
             Event::TunnelBytes(bytes) => self.tunnel_bytes.increment(bytes),
-            Event::CredentialsDisagree { kind } => self.disagreements.add(kind, 1),
+            Event::CredentialsDisagree { .. } | Event::Identity(_) => self.identity.count(event),
             Event::ExchangeEnded { route, verdict } => self.names.load().route(route).exchanges.add(verdict, 1),
             Event::Inspected { route, bytes } => self.names.load().route(route).inspected.increment(bytes),
             Event::Uninspected { route, reason, bytes } => {
@@ -412,6 +412,7 @@ mod tests {
             .chain(&journal::FACTS)
             .chain(&revocation::FACTS)
             .chain(fleet::EVENTS)
+            .chain(identity::FACTS)
         {
             meters.count(event);
         }

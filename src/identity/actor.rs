@@ -3,17 +3,33 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::revocation::Revocable;
+use crate::engine::births::{CredentialId, Doubt};
 use crate::engine::policy::{Facts, Standing};
 
-/// Whether a credential was seen being issued through this gateway.
+/// Whether a credential was ever issued through the gateways.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Provenance {
-    /// A `logs_in_at` route handed it out.
+    /// A `logs_in_at` route handed it out, or it was issued to one that was; or the configuration lists it.
     Issued,
-    /// Nobody can say: no `logs_in_at`, warm-up, or not seen.
+    /// It was never seen being issued, though it would have been; or it was issued to an unissued one.
+    Unissued,
+    /// Nobody can say. Nothing ever acts on that.
     #[default]
     Unknown,
+}
+
+impl Provenance {
+    /// The value of the label `provenance`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Issued => "issued",
+            Self::Unissued => "unissued",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 /// One actor. The values are those that keys are hashed from; they are secret or personal, so there is no `Debug`.
@@ -30,8 +46,14 @@ pub struct Actor {
     pub group: Option<Arc<str>>,
     /// The names under which any credential that is sent may be revoked; of who sends none, the session that its address is.
     pub revocable: Revocable,
-    /// Whether the credential was seen being issued.
+    /// Whether its credential was ever issued.
     pub provenance: Provenance,
+    /// Why nobody can say, where a credential is shown and nobody can.
+    pub doubt: Option<Doubt>,
+    /// The credential that was sent, where one was: what is issued in answer inherits its mark.
+    pub credential: Option<CredentialId>,
+    /// Credentials of which only the store that gateways share may know.
+    pub unheard: SmallVec<[CredentialId; 2]>,
     /// Whether the session's credential is verified, listed or issued; any other may be made up with each request.
     pub is_known: bool,
     /// Who signed its token: the issuer's name in the configuration.
@@ -62,6 +84,7 @@ impl Actor {
             route,
             standing: match self.provenance {
                 Provenance::Issued => Standing::Issued,
+                Provenance::Unissued => Standing::Unissued,
                 Provenance::Unknown => Standing::Unknown,
             },
             is_watched: self.is_watched,

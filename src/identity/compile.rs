@@ -13,7 +13,7 @@ use toml::Spanned;
 use super::group::{Claim, Group, Groups};
 use super::key_memory::KeyMemory;
 use super::leavers::Leavers;
-use super::memory::{Births, VerifiedTokens};
+use super::memory::VerifiedTokens;
 use super::places::Places;
 use super::remote::{RemoteKeys, key_set_file, key_set_url};
 use super::revocation::{Known, RevocationList};
@@ -21,7 +21,8 @@ use super::settings::{GroupSettings, IssuerSettings, Settings};
 use super::signal::Transmitter;
 use super::source::Source;
 use super::token::{Issuer, SigningKey, parse_algorithm, read_keys};
-use super::{Identity, RouteMatch};
+use super::{Identity, Pace, RouteMatch};
+use crate::engine::births::Births;
 use crate::engine::problem::{Problem, Severity};
 use crate::engine::secret::HashKey;
 
@@ -32,8 +33,11 @@ const ROUTES_MAX: usize = 256;
 const LEEWAY_S_MAX: u32 = 600;
 const KEY_DAYS_MAX: u32 = 36_500;
 const WATCH_LIST_BYTES_MAX: usize = 4 << 20;
-/// 50 million credentials are about 2 GB.
+/// 50 million credentials are about 3 GB.
 const REMEMBERED_MAX: usize = 50_000_000;
+/// Thirty days.
+const WARM_UP_S_MAX: usize = 30 * 86_400;
+const PER_S_MAX: usize = 1_000_000;
 
 /// How a file of the configuration is read; relative paths are the caller's to resolve, and so are the URLs of key sets, which
 /// are fetched into [`key_set_file`]. Each file has a size limit of
@@ -105,20 +109,8 @@ impl Identity {
             .refreshes_at
             .iter()
             .chain(in_issuers(|issuer| &issuer.refreshes_at));
-        routes(refreshes_at, &mut problems);
-        for (name, value) in [
-            ("issued_tokens_max", settings.issued_tokens_max),
-            ("verified_tokens_max", settings.verified_tokens_max),
-        ] {
-            if !(1..=REMEMBERED_MAX).contains(&value) {
-                problems.add(
-                    "I008",
-                    0..0,
-                    format!("`identity.{name}` is not within 1 and {REMEMBERED_MAX}"),
-                    None,
-                );
-            }
-        }
+        let refreshes_at = routes(refreshes_at, &mut problems);
+        numbers(settings, &mut problems);
         if !problems.found.is_empty() {
             return Err(problems.found);
         }
@@ -129,6 +121,12 @@ impl Identity {
             groups,
             group_list,
             logs_in_at,
+            refreshes_at,
+            warm_up_s: settings.warm_up_s,
+            pace: Pace {
+                reauth_per_s_max: settings.reauth_per_s_max,
+                lookups_per_s_max: settings.lookups_per_s_max,
+            },
             places,
             watched,
             revoked,
@@ -139,6 +137,23 @@ impl Identity {
             births: Arc::new(Births::new(settings.issued_tokens_max)),
             tokens: VerifiedTokens::new(settings.verified_tokens_max),
         })
+    }
+}
+
+/// Numbers within their bounds.
+fn numbers(settings: &Settings, problems: &mut Problems<'_>) {
+    for (name, value, bounds) in [
+        ("issued_tokens_max", settings.issued_tokens_max, 1..=REMEMBERED_MAX),
+        ("verified_tokens_max", settings.verified_tokens_max, 1..=REMEMBERED_MAX),
+        ("warm_up_s", settings.warm_up_s as usize, 0..=WARM_UP_S_MAX),
+        ("reauth_per_s_max", settings.reauth_per_s_max as usize, 1..=PER_S_MAX),
+        ("lookups_per_s_max", settings.lookups_per_s_max as usize, 1..=PER_S_MAX),
+    ] {
+        if !bounds.contains(&value) {
+            let (first, last) = bounds.into_inner();
+            let message = format!("`identity.{name}` is not within {first} and {last}");
+            problems.add("I008", 0..0, message, None);
+        }
     }
 }
 

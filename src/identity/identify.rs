@@ -1,10 +1,10 @@
-//! From a request head to an [`Actor`], and from a response head to the births of credentials.
+//! From a request head to an [`Actor`].
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use hashbrown::HashSet;
-use http::{HeaderMap, Method, StatusCode, request};
+use http::{Method, request};
 use ipnet::IpNet;
 use smallvec::SmallVec;
 
@@ -12,18 +12,23 @@ use super::address::{address_key, client_address};
 use super::group::{Group, Groups};
 use super::key_memory::KeyMemory;
 use super::leavers::Leavers;
-use super::memory::{Births, Fingerprint, VerifiedTokens, credential_hash, fingerprint, stable_part};
+use super::memory::{VerifiedTokens, credential_hash, fingerprint, is_in_token_form, stable_part};
 use super::places::Places;
+use super::provenance::Mark;
 use super::revocation::{Named, Revocable, RevocationList};
 use super::signal::{SeenSignals, Transmitter};
-use super::source::{Place, Source};
+use super::source::{Place, Source, Values};
 use super::token::{Issuer, Verified, joined, verify};
 use super::{Actor, Provenance};
+use crate::engine::births::{Births, CredentialId};
 use crate::engine::ledger::Dimension;
 use crate::engine::policy::subject_of;
 use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
 use crate::events::{Event, report};
+
+/// Credentials of one head that the store of the fleet is asked for at most.
+const UNHEARD_MAX: usize = 8;
 
 /// Everything that tells actors apart, compiled; immutable but for its bounded memories, and shared.
 pub struct Identity {
@@ -33,6 +38,9 @@ pub struct Identity {
     pub(super) groups: Groups,
     pub(super) group_list: Vec<Group>,
     pub(super) logs_in_at: Vec<RouteMatch>,
+    pub(super) refreshes_at: Vec<RouteMatch>,
+    pub(super) warm_up_s: u32,
+    pub(super) pace: Pace,
     pub(super) places: Places,
     /// Principals as the watch-list writes them.
     pub(super) watched: HashSet<Box<[u8]>>,
@@ -53,14 +61,41 @@ pub(super) struct RouteMatch {
 
 /// What one credential says.
 struct Evidence {
-    session: Arc<[u8]>,
+    session: Option<Arc<[u8]>>,
     principal: Option<Arc<[u8]>>,
     group: Option<Arc<str>>,
     issuer: Option<Arc<str>>,
     kid: Option<Arc<[u8]>>,
-    provenance: Provenance,
+    mark: Mark,
     /// Whether it is verified, listed or issued.
     is_known: bool,
+    /// Whether it has a good signature and was never issued.
+    is_forged: bool,
+}
+
+impl Evidence {
+    /// Of a token; one that is not good names nobody.
+    fn of_token(mark: Mark, good: Option<&Verified>) -> Self {
+        Self {
+            session: good.map(|verified| Arc::clone(&verified.session)),
+            principal: good.and_then(|verified| verified.principal.clone()),
+            group: good.and_then(|verified| verified.group.clone()),
+            issuer: good.map(|verified| Arc::clone(&verified.issuer)),
+            kid: good.and_then(|verified| verified.kid.clone()),
+            mark,
+            is_known: good.is_some(),
+            is_forged: false,
+        }
+    }
+}
+
+/// What a login service and a shared store bear.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// Requests of one issuer that are asked to log in again, a second.
+    pub reauth_per_s_max: u32,
+    /// Credentials that the shared store is asked for, for one network, a second.
+    pub lookups_per_s_max: u32,
 }
 
 impl Identity {
@@ -81,6 +116,9 @@ impl Identity {
             group: None,
             revocable: Revocable::new(),
             provenance: Provenance::Unknown,
+            doubt: None,
+            credential: None,
+            unheard: SmallVec::new(),
             is_known: false,
             issuer: None,
             kid: None,
@@ -90,18 +128,21 @@ impl Identity {
             session_cookie: None,
         };
         actor.place = self.places.of(actor.address);
+        let mut is_forged = false;
         for source in &self.sources {
-            let Some(evidence) = self.evidence(source, &head.headers, &mut actor.revocable, now) else {
+            let Some(evidence) = self.evidence(source, head, &mut actor, now) else {
                 continue;
             };
+            is_forged |= evidence.is_forged;
             // A fresh value for each request must make no new session beside a credential that cannot be made up.
-            if actor.session.is_none() || (evidence.is_known && !actor.is_known) {
-                actor.session = Some(evidence.session);
-                actor.provenance = evidence.provenance;
+            if !actor.is_known && (actor.session.is_none() || evidence.is_known) {
+                actor.session = evidence.session;
+                (actor.provenance, actor.doubt) = (evidence.mark.provenance, evidence.mark.doubt);
+                actor.credential = Some(evidence.mark.id);
                 actor.is_known = evidence.is_known;
                 actor.session_cookie = match &source.place {
                     Place::Cookie(name) => Some(Arc::clone(name)),
-                    Place::Header(_) => None,
+                    Place::Header(_) | Place::Query(_) => None,
                 };
             }
             if actor.issuer.is_none() {
@@ -120,6 +161,10 @@ impl Identity {
             }
         }
         actor.lowered_percent = self.leavers.percent(&actor.revocable, now);
+        // Who forges tokens may have an account as well: its cookie does not make them good.
+        if is_forged {
+            (actor.provenance, actor.doubt) = (Provenance::Unissued, None);
+        }
         if actor.revocable.is_empty() {
             let address = address_key(actor.address);
             actor
@@ -139,107 +184,130 @@ impl Identity {
         names.into_iter().flatten().any(|name| self.watched.contains(name))
     }
 
-    /// What the values of one source say. Where an opaque one stands there twice and differs, the origin may choose the
-    /// other: a client could name a new session with each request and be served under the same one. So only one that
-    /// is known counts then, and none else. Every one of them may be revoked.
-    fn evidence(&self, source: &Source, headers: &HeaderMap, revocable: &mut Revocable, now: Now) -> Option<Evidence> {
-        let values = source.values(headers);
+    /// What the values of one source say. Every one of them may be revoked, and may be known to other gateways only: that is
+    /// noted in `actor`.
+    fn evidence(&self, source: &Source, head: &request::Parts, actor: &mut Actor, now: Now) -> Option<Evidence> {
+        let values = source.values(head);
         if values.len() > 1 {
             report(&Event::CredentialsDisagree { kind: "duplicate" });
         }
         if source.is_token {
-            let verified: SmallVec<[_; 1]> = values.iter().filter_map(|value| self.token(value, now)).collect();
-            for verified in &verified {
-                revocable.extend_from_slice(&verified.revocable);
-            }
-            return verified.first().map(|verified| Evidence {
-                session: Arc::clone(&verified.session),
-                principal: verified.principal.clone(),
-                group: verified.group.clone(),
-                issuer: Some(Arc::clone(&verified.issuer)),
-                kid: verified.kid.clone(),
-                provenance: self.provenance(&verified.credential),
-                is_known: true,
-            });
+            self.of_tokens(&values, actor, now)
+        } else {
+            self.of_opaque(source, &values, actor, now)
         }
-        for value in &values {
-            let session = session_of(&source.label, value);
-            revocable.push(Named::new(&self.key, Dimension::Session, &session));
-        }
-        let is_alone = values.len() == 1;
-        values.iter().find_map(|value| {
-            let hash = credential_hash(&self.key, value);
-            let provenance = self.provenance(&fingerprint(&hash));
-            let listed = self.groups.listed.get(&hash);
-            let is_known = listed.is_some() || provenance == Provenance::Issued;
-            let principal = listed.map(|listed| Named::new(&self.key, Dimension::Principal, &listed.principal));
-            revocable.extend(principal);
-            (is_alone || is_known).then(|| Evidence {
-                issuer: None,
-                kid: None,
-                session: session_of(&source.label, value),
-                principal: listed.map(|listed| Arc::clone(&listed.principal)),
-                group: listed.map(|listed| Arc::clone(&listed.group)),
-                provenance,
-                is_known,
-            })
-        })
     }
 
-    /// The verified content of a token, from memory if it was verified before.
-    fn token(&self, token: &[u8], now: Now) -> Option<Arc<Verified>> {
+    /// The first good token says who it is. One that was never issued says so of the request, for the origin may read that one
+    /// and be less strict than we are; but not one that has expired, which is only good to be renewed.
+    fn of_tokens(&self, values: &Values<'_>, actor: &mut Actor, now: Now) -> Option<Evidence> {
+        let mut evidence: Option<Evidence> = None;
+        let mut is_forged = false;
+        for value in values {
+            let verified = self.token(value, now);
+            let (id, issued) = match &verified {
+                Some(verified) => (verified.credential, verified.issued),
+                None if is_in_token_form(value) => (fingerprint(&credential_hash(&self.key, value)), None),
+                None => continue,
+            };
+            if let Some(verified) = &verified {
+                actor.revocable.extend_from_slice(&verified.revocable);
+            }
+            let mark = self.look(id, issued, actor, now);
+            let has_expired = verified.as_ref().is_some_and(|verified| !verified.is_valid_at(now));
+            is_forged |= mark.provenance == Provenance::Unissued && !has_expired;
+            let good = verified.filter(|_| !has_expired);
+            if evidence.is_none() || (good.is_some() && evidence.as_ref().is_some_and(|first| !first.is_known)) {
+                evidence = Some(Evidence::of_token(mark, good.as_deref()));
+            }
+        }
+        evidence.map(|evidence| Evidence { is_forged, ..evidence })
+    }
+
+    /// Where an opaque value stands there twice and differs, the origin may choose the other: a client could name a new
+    /// session with each request and be served under the same one. So only one that is known counts then, and none else.
+    fn of_opaque(&self, source: &Source, values: &Values<'_>, actor: &mut Actor, now: Now) -> Option<Evidence> {
+        let (mut known, mut unknown): (Option<Evidence>, Option<Evidence>) = (None, None);
+        for value in values {
+            let session = session_of(&source.label, value);
+            actor
+                .revocable
+                .push(Named::new(&self.key, Dimension::Session, &session));
+            let hash = credential_hash(&self.key, value);
+            let listed = self.groups.listed.get(&hash);
+            let principal = listed.map(|listed| Named::new(&self.key, Dimension::Principal, &listed.principal));
+            actor.revocable.extend(principal);
+            let mark = match listed {
+                Some(_) => Mark::listed(fingerprint(&hash)),
+                None => self.look(fingerprint(&hash), None, actor, now),
+            };
+            let is_known = mark.provenance == Provenance::Issued;
+            let evidence = Evidence {
+                issuer: None,
+                kid: None,
+                session: (is_known || values.len() == 1).then_some(session),
+                principal: listed.map(|listed| Arc::clone(&listed.principal)),
+                group: listed.map(|listed| Arc::clone(&listed.group)),
+                mark,
+                is_known,
+                is_forged: false,
+            };
+            if is_known {
+                known.get_or_insert(evidence);
+            } else if unknown.is_none() || mark.provenance == Provenance::Unissued {
+                unknown = Some(evidence);
+            }
+        }
+        known.or(unknown)
+    }
+
+    /// What is known of a credential; `actor` notes it where the shared store may know more.
+    fn look(&self, id: CredentialId, issued: Option<u32>, actor: &mut Actor, now: Now) -> Mark {
+        let mark = self.mark(id, issued, now);
+        if mark.is_unheard && actor.unheard.len() < UNHEARD_MAX {
+            actor.unheard.push(id);
+        }
+        mark
+    }
+
+    /// The verified content of a token, from memory if it was verified before. It may have expired.
+    pub(super) fn token(&self, token: &[u8], now: Now) -> Option<Arc<Verified>> {
         let whole = fingerprint(&self.key.hash("tidegate token 1", &[token]));
         if let Some(verified) = self.tokens.get(&whole, now) {
             return Some(verified);
         }
-        let credential = fingerprint(&credential_hash(&self.key, token));
-        let verified = verify(token, credential, &self.issuers, &self.groups)?;
-        if !verified.is_valid_at(now) {
-            return None;
+        let verified = Arc::new(verify(token, &self.issuers, &self.groups)?);
+        if verified.is_valid_at(now) {
+            self.tokens.insert(whole, Arc::clone(&verified));
         }
-        let verified = Arc::new(verified);
-        self.tokens.insert(whole, Arc::clone(&verified));
         Some(verified)
     }
 
-    fn provenance(&self, credential: &Fingerprint) -> Provenance {
-        if self.births.contains(credential) {
-            Provenance::Issued
+    /// The credentials that were seen being issued.
+    pub fn births(&self) -> &Arc<Births> {
+        &self.births
+    }
+
+    /// From now on births are remembered, if it is known where credentials are issued.
+    pub fn remember_births(&self, now: Now) {
+        if self.sees_logins() {
+            self.births.begin(now);
         } else {
-            Provenance::Unknown
+            self.births.cease();
         }
-    }
-
-    /// Whether what the response to this request issues is issued: a login gives fresh proof, every other response
-    /// passes on the mark of the credential that was sent. A refused login (status 400 and above) proves nothing.
-    pub fn gives_births(&self, method: &Method, path: &str, status: StatusCode, actor: &Actor) -> bool {
-        let logs_in = || {
-            self.logs_in_at
-                .iter()
-                .any(|route| route.method == method && route.path == path)
-        };
-        status.as_u16() < 400 && (actor.provenance == Provenance::Issued || logs_in())
-    }
-
-    /// Remembers the credentials that a response head issues: `Set-Cookie` of the cookies and values of the headers
-    /// that are sources. To be called where [`Identity::gives_births`].
-    pub fn births_in_head(&self, headers: &HeaderMap) {
-        for source in &self.sources {
-            source.issued(headers).for_each(|value| self.birth_of_token(&value));
-        }
-    }
-
-    /// Remembers one issued credential, such as an `access_token` in a body. To be called where
-    /// [`Identity::gives_births`].
-    pub fn birth_of_token(&self, token: &[u8]) {
-        self.births.record(fingerprint(&credential_hash(&self.key, token)));
     }
 
     /// Takes over the births that an earlier configuration remembers, so that a reload forgets none. Its bound stays
     /// in force until the next start.
-    pub fn inherit_births(&mut self, earlier: &Self) {
+    pub fn inherit_births(&mut self, earlier: &Self, now: Now) {
         self.births = Arc::clone(&earlier.births);
         self.signals_seen = Arc::clone(&earlier.signals_seen);
+        self.remember_births(now);
+    }
+
+    /// What a login service and a shared store bear.
+    pub fn pace(&self) -> Pace {
+        self.pace
     }
 
     /// The groups, by name.

@@ -1,15 +1,12 @@
-//! What identity remembers under keyed hashes: credentials seen being issued, and tokens already verified. Both bounded.
+//! The hashes that stand for credentials, and the tokens that were verified already: bounded.
 
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
-
-use hashbrown::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::token::Verified;
+use crate::engine::births::CredentialId;
+use crate::engine::generations::Generations;
 use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
-
-/// The keyed hash that stands for a credential.
-pub(super) type Fingerprint = [u8; 16];
 
 /// Tokens are spread over this many locks.
 const SHARDS: usize = 16;
@@ -26,77 +23,34 @@ pub(super) fn stable_part(value: &[u8]) -> &[u8] {
 }
 
 /// The first 16 bytes of a hash.
-pub(super) fn fingerprint(hash: &[u8; 32]) -> Fingerprint {
-    *hash.first_chunk().expect("a hash has 32 bytes")
+pub(super) fn fingerprint(hash: &[u8; 32]) -> CredentialId {
+    CredentialId(*hash.first_chunk().expect("a hash has 32 bytes"))
+}
+
+/// Whether this is `header.payload.signature`, good or not.
+pub(super) fn is_in_token_form(value: &[u8]) -> bool {
+    parts(value).is_some()
 }
 
 /// `header.payload` of `header.payload.signature`.
 fn signing_input(value: &[u8]) -> Option<&[u8]> {
-    let mut parts = value.split(|byte| *byte == b'.');
-    let lengths = [parts.next()?.len(), parts.next()?.len(), parts.next()?.len()];
+    let [header, payload] = parts(value).filter(|_| value.starts_with(b"ey"))?;
+    value.get(..header + 1 + payload)
+}
+
+/// The lengths of the first two of three parts in base64url.
+fn parts(value: &[u8]) -> Option<[usize; 2]> {
+    let mut parts = value.split(|byte| *byte == b'.').map(<[u8]>::len);
+    let lengths = [parts.next()?, parts.next()?, parts.next()?];
     let base64url = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'=');
-    if parts.next().is_some() || lengths.contains(&0) || !value.iter().all(base64url) || !value.starts_with(b"ey") {
-        return None;
-    }
-    value.get(..lengths[0] + 1 + lengths[1])
-}
-
-/// A map of at most `2 * half_max` entries that forgets its older half when the younger one is full: no per-entry
-/// time, no scan, and a flood of junk costs the flooder as much as us.
-struct Generations<V> {
-    young: HashMap<Fingerprint, V>,
-    old: HashMap<Fingerprint, V>,
-    half_max: usize,
-}
-
-impl<V> Generations<V> {
-    fn new(entries_max: usize) -> Self {
-        Self {
-            young: HashMap::new(),
-            old: HashMap::new(),
-            half_max: (entries_max / 2).max(1),
-        }
-    }
-
-    fn get(&self, key: &Fingerprint) -> Option<&V> {
-        self.young.get(key).or_else(|| self.old.get(key))
-    }
-
-    fn insert(&mut self, key: Fingerprint, value: V) {
-        if self.young.len() >= self.half_max && !self.young.contains_key(&key) {
-            self.old = std::mem::take(&mut self.young);
-        }
-        self.young.insert(key, value);
-    }
-}
-
-/// Credentials that were seen being issued. A forgotten one is unknown again, which nothing ever acts on.
-pub(super) struct Births(RwLock<Generations<()>>);
-
-impl Births {
-    pub(super) fn new(issued_tokens_max: usize) -> Self {
-        Self(RwLock::new(Generations::new(issued_tokens_max)))
-    }
-
-    pub(super) fn record(&self, credential: Fingerprint) {
-        self.0
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(credential, ());
-    }
-
-    pub(super) fn contains(&self, credential: &Fingerprint) -> bool {
-        self.0
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(credential)
-            .is_some()
-    }
+    let [header, payload, _] = lengths;
+    let is_token = parts.next().is_none() && !lengths.contains(&0) && value.iter().all(base64url);
+    is_token.then_some([header, payload])
 }
 
 /// Tokens whose signature was found good, so that a repeat costs one look-up. The key covers the whole token, signature
 /// included: a good payload under a bad signature is never found here.
-pub(super) struct VerifiedTokens([Mutex<Generations<Arc<Verified>>>; SHARDS]);
+pub(super) struct VerifiedTokens([Mutex<Generations<CredentialId, Arc<Verified>>>; SHARDS]);
 
 impl VerifiedTokens {
     pub(super) fn new(verified_tokens_max: usize) -> Self {
@@ -106,20 +60,20 @@ impl VerifiedTokens {
     }
 
     /// The verified content of a token that is valid at `now`.
-    pub(super) fn get(&self, token: &Fingerprint, now: Now) -> Option<Arc<Verified>> {
+    pub(super) fn get(&self, token: &CredentialId, now: Now) -> Option<Arc<Verified>> {
         let shard = self.shard(token).lock().unwrap_or_else(PoisonError::into_inner);
         shard.get(token).filter(|verified| verified.is_valid_at(now)).cloned()
     }
 
-    pub(super) fn insert(&self, token: Fingerprint, verified: Arc<Verified>) {
+    pub(super) fn insert(&self, token: CredentialId, verified: Arc<Verified>) {
         self.shard(&token)
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(token, verified);
     }
 
-    fn shard(&self, token: &Fingerprint) -> &Mutex<Generations<Arc<Verified>>> {
-        let [first, ..] = *token;
+    fn shard(&self, token: &CredentialId) -> &Mutex<Generations<CredentialId, Arc<Verified>>> {
+        let [first, ..] = token.0;
         self.0
             .get(usize::from(first) % SHARDS)
             .expect("the remainder is smaller than the number of shards")
@@ -132,21 +86,6 @@ mod tests {
 
     fn key() -> HashKey {
         HashKey::new([7; 32])
-    }
-
-    fn print(n: u64) -> Fingerprint {
-        fingerprint(&key().hash("test", &[&n.to_le_bytes()]))
-    }
-
-    #[test]
-    fn memory_is_bounded_and_the_newest_half_is_never_forgotten() {
-        let births = Births::new(100);
-        for n in 0..10_000 {
-            births.record(print(n));
-            let newest = n.saturating_sub(49)..=n;
-            assert!(newest.rev().step_by(7).all(|m| births.contains(&print(m))));
-        }
-        assert!((0..10_000).filter(|n| births.contains(&print(*n))).count() <= 100);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use toml::Spanned;
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// Where credentials are read, tried in this order: `jwt:authorization`, `jwt:cookie:NAME`, `jwt:header:NAME`,
-    /// `cookie:NAME`, `header:NAME`. At most 16. Default: none, and the address alone tells actors apart.
+    /// `jwt:query:NAME`, `cookie:NAME`, `header:NAME`, `query:NAME`. At most 16. Default: none, and the address alone tells actors apart.
     #[schemars(with = "Vec<String>")]
     pub sources: Vec<Spanned<String>>,
     /// Who signs tokens, by name. At most 16.
@@ -46,9 +46,18 @@ pub struct Settings {
     pub leavers: Option<Spanned<String>>,
     /// How much of their own budgets is left to them from that day on. Percent, default 20, at most 100.
     pub leavers_percent: u32,
-    /// Issued credentials remembered, at most; the oldest are forgotten first and become unknown again.
-    /// About 40 bytes each. Default 1,000,000.
+    /// Issued credentials remembered, at most; those longest unused are forgotten first, and for a day nobody is unissued.
+    /// About 60 bytes each, and up to 2,000 for a session that renews opaque ones. Default 1,000,000.
     pub issued_tokens_max: usize,
+    /// For so many seconds from the first start that remembers births nobody is unissued. Default 86,400; at least as long
+    /// as a session lasts spares most people a login.
+    pub warm_up_s: u32,
+    /// Requests of one issuer's credentials that are asked to log in again, a second; above it 429. Default 50: what the
+    /// login service bears.
+    pub reauth_per_s_max: u32,
+    /// Credentials that the store of `[fleet]` is asked for, a second and network; above it unknown ones are asked to log in
+    /// again, where `unissued` is enforced. Default 200.
+    pub lookups_per_s_max: u32,
     /// Verified tokens remembered, at most, so that a repeat costs one look-up. About 500 bytes each. Default 100,000.
     pub verified_tokens_max: usize,
 }
@@ -68,6 +77,9 @@ impl Default for Settings {
             leavers: None,
             leavers_percent: 20,
             issued_tokens_max: 1_000_000,
+            warm_up_s: 86_400,
+            reauth_per_s_max: 50,
+            lookups_per_s_max: 200,
             verified_tokens_max: 100_000,
         }
     }

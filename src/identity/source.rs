@@ -4,16 +4,18 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, SET_COOKIE};
+use http::request;
 use smallvec::SmallVec;
 
 /// Different values that one source may have in one head; more are not looked at.
 const VALUES_MAX: usize = 4;
 
-/// A header or a cookie.
+/// A header, a cookie, or a parameter of the query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     Header(HeaderName),
     Cookie(Arc<str>),
+    Query(Arc<str>),
 }
 
 /// One entry of `sources`.
@@ -40,8 +42,14 @@ impl Source {
         let place = match place.split_once(':') {
             Some(("cookie", name)) if is_cookie_name(name) => Place::Cookie(name.into()),
             Some(("header", name)) => Place::Header(header_name(name)?),
+            Some(("query", name)) if !name.is_empty() => Place::Query(name.into()),
             None if is_token => Place::Header(header_name(place)?),
-            _ => return Err("this is none of jwt:authorization, jwt:cookie:NAME, cookie:NAME, header:NAME".to_owned()),
+            _ => {
+                return Err(
+                    "this is none of jwt:authorization, jwt:cookie:NAME, cookie:NAME, header:NAME, query:NAME"
+                        .to_owned(),
+                );
+            }
         };
         if matches!(&place, Place::Header(name) if name == COOKIE || name == SET_COOKIE) {
             return Err("a cookie is read with cookie:NAME".to_owned());
@@ -54,7 +62,8 @@ impl Source {
     }
 
     /// The values of this source in a request. One value repeated counts once; at most [`VALUES_MAX`] are given.
-    pub(super) fn values<'a>(&self, headers: &'a HeaderMap) -> Values<'a> {
+    pub(super) fn values<'a>(&self, head: &'a request::Parts) -> Values<'a> {
+        let headers = &head.headers;
         let mut values = Values::new();
         let mut add = |value: Cow<'a, [u8]>| {
             if !value.is_empty() && values.len() < VALUES_MAX && !values.contains(&value) {
@@ -75,23 +84,28 @@ impl Source {
                     .flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
                 pairs.filter_map(|pair| cookie_value(pair, name)).for_each(add);
             }
+            Place::Query(name) => {
+                let pairs = head.uri.query().unwrap_or_default().split(['&', ';']);
+                pairs.filter_map(|pair| query_value(pair, name)).for_each(add);
+            }
         }
         values
     }
 
-    /// The values that a response issues for this source: `Set-Cookie` for a cookie, the header itself for a header.
+    /// The values that a response head issues for this source: `Set-Cookie` for a cookie, the header itself for a header.
     pub(super) fn issued<'a>(&self, headers: &'a HeaderMap) -> impl Iterator<Item = Cow<'a, [u8]>> {
         let from = match &self.place {
-            Place::Header(name) => name,
-            Place::Cookie(_) => &SET_COOKIE,
+            Place::Header(name) => Some(name),
+            Place::Cookie(_) => Some(&SET_COOKIE),
+            Place::Query(_) => None,
         };
         let value = move |line: &'a [u8]| match &self.place {
             Place::Header(name) => Some(header_value(name, line)),
             Place::Cookie(name) => cookie_value(line.split(|byte| *byte == b';').next()?, name),
+            Place::Query(_) => None,
         };
-        headers
-            .get_all(from)
-            .iter()
+        from.into_iter()
+            .flat_map(|from| headers.get_all(from))
             .filter_map(move |line| value(line.as_bytes()))
             .filter(|value| !value.is_empty())
     }
@@ -141,6 +155,13 @@ fn cookie_value<'a>(pair: &'a [u8], name: &str) -> Option<Cow<'a, [u8]>> {
     })
 }
 
+/// The value of a parameter if it has this name, both decoded as a form's are.
+fn query_value(pair: &str, name: &str) -> Option<Cow<'static, [u8]>> {
+    let (found, value) = pair.split_once('=')?;
+    let decoded = |text: &str| percent_decode(text.replace('+', " ").as_bytes());
+    (decoded(found) == name.as_bytes()).then(|| Cow::Owned(decoded(value)))
+}
+
 /// Decodes `%41`; what is no such triplet stays as it is.
 fn percent_decode(value: &[u8]) -> Vec<u8> {
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
@@ -171,6 +192,8 @@ mod tests {
             "jwt:authorization",
             "jwt:cookie:token",
             "jwt:header:x-token",
+            "jwt:query:token",
+            "query:key",
             "cookie:sid",
             "header:x-api-key",
         ];
@@ -178,6 +201,7 @@ mod tests {
         for (text, error) in [
             ("authorization", "this is none of"),
             ("cookie:", "this is none of"),
+            ("query:", "this is none of"),
             ("cookie:a b", "this is none of"),
             ("jwt:cookie", "a cookie is read with"),
             ("header:cookie", "a cookie is read with"),
@@ -209,6 +233,8 @@ mod tests {
                 &["abc"],
             ),
             ("cookie:sid", &[("cookie", "sid=; xsid=1; SID=2; sid")], &[]),
+            ("jwt:query:token", &[], &["abc", "a b"]),
+            ("query:b", &[], &[]),
             ("cookie:sid", &[("cookie", "sid=a%zz%4")], &["a%zz%4"]),
             (
                 "cookie:sid",
@@ -228,16 +254,14 @@ mod tests {
             ),
         ];
         for (source, headers, values) in cases {
-            let mut map = HeaderMap::new();
+            let mut request = http::Request::get("/profile?a=1&t%6Fken=%61bc&token=a+b;token=abc&xtoken=9&token");
             for (name, value) in *headers {
-                map.append(
-                    name.parse::<HeaderName>().expect("a name"),
-                    value.parse().expect("a value"),
-                );
+                request = request.header(*name, *value);
             }
+            let (head, ()) = request.body(()).expect("a request").into_parts();
             let source = Source::parse(source).expect("a source");
             let found: Vec<_> = source
-                .values(&map)
+                .values(&head)
                 .iter()
                 .map(|value| String::from_utf8_lossy(value).into_owned())
                 .collect();

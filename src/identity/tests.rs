@@ -3,15 +3,17 @@
 use std::io;
 use std::path::Path;
 
-use http::header::SET_COOKIE;
-use http::{HeaderMap, Method, Request, StatusCode};
+use http::Request;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 
-use super::{Actor, Identity, Provenance, Settings, listed_key_hash};
+use super::{Actor, Identity, Settings, listed_key_hash};
+use crate::engine::births::Tag;
 use crate::engine::problem::Problem;
 use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
+
+mod provenance;
 
 const JWKS: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","use":"sig","kid":"k1",
     "x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
@@ -114,6 +116,12 @@ fn ask(identity: &Identity, headers: &[(&str, &str)]) -> Actor {
     }
     let (head, ()) = request.body(()).expect("a request").into_parts();
     identity.identify(&head, "192.0.2.1".parse().expect("an address"), &[], now())
+}
+
+/// A login issues this.
+fn issue(identity: &Identity, token: &[u8]) {
+    let id = identity.issued_in_body(token, now());
+    identity.births().issue(id, Tag::Issued, None, now());
 }
 
 fn bearer(identity: &Identity, token: &str) -> Actor {
@@ -259,52 +267,10 @@ fn sources_are_tried_in_their_order_and_listed_keys_bind() {
 }
 
 #[test]
-fn what_a_login_issues_is_issued_and_passes_its_mark_on() {
-    let identity = identity();
-    let login = (&Method::POST, "/login");
-    let nobody = ask(&identity, &[]);
-    assert!(identity.gives_births(login.0, login.1, StatusCode::OK, &nobody));
-    assert!(!identity.gives_births(login.0, login.1, StatusCode::UNAUTHORIZED, &nobody));
-    assert!(!identity.gives_births(&Method::GET, "/login", StatusCode::OK, &nobody));
-    assert!(!identity.gives_births(&Method::POST, "/refresh", StatusCode::OK, &nobody));
-
-    let mut response = HeaderMap::new();
-    response.append(SET_COOKIE, "sid=fresh; Path=/; HttpOnly".parse().expect("a value"));
-    identity.births_in_head(&response);
-    let issued = ask(&identity, &[("cookie", "sid=fresh")]);
-    assert_eq!(issued.provenance, Provenance::Issued);
-    assert_eq!(
-        ask(&identity, &[("cookie", "sid=forged")]).provenance,
-        Provenance::Unknown
-    );
-    assert!(
-        identity.gives_births(&Method::POST, "/refresh", StatusCode::OK, &issued),
-        "the mark is passed on"
-    );
-
-    let good = token("c-17", &json!({}));
-    identity.birth_of_token(good.as_bytes());
-    assert_eq!(bearer(&identity, &good).provenance, Provenance::Issued);
-    let forged = token("c-17", &json!({"exp": 1_700_000_601}));
-    assert_eq!(
-        bearer(&identity, &forged).provenance,
-        Provenance::Unknown,
-        "signed well, never issued"
-    );
-
-    let mut reloaded = compile(CONFIG).unwrap_or_else(|problems| panic!("{problems:?}"));
-    reloaded.inherit_births(&identity);
-    assert_eq!(
-        ask(&reloaded, &[("cookie", "sid=fresh")]).provenance,
-        Provenance::Issued
-    );
-}
-
-#[test]
 fn of_two_cookies_only_an_issued_one_counts() {
     let identity = identity();
     assert!(ask(&identity, &[("cookie", "sid=junk1; sid=stolen")]).session.is_none());
-    identity.birth_of_token(b"mine");
+    issue(&identity, b"mine");
     let mine = ask(&identity, &[("cookie", "sid=mine")]).session;
     assert!(ask(&identity, &[("cookie", "sid=junk2; sid=mine")]).session == mine);
     assert!(ask(&identity, &[("cookie", "sid=mine; sid=mine")]).session == mine);
@@ -317,7 +283,7 @@ fn a_fresh_value_makes_no_new_session_beside_a_known_credential() {
         r#"["header:x-fresh", "cookie:sid", "header:x-api-key", "jwt:authorization"]"#,
     );
     let identity = compile(&unordered).unwrap_or_else(|problems| panic!("{problems:?}"));
-    identity.birth_of_token(b"mine");
+    issue(&identity, b"mine");
     let bearer = format!("Bearer {}", token("c-17", &json!({})));
     let known = [
         ("x-api-key", "partner-key-1"),

@@ -8,9 +8,10 @@ use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, Header, Validation};
 use serde_json::{Map, Value};
 
 use super::group::Groups;
-use super::memory::Fingerprint;
+use super::memory::{credential_hash, fingerprint};
 use super::remote::RemoteKeys;
 use super::revocation::{Revocable, Token};
+use crate::engine::births::CredentialId;
 use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
 
@@ -37,8 +38,10 @@ pub(super) struct Verified {
     pub(super) kid: Option<Arc<[u8]>>,
     /// The names under which it may be revoked.
     pub(super) revocable: Revocable,
-    /// Under which fingerprint its birth is looked for.
-    pub(super) credential: Fingerprint,
+    /// Under which its birth is looked for: its session, where it names one, so that a renewed token is no news.
+    pub(super) credential: CredentialId,
+    /// The second in which it says that it was issued.
+    pub(super) issued: Option<u32>,
     /// Unix seconds between which it is valid, leeway included.
     pub(super) valid_s: std::ops::RangeInclusive<u64>,
 }
@@ -152,7 +155,7 @@ pub(super) fn parse_algorithm(name: &str) -> Result<Algorithm, &'static str> {
 
 /// Verifies `token` against the issuers in the order of their names. What the token says about itself chooses among
 /// the configured keys and algorithms, never beyond them; `jku`, `jwk` and `x5u` are not looked at.
-pub(super) fn verify(token: &[u8], credential: Fingerprint, issuers: &[Issuer], groups: &Groups) -> Option<Verified> {
+pub(super) fn verify(token: &[u8], issuers: &[Issuer], groups: &Groups) -> Option<Verified> {
     if token.len() > TOKEN_BYTES_MAX {
         return None;
     }
@@ -163,7 +166,7 @@ pub(super) fn verify(token: &[u8], credential: Fingerprint, issuers: &[Issuer], 
     issuers.iter().find_map(|issuer| {
         let claims = issuer.claims(token, &header)?;
         let kid = header.kid.as_ref().map(|kid| kid_of(&issuer.name, kid));
-        issuer.believe(&claims, credential, kid, groups)
+        issuer.believe(&claims, token, kid, groups)
     })
 }
 
@@ -233,7 +236,7 @@ impl Issuer {
     fn believe(
         &self,
         claims: &Map<String, Value>,
-        credential: Fingerprint,
+        token: &[u8],
         kid: Option<Arc<[u8]>>,
         groups: &Groups,
     ) -> Option<Verified> {
@@ -252,6 +255,7 @@ impl Issuer {
             .saturating_add(leeway);
         let begins = claims.get("nbf").map_or(Some(0), numeric_date)?.saturating_sub(leeway);
         let (claim, id) = session.unwrap_or_default();
+        let has_session = session.is_some();
         let session = joined(&[
             b"jwt",
             self.name.as_bytes(),
@@ -259,24 +263,32 @@ impl Issuer {
             claim,
             id.as_bytes(),
         ]);
+        let credential = if has_session {
+            self.secret.hash("tidegate session 1", &[&session])
+        } else {
+            // Of one subject there may be tokens that were issued and others that were not.
+            credential_hash(&self.secret, token)
+        };
         let issued = claims.get("iat").and_then(numeric_date);
-        let token = Token {
+        let issued = issued.map(|second| u32::try_from(second).unwrap_or(u32::MAX));
+        let names = Token {
             issuer: &self.name,
             session: &session,
             subject,
             ids: [text("sid"), text("jti")],
             email: text("email"),
             kid: kid.as_deref(),
-            issued: issued.map_or(0, |issued| u32::try_from(issued).unwrap_or(u32::MAX)),
+            issued: issued.unwrap_or(0),
         };
         Some(Verified {
-            revocable: token.revocable(&self.secret),
+            revocable: names.revocable(&self.secret),
             session,
             principal: subject.map(|subject| format!("{}\0{subject}", self.name).into_bytes().into()),
             group: groups.of_claims(claims),
             issuer: Arc::clone(&self.name),
             kid,
-            credential,
+            credential: fingerprint(&credential),
+            issued,
             valid_s: begins..=expires,
         })
     }

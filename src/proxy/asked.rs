@@ -7,13 +7,14 @@ use http::uri::PathAndQuery;
 
 use super::connection::ConnState;
 use super::framing::Fault;
-use super::gateway::Set;
+use super::gateway::{Gateway, Set};
 use super::respond::{Refusal, Style};
 use super::route::Route;
 use super::upstream::UpstreamErrorKind;
 use crate::engine::inspect::Mode;
 use crate::engine::ledger::{Account, Excess};
 use crate::engine::policy::Plan;
+use crate::engine::time::Now;
 use crate::events::{Event, report};
 use crate::identity::Actor;
 
@@ -75,7 +76,15 @@ impl Asked {
         self.plan.redacts || self.is_unsafe()
     }
 
-    pub(super) fn reauthenticate(&self) -> Refusal {
+    /// Asks for a new login; or for patience, where the login service bears no more.
+    pub(super) fn reauthenticate(&self, gateway: &Gateway, now: Now) -> Refusal {
+        let per_s_max = self.set.identity.pace().reauth_per_s_max;
+        if !gateway.reauths.take(self.actor.issuer.clone(), per_s_max, now) {
+            report(&Event::LimitHit {
+                limit: "reauth_per_s_max",
+            });
+            return Refusal::Throttled { retry_after_s: 1 };
+        }
         Refusal::Reauthenticate {
             cookie: self.actor.session_cookie.as_deref().map(Box::from),
         }

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::answer::{Answer, UpstreamBody};
 use super::asked::{Asked, ended, mode, suspend};
+use super::births;
 use super::body::{InspectedBody, Start};
 use super::confirm::Confirm;
 use super::connection::{ConnState, Handler};
@@ -40,8 +41,8 @@ use crate::engine::inspect::{Content, Inspector, Mode};
 use crate::engine::ledger::Account;
 use crate::engine::policy::{Action, Facts, Plan};
 use crate::engine::time::Now;
-use crate::events::{Event, Part, report};
-use crate::identity::{address_key, network_key};
+use crate::events::{Event, IdentityFact, Part, report};
+use crate::identity::{Actor, address_key, network_key};
 
 /// Answers the requests of one listener.
 pub struct Exchanges {
@@ -165,10 +166,10 @@ impl Exchanges {
     ) -> Result<Response<Answer>, (Refusal, Style)> {
         let mut body = opened.body;
         if body.driver().flow() == Flow::Cut {
-            return Err((Self::refusal(asked, &body), asked.style));
+            return Err((self.refusal(asked, &body), asked.style));
         }
         body.switch();
-        Self::leave(asked, &mut body).await?;
+        self.leave(asked, &mut body).await?;
         let limits = Arc::clone(&self.limits);
         let stop = self.stop.clone();
         tokio::spawn(async move {
@@ -206,6 +207,7 @@ impl Exchanges {
                 seconds: started.elapsed().as_secs_f64(),
             });
         }
+        tell(&actor);
         let mut plan = set.policy.plan(
             &Facts {
                 destination: Some(host.as_bytes()),
@@ -245,7 +247,7 @@ impl Exchanges {
             // Asked once; who comes back with the old credential meets its budget again.
             self.gateway.ledger.release(key, 0, 0, now);
             self.gateway.store.hold_changed();
-            return Err((asked.reauthenticate(), asked.style));
+            return Err((asked.reauthenticate(&self.gateway, now), asked.style));
         }
         Err((Refusal::Held, asked.style))
     }
@@ -297,12 +299,7 @@ impl Exchanges {
         body: UpstreamBody,
     ) -> Opened {
         let (gateway, set) = (&self.gateway, &asked.set);
-        let births = set
-            .identity
-            .gives_births(&asked.method, asked.path(), head.status, &asked.actor);
-        if births {
-            set.identity.births_in_head(&head.headers);
-        }
+        births::remember(asked, head, gateway.clock.now());
         headers::forward_response(&mut head.headers, head.status == StatusCode::SWITCHING_PROTOCOLS);
         let terms = self.terms(asked, head.status);
         terms.open_when_full(&mut account);
@@ -353,10 +350,10 @@ impl Exchanges {
             // The order has been placed: its status is told, though not what cannot be read.
             Start::Refused if asked.is_unsafe() && body.driver().is_unreadable() => {
                 drop_content(&mut head);
-                Self::leave(asked, &mut body).await?;
+                self.leave(asked, &mut body).await?;
                 return Ok(Response::from_parts(head, Answer::Own(Full::default())));
             }
-            Start::Refused => return Err((Self::refusal(asked, &body), asked.style)),
+            Start::Refused => return Err((self.refusal(asked, &body), asked.style)),
             Start::Failed => {
                 // The body reports it when it is dropped.
                 let kind = body.failure().unwrap_or(UpstreamErrorKind::Reset);
@@ -367,17 +364,17 @@ impl Exchanges {
         if mode != Mode::Watch || masked_head {
             mark_altered(&mut head, mode, coding, masked_head || asked.may_mask());
         }
-        Self::leave(asked, &mut body).await?;
+        self.leave(asked, &mut body).await?;
         Ok(Response::from_parts(head, Answer::Inspected(body)))
     }
 
     /// The head leaves, once whoever is in it may.
-    async fn leave(asked: &Asked, body: &mut InspectedBody<UpstreamBody>) -> Result<(), (Refusal, Style)> {
+    async fn leave(&self, asked: &Asked, body: &mut InspectedBody<UpstreamBody>) -> Result<(), (Refusal, Style)> {
         body.hand_over_head();
         if poll_fn(|cx| body.poll_leaving(cx)).await {
             Ok(())
         } else {
-            Err((Self::refusal(asked, body), asked.style))
+            Err((self.refusal(asked, body), asked.style))
         }
     }
 
@@ -393,10 +390,10 @@ impl Exchanges {
     }
 
     /// What the client is told when nothing of the response left.
-    fn refusal(asked: &Asked, body: &InspectedBody<UpstreamBody>) -> Refusal {
+    fn refusal(&self, asked: &Asked, body: &InspectedBody<UpstreamBody>) -> Refusal {
         match body.driver().outcome().denial {
             Some(Denial::Budget { budget, .. }) => match asked.set.policy.get(budget).map(|budget| budget.action) {
-                Some(Action::Reauth) => asked.reauthenticate(),
+                Some(Action::Reauth) => asked.reauthenticate(&self.gateway, self.gateway.clock.now()),
                 Some(Action::Hold { .. }) => Refusal::Held,
                 _ => Refusal::Blocked,
             },
@@ -405,6 +402,19 @@ impl Exchanges {
             Some(Denial::Revoked(name)) => revoked::refusal(asked, name),
             Some(Denial::Fail(_)) | None => Refusal::Uninspectable,
         }
+    }
+}
+
+/// Tells what is known of the credential that was sent, if one was.
+fn tell(actor: &Actor) {
+    if actor.credential.is_none() {
+        return;
+    }
+    let provenance = actor.provenance.name();
+    report(&Event::Identity(IdentityFact::Shown { provenance }));
+    if let Some(doubt) = actor.doubt {
+        let reason = doubt.name();
+        report(&Event::Identity(IdentityFact::Unknown { reason }));
     }
 }
 

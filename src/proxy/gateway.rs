@@ -8,6 +8,7 @@ use arc_swap::{ArcSwap, Guard};
 use ipnet::IpNet;
 use tokio::sync::Notify;
 
+use super::pace::Paces;
 use super::route::Route;
 use super::shadow::{Shadow, Shadows};
 use super::terms::HeldTotal;
@@ -27,6 +28,9 @@ use crate::store::journal::Journal;
 
 /// What refuses without being a budget: a fail mode, and a hold set by a person.
 const OWN_CAUSES: [&str; 2] = ["fail_mode", "manual"];
+
+/// Issuers whose logins are paced; there are fewer.
+const ISSUERS_MAX: usize = 64;
 
 /// One configuration, compiled; replaced whole on reload.
 pub struct Set {
@@ -123,6 +127,8 @@ pub struct Gateway {
     /// Wakes the streams that wait when a hold began or ended.
     pub holds_told: Arc<Notify>,
     pub(super) shadows: Shadows,
+    /// Who is asked to log in again, by the issuer.
+    pub(super) reauths: Paces<Option<Arc<str>>>,
     draining: AtomicBool,
 }
 
@@ -148,6 +154,7 @@ impl Gateway {
             held: Arc::default(),
             holds_told: Arc::default(),
             shadows: Shadows::default(),
+            reauths: Paces::new(ISSUERS_MAX),
             draining: AtomicBool::new(false),
         }
     }

@@ -204,6 +204,7 @@ fn remember(loaded: &Loaded, mut ledger: Ledger, clock: Clock) -> Result<(Arc<Le
         ledger.carry(Carrier::Fleet);
     }
     let stored = store::Loaded::load(&loaded.state_dir, &loaded.secret, &ledger, clock).map_err(StartError::Store)?;
+    loaded.set.identity.remember_births(clock.now());
     let (newest, ledger) = (stored.newest(), Arc::new(ledger));
     let seconds = set_back(newest, clock.now());
     if seconds > 0 {

@@ -151,7 +151,7 @@ impl Reloader {
 
     fn put_in_force(&mut self, mut loaded: Loaded, generation: u64, started: &Value) {
         let (before, now) = (self.gateway.set(), self.gateway.clock.now());
-        loaded.set.identity.inherit_births(&before.identity);
+        loaded.set.identity.inherit_births(&before.identity, now);
         let known = before.identity.known_keys();
         signing_keys::renew(&mut loaded.set.identity, known, &self.state_dir, now);
         signing_keys::tell(&loaded.set.identity, now, true);

@@ -11,7 +11,7 @@ use super::state::{BypassFile, Suspension, read_bypass};
 use super::{key_sets, signing_keys};
 use crate::audit::{Change, Operation};
 use crate::clock::{Look, Standing};
-use crate::events::{self, ClockFact, Event, report};
+use crate::events::{self, ClockFact, Event, IdentityFact, report};
 use crate::proxy::{Bypass, Gateway, try_in_shadow};
 
 /// How often the bypass file is looked at: a bypass works within five seconds.
@@ -59,6 +59,7 @@ async fn upkeep(gateway: Arc<Gateway>, state_dir: PathBuf, metrics: events::Hand
                     spilled: gateway.ledger.spilled_keys() as u64,
                     dropped: gateway.ledger.evicted(),
                 });
+                report(&Event::Identity(IdentityFact::Births(gateway.set().identity.births().len() as u64)));
                 if ticks % KEYS_LOOK_TICKS == 1 {
                     signing_keys::tell(&gateway.set().identity, now, ticks % KEYS_TOLD_TICKS == 1);
                 }

@@ -181,6 +181,14 @@ impl Dimension {
         }
     }
 
+    /// Whether it is `single`, or `single` is one of its parts.
+    pub fn has(self, single: Self) -> bool {
+        if let Self::Combined(parts) = self {
+            return parts.dimensions().any(|part| part == single);
+        }
+        self == single
+    }
+
     /// Whether many people stand behind one value of it (design: "a shared key does not punish the crowd").
     pub fn is_shared(self) -> bool {
         match self {

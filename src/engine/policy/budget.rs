@@ -151,6 +151,11 @@ impl Budget {
             && self.when.iter().all(|condition| condition.holds(facts, route))
     }
 
+    /// Whether it binds only those whose credentials were never issued.
+    pub fn spares_the_crowd(&self) -> bool {
+        self.when.contains(&Condition::Unissued) || self.per.has(Dimension::Anonymous)
+    }
+
     /// What it counts, by name.
     pub fn unit(&self) -> &'static str {
         let elements = if self.class.is_some() { "values" } else { "people" };
@@ -188,7 +193,7 @@ impl Reader<'_> {
 
     fn dimension(&mut self, per: &Text) -> Option<Dimension> {
         let name = per.get_ref().as_str();
-        let later = [Dimension::Certificate, Dimension::Ja4, Dimension::Anonymous];
+        let later = [Dimension::Certificate, Dimension::Ja4];
         let is_later = |part: &str| later.iter().any(|dimension| dimension.name() == part.trim());
         if name.split('+').any(is_later) {
             self.later(per.span(), &format!("counting per `{name}`"));
@@ -217,14 +222,10 @@ impl Reader<'_> {
             .collect::<Option<Vec<_>>>();
         let Some(mut conditions) = parsed else {
             let message = "this is no condition on the actor";
-            let help = "group:NAME, route:MATCH, watched; several joined by ` + `";
+            let help = "unissued, group:NAME, route:MATCH, watched; several joined by ` + `";
             self.error("P016", Some(when.span()), message, Some(help));
             return None;
         };
-        if conditions.contains(&Condition::Unissued) {
-            self.later(when.span(), "`unissued`: who was never seen being issued");
-            return None;
-        }
         conditions.sort();
         conditions.dedup();
         Some(conditions)

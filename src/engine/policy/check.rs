@@ -11,13 +11,13 @@ impl Reader<'_> {
     pub(super) fn check(&mut self, budget: &Budget, written: &BudgetSyntax, around: &Written<'_>) -> bool {
         let exact_max = around.exact_elements_max;
         let before = self.problems.len();
-        if budget.refuses() && budget.per.is_shared() && !written.accept_outage {
+        if budget.refuses() && budget.per.is_shared() && !budget.spares_the_crowd() && !written.accept_outage {
             let message = format!(
                 "`{}` on a key that many people share ({}) would refuse all of them",
                 budget.action.name(),
                 budget.per.name()
             );
-            let help = "action = \"alert\", or accept_outage = true if that is meant";
+            let help = "when = \"unissued\", action = \"alert\", or accept_outage = true if that is meant";
             self.error("P005", Some(written.action.span()), &message, Some(help));
         }
         let is_estimated = written.estimated.as_ref().is_some_and(|estimated| *estimated.get_ref());

@@ -15,8 +15,8 @@ pub struct BudgetSyntax {
     /// Its stable name, in events and metrics.
     #[schemars(with = "String")]
     pub name: Text,
-    /// The dimension it counts under: `exchange`, `session`, `principal`, `address`, `network`, `place`, `kid`, `issuer`,
-    /// `route`, `service`, `destination` or `global`; or several at once, `kid + network`.
+    /// The dimension it counts under: `exchange`, `session`, `principal`, `address`, `network`, `anonymous`, `place`, `kid`,
+    /// `issuer`, `route`, `service`, `destination` or `global`; or several at once, `kid + network`.
     #[schemars(with = "String")]
     pub per: Text,
     /// Distinct people allowed in the window.
@@ -40,8 +40,7 @@ pub struct BudgetSyntax {
     /// Lets a budget on a key that many people share refuse all of them.
     #[serde(default)]
     pub accept_outage: bool,
-    /// Conditions on the actor, all of which must hold: `group:NAME`, `route:MATCH`, `watched`, joined by ` + `.
-    /// `unissued` is not in this version.
+    /// Conditions on the actor, all of which must hold: `unissued`, `group:NAME`, `route:MATCH`, `watched`, joined by ` + `.
     #[schemars(with = "Option<String>")]
     pub when: Option<Text>,
     /// A direction. Not in this version: responses are counted.

@@ -154,6 +154,32 @@ fn a_condition_binds_whom_it_names_under_a_key_of_its_own() {
 }
 
 #[test]
+fn unissued_credentials_are_bound_and_never_favoured() {
+    let text = budget("kid", "per = \"kid\"\npeople = 9\nwhen = \"unissued\"")
+        + &budget("all", "per = \"anonymous\"\npeople = 9")
+        + &budget("both", "per = \"anonymous + kid\"\npeople = 9");
+    let policy = policy(&text).unwrap();
+    let unissued = Facts {
+        standing: Standing::Unissued,
+        ..facts()
+    };
+    let own = keys(&policy, &unissued);
+    assert_eq!(own.len(), 3);
+    for standing in [Standing::Issued, Standing::Unknown] {
+        assert!(keys(&policy, &Facts { standing, ..facts() }).is_empty());
+    }
+    let of_another = keys(
+        &policy,
+        &Facts {
+            session: Some(b"another"),
+            address: b"another",
+            ..unissued
+        },
+    );
+    assert_eq!(own, of_another, "a fresh value buys nothing");
+}
+
+#[test]
 fn one_scope_is_one_key_however_it_is_written() {
     let text = budget("a", "per = \"session\"\npeople = 9\nwhen = \"watched+group:agent\"")
         + &budget("b", "per = \"session\"\npeople = 5\nwhen = \"group:agent + watched\"");
@@ -194,10 +220,6 @@ fn what_cannot_be_meant_is_refused() {
     for (text, code) in [
         (budget("b", "per = \"kid+nothing\"\npeople = 9"), "P001"),
         (budget("b", "per = \"ja4 + network\"\npeople = 9"), "P000"),
-        (
-            budget("b", "per = \"session\"\npeople = 9\nwhen = \"unissued\""),
-            "P000",
-        ),
         (budget("b", "per = \"session\"\npeople = 9\nwhen = \"issued\""), "P016"),
         (budget("b", "per = \"session\"\nbytes = \"many\""), "P017"),
         (budget("b", "per = \"session\"\nnot_found = \"101%\""), "P017"),
@@ -219,7 +241,14 @@ fn what_cannot_be_meant_is_refused() {
     ] {
         assert_eq!(policy(&text).err(), Some(vec![code]), "{text}");
     }
-    assert!(policy(&block("per = \"session\"\npeople = 100001\nestimated = true")).is_ok());
+    for spared in [
+        "per = \"session\"\npeople = 100001\nestimated = true",
+        "per = \"kid\"\npeople = 20\nwhen = \"unissued\"",
+        "per = \"anonymous\"\npeople = 20",
+        "per = \"anonymous + kid\"\npeople = 20",
+    ] {
+        assert!(policy(&block(spared)).is_ok(), "{spared}");
+    }
     assert!(policy(&budget("b", "per = \"session\"\nclass = \"card\"\nvalues = 9")).is_ok());
     let refusing = |count: usize| {
         let one = |at| format!("per = \"session\"\npeople = 9\nwhen = \"route:r{at}\"");

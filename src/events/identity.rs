@@ -1,0 +1,73 @@
+//! What was made of credentials: facts and their metrics.
+
+use metrics::Gauge;
+
+use super::Event;
+use super::family::{Family, Maker};
+use super::meters::approximate;
+
+/// What was made of credentials.
+#[derive(Clone, Copy, Debug)]
+pub enum IdentityFact {
+    /// A request showed a credential.
+    Shown {
+        /// `issued`, `unissued` or `unknown`.
+        provenance: &'static str,
+    },
+    /// Nobody can say whether the one that it showed was issued.
+    Unknown {
+        /// Why, from a fixed set.
+        reason: &'static str,
+    },
+    /// An answer issued credentials that were not known.
+    Issued {
+        /// `issued`, `unissued` or `unknown`: what they inherit.
+        provenance: &'static str,
+    },
+    /// Credentials that are remembered now.
+    Births(u64),
+}
+
+/// The metrics of identity.
+pub(super) struct IdentityMeters {
+    disagreements: Family,
+    shown: Family,
+    unknown: Family,
+    issued: Family,
+    births: Gauge,
+}
+
+impl IdentityMeters {
+    pub(super) fn new(make: &Maker) -> Self {
+        Self {
+            disagreements: make.family("tidegate_credentials_disagree_total", "kind", None),
+            shown: make.family("tidegate_credentials_total", "provenance", None),
+            unknown: make.family("tidegate_unknown_credentials_total", "reason", None),
+            issued: make.family("tidegate_births_total", "provenance", None),
+            births: make.gauge("tidegate_births", None),
+        }
+    }
+
+    /// Moves the metric of an event about credentials.
+    pub(super) fn count(&self, event: &Event<'_>) {
+        if let Event::CredentialsDisagree { kind } = *event {
+            self.disagreements.add(kind, 1);
+        }
+        let Event::Identity(fact) = *event else { return };
+        match fact {
+            IdentityFact::Shown { provenance } => self.shown.add(provenance, 1),
+            IdentityFact::Unknown { reason } => self.unknown.add(reason, 1),
+            IdentityFact::Issued { provenance } => self.issued.add(provenance, 1),
+            IdentityFact::Births(births) => self.births.set(approximate(births)),
+        }
+    }
+}
+
+/// One of each, for tests.
+#[cfg(test)]
+pub(super) const FACTS: &[Event<'static>] = &[
+    Event::Identity(IdentityFact::Shown { provenance: "issued" }),
+    Event::Identity(IdentityFact::Unknown { reason: "warm_up" }),
+    Event::Identity(IdentityFact::Issued { provenance: "issued" }),
+    Event::Identity(IdentityFact::Births(3)),
+];

@@ -1,0 +1,230 @@
+//! Was it ever issued? The three states, and what is passed on.
+
+use http::header::SET_COOKIE;
+use http::{HeaderMap, Method, StatusCode};
+use serde_json::json;
+
+use super::super::{Actor, Identity, Provenance};
+use super::{CONFIG, ask, bearer, compile, issue, now, token};
+use crate::engine::births::{Doubt, Tag};
+use crate::engine::time::Now;
+
+/// Births are remembered since long ago.
+fn identity() -> Identity {
+    let identity = compile(CONFIG).unwrap_or_else(|problems| panic!("{problems:?}"));
+    identity.remember_births(Now::from_millis(now().millis() - 10 * 86_400_000));
+    identity
+}
+
+fn cookie(identity: &Identity, value: &str) -> Actor {
+    ask(identity, &[("cookie", &format!("sid={value}"))])
+}
+
+fn is_unissued(actor: &Actor) -> bool {
+    actor.provenance == Provenance::Unissued && actor.doubt.is_none()
+}
+
+#[test]
+fn only_what_was_seen_being_issued_is_issued() {
+    let identity = identity();
+    let nobody = ask(&identity, &[]);
+    assert_eq!((nobody.provenance, nobody.doubt), (Provenance::Unknown, None));
+    assert!(is_unissued(&cookie(&identity, "forged")) && !cookie(&identity, "forged").is_known);
+    issue(&identity, b"fresh");
+    assert_eq!(cookie(&identity, "fresh").provenance, Provenance::Issued);
+    let listed = ask(&identity, &[("x-api-key", "partner-key-1")]);
+    assert_eq!(listed.provenance, Provenance::Issued, "the configuration lists it");
+    assert!(is_unissued(&ask(&identity, &[("x-api-key", "partner-key-2")])));
+}
+
+#[test]
+fn nobody_can_say_in_the_warm_up_and_who_was_seen_in_it_stays_unknown() {
+    let cold = compile(CONFIG).unwrap_or_else(|problems| panic!("{problems:?}"));
+    assert_eq!(
+        cookie(&cold, "a").doubt,
+        Some(Doubt::NoLogin),
+        "births are not remembered"
+    );
+    cold.remember_births(now());
+    assert_eq!(cookie(&cold, "a").doubt, Some(Doubt::WarmUp));
+    let identity = compile(&CONFIG.replace("logs_in_at", "warm_up_s = 0\nlogs_in_at"));
+    let mut warm = identity.unwrap_or_else(|problems| panic!("{problems:?}"));
+    warm.inherit_births(&cold, now());
+    assert_eq!(cookie(&warm, "a").doubt, Some(Doubt::Remembered));
+    assert!(is_unissued(&cookie(&warm, "b")));
+    let without = compile(&CONFIG.replace("logs_in_at", "refreshes_at"));
+    let without = without.unwrap_or_else(|problems| panic!("{problems:?}"));
+    assert_eq!(cookie(&without, "b").doubt, Some(Doubt::NoLogin));
+}
+
+#[test]
+fn a_token_is_known_by_its_session_and_else_by_what_was_signed() {
+    let identity = identity();
+    let issued = token("c-17", &json!({}));
+    issue(&identity, issued.as_bytes());
+    let renewed = token("c-17", &json!({"exp": 1_700_000_601}));
+    for known in [&issued, &renewed] {
+        assert_eq!(bearer(&identity, known).provenance, Provenance::Issued);
+    }
+    let others = [
+        json!({"sid": "s2"}),
+        json!({"sid": null, "jti": "s1"}),
+        json!({"sid": null}),
+    ];
+    for other in others {
+        let forged = bearer(&identity, &token("c-17", &other));
+        assert!(
+            is_unissued(&forged) && forged.is_known,
+            "{other}: signed well, never issued"
+        );
+    }
+    let bare = json!({"sid": null});
+    issue(&identity, token("c-18", &bare).as_bytes());
+    assert_eq!(bearer(&identity, &token("c-18", &bare)).provenance, Provenance::Issued);
+    let another = token("c-18", &json!({"sid": null, "exp": 1_700_000_601}));
+    assert!(
+        is_unissued(&bearer(&identity, &another)),
+        "the same subject is not the same token"
+    );
+}
+
+#[test]
+fn an_issued_credential_does_not_make_a_forged_token_good() {
+    let identity = identity();
+    issue(&identity, b"mine");
+    let forged = token("c-17", &json!({}));
+    for place in [
+        vec![
+            ("authorization", format!("Bearer {forged}")),
+            ("cookie", "sid=mine".to_owned()),
+        ],
+        vec![("cookie", format!("sid=mine; token={forged}"))],
+        vec![
+            ("x-api-key", "partner-key-1".to_owned()),
+            ("authorization", format!("Bearer {forged}")),
+        ],
+    ] {
+        let headers: Vec<(&str, &str)> = place.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        assert!(is_unissued(&ask(&identity, &headers)), "{}", headers.len());
+    }
+    let issued = token("c-9", &json!({"sid": "mine"}));
+    issue(&identity, issued.as_bytes());
+    let both = [
+        ("authorization", format!("Bearer {issued}")),
+        ("authorization", format!("Bearer {forged}")),
+    ];
+    let both: Vec<(&str, &str)> = both.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    assert!(is_unissued(&ask(&identity, &both)), "the origin may read the other");
+    // An opaque one that nobody issued is nobody's: a shop sets many.
+    let cart = ask(
+        &identity,
+        &[("authorization", &format!("Bearer {issued}")), ("cookie", "sid=cart")],
+    );
+    assert_eq!(cart.provenance, Provenance::Issued);
+    let doubled = ask(&identity, &[("cookie", "sid=forged; sid=another")]);
+    assert!(is_unissued(&doubled) && doubled.session.is_none());
+}
+
+#[test]
+fn a_token_that_is_not_good_here_may_be_at_the_origin() {
+    let identity = identity();
+    let good = token("c-17", &json!({}));
+    let (signed, signature) = good.rsplit_once('.').expect("three parts");
+    let other: String = signature.chars().rev().collect();
+    for other in [
+        format!("{signed}.{other}"),
+        format!("{signed}.{signature}="),
+        format!("{signed}.x"),
+        token("c-17", &json!({"iss": "https://another.example"})),
+        token(&"x".repeat(9_000), &json!({})),
+    ] {
+        let shown = bearer(&identity, &other);
+        assert!(
+            is_unissued(&shown) && shown.session.is_none() && shown.kid.is_none(),
+            "{}",
+            other.len()
+        );
+        issue(&identity, b"mine");
+        let beside = ask(
+            &identity,
+            &[("authorization", &format!("Bearer {other}")), ("cookie", "sid=mine")],
+        );
+        assert!(is_unissued(&beside) && beside.session.is_some());
+    }
+    for no_token in ["Basic dTpw", "Bearer opaque", "Bearer a.b", "Bearer a..b"] {
+        let shown = ask(&identity, &[("authorization", no_token)]);
+        assert_eq!(
+            (shown.provenance, shown.doubt),
+            (Provenance::Unknown, None),
+            "{no_token}"
+        );
+    }
+}
+
+#[test]
+fn what_has_expired_is_good_to_be_renewed() {
+    let identity = identity();
+    issue(&identity, token("c-17", &json!({})).as_bytes());
+    let expired = bearer(&identity, &token("c-17", &json!({"exp": 1_699_999_000})));
+    assert!(expired.session.is_none());
+    let passed = identity.passes_on(&Method::POST, "/refresh", StatusCode::OK, &expired);
+    assert_eq!(passed, Some(Tag::Issued));
+    issue(&identity, b"mine");
+    let stale = token("c-18", &json!({"exp": 1_699_999_000}));
+    let beside = ask(
+        &identity,
+        &[("authorization", &format!("Bearer {stale}")), ("cookie", "sid=mine")],
+    );
+    assert_eq!(beside.provenance, Provenance::Issued);
+    let alone = bearer(&identity, &stale);
+    assert_eq!(
+        identity.passes_on(&Method::POST, "/refresh", StatusCode::OK, &alone),
+        Some(Tag::Unissued)
+    );
+}
+
+#[test]
+fn a_login_gives_fresh_proof_and_everything_else_passes_on_the_mark() {
+    let identity = identity();
+    issue(&identity, b"mine");
+    let (nobody, mine) = (ask(&identity, &[]), cookie(&identity, "mine"));
+    let forged = cookie(&identity, "forged");
+    let passed = |method: &Method, path: &str, status, actor: &Actor| identity.passes_on(method, path, status, actor);
+    for actor in [&nobody, &mine, &forged] {
+        let login = passed(&Method::POST, "/login", StatusCode::OK, actor);
+        assert_eq!(login, Some(Tag::Issued), "whatever else the request carries");
+        assert_eq!(passed(&Method::POST, "/login", StatusCode::UNAUTHORIZED, actor), None);
+    }
+    for (method, path) in [(Method::POST, "/refresh"), (Method::GET, "/login"), (Method::GET, "/")] {
+        assert_eq!(passed(&method, path, StatusCode::OK, &nobody), None);
+        assert_eq!(passed(&method, path, StatusCode::OK, &mine), Some(Tag::Issued));
+        assert_eq!(passed(&method, path, StatusCode::FOUND, &forged), Some(Tag::Unissued));
+    }
+}
+
+#[test]
+fn a_response_head_issues_cookies_and_headers_that_are_sources() {
+    let identity = identity();
+    let mut response = HeaderMap::new();
+    let issued = token("c-3", &json!({}));
+    for line in [
+        "sid=one; Path=/; HttpOnly",
+        "theme=dark",
+        "sid=; Max-Age=0",
+        &format!("token={issued}"),
+    ] {
+        response.append(SET_COOKIE, line.parse().expect("a value"));
+    }
+    response.append("x-api-key", "key-of-a-new-partner".parse().expect("a value"));
+    for id in identity.issued_in_head(&response, now()) {
+        identity.births().issue(id, Tag::Issued, None, now());
+    }
+    assert_eq!(identity.births().len(), 3);
+    for shown in [
+        cookie(&identity, "one"),
+        bearer(&identity, &issued),
+        ask(&identity, &[("x-api-key", "key-of-a-new-partner")]),
+    ] {
+        assert_eq!(shown.provenance, Provenance::Issued);
+    }
+}
