@@ -74,6 +74,10 @@ pub(super) const HELP: &[(&str, &str)] = &[
         "tidegate_births_total",
         "Answers that issued credentials that were not known.",
     ),
+    (
+        "tidegate_births_unread_total",
+        "Answers of login and refresh routes in whose body no token was looked for, and why.",
+    ),
     ("tidegate_births", "Credentials that are remembered now."),
     (
         "tidegate_credentials_disagree_total",

@@ -24,6 +24,11 @@ pub enum IdentityFact {
         /// `issued`, `unissued` or `unknown`: what they inherit.
         provenance: &'static str,
     },
+    /// What an answer issued in its body was not found.
+    Unread {
+        /// `large`, `coding` or `format`.
+        reason: &'static str,
+    },
     /// Credentials that are remembered now.
     Births(u64),
 }
@@ -34,6 +39,7 @@ pub(super) struct IdentityMeters {
     shown: Family,
     unknown: Family,
     issued: Family,
+    unread: Family,
     births: Gauge,
 }
 
@@ -44,6 +50,7 @@ impl IdentityMeters {
             shown: make.family("tidegate_credentials_total", "provenance", None),
             unknown: make.family("tidegate_unknown_credentials_total", "reason", None),
             issued: make.family("tidegate_births_total", "provenance", None),
+            unread: make.family("tidegate_births_unread_total", "reason", None),
             births: make.gauge("tidegate_births", None),
         }
     }
@@ -58,6 +65,7 @@ impl IdentityMeters {
             IdentityFact::Shown { provenance } => self.shown.add(provenance, 1),
             IdentityFact::Unknown { reason } => self.unknown.add(reason, 1),
             IdentityFact::Issued { provenance } => self.issued.add(provenance, 1),
+            IdentityFact::Unread { reason } => self.unread.add(reason, 1),
             IdentityFact::Births(births) => self.births.set(approximate(births)),
         }
     }
@@ -69,5 +77,6 @@ pub(super) const FACTS: &[Event<'static>] = &[
     Event::Identity(IdentityFact::Shown { provenance: "issued" }),
     Event::Identity(IdentityFact::Unknown { reason: "warm_up" }),
     Event::Identity(IdentityFact::Issued { provenance: "issued" }),
+    Event::Identity(IdentityFact::Unread { reason: "large" }),
     Event::Identity(IdentityFact::Births(3)),
 ];

@@ -71,19 +71,42 @@ impl Identity {
     /// What is said of that which the answer to this request issues: a login gives fresh proof, everything else passes on the
     /// mark of the credential that was sent. A refusal (status 400 and above) proves nothing, and to who sends no credential
     /// nothing is passed on.
-    pub fn passes_on(&self, method: &Method, path: &str, status: StatusCode, actor: &Actor) -> Option<Tag> {
+    /// Of the actor's credential and one that was `renewed` the worse mark counts.
+    pub fn passes_on(
+        &self,
+        (method, path): (&Method, &str),
+        status: StatusCode,
+        actor: &Actor,
+        renewed: Option<Provenance>,
+    ) -> Option<Tag> {
         if !self.sees_logins() || status.as_u16() >= 400 {
             return None;
         }
-        if is_one(&self.logs_in_at, method, path) {
+        if self.is_login(method, path) {
             return Some(Tag::Issued);
         }
-        actor.credential?;
-        Some(match actor.provenance {
-            Provenance::Issued => Tag::Issued,
-            Provenance::Unissued => Tag::Unissued,
-            Provenance::Unknown => Tag::Unknown,
-        })
+        let shown = actor.credential.map(|_| actor.provenance);
+        let sent = [shown, renewed];
+        let is_sent = |provenance| sent.contains(&Some(provenance));
+        // The worst first.
+        let tags = [
+            (Provenance::Unissued, Tag::Unissued),
+            (Provenance::Unknown, Tag::Unknown),
+            (Provenance::Issued, Tag::Issued),
+        ];
+        tags.into_iter()
+            .find_map(|(provenance, tag)| is_sent(provenance).then_some(tag))
+    }
+
+    /// Whether the body of this request may send the credential that is renewed.
+    pub fn renews(&self, method: &Method, path: &str) -> bool {
+        self.sees_logins() && is_one(&self.refreshes_at, method, path)
+    }
+
+    /// The credential that a body sends to be renewed, and what is known of it.
+    pub fn renewed(&self, value: &[u8], now: Now) -> (CredentialId, Provenance) {
+        let mark = self.mark(self.issued_in_body(value, now), None, now);
+        (mark.id, mark.provenance)
     }
 
     /// Whether what a body issues is looked for in the answer to this request.

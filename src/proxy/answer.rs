@@ -9,11 +9,15 @@ use http_body_util::Full;
 
 use super::body::InspectedBody;
 use super::connection::BoxError;
+use super::foretold::Foretold;
 use super::forward::ForwardBody;
 use super::upstream::ResponseBody;
 
 /// The body of an upstream's response.
-pub(super) type UpstreamBody = ResponseBody<ForwardBody>;
+pub(super) type OriginBody = ResponseBody<ForwardBody>;
+
+/// The same, of which the beginning may have been read ahead.
+pub(super) type UpstreamBody = Foretold<OriginBody>;
 
 /// The body of an answer.
 pub enum Answer {

@@ -11,12 +11,13 @@ use super::gateway::{Gateway, Set};
 use super::respond::{Refusal, Style};
 use super::route::Route;
 use super::upstream::UpstreamErrorKind;
+use crate::engine::births::CredentialId;
 use crate::engine::inspect::Mode;
 use crate::engine::ledger::{Account, Excess};
 use crate::engine::policy::Plan;
 use crate::engine::time::Now;
 use crate::events::{Event, report};
-use crate::identity::Actor;
+use crate::identity::{Actor, Provenance};
 
 /// What is known of an exchange before it goes upstream.
 pub(super) struct Asked {
@@ -30,6 +31,8 @@ pub(super) struct Asked {
     /// The path that was asked for; `*` and CONNECT have none.
     pub(super) path: Option<PathAndQuery>,
     pub(super) connection: Arc<ConnState>,
+    /// The credential that is renewed, where the body of the request sent one.
+    pub(super) renewed: Option<(CredentialId, Provenance)>,
     /// The ledger's number of changed holds when the keys were last looked at: a hold that begins while the upstream
     /// thinks must not go unseen.
     pub(super) holds_seen: u64,

@@ -13,7 +13,7 @@ use hyper::upgrade::OnUpgrade;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::answer::{Answer, UpstreamBody};
+use super::answer::{Answer, OriginBody, UpstreamBody};
 use super::asked::{Asked, ended, mode, suspend};
 use super::births;
 use super::body::{InspectedBody, Start};
@@ -94,6 +94,7 @@ impl Exchanges {
         let until = now.after(self.limits.exchange_ms_max);
         let names = asked.actor.revocable.clone();
         let mut vigil = Vigil::new(Arc::clone(&self.gateway), until, asked.holds_seen, names);
+        let body = births::sent(&mut asked, &head.headers, body, now, until).await;
         let request = Request::from_parts(head, ForwardBody::new(body, self.gateway.clock, until));
         let mut response = self.answered(&asked, &account, &mut vigil, request).await?;
         let sides = if response.status() == StatusCode::SWITCHING_PROTOCOLS {
@@ -103,6 +104,7 @@ impl Exchanges {
             None
         };
         let (mut head, body) = response.into_parts();
+        let body = births::remember(&asked, &head, body, self.gateway.clock.now(), until).await;
         let mut opened = self.open(&asked, account, vigil, mode, &mut head, body).await;
         if let Some(sides) = sides {
             return self.switch(&asked, sides, head, opened).await;
@@ -131,7 +133,7 @@ impl Exchanges {
         account: &Account,
         vigil: &mut Vigil,
         request: Request<ForwardBody>,
-    ) -> Result<Response<UpstreamBody>, (Refusal, Style)> {
+    ) -> Result<Response<OriginBody>, (Refusal, Style)> {
         let mut sent = pin!(asked.route().upstream.send(request));
         loop {
             let answer = poll_fn(|cx| match sent.as_mut().poll(cx) {
@@ -228,6 +230,7 @@ impl Exchanges {
             method,
             path,
             connection,
+            renewed: None,
             holds_seen: self.gateway.ledger.holds_changed(),
         })
     }
@@ -288,7 +291,7 @@ impl Exchanges {
         Ok(())
     }
 
-    /// What is known with the head of the response: births, the people in it, how its body is inspected.
+    /// What is known with the head of the response: the people in it, how its body is inspected.
     async fn open(
         &self,
         asked: &Asked,
@@ -299,7 +302,6 @@ impl Exchanges {
         body: UpstreamBody,
     ) -> Opened {
         let (gateway, set) = (&self.gateway, &asked.set);
-        births::remember(asked, head, gateway.clock.now());
         headers::forward_response(&mut head.headers, head.status == StatusCode::SWITCHING_PROTOCOLS);
         let terms = self.terms(asked, head.status);
         terms.open_when_full(&mut account);

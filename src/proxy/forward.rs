@@ -8,16 +8,16 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::connection::BoxError;
+use super::foretold::Foretold;
 use crate::clock::Clock;
 use crate::engine::time::Now;
 
 /// A request body; the default is empty, and stands in when a request without a body is sent again.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct ForwardBody(Option<Upload>);
 
-#[derive(Debug)]
 struct Upload {
-    body: Incoming,
+    body: Foretold<Incoming>,
     clock: Clock,
     /// The deadline of the exchange. An answer that is still on its way sees to it and counts it; this is for an upload
     /// that outlasts its answer. One that is silent meets `body_idle_ms_max`, so a look at every frame is enough.
@@ -25,7 +25,7 @@ struct Upload {
 }
 
 impl ForwardBody {
-    pub(super) fn new(body: Incoming, clock: Clock, until: Now) -> Self {
+    pub(super) fn new(body: Foretold<Incoming>, clock: Clock, until: Now) -> Self {
         Self((!body.is_end_stream()).then_some(Upload { body, clock, until }))
     }
 }

@@ -26,6 +26,7 @@ mod journal;
 mod key_sets;
 mod masking;
 mod monitor;
+mod provenance;
 mod refusals;
 mod reloads;
 mod revocations;

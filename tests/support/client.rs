@@ -1,7 +1,7 @@
 //! Clients that keep every byte they were given, cut bodies included, and can tell a cut from an end.
 
 use std::error::Error as _;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 /// How long a client waits for the end of an answer; a test that gets here has failed.
 const ANSWER_TIME_MAX: Duration = Duration::from_mins(1);
@@ -46,7 +46,19 @@ impl RawReply {
 
 /// Writes `request` as it is and reads until the peer closes; the request should therefore say `Connection: close`.
 pub(crate) async fn http1(address: SocketAddr, request: &[u8]) -> RawReply {
-    let mut stream = TcpStream::connect(address).await.expect("a listening peer");
+    let stream = TcpStream::connect(address).await.expect("a listening peer");
+    exchange(stream, request).await
+}
+
+/// The same from an address of the loopback network.
+pub(crate) async fn http1_from(from: Ipv4Addr, address: SocketAddr, request: &[u8]) -> RawReply {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind((from, 0).into()).expect("an address of this machine");
+    let stream = socket.connect(address).await.expect("a listening peer");
+    exchange(stream, request).await
+}
+
+async fn exchange(mut stream: TcpStream, request: &[u8]) -> RawReply {
     // A peer that has refused the head may have closed already: what it said is read all the same.
     stream.write_all(request).await.ok();
     let mut wire = Vec::new();

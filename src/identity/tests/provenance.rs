@@ -167,7 +167,8 @@ fn what_has_expired_is_good_to_be_renewed() {
     issue(&identity, token("c-17", &json!({})).as_bytes());
     let expired = bearer(&identity, &token("c-17", &json!({"exp": 1_699_999_000})));
     assert!(expired.session.is_none());
-    let passed = identity.passes_on(&Method::POST, "/refresh", StatusCode::OK, &expired);
+    let refresh = (&Method::POST, "/refresh");
+    let passed = identity.passes_on(refresh, StatusCode::OK, &expired, None);
     assert_eq!(passed, Some(Tag::Issued));
     issue(&identity, b"mine");
     let stale = token("c-18", &json!({"exp": 1_699_999_000}));
@@ -178,7 +179,7 @@ fn what_has_expired_is_good_to_be_renewed() {
     assert_eq!(beside.provenance, Provenance::Issued);
     let alone = bearer(&identity, &stale);
     assert_eq!(
-        identity.passes_on(&Method::POST, "/refresh", StatusCode::OK, &alone),
+        identity.passes_on(refresh, StatusCode::OK, &alone, None),
         Some(Tag::Unissued)
     );
 }
@@ -189,7 +190,8 @@ fn a_login_gives_fresh_proof_and_everything_else_passes_on_the_mark() {
     issue(&identity, b"mine");
     let (nobody, mine) = (ask(&identity, &[]), cookie(&identity, "mine"));
     let forged = cookie(&identity, "forged");
-    let passed = |method: &Method, path: &str, status, actor: &Actor| identity.passes_on(method, path, status, actor);
+    let passed =
+        |method: &Method, path: &str, status, actor: &Actor| identity.passes_on((method, path), status, actor, None);
     for actor in [&nobody, &mine, &forged] {
         let login = passed(&Method::POST, "/login", StatusCode::OK, actor);
         assert_eq!(login, Some(Tag::Issued), "whatever else the request carries");
@@ -200,6 +202,18 @@ fn a_login_gives_fresh_proof_and_everything_else_passes_on_the_mark() {
         assert_eq!(passed(&method, path, StatusCode::OK, &mine), Some(Tag::Issued));
         assert_eq!(passed(&method, path, StatusCode::FOUND, &forged), Some(Tag::Unissued));
     }
+    let refresh = (&Method::POST, "/refresh");
+    for (actor, renewed, tag) in [
+        (&nobody, Provenance::Issued, Tag::Issued),
+        (&mine, Provenance::Unissued, Tag::Unissued),
+        (&forged, Provenance::Issued, Tag::Unissued),
+        (&mine, Provenance::Unknown, Tag::Unknown),
+    ] {
+        let passed = identity.passes_on(refresh, StatusCode::OK, actor, Some(renewed));
+        assert_eq!(passed, Some(tag), "the worse of both");
+    }
+    assert_eq!(identity.renewed(b"mine", now()).1, Provenance::Issued);
+    assert_eq!(identity.renewed(b"another", now()).1, Provenance::Unissued);
 }
 
 #[test]

@@ -1,0 +1,328 @@
+//! A stolen signing key before the real gateway: forged tokens in every way of showing them, and honest sessions of the same key.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+
+use crate::support::client::{H2, RawReply, get, http1, http1_from};
+use crate::support::gateway::Gateway;
+use crate::support::origin::Origin;
+use crate::support::people::count_serials;
+use crate::support::shop::{identity, shop, token};
+
+/// People whom a stolen key is shown.
+const LIMIT: usize = 20;
+/// The thief's first customer; those before are honest.
+const STRANGERS: u32 = 100_000;
+
+/// A gateway before the shop, with `more` in `[identity]`.
+async fn gateway(origin: &Origin, more: &str, mode: &str) -> Gateway {
+    let state = tempfile::tempdir().expect("a directory");
+    let budget = |name: &str, per: &str| {
+        format!(
+            "[[budget]]\nname = \"{name}\"\nper = \"{per}\"\nwhen = \"unissued\"\npeople = {LIMIT}\nwindow = \"30d\"\n\
+             action = \"reauth\"\nmode = \"{mode}\"\n"
+        )
+    };
+    let text = format!(
+        "{}[[route]]\nmatch = \"*/\"\nupstream = [\"http://{}\"]\nfail = \"closed\"\n{}{}",
+        identity(state.path(), more),
+        origin.address,
+        budget("stolen-key", "kid"),
+        budget("made-up", "service"),
+    );
+    Gateway::start_in(state, &text).await
+}
+
+/// What a login says must be sent from now on.
+struct Session {
+    bearer: String,
+    cookie: String,
+    /// The body of a request that renews it.
+    renewal: String,
+}
+
+fn session(reply: &RawReply) -> Session {
+    assert_eq!(reply.status, 200, "{}", reply.head);
+    let answer: serde_json::Value = serde_json::from_slice(&reply.body).expect("JSON");
+    let token = answer["access_token"].as_str().expect("a token");
+    let cookie = reply.header("set-cookie").and_then(|line| line.split(';').next());
+    Session {
+        bearer: format!("Authorization: Bearer {token}\r\n"),
+        cookie: format!("Cookie: {}\r\n", cookie.expect("a cookie")),
+        renewal: renewal(answer["refresh_token"].as_str().expect("a token")),
+    }
+}
+
+fn post(path: &str, header_lines: &str) -> String {
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\nContent-Length: 0\r\n{header_lines}\r\n"
+    )
+}
+
+fn renewal(token: &str) -> String {
+    let body = format!("{{\"refresh_token\":\"{token}\"}}");
+    let length = format!("Content-Length: {}\r\nContent-Type: application/json\r\n", body.len());
+    post("/refresh", "").replace("Content-Length: 0\r\n", &length) + &body
+}
+
+async fn log_in(gateway: &Gateway, customer: u32) -> Session {
+    let request = post("/login", &format!("X-Customer: {customer}\r\n"));
+    session(&http1(gateway.address, request.as_bytes()).await)
+}
+
+fn bearer(customer: u32) -> String {
+    format!(
+        "Authorization: Bearer {}\r\n",
+        token(customer, &format!("forged-{customer}"))
+    )
+}
+
+fn people(body: &[u8]) -> BTreeSet<u32> {
+    count_serials(body).into_iter().collect()
+}
+
+/// An address of its own on this machine's loopback network.
+fn address(second: u8, number: u32) -> Ipv4Addr {
+    let [.., third, fourth] = number.to_be_bytes();
+    Ipv4Addr::new(127, second, third, fourth)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stolen_key_is_contained_and_the_honest_sessions_of_it_live_on() {
+    const HONEST: u32 = 300;
+    const FORGED: u32 = 600;
+    let origin = shop().await;
+    let gateway = Arc::new(gateway(&origin, "warm_up_s = 0", "enforce").await);
+    let mut honest = JoinSet::new();
+    for customer in 0..HONEST {
+        let gateway = Arc::clone(&gateway);
+        honest.spawn(async move {
+            let request = post("/login", &format!("X-Customer: {customer}\r\n"));
+            let from = address(10, customer);
+            let mut own = session(&http1_from(from, gateway.address, request.as_bytes()).await);
+            for round in 0..4 {
+                let shown = if round % 2 == 0 { &own.bearer } else { &own.cookie };
+                let request = format!("GET /me HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n{shown}\r\n");
+                let reply = http1_from(from, gateway.address, request.as_bytes()).await;
+                assert_eq!(reply.status, 200, "customer {customer}, round {round}: {}", reply.head);
+                assert_eq!(people(&reply.body), BTreeSet::from([customer]));
+                if round == 1 {
+                    let request = post("/refresh", shown);
+                    own = session(&http1_from(from, gateway.address, request.as_bytes()).await);
+                }
+            }
+        });
+    }
+    let mut thief = JoinSet::new();
+    for worker in 0..20 {
+        let gateway = Arc::clone(&gateway);
+        thief.spawn(async move {
+            let mut seen = BTreeSet::new();
+            for customer in (worker..FORGED).step_by(20) {
+                let request = format!(
+                    "GET /me HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n{}\r\n",
+                    bearer(STRANGERS + customer)
+                );
+                let reply = http1_from(address(20, customer), gateway.address, request.as_bytes()).await;
+                assert!(matches!(reply.status, 200 | 401 | 429), "{}", reply.head);
+                seen.extend(people(&reply.body));
+            }
+            seen
+        });
+    }
+    let stolen: BTreeSet<u32> = thief.join_all().await.into_iter().flatten().collect();
+    honest.join_all().await;
+    assert_eq!(stolen.len(), LIMIT);
+}
+
+/// How a thief shows forged credentials: requests for one stranger each, on connections of their own.
+type Trick = fn(u32, &Session) -> String;
+
+fn me(header_lines: &str) -> String {
+    format!("GET /me HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n{header_lines}\r\n")
+}
+
+const TRICKS: [(&str, Trick); 12] = [
+    ("header", |stranger, _| me(&bearer(stranger))),
+    ("cookie", |stranger, _| {
+        me(&format!("Cookie: token={}\r\n", token(stranger, "c")))
+    }),
+    ("query", |stranger, _| {
+        let line = format!("GET /me?token={}", token(stranger, "q"));
+        me("").replacen("GET /me", &line, 1)
+    }),
+    ("each place in turn", |stranger, own| {
+        let (_, trick) = TRICKS[stranger as usize % 3];
+        trick(stranger, own)
+    }),
+    ("an account of one's own beside", |stranger, own| {
+        me(&format!("{}{}", bearer(stranger), own.cookie))
+    }),
+    ("one's own token first", |stranger, own| {
+        let own = own.bearer.trim_start_matches("Authorization: Bearer ").trim();
+        me(&format!("Cookie: token={own}; token={}\r\n", token(stranger, "d")))
+    }),
+    ("forged forwarding headers", |stranger, _| {
+        let [.., a, b] = stranger.to_be_bytes();
+        me(&format!(
+            "{}X-Forwarded-For: 198.51.{a}.{b}\r\nForwarded: for=203.0.{b}.{a}\r\n",
+            bearer(stranger)
+        ))
+    }),
+    ("other bytes of one signature", |stranger, _| {
+        let forged = bearer(stranger);
+        me(&format!(
+            "{}{}\r\n",
+            forged.trim_end(),
+            ["=", "A", "AA", ""][stranger as usize % 4]
+        ))
+    }),
+    ("a fresh cookie beside", |stranger, _| {
+        me(&format!("{}Cookie: sid=x{stranger}\r\n", bearer(stranger)))
+    }),
+    ("made-up cookies", |stranger, _| {
+        me(&format!("Cookie: sid={stranger}-made-up\r\n"))
+    }),
+    ("two cookies", |stranger, _| {
+        me(&format!("Cookie: sid=x{stranger}; sid={stranger}-made-up\r\n"))
+    }),
+    ("made-up keys", |stranger, _| {
+        me(&format!("X-Api-Key: {stranger}-made-up\r\n"))
+    }),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn however_it_is_shown_a_forged_credential_meets_its_budget() {
+    let origin = shop().await;
+    for (name, trick) in TRICKS {
+        let gateway = gateway(&origin, "warm_up_s = 0\nreauth_per_s_max = 1000", "enforce").await;
+        let own = log_in(&gateway, 7).await;
+        let mut seen = BTreeSet::new();
+        for stranger in STRANGERS..STRANGERS + 3 * LIMIT as u32 {
+            let reply = http1(gateway.address, trick(stranger, &own).as_bytes()).await;
+            assert!(matches!(reply.status, 200 | 401), "{name}: {}", reply.head);
+            seen.extend(people(&reply.body));
+        }
+        assert_eq!(seen.len(), LIMIT, "{name}");
+        assert_eq!(get(gateway.address, "/me", &own.bearer).await.status, 200, "{name}");
+        assert_eq!(get(gateway.address, "/me", &own.cookie).await.status, 200, "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_renews_a_forged_token_has_a_forged_token() {
+    let origin = shop().await;
+    let gateway = gateway(&origin, "warm_up_s = 0\nreauth_per_s_max = 1000", "enforce").await;
+    let mut seen = BTreeSet::new();
+    for stranger in STRANGERS..STRANGERS + 3 * LIMIT as u32 {
+        let mut shown = bearer(stranger);
+        for round in 0..3 {
+            let reply = http1(gateway.address, post("/refresh", &shown).as_bytes()).await;
+            let renewed = session(&reply);
+            shown = if round % 2 == 0 { renewed.cookie } else { renewed.bearer };
+        }
+        let made_up = renewal(&format!("{}-made-up", stranger + 1_000));
+        let made_up = session(&http1(gateway.address, made_up.as_bytes()).await);
+        for shown in [&shown, &made_up.bearer, &made_up.cookie] {
+            seen.extend(people(&get(gateway.address, "/me", shown).await.body));
+        }
+    }
+    assert_eq!(seen.len(), LIMIT);
+    let honest = log_in(&gateway, 7).await;
+    let by_cookie = session(&http1(gateway.address, post("/refresh", &honest.cookie).as_bytes()).await);
+    let by_body = session(&http1(gateway.address, honest.renewal.as_bytes()).await);
+    let again = session(&http1(gateway.address, by_body.renewal.as_bytes()).await);
+    for renewed in [&honest, &by_cookie, &by_body, &again] {
+        for shown in [&renewed.bearer, &renewed.cookie] {
+            assert_eq!(get(gateway.address, "/me", shown).await.status, 200);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn first_requests_at_once_pipelined_or_as_streams_share_one_budget() {
+    let origin = shop().await;
+    let at_once = Arc::new(gateway(&origin, "warm_up_s = 0\nreauth_per_s_max = 1000", "enforce").await);
+    let mut asking = JoinSet::new();
+    for stranger in STRANGERS..STRANGERS + 200 {
+        let gateway = Arc::clone(&at_once);
+        asking.spawn(async move { people(&get(gateway.address, "/me", &bearer(stranger)).await.body) });
+    }
+    let seen: BTreeSet<u32> = asking.join_all().await.into_iter().flatten().collect();
+    assert!((1..=LIMIT).contains(&seen.len()), "{} at once", seen.len());
+
+    let streams = Arc::new(gateway(&origin, "warm_up_s = 0\nreauth_per_s_max = 1000", "enforce").await);
+    let connection = H2::connect(streams.address).await;
+    let mut asking = JoinSet::new();
+    for stranger in STRANGERS..STRANGERS + 100 {
+        let connection = connection.clone();
+        asking.spawn(async move {
+            let forged = format!("Bearer {}", token(stranger, "h2"));
+            people(&connection.get("/me", &[("authorization", &forged)]).await.body)
+        });
+    }
+    let seen: BTreeSet<u32> = asking.join_all().await.into_iter().flatten().collect();
+    assert!((1..=LIMIT).contains(&seen.len()), "{} over streams", seen.len());
+
+    let pipelined = gateway(&origin, "warm_up_s = 0\nreauth_per_s_max = 1000", "enforce").await;
+    let last = STRANGERS + 60;
+    let requests: String = (STRANGERS..=last)
+        .map(|stranger| {
+            let request = me(&bearer(stranger));
+            if stranger == last {
+                request
+            } else {
+                request.replace("Connection: close\r\n", "")
+            }
+        })
+        .collect();
+    let reply = http1(pipelined.address, requests.as_bytes()).await;
+    let seen = people(&reply.wire);
+    assert!((1..=LIMIT).contains(&seen.len()), "{} in one connection", seen.len());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_login_is_asked_for_at_the_pace_that_its_service_bears() {
+    let origin = shop().await;
+    let gateway = gateway(&origin, "warm_up_s = 0\nreauth_per_s_max = 1", "enforce").await;
+    for stranger in STRANGERS..STRANGERS + LIMIT as u32 {
+        assert_eq!(get(gateway.address, "/me", &bearer(stranger)).await.status, 200);
+    }
+    let forged = format!("Cookie: token={}\r\n", token(STRANGERS + 90, "f"));
+    let asked = get(gateway.address, "/me", &forged).await;
+    assert_eq!(
+        (asked.status, asked.header("set-cookie")),
+        (401, Some("token=; Max-Age=0; Path=/"))
+    );
+    let mut statuses = BTreeSet::new();
+    for stranger in STRANGERS + 100..STRANGERS + 120 {
+        let reply = get(gateway.address, "/me", &bearer(stranger)).await;
+        assert!(
+            reply.status != 429 || reply.header("retry-after") == Some("1"),
+            "{}",
+            reply.head
+        );
+        assert!(people(&reply.body).is_empty(), "never a pass");
+        statuses.insert(reply.status);
+    }
+    assert!(
+        statuses.contains(&429) && statuses.is_subset(&BTreeSet::from([401, 429])),
+        "{statuses:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_is_unissued_in_the_warm_up_or_refused_in_monitor() {
+    let origin = shop().await;
+    let cold = gateway(&origin, "", "enforce").await;
+    let monitor = gateway(&origin, "warm_up_s = 0", "monitor").await;
+    for gateway in [&cold, &monitor] {
+        for stranger in STRANGERS..STRANGERS + 2 * LIMIT as u32 {
+            let reply = get(gateway.address, "/me", &bearer(stranger)).await;
+            assert_eq!((reply.status, people(&reply.body).len()), (200, 1));
+        }
+    }
+}

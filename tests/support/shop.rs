@@ -1,0 +1,132 @@
+//! A shop whose sessions are tokens or cookies. It believes whatever its key signed, or looks like a session of its own, wherever
+//! that stands: all that is between a forger and its customers is the gateway.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use http::{HeaderMap, Method, header};
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use serde_json::{Value, json};
+
+use super::gateway::quoted;
+use super::origin::{Answer, Origin, Seen};
+use super::people::{Format, body};
+
+/// The private key of RFC 8037, appendix A.1, as PKCS #8.
+const PRIVATE: [u8; 48] = [
+    0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20, 0x9d, 0x61, 0xb1,
+    0x9d, 0xef, 0xfd, 0x5a, 0x60, 0xba, 0x84, 0x4a, 0xf4, 0x92, 0xec, 0x2c, 0xc4, 0x44, 0x49, 0xc5, 0x69, 0x7b, 0x32,
+    0x69, 0x19, 0x70, 0x3b, 0xac, 0x03, 0x1c, 0xae, 0x7f, 0x60,
+];
+const JWKS: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","use":"sig","kid":"k1",
+    "x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+
+/// A token for a customer as the shop signs it, or whoever stole its key.
+pub(crate) fn token(customer: u32, session: &str) -> String {
+    let header = Header {
+        kid: Some("k1".into()),
+        ..Header::new(Algorithm::EdDSA)
+    };
+    let claims = json!({"sub": customer.to_string(), "sid": session, "exp": 4_000_000_000_u32});
+    jsonwebtoken::encode(&header, &claims, &EncodingKey::from_ed_der(&PRIVATE)).expect("it can be signed")
+}
+
+/// `[identity]` for this shop, with its key set written into `dir`.
+pub(crate) fn identity(dir: &Path, more: &str) -> String {
+    let jwks = dir.join("jwks.json");
+    std::fs::write(&jwks, JWKS).expect("a key set");
+    format!(
+        "[identity]\nsources = [\"jwt:authorization\", \"jwt:cookie:token\", \"jwt:query:token\", \"cookie:sid\", \"header:x-api-key\"]\n\
+         logs_in_at = [\"POST /login\"]\nrefreshes_at = [\"POST /refresh\"]\n{more}\n\
+         [identity.issuer.shop]\njwks = {}\nalgorithms = [\"EdDSA\"]\n",
+        quoted(&jwks)
+    )
+}
+
+/// The shop. `POST /login` logs `x-customer` in, `POST /refresh` renews what was sent, `GET /me` is one's own page.
+pub(crate) async fn shop() -> Origin {
+    let issued = Arc::new(AtomicU64::new(0));
+    Origin::serve(move |request| {
+        let number = issued.fetch_add(1, Ordering::Relaxed);
+        match (&request.method, request.uri.path()) {
+            (&Method::POST, "/login") => {
+                let customer = text(&request.headers, "x-customer").and_then(|number| number.parse().ok());
+                customer.map_or_else(refusal, |customer| issue(customer, number))
+            }
+            (&Method::POST, "/refresh") => customer(request).map_or_else(refusal, |customer| issue(customer, number)),
+            _ => customer(request).map_or_else(refusal, |customer| {
+                Answer::new("application/json", body(Format::Json, customer..customer + 1))
+            }),
+        }
+    })
+    .await
+}
+
+fn refusal() -> Answer {
+    Answer::new("text/plain", "who are you?").status(http::StatusCode::UNAUTHORIZED)
+}
+
+/// A token in the body and a cookie beside it.
+fn issue(customer: u32, number: u64) -> Answer {
+    let access = token(customer, &format!("s{number}"));
+    let answer = json!({"access_token": access, "refresh_token": format!("{customer}-renew-{number}")});
+    Answer::new("application/json", answer.to_string()).header(
+        header::SET_COOKIE,
+        &format!("sid={customer}-{number}; Path=/; HttpOnly"),
+    )
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// Whom a request is for: the first of all places that names someone, the last of several values.
+fn customer(request: &Seen) -> Option<u32> {
+    let bearer = text(&request.headers, "authorization").and_then(|value| value.strip_prefix("Bearer "));
+    let cookie = |name: &str| {
+        let line = text(&request.headers, "cookie")?;
+        let pairs = line.split(';').filter_map(|pair| pair.trim().split_once('='));
+        pairs
+            .filter(|(found, _)| *found == name)
+            .map(|(_, value)| value)
+            .next_back()
+    };
+    let query = request.uri.query().unwrap_or_default().split('&');
+    let query = query.filter_map(|pair| pair.strip_prefix("token=")).next_back();
+    let tokens = [bearer, cookie("token"), query].into_iter().flatten();
+    let sent: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+    let opaque = [
+        cookie("sid"),
+        text(&request.headers, "x-api-key"),
+        sent["refresh_token"].as_str(),
+    ];
+    let opaque = opaque
+        .into_iter()
+        .flatten()
+        .filter_map(|value| value.split_once('-')?.0.parse().ok());
+    tokens.filter_map(subject).chain(opaque).next()
+}
+
+/// The subject of a token. Its signature is looked at as some do: not closely.
+fn subject(token: &str) -> Option<u32> {
+    let payload = token.split('.').nth(1)?;
+    let claims: Value = serde_json::from_slice(&decode(payload)?).ok()?;
+    claims["sub"].as_str()?.parse().ok()
+}
+
+/// Base64url without padding.
+fn decode(text: &str) -> Option<Vec<u8>> {
+    const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let (mut bits, mut count, mut bytes) = (0_u32, 0, Vec::new());
+    for letter in text.bytes() {
+        let value = LETTERS.iter().position(|known| *known == letter)?;
+        bits = bits << 6 | value as u32;
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            bytes.push((bits >> count & 0xff) as u8);
+        }
+    }
+    Some(bytes)
+}
