@@ -43,6 +43,11 @@ pub enum Fact<'a> {
         /// How many.
         count: u64,
     },
+    /// A credential was looked up.
+    LookedUp {
+        /// `found`, `absent`, `late`, `crowded` or `limited`.
+        result: &'static str,
+    },
     /// How far this gateway's clock is before the store's.
     Skew {
         /// Milliseconds.
@@ -81,6 +86,7 @@ struct Handles {
     failures: Counter,
     checks: Family,
     ignored: Family,
+    look_ups: Family,
     skew: Gauge,
     gateways: Gauge,
 }
@@ -96,6 +102,7 @@ impl Handles {
             failures: make.counter("tidegate_fleet_failures_total", None),
             checks: make.family("tidegate_fleet_sync_checks_total", "result", None),
             ignored: make.family("tidegate_fleet_ignored_total", "reason", None),
+            look_ups: make.family("tidegate_fleet_lookups_total", "result", None),
             skew: make.gauge("tidegate_fleet_clock_skew_seconds", None),
             gateways: make.gauge("tidegate_fleet_gateways", None),
         }
@@ -113,6 +120,7 @@ impl Handles {
             Fact::Failed { .. } => self.failures.increment(1),
             Fact::Checked { result } => self.checks.add(result, 1),
             Fact::Ignored { reason, count } => self.ignored.add(reason, count),
+            Fact::LookedUp { result } => self.look_ups.add(result, 1),
             Fact::Skew { millis } => self.skew.set(millis as f64 / 1000.0),
             Fact::Gateways(gateways) => self.gateways.set(approximate(gateways)),
         }
@@ -142,6 +150,7 @@ pub(super) fn log(meters: &Meters, fact: &Fact<'_>) {
         | Fact::Flushed { .. }
         | Fact::Checked { .. }
         | Fact::Ignored { .. }
+        | Fact::LookedUp { .. }
         | Fact::Skew { .. }
         | Fact::Gateways(_) => {}
     }
@@ -160,6 +169,7 @@ pub(super) const EVENTS: &[super::Event<'static>] = &[
         reason: "member",
         count: 2,
     }),
+    super::Event::Fleet(Fact::LookedUp { result: "absent" }),
     super::Event::Fleet(Fact::Skew { millis: -1500 }),
     super::Event::Fleet(Fact::Gateways(3)),
 ];

@@ -75,6 +75,10 @@ pub(super) const HELP: &[(&str, &str)] = &[
         "Answers that issued credentials that were not known.",
     ),
     (
+        "tidegate_births_undurable_total",
+        "Answers that issued credentials and left before store or fleet had them.",
+    ),
+    (
         "tidegate_births_unread_total",
         "Answers of login and refresh routes in whose body no token was looked for, and why.",
     ),
@@ -152,6 +156,10 @@ pub(super) const HELP: &[(&str, &str)] = &[
     ),
     ("tidegate_fleet_failures_total", "Rounds with the store that failed."),
     ("tidegate_fleet_sync_checks_total", "Strict confirmations, by result."),
+    (
+        "tidegate_fleet_lookups_total",
+        "Credentials that the store of the fleet was asked for, by what came of it.",
+    ),
     (
         "tidegate_fleet_ignored_total",
         "What came from the store and was left out or corrected.",

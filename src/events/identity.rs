@@ -24,6 +24,11 @@ pub enum IdentityFact {
         /// `issued`, `unissued` or `unknown`: what they inherit.
         provenance: &'static str,
     },
+    /// What was issued left before it was safe: a crash would forget it, or another gateway does not know it.
+    Undurable {
+        /// `store` or `fleet`.
+        place: &'static str,
+    },
     /// What an answer issued in its body was not found.
     Unread {
         /// `large`, `coding` or `format`.
@@ -39,6 +44,7 @@ pub(super) struct IdentityMeters {
     shown: Family,
     unknown: Family,
     issued: Family,
+    undurable: Family,
     unread: Family,
     births: Gauge,
 }
@@ -50,6 +56,7 @@ impl IdentityMeters {
             shown: make.family("tidegate_credentials_total", "provenance", None),
             unknown: make.family("tidegate_unknown_credentials_total", "reason", None),
             issued: make.family("tidegate_births_total", "provenance", None),
+            undurable: make.family("tidegate_births_undurable_total", "place", None),
             unread: make.family("tidegate_births_unread_total", "reason", None),
             births: make.gauge("tidegate_births", None),
         }
@@ -65,6 +72,7 @@ impl IdentityMeters {
             IdentityFact::Shown { provenance } => self.shown.add(provenance, 1),
             IdentityFact::Unknown { reason } => self.unknown.add(reason, 1),
             IdentityFact::Issued { provenance } => self.issued.add(provenance, 1),
+            IdentityFact::Undurable { place } => self.undurable.add(place, 1),
             IdentityFact::Unread { reason } => self.unread.add(reason, 1),
             IdentityFact::Births(births) => self.births.set(approximate(births)),
         }
@@ -77,6 +85,7 @@ pub(super) const FACTS: &[Event<'static>] = &[
     Event::Identity(IdentityFact::Shown { provenance: "issued" }),
     Event::Identity(IdentityFact::Unknown { reason: "warm_up" }),
     Event::Identity(IdentityFact::Issued { provenance: "issued" }),
+    Event::Identity(IdentityFact::Undurable { place: "store" }),
     Event::Identity(IdentityFact::Unread { reason: "large" }),
     Event::Identity(IdentityFact::Births(3)),
 ];

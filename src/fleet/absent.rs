@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Confirming, Entering, FleetError, Settings};
+use super::{Confirming, Entering, FleetError, LookingUp, Settings, Telling};
 use crate::clock::Clock;
+use crate::engine::births::{Birth, Births, CredentialId};
 use crate::engine::ledger::{Claim, Confirmation, Ledger};
 use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
@@ -29,7 +30,7 @@ impl Fleet {
     pub fn new(
         _settings: Settings,
         _read: &dyn Fn(&Path) -> io::Result<Vec<u8>>,
-        _ledger: Arc<Ledger>,
+        _shared: (Arc<Ledger>, Arc<Births>),
         _clock: Clock,
         _secret: &HashKey,
         _exact_elements_max: usize,
@@ -59,6 +60,16 @@ impl Fleet {
 
     /// As its twin.
     pub fn divided(&self) -> Option<u32> {
+        match self.0 {}
+    }
+
+    /// As its twin.
+    pub fn look_up(self: &Arc<Self>, _id: CredentialId) -> LookingUp {
+        match self.0 {}
+    }
+
+    /// As its twin.
+    pub fn tell_births(self: &Arc<Self>, _births: Vec<(CredentialId, Birth)>) -> Telling {
         match self.0 {}
     }
 

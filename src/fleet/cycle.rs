@@ -7,6 +7,7 @@ use hashbrown::HashMap;
 use redis::{Value, cmd};
 use tokio::time::Instant;
 
+use super::births::tell_over;
 use super::gateways::{Fleet, warn};
 use super::join::{Joined, SKEW_MS_MAX, server_millis};
 use super::link::{Commands, Fault, Link};
@@ -95,9 +96,28 @@ impl Round {
     /// The store has this name: one with another has nothing of what was told.
     fn is_of(&mut self, born: &[u8]) {
         if self.born != born {
+            let (births, now) = (&self.fleet.births, self.fleet.clock.now());
+            births.drain_all(Carrier::Fleet);
+            if !self.born.is_empty() {
+                // Until all gateways have told it again nobody can say.
+                births.out(now);
+                births.back(now);
+            }
             self.born = born.to_vec();
             self.tell_again(0);
         }
+    }
+
+    /// Tells of births that did not arrive when they were seen, and of all where the store is new.
+    async fn tell_births(&self, link: &Link) -> Result<(), Fault> {
+        let births = self.fleet.births.drain(Carrier::Fleet);
+        for some in births.chunks(BATCH_ELEMENTS_MAX) {
+            if let Err(fault) = tell_over(&self.fleet, link, some, ROUND_MS_MAX).await {
+                self.fleet.births.drain_again(Carrier::Fleet, &births);
+                return Err(fault);
+            }
+        }
+        Ok(())
     }
 
     fn tell_again(&mut self, from: u32) {
@@ -158,6 +178,7 @@ impl Round {
             Some(_) | None => None,
         };
         self.told = now.second();
+        self.tell_births(link).await?;
         self.pull_whole(link, now).await
     }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use tokio_util::sync::CancellationToken;
 
+use super::births::LookUps;
 use super::claim::longest;
 use super::claimant::{Claimant, Claims};
 use super::cycle::Round;
@@ -17,7 +18,8 @@ use super::link::{Fault, Link, Server};
 use super::names::Names;
 use super::settings::{FleetError, OnStoreDown, Settings};
 use crate::clock::Clock;
-use crate::engine::ledger::{Claim, Confirmation, Dimension, KeyId, Ledger};
+use crate::engine::births::Births;
+use crate::engine::ledger::{Carrier, Claim, Confirmation, Dimension, KeyId, Ledger};
 use crate::engine::secret::HashKey;
 use crate::events::{Event, Fact, Place, report};
 
@@ -42,6 +44,8 @@ pub struct Fleet {
     /// This start of this gateway.
     pub(super) id: u64,
     pub(super) ledger: Arc<Ledger>,
+    pub(super) births: Arc<Births>,
+    pub(super) look_ups: LookUps,
     pub(super) clock: Clock,
     /// For confirmations; none while the store is down.
     link: ArcSwapOption<Link>,
@@ -61,13 +65,14 @@ impl Fleet {
     pub fn new(
         settings: Settings,
         read: &dyn Fn(&Path) -> io::Result<Vec<u8>>,
-        ledger: Arc<Ledger>,
+        (ledger, births): (Arc<Ledger>, Arc<Births>),
         clock: Clock,
         secret: &HashKey,
         exact_elements_max: usize,
     ) -> Result<Arc<Self>, FleetError> {
         let mut id = [0; 8];
         getrandom::fill(&mut id).map_err(|error| FleetError::Settings(error.to_string()))?;
+        births.carry(Carrier::Fleet);
         Ok(Arc::new(Self {
             names: Names::new(&settings.prefix),
             server: Server::new(&settings, read)?,
@@ -75,6 +80,8 @@ impl Fleet {
             agreed: Agreed::new(secret, exact_elements_max),
             id: u64::from_le_bytes(id),
             ledger,
+            births,
+            look_ups: LookUps::default(),
             clock,
             link: ArcSwapOption::empty(),
             failures: AtomicU32::new(0),
@@ -120,10 +127,10 @@ impl Fleet {
                 }
                 Err(NotJoined::Refused(why)) => {
                     warn("F003", &format!("this gateway counts for itself: {why}"));
-                    report(&Event::Fleet(Fact::Up(false)));
+                    self.down();
                 }
                 Err(NotJoined::Down(fault)) => {
-                    report(&Event::Fleet(Fact::Up(false)));
+                    self.down();
                     report(&Event::Fleet(Fact::Failed {
                         code: &fault.to_string(),
                     }));
@@ -174,12 +181,14 @@ impl Fleet {
     fn up(&self, claims: Link) {
         self.failures.store(0, Ordering::Relaxed);
         self.link.store(Some(Arc::new(claims)));
+        self.births.back(self.clock.now());
         report(&Event::Fleet(Fact::Up(true)));
         self.claims.wake();
     }
 
     fn down(&self) {
         self.link.store(None);
+        self.births.out(self.clock.now());
         report(&Event::Fleet(Fact::Up(false)));
     }
 
@@ -198,9 +207,11 @@ impl Fleet {
     /// The store answered a confirmation, or did not.
     pub(super) fn answered(&self, is_answered: bool) {
         if is_answered {
-            self.failures.store(0, Ordering::Relaxed);
-        } else {
-            self.failures.fetch_add(1, Ordering::Relaxed);
+            if self.failures.swap(0, Ordering::Relaxed) >= FAILURES_MAX {
+                self.births.back(self.clock.now());
+            }
+        } else if self.failures.fetch_add(1, Ordering::Relaxed) + 1 >= FAILURES_MAX {
+            self.births.out(self.clock.now());
         }
     }
 

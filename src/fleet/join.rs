@@ -18,6 +18,9 @@ pub(super) const SKEW_MS_MAX: i64 = 2_000;
 /// The field with the names of hash keys: two while the key is being replaced.
 const HASH_KEYS: &str = "hash_keys";
 
+/// The field with the second since which births are told.
+const BIRTHS_SINCE: &str = "births_since";
+
 /// What all gateways must agree on, by the name of its field.
 pub(super) struct Agreed(Vec<(&'static str, String)>);
 
@@ -65,6 +68,10 @@ pub(super) async fn join(fleet: &Fleet, link: &Link) -> Result<Joined, NotJoined
         "born",
         &format!("{:016x}-{}", fleet.id, fleet.clock.now().millis()),
     ));
+    let since = fleet.births.since();
+    if since != 0 {
+        commands.push(set(BIRTHS_SINCE, &since.to_string()));
+    }
     commands.push(cmd("HGETALL").arg(&meta).clone());
     let info = vec![cmd("INFO").arg("memory").clone()];
     let mut answers = link.ask(vec![commands, info], JOIN_MS_MAX).await.into_iter();
@@ -79,6 +86,11 @@ pub(super) async fn join(fleet: &Fleet, link: &Link) -> Result<Joined, NotJoined
     };
     if let Some(difference) = fleet.agreed.difference(&fields) {
         return Err(NotJoined::Refused(difference));
+    }
+    let since = fields.iter().find(|(name, _)| name == BIRTHS_SINCE);
+    if let Some(since) = since.and_then(|(_, since)| since.parse().ok()) {
+        // Whoever joined before has told of all births since then.
+        fleet.births.joined(since);
     }
     tell_eviction(answers.1.and_then(Result::ok).as_deref());
     let born = fields.into_iter().find(|(name, _)| name == "born");

@@ -10,12 +10,15 @@
 //!  PREFIX:1:{KEY}:n   ZSET   node and bucket, 12 bytes        -> amount
 //!  PREFIX:1:{KEY}:c   ZSET   subject and claimant, 16 bytes   -> second; never merged
 //!  PREFIX:1:hold      ZSET   a frame with a mark              -> second
+//!  PREFIX:1:{birth:XX}  ZSET  credential, 16 bytes; XX is its first -> rank of what was said of it
 //!  PREFIX:1:nodes     ZSET   gateway                          -> second
 //!  PREFIX:1:meta      HASH   what all gateways must agree on
 //! ```
 
 #[cfg(not(feature = "fleet"))]
 mod absent;
+#[cfg(feature = "fleet")]
+mod births;
 #[cfg(feature = "fleet")]
 mod claim;
 #[cfg(feature = "fleet")]
@@ -48,8 +51,41 @@ pub use claimant::Claimant;
 pub use gateways::Fleet;
 pub use settings::{FleetError, OnStoreDown, Settings, without_password};
 
+use crate::engine::births::Birth;
+
 /// A confirmation on its way.
 pub type Confirming = std::pin::Pin<Box<dyn Future<Output = crate::engine::ledger::Confirmation> + Send>>;
 
 /// People who leave, on their way to the other gateways.
 pub type Entering = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// A look-up of a credential on its way.
+pub type LookingUp = std::pin::Pin<Box<dyn Future<Output = Heard> + Send>>;
+
+/// Births on their way to the other gateways: whether they arrived.
+pub type Telling = std::pin::Pin<Box<dyn Future<Output = bool> + Send>>;
+
+/// What the store said of a credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// This was said of it.
+    Said(Birth),
+    /// Nothing was.
+    Nothing,
+    /// It did not say in time.
+    Late,
+    /// It was not asked: too many look-ups are under way.
+    Crowded,
+}
+
+impl Heard {
+    /// The value of the label `result`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Said(_) => "found",
+            Self::Nothing => "absent",
+            Self::Late => "late",
+            Self::Crowded => "crowded",
+        }
+    }
+}

@@ -41,6 +41,11 @@ impl Names {
         format!("{}:revoked", self.prefix)
     }
 
+    /// Of one of 256 sets, each in a slot of its own.
+    pub(super) fn births(&self, set: u8) -> String {
+        format!("{}:{{birth:{set:02x}}}", self.prefix)
+    }
+
     pub(super) fn nodes(&self) -> String {
         format!("{}:nodes", self.prefix)
     }

@@ -103,10 +103,9 @@ impl Identity {
         self.sees_logins() && is_one(&self.refreshes_at, method, path)
     }
 
-    /// The credential that a body sends to be renewed, and what is known of it.
-    pub fn renewed(&self, value: &[u8], now: Now) -> (CredentialId, Provenance) {
-        let mark = self.mark(self.issued_in_body(value, now), None, now);
-        (mark.id, mark.provenance)
+    /// What is known of a credential.
+    pub fn provenance_of(&self, id: CredentialId, now: Now) -> Provenance {
+        self.mark(id, None, now).provenance
     }
 
     /// Whether what a body issues is looked for in the answer to this request.
@@ -128,7 +127,7 @@ impl Identity {
         issued.take(ISSUED_MAX).collect()
     }
 
-    /// The credential that an answer issues in its body.
+    /// The credential that an answer issues in its body, or a request sends in it to be renewed.
     pub fn issued_in_body(&self, value: &[u8], now: Now) -> CredentialId {
         self.issued_id(value, self.sources.iter().any(|source| source.is_token), now)
     }

@@ -79,6 +79,11 @@ impl Asked {
         self.plan.redacts || self.is_unsafe()
     }
 
+    /// Whether it asks where credentials are issued: nobody is sent there and away again.
+    pub(super) fn is_login(&self) -> bool {
+        self.set.identity.is_login(&self.method, self.path())
+    }
+
     /// Asks for a new login; or for patience, where the login service bears no more.
     pub(super) fn reauthenticate(&self, gateway: &Gateway, now: Now) -> Refusal {
         let per_s_max = self.set.identity.pace().reauth_per_s_max;

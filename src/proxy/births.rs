@@ -1,5 +1,6 @@
 //! What an answer issues: remembered before anything of it leaves.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, response};
@@ -10,29 +11,34 @@ use super::answer::{OriginBody, UpstreamBody};
 use super::asked::Asked;
 use super::content::{coding, content_type};
 use super::foretold::Foretold;
+use super::gateway::Gateway;
+use super::provenance::ask;
 use super::tokens::{Unread, refresh_token, tokens};
-use crate::engine::births::{CredentialId, Tag};
+use crate::engine::births::{Birth, CredentialId, Tag};
 use crate::engine::decode::Coding;
 use crate::engine::time::Now;
 use crate::events::{Event, IdentityFact, report};
+use crate::fleet::Fleet;
 
 /// Bytes of an answer that issues tokens that are read ahead; in those behind no token is looked for.
 const AHEAD_BYTES_MAX: usize = 64 << 10;
 
 /// Looks for the credential that the body of a request sends to be renewed, for which it is read ahead until the moment `until`.
 pub(super) async fn sent(
+    gateway: &Gateway,
     asked: &mut Asked,
     headers: &HeaderMap,
-    body: Incoming,
-    now: Now,
-    until: Now,
+    (body, until): (Incoming, Now),
 ) -> Foretold<Incoming> {
     let mut body = Foretold::new(body);
-    let identity = &asked.set.identity;
+    let (identity, now) = (&asked.set.identity, gateway.clock.now());
     if identity.renews(&asked.method, asked.path()) && coding(headers) == Some(Coding::Identity) {
         let read = body.read(AHEAD_BYTES_MAX, left(now, until)).await;
-        let token = read.as_deref().and_then(refresh_token);
-        asked.renewed = token.map(|token| identity.renewed(token.as_bytes(), now));
+        if let Some(token) = read.as_deref().and_then(refresh_token) {
+            let id = identity.issued_in_body(token.as_bytes(), now);
+            ask(gateway, identity.births(), &[id], now).await;
+            asked.renewed = Some((id, identity.provenance_of(id, now)));
+        }
     }
     body
 }
@@ -42,16 +48,16 @@ fn left(now: Now, until: Now) -> Duration {
 }
 
 /// Remembers the credentials that an answer issues, in its head and, on routes that issue them there, in its body, for which
-/// it is read ahead until the moment `until`.
+/// it is read ahead until the moment `until`. They are on disk, and known to the other gateways, when it returns; where store
+/// or fleet do not take them, the answer leaves all the same.
 pub(super) async fn remember(
+    gateway: &Gateway,
     asked: &Asked,
     head: &response::Parts,
-    body: OriginBody,
-    now: Now,
-    until: Now,
+    (body, until): (OriginBody, Now),
 ) -> UpstreamBody {
     let mut body = Foretold::new(body);
-    let identity = &asked.set.identity;
+    let (identity, now) = (&asked.set.identity, gateway.clock.now());
     let renewed = asked.renewed.map(|(_, provenance)| provenance);
     let route = (&asked.method, asked.path());
     let Some(tag) = identity.passes_on(route, head.status, &asked.actor, renewed) else {
@@ -68,18 +74,45 @@ pub(super) async fn remember(
             Err(unread) => report(&Event::Identity(IdentityFact::Unread { reason: unread.name() })),
         }
     }
-    note(asked, tag, issued, now);
+    if tag == Tag::Unissued {
+        // Only what was issued before is marked: it may have been by another gateway.
+        ask(gateway, identity.births(), &issued, now).await;
+    }
+    let news = note(asked, tag, issued, now);
+    if !news.is_empty() {
+        make_durable(gateway, news).await;
+    }
     body
 }
 
-/// Puts the marks of what was issued in memory.
-fn note(asked: &Asked, tag: Tag, issued: SmallVec<[CredentialId; 2]>, now: Now) {
+/// Has store and fleet take births, at the same time.
+async fn make_durable(gateway: &Gateway, news: Vec<(CredentialId, Birth)>) {
+    let told = gateway.fleet.as_ref().map(|fleet: &Arc<Fleet>| fleet.tell_births(news));
+    let told = async {
+        match told {
+            Some(told) => told.await,
+            None => true,
+        }
+    };
+    let (is_written, is_told) = tokio::join!(gateway.store.written(), told);
+    for (place, is_there) in [("store", is_written), ("fleet", is_told)] {
+        if !is_there {
+            report(&Event::Identity(IdentityFact::Undurable { place }));
+        }
+    }
+}
+
+/// Puts the marks of what was issued in memory; those that are news.
+fn note(asked: &Asked, tag: Tag, issued: SmallVec<[CredentialId; 2]>, now: Now) -> Vec<(CredentialId, Birth)> {
     let identity = &asked.set.identity;
     let sender = asked.actor.credential.or_else(|| asked.renewed.map(|(id, _)| id));
     let sender = sender.filter(|_| !identity.is_login(&asked.method, asked.path()));
     let births = identity.births();
-    let news = issued.into_iter().filter(|id| births.issue(*id, tag, sender, now));
-    if news.count() > 0 {
+    let news = issued
+        .into_iter()
+        .filter_map(|id| Some((id, births.issue(id, tag, sender, now)?)));
+    let news: Vec<_> = news.collect();
+    if !news.is_empty() {
         let provenance = match tag {
             Tag::Issued => "issued",
             Tag::Unissued => "unissued",
@@ -87,6 +120,7 @@ fn note(asked: &Asked, tag: Tag, issued: SmallVec<[CredentialId; 2]>, now: Now) 
         };
         report(&Event::Identity(IdentityFact::Issued { provenance }));
     }
+    news
 }
 
 /// `application/json`, `application/problem+json` and their like.

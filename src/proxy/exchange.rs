@@ -28,6 +28,7 @@ use super::gateway::{Door, Gateway};
 use super::headers::{self, Hop, NotForwarded};
 use super::limits::Limits;
 use super::outcome::Denial;
+use super::provenance::{Learned, learn};
 use super::respond::{Refusal, Style, respond};
 use super::revoked;
 use super::route;
@@ -77,7 +78,7 @@ impl Exchanges {
     ) -> Result<Response<Answer>, (Refusal, Style)> {
         let (mut head, body) = request.into_parts();
         let now = self.gateway.clock.now();
-        let mut asked = self.ask(&head, connection, now)?;
+        let mut asked = self.ask(&head, connection, now).await?;
         self.gateway.refuse_revoked(&asked, now)?;
         self.read_back(&asked.plan).await;
         let offer = head.extensions.remove::<OnUpgrade>();
@@ -94,7 +95,7 @@ impl Exchanges {
         let until = now.after(self.limits.exchange_ms_max);
         let names = asked.actor.revocable.clone();
         let mut vigil = Vigil::new(Arc::clone(&self.gateway), until, asked.holds_seen, names);
-        let body = births::sent(&mut asked, &head.headers, body, now, until).await;
+        let body = births::sent(&self.gateway, &mut asked, &head.headers, (body, until)).await;
         let request = Request::from_parts(head, ForwardBody::new(body, self.gateway.clock, until));
         let mut response = self.answered(&asked, &account, &mut vigil, request).await?;
         let sides = if response.status() == StatusCode::SWITCHING_PROTOCOLS {
@@ -104,7 +105,7 @@ impl Exchanges {
             None
         };
         let (mut head, body) = response.into_parts();
-        let body = births::remember(&asked, &head, body, self.gateway.clock.now(), until).await;
+        let body = births::remember(&self.gateway, &asked, &head, (body, until)).await;
         let mut opened = self.open(&asked, account, vigil, mode, &mut head, body).await;
         if let Some(sides) = sides {
             return self.switch(&asked, sides, head, opened).await;
@@ -188,7 +189,12 @@ impl Exchanges {
     }
 
     /// Who asks for what, and what it counts under.
-    fn ask(&self, head: &request::Parts, connection: Arc<ConnState>, now: Now) -> Result<Asked, (Refusal, Style)> {
+    async fn ask(
+        &self,
+        head: &request::Parts,
+        connection: Arc<ConnState>,
+        now: Now,
+    ) -> Result<Asked, (Refusal, Style)> {
         let style = Style::of(&head.headers);
         let set = Arc::clone(&self.gateway.set());
         let host = head.uri.authority().map(http::uri::Authority::as_str);
@@ -202,7 +208,14 @@ impl Exchanges {
         })?;
         let peer = connection.peer.ip();
         let started = set.identity.reads_credentials().then(Instant::now);
-        let actor = set.identity.identify(head, peer, &self.door.trusted, now);
+        let mut actor = set.identity.identify(head, peer, &self.door.trusted, now);
+        let mut is_limited = false;
+        if !actor.unheard.is_empty() {
+            let learned = learn(&self.gateway, &set, &actor, now).await;
+            actor = set.identity.identify(head, peer, &self.door.trusted, now);
+            is_limited = !actor.unheard.is_empty() && learned == Learned::Limited;
+            actor.doubt = actor.doubt.map(|doubt| learned.or(doubt));
+        }
         if let Some(started) = started {
             report(&Event::AddedSeconds {
                 part: Part::Identity,
@@ -210,18 +223,19 @@ impl Exchanges {
             });
         }
         tell(&actor);
-        let mut plan = set.policy.plan(
-            &Facts {
-                destination: Some(host.as_bytes()),
-                ..actor.facts(&address_key(actor.address), &network_key(actor.address), route)
-            },
-            now,
-        );
+        let (address, network) = (address_key(actor.address), network_key(actor.address));
+        let facts = Facts {
+            destination: Some(host.as_bytes()),
+            ..actor.facts(&address, &network, route)
+        };
+        let mut plan = set.policy.plan(&facts, now);
+        let must_log_in =
+            is_limited && set.policy.refuses_unissued(&facts) && !self.gateway.bypass().covers(&found.name, now);
         if self.gateway.bypass().covers(&found.name, now) {
             suspend(&mut plan);
         }
         let (method, path) = (head.method.clone(), head.uri.path_and_query().cloned());
-        Ok(Asked {
+        let asked = Asked {
             set,
             route,
             actor,
@@ -232,7 +246,12 @@ impl Exchanges {
             connection,
             renewed: None,
             holds_seen: self.gateway.ledger.holds_changed(),
-        })
+        };
+        if must_log_in && !asked.is_login() {
+            ended(&asked.route().name, "reauth");
+            return Err((asked.reauthenticate(&self.gateway, now), style));
+        }
+        Ok(asked)
     }
 
     /// Holds are checked before the request goes upstream, under a bypass too: a hold stays until it ends or is released.

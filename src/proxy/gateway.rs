@@ -22,13 +22,15 @@ use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
 use crate::events::Names;
 use crate::fleet::Fleet;
-use crate::identity::Identity;
+use crate::identity::{AddressKey, Identity};
 use crate::store::Store;
 use crate::store::journal::Journal;
 
 /// What refuses without being a budget: a fail mode, and a hold set by a person.
 const OWN_CAUSES: [&str; 2] = ["fail_mode", "manual"];
 
+/// Networks whose look-ups are paced.
+const NETWORKS_MAX: usize = 65_536;
 /// Issuers whose logins are paced; there are fewer.
 const ISSUERS_MAX: usize = 64;
 
@@ -129,6 +131,8 @@ pub struct Gateway {
     pub(super) shadows: Shadows,
     /// Who is asked to log in again, by the issuer.
     pub(super) reauths: Paces<Option<Arc<str>>>,
+    /// Who asks for credentials that only the store that gateways share may know, by network.
+    pub(super) look_ups: Paces<AddressKey>,
     draining: AtomicBool,
 }
 
@@ -155,6 +159,7 @@ impl Gateway {
             holds_told: Arc::default(),
             shadows: Shadows::default(),
             reauths: Paces::new(ISSUERS_MAX),
+            look_ups: Paces::new(NETWORKS_MAX),
             draining: AtomicBool::new(false),
         }
     }

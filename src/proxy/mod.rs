@@ -31,6 +31,7 @@ mod leaving;
 mod listen;
 mod outcome;
 mod pace;
+mod provenance;
 mod revoked;
 mod route;
 mod shadow;

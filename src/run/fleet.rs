@@ -30,9 +30,10 @@ pub(super) async fn join(
         return Ok(None);
     }
     let read = |path: &Path| std::fs::read(path);
-    let ledger = Arc::clone(&gateway.ledger);
+    let births = Arc::clone(gateway.set().identity.births());
+    let shared = (Arc::clone(&gateway.ledger), births);
     let (clock, secret) = (gateway.clock, &gateway.secret);
-    let fleet = Fleet::new(settings, &read, ledger, clock, secret, exact_elements_max);
+    let fleet = Fleet::new(settings, &read, shared, clock, secret, exact_elements_max);
     let fleet = fleet.map_err(StartError::Fleet)?;
     fleet.may_join().await.map_err(StartError::Fleet)?;
     gateway.fleet = Some(Arc::clone(&fleet));

@@ -203,8 +203,10 @@ fn remember(loaded: &Loaded, mut ledger: Ledger, clock: Clock) -> Result<(Arc<Le
     if loaded.fleet.is_shared() {
         ledger.carry(Carrier::Fleet);
     }
-    let stored = store::Loaded::load(&loaded.state_dir, &loaded.secret, &ledger, clock).map_err(StartError::Store)?;
-    loaded.set.identity.remember_births(clock.now());
+    let (dir, identity) = (&loaded.state_dir, &loaded.set.identity);
+    let mut stored = store::Loaded::load(dir, &loaded.secret, &ledger, clock).map_err(StartError::Store)?;
+    stored.recall(identity.births(), clock).map_err(StartError::Store)?;
+    identity.remember_births(clock.now());
     let (newest, ledger) = (stored.newest(), Arc::new(ledger));
     let seconds = set_back(newest, clock.now());
     if seconds > 0 {

@@ -10,9 +10,11 @@ use redb::{
     Builder, Database, ReadableDatabase as _, ReadableTable as _, TableDefinition, TransactionError, WriteTransaction,
 };
 
+use super::births::{self, News};
 use super::error::{RowFault, StoreError};
 use super::fault::{Fault, guarded};
 use super::rows::{LargeKeys, ROWS, RowKey, Rows, decode, is_needed, key_and_part, note, row_key};
+use crate::engine::births::{Birth, CredentialId};
 use crate::engine::ledger::{KeyFrame, KeyId};
 use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
@@ -195,13 +197,30 @@ impl StoreFile {
         Ok(whole)
     }
 
-    /// Merges `frames` into the rows and drops the rows `unneeded`, all or nothing; on disk when it returns.
+    /// All births, the oldest first, and the second since which they are remembered; 0 if they are not.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn births(&self) -> Result<(Vec<(CredentialId, Birth)>, u32), StoreError> {
+        let births = guarded(&self.path, || births::read(&self.database.begin_read()?))?;
+        births.ok_or_else(|| StoreError::Corrupt(self.path.clone(), "a birth is none".to_owned()))
+    }
+
+    /// Merges `frames` into the rows and drops the rows `unneeded`, and the `news` of births, all or nothing; on disk when it
+    /// returns.
     ///
     /// # Errors
     /// When the disk refuses or what is there cannot be read. The file must then be opened again.
-    pub(super) fn write(&mut self, frames: &[KeyFrame], unneeded: &[RowKey], now: Now) -> Result<(), StoreError> {
+    pub(super) fn write_all(
+        &mut self,
+        frames: &[KeyFrame],
+        unneeded: &[RowKey],
+        news: &News,
+        now: Now,
+    ) -> Result<(), StoreError> {
         let changed = guarded(&self.path, || {
             let writing = begin(&self.database)?;
+            news.put(&writing)?;
             let mut rows = Rows::new(writing.open_table(ROWS)?, &self.large, now.second());
             for row in unneeded {
                 rows.remove(row)?;
@@ -220,6 +239,12 @@ impl StoreFile {
             };
         }
         Ok(())
+    }
+
+    /// [`StoreFile::write_all`] without births.
+    #[cfg(test)]
+    pub(super) fn write(&mut self, frames: &[KeyFrame], unneeded: &[RowKey], now: Now) -> Result<(), StoreError> {
+        self.write_all(frames, unneeded, &News::default(), now)
     }
 
     /// Merges all `frames` into the rows, all or nothing.

@@ -10,12 +10,14 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use super::Settings;
+use super::births::News;
 use super::error::StoreError;
 use super::file::{KeyMark, StoreFile};
 use super::orders::Orders;
 use super::writer::Writer;
 use crate::clock::Clock;
-use crate::engine::ledger::{KeyId, Ledger};
+use crate::engine::births::Births;
+use crate::engine::ledger::{Carrier, KeyId, Ledger};
 use crate::engine::secret::HashKey;
 use crate::events::{Event, report};
 
@@ -24,6 +26,8 @@ pub struct Loaded {
     file: StoreFile,
     dir: std::path::PathBuf,
     newest: u32,
+    births: Option<Arc<Births>>,
+    news: News,
 }
 
 impl Loaded {
@@ -54,7 +58,29 @@ impl Loaded {
             seconds: started.elapsed().as_secs_f64(),
         });
         let dir = dir.to_owned();
-        Ok(Self { file, dir, newest })
+        Ok(Self {
+            file,
+            dir,
+            newest,
+            births: None,
+            news: News::new(0),
+        })
+    }
+
+    /// Has `births` take in all that is in the file, which is kept up to them from now on.
+    ///
+    /// # Errors
+    /// When what is in it cannot be read.
+    pub fn recall(&mut self, births: &Arc<Births>, clock: Clock) -> Result<(), StoreError> {
+        let now = clock.now();
+        let (known, since) = self.file.births()?;
+        births.carry(Carrier::Store);
+        for (id, birth) in known {
+            births.merge(id, birth, Carrier::Store, now);
+        }
+        births.began(since);
+        (self.births, self.news) = (Some(Arc::clone(births)), News::new(since));
+        Ok(())
     }
 
     /// The second of the newest sighting in it; 0 if there is none.
@@ -78,6 +104,8 @@ impl Loaded {
             flush_ms_max: settings.flush_ms_max,
             frames: Vec::new(),
             unneeded: Vec::new(),
+            births: self.births,
+            news: self.news,
             swept: None,
         };
         let thread = thread::Builder::new()

@@ -1,6 +1,7 @@
 //! What the gateway keeps on disk. The ledger: loaded before the port opens, written at least once a second, at once where it
 //! matters. And the [`journal`] of who was shown to whom.
 
+mod births;
 mod error;
 mod fault;
 mod file;

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::births::News;
 use super::error::StoreError;
 use super::file::{KeyMark, StoreFile};
 use super::orders::{Done, Orders};
 use super::rows::{RowKey, key_and_part};
 use crate::clock::Clock;
+use crate::engine::births::Births;
 use crate::engine::ledger::{Carrier, KeyFrame, KeyId, Ledger};
 use crate::engine::time::Now;
 use crate::events::{Event, report};
@@ -35,6 +37,9 @@ pub(super) struct Writer {
     /// itself is the queue.
     pub(super) frames: Vec<KeyFrame>,
     pub(super) unneeded: Vec<RowKey>,
+    /// The credentials that were seen being issued, if they are remembered; and what is not on disk yet.
+    pub(super) births: Option<Arc<Births>>,
+    pub(super) news: News,
     /// Where the sweep goes on.
     pub(super) swept: Option<RowKey>,
 }
@@ -90,6 +95,9 @@ impl Writer {
         // What an earlier try left over; what is asked for now may not be in it.
         self.write(now)?;
         self.ledger.drain(Carrier::Store, &mut self.frames);
+        if let Some(births) = &self.births {
+            self.news.take(births);
+        }
         if nobody_waits {
             self.sweep(now)?;
         }
@@ -100,13 +108,13 @@ impl Writer {
         let Some(file) = self.file.as_mut() else {
             return Ok(());
         };
-        if self.frames.is_empty() && self.unneeded.is_empty() {
+        if self.frames.is_empty() && self.unneeded.is_empty() && self.news.is_empty() {
             return Ok(());
         }
         // In the order of the file: neighbours share a page.
         self.frames.sort_unstable_by_key(|frame| frame.key);
         let started = Instant::now();
-        file.write(&self.frames, &self.unneeded, now)?;
+        file.write_all(&self.frames, &self.unneeded, &self.news, now)?;
         for row in &self.unneeded {
             let (key, _) = key_and_part(row);
             if file.key(key)?.is_none() {
@@ -118,6 +126,7 @@ impl Writer {
         });
         self.frames.clear();
         self.unneeded.clear();
+        self.news.written();
         Ok(())
     }
 

@@ -19,7 +19,7 @@ use crate::support::gateway::Gateway;
 use crate::support::people::{Format, count_serials};
 
 /// A directory with the hash key that all gateways of a fleet have.
-fn state(key: u8) -> TempDir {
+pub(crate) fn state(key: u8) -> TempDir {
     let dir = tempfile::tempdir().expect("a directory");
     write(dir.path(), "hash.key", &[key; 32]);
     dir

@@ -19,5 +19,6 @@ mod cluster;
 mod gateways;
 mod member;
 mod outages;
+mod provenance;
 mod races;
 mod server;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use smallvec::smallvec;
 use tidegate::clock::Clock;
+use tidegate::engine::births::Births;
 use tidegate::engine::ledger::{
     Ask, BudgetId, Carrier, Confirmation, Dimension, Elements, Excess, KeyId, KeyUse, Ledger, Limit, Next, Settings,
 };
@@ -80,7 +81,8 @@ impl Member {
         let read = |path: &Path| std::fs::read(path);
         let secret = HashKey::new([7; 32]);
         let exact = bounds.exact_elements_max;
-        let fleet = Fleet::new(settings, &read, Arc::clone(&ledger), clock, &secret, exact)?;
+        let shared = (Arc::clone(&ledger), Arc::new(Births::new(1_000)));
+        let fleet = Fleet::new(settings, &read, shared, clock, &secret, exact)?;
         let stop = CancellationToken::new();
         let running = tokio::spawn(Arc::clone(&fleet).run(stop.clone()));
         Ok(Self {

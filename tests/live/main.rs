@@ -24,6 +24,7 @@ mod honest;
 mod lifecycle;
 mod memory;
 mod process;
+mod provenance;
 mod restart;
 mod spill;
 mod tools;

@@ -6,36 +6,23 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::{HeaderMap, Method, header};
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 
 use super::gateway::quoted;
 use super::origin::{Answer, Origin, Seen};
 use super::people::{Format, body};
-
-/// The private key of RFC 8037, appendix A.1, as PKCS #8.
-const PRIVATE: [u8; 48] = [
-    0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20, 0x9d, 0x61, 0xb1,
-    0x9d, 0xef, 0xfd, 0x5a, 0x60, 0xba, 0x84, 0x4a, 0xf4, 0x92, 0xec, 0x2c, 0xc4, 0x44, 0x49, 0xc5, 0x69, 0x7b, 0x32,
-    0x69, 0x19, 0x70, 0x3b, 0xac, 0x03, 0x1c, 0xae, 0x7f, 0x60,
-];
-const JWKS: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","use":"sig","kid":"k1",
-    "x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+use super::token::{key_set, sign};
 
 /// A token for a customer as the shop signs it, or whoever stole its key.
 pub(crate) fn token(customer: u32, session: &str) -> String {
-    let header = Header {
-        kid: Some("k1".into()),
-        ..Header::new(Algorithm::EdDSA)
-    };
     let claims = json!({"sub": customer.to_string(), "sid": session, "exp": 4_000_000_000_u32});
-    jsonwebtoken::encode(&header, &claims, &EncodingKey::from_ed_der(&PRIVATE)).expect("it can be signed")
+    sign("k1", &claims)
 }
 
 /// `[identity]` for this shop, with its key set written into `dir`.
 pub(crate) fn identity(dir: &Path, more: &str) -> String {
     let jwks = dir.join("jwks.json");
-    std::fs::write(&jwks, JWKS).expect("a key set");
+    std::fs::write(&jwks, key_set("k1")).expect("a key set");
     format!(
         "[identity]\nsources = [\"jwt:authorization\", \"jwt:cookie:token\", \"jwt:query:token\", \"cookie:sid\", \"header:x-api-key\"]\n\
          logs_in_at = [\"POST /login\"]\nrefreshes_at = [\"POST /refresh\"]\n{more}\n\

@@ -18,8 +18,8 @@ const FAMILY_MAX: usize = 32;
 const UNKNOWN_SHARE: usize = 4;
 /// Credentials of which the shared store said lately that it knows nothing.
 const ABSENT_MAX: usize = 100_000;
-/// It is asked again after so many seconds.
-const ABSENT_S: u32 = 60;
+/// It is asked again after so many seconds: a birth that was told late is found then.
+const ABSENT_S: u32 = 5;
 /// An issued credential that is issued again is told again after so many seconds.
 const RENEWED_S: u32 = 3_600;
 /// Forgotten credentials that wait for the disk to forget them too; the next start sorts out all others.
@@ -104,11 +104,16 @@ impl Births {
         self.read().doubts.since
     }
 
-    /// They were remembered before: here, says the disk, or by other gateways.
+    /// They were remembered here before, since this second; 0: they were not.
     pub fn began(&self, second: u32) {
+        self.write().doubts.since = second;
+    }
+
+    /// Other gateways remember them since this second, and so does this one through their store, if it does at all.
+    pub fn joined(&self, second: u32) {
         let doubts = &mut self.write().doubts;
-        if second != 0 && (doubts.since == 0 || second < doubts.since) {
-            doubts.since = second;
+        if doubts.since != 0 && second != 0 {
+            doubts.since = doubts.since.min(second);
         }
     }
 
@@ -139,9 +144,9 @@ impl Births {
         Some(doubt)
     }
 
-    /// `id` was issued to `sender`, or fresh proof was given where there is none; whether that is news, which must be durable
+    /// `id` was issued to `sender`, or fresh proof was given where there is none; if that is news, what must be durable
     /// before it leaves. To an unissued sender only what was issued before is marked: nothing else was ever issued.
-    pub fn issue(&self, id: CredentialId, tag: Tag, sender: Option<CredentialId>, now: Now) -> bool {
+    pub fn issue(&self, id: CredentialId, tag: Tag, sender: Option<CredentialId>, now: Now) -> Option<Birth> {
         let mut memory = self.write();
         let before = memory.said(id);
         let is_news = match (before, tag) {
@@ -152,14 +157,15 @@ impl Births {
             (Some(_) | None, Tag::Unknown | Tag::Issued | Tag::Unissued) => true,
         };
         if !is_news {
-            return false;
+            return None;
         }
         let after = before
             .filter(|before| before.tag != Tag::Unknown)
             .map_or(0, |before| before.second.saturating_add(1));
         let second = now.second().max(after);
-        memory.put(id, Birth { second, tag }, sender, None, now);
-        true
+        let birth = Birth { second, tag };
+        memory.put(id, birth, sender, None, now);
+        Some(birth)
     }
 
     /// Takes in what `from` knows. What gateways say goes to disk; what is on disk is nobody's news.

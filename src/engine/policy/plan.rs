@@ -176,6 +176,22 @@ impl Policy {
         plan
     }
 
+    /// Whether something would be refused to whoever asks with these facts if its credential were unissued, and else would not.
+    pub fn refuses_unissued(&self, facts: &Facts<'_>) -> bool {
+        let route = self.routes.get(facts.route).filter(|route| !route.public);
+        let unissued = Facts {
+            standing: Standing::Unissued,
+            ..*facts
+        };
+        let mut budgets = self
+            .budgets
+            .iter()
+            .filter(|budget| budget.refuses() && budget.spares_the_crowd());
+        route.is_some_and(|route| {
+            budgets.any(|budget| budget.binds(&unissued, &route.name) && self.acts(budget, &unissued))
+        })
+    }
+
     /// The keys by which an actor is known to whoever asks about them later, whether a budget names them or not; none where
     /// nobody is counted.
     pub fn actor_keys(&self, facts: &Facts<'_>) -> SmallVec<[(Dimension, KeyId); 6]> {

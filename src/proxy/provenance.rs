@@ -1,0 +1,66 @@
+//! Who asks with a credential that is not known here: the store that gateways share is asked once, if it may be.
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use super::gateway::{Gateway, Set};
+use crate::engine::births::{Births, CredentialId, Doubt, Look};
+use crate::engine::ledger::Carrier;
+use crate::engine::time::Now;
+use crate::events::{Event, Fact, report};
+use crate::fleet::{Fleet, Heard};
+use crate::identity::{Actor, network_key};
+
+/// What came of asking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Learned {
+    /// All that the store knows is known here now.
+    All,
+    /// It did not say.
+    Unsaid(Doubt),
+    /// It was not asked: the network of the client asks too often.
+    Limited,
+}
+
+impl Learned {
+    /// Why nobody can say of a credential of which `doubt` was told before it was asked for.
+    pub(super) const fn or(self, doubt: Doubt) -> Doubt {
+        match (self, doubt) {
+            (Self::Unsaid(why), Doubt::Late) => why,
+            (Self::Limited, Doubt::Late) => Doubt::Crowded,
+            _ => doubt,
+        }
+    }
+}
+
+/// Asks for what the store knows of the actor's credentials that nothing is known of here, as often as its network may.
+pub(super) async fn learn(gateway: &Gateway, set: &Set, actor: &Actor, now: Now) -> Learned {
+    let per_s_max = set.identity.pace().lookups_per_s_max;
+    let network = network_key(actor.address);
+    let is_limited = |_: &_| !gateway.look_ups.take(network.clone(), per_s_max, now);
+    if gateway.fleet.is_some() && actor.unheard.iter().any(is_limited) {
+        report(&Event::Fleet(Fact::LookedUp { result: "limited" }));
+        return Learned::Limited;
+    }
+    ask(gateway, set.identity.births(), &actor.unheard, now).await
+}
+
+/// Asks for those of `ids` that only the store may know.
+pub(super) async fn ask(gateway: &Gateway, births: &Births, ids: &[CredentialId], now: Now) -> Learned {
+    let Some(fleet): Option<&Arc<Fleet>> = gateway.fleet.as_ref() else {
+        return Learned::Unsaid(Doubt::Late);
+    };
+    let unheard = ids.iter().filter(|id| births.look(**id, now) == Look::Unheard);
+    let asked: SmallVec<[_; 2]> = unheard.map(|id| (*id, fleet.look_up(*id))).collect();
+    let mut learned = Learned::All;
+    for (id, asking) in asked {
+        match asking.await {
+            Heard::Said(birth) => births.merge(id, birth, Carrier::Fleet, now),
+            Heard::Nothing => births.heard_nothing(id, now),
+            Heard::Late => learned = Learned::Unsaid(Doubt::Late),
+            Heard::Crowded => learned = Learned::Unsaid(Doubt::Crowded),
+        }
+    }
+    learned
+}
