@@ -199,6 +199,11 @@ pub enum Event<'a> {
         /// What was done: `redact`, `throttle`, `reauth`, `block`, `hold`.
         action: &'static str,
     },
+    /// A budget on a shared key refused as many honest people as it may, and stops acting on them.
+    FuseBlown {
+        /// The budget's name.
+        budget: &'a str,
+    },
     /// A budget in monitor would have refused.
     WouldRefuse {
         /// The budget's name.
@@ -367,6 +372,7 @@ fn log(meters: &Meters, event: &Event<'_>) {
         Event::Revocation(fact) => revocation::log(meters, fact),
         Event::UpstreamFailed { .. }
         | Event::Refused { .. }
+        | Event::FuseBlown { .. }
         | Event::AuditDropped { .. }
         | Event::AdminDenied { .. }
         | Event::LedgerFull
@@ -431,6 +437,13 @@ fn log_bounded(meters: &Meters, event: &Event<'_>) {
     match *event {
         Event::UpstreamFailed { route, kind } => {
             warn!(route = meters.known(Kind::Route, route), kind, "upstream failed");
+        }
+        Event::FuseBlown { budget } => {
+            let budget = meters.known(Kind::Budget, budget);
+            error!(
+                budget,
+                "fuse blown: too many honest people refused, the budget only tells"
+            );
         }
         Event::Refused { budget, action } => warn!(budget = meters.known(Kind::Budget, budget), action, "refused"),
         Event::AuditDropped { reason } => error!(reason, "audit line lost"),

@@ -254,6 +254,14 @@ pub enum LedgerCommand {
         /// The lines; `-` is standard input
         from: PathBuf,
     },
+    /// Take in credentials that were issued before logins were seen, one a line as clients send them; only hashes are kept
+    Issued {
+        /// Where the configuration is
+        #[command(flatten)]
+        config: ConfigArgs,
+        /// The credentials; `-` is standard input
+        from: PathBuf,
+    },
     /// Give room that nothing needs any more back to the disk
     Compact {
         /// Where it is

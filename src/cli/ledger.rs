@@ -25,6 +25,7 @@ pub(super) fn execute(command: &LedgerCommand, out: &mut dyn Write) -> Result<()
         LedgerCommand::Verify { state } => verify(&dir(state)?, out),
         LedgerCommand::Export { state, to } => export(&dir(state)?, to.as_deref(), out),
         LedgerCommand::Import { state, from } => import(&dir(state)?, from, out),
+        LedgerCommand::Issued { config, from } => super::issued::take_in(&config.config, from, out),
         LedgerCommand::Compact { state } => compact(&dir(state)?, out),
     }
 }

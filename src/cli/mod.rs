@@ -13,6 +13,7 @@ mod gateway;
 mod hash;
 mod hold;
 mod holds;
+mod issued;
 mod keys;
 mod ledger;
 mod listing;

@@ -35,6 +35,10 @@ pub(super) const HELP: &[(&str, &str)] = &[
     ("tidegate_people_total", "Subjects handed over that were new to a key."),
     ("tidegate_refusals_total", "Refusals, by budget and action."),
     (
+        "tidegate_fuse_blown_total",
+        "Times that a budget on a shared key refused as many honest people as it may.",
+    ),
+    (
         "tidegate_would_refuse_total",
         "Refusals that a budget in monitor did not make.",
     ),

@@ -166,7 +166,7 @@ impl Meters {
             Event::ShadowPeople { only, count } => self.shadow_people.add(only, count),
             Event::People { route, count } => self.names.load().route(route).people.increment(count),
             Event::Refused { budget, action } => self.names.load().budget(budget).refusals.add(action, 1),
-            Event::WouldRefuse { budget } => self.names.load().budget(budget).would_refuse.increment(1),
+            Event::FuseBlown { budget } | Event::WouldRefuse { budget } => self.names.load().budget(budget).told(event),
             Event::WouldFail { reason } => self.would_fail.add(reason, 1),
             Event::AddedSeconds { part, seconds } => self.added.of(part).record(seconds),
             Event::HeldBytes(bytes) => self.held_bytes.set(approximate(bytes)),
@@ -375,6 +375,7 @@ mod tests {
             budget: "bulk",
             action: "block",
         },
+        Event::FuseBlown { budget: "bulk" },
         Event::WouldRefuse { budget: "bulk" },
         Event::WouldFail { reason: "coding" },
         Event::AddedSeconds {

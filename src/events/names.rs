@@ -3,6 +3,7 @@
 use hashbrown::HashMap;
 use metrics::Counter;
 
+use super::Event;
 use super::family::{Family, LABEL_VALUES_MAX, Maker, OTHER};
 
 /// The names of a configuration that may become label values. Everything else is `other`.
@@ -113,6 +114,7 @@ impl RouteMeters {
 
 pub(super) struct BudgetMeters {
     pub(super) refusals: Family,
+    pub(super) fuse_blown: Counter,
     pub(super) would_refuse: Counter,
 }
 
@@ -121,7 +123,17 @@ impl BudgetMeters {
         let budget = Some(("budget", name));
         Self {
             refusals: make.family("tidegate_refusals_total", "action", budget),
+            fuse_blown: make.counter("tidegate_fuse_blown_total", budget),
             would_refuse: make.counter("tidegate_would_refuse_total", budget),
+        }
+    }
+
+    /// What it did not refuse was told: it is in monitor, or its fuse has blown.
+    pub(super) fn told(&self, event: &Event<'_>) {
+        if matches!(event, Event::FuseBlown { .. }) {
+            self.fuse_blown.increment(1);
+        } else {
+            self.would_refuse.increment(1);
         }
     }
 }

@@ -31,6 +31,8 @@ pub(super) struct Asked {
     /// The path that was asked for; `*` and CONNECT have none.
     pub(super) path: Option<PathAndQuery>,
     pub(super) connection: Arc<ConnState>,
+    /// Whose refusal by a budget on a shared key counts.
+    pub(super) honest: Option<u64>,
     /// The credential that is renewed, where the body of the request sent one.
     pub(super) renewed: Option<(CredentialId, Provenance)>,
     /// The ledger's number of changed holds when the keys were last looked at: a hold that begins while the upstream

@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 use super::asked::failed;
 use super::driver::Driver;
 use super::fail::Reason;
+use super::fuse;
 use super::gateway::{Gateway, Set};
 use super::outcome::{Denial, Outcome};
 use super::shadow::Recording;
@@ -31,6 +32,8 @@ pub(super) struct Ending {
     network: IpNet,
     /// The first key of the exchange that is not shared: an incident is about it.
     keys: SmallVec<[(KeyId, Dimension); 6]>,
+    /// Whose refusal by a budget on a shared key counts.
+    pub(super) honest: Option<u64>,
     /// The copy of its body, where other rules are tried on it.
     recording: Option<Recording>,
 }
@@ -44,6 +47,7 @@ impl Ending {
             route,
             network: network_of(actor.address),
             keys,
+            honest: None,
             recording: None,
         }
     }
@@ -289,10 +293,13 @@ impl Ending {
             return;
         };
         match done {
-            Some(action) => report(&Event::Refused {
-                budget: &meant.name,
-                action,
-            }),
+            Some(action) => {
+                fuse::refused(&self.gateway, &self.set, self.honest, budget, now);
+                report(&Event::Refused {
+                    budget: &meant.name,
+                    action,
+                });
+            }
             None if meant.action != Action::Alert => report(&Event::WouldRefuse { budget: &meant.name }),
             None => {}
         }

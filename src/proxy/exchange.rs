@@ -24,6 +24,7 @@ use super::driver::{Driver, Flow};
 use super::ending::Ending;
 use super::fields;
 use super::forward::ForwardBody;
+use super::fuse;
 use super::gateway::{Door, Gateway};
 use super::headers::{self, Hop, NotForwarded};
 use super::limits::Limits;
@@ -43,7 +44,7 @@ use crate::engine::ledger::Account;
 use crate::engine::policy::{Action, Facts, Plan};
 use crate::engine::time::Now;
 use crate::events::{Event, IdentityFact, Part, report};
-use crate::identity::{Actor, address_key, network_key};
+use crate::identity::{Actor, Provenance, address_key, network_key};
 
 /// Answers the requests of one listener.
 pub struct Exchanges {
@@ -89,7 +90,7 @@ impl Exchanges {
             account.divide(gateways);
         }
         self.refuse_held(&asked, &account, now)?;
-        refuse_over(&asked, &account, now)?;
+        self.refuse_over(&asked, &account, now)?;
         let mode = mode(&asked, &account);
         self.prepare(&mut head, mode, &asked)?;
         let until = now.after(self.limits.exchange_ms_max);
@@ -234,6 +235,8 @@ impl Exchanges {
         if self.gateway.bypass().covers(&found.name, now) {
             suspend(&mut plan);
         }
+        let honest = fuse::honest(&self.gateway, &set, &actor, now);
+        fuse::spare(&self.gateway, &set, &actor, &mut plan, now);
         let (method, path) = (head.method.clone(), head.uri.path_and_query().cloned());
         let asked = Asked {
             set,
@@ -244,6 +247,7 @@ impl Exchanges {
             method,
             path,
             connection,
+            honest,
             renewed: None,
             holds_seen: self.gateway.ledger.holds_changed(),
         };
@@ -260,6 +264,13 @@ impl Exchanges {
             return Ok(());
         };
         let budget = cause.and_then(|cause| asked.set.policy.get(cause));
+        if let Some(cause) = cause {
+            let is_unissued = asked.actor.provenance == Provenance::Unissued;
+            if !is_unissued && fuse::is_blown(&self.gateway, &asked.set, cause, now) {
+                return Ok(());
+            }
+            fuse::refused(&self.gateway, &asked.set, asked.honest, cause, now);
+        }
         let name = asked.set.policy.cause(cause);
         let reauth = budget.is_some_and(|budget| budget.action == Action::Reauth);
         let action = if reauth { "reauth" } else { "hold" };
@@ -272,6 +283,25 @@ impl Exchanges {
             return Err((asked.reauthenticate(&self.gateway, now), asked.style));
         }
         Err((Refusal::Held, asked.style))
+    }
+
+    /// What was summed before leaves no room for another answer.
+    fn refuse_over(&self, asked: &Asked, account: &Account, now: Now) -> Result<(), (Refusal, Style)> {
+        let over = account.over(now);
+        let Some(budget) = over
+            .iter()
+            .find(|over| over.refuses)
+            .and_then(|over| asked.set.policy.get(over.budget))
+        else {
+            return Ok(());
+        };
+        fuse::refused(&self.gateway, &asked.set, asked.honest, budget.id, now);
+        report(&Event::Refused {
+            budget: &budget.name,
+            action: budget.action.name(),
+        });
+        ended(&asked.route().name, budget.action.name());
+        Err((Refusal::Blocked, asked.style))
     }
 
     /// Makes the request one whose answer can be inspected.
@@ -336,6 +366,7 @@ impl Exchanges {
             &asked.actor,
             &account,
         );
+        ending.honest = asked.honest;
         let mut inspector = None;
         if asked.route().inspect {
             let (rules, secret) = (Arc::clone(&set.rules), gateway.secret.clone());
@@ -437,24 +468,6 @@ fn tell(actor: &Actor) {
         let reason = doubt.name();
         report(&Event::Identity(IdentityFact::Unknown { reason }));
     }
-}
-
-/// What was summed before leaves no room for another answer.
-fn refuse_over(asked: &Asked, account: &Account, now: Now) -> Result<(), (Refusal, Style)> {
-    let over = account.over(now);
-    let Some(budget) = over
-        .iter()
-        .find(|over| over.refuses)
-        .and_then(|over| asked.set.policy.get(over.budget))
-    else {
-        return Ok(());
-    };
-    report(&Event::Refused {
-        budget: &budget.name,
-        action: budget.action.name(),
-    });
-    ended(&asked.route().name, budget.action.name());
-    Err((Refusal::Blocked, asked.style))
 }
 
 impl Handler for Exchanges {

@@ -8,6 +8,7 @@ use arc_swap::{ArcSwap, Guard};
 use ipnet::IpNet;
 use tokio::sync::Notify;
 
+use super::fuse::Fuse;
 use super::pace::Paces;
 use super::route::Route;
 use super::shadow::{Shadow, Shadows};
@@ -129,6 +130,8 @@ pub struct Gateway {
     /// Wakes the streams that wait when a hold began or ended.
     pub holds_told: Arc<Notify>,
     pub(super) shadows: Shadows,
+    /// What budgets on shared keys refused to honest people.
+    pub(super) fuse: Fuse,
     /// Who is asked to log in again, by the issuer.
     pub(super) reauths: Paces<Option<Arc<str>>>,
     /// Who asks for credentials that only the store that gateways share may know, by network.
@@ -158,6 +161,7 @@ impl Gateway {
             held: Arc::default(),
             holds_told: Arc::default(),
             shadows: Shadows::default(),
+            fuse: Fuse::default(),
             reauths: Paces::new(ISSUERS_MAX),
             look_ups: Paces::new(NETWORKS_MAX),
             draining: AtomicBool::new(false),

@@ -26,6 +26,7 @@ mod fields;
 mod flush;
 mod foretold;
 mod forward;
+mod fuse;
 mod gateway;
 mod leaving;
 mod listen;

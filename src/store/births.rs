@@ -31,6 +31,14 @@ impl News {
         }
     }
 
+    /// These, for a file that says that births are remembered `since` then.
+    pub(super) fn of(said: Vec<(CredentialId, Birth)>, since: u32) -> Self {
+        Self {
+            said,
+            ..Self::new(since)
+        }
+    }
+
     /// Takes what changed.
     pub(super) fn take(&mut self, births: &Arc<Births>) {
         self.said.extend(births.drain(Carrier::Store));

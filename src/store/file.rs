@@ -272,6 +272,20 @@ impl StoreFile {
         })?
     }
 
+    /// Merges `births` into the rows, all or nothing.
+    ///
+    /// # Errors
+    /// Those of the disk: then nothing has changed.
+    pub fn import_births(&mut self, births: Vec<(CredentialId, Birth)>) -> Result<(), StoreError> {
+        let (_, since) = self.births()?;
+        guarded(&self.path, || {
+            let writing = begin(&self.database)?;
+            News::of(births, since).put(&writing)?;
+            writing.commit()?;
+            Ok(())
+        })
+    }
+
     /// Of the next `count` rows behind `from`, those that nobody needs any more; and where to go on, if there are more.
     pub(super) fn unneeded(
         &self,

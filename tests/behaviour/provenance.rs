@@ -326,3 +326,37 @@ async fn nobody_is_unissued_in_the_warm_up_or_refused_in_monitor() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fuse_stops_a_budget_that_refuses_the_honest_and_forgers_cannot_blow_it() {
+    const REFUSED_MAX: usize = 20;
+    let origin = shop().await;
+    let state = tempfile::tempdir().expect("a directory");
+    let text = format!(
+        "{}[[route]]\nmatch = \"*/\"\nupstream = [\"http://{}\"]\nfail = \"closed\"\n\
+         [[budget]]\nname = \"crowd\"\nper = \"service\"\npeople = 3\nwindow = \"1d\"\naction = \"block\"\n\
+         mode = \"enforce\"\naccept_outage = true\n",
+        identity(state.path(), "warm_up_s = 0"),
+        origin.address,
+    );
+    let gateway = Gateway::start_in(state, &text).await;
+    let mut sessions = Vec::new();
+    for customer in 0..40 {
+        sessions.push(log_in(&gateway, customer).await);
+    }
+    for stranger in STRANGERS..STRANGERS + 40 {
+        let status = get(gateway.address, "/me", &bearer(stranger)).await.status;
+        assert_eq!(status, if stranger < STRANGERS + 3 { 200 } else { 403 });
+    }
+    let mut refused = Vec::new();
+    for (customer, session) in sessions.iter().enumerate() {
+        for _ in 0..2 {
+            let status = get(gateway.address, "/me", &session.bearer).await.status;
+            refused.extend((status == 403).then_some(customer));
+        }
+    }
+    refused.dedup();
+    assert_eq!(refused, (0..REFUSED_MAX).collect::<Vec<_>>());
+    let forged = get(gateway.address, "/me", &bearer(STRANGERS + 90)).await;
+    assert_eq!(forged.status, 403, "unissued ones are refused as ever");
+}

@@ -156,6 +156,11 @@ impl Budget {
         self.when.contains(&Condition::Unissued) || self.per.has(Dimension::Anonymous)
     }
 
+    /// Whether it may refuse all who share a key.
+    pub fn refuses_crowd(&self) -> bool {
+        self.refuses() && self.per.is_shared() && !self.spares_the_crowd()
+    }
+
     /// What it counts, by name.
     pub fn unit(&self) -> &'static str {
         let elements = if self.class.is_some() { "values" } else { "people" };

@@ -11,7 +11,7 @@ impl Reader<'_> {
     pub(super) fn check(&mut self, budget: &Budget, written: &BudgetSyntax, around: &Written<'_>) -> bool {
         let exact_max = around.exact_elements_max;
         let before = self.problems.len();
-        if budget.refuses() && budget.per.is_shared() && !budget.spares_the_crowd() && !written.accept_outage {
+        if budget.refuses_crowd() && !written.accept_outage {
             let message = format!(
                 "`{}` on a key that many people share ({}) would refuse all of them",
                 budget.action.name(),

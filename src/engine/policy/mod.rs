@@ -131,6 +131,16 @@ impl Policy {
         self.windows.get(&dimension).map_or(&[], Vec::as_slice)
     }
 
+    /// Whether `id` is a budget that may refuse all who share a key.
+    pub fn refuses_crowd(&self, id: BudgetId) -> bool {
+        self.get(id).is_some_and(Budget::refuses_crowd)
+    }
+
+    /// Whether any budget may refuse all who share a key.
+    pub fn refuses_crowds(&self) -> bool {
+        self.budgets.iter().any(Budget::refuses_crowd)
+    }
+
     /// Whether any budget acts.
     pub fn is_enforcing(&self) -> bool {
         self.budgets.iter().any(Budget::refuses)
