@@ -6,6 +6,7 @@ mod events;
 mod journal;
 mod lines;
 mod run;
+mod sessions;
 mod suggest;
 #[cfg(test)]
 mod tests;
@@ -13,7 +14,8 @@ mod tests;
 pub use access_log::{AccessLog, COLUMNS, Column, Columns};
 pub use events::Events;
 pub use journal::Journal;
-pub use run::{DayTally, ORDINARY_PEOPLE_MAX, Outcome, Simulation, Stopped, Watch, simulate};
+pub use run::{DayTally, Outcome, Simulation, Stopped, Watch, simulate};
+pub use sessions::ORDINARY_PEOPLE_MAX;
 pub use suggest::{Proposal, Suggestions, suggest};
 
 use std::fmt;
@@ -39,7 +41,7 @@ pub struct Sighting {
     /// Lines or entries that it stands for.
     pub entries: u64,
     /// What the record says of the actor, by dimension.
-    pub values: SmallVec<[(Dimension, Value); 4]>,
+    pub values: SmallVec<[(Dimension, Value); 8]>,
     /// The number of the policy's route; past its last one where none fits.
     pub route: usize,
     /// The people that were shown.

@@ -1,13 +1,12 @@
 //! The run over a record: one thread reads and plans, the other asks the ledger, both in the order of the record.
 
-use std::hash::BuildHasher as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use hashbrown::{HashMap, HashSet};
-use smallvec::SmallVec;
 
+use super::sessions::Sessions;
 use super::{Sighting, Skipped, Source, SourceError};
 use crate::engine::ledger::{self, BudgetId, Dimension, Elements, KeyId, Ledger};
 use crate::engine::policy::{Plan, Policy};
@@ -23,12 +22,6 @@ const BATCHES_WAITING_MAX: usize = 8;
 
 /// Actors that are listed; more are counted.
 const STOPPED_MAX: usize = 1_000_000;
-
-/// Sessions whose people are counted; more are counted as sessions that nobody looked at.
-const SESSIONS_MAX: usize = 20_000_000;
-
-/// A session with at most so many people is an ordinary one: somebody's own data, and a recipient's or two.
-pub const ORDINARY_PEOPLE_MAX: usize = 3;
 
 /// A line so far behind the newest is counted as late, in milliseconds.
 const LATE_MS: u64 = 3_600_000;
@@ -112,6 +105,7 @@ struct Read {
     skipped: Skipped,
     late: u64,
     asked: HashSet<BudgetId>,
+    sessions: Sessions,
 }
 
 /// What is tried.
@@ -122,7 +116,8 @@ pub struct Simulation {
     pub ledger: ledger::Settings,
 }
 
-type Planned = (Sighting, Plan);
+/// A sighting, the number of its session, and what it counts under.
+type Planned = (Sighting, Option<u64>, Plan);
 
 /// Puts everything that `source` has before the policy.
 ///
@@ -139,12 +134,16 @@ pub fn simulate(
     let judge = &judge;
     std::thread::scope(|scope| {
         let reader = scope.spawn(move || read_all((policy, judge), source, &sender, watch));
-        let outcome = Court::new(policy, judge).sit(&receiver);
+        let (outcome, refused) = Court::new(policy, judge).sit(&receiver);
         let read = reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
         Ok(Outcome {
             skipped: read.skipped,
             late: read.late,
             asked: read.asked,
+            sessions: read.sessions.count(),
+            sessions_refused: refused.len() as u64,
+            ordinary_refused: read.sessions.ordinary(&refused),
+            sessions_unseen: read.sessions.unseen,
             ..outcome
         })
     })
@@ -158,6 +157,7 @@ fn read_all(
 ) -> Result<Read, SourceError> {
     let (mut newest, mut late, mut asked) = (0_u64, 0, HashSet::new());
     let (mut batch, mut people) = (Vec::with_capacity(BATCH), 0);
+    let mut sessions = Sessions::default();
     while let Some(mut sighting) = source.next()? {
         late += u64::from(sighting.at_ms.saturating_add(LATE_MS) < newest);
         // Time does not go back: what a line is late by, another gateway had already counted.
@@ -170,7 +170,8 @@ fn read_all(
         let of_people = plan.keys.iter().filter(|used| used.elements == Elements::People);
         asked.extend(of_people.flat_map(|used| &used.limits).map(|limit| limit.budget));
         people += sighting.people.len();
-        batch.push((sighting, plan));
+        let session = sessions.note(&sighting);
+        batch.push((sighting, session, plan));
         if batch.len() == BATCH || people >= PEOPLE_BATCH {
             people = 0;
             watch.bytes.store(source.bytes(), Ordering::Relaxed);
@@ -188,6 +189,7 @@ fn read_all(
         skipped: source.skipped(),
         late,
         asked,
+        sessions,
     })
 }
 
@@ -198,10 +200,8 @@ struct Court<'p> {
     incidents: Incidents,
     outcome: Outcome,
     stopped: HashMap<(BudgetId, KeyId), usize>,
-    sessions: HashMap<u64, SmallVec<[u32; ORDINARY_PEOPLE_MAX]>>,
+    /// Sessions that were refused something.
     refused: HashSet<u64>,
-    /// Tells sessions apart for one run.
-    hasher: hashbrown::DefaultHashBuilder,
 }
 
 impl<'p> Court<'p> {
@@ -212,32 +212,25 @@ impl<'p> Court<'p> {
             incidents: Incidents::default(),
             outcome: Outcome::default(),
             stopped: HashMap::new(),
-            sessions: HashMap::new(),
             refused: HashSet::new(),
-            hasher: hashbrown::DefaultHashBuilder::default(),
         }
     }
 
-    fn sit(mut self, receiver: &Receiver<Vec<Planned>>) -> Outcome {
+    /// What came of it, and the sessions that were refused something.
+    fn sit(mut self, receiver: &Receiver<Vec<Planned>>) -> (Outcome, HashSet<u64>) {
         let mut asks: Vec<Ask> = Vec::new();
         for batch in receiver {
-            for (sighting, plan) in batch {
+            for (sighting, session, plan) in batch {
                 asks.clear();
                 asks.extend(sighting.people.iter().map(|person| Ask::from_iter([*person])));
                 let now = Now::from_millis(sighting.at_ms);
                 let ruling = self.judge.judge(self.policy, plan, &asks, now);
+                self.refused.extend(session.filter(|_| ruling.refused.is_some()));
                 self.note(&sighting, &ruling);
             }
         }
-        let few = |session: &&u64| {
-            let people = self.sessions.get(*session);
-            people.is_some_and(|people| people.len() <= ORDINARY_PEOPLE_MAX)
-        };
-        self.outcome.ordinary_refused = self.refused.iter().filter(few).count() as u64;
-        self.outcome.sessions_refused = self.refused.len() as u64;
-        self.outcome.sessions = self.sessions.len() as u64;
         self.outcome.keys = self.judge.keys() as u64;
-        self.outcome
+        (self.outcome, self.refused)
     }
 
     fn note(&mut self, sighting: &Sighting, ruling: &Ruling) {
@@ -256,7 +249,6 @@ impl<'p> Court<'p> {
         if let Some(today) = outcome.days.last_mut() {
             today.sightings += sighting.entries;
         }
-        self.note_session(sighting, ruling.refused.is_some());
         if let Some(refusal) = ruling.refused {
             let not_granted = sighting.people.len().saturating_sub(ruling.granted) as u64;
             self.outcome.refused += not_granted.clamp(1, sighting.entries.max(1));
@@ -271,27 +263,6 @@ impl<'p> Court<'p> {
                 people: *people,
             };
             self.over(sighting, told, false);
-        }
-    }
-
-    fn note_session(&mut self, sighting: &Sighting, is_refused: bool) {
-        let of = [Dimension::Session, Dimension::Principal, Dimension::Address];
-        let value = of.into_iter().find_map(|dimension| sighting.value(dimension));
-        let Some(value) = value else { return };
-        let session = self.hasher.hash_one(value);
-        if self.sessions.len() >= SESSIONS_MAX && !self.sessions.contains_key(&session) {
-            self.outcome.sessions_unseen += 1;
-            return;
-        }
-        let people = self.sessions.entry(session).or_default();
-        for person in &sighting.people {
-            // One more than is ordinary says it all.
-            if people.len() <= ORDINARY_PEOPLE_MAX && !people.contains(&(person.0 as u32)) {
-                people.push(person.0 as u32);
-            }
-        }
-        if is_refused {
-            self.refused.insert(session);
         }
     }
 
