@@ -6,6 +6,9 @@ use super::visit::{Group, Visit, Who};
 use crate::engine::ledger::{BudgetId, KeyId};
 use crate::simulate::incidents::Incidents;
 
+/// Minutes of a day.
+const DAY: usize = 1_440;
+
 /// Numbers of one run.
 #[derive(Default)]
 pub(super) struct Tally {
@@ -23,7 +26,7 @@ pub(super) struct Tally {
     incidents: Incidents,
     /// Incidents about the thief's visits, and about others.
     pub(super) incidents_of: [u64; 2],
-    /// When the first incident about the thief was.
+    /// When a visit of the thief opened the first incident: one that goes on already tells nobody of the thief.
     pub(super) first_ms: Option<u64>,
     pub(super) uncounted: u64,
     pub(super) keys_max: u64,
@@ -74,13 +77,15 @@ impl Tally {
 
     /// Somebody is called for `key`, which is over `budget`.
     pub(super) fn called(&mut self, visit: &Visit, budget: BudgetId, key: KeyId) {
-        let is_thief = visit.who == Who::Thief;
-        if is_thief {
-            self.first_ms.get_or_insert(visit.at_ms);
+        if !self.incidents.is_new(budget, key, visit.at_ms) {
+            return;
         }
-        if self.incidents.is_new(budget, key, visit.at_ms) {
-            let [of_thief, of_others] = &mut self.incidents_of;
-            *(if is_thief { of_thief } else { of_others }) += 1;
+        let [of_thief, of_others] = &mut self.incidents_of;
+        if visit.who == Who::Thief {
+            self.first_ms.get_or_insert(visit.at_ms);
+            *of_thief += 1;
+        } else {
+            *of_others += 1;
         }
     }
 
@@ -90,22 +95,26 @@ impl Tally {
         [self.customers.len() as u64, staff(Group::Agent), staff(Group::Partner)]
     }
 
-    /// Minutes from the beginning of the breach until less than a hundredth of what was still asked for was given;
-    /// `None` if that never was, for a day at least.
+    /// Minutes from the beginning of the breach until no day that began later was given a hundredth of what it asked for;
+    /// `None` if the last one was, or none was whole.
     pub(super) fn contained_after(&self) -> Option<u64> {
-        let (mut given, mut asked) = (0_u64, 0_u64);
-        let mut first = None;
-        let minutes = self.by_minute.len();
-        let both = self.by_minute.iter().zip(&self.asked_by_minute).enumerate().rev();
-        for (minute, (more_given, more_asked)) in both {
-            given += u64::from(*more_given);
-            asked += u64::from(*more_asked);
-            if minute + 1_440 <= minutes && given * 100 < asked {
-                first = Some(minute as u64);
-            }
-        }
-        first
+        let (given, asked) = (by_day(&self.by_minute), by_day(&self.asked_by_minute));
+        let days = given.iter().zip(&asked).rev();
+        let contained = days.take_while(|(given, asked)| *given * 100 < **asked).count();
+        (contained > 0).then_some((given.len() - contained) as u64)
     }
+}
+
+/// The sum of each day, one beginning with each minute.
+fn by_day(minutes: &[u32]) -> Vec<u64> {
+    let mut sum = 0;
+    let so_far = minutes.iter().map(|minute| {
+        sum += u64::from(*minute);
+        sum
+    });
+    let so_far: Vec<u64> = std::iter::once(0).chain(so_far).collect();
+    let days = so_far.iter().zip(so_far.iter().skip(DAY));
+    days.map(|(before, after)| after - before).collect()
 }
 
 #[cfg(test)]
@@ -130,8 +139,20 @@ mod tests {
         visits(&mut tally, 0..90, true);
         visits(&mut tally, 90..4 * 1_440, false);
         let contained = tally.contained_after().expect("it was");
-        // From here on, of 5,710 and less than 1 in 100 of them, the last 57 people are still given.
-        assert_eq!((tally.exposed, contained), (90, 33));
+        // The day that begins here asks for 1,440 and is given the last 14 people.
+        assert_eq!((tally.exposed, contained), (90, 76));
+    }
+
+    #[test]
+    fn what_is_given_again_each_day_was_not_contained_by_little() {
+        // Less than a hundredth of all, in the first minutes of each day but the last.
+        let mut tally = Tally::new(0, 4 * 1_440);
+        for day in 0..3 {
+            visits(&mut tally, day * 1_440..day * 1_440 + 18, true);
+            visits(&mut tally, day * 1_440 + 18..(day + 1) * 1_440, false);
+        }
+        visits(&mut tally, 3 * 1_440..4 * 1_440, false);
+        assert_eq!((tally.exposed, tally.contained_after()), (54, Some(2 * 1_440 + 4)));
     }
 
     #[test]
