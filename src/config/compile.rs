@@ -186,7 +186,13 @@ impl Reader<'_> {
             }
             network.ok()
         });
-        let trusted = trusted.collect();
+        let trusted: Vec<_> = trusted.collect();
+        let proxy_protocol = listen.proxy_protocol.as_ref().filter(|is_on| *is_on.get_ref());
+        if let Some(is_on) = proxy_protocol.filter(|_| listen.trusted.is_empty()) {
+            let message = "nobody is trusted to say who the client is";
+            self.error("C004", is_on.span(), message, Some("trusted = [\"10.0.0.0/8\"]"));
+        }
+        let proxy_protocol = proxy_protocol.is_some();
         let certificates = listen
             .tls
             .iter()
@@ -215,6 +221,7 @@ impl Reader<'_> {
             name: name.to_owned(),
             trusted,
             tls: !certificates.is_empty(),
+            proxy_protocol,
         };
         Some(OpenDoor {
             door,

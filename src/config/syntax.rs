@@ -69,6 +69,11 @@ pub struct ListenSyntax {
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub trusted: Vec<Text>,
+    /// Whether each connection begins with a header of the PROXY protocol (version 1 or 2), from one of `trusted`; others
+    /// are closed. Default false.
+    #[serde(default)]
+    #[schemars(with = "bool")]
+    pub proxy_protocol: Option<Spanned<bool>>,
 }
 
 /// A certificate and its key, as PEM files.

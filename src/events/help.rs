@@ -118,7 +118,7 @@ pub(super) const HELP: &[(&str, &str)] = &[
     ("tidegate_ledger_spilled_keys", "Keys on disk alone now."),
     (
         "tidegate_ledger_dropped_keys_total",
-        "Keys of budgets that only tell, dropped to make room.",
+        "Keys dropped to make room: those no window reaches, and those of budgets that only tell.",
     ),
     (
         "tidegate_ledger_read_back_keys_total",

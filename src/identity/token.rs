@@ -163,11 +163,17 @@ pub(super) fn verify(token: &[u8], issuers: &[Issuer], groups: &Groups) -> Optio
     if header.crit.is_some() || !header.typ.as_deref().is_none_or(is_identity) {
         return None;
     }
-    issuers.iter().find_map(|issuer| {
+    let verified = issuers.iter().find_map(|issuer| {
         let claims = issuer.claims(token, &header)?;
         let kid = header.kid.as_ref().map(|kid| kid_of(&issuer.name, kid));
         issuer.believe(&claims, token, kid, groups)
-    })
+    });
+    if verified.is_none() {
+        for issuer in issuers {
+            issuer.want_key(token, &header);
+        }
+    }
+    verified
 }
 
 /// Media types of tokens that say who someone is (RFC 7519, RFC 9068); a logout or event token is none.
@@ -212,11 +218,7 @@ impl Issuer {
         }
         // A key that has gone is never guessed at.
         let gone = || key_for(&self.retired, header).filter(|_| header.kid.is_some());
-        let key = key_for(&self.keys, header).or_else(gone);
-        if let (None, Some(remote)) = (key, &self.remote) {
-            remote.want();
-        }
-        let key = key?;
+        let key = key_for(&self.keys, header).or_else(gone)?;
         let mut validation = signature_of(header.alg);
         validation.validate_aud = self.aud.is_some();
         if let Some(iss) = &self.iss {
@@ -230,6 +232,22 @@ impl Issuer {
         jsonwebtoken::decode(token, key, &validation)
             .ok()
             .map(|token| token.claims)
+    }
+
+    /// Has the set fetched again, if the token may be of this issuer and names a key that is not in it.
+    fn want_key(&self, token: &[u8], header: &Header) {
+        let Some(remote) = self.remote.as_ref().filter(|_| self.algorithms.contains(&header.alg)) else {
+            return;
+        };
+        let is_known = self.keys.iter().any(|key| key.id == header.kid);
+        let says = jsonwebtoken::dangerous::insecure_decode_claims::<Map<String, Value>>(token).ok();
+        let iss = says
+            .as_ref()
+            .and_then(|claims| claims.get("iss"))
+            .and_then(Value::as_str);
+        if !is_known && self.iss.as_deref().is_none_or(|own| iss == Some(own)) {
+            remote.want();
+        }
     }
 
     /// What the claims say. `None` if they name no one, or times that are none.

@@ -118,7 +118,8 @@ impl Exchanges {
 
     /// Has keys of the exchange that are on disk alone read back. Those that are not in time count as without room.
     async fn read_back(&self, plan: &Plan) {
-        let keys = plan.keys.iter().chain(&plan.allowance).map(|used| &used.key);
+        let used = plan.keys.iter().chain(&plan.allowance);
+        let keys = used.flat_map(|used| std::iter::once(&used.key).chain(&used.fallback));
         let spilled = self
             .gateway
             .ledger

@@ -212,4 +212,6 @@ pub struct Door {
     pub trusted: Vec<IpNet>,
     /// Whether clients come over TLS.
     pub tls: bool,
+    /// Whether each connection begins with a header of the PROXY protocol, from one of the trusted.
+    pub proxy_protocol: bool,
 }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -14,6 +15,7 @@ use tokio_util::task::TaskTracker;
 use super::checked_io::Place;
 use super::connection::{Handler, Stop, TlsFacts, serve};
 use super::limits::{Limits, ms};
+use super::proxy_header;
 use crate::events::{Event, Leg, report};
 use crate::tls::Acceptor;
 
@@ -28,6 +30,8 @@ pub struct Listener {
     socket: TcpListener,
     limits: Arc<Limits>,
     tls: Option<Arc<Acceptor>>,
+    /// The networks of load balancers, where each connection begins with what one of them says of its client.
+    balancers: Option<Arc<[IpNet]>>,
 }
 
 impl Listener {
@@ -46,7 +50,15 @@ impl Listener {
             socket: TcpListener::from_std(socket.into())?,
             limits,
             tls,
+            balancers: None,
         })
+    }
+
+    /// Each connection begins with a header of the PROXY protocol, and comes from one of these networks: others are closed.
+    #[must_use]
+    pub fn behind(mut self, balancers: &[IpNet]) -> Self {
+        self.balancers = Some(balancers.into());
+        self
     }
 
     /// The address that is bound.
@@ -61,7 +73,12 @@ impl Listener {
     /// Serves until `stop`, then drains: no new connections, idle ones close, exchanges finish within `drain_ms_max` and
     /// are cut after it. Returns when every connection has ended.
     pub async fn serve<H: Handler>(self, handler: Arc<H>, stop: CancellationToken) {
-        let Self { socket, limits, tls } = self;
+        let Self {
+            socket,
+            limits,
+            tls,
+            balancers,
+        } = self;
         let room = Arc::new(Semaphore::new(limits.connections_max as usize));
         let connections = TaskTracker::new();
         let stops = Stop {
@@ -93,17 +110,10 @@ impl Listener {
                 });
                 continue;
             };
-            let (handler, limits) = (Arc::clone(&handler), Arc::clone(&limits));
+            let (handler, limits, tls) = (Arc::clone(&handler), Arc::clone(&limits), tls.clone());
             let place = Place::new(permit, connections.token());
-            connections.spawn(connect(
-                stream,
-                peer,
-                tls.clone(),
-                handler,
-                limits,
-                stops.clone(),
-                place,
-            ));
+            let (balancers, stops) = (balancers.clone(), stops.clone());
+            connections.spawn(connect((stream, peer), balancers, tls, handler, limits, stops, place));
         }
         drop(socket);
         connections.close();
@@ -126,10 +136,43 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
+/// Who is behind the load balancer at `peer`, where there are any; none where it is no such, or says nothing that can be read.
+async fn client(
+    stream: &mut TcpStream,
+    peer: SocketAddr,
+    balancers: Option<Arc<[IpNet]>>,
+    limits: &Limits,
+) -> Option<SocketAddr> {
+    let Some(balancers) = balancers else {
+        return Some(peer);
+    };
+    let refused = |fault| {
+        let leg = Leg::Downstream;
+        report(&Event::HeadRefused { leg, fault });
+        None
+    };
+    if !balancers
+        .iter()
+        .any(|network| network.contains(&peer.ip().to_canonical()))
+    {
+        return refused("proxy_peer");
+    }
+    match tokio::time::timeout(ms(limits.handshake_ms_max), proxy_header::read(stream)).await {
+        Ok(Ok(client)) => Some(client.unwrap_or(peer)),
+        Ok(Err(_)) => refused("proxy_header"),
+        Err(_) => {
+            report(&Event::LimitHit {
+                limit: "handshake_ms_max",
+            });
+            None
+        }
+    }
+}
+
 /// One accepted connection, from its socket options to its end.
 async fn connect<H: Handler>(
-    stream: TcpStream,
-    peer: SocketAddr,
+    (mut stream, peer): (TcpStream, SocketAddr),
+    balancers: Option<Arc<[IpNet]>>,
     tls: Option<Arc<Acceptor>>,
     handler: Arc<H>,
     limits: Arc<Limits>,
@@ -143,7 +186,10 @@ async fn connect<H: Handler>(
     let (Ok(()), Ok(local)) = (options, stream.local_addr()) else {
         return;
     };
-    let addresses = (peer, local);
+    let Some(client) = client(&mut stream, peer, balancers, &limits).await else {
+        return;
+    };
+    let addresses = (client, local);
     match tls {
         None => serve(stream, addresses, None, handler, limits, stop, place).await,
         Some(acceptor) => {

@@ -33,6 +33,7 @@ mod listen;
 mod outcome;
 mod pace;
 mod provenance;
+mod proxy_header;
 mod revoked;
 mod route;
 mod shadow;

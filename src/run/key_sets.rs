@@ -109,9 +109,8 @@ impl Fetcher {
                 .second()
                 .saturating_sub(self.sets.get(url).map_or(0, |known| known.asked));
             let age = age(&self.dir, url, now);
-            // The wish stays until it may be granted.
-            let is_due = since_asked >= ASKED_S_MIN && (age.is_none_or(|age| age >= REFRESH_S) || set.was_wanted());
-            if is_due {
+            // A wish stays until it may be granted.
+            if is_due(since_asked, age, || set.was_wanted()) {
                 self.fetch(url).await;
             }
             let age = self::age(&self.dir, url, now);
@@ -181,5 +180,45 @@ fn keep(dir: &Path, file: &Path, bytes: &[u8]) -> &'static str {
     match write_whole(dir, file.to_str().unwrap_or_default(), bytes) {
         Ok(()) => "fetched",
         Err(_) => "disk",
+    }
+}
+
+/// Whether a set is to be fetched that was last asked for so many seconds ago and is of this age.
+fn is_due(since_asked: u32, age: Option<u32>, was_wanted: impl FnOnce() -> bool) -> bool {
+    since_asked >= ASKED_S_MIN && (age.is_none_or(|age| age >= REFRESH_S) || was_wanted())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_is_fetched_when_it_is_old_or_wanted_and_never_too_often() {
+        for (since_asked, age, wanted, due) in [
+            (u32::MAX, None, false, true),
+            (300, Some(300), false, true),
+            (299, Some(299), false, false),
+            (30, Some(30), true, true),
+            (29, Some(29), true, false),
+            (29, None, false, false),
+            (30, Some(4_000), false, true),
+        ] {
+            assert_eq!(
+                is_due(since_asked, age, || wanted),
+                due,
+                "{since_asked} {age:?} {wanted}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_key_set_is_refused_and_the_same_is_not_written_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let set =
+            br#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"k","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+        let keep = |bytes: &[u8]| keep(dir.path(), Path::new("jwks-a.json"), bytes);
+        assert_eq!([keep(b"<html>"), keep(b"{\"keys\":[]}")], ["refused"; 2]);
+        assert_eq!([keep(set), keep(set), keep(b"")], ["fetched", "same", "refused"]);
+        assert_eq!(fs::read(dir.path().join("jwks-a.json")).unwrap(), set);
     }
 }

@@ -292,7 +292,10 @@ fn open(doors: Vec<OpenDoor>, limits: &Arc<Limits>) -> Result<Vec<Opened>, Start
                     .map_err(|error| StartError::Tls(error.to_string()))?
                     .map(Arc::new);
                 let bind = |error| StartError::Bind(address.to_string(), error);
-                let listener = Listener::bind(address, Arc::clone(limits), acceptor.clone()).map_err(bind)?;
+                let mut listener = Listener::bind(address, Arc::clone(limits), acceptor.clone()).map_err(bind)?;
+                if door.proxy_protocol {
+                    listener = listener.behind(&door.trusted);
+                }
                 let address = listener.local_addr().map_err(bind)?;
                 Ok(Opened {
                     door,

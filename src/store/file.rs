@@ -178,23 +178,21 @@ impl StoreFile {
         })
     }
 
-    /// All that the rows say of one key; none if there is none of it.
-    pub(super) fn key(&self, key: KeyId) -> Result<Option<KeyFrame>, StoreError> {
-        let mut whole: Option<KeyFrame> = None;
+    /// Shows all that the rows say of each of `keys`; none where there is none of it.
+    pub(super) fn keys(
+        &self,
+        keys: &[KeyId],
+        mut show: impl FnMut(KeyId, Option<&KeyFrame>),
+    ) -> Result<(), StoreError> {
         guarded(&self.path, || {
             let reading = self.database.begin_read()?;
             let rows = reading.open_table(ROWS)?;
-            for row in rows.range::<&RowKey>(&row_key(key, 0)..=&row_key(key, u32::MAX))? {
-                let (name, bytes) = row?;
-                let frame = decode(name.value(), bytes.value())?;
-                match &mut whole {
-                    Some(whole) => whole.join(&frame),
-                    None => whole = Some(frame),
-                }
+            for key in keys {
+                let of_key = rows.range::<&RowKey>(&row_key(*key, 0)..=&row_key(*key, u32::MAX))?;
+                show(*key, joined(of_key)?.as_ref());
             }
             Ok(())
-        })?;
-        Ok(whole)
+        })
     }
 
     /// All births, the oldest first, and the second since which they are remembered; 0 if they are not.
@@ -334,6 +332,20 @@ impl StoreFile {
         })?;
         Ok((before, self.bytes()))
     }
+}
+
+/// Rows of one key as one.
+fn joined(rows: redb::Range<'_, &'static RowKey, &'static [u8]>) -> Result<Option<KeyFrame>, Fault> {
+    let mut whole: Option<KeyFrame> = None;
+    for row in rows {
+        let (name, bytes) = row?;
+        let frame = decode(name.value(), bytes.value())?;
+        match &mut whole {
+            Some(whole) => whole.join(&frame),
+            None => whole = Some(frame),
+        }
+    }
+    Ok(whole)
 }
 
 fn builder() -> Builder {

@@ -137,9 +137,15 @@ impl Store {
     }
 
     /// Has keys that are on disk alone read back into the ledger: true when they are there, false when they are not within
-    /// `wait_ms_max` or the disk fails.
+    /// `wait_ms_max`, too many wait for theirs, or the disk fails.
     pub fn read_back(&self, keys: &[KeyId]) -> impl Future<Output = bool> + Send + 'static {
-        self.within_wait(self.orders.want(keys))
+        let read = self.orders.want(keys).map(|ask| self.within_wait(ask));
+        async move {
+            match read {
+                Some(read) => read.await,
+                None => false,
+            }
+        }
     }
 
     /// A hold began or ended: it is written at once.

@@ -16,8 +16,8 @@ pub(super) struct Done {
     pub(super) is_down: bool,
 }
 
-/// Keys that wait to be read back at most: more are not, and count as without room.
-const WANTED_KEYS_MAX: usize = 65_536;
+/// Keys that wait to be read back at most, some tens of milliseconds of the disk: more are not, and count as without room.
+const WANTED_KEYS_MAX: usize = 4_096;
 
 /// What it is asked for.
 #[derive(Clone, Debug, Default)]
@@ -56,14 +56,16 @@ impl Orders {
         asked.ask
     }
 
-    /// Asks for `keys` to be read back; the number of the ask.
-    pub(super) fn want(&self, keys: &[KeyId]) -> u64 {
+    /// Asks for `keys` to be read back; the number of the ask, or none where too many wait.
+    pub(super) fn want(&self, keys: &[KeyId]) -> Option<u64> {
         let mut asked = self.lock();
-        let room = WANTED_KEYS_MAX.saturating_sub(asked.wanted.len());
-        asked.wanted.extend(keys.iter().take(room));
+        if asked.wanted.len() + keys.len() > WANTED_KEYS_MAX {
+            return None;
+        }
+        asked.wanted.extend_from_slice(keys);
         asked.ask += 1;
         self.wake.notify_one();
-        asked.ask
+        Some(asked.ask)
     }
 
     /// Asks the writer to end.

@@ -115,12 +115,13 @@ impl Writer {
         self.frames.sort_unstable_by_key(|frame| frame.key);
         let started = Instant::now();
         file.write_all(&self.frames, &self.unneeded, &self.news, now)?;
-        for row in &self.unneeded {
-            let (key, _) = key_and_part(row);
-            if file.key(key)?.is_none() {
+        let mut keys: Vec<KeyId> = self.unneeded.iter().map(|row| key_and_part(row).0).collect();
+        keys.dedup();
+        file.keys(&keys, |key, frame| {
+            if frame.is_none() {
                 self.ledger.unspill(key, None, now);
             }
-        }
+        })?;
         report(&Event::StoreWritten {
             seconds: started.elapsed().as_secs_f64(),
         });
@@ -135,13 +136,12 @@ impl Writer {
         let Some(file) = self.file.as_ref() else {
             return Ok(());
         };
+        if wanted.is_empty() {
+            return Ok(());
+        }
         let now = self.clock.now();
-        for key in wanted {
-            self.ledger.unspill(*key, file.key(*key)?.as_ref(), now);
-        }
-        if !wanted.is_empty() {
-            report(&Event::KeysReadBack(wanted.len() as u64));
-        }
+        file.keys(wanted, |key, frame| self.ledger.unspill(key, frame, now))?;
+        report(&Event::KeysReadBack(wanted.len() as u64));
         Ok(())
     }
 

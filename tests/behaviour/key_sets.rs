@@ -35,17 +35,19 @@ fn text(login: &Origin, shop: &Origin) -> String {
     format!(
         "[identity]\nsources = [\"jwt:authorization\"]\n[identity.issuer.shop]\njwks = \"http://{}/jwks\"\nalgorithms = [\"EdDSA\"]\n\
          [[route]]\nmatch = \"*/\"\nupstream = [\"http://{}\"]\n\
-         [[budget]]\nname = \"key\"\nper = \"kid\"\npeople = 1000\nwindow = \"1d\"\naction = \"alert\"\n",
+         [[budget]]\nname = \"key\"\nper = \"kid + principal\"\npeople = 1000\nwindow = \"1d\"\naction = \"alert\"\n",
         login.address, shop.address
     )
 }
 
-/// Shows somebody to the bearer of a token that this key signed; how many signing keys are known by what they signed.
-async fn keys_after(gateway: &Gateway, kid: &str) -> usize {
-    let token = sign(kid, &json!({ "sub": "ann", "sid": "s" }));
+/// Shows somebody to this bearer of a token that this key signed; how many bearers were believed so far.
+async fn believed_after(gateway: &Gateway, kid: &str, bearer: &str) -> usize {
+    let token = sign(kid, &json!({ "sub": bearer, "sid": bearer }));
     let reply = get(gateway.address, "/", &format!("Authorization: Bearer {token}\r\n")).await;
     assert_eq!(reply.status, 200, "{}", reply.head);
-    gateway.keys(Dimension::Kid).len()
+    gateway
+        .keys(Dimension::parse("kid + principal").expect("two dimensions"))
+        .len()
 }
 
 async fn shop() -> Origin {
@@ -55,15 +57,18 @@ async fn shop() -> Origin {
 #[tokio::test]
 async fn a_key_set_is_fetched_at_the_start_and_again_for_a_key_that_is_new() {
     let (shop, (login, served)) = (shop().await, login_service(Some(&key_set("k1"))).await);
-    let gateway = Gateway::start(&text(&login, &shop)).await;
-    assert_eq!(keys_after(&gateway, "k1").await, 1, "the first exchange is known");
+    let state = tempfile::tempdir().expect("a directory");
+    let gateway = Gateway::start_watched(state, &text(&login, &shop)).await;
+    assert_eq!(
+        believed_after(&gateway, "k1", "ann").await,
+        1,
+        "the first exchange is known"
+    );
     *served.lock().expect("no panic") = Some(key_set("k2"));
-    until("the new key is known", async || keys_after(&gateway, "k2").await == 2).await;
-    let asked = login.seen().len();
-    for number in 0..20 {
-        keys_after(&gateway, &format!("made-up-{number}")).await;
-    }
-    assert_eq!(login.seen().len(), asked, "a stranger makes nobody ask again and again");
+    until("the new key is known", async || {
+        believed_after(&gateway, "k2", "bob").await == 2
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -71,7 +76,7 @@ async fn what_cannot_be_had_changes_nothing_and_what_is_no_key_set_is_refused() 
     let (shop, (login, served)) = (shop().await, login_service(None).await);
     let gateway = Gateway::start(&text(&login, &shop)).await;
     assert_eq!(
-        keys_after(&gateway, "k1").await,
+        believed_after(&gateway, "k1", "ann").await,
         0,
         "without a set nobody is known, and the gateway serves"
     );
@@ -80,7 +85,7 @@ async fn what_cannot_be_had_changes_nothing_and_what_is_no_key_set_is_refused() 
     let state = tempfile::tempdir().expect("a directory");
     let path = state.path().to_owned();
     let gateway = Gateway::start_in(state, &text(&login, &shop)).await;
-    assert_eq!(keys_after(&gateway, "k1").await, 1);
+    assert_eq!(believed_after(&gateway, "k1", "ann").await, 1);
     let files = std::fs::read_dir(&path).expect("a directory").filter_map(|entry| {
         let name = entry.ok()?.file_name().into_string().ok()?;
         name.starts_with("jwks-").then_some(name)
@@ -88,7 +93,11 @@ async fn what_cannot_be_had_changes_nothing_and_what_is_no_key_set_is_refused() 
     assert_eq!(files.count(), 1);
     // Garbage from a login service that is up.
     *served.lock().expect("no panic") = Some("{\"keys\":[]}".to_owned());
-    keys_after(&gateway, "k9").await;
+    believed_after(&gateway, "k9", "eve").await;
     until("it was asked again", async || login.seen().len() >= 3).await;
-    assert_eq!(keys_after(&gateway, "k1").await, 1, "the old set is in force");
+    assert_eq!(
+        believed_after(&gateway, "k1", "bob").await,
+        2,
+        "the old set is in force"
+    );
 }

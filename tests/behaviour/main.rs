@@ -27,6 +27,7 @@ mod key_sets;
 mod masking;
 mod monitor;
 mod provenance;
+mod proxy_protocol;
 mod refusals;
 mod reloads;
 mod revocations;

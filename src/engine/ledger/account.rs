@@ -315,7 +315,7 @@ impl Account {
                 allowed.truncate(before);
             }
         }
-        wanted.split(|ask| allowed.binary_search_by_key(&ask, |(allowed, _)| *allowed).is_ok())
+        wanted.split(&allowed)
     }
 
     /// The places of the keys that can refuse; none for one without room.
@@ -338,10 +338,11 @@ impl Account {
         for (number, (used, place)) in self.keys.iter().zip(places).enumerate() {
             let wanted = ordinary.of(used.elements);
             let Some((first, _)) = wanted.first() else { continue };
-            match place.and_then(|place| locked.at(place)) {
-                Some(entry) => prefix.rule(entry, number, used, wanted, now),
-                None if self.is_open_when_full => {}
-                None => prefix.stop(*first, Stop::Full),
+            if let Some(entry) = place.and_then(|place| locked.at(place)) {
+                prefix.rule(entry, number, used, wanted, now);
+            } else if !self.is_open_when_full || locked.is_spilled(used.key) {
+                // On disk is a count, which a stream that slept for long must not pass by.
+                prefix.stop(*first, Stop::Full);
             }
         }
         for (number, own) in (OWN_FIRST..).zip(&mut self.own) {

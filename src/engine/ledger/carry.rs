@@ -17,7 +17,7 @@ pub enum Carrier {
 impl Carrier {
     const ALL: [Self; 2] = [Self::Store, Self::Fleet];
 
-    const fn bit(self) -> u8 {
+    pub(super) const fn bit(self) -> u8 {
         1 << self as u8
     }
 }
@@ -63,7 +63,7 @@ impl Shard {
 pub const PARTS: usize = 16;
 
 /// The first second that a frame says something of.
-fn oldest(frame: &KeyFrame) -> u32 {
+pub(super) fn oldest(frame: &KeyFrame) -> u32 {
     let seconds = frame.elements.iter().map(|(_, second)| *second);
     let registers = frame.registers.iter().map(|(.., second)| *second);
     seconds.chain(registers).min().unwrap_or_default()
@@ -137,20 +137,27 @@ impl Ledger {
 
     /// Takes in what `from` knows of a key. What gateways say goes to disk; what is on disk is nobody's news.
     pub fn merge(&self, frame: &KeyFrame, from: Carrier, now: Now) {
-        let keep = self.settings().exact_elements_max;
         let mut shard = self.lock_shard(shard_of(frame.key));
-        let place = shard.find_or_insert(frame.key, frame.dimension);
-        let Some(entry) = shard.keys.at(place) else { return };
-        entry.merge(frame, now, keep);
-        if let Some(mark) = frame.mark {
-            self.decided(entry, mark, now);
-        }
-        shard.weigh(place);
+        let place = self.merge_into(&mut shard, frame, now);
         if from == Carrier::Fleet {
             shard.changed(self.carriers & Carrier::Store.bit(), place, oldest(frame));
         }
         let resting_max = self.resting_max(&shard);
         shard.rest(place, resting_max);
+    }
+
+    /// The place of the key that a frame is of, once all that it says is taken in.
+    pub(super) fn merge_into(&self, shard: &mut Shard, frame: &KeyFrame, now: Now) -> u32 {
+        let keep = self.settings().exact_elements_max;
+        let place = shard.find_or_insert(frame.key, frame.dimension);
+        if let Some(entry) = shard.keys.at(place) {
+            entry.merge(frame, now, keep);
+            if let Some(mark) = frame.mark {
+                self.decided(entry, mark, now);
+            }
+        }
+        shard.weigh(place);
+        place
     }
 
     /// All that is known of one key.

@@ -250,8 +250,8 @@ impl Entry {
         self.changed == 0 && is_idle && self.extra.as_deref().is_none_or(is_plain) && self.seen.pinned() == 0
     }
 
-    /// It was read back from disk for someone.
-    pub(super) fn came_back(&mut self, now: Now) {
+    /// An exchange counts under it from now on.
+    pub(super) fn used_at(&mut self, now: Now) {
         self.changed_from = self.changed_from.max(now.second());
     }
 

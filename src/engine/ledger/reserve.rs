@@ -55,16 +55,21 @@ impl Wanted {
         self.lists().next().is_none()
     }
 
-    /// Of the asks that `is_allowed` takes, by their number, what they want; and what all others do.
-    pub(super) fn split(self, is_allowed: impl Fn(u32) -> bool) -> (Self, Self) {
-        let mut parts = (Self::default(), Self::default());
-        let lists = self.lists();
-        let all = lists.flat_map(|(elements, list)| list.iter().map(move |(ask, element)| (elements, *ask, *element)));
-        for (elements, ask, element) in all {
-            let part = if is_allowed(ask) { &mut parts.0 } else { &mut parts.1 };
-            part.push(elements, ask, element);
-        }
-        parts
+    /// The people of the asks that are in `allowed`, ascending; and everything else, their values too: an allowance is of people.
+    pub(super) fn split(self, allowed: &List) -> (Self, Self) {
+        let is_allowed = |ask: u32| allowed.binary_search_by_key(&ask, |(allowed, _)| *allowed).is_ok();
+        let (allowed, ordinary): (List, List) = self.people.iter().copied().partition(|(ask, _)| is_allowed(*ask));
+        let people = |people| Self {
+            people,
+            values: Vec::new(),
+        };
+        (
+            people(allowed),
+            Self {
+                values: self.values,
+                ..people(ordinary)
+            },
+        )
     }
 }
 

@@ -92,9 +92,12 @@ impl Shard {
             return place;
         }
         let people = self.young.wake(key)?;
+        let window_max = self.young.window_max();
         let place = self.insert(key, dimension);
         if let Some(entry) = self.keys.at(place) {
             entry.seen.merge(&people, &[]);
+            // Only such keys rest; until limits are noted again it must not go.
+            (entry.enforced, entry.may_be_made_up, entry.window_max) = (true, true, window_max);
         }
         self.weigh(place);
         Some(place)
@@ -187,6 +190,7 @@ impl Ledger {
         for used in &mut keys {
             self.fall_back(used, now);
         }
+        self.keep_at_hand(&keys, now);
         Account::new(Arc::clone(self), keys, allowance)
     }
 
@@ -368,6 +372,11 @@ impl Locked<'_> {
         entry.note_limits(&used.limits);
         entry.may_be_made_up = used.fallback.is_some();
         Some(Place { shard: number, place })
+    }
+
+    /// Whether a key is on disk alone.
+    pub(super) fn is_spilled(&mut self, key: KeyId) -> bool {
+        self.shard(key).is_some_and(|(_, shard)| shard.spilled.contains(key))
     }
 
     pub(super) fn at(&mut self, place: Place) -> Option<&mut Entry> {

@@ -11,7 +11,9 @@ use std::hash::BuildHasherDefault;
 
 use hashbrown::HashSet;
 
+use super::carry::oldest;
 use super::entry::Entry;
+use super::limit::KeyUse;
 use super::shards::{KEY_BYTES, Ledger, SHARDS, Shard, shard_of};
 use super::subject_hash::SubjectHasher;
 use super::{Carrier, KeyFrame, KeyId};
@@ -56,7 +58,8 @@ impl Shard {
         let leaves = |entry: &Entry| may_go(entry) && entry.newest() <= median;
         self.keys.extract_if(leaves, |key, entry| {
             bytes += KEY_BYTES + entry.weight as usize;
-            gone.push(key);
+            // What no window reaches may have no row any more.
+            gone.extend((!entry.may_go(now)).then_some(key));
         });
         self.bytes -= bytes;
         for key in gone {
@@ -83,15 +86,33 @@ impl Ledger {
         (0..SHARDS).map(|at| self.lock_shard(at).spilled.len()).sum()
     }
 
-    /// Takes back what the disk has of a spilled key; none if that has nothing any more. It stays for a while.
+    /// Takes back what the disk has of a spilled key; none if that has nothing any more. It stays for a while, or where it is if
+    /// there is no room.
     pub fn unspill(&self, key: KeyId, frame: Option<&KeyFrame>, now: Now) {
-        if let Some(frame) = frame {
-            self.merge(frame, Carrier::Store, now);
-        }
         let mut shard = self.lock_shard(shard_of(key));
+        let Some(frame) = frame else {
+            shard.spilled.0.remove(&name(key));
+            return;
+        };
+        if !shard.spilled.contains(key) || !self.make_room(&mut shard, false, now) {
+            return;
+        }
+        let place = self.merge_into(&mut shard, frame, now);
         shard.spilled.0.remove(&name(key));
-        if let Some(entry) = shard.keys.get_mut(key) {
-            entry.came_back(now);
+        if let Some(entry) = shard.keys.at(place) {
+            entry.used_at(now);
+        }
+        // Other gateways may have begun anew meanwhile.
+        shard.changed(self.carriers & Carrier::Fleet.bit(), place, oldest(frame));
+    }
+
+    /// Keys of an exchange that begins stay in memory for a while.
+    pub(super) fn keep_at_hand(&self, keys: &[KeyUse], now: Now) {
+        for used in keys.iter().filter(|_| self.has_spilled()) {
+            let mut shard = self.lock_shard(shard_of(used.key));
+            if let Some(entry) = shard.keys.get_mut(used.key) {
+                entry.used_at(now);
+            }
         }
     }
 
@@ -100,13 +121,13 @@ impl Ledger {
         let mut shard = self.lock_shard(shard_of(frame.key));
         let is_known = shard.keys.find(frame.key).is_some();
         // A mark must be known, and sums are not read back one by one.
-        let may_stay = frame.mark.is_none() && frame.sums.is_empty() && !is_known;
-        if shard.spilled.contains(frame.key) || (may_stay && !self.make_room(&mut shard, false, now)) {
+        let may_stay = frame.mark.is_none() && frame.sums.is_empty();
+        let is_spilled = shard.spilled.contains(frame.key);
+        if may_stay && (is_spilled || !(is_known || self.make_room(&mut shard, false, now))) {
             self.note_spilled();
             return shard.spilled_one(frame.key);
         }
-        drop(shard);
-        self.merge(frame, Carrier::Store, now);
+        self.merge_into(&mut shard, frame, now);
     }
 }
 

@@ -36,6 +36,11 @@ struct Resting {
 }
 
 impl Young {
+    /// The longest window in seconds that was asked of any of them.
+    pub(super) fn window_max(&self) -> u32 {
+        self.window_max
+    }
+
     /// How many are at rest.
     pub(super) fn len(&self) -> usize {
         self.table.len()

@@ -106,6 +106,11 @@ fn a_full_ledger_spills_who_is_idle_and_counts_on_where_it_stopped() {
         disk.take(&ledger);
     }
     assert!(read_back >= spilled, "who was read back may have made others go");
+    assert!(
+        ledger.bytes() <= ledger.settings().bytes_max + ledger.spilled_keys() * 40 + (64 << 10),
+        "{}",
+        ledger.bytes()
+    );
 }
 
 #[test]
