@@ -406,7 +406,7 @@ pub struct ScanArgs {
 /// `tidegate replay`.
 #[derive(Debug, Args)]
 pub struct ReplayArgs {
-    /// `coupang-2025`, `t-mobile-2023`, `dell-2024`, `optus-2022`, or a scenario file
+    /// `coupang-2025`, `coupang-2025-address`, `t-mobile-2023`, `dell-2024`, `optus-2022`, or a scenario file
     pub scenario: String,
     /// Write the curve as a picture
     #[arg(long)]

@@ -140,6 +140,32 @@ fn one_account_is_given_exactly_its_limit_a_day() {
 }
 
 #[test]
+fn tokens_that_nobody_issued_are_given_the_limit_together_and_nobody_honest_is_refused() {
+    let unissued = [
+        (
+            "per = \"address\"\npeople = 1\nwindow = \"30d\"\naction = \"block\"",
+            "per = \"kid\"\nwhen = \"unissued\"\npeople = 1\nwindow = \"30d\"\naction = \"reauth\"",
+        ),
+        // From carriers that honest customers share, and under a key that signs theirs.
+        ("carrier_percent = 0", "carrier_percent = 100"),
+        ("shared_percent = 0", "shared_percent = 100"),
+        ("key_days = 3", "key_days = 366"),
+    ];
+    let report = run(&unissued, 2);
+    for outcome in &report.outcomes[..3] {
+        let Counts {
+            exposed,
+            customers,
+            agents,
+            partners,
+            ..
+        } = outcome.counts;
+        assert_eq!(exposed, u64::from(outcome.means.limit()), "of 3,000 people");
+        assert_eq!((customers, agents, partners), (0, 0, 0), "{:?}", outcome.means);
+    }
+}
+
+#[test]
 fn a_run_is_the_same_on_one_thread_and_on_many() {
     let (one, many) = (run(&[], 1), run(&[], 7));
     assert_eq!(one.outcomes, many.outcomes);
