@@ -76,7 +76,8 @@ impl Actor {
         let bytes = |text: &'a Arc<str>| text.as_bytes();
         Facts {
             session: self.session.as_deref(),
-            is_known: self.is_known,
+            // Who holds a stolen key makes up tokens as others make up cookies.
+            is_known: self.is_known && self.provenance != Provenance::Unissued,
             principal: self.principal.as_deref(),
             group: self.group.as_deref(),
             address,

@@ -38,6 +38,7 @@ use super::tunnel::tunnel;
 use super::upstream::UpstreamErrorKind;
 use super::vigil::{Vigil, Woken};
 use super::witness::Witness;
+use crate::engine::births::Doubt;
 use crate::engine::decode::Coding;
 use crate::engine::inspect::{Content, Inspector, Mode};
 use crate::engine::ledger::Account;
@@ -215,7 +216,8 @@ impl Exchanges {
         if !actor.unheard.is_empty() {
             let learned = learn(&self.gateway, &set, &actor, now).await;
             actor = set.identity.identify(head, peer, &self.door.trusted, now);
-            is_limited = !actor.unheard.is_empty() && learned == Learned::Limited;
+            // Whoever shows an issued credential beside it is known well enough.
+            is_limited = learned == Learned::Limited && actor.doubt == Some(Doubt::Late);
             actor.doubt = actor.doubt.map(|doubt| learned.or(doubt));
         }
         if let Some(started) = started {
@@ -261,15 +263,19 @@ impl Exchanges {
 
     /// Holds are checked before the request goes upstream, under a bypass too: a hold stays until it ends or is released.
     fn refuse_held(&self, asked: &Asked, account: &Account, now: Now) -> Result<(), (Refusal, Style)> {
-        let Some((key, cause, _)) = self.gateway.ledger.held(account.keys(), now) else {
+        let is_spared = |cause| {
+            let is_unissued = asked.actor.provenance == Provenance::Unissued;
+            !is_unissued && fuse::is_blown(&self.gateway, &asked.set, cause, now)
+        };
+        let held = account.keys().iter().find_map(|used| {
+            let held = self.gateway.ledger.held(std::slice::from_ref(used), now);
+            held.filter(|(_, cause, _)| cause.is_none_or(|cause| !is_spared(cause)))
+        });
+        let Some((key, cause, _)) = held else {
             return Ok(());
         };
         let budget = cause.and_then(|cause| asked.set.policy.get(cause));
         if let Some(cause) = cause {
-            let is_unissued = asked.actor.provenance == Provenance::Unissued;
-            if !is_unissued && fuse::is_blown(&self.gateway, &asked.set, cause, now) {
-                return Ok(());
-            }
             fuse::refused(&self.gateway, &asked.set, asked.honest, cause, now);
         }
         let name = asked.set.policy.cause(cause);

@@ -19,7 +19,7 @@ const UNKNOWN_SHARE: usize = 4;
 /// Credentials of which the shared store said lately that it knows nothing.
 const ABSENT_MAX: usize = 100_000;
 /// It is asked again after so many seconds: a birth that was told late is found then.
-const ABSENT_S: u32 = 5;
+const ABSENT_S: u32 = 30;
 /// An issued credential that is issued again is told again after so many seconds.
 const RENEWED_S: u32 = 3_600;
 /// Forgotten credentials that wait for the disk to forget them too; the next start sorts out all others.

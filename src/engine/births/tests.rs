@@ -143,9 +143,9 @@ fn the_shared_store_is_asked_once_in_a_while() {
     assert_eq!(said(&births, 1), Look::Unheard);
     births.heard_nothing(id(1), at(NOW));
     assert_eq!(said(&births, 1), Look::Absent);
-    assert_eq!(births.look(id(1), at(NOW + 5)), Look::Unheard);
-    births.out(at(NOW + 5));
-    assert_eq!(births.look(id(1), at(NOW + 5)), Look::Absent, "it does not answer");
+    assert_eq!(births.look(id(1), at(NOW + 30)), Look::Unheard);
+    births.out(at(NOW + 30));
+    assert_eq!(births.look(id(1), at(NOW + 30)), Look::Absent, "it does not answer");
 }
 
 #[test]
