@@ -82,6 +82,8 @@ impl IdentityMeters {
 /// One of each, for tests.
 #[cfg(test)]
 pub(super) const FACTS: &[Event<'static>] = &[
+    Event::CredentialsDisagree { kind: "duplicate" },
+    Event::FuseBlown { budget: "bulk" },
     Event::Identity(IdentityFact::Shown { provenance: "issued" }),
     Event::Identity(IdentityFact::Unknown { reason: "warm_up" }),
     Event::Identity(IdentityFact::Issued { provenance: "issued" }),

@@ -333,7 +333,6 @@ mod tests {
         },
         Event::UpstreamRetried,
         Event::TunnelBytes(7),
-        Event::CredentialsDisagree { kind: "duplicate" },
         Event::ExchangeEnded {
             route: "shop",
             verdict: "block",
@@ -375,7 +374,6 @@ mod tests {
             budget: "bulk",
             action: "block",
         },
-        Event::FuseBlown { budget: "bulk" },
         Event::WouldRefuse { budget: "bulk" },
         Event::WouldFail { reason: "coding" },
         Event::AddedSeconds {
