@@ -59,12 +59,12 @@ pub trait Desk: Send + Sync + 'static {
     /// Resolves when a key that is on disk alone is in memory, or is not going to be soon.
     fn at_hand(&self, key: KeyId) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
-    /// Puts a token of security events in force: what became of each.
+    /// Puts a token of security events in force; false where one found no room and must come again.
     ///
     /// # Errors
     ///
     /// What its sender is told.
-    fn signal(&self, token: &[u8]) -> Result<Vec<SignalDone>, SignalError>;
+    fn signal(&self, token: &[u8]) -> Result<bool, SignalError>;
 
     /// The keys of whom an issuer knows by these names; none if there is no such issuer.
     fn person_keys(&self, issuer: &str, names: &[String]) -> PersonKeys;
@@ -132,21 +132,6 @@ pub struct RevocationView {
     pub until: u32,
     /// `manual`, `event`, `scim`, or the line of the list.
     pub cause: String,
-}
-
-/// What became of one security event about one name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SignalDone {
-    /// Who sent it, by its name in the configuration.
-    pub transmitter: Box<str>,
-    /// Its name.
-    pub event: &'static str,
-    /// The key that it is about, if it is about one.
-    pub key: Option<KeyId>,
-    /// `revoked`, `reinstated`, `known`, `ignored` or `full`.
-    pub result: &'static str,
-    /// Until when it is revoked, unix second.
-    pub until: u32,
 }
 
 /// One bypass in force.

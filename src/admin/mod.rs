@@ -17,7 +17,7 @@ mod tests;
 
 pub use access::{Access, Role, token_hash};
 pub use api::{Admin, router};
-pub use desk::{BypassView, ClockView, Desk, DeskError, Readiness, Release, RevocationView, SignalDone};
+pub use desk::{BypassView, ClockView, Desk, DeskError, Readiness, Release, RevocationView};
 pub use reason::judge_reason;
 pub use serve::serve;
 pub use settings::Settings;

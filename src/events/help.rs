@@ -100,6 +100,10 @@ pub(super) const HELP: &[(&str, &str)] = &[
         "Security events of identity providers, by what became of them.",
     ),
     (
+        "tidegate_signal_polls_total",
+        "Polls for security events, done and failed.",
+    ),
+    (
         "tidegate_signing_key_days_left",
         "Days that the oldest signing key may still sign.",
     ),

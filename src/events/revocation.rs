@@ -22,6 +22,11 @@ pub enum RevocationFact {
         /// is named here), `full` or `refused`.
         result: &'static str,
     },
+    /// A transmitter was asked for its events.
+    Polled {
+        /// `done`, or `failed`: it is asked again later.
+        result: &'static str,
+    },
     /// How many days the signing key with the fewest may still sign.
     KeyDaysLeft(i64),
     /// A key set behind a URL was asked for.
@@ -42,6 +47,7 @@ pub(super) struct RevocationMeters {
     used: Family,
     signals: Family,
     key_sets: Family,
+    polls: Family,
     make: Maker,
     /// Made with the first fact: without a key there are no days.
     key_days_left: OnceLock<Gauge>,
@@ -55,6 +61,7 @@ impl RevocationMeters {
             used: make.family("tidegate_revoked_uses_total", "what", None),
             signals: make.family("tidegate_signals_total", "result", None),
             key_sets: make.family("tidegate_key_set_fetches_total", "result", None),
+            polls: make.family("tidegate_signal_polls_total", "result", None),
             make: make.clone(),
             key_days_left: OnceLock::new(),
             key_set_age: OnceLock::new(),
@@ -66,6 +73,7 @@ impl RevocationMeters {
         match fact {
             RevocationFact::Used { what } => self.used.add(what, 1),
             RevocationFact::Signal { result } => self.signals.add(result, 1),
+            RevocationFact::Polled { result } => self.polls.add(result, 1),
             RevocationFact::KeyDaysLeft(days) => {
                 let make = || self.make.gauge("tidegate_signing_key_days_left", None);
                 self.key_days_left.get_or_init(make).set(days as f64);
@@ -96,7 +104,13 @@ pub(super) fn log(meters: &Meters, fact: RevocationFact) {
         RevocationFact::KeySet { result: "stale" } => {
             warn!("a key set could not be fetched for a day: nothing that it signs is believed any more");
         }
+        RevocationFact::Polled { result: "failed" } => {
+            if meters.may_log() {
+                warn!("a transmitter of security events did not answer properly");
+            }
+        }
         RevocationFact::Signal { .. }
+        | RevocationFact::Polled { .. }
         | RevocationFact::KeyDaysLeft(_)
         | RevocationFact::KeySet { .. }
         | RevocationFact::KeySetAge { .. } => {}
@@ -105,9 +119,10 @@ pub(super) fn log(meters: &Meters, fact: RevocationFact) {
 
 /// One fact of each kind, for tests.
 #[cfg(test)]
-pub(super) const FACTS: [super::Event<'static>; 5] = [
+pub(super) const FACTS: [super::Event<'static>; 6] = [
     super::Event::Revocation(RevocationFact::KeySet { result: "fetched" }),
     super::Event::Revocation(RevocationFact::KeySetAge { seconds: 7 }),
+    super::Event::Revocation(RevocationFact::Polled { result: "done" }),
     super::Event::Revocation(RevocationFact::Signal { result: "known" }),
     super::Event::Revocation(RevocationFact::Used { what: "kid" }),
     super::Event::Revocation(RevocationFact::KeyDaysLeft(29)),

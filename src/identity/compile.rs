@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use hashbrown::HashSet;
 use http::Method;
-use jsonwebtoken::Algorithm;
 use toml::Spanned;
 
 use super::group::{Claim, Group, Groups};
@@ -15,23 +14,18 @@ use super::key_memory::KeyMemory;
 use super::leavers::Leavers;
 use super::memory::VerifiedTokens;
 use super::places::Places;
-use super::remote::{RemoteKeys, key_set_file, key_set_url};
 use super::revocation::{Known, RevocationList};
 use super::settings::{GroupSettings, IssuerSettings, Settings};
-use super::signal::Transmitter;
+use super::signers::{issuers, polls, transmitters};
 use super::source::Source;
-use super::token::{Issuer, SigningKey, parse_algorithm, read_keys};
 use super::{Identity, Pace, RouteMatch};
 use crate::engine::births::Births;
 use crate::engine::problem::{Problem, Severity};
 use crate::engine::secret::HashKey;
 
 const SOURCES_MAX: usize = 16;
-const ISSUERS_MAX: usize = 16;
 const GROUPS_MAX: usize = 256;
 const ROUTES_MAX: usize = 256;
-const LEEWAY_S_MAX: u32 = 600;
-const KEY_DAYS_MAX: u32 = 36_500;
 const WATCH_LIST_BYTES_MAX: usize = 4 << 20;
 /// 50 million credentials are about 3 GB.
 const REMEMBERED_MAX: usize = 50_000_000;
@@ -45,13 +39,19 @@ const PER_S_MAX: usize = 1_000_000;
 pub type ReadFile<'a> = &'a dyn Fn(&Path) -> io::Result<Vec<u8>>;
 
 /// Problems found so far in one file.
-struct Problems<'a> {
+pub(super) struct Problems<'a> {
     file: &'a str,
-    found: Vec<Problem>,
+    pub(super) found: Vec<Problem>,
 }
 
 impl Problems<'_> {
-    fn add(&mut self, code: &'static str, span: Range<usize>, message: impl Into<String>, help: Option<&str>) {
+    pub(super) fn add(
+        &mut self,
+        code: &'static str,
+        span: Range<usize>,
+        message: impl Into<String>,
+        help: Option<&str>,
+    ) {
         self.found.push(Problem {
             code,
             severity: Severity::Error,
@@ -80,6 +80,7 @@ impl Identity {
         let sources = sources(settings, &mut problems);
         let issuers = issuers(settings, &key, read, &mut problems);
         let transmitters = transmitters(settings, read, &mut problems);
+        let polls = polls(settings, read, &mut problems);
         let (groups, group_list) = groups(settings, read, &mut problems);
         let (places, watched) = (
             places(settings, read, &mut problems),
@@ -96,9 +97,6 @@ impl Identity {
         let leavers = names(settings.leavers.as_ref(), by, read, &mut problems, |bytes, known| {
             Leavers::parse(bytes, known, settings.leavers_percent)
         });
-        if settings.leavers_percent > 100 {
-            problems.add("I008", 0..0, "`identity.leavers_percent` is more than 100", None);
-        }
         let in_issuers = |list: fn(&IssuerSettings) -> &[Spanned<String>]| settings.issuer.values().flat_map(list);
         let logs_in_at = settings
             .logs_in_at
@@ -133,6 +131,7 @@ impl Identity {
             leavers,
             key_memory: KeyMemory::default(),
             transmitters,
+            polls,
             signals_seen: Arc::default(),
             births: Arc::new(Births::new(settings.issued_tokens_max)),
             tokens: VerifiedTokens::new(settings.verified_tokens_max),
@@ -154,6 +153,9 @@ fn numbers(settings: &Settings, problems: &mut Problems<'_>) {
             let message = format!("`identity.{name}` is not within {first} and {last}");
             problems.add("I008", 0..0, message, None);
         }
+    }
+    if settings.leavers_percent > 100 {
+        problems.add("I008", 0..0, "`identity.leavers_percent` is more than 100", None);
     }
 }
 
@@ -252,134 +254,6 @@ fn sources(settings: &Settings, problems: &mut Problems<'_>) -> Vec<Source> {
     sources
 }
 
-fn issuers(settings: &Settings, secret: &HashKey, read: ReadFile<'_>, problems: &mut Problems<'_>) -> Vec<Issuer> {
-    if settings.issuer.len() > ISSUERS_MAX {
-        problems.add("I008", 0..0, format!("there are more than {ISSUERS_MAX} issuers"), None);
-    }
-    settings
-        .issuer
-        .iter()
-        .filter_map(|(name, written)| issuer(name, written, (secret, read), problems))
-        .collect()
-}
-
-fn issuer(
-    name: &Spanned<String>,
-    written: &IssuerSettings,
-    (secret, read): (&HashKey, ReadFile<'_>),
-    problems: &mut Problems<'_>,
-) -> Option<Issuer> {
-    let before = problems.found.len();
-    if !is_name(name.get_ref()) || name.get_ref() == "api-key" {
-        let help = "use small letters, digits, - and _; `api-key` is taken by listed keys";
-        problems.add(
-            "I008",
-            name.span(),
-            format!("`{name}` cannot name an issuer"),
-            Some(help),
-        );
-    }
-    let algorithms = algorithms(name, &written.algorithms, problems);
-    leeway(&written.leeway_s, problems);
-    if !(1..=KEY_DAYS_MAX).contains(written.key_days_max.get_ref()) {
-        problems.add(
-            "I008",
-            written.key_days_max.span(),
-            format!("`key_days_max` is not within 1 and {KEY_DAYS_MAX}"),
-            None,
-        );
-    }
-    let keys = key_set(&written.jwks, read, problems);
-    (problems.found.len() == before).then(|| Issuer {
-        name: name.get_ref().as_str().into(),
-        algorithms,
-        iss: written.issuer.clone(),
-        aud: written.audience.clone(),
-        leeway_s: *written.leeway_s.get_ref(),
-        secret: secret.clone(),
-        keys,
-        remote: remote(&written.jwks),
-        retired: Vec::new(),
-        key_days_max: *written.key_days_max.get_ref(),
-    })
-}
-
-/// Who pushes security events.
-fn transmitters(settings: &Settings, read: ReadFile<'_>, problems: &mut Problems<'_>) -> Vec<Transmitter> {
-    if settings.transmitter.len() > ISSUERS_MAX {
-        let message = format!("there are more than {ISSUERS_MAX} transmitters");
-        problems.add("I008", 0..0, message, None);
-    }
-    let compiled = settings.transmitter.iter().map(|(name, written)| {
-        let of = &written.accounts_of;
-        let issuer = settings
-            .issuer
-            .iter()
-            .find(|(issuer, _)| issuer.get_ref() == of.get_ref());
-        if issuer.is_none() {
-            let message = format!("there is no [identity.issuer.{of}] about whose accounts it could speak");
-            problems.add("I012", of.span(), message, None);
-        }
-        leeway(&written.leeway_s, problems);
-        Transmitter {
-            name: name.get_ref().as_str().into(),
-            iss: written.issuer.clone(),
-            aud: written.audience.clone(),
-            algorithms: algorithms(name, &written.algorithms, problems),
-            keys: key_set(&written.jwks, read, problems),
-            remote: remote(&written.jwks),
-            issuer: of.get_ref().as_str().into(),
-            subjects_iss: issuer.and_then(|(_, issuer)| issuer.issuer.clone()),
-            leeway_s: *written.leeway_s.get_ref(),
-        }
-    });
-    compiled.collect()
-}
-
-/// The algorithms that somebody signs with.
-fn algorithms(name: &Spanned<String>, list: &[Spanned<String>], problems: &mut Problems<'_>) -> Vec<Algorithm> {
-    let mut algorithms = Vec::new();
-    for algorithm in list {
-        match parse_algorithm(algorithm.get_ref()) {
-            Ok(algorithm) => algorithms.push(algorithm),
-            Err(reason) => problems.add("I003", algorithm.span(), format!("`{algorithm}`: {reason}"), None),
-        }
-    }
-    if list.is_empty() {
-        problems.add("I003", name.span(), format!("`{name}` has no algorithm"), None);
-    }
-    algorithms
-}
-
-fn leeway(leeway_s: &Spanned<u32>, problems: &mut Problems<'_>) {
-    if *leeway_s.get_ref() > LEEWAY_S_MAX {
-        let message = format!("`leeway_s` is more than {LEEWAY_S_MAX}");
-        problems.add("I008", leeway_s.span(), message, None);
-    }
-}
-
-/// The keys of a key set: in a file, or behind a URL, from where they were fetched into one, or not yet.
-fn key_set(jwks: &Spanned<String>, read: ReadFile<'_>, problems: &mut Problems<'_>) -> Vec<SigningKey> {
-    let path = jwks.get_ref();
-    let is_remote = key_set_file(path).is_some();
-    if is_remote && let Err(message) = key_set_url(path) {
-        problems.add("I004", jwks.span(), message, Some("https://login.example/jwks.json"));
-        return Vec::new();
-    }
-    let keys = match read(Path::new(path)) {
-        Err(error) if is_remote && error.kind() == io::ErrorKind::NotFound => return Vec::new(),
-        read => read.map_err(|error| format!("`{path}` cannot be read: {error}")),
-    };
-    keys.and_then(|bytes| read_keys(&bytes)).unwrap_or_else(|message| {
-        problems.add("I004", jwks.span(), message, None);
-        Vec::new()
-    })
-}
-
-fn remote(jwks: &Spanned<String>) -> Option<Arc<RemoteKeys>> {
-    key_set_file(jwks.get_ref()).map(|_| RemoteKeys::new(jwks.get_ref()))
-}
-
 fn groups(settings: &Settings, read: ReadFile<'_>, problems: &mut Problems<'_>) -> (Groups, Vec<Group>) {
     let mut groups = Groups::default();
     let mut list = Vec::new();
@@ -476,7 +350,7 @@ fn routes<'a>(list: impl Iterator<Item = &'a Spanned<String>>, problems: &mut Pr
 }
 
 /// Names become parts of principals, labels and file lines: small letters, digits, `-`, `_`, at most 64 bytes.
-fn is_name(name: &str) -> bool {
+pub(super) fn is_name(name: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
     (1..=64).contains(&name.len()) && name.bytes().all(allowed)
 }

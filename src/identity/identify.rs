@@ -16,7 +16,7 @@ use super::memory::{VerifiedTokens, credential_hash, fingerprint, is_in_token_fo
 use super::places::Places;
 use super::provenance::Mark;
 use super::revocation::{Named, Revocable, RevocationList};
-use super::signal::{SeenSignals, Transmitter};
+use super::signal::{Poll, SeenSignals, Transmitter};
 use super::source::{Place, Source, Values};
 use super::token::{Issuer, Verified, joined, verify};
 use super::{Actor, Provenance};
@@ -48,6 +48,7 @@ pub struct Identity {
     pub(super) leavers: Leavers,
     pub(super) key_memory: KeyMemory,
     pub(super) transmitters: Vec<Transmitter>,
+    pub(super) polls: Vec<Poll>,
     pub(super) signals_seen: Arc<SeenSignals>,
     pub(super) births: Arc<Births>,
     pub(super) tokens: VerifiedTokens,

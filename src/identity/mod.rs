@@ -18,6 +18,7 @@ mod remote;
 mod revocation;
 mod settings;
 mod signal;
+mod signers;
 mod source;
 mod token;
 
@@ -35,7 +36,7 @@ pub use provisioning::{Person, PersonKeys, filtered, patch, person, person_id, r
 pub use remote::{RemoteKeys, check_key_set, key_set_file, key_set_url};
 pub use revocation::{Listed, NO_END, Named, Revocable, What, principal_of};
 pub use settings::{GroupSettings, IssuerSettings, Settings, TransmitterSettings};
-pub use signal::{Act, Order, Signal, SignalError};
+pub use signal::{Act, Order, Poll, Signal, SignalError};
 pub use token::kid_of;
 
 use identify::RouteMatch;

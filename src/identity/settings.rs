@@ -150,6 +150,22 @@ pub struct TransmitterSettings {
     #[serde(default = "default_leeway_s")]
     #[schemars(with = "u32")]
     pub leeway_s: Spanned<u32>,
+    /// Where its events are fetched (RFC 8936): an `https://` URL, or `http://` to a loopback address. Default: they are pushed.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub poll: Option<Spanned<String>>,
+    /// A file with the bearer token that it wants, and nothing else. Default: none is sent.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub poll_token: Option<Spanned<String>>,
+    /// Seconds between two polls. Default 15, from 1 to 3,600.
+    #[serde(default = "default_poll_s")]
+    #[schemars(with = "u32")]
+    pub poll_s: Spanned<u32>,
+}
+
+fn default_poll_s() -> Spanned<u32> {
+    Spanned::new(0..0, 15)
 }
 
 /// `[identity.group]`: one group of principals and what is normal for it. Exactly one of `claim` and `api_keys`.

@@ -6,9 +6,11 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hashbrown::HashSet;
+use http::Uri;
 use jsonwebtoken::{Algorithm, Header};
 use serde_json::{Map, Value};
 use smallvec::SmallVec;
+use zeroize::Zeroizing;
 
 use super::identify::Identity;
 use super::remote::RemoteKeys;
@@ -45,6 +47,18 @@ pub(super) struct Transmitter {
     pub(super) subjects_iss: Option<String>,
     /// How far its clock and ours may differ, in seconds.
     pub(super) leeway_s: u32,
+}
+
+/// Where the events of a transmitter are fetched. The token is secret: there is no `Debug`.
+pub struct Poll {
+    /// The transmitter, by its name in the configuration.
+    pub transmitter: Box<str>,
+    /// Where.
+    pub url: Uri,
+    /// The bearer token that it wants.
+    pub token: Option<Zeroizing<String>>,
+    /// Seconds between two polls.
+    pub every_s: u32,
 }
 
 /// Why an event was not taken: what is sent back (RFC 8935, section 2.4).
@@ -194,6 +208,11 @@ impl Identity {
     /// What the sender is told.
     pub fn read_signal(&self, token: &[u8], now: Now) -> Result<Signal, SignalError> {
         read(token, &self.transmitters, &self.key, now)
+    }
+
+    /// Where events are fetched.
+    pub fn polls(&self) -> &[Poll] {
+        &self.polls
     }
 
     /// Whether this was put in force before.

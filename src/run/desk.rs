@@ -11,7 +11,7 @@ use super::reload::ReloadState;
 use super::state::read_bypass;
 use super::tasks::tell_of_clock;
 use super::{outside, set_back, signing_keys};
-use crate::admin::{BypassView, ClockView, Desk, DeskError, Readiness, Release, RevocationView, SignalDone};
+use crate::admin::{BypassView, ClockView, Desk, DeskError, Readiness, Release, RevocationView};
 use crate::clock::{Look, Standing};
 use crate::engine::detect::RuleSet;
 use crate::engine::ledger::{Dimension, HoldView, KeyId, KeyView, RevokedBy};
@@ -218,7 +218,7 @@ impl Desk for GatewayDesk {
         })
     }
 
-    fn signal(&self, token: &[u8]) -> Result<Vec<SignalDone>, SignalError> {
+    fn signal(&self, token: &[u8]) -> Result<bool, SignalError> {
         outside::signal(&self.gateway, token)
     }
 

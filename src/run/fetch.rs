@@ -1,12 +1,12 @@
-//! One small GET: a key set of an identity provider.
+//! One small request to an identity provider: a key set, or its events.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, ETAG, HOST, IF_NONE_MATCH, USER_AGENT};
-use http::{Request, StatusCode, Uri};
-use http_body_util::{BodyExt as _, Empty, Limited};
+use http::{Method, Request, Response, StatusCode, Uri};
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
@@ -34,62 +34,81 @@ pub(super) enum Fetched {
 /// # Errors
 /// Why not, in a word: `timeout`, `connect`, `tls`, `http`, `status`.
 pub(super) async fn fetch(url: &Uri, tls: &Arc<ClientConfig>, tag: Option<&str>) -> Result<Fetched, &'static str> {
-    timeout(FETCH_TIME_MAX, connected(url, tls, tag))
+    let mut request = request(Method::GET, url).header(ACCEPT, "application/jwk-set+json, application/json");
+    if let Some(tag) = tag {
+        request = request.header(IF_NONE_MATCH, tag);
+    }
+    let request = request.body(Full::default()).map_err(|_| "http")?;
+    let response = ask(url, tls, request, ANSWER_BYTES_MAX).await?;
+    if response.status() == StatusCode::NOT_MODIFIED && tag.is_some() {
+        return Ok(Fetched::Same);
+    }
+    if response.status() != StatusCode::OK {
+        return Err("status");
+    }
+    let tag = response.headers().get(ETAG).and_then(|tag| tag.to_str().ok());
+    let tag = tag.map(str::to_owned);
+    Ok(Fetched::New(response.into_body(), tag))
+}
+
+/// The head of a request for `url`.
+pub(super) fn request(method: Method, url: &Uri) -> http::request::Builder {
+    Request::builder()
+        .method(method)
+        .uri(url.path_and_query().map_or("/", |path| path.as_str()))
+        .header(HOST, url.authority().map_or("", |authority| authority.as_str()))
+        .header(USER_AGENT, "tidegate")
+}
+
+/// The answer of `url`, which has a host, to one request, if its body has no more than so many bytes.
+///
+/// # Errors
+/// As [`fetch`], but for `status`.
+pub(super) async fn ask(
+    url: &Uri,
+    tls: &Arc<ClientConfig>,
+    request: Request<Full<Bytes>>,
+    bytes_max: usize,
+) -> Result<Response<Bytes>, &'static str> {
+    timeout(FETCH_TIME_MAX, connected(url, tls, request, bytes_max))
         .await
         .unwrap_or(Err("timeout"))
 }
 
-async fn connected(url: &Uri, tls: &Arc<ClientConfig>, tag: Option<&str>) -> Result<Fetched, &'static str> {
+async fn connected(
+    url: &Uri,
+    tls: &Arc<ClientConfig>,
+    request: Request<Full<Bytes>>,
+    bytes_max: usize,
+) -> Result<Response<Bytes>, &'static str> {
     let host = url.host().ok_or("connect")?.trim_matches(['[', ']']);
     let is_tls = url.scheme_str() == Some("https");
     let port = url.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
     let stream = TcpStream::connect((host, port)).await.map_err(|_| "connect")?;
     if !is_tls {
-        return asked(stream, url, tag).await;
+        return asked(stream, request, bytes_max).await;
     }
     let name = ServerName::try_from(host.to_owned()).map_err(|_| "tls")?;
     let mut tls = ClientConfig::clone(tls);
     tls.alpn_protocols = vec![b"http/1.1".to_vec()];
     let stream = TlsConnector::from(Arc::new(tls)).connect(name, stream).await;
-    asked(stream.map_err(|_| "tls")?, url, tag).await
+    asked(stream.map_err(|_| "tls")?, request, bytes_max).await
 }
 
-async fn asked<S>(stream: S, url: &Uri, tag: Option<&str>) -> Result<Fetched, &'static str>
+async fn asked<S>(stream: S, request: Request<Full<Bytes>>, bytes_max: usize) -> Result<Response<Bytes>, &'static str>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|_| "http")?;
     // It ends with the answer, whose error is that of the request.
     let connection = tokio::spawn(connection);
-    let request = request(url, tag).ok_or("http")?;
     let answer = async {
         let response = sender.send_request(request).await.map_err(|_| "http")?;
-        if response.status() == StatusCode::NOT_MODIFIED && tag.is_some() {
-            return Ok(Fetched::Same);
-        }
-        if response.status() != StatusCode::OK {
-            return Err("status");
-        }
-        let tag = response
-            .headers()
-            .get(ETAG)
-            .and_then(|tag| tag.to_str().ok())
-            .map(str::to_owned);
-        let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
-        Ok(Fetched::New(body.map_err(|_| "http")?.to_bytes(), tag))
+        let (head, body) = response.into_parts();
+        let body = Limited::new(body, bytes_max).collect().await;
+        Ok(Response::from_parts(head, body.map_err(|_| "http")?.to_bytes()))
     };
     let answer = answer.await;
     connection.abort();
     answer
-}
-
-fn request(url: &Uri, tag: Option<&str>) -> Option<Request<Empty<Bytes>>> {
-    let mut request = Request::get(url.path_and_query().map_or("/", |path| path.as_str()))
-        .header(HOST, url.authority()?.as_str())
-        .header(ACCEPT, "application/jwk-set+json, application/json")
-        .header(USER_AGENT, "tidegate");
-    if let Some(tag) = tag {
-        request = request.header(IF_NONE_MATCH, tag);
-    }
-    request.body(Empty::new()).ok()
 }

@@ -6,6 +6,7 @@ mod fleet;
 mod key_sets;
 mod load;
 mod outside;
+mod polling;
 mod reload;
 mod signing_keys;
 mod state;

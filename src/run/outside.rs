@@ -1,47 +1,66 @@
 //! What identity providers and directories say, put in force.
 
-use crate::admin::SignalDone;
+use crate::audit::{Change, Operation};
 use crate::engine::ledger::{Dimension, KeyId, Ledger, RevokedBy};
 use crate::engine::time::Now;
+use crate::events::{Event, RevocationFact, report};
 use crate::identity::{Act, NO_END, Named, SignalError};
 use crate::proxy::Gateway;
 
-/// Puts a token of security events in force: what became of each.
+/// Puts a token of security events in force, and tells what became of each; false where one found no room and must come again.
 ///
 /// # Errors
 /// What its sender is told.
-pub(super) fn signal(gateway: &Gateway, token: &[u8]) -> Result<Vec<SignalDone>, SignalError> {
-    let now = gateway.clock.now();
-    let set = gateway.set();
-    let signal = set.identity.read_signal(token, now)?;
+pub(super) fn signal(gateway: &Gateway, token: &[u8]) -> Result<bool, SignalError> {
+    let (set, now) = (gateway.set(), gateway.clock.now());
+    let signal = set.identity.read_signal(token, now).inspect_err(|_| tell("refused"))?;
     let was_seen = set.identity.has_seen(&signal);
-    let mut done = Vec::new();
+    let mut has_room = true;
     for order in &signal.orders {
-        let became = |key, (result, until)| SignalDone {
-            transmitter: signal.transmitter.clone(),
-            event: order.event,
-            key,
-            result,
-            until,
+        let Some(act) = order.act.filter(|_| !order.names.is_empty()) else {
+            tell("ignored");
+            continue;
         };
-        match order.act.filter(|_| !order.names.is_empty()) {
-            None => done.push(became(None, ("ignored", 0))),
-            Some(act) => done.extend(order.names.iter().map(|name| {
-                let obeyed = if was_seen {
-                    ("known", 0)
-                } else {
-                    obey(&gateway.ledger, *name, act, signal.stays_after, now)
-                };
-                became(Some(name.key), obeyed)
-            })),
+        for name in &order.names {
+            let (result, until) = if was_seen {
+                ("known", 0)
+            } else {
+                obey(&gateway.ledger, *name, act, signal.stays_after, now)
+            };
+            tell(result);
+            has_room &= result != "full";
+            audit(gateway, &signal.transmitter, order.event, (name.key, result, until));
         }
     }
-    // What found no room is taken when it comes again.
-    if done.iter().all(|one| one.result != "full") {
+    if has_room {
         set.identity.seen(&signal);
     }
     gateway.store.hold_changed();
-    Ok(done)
+    Ok(has_room)
+}
+
+fn tell(result: &'static str) {
+    report(&Event::Revocation(RevocationFact::Signal { result }));
+}
+
+fn audit(gateway: &Gateway, transmitter: &str, event: &str, (key, result, until): (KeyId, &'static str, u32)) {
+    let operation = match result {
+        "revoked" | "full" => Operation::Revoke,
+        "reinstated" => Operation::Reinstate,
+        _ => return,
+    };
+    let change = Change {
+        operation,
+        succeeded: result != "full",
+        who: transmitter.to_owned(),
+        role: "transmitter",
+        reason: event.to_owned(),
+        target: Some(key.to_string()),
+        until: if until == NO_END { 0 } else { until },
+        people: 0,
+        network: None,
+    };
+    gateway.audit.changed(change, gateway.clock.now());
 }
 
 /// What becomes of a name, and until when. What was decided about it after the event stays: one that comes late, or again after a

@@ -160,7 +160,17 @@ fn named(written: &ConfigSyntax) -> impl Iterator<Item = &Path> {
         .group
         .values()
         .filter_map(|group| Some(group.api_keys.as_ref()?.get_ref()));
-    let tokens = written.admin.tokens.iter().map(toml::Spanned::get_ref);
+    let poll_tokens = written
+        .identity
+        .transmitter
+        .values()
+        .filter_map(|one| one.poll_token.as_ref());
+    let tokens = written
+        .admin
+        .tokens
+        .iter()
+        .chain(poll_tokens)
+        .map(toml::Spanned::get_ref);
     let identity = &written.identity;
     let lists = identity
         .places

@@ -4,7 +4,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 
 use crate::support::client::{RawReply, get, http1};
-use crate::support::gateway::{Gateway, quoted};
+use crate::support::gateway::{Gateway, quoted, until};
 use crate::support::origin::{Answer, Origin};
 use crate::support::token::{PUBLIC, key_set, sign, sign_as};
 
@@ -14,6 +14,11 @@ const CAEP: &str = "https://schemas.openid.net/secevent/caep/event-type/";
 const RISC: &str = "https://schemas.openid.net/secevent/risc/event-type/";
 
 async fn start() -> (Gateway, Origin) {
+    start_with("").await
+}
+
+/// The same with more settings of the transmitter.
+async fn start_with(transmitter: &str) -> (Gateway, Origin) {
     let state = tempfile::tempdir().expect("a directory");
     let path = |name: &str| quoted(&state.path().join(name));
     std::fs::write(state.path().join("jwks.json"), key_set("k1")).expect("a key set");
@@ -23,7 +28,7 @@ async fn start() -> (Gateway, Origin) {
         "[identity]\nsources = [\"jwt:authorization\"]\n\
          [identity.issuer.shop]\njwks = {}\nalgorithms = [\"EdDSA\"]\nissuer = \"{LOGIN}\"\n\
          [identity.transmitter.idp]\njwks = {}\nalgorithms = [\"EdDSA\"]\nissuer = \"{IDP}\"\naudience = \"gateway\"\n\
-         accounts_of = \"shop\"\n[audit]\nfile = {}\n\
+         accounts_of = \"shop\"\n{transmitter}[audit]\nfile = {}\n\
          [[route]]\nmatch = \"*/\"\nupstream = [\"http://{}\"]\n",
         path("jwks.json"),
         path("idp.json"),
@@ -336,4 +341,67 @@ async fn push_scim(gateway: &Gateway, line: &str, token: &str, body: &str) -> Ra
         body.len()
     );
     http1(gateway.admin, request.as_bytes()).await
+}
+
+#[tokio::test]
+async fn events_are_fetched_and_what_became_of_them_is_told() {
+    let user = |sub: &str| json!({ "format": "iss_sub", "iss": LOGIN, "sub": sub });
+    // The clock of the gateway is the system's, near enough.
+    let claims = |gateway: &Gateway, jti: &str, sub: &str| {
+        event(gateway, jti, &format!("{RISC}account-disabled"), &user(sub), &json!({}))
+    };
+    let sets: std::sync::Arc<std::sync::Mutex<Vec<Value>>> = std::sync::Arc::default();
+    let waiting = std::sync::Arc::clone(&sets);
+    let transmitter = Origin::serve(move |_| {
+        let mut waiting = waiting.lock().expect("no panic");
+        let next = if waiting.is_empty() {
+            json!({ "sets": {} })
+        } else {
+            waiting.remove(0)
+        };
+        Answer::new("application/json", next.to_string())
+    })
+    .await;
+    let token_file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(token_file.path(), "sesame\n").expect("a token");
+    let polled = format!(
+        "poll = \"http://{}/poll\"\npoll_s = 1\npoll_token = {}\n",
+        transmitter.address,
+        quoted(token_file.path())
+    );
+    let (gateway, _origin) = start_with(&polled).await;
+    let [ann, bob] = ["ann", "bob"].map(|sub| token(&gateway, sub, -60));
+    assert_eq!(get(gateway.address, "/", &ann).await.status, 200);
+    sets.lock().expect("no panic").extend([
+        json!({ "sets": { "1": signed(&claims(&gateway, "1", "ann")), "2": "garbage" }, "moreAvailable": true }),
+        json!({ "sets": { "3": signed(&claims(&gateway, "3", "bob")) } }),
+    ]);
+    for shown in [&ann, &bob] {
+        until("it is in force", async || {
+            get(gateway.address, "/", shown).await.status == 403
+        })
+        .await;
+    }
+    let told = |name: &str, what: &str| {
+        transmitter.seen().iter().any(|seen| {
+            let body: Value = serde_json::from_slice(&seen.body).expect("JSON");
+            body[name].to_string().contains(what)
+        })
+    };
+    until("what is done is told", async || {
+        told("ack", "\"1\"") && told("ack", "\"3\"")
+    })
+    .await;
+    assert!(told("setErrs", "\"2\":{\"description\"") && !told("ack", "\"2\""));
+    let seen = transmitter.seen();
+    assert!(
+        seen.iter()
+            .all(|seen| seen.headers["authorization"] == "Bearer sesame" && seen.uri.path() == "/poll")
+    );
+    assert!(
+        seen.iter()
+            .filter(|seen| String::from_utf8_lossy(&seen.body).contains("\"3\""))
+            .count()
+            == 1
+    );
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 use serde_json::{Value, json};
 
 use super::{HELD, NOW_S};
-use crate::admin::{BypassView, ClockView, Desk, DeskError, Readiness, Release, RevocationView, SignalDone};
+use crate::admin::{BypassView, ClockView, Desk, DeskError, Readiness, Release, RevocationView};
 use crate::engine::detect::RuleSet;
 use crate::engine::ledger::{Dimension, HoldView, KeyId, KeyView};
 use crate::engine::time::Now;
@@ -129,9 +129,9 @@ impl Desk for FakeDesk {
         Box::pin(std::future::ready(()))
     }
 
-    fn signal(&self, token: &[u8]) -> Result<Vec<SignalDone>, SignalError> {
+    fn signal(&self, token: &[u8]) -> Result<bool, SignalError> {
         self.write_down(format!("signal {}", token.len()));
-        Ok(Vec::new())
+        Ok(true)
     }
 
     fn person_keys(&self, issuer: &str, names: &[String]) -> PersonKeys {

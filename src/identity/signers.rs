@@ -1,0 +1,196 @@
+//! Who signs tokens and security events: from what the operator wrote to what is meant.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use jsonwebtoken::Algorithm;
+use toml::Spanned;
+use zeroize::Zeroizing;
+
+use super::compile::{Problems, ReadFile, is_name};
+use super::remote::{RemoteKeys, key_set_file, key_set_url};
+use super::settings::{IssuerSettings, Settings};
+use super::signal::{Poll, Transmitter};
+use super::token::{Issuer, SigningKey, parse_algorithm, read_keys};
+use crate::engine::secret::HashKey;
+
+const ISSUERS_MAX: usize = 16;
+const LEEWAY_S_MAX: u32 = 600;
+const KEY_DAYS_MAX: u32 = 36_500;
+const POLL_S_MAX: u32 = 3_600;
+
+/// Who signs tokens.
+pub(super) fn issuers(
+    settings: &Settings,
+    secret: &HashKey,
+    read: ReadFile<'_>,
+    problems: &mut Problems<'_>,
+) -> Vec<Issuer> {
+    if settings.issuer.len() > ISSUERS_MAX {
+        problems.add("I008", 0..0, format!("there are more than {ISSUERS_MAX} issuers"), None);
+    }
+    settings
+        .issuer
+        .iter()
+        .filter_map(|(name, written)| issuer(name, written, (secret, read), problems))
+        .collect()
+}
+
+fn issuer(
+    name: &Spanned<String>,
+    written: &IssuerSettings,
+    (secret, read): (&HashKey, ReadFile<'_>),
+    problems: &mut Problems<'_>,
+) -> Option<Issuer> {
+    let before = problems.found.len();
+    if !is_name(name.get_ref()) || name.get_ref() == "api-key" {
+        let help = "use small letters, digits, - and _; `api-key` is taken by listed keys";
+        problems.add(
+            "I008",
+            name.span(),
+            format!("`{name}` cannot name an issuer"),
+            Some(help),
+        );
+    }
+    let algorithms = algorithms(name, &written.algorithms, problems);
+    leeway(&written.leeway_s, problems);
+    if !(1..=KEY_DAYS_MAX).contains(written.key_days_max.get_ref()) {
+        problems.add(
+            "I008",
+            written.key_days_max.span(),
+            format!("`key_days_max` is not within 1 and {KEY_DAYS_MAX}"),
+            None,
+        );
+    }
+    let keys = key_set(&written.jwks, read, problems);
+    (problems.found.len() == before).then(|| Issuer {
+        name: name.get_ref().as_str().into(),
+        algorithms,
+        iss: written.issuer.clone(),
+        aud: written.audience.clone(),
+        leeway_s: *written.leeway_s.get_ref(),
+        secret: secret.clone(),
+        keys,
+        remote: remote(&written.jwks),
+        retired: Vec::new(),
+        key_days_max: *written.key_days_max.get_ref(),
+    })
+}
+
+/// Who pushes security events.
+pub(super) fn transmitters(settings: &Settings, read: ReadFile<'_>, problems: &mut Problems<'_>) -> Vec<Transmitter> {
+    if settings.transmitter.len() > ISSUERS_MAX {
+        let message = format!("there are more than {ISSUERS_MAX} transmitters");
+        problems.add("I008", 0..0, message, None);
+    }
+    let compiled = settings.transmitter.iter().map(|(name, written)| {
+        let of = &written.accounts_of;
+        let issuer = settings
+            .issuer
+            .iter()
+            .find(|(issuer, _)| issuer.get_ref() == of.get_ref());
+        if issuer.is_none() {
+            let message = format!("there is no [identity.issuer.{of}] about whose accounts it could speak");
+            problems.add("I012", of.span(), message, None);
+        }
+        leeway(&written.leeway_s, problems);
+        Transmitter {
+            name: name.get_ref().as_str().into(),
+            iss: written.issuer.clone(),
+            aud: written.audience.clone(),
+            algorithms: algorithms(name, &written.algorithms, problems),
+            keys: key_set(&written.jwks, read, problems),
+            remote: remote(&written.jwks),
+            issuer: of.get_ref().as_str().into(),
+            subjects_iss: issuer.and_then(|(_, issuer)| issuer.issuer.clone()),
+            leeway_s: *written.leeway_s.get_ref(),
+        }
+    });
+    compiled.collect()
+}
+
+/// Where events are fetched.
+pub(super) fn polls(settings: &Settings, read: ReadFile<'_>, problems: &mut Problems<'_>) -> Vec<Poll> {
+    let mut polls = Vec::new();
+    for (name, written) in &settings.transmitter {
+        let Some(url) = &written.poll else {
+            continue;
+        };
+        let every_s = *written.poll_s.get_ref();
+        if !(1..=POLL_S_MAX).contains(&every_s) {
+            let message = format!("`poll_s` is not within 1 and {POLL_S_MAX}");
+            problems.add("I008", written.poll_s.span(), message, None);
+        }
+        let token = written.poll_token.as_ref().and_then(|path| {
+            let token = read(Path::new(path.get_ref()))
+                .ok()
+                .and_then(|bytes| String::from_utf8(bytes).ok());
+            let token = token.map(|text| Zeroizing::new(text.trim().to_owned()));
+            let token = token.filter(|token| !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic()));
+            if token.is_none() {
+                problems.add("I012", path.span(), format!("`{path}` holds no token"), None);
+            }
+            token
+        });
+        match key_set_url(url.get_ref()) {
+            Ok(uri) => polls.push(Poll {
+                transmitter: name.get_ref().as_str().into(),
+                url: uri,
+                token,
+                every_s,
+            }),
+            Err(_) => problems.add(
+                "I012",
+                url.span(),
+                "events are fetched from an `https://` URL, or from `http://` on a loopback address",
+                None,
+            ),
+        }
+    }
+    polls
+}
+
+/// The algorithms that somebody signs with.
+fn algorithms(name: &Spanned<String>, list: &[Spanned<String>], problems: &mut Problems<'_>) -> Vec<Algorithm> {
+    let mut algorithms = Vec::new();
+    for algorithm in list {
+        match parse_algorithm(algorithm.get_ref()) {
+            Ok(algorithm) => algorithms.push(algorithm),
+            Err(reason) => problems.add("I003", algorithm.span(), format!("`{algorithm}`: {reason}"), None),
+        }
+    }
+    if list.is_empty() {
+        problems.add("I003", name.span(), format!("`{name}` has no algorithm"), None);
+    }
+    algorithms
+}
+
+fn leeway(leeway_s: &Spanned<u32>, problems: &mut Problems<'_>) {
+    if *leeway_s.get_ref() > LEEWAY_S_MAX {
+        let message = format!("`leeway_s` is more than {LEEWAY_S_MAX}");
+        problems.add("I008", leeway_s.span(), message, None);
+    }
+}
+
+/// The keys of a key set: in a file, or behind a URL, from where they were fetched into one, or not yet.
+fn key_set(jwks: &Spanned<String>, read: ReadFile<'_>, problems: &mut Problems<'_>) -> Vec<SigningKey> {
+    let path = jwks.get_ref();
+    let is_remote = key_set_file(path).is_some();
+    if is_remote && let Err(message) = key_set_url(path) {
+        problems.add("I004", jwks.span(), message, Some("https://login.example/jwks.json"));
+        return Vec::new();
+    }
+    let keys = match read(Path::new(path)) {
+        Err(error) if is_remote && error.kind() == io::ErrorKind::NotFound => return Vec::new(),
+        read => read.map_err(|error| format!("`{path}` cannot be read: {error}")),
+    };
+    keys.and_then(|bytes| read_keys(&bytes)).unwrap_or_else(|message| {
+        problems.add("I004", jwks.span(), message, None);
+        Vec::new()
+    })
+}
+
+fn remote(jwks: &Spanned<String>) -> Option<Arc<RemoteKeys>> {
+    key_set_file(jwks.get_ref()).map(|_| RemoteKeys::new(jwks.get_ref()))
+}
