@@ -1,7 +1,7 @@
 //! The store over real files: what it keeps, what it refuses, and what a disk can do to it.
 
 use std::fs::{self, File};
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -487,9 +487,6 @@ async fn a_file_that_fails_keeps_nobody_waiting_and_heals_without_a_loss() {
     kept.store.stop();
     let again = open(dir.path());
     assert_eq!((again.people(1), again.people(2), again.people(3)), (5, 5, 5));
-    let mut head = [0; 9];
-    file.seek(SeekFrom::Start(0)).unwrap();
-    file.read_exact(&mut head).unwrap();
 }
 
 #[test]

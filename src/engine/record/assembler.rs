@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
-use smallvec::SmallVec;
-
 use super::embedded;
 use super::fields::{self, FieldRef, Fields};
 use super::frame::{self, Frame, Shape};
+use super::settled::Settled;
 use super::subject::{self, Common};
 use super::{Item, Place, Record};
 use crate::engine::decode::Unescaped;
 use crate::engine::detect::{Category, ClassSet, Context, Finding, Key, OrderSigns, Role, RuleSet, Span, Usage};
-use crate::engine::secret::{HashKey, Subject};
+use crate::engine::secret::HashKey;
 use crate::engine::structure::{Cell, CellForm, Container, Sink};
 
 /// Between identifiers of one record in running text: more bytes apart and they are two records.
@@ -481,35 +480,5 @@ impl Sink for Assembler {
         self.free = next;
         self.free_from = self.free_from.max(end);
         self.free_has_name = false;
-    }
-}
-
-/// Records that are settled and not yet taken.
-#[derive(Default)]
-struct Settled {
-    records: Vec<Record>,
-    /// The classes whose values they tell.
-    counted: ClassSet,
-}
-
-impl Settled {
-    fn push(&mut self, start: u64, end: u64, items: &[Item], subjects: SmallVec<[Subject; 2]>) {
-        // A name says something only about what stands beside it.
-        if items.iter().all(|item| item.category == Category::Name) {
-            return;
-        }
-        let mut places: SmallVec<[Place; 4]> = items.iter().map(|item| item.place).collect();
-        places.sort_by_key(|place| place.span);
-        let (buyer, is_delivery) = subject::order(items);
-        let counted = items.iter().filter(|item| self.counted.contains(item.place.class));
-        self.records.push(Record {
-            start,
-            end,
-            subjects,
-            places,
-            values: counted.map(|item| (item.place.class, item.value)).collect(),
-            buyer,
-            is_delivery,
-        });
     }
 }

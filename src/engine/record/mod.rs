@@ -7,6 +7,7 @@ mod fields;
 mod frame;
 mod gather;
 mod join;
+mod settled;
 mod subject;
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,38 @@
+//! Records that are settled: their places in order, and the values that somebody counts.
+
+use smallvec::SmallVec;
+
+use super::subject;
+use super::{Item, Place, Record};
+use crate::engine::detect::{Category, ClassSet};
+use crate::engine::secret::Subject;
+
+/// Records that are settled and not yet taken.
+#[derive(Default)]
+pub(super) struct Settled {
+    pub(super) records: Vec<Record>,
+    /// The classes whose values they tell.
+    pub(super) counted: ClassSet,
+}
+
+impl Settled {
+    pub(super) fn push(&mut self, start: u64, end: u64, items: &[Item], subjects: SmallVec<[Subject; 2]>) {
+        // A name says something only about what stands beside it.
+        if items.iter().all(|item| item.category == Category::Name) {
+            return;
+        }
+        let mut places: SmallVec<[Place; 4]> = items.iter().map(|item| item.place).collect();
+        places.sort_by_key(|place| place.span);
+        let (buyer, is_delivery) = subject::order(items);
+        let counted = items.iter().filter(|item| self.counted.contains(item.place.class));
+        self.records.push(Record {
+            start,
+            end,
+            subjects,
+            places,
+            values: counted.map(|item| (item.place.class, item.value)).collect(),
+            buyer,
+            is_delivery,
+        });
+    }
+}
