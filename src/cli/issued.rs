@@ -35,7 +35,7 @@ pub(super) fn take_in(config: &Path, from: &Path, out: &mut dyn Write) -> Result
     };
     let told = |error: std::io::Error| Failed::new(Exit::Io, format!("{}: {error}", from.display()));
     let mut lines = BufReader::new(File::open(name).map_err(told)?);
-    let (mut issued, mut number) = (Vec::new(), 0_u64);
+    let (mut issued, mut count, mut number) = (Vec::new(), 0_u64, 0_u64);
     let birth = Birth {
         second: now.second(),
         tag: Tag::Issued,
@@ -59,12 +59,12 @@ pub(super) fn take_in(config: &Path, from: &Path, out: &mut dyn Write) -> Result
         }
         let credential = line.trim_ascii();
         if !credential.is_empty() {
-            issued.push((identity.issued_in_body(credential, now), birth));
+            count += 1;
+            issued.extend(identity.in_body(credential, now).ids.into_iter().map(|id| (id, birth)));
         }
     }
     let file = StoreFile::open_or_create(dir, KeyMark::of(&key), now);
     let mut file = file.map_err(|error| refused(&error))?;
-    let count = issued.len();
     file.import_births(issued).map_err(|error| refused(&error))?;
     writeln!(out, "{}: {count} credentials are issued", file.path().display())?;
     Ok(())

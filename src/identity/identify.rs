@@ -14,20 +14,20 @@ use super::key_memory::KeyMemory;
 use super::leavers::Leavers;
 use super::memory::{VerifiedTokens, credential_hash, fingerprint, is_in_token_form, stable_part};
 use super::places::Places;
-use super::provenance::Mark;
+use super::provenance::{Mark, Shown};
 use super::revocation::{Named, Revocable, RevocationList};
 use super::signal::{Poll, SeenSignals, Transmitter};
 use super::source::{Place, Source, Values};
 use super::token::{Issuer, Verified, joined, verify};
 use super::{Actor, Provenance};
-use crate::engine::births::{Births, CredentialId};
+use crate::engine::births::Births;
 use crate::engine::ledger::Dimension;
 use crate::engine::policy::subject_of;
 use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
 use crate::events::{Event, report};
 
-/// Credentials of one head that the store of the fleet is asked for at most.
+/// Credentials of one head that the store of the fleet is asked for at most; a token may be two.
 const UNHEARD_MAX: usize = 8;
 
 /// Everything that tells actors apart, compiled; immutable but for its bounded memories, and shared.
@@ -206,15 +206,13 @@ impl Identity {
         let mut is_forged = false;
         for value in values {
             let verified = self.token(value, now);
-            let (id, issued) = match &verified {
-                Some(verified) => (verified.credential, verified.issued),
-                None if is_in_token_form(value) => (fingerprint(&credential_hash(&self.key, value)), None),
-                None => continue,
-            };
+            if verified.is_none() && !is_in_token_form(value) {
+                continue;
+            }
             if let Some(verified) = &verified {
                 actor.revocable.extend_from_slice(&verified.revocable);
             }
-            let mark = self.look(id, issued, actor, now);
+            let mark = self.look(&self.shown(value, verified.as_deref(), now), actor, now);
             let has_expired = verified.as_ref().is_some_and(|verified| !verified.is_valid_at(now));
             is_forged |= mark.provenance == Provenance::Unissued && !has_expired;
             let good = verified.filter(|_| !has_expired);
@@ -240,7 +238,7 @@ impl Identity {
             actor.revocable.extend(principal);
             let mark = match listed {
                 Some(_) => Mark::listed(fingerprint(&hash)),
-                None => self.look(fingerprint(&hash), None, actor, now),
+                None => self.look(&self.shown(value, None, now), actor, now),
             };
             let is_known = mark.provenance == Provenance::Issued;
             let evidence = Evidence {
@@ -263,10 +261,11 @@ impl Identity {
     }
 
     /// What is known of a credential; `actor` notes it where the shared store may know more.
-    fn look(&self, id: CredentialId, issued: Option<u32>, actor: &mut Actor, now: Now) -> Mark {
-        let mark = self.mark(id, issued, now);
-        if mark.is_unheard && actor.unheard.len() < UNHEARD_MAX {
-            actor.unheard.push(id);
+    fn look(&self, shown: &Shown, actor: &mut Actor, now: Now) -> Mark {
+        let mark = self.mark(shown, now);
+        if mark.is_unheard {
+            let room = UNHEARD_MAX.saturating_sub(actor.unheard.len());
+            actor.unheard.extend(shown.ids.iter().copied().take(room));
         }
         mark
     }

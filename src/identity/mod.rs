@@ -31,7 +31,7 @@ pub use compile::ReadFile;
 pub use group::Group;
 pub use identify::{Identity, Pace, listed_key_hash, session_of};
 pub use key_memory::{KnownKey, OldestKey};
-pub use provenance::ISSUED_MAX;
+pub use provenance::{ISSUED_MAX, Shown};
 pub use provisioning::{Person, PersonKeys, filtered, patch, person, person_id, read_person_id};
 pub use remote::{RemoteKeys, check_key_set, key_set_file, key_set_url};
 pub use revocation::{Listed, NO_END, Named, Revocable, What, principal_of};

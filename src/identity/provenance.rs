@@ -5,12 +5,24 @@ use smallvec::SmallVec;
 
 use super::identify::Identity;
 use super::memory::{credential_hash, fingerprint};
+use super::token::{Verified, lacks_key};
 use super::{Actor, Provenance, RouteMatch};
 use crate::engine::births::{CredentialId, Doubt, Look, Tag};
 use crate::engine::time::Now;
 
 /// Credentials that one answer issues at most; more are not remembered.
 pub const ISSUED_MAX: usize = 32;
+
+/// One credential as it is shown or issued.
+pub struct Shown {
+    /// Under which it may be remembered, the one by which it is known first: of a verified token its session, which is the same
+    /// when it is renewed; and of everything the hash of its bytes, by which it is known while it cannot be verified.
+    pub ids: SmallVec<[CredentialId; 2]>,
+    /// The second in which it says that it was issued.
+    issued: Option<u32>,
+    /// It cannot be verified, as the keys of its issuer could not be had.
+    lacks_key: bool,
+}
 
 /// What is known of one credential.
 #[derive(Clone, Copy)]
@@ -48,23 +60,44 @@ impl Identity {
         !self.logs_in_at.is_empty()
     }
 
-    /// What is known of a credential, which says that it was issued in this second where it says so.
-    pub(super) fn mark(&self, id: CredentialId, issued: Option<u32>, now: Now) -> Mark {
+    /// What is known of a credential that the request shows.
+    pub(super) fn mark(&self, shown: &Shown, now: Now) -> Mark {
+        let first = shown.ids.first().copied();
+        let id = first.expect("the hash of its bytes is always there");
         if !self.sees_logins() {
             return Mark::unknown(id, Doubt::NoLogin);
         }
-        match self.births.look(id, now) {
-            Look::Said(Tag::Issued) => Mark::new(id, Provenance::Issued, None),
-            Look::Said(Tag::Unissued) => Mark::new(id, Provenance::Unissued, None),
-            Look::Said(Tag::Unknown) => Mark::unknown(id, Doubt::Remembered),
-            Look::Unheard => Mark {
-                is_unheard: true,
+        let mut is_unheard = false;
+        for one in &shown.ids {
+            match self.births.look(*one, now) {
+                Look::Said(Tag::Issued) => return Mark::new(id, Provenance::Issued, None),
+                Look::Said(Tag::Unissued) => return Mark::new(id, Provenance::Unissued, None),
+                Look::Said(Tag::Unknown) => return Mark::unknown(id, Doubt::Remembered),
+                Look::Unheard => is_unheard = true,
+                Look::Absent => {}
+            }
+        }
+        if is_unheard {
+            return Mark {
+                is_unheard,
                 ..Mark::unknown(id, Doubt::Late)
-            },
-            Look::Absent => match self.births.doubt(id, issued, self.warm_up_s, now) {
-                Some(doubt) => Mark::unknown(id, doubt),
-                None => Mark::new(id, Provenance::Unissued, None),
-            },
+            };
+        }
+        let doubt = self.births.doubt(id, shown.issued, self.warm_up_s, now);
+        match doubt.or(shown.lacks_key.then_some(Doubt::NoKey)) {
+            Some(doubt) => Mark::unknown(id, doubt),
+            None => Mark::new(id, Provenance::Unissued, None),
+        }
+    }
+
+    /// A credential; a verified one if it is a good token.
+    pub(super) fn shown(&self, value: &[u8], verified: Option<&Verified>, now: Now) -> Shown {
+        let hash = fingerprint(&credential_hash(&self.key, value));
+        let session = verified.map(|verified| verified.credential).filter(|id| *id != hash);
+        Shown {
+            ids: session.into_iter().chain([hash]).collect(),
+            issued: verified.and_then(|verified| verified.issued),
+            lacks_key: verified.is_none() && lacks_key(value, &self.issuers, now),
         }
     }
 
@@ -104,8 +137,8 @@ impl Identity {
     }
 
     /// What is known of a credential.
-    pub fn provenance_of(&self, id: CredentialId, now: Now) -> Provenance {
-        self.mark(id, None, now).provenance
+    pub fn provenance_of(&self, shown: &Shown, now: Now) -> Provenance {
+        self.mark(shown, now).provenance
     }
 
     /// Whether what a body issues is looked for in the answer to this request.
@@ -122,23 +155,19 @@ impl Identity {
     pub fn issued_in_head(&self, headers: &HeaderMap, now: Now) -> SmallVec<[CredentialId; 2]> {
         let issued = self.sources.iter().flat_map(|source| {
             let values = source.issued(headers);
-            values.map(|value| self.issued_id(&value, source.is_token, now))
+            values.map(|value| self.issued(&value, source.is_token, now))
         });
-        issued.take(ISSUED_MAX).collect()
+        issued.take(ISSUED_MAX).flat_map(|shown| shown.ids).collect()
     }
 
     /// The credential that an answer issues in its body, or a request sends in it to be renewed.
-    pub fn issued_in_body(&self, value: &[u8], now: Now) -> CredentialId {
-        self.issued_id(value, self.sources.iter().any(|source| source.is_token), now)
+    pub fn in_body(&self, value: &[u8], now: Now) -> Shown {
+        self.issued(value, self.sources.iter().any(|source| source.is_token), now)
     }
 
-    /// A token is known by its session, which is the same when it is renewed.
-    fn issued_id(&self, value: &[u8], may_be_token: bool, now: Now) -> CredentialId {
+    fn issued(&self, value: &[u8], may_be_token: bool, now: Now) -> Shown {
         let verified = may_be_token.then(|| self.token(value, now)).flatten();
-        verified.map_or_else(
-            || fingerprint(&credential_hash(&self.key, value)),
-            |verified| verified.credential,
-        )
+        self.shown(value, verified.as_deref(), now)
     }
 }
 

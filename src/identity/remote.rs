@@ -3,12 +3,17 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use http::Uri;
 
 use super::Identity;
 use super::token::read_keys;
+use crate::engine::time::Now;
+
+/// A key that is in no set that was had within so many seconds is none of its issuer's. While one is asked for, a set is fetched
+/// twice as often: who makes up names of keys is in doubt for moments.
+const FRESH_S: u32 = 60;
 
 /// One key set behind a URL.
 #[derive(Debug)]
@@ -16,6 +21,8 @@ pub struct RemoteKeys {
     url: String,
     /// A token named a key that is not in it.
     is_wanted: AtomicBool,
+    /// The last second in which it was certainly as it is here; 0: it never was.
+    had: AtomicU32,
 }
 
 impl RemoteKeys {
@@ -23,6 +30,7 @@ impl RemoteKeys {
         Arc::new(Self {
             url: url.to_owned(),
             is_wanted: AtomicBool::new(false),
+            had: AtomicU32::new(0),
         })
     }
 
@@ -39,6 +47,16 @@ impl RemoteKeys {
     /// Whether a token named such a key since the last time.
     pub fn was_wanted(&self) -> bool {
         self.is_wanted.swap(false, Ordering::Relaxed)
+    }
+
+    /// In this second the set was as it is here.
+    pub fn was_had(&self, second: u32) {
+        self.had.store(second, Ordering::Relaxed);
+    }
+
+    /// Whether a key that is not in it is none of its issuer's.
+    pub(super) fn is_fresh(&self, now: Now) -> bool {
+        now.second().saturating_sub(self.had.load(Ordering::Relaxed)) <= FRESH_S
     }
 }
 

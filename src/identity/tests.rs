@@ -120,8 +120,9 @@ fn ask(identity: &Identity, headers: &[(&str, &str)]) -> Actor {
 
 /// A login issues this.
 fn issue(identity: &Identity, token: &[u8]) {
-    let id = identity.issued_in_body(token, now());
-    identity.births().issue(id, Tag::Issued, None, now());
+    for id in identity.in_body(token, now()).ids {
+        identity.births().issue(id, Tag::Issued, None, now());
+    }
 }
 
 fn bearer(identity: &Identity, token: &str) -> Actor {

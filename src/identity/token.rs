@@ -156,13 +156,7 @@ pub(super) fn parse_algorithm(name: &str) -> Result<Algorithm, &'static str> {
 /// Verifies `token` against the issuers in the order of their names. What the token says about itself chooses among
 /// the configured keys and algorithms, never beyond them; `jku`, `jwk` and `x5u` are not looked at.
 pub(super) fn verify(token: &[u8], issuers: &[Issuer], groups: &Groups) -> Option<Verified> {
-    if token.len() > TOKEN_BYTES_MAX {
-        return None;
-    }
-    let header = jsonwebtoken::decode_header(token).ok()?;
-    if header.crit.is_some() || !header.typ.as_deref().is_none_or(is_identity) {
-        return None;
-    }
+    let header = read_header(token)?;
     let verified = issuers.iter().find_map(|issuer| {
         let claims = issuer.claims(token, &header)?;
         let kid = header.kid.as_ref().map(|kid| kid_of(&issuer.name, kid));
@@ -174,6 +168,35 @@ pub(super) fn verify(token: &[u8], issuers: &[Issuer], groups: &Groups) -> Optio
         }
     }
     verified
+}
+
+/// Whether one of the issuers may have signed `token` with a key that it has and we have not: its set is behind a URL, and
+/// could not be had, or not since the key that the token names may have come. What the token says of itself is not verified.
+pub(super) fn lacks_key(token: &[u8], issuers: &[Issuer], now: Now) -> bool {
+    let is_behind_url = |issuer: &&Issuer| issuer.remote.is_some();
+    if !issuers.iter().any(|issuer| is_behind_url(&issuer)) {
+        return false;
+    }
+    let claims = || jsonwebtoken::dangerous::insecure_decode_claims::<Map<String, Value>>(token).ok();
+    let Some((header, claims)) = read_header(token).zip(claims()) else {
+        return false;
+    };
+    let iss = claims.get("iss").and_then(Value::as_str);
+    let mut its_issuers = issuers.iter().filter(is_behind_url).filter(|issuer| {
+        let is_its = issuer.iss.as_deref().is_none_or(|ours| Some(ours) == iss);
+        is_its && issuer.algorithms.contains(&header.alg)
+    });
+    its_issuers.any(|issuer| issuer.lacks_key(&header, now))
+}
+
+/// The header of a token that may say who someone is.
+fn read_header(token: &[u8]) -> Option<Header> {
+    if token.len() > TOKEN_BYTES_MAX {
+        return None;
+    }
+    let header = jsonwebtoken::decode_header(token).ok()?;
+    let is_read = header.crit.is_none() && header.typ.as_deref().is_none_or(is_identity);
+    is_read.then_some(header)
 }
 
 /// Media types of tokens that say who someone is (RFC 7519, RFC 9068); a logout or event token is none.
@@ -248,6 +271,17 @@ impl Issuer {
         if !is_known && self.iss.as_deref().is_none_or(|own| iss == Some(own)) {
             remote.want();
         }
+    }
+
+    /// Whether it may have a key for this header that its set does not have yet.
+    fn lacks_key(&self, header: &Header, now: Now) -> bool {
+        let is_known = |id: &String| {
+            let mut keys = self.keys.iter().chain(&self.retired);
+            keys.any(|key| key.id.as_ref() == Some(id))
+        };
+        let is_news = header.kid.as_ref().is_some_and(|id| !is_known(id));
+        let may_be_there = self.remote.as_ref().is_some_and(|remote| !remote.is_fresh(now));
+        self.keys.is_empty() || (is_news && may_be_there)
     }
 
     /// What the claims say. `None` if they name no one, or times that are none.

@@ -35,9 +35,10 @@ pub(super) async fn sent(
     if identity.renews(&asked.method, asked.path()) && coding(headers) == Some(Coding::Identity) {
         let read = body.read(AHEAD_BYTES_MAX, left(now, until)).await;
         if let Some(token) = read.as_deref().and_then(refresh_token) {
-            let id = identity.issued_in_body(token.as_bytes(), now);
-            ask(gateway, identity.births(), &[id], now).await;
-            asked.renewed = Some((id, identity.provenance_of(id, now)));
+            let shown = identity.in_body(token.as_bytes(), now);
+            ask(gateway, identity.births(), &shown.ids, now).await;
+            let provenance = identity.provenance_of(&shown, now);
+            asked.renewed = shown.ids.first().map(|id| (*id, provenance));
         }
     }
     body
@@ -70,7 +71,11 @@ pub(super) async fn remember(
             .ok_or(Unread::Large)
             .and_then(|read| tokens(&read, coding(&head.headers)));
         match found {
-            Ok(found) => issued.extend(found.iter().map(|token| identity.issued_in_body(token.as_bytes(), now))),
+            Ok(found) => issued.extend(
+                found
+                    .iter()
+                    .flat_map(|token| identity.in_body(token.as_bytes(), now).ids),
+            ),
             Err(unread) => report(&Event::Identity(IdentityFact::Unread { reason: unread.name() })),
         }
     }

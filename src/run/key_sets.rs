@@ -27,6 +27,8 @@ const REFRESH_S: u32 = 300;
 const ASKED_S_MIN: u32 = 30;
 /// A set that could not be fetched for so long is no longer believed.
 const STALE_S_MAX: u32 = 86_400;
+/// So many seconds after a set came it is in force, or refused: what was fetched before is not taken for it.
+const IN_FORCE_S: u32 = 5;
 /// How often it is looked whether one is due.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -116,6 +118,9 @@ impl Fetcher {
             let age = self::age(&self.dir, url, now);
             if age.is_some_and(|age| age > STALE_S_MAX) {
                 self.forget(url);
+            }
+            if let Some(age) = age.filter(|age| *age >= IN_FORCE_S) {
+                set.was_had(now.second().saturating_sub(age));
             }
             oldest = oldest.max(age);
         }

@@ -30,6 +30,8 @@ pub enum Doubt {
     Late,
     /// Too many look-ups were under way, or its network asked for too many.
     Crowded,
+    /// The keys of its issuer could not be had, or not lately enough to know the one that it names.
+    NoKey,
 }
 
 impl Doubt {
@@ -44,6 +46,7 @@ impl Doubt {
             Self::Remembered => "remembered",
             Self::Late => "late",
             Self::Crowded => "crowded",
+            Self::NoKey => "no_key",
         }
     }
 

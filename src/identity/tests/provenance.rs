@@ -1,11 +1,14 @@
 //! Was it ever issued? The three states, and what is passed on.
 
+use std::path::Path;
+
 use http::header::SET_COOKIE;
 use http::{HeaderMap, Method, StatusCode};
+use jsonwebtoken::Header;
 use serde_json::json;
 
-use super::super::{Actor, Identity, Provenance};
-use super::{CONFIG, ask, bearer, compile, issue, now, token};
+use super::super::{Actor, Identity, Provenance, Settings};
+use super::{CONFIG, ask, bearer, compile, header, issue, key, key_set, now, read, sign, token};
 use crate::engine::births::{Doubt, Tag};
 use crate::engine::time::Now;
 
@@ -161,6 +164,88 @@ fn a_token_that_is_not_good_here_may_be_at_the_origin() {
     }
 }
 
+/// An issuer whose key set is behind a URL and has these keys; none: it was never had.
+fn behind_url(kids: Option<&[&str]>) -> Identity {
+    let config = CONFIG.replace("\"jwks.json\"", "\"https://login.shop.example/jwks.json\"");
+    let settings: Settings = toml::from_str(&config).expect("the configuration parses");
+    let set = |path: &Path| match (path.to_str(), kids) {
+        (Some("https://login.shop.example/jwks.json"), Some(kids)) => Ok(key_set(kids).to_string().into_bytes()),
+        _ => read(path),
+    };
+    let identity = Identity::compile(&settings, "tidegate.toml", key(), &set);
+    let identity = identity.unwrap_or_else(|problems| panic!("{problems:?}"));
+    identity.remember_births(Now::from_millis(now().millis() - 10 * 86_400_000));
+    identity
+}
+
+#[test]
+fn while_the_keys_of_an_issuer_cannot_be_had_nobody_can_say_of_its_tokens() {
+    let fresh = token("c-17", &json!({}));
+    for kids in [None, Some(&["k0"][..])] {
+        let identity = behind_url(kids);
+        let shown = bearer(&identity, &fresh);
+        assert_eq!(
+            (shown.provenance, shown.doubt),
+            (Provenance::Unknown, Some(Doubt::NoKey))
+        );
+        assert!(shown.session.is_none() && !shown.is_known, "nothing of it is believed");
+        let renewed = identity.in_body(fresh.as_bytes(), now());
+        assert_eq!(identity.provenance_of(&renewed, now()), Provenance::Unknown);
+        let others = [
+            token("c-17", &json!({"iss": "https://another.example"})),
+            sign(
+                &Header {
+                    typ: Some("logout+jwt".into()),
+                    ..header()
+                },
+                &json!({"iss": "https://login.shop.example", "sub": "c"}),
+            ),
+        ];
+        for other in others {
+            assert!(
+                is_unissued(&bearer(&identity, &other)),
+                "no key of this issuer's is lacking"
+            );
+        }
+    }
+    let in_file = identity();
+    let unknown_key = Header {
+        kid: Some("k2".into()),
+        ..header()
+    };
+    let claims = json!({"iss": "https://login.shop.example", "sub": "c-17", "exp": 1_700_000_600});
+    assert!(
+        is_unissued(&bearer(&in_file, &sign(&unknown_key, &claims))),
+        "a file is the operator's word"
+    );
+}
+
+#[test]
+fn a_key_that_is_not_in_a_set_of_this_minute_is_nobodys() {
+    let identity = behind_url(Some(&["k0"]));
+    let shown = || bearer(&identity, &token("c-17", &json!({})));
+    let had = |seconds_ago| {
+        identity
+            .remote_keys()
+            .for_each(|set| set.was_had(now().second() - seconds_ago))
+    };
+    had(60);
+    assert!(is_unissued(&shown()), "a name of a key is made up with each request");
+    had(61);
+    assert_eq!(shown().doubt, Some(Doubt::NoKey));
+}
+
+#[test]
+fn a_token_that_was_issued_is_known_whether_its_key_was_there_or_not() {
+    let issued = token("c-17", &json!({}));
+    let (without, with) = (behind_url(None), behind_url(Some(&["k1"])));
+    for (mut now_known, before) in [(behind_url(None), &with), (behind_url(Some(&["k1"])), &without)] {
+        issue(before, issued.as_bytes());
+        now_known.inherit_births(before, now());
+        assert_eq!(bearer(&now_known, &issued).provenance, Provenance::Issued);
+    }
+}
+
 #[test]
 fn what_has_expired_is_good_to_be_renewed() {
     let identity = identity();
@@ -212,7 +297,7 @@ fn a_login_gives_fresh_proof_and_everything_else_passes_on_the_mark() {
         let passed = identity.passes_on(refresh, StatusCode::OK, actor, Some(renewed));
         assert_eq!(passed, Some(tag), "the worse of both");
     }
-    let known = |token: &[u8]| identity.provenance_of(identity.issued_in_body(token, now()), now());
+    let known = |token: &[u8]| identity.provenance_of(&identity.in_body(token, now()), now());
     assert_eq!(
         (known(b"mine"), known(b"another")),
         (Provenance::Issued, Provenance::Unissued)
@@ -236,7 +321,7 @@ fn a_response_head_issues_cookies_and_headers_that_are_sources() {
     for id in identity.issued_in_head(&response, now()) {
         identity.births().issue(id, Tag::Issued, None, now());
     }
-    assert_eq!(identity.births().len(), 3);
+    assert_eq!(identity.births().len(), 4, "a token by its session and by its bytes");
     for shown in [
         cookie(&identity, "one"),
         bearer(&identity, &issued),
