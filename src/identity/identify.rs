@@ -12,12 +12,12 @@ use super::address::{address_key, client_address};
 use super::group::{Group, Groups};
 use super::key_memory::KeyMemory;
 use super::leavers::Leavers;
-use super::memory::{VerifiedTokens, credential_hash, fingerprint, is_in_token_form, stable_part};
+use super::memory::{VerifiedTokens, credential_hash, fingerprint, stable_part};
 use super::places::Places;
 use super::provenance::{Mark, Shown};
 use super::revocation::{Named, Revocable, RevocationList};
 use super::signal::{Poll, SeenSignals, Transmitter};
-use super::source::{Place, Source, Values};
+use super::source::{Place, Source, VALUES_MAX, Values};
 use super::token::{Issuer, Verified, joined, verify};
 use super::{Actor, Provenance};
 use crate::engine::births::Births;
@@ -70,7 +70,7 @@ struct Evidence {
     mark: Mark,
     /// Whether it is verified, listed or issued.
     is_known: bool,
-    /// Whether it has a good signature and was never issued.
+    /// Whether a value that the origin may go by was never issued: a token, or one of several.
     is_forged: bool,
 }
 
@@ -186,29 +186,32 @@ impl Identity {
     }
 
     /// What the values of one source say. Every one of them may be revoked, and may be known to other gateways only: that is
-    /// noted in `actor`.
+    /// noted in `actor`. Whoever sends so many different ones that not all are looked at is taken for a forger.
     fn evidence(&self, source: &Source, head: &request::Parts, actor: &mut Actor, now: Now) -> Option<Evidence> {
-        let values = source.values(head);
+        let mut values = source.values(head);
         if values.len() > 1 {
             report(&Event::CredentialsDisagree { kind: "duplicate" });
         }
-        if source.is_token {
-            self.of_tokens(&values, actor, now)
+        let is_flood = values.len() > VALUES_MAX && self.sees_logins();
+        values.truncate(VALUES_MAX);
+        let evidence = if source.is_token {
+            self.of_tokens(source, &values, actor, now)
         } else {
             self.of_opaque(source, &values, actor, now)
-        }
+        };
+        evidence.map(|evidence| Evidence {
+            is_forged: evidence.is_forged || is_flood,
+            ..evidence
+        })
     }
 
-    /// The first good token says who it is. One that was never issued says so of the request, for the origin may read that one
-    /// and be less strict than we are; but not one that has expired, which is only good to be renewed.
-    fn of_tokens(&self, values: &Values<'_>, actor: &mut Actor, now: Now) -> Option<Evidence> {
+    /// The first good token says who it is. A value that was never issued says so of the request, good token or not, for the
+    /// origin may read that one and be less strict than we are; but not one that has expired, which is only good to be renewed.
+    fn of_tokens(&self, source: &Source, values: &Values<'_>, actor: &mut Actor, now: Now) -> Option<Evidence> {
         let mut evidence: Option<Evidence> = None;
         let mut is_forged = false;
-        for value in values {
+        for value in values.iter().filter_map(|value| source.credential(value)) {
             let verified = self.token(value, now);
-            if verified.is_none() && !is_in_token_form(value) {
-                continue;
-            }
             if let Some(verified) = &verified {
                 actor.revocable.extend_from_slice(&verified.revocable);
             }
@@ -224,9 +227,11 @@ impl Identity {
     }
 
     /// Where an opaque value stands there twice and differs, the origin may choose the other: a client could name a new
-    /// session with each request and be served under the same one. So only one that is known counts then, and none else.
+    /// session with each request and be served under the same one. So only one that is known counts then, and none else; and
+    /// one that was never issued says so of the request, for the origin may choose that one.
     fn of_opaque(&self, source: &Source, values: &Values<'_>, actor: &mut Actor, now: Now) -> Option<Evidence> {
         let (mut known, mut unknown): (Option<Evidence>, Option<Evidence>) = (None, None);
+        let mut is_forged = false;
         for value in values {
             let session = session_of(&source.label, value);
             actor
@@ -241,6 +246,7 @@ impl Identity {
                 None => self.look(&self.shown(value, None, now), actor, now),
             };
             let is_known = mark.provenance == Provenance::Issued;
+            is_forged |= mark.provenance == Provenance::Unissued && values.len() > 1;
             let evidence = Evidence {
                 issuer: None,
                 kid: None,
@@ -257,7 +263,7 @@ impl Identity {
                 unknown = Some(evidence);
             }
         }
-        known.or(unknown)
+        known.or(unknown).map(|evidence| Evidence { is_forged, ..evidence })
     }
 
     /// What is known of a credential; `actor` notes it where the shared store may know more.

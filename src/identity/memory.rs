@@ -27,11 +27,6 @@ pub(super) fn fingerprint(hash: &[u8; 32]) -> CredentialId {
     CredentialId(*hash.first_chunk().expect("a hash has 32 bytes"))
 }
 
-/// Whether this is `header.payload.signature`, good or not.
-pub(super) fn is_in_token_form(value: &[u8]) -> bool {
-    parts(value).is_some()
-}
-
 /// `header.payload` of `header.payload.signature`.
 fn signing_input(value: &[u8]) -> Option<&[u8]> {
     let [header, payload] = parts(value).filter(|_| value.starts_with(b"ey"))?;

@@ -155,7 +155,7 @@ impl Identity {
     pub fn issued_in_head(&self, headers: &HeaderMap, now: Now) -> SmallVec<[CredentialId; 2]> {
         let issued = self.sources.iter().flat_map(|source| {
             let values = source.issued(headers);
-            values.map(|value| self.issued(&value, source.is_token, now))
+            values.filter_map(|value| Some(self.issued(source.credential(&value)?, source.is_token, now)))
         });
         issued.take(ISSUED_MAX).flat_map(|shown| shown.ids).collect()
     }

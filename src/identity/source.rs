@@ -7,8 +7,8 @@ use http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, SET_COOKIE};
 use http::request;
 use smallvec::SmallVec;
 
-/// Different values that one source may have in one head; more are not looked at.
-const VALUES_MAX: usize = 4;
+/// Different values that one source may have in one head; more are not looked at, and make the request unissued.
+pub(super) const VALUES_MAX: usize = 4;
 
 /// A header, a cookie, or a parameter of the query.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub(super) struct Source {
 }
 
 /// The different values of a source in one head, in order.
-pub(super) type Values<'a> = SmallVec<[Cow<'a, [u8]>; VALUES_MAX]>;
+pub(super) type Values<'a> = SmallVec<[Cow<'a, [u8]>; VALUES_MAX + 1]>;
 
 impl Source {
     /// Reads one entry of `sources`.
@@ -61,12 +61,13 @@ impl Source {
         })
     }
 
-    /// The values of this source in a request. One value repeated counts once; at most [`VALUES_MAX`] are given.
+    /// The values of this source in a request. One value repeated counts once; of more than [`VALUES_MAX`] one more
+    /// is given.
     pub(super) fn values<'a>(&self, head: &'a request::Parts) -> Values<'a> {
         let headers = &head.headers;
         let mut values = Values::new();
         let mut add = |value: Cow<'a, [u8]>| {
-            if !value.is_empty() && values.len() < VALUES_MAX && !values.contains(&value) {
+            if !value.is_empty() && values.len() <= VALUES_MAX && !values.contains(&value) {
                 values.push(value);
             }
         };
@@ -90,6 +91,20 @@ impl Source {
             }
         }
         values
+    }
+
+    /// What of a value is the credential: in an `Authorization` that holds a token what stands behind the scheme, whatever
+    /// that is called, for the origin may not look at it. None of `Basic` (RFC 7617), which is no token.
+    pub(super) fn credential<'v>(&self, value: &'v [u8]) -> Option<&'v [u8]> {
+        let has_scheme = self.is_token && self.place == Place::Header(AUTHORIZATION);
+        let space = value.iter().position(|byte| *byte == b' ').filter(|_| has_scheme);
+        let Some((scheme, credential)) = space.and_then(|at| value.split_at_checked(at)) else {
+            return Some(value);
+        };
+        let credential = credential.trim_ascii_start();
+        // No alphabet of base64 has a dot, and every token does.
+        let is_basic = scheme == b"basic" && !credential.contains(&b'.');
+        (!is_basic).then_some(credential)
     }
 
     /// The values that a response head issues for this source: `Set-Cookie` for a cookie, the header itself for a header.
@@ -120,8 +135,9 @@ fn is_cookie_name(name: &str) -> bool {
     name.parse::<HeaderName>().is_ok()
 }
 
-/// The value of a header. An `Authorization` loses its scheme if that is `Bearer`, and has it in lower case otherwise:
-/// the scheme is case-insensitive (RFC 9110, section 11.1), so that its spelling must not make a new session.
+/// The value of a header. An `Authorization` loses its scheme if that is `Bearer` with one word behind it, and has it in lower
+/// case otherwise: the scheme is case-insensitive (RFC 9110, section 11.1), so that its spelling must not make a new session.
+/// One word alone is no scheme.
 fn header_value<'a>(name: &HeaderName, value: &'a [u8]) -> Cow<'a, [u8]> {
     let value = value.trim_ascii();
     if name != AUTHORIZATION {
@@ -130,8 +146,12 @@ fn header_value<'a>(name: &HeaderName, value: &'a [u8]) -> Cow<'a, [u8]> {
     let end = value.iter().position(u8::is_ascii_whitespace).unwrap_or(value.len());
     let (scheme, credentials) = value.split_at(end);
     let credentials = credentials.trim_ascii();
-    if scheme.eq_ignore_ascii_case(b"bearer") {
+    let is_one_word = !credentials.iter().any(u8::is_ascii_whitespace);
+    if scheme.eq_ignore_ascii_case(b"bearer") && is_one_word {
         return Cow::Borrowed(credentials);
+    }
+    if credentials.is_empty() {
+        return Cow::Borrowed(scheme);
     }
     Cow::Owned([scheme.to_ascii_lowercase().as_slice(), credentials].join(&b' '))
 }
@@ -239,7 +259,7 @@ mod tests {
             (
                 "cookie:sid",
                 &[("cookie", "sid=1; sid=2; sid=3; sid=4; sid=5; sid=6")],
-                &["1", "2", "3", "4"],
+                &["1", "2", "3", "4", "5"],
             ),
             (
                 "header:x-api-key",
@@ -252,6 +272,17 @@ mod tests {
                 &[("authorization", "BASIC  dTpw")],
                 &["basic dTpw"],
             ),
+            (
+                "jwt:authorization",
+                &[("authorization", "Bearer Basic t1")],
+                &["bearer Basic t1"],
+            ),
+            (
+                "jwt:authorization",
+                &[("authorization", "eyJh.eyJz.c2ln")],
+                &["eyJh.eyJz.c2ln"],
+            ),
+            ("jwt:authorization", &[("authorization", "BEARER ")], &[]),
         ];
         for (source, headers, values) in cases {
             let mut request = http::Request::get("/profile?a=1&t%6Fken=%61bc&token=a+b;token=abc&xtoken=9&token");
@@ -267,6 +298,23 @@ mod tests {
                 .collect();
             assert_eq!(found, *values, "{headers:?}");
         }
+    }
+
+    #[test]
+    fn the_credential_stands_behind_any_scheme_but_basic() {
+        let source = Source::parse("jwt:authorization").expect("a source");
+        let credential = |value: &'static str| source.credential(value.as_bytes());
+        for (value, found) in [
+            ("t1", Some("t1")),
+            ("dpop t1", Some("t1")),
+            ("bearer Basic t1", Some("Basic t1")),
+            ("basic dTpw", None),
+            ("basic a.b.c", Some("a.b.c")),
+        ] {
+            assert_eq!(credential(value), found.map(str::as_bytes), "{value}");
+        }
+        let cookie = Source::parse("jwt:cookie:token").expect("a source");
+        assert_eq!(cookie.credential(b"basic dTpw"), Some(b"basic dTpw".as_slice()));
     }
 
     #[test]

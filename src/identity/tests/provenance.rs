@@ -154,14 +154,63 @@ fn a_token_that_is_not_good_here_may_be_at_the_origin() {
         );
         assert!(is_unissued(&beside) && beside.session.is_some());
     }
-    for no_token in ["Basic dTpw", "Bearer opaque", "Bearer a.b", "Bearer a..b"] {
-        let shown = ask(&identity, &[("authorization", no_token)]);
-        assert_eq!(
-            (shown.provenance, shown.doubt),
-            (Provenance::Unknown, None),
+    for no_token in [
+        "Bearer opaque",
+        "Bearer a.b",
+        "Bearer a..b",
+        &format!("Bearer {signed}.+"),
+        &format!("Bearer {good} x"),
+        &format!("Bearer Basic {good}"),
+        &format!("Basic {good}"),
+        "Token abc",
+    ] {
+        assert!(
+            is_unissued(&ask(&identity, &[("authorization", no_token)])),
             "{no_token}"
         );
+        let beside = ask(&identity, &[("authorization", no_token), ("cookie", "sid=mine")]);
+        assert!(is_unissued(&beside), "{no_token}");
     }
+    for scheme in ["", "JWT ", "dPoP "] {
+        let shown = ask(&identity, &[("authorization", &format!("{scheme}{good}"))]);
+        assert!(is_unissued(&shown) && shown.is_known, "{scheme}");
+    }
+    let basic = ask(&identity, &[("authorization", "Basic dTpw")]);
+    assert_eq!((basic.provenance, basic.doubt), (Provenance::Unknown, None));
+}
+
+#[test]
+fn what_stands_in_the_place_of_a_token_is_known_if_it_was_issued() {
+    let identity = identity();
+    issue(&identity, b"opaque access token");
+    issue(&identity, b"opaque");
+    for value in ["Bearer opaque", "Token opaque", "Bearer opaque access token"] {
+        let shown = ask(&identity, &[("authorization", value)]);
+        assert_eq!(shown.provenance, Provenance::Issued, "{value}");
+    }
+}
+
+#[test]
+fn an_issued_value_does_not_make_another_of_its_source_good() {
+    let identity = identity();
+    for value in ["mine", "2", "3", "4", "5"] {
+        issue(&identity, value.as_bytes());
+    }
+    for forged in ["sid=mine; sid=forged", "sid=forged; sid=mine"] {
+        assert!(
+            is_unissued(&ask(&identity, &[("cookie", forged)])),
+            "the origin may choose the other"
+        );
+    }
+    let both = ask(
+        &identity,
+        &[("x-api-key", "partner-key-1"), ("x-api-key", "partner-key-2")],
+    );
+    assert!(is_unissued(&both));
+    let four = ask(&identity, &[("cookie", "sid=mine; sid=2; sid=3; sid=4; sid=mine")]);
+    assert_eq!(four.provenance, Provenance::Issued);
+    let five = ask(&identity, &[("cookie", "sid=mine; sid=2; sid=3; sid=4; sid=5")]);
+    assert!(is_unissued(&five), "not all are looked at");
 }
 
 /// An issuer whose key set is behind a URL and has these keys; none: it was never had.
