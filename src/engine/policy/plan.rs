@@ -103,6 +103,9 @@ const SCOPE: &[u8] = b"default/response//people";
 /// What stands before the condition.
 pub(super) const SCOPE_START: &str = "default/response/";
 
+/// The signing key and the issuer of everything unissued that names none which is verified; no name holds a NUL.
+const NOBODYS: &[u8] = b"\0";
+
 /// The key under which people are counted who are shown to this value of `dimension`.
 pub fn people_key(secret: &HashKey, dimension: Dimension, value: &[u8]) -> KeyId {
     KeyId::new(secret, dimension, value, SCOPE)
@@ -291,6 +294,8 @@ impl Policy {
 
     /// What the exchange shows of one dimension.
     fn value<'f>(&'f self, dimension: Dimension, facts: &Facts<'f>) -> Option<&'f [u8]> {
+        // What the gateway will not verify the origin may: no shape of a token leaves the budgets that bind unissued ones.
+        let nobodys = (facts.standing == Standing::Unissued).then_some(NOBODYS);
         // Who shows no credential is known by where it comes from, so that leaving the cookie out buys nothing.
         match dimension {
             Dimension::Session => Some(facts.session.unwrap_or(facts.address)),
@@ -300,8 +305,8 @@ impl Policy {
             Dimension::Anonymous => (facts.standing == Standing::Unissued).then_some(facts.network),
             Dimension::Certificate => facts.certificate,
             Dimension::Place => facts.place,
-            Dimension::Kid => facts.kid,
-            Dimension::Issuer => facts.issuer,
+            Dimension::Kid => facts.kid.or(nobodys),
+            Dimension::Issuer => facts.issuer.or(nobodys),
             Dimension::Ja4 => facts.ja4,
             Dimension::Route => Some(self.routes.get(facts.route).map_or(b"", |route| route.name.as_bytes())),
             Dimension::Service => Some(

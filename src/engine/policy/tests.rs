@@ -180,6 +180,35 @@ fn unissued_credentials_are_bound_and_never_favoured() {
 }
 
 #[test]
+fn what_is_unissued_and_cannot_be_verified_counts_under_one_key_and_one_issuer() {
+    let when = "people = 9\nwhen = \"unissued\"";
+    let text = budget("kid", &format!("per = \"kid\"\n{when}"))
+        + &budget("issuer", &format!("per = \"issuer\"\n{when}"))
+        + &budget("both", &format!("per = \"kid + network\"\n{when}"));
+    let policy = policy(&text).unwrap();
+    let bare = |standing| Facts {
+        standing,
+        kid: None,
+        issuer: None,
+        ..facts()
+    };
+    let unverified = keys(&policy, &bare(Standing::Unissued));
+    assert_eq!(unverified.len(), 3);
+    let another = Facts {
+        session: Some(b"another"),
+        address: b"another",
+        ..bare(Standing::Unissued)
+    };
+    assert_eq!(unverified, keys(&policy, &another));
+    let verified = Facts {
+        standing: Standing::Unissued,
+        ..facts()
+    };
+    assert_ne!(unverified, keys(&policy, &verified));
+    assert!(keys(&policy, &bare(Standing::Unknown)).is_empty());
+}
+
+#[test]
 fn one_scope_is_one_key_however_it_is_written() {
     let text = budget("a", "per = \"session\"\npeople = 9\nwhen = \"watched+group:agent\"")
         + &budget("b", "per = \"session\"\npeople = 5\nwhen = \"group:agent + watched\"");
