@@ -216,9 +216,9 @@ impl Identity {
                 actor.revocable.extend_from_slice(&verified.revocable);
             }
             let mark = self.look(&self.shown(value, verified.as_deref(), now), actor, now);
-            let has_expired = verified.as_ref().is_some_and(|verified| !verified.is_valid_at(now));
+            let has_expired = verified.as_ref().is_some_and(|verified| verified.has_expired_at(now));
             is_forged |= mark.provenance == Provenance::Unissued && !has_expired;
-            let good = verified.filter(|_| !has_expired);
+            let good = verified.filter(|verified| verified.is_valid_at(now));
             if evidence.is_none() || (good.is_some() && evidence.as_ref().is_some_and(|first| !first.is_known)) {
                 evidence = Some(Evidence::of_token(mark, good.as_deref()));
             }

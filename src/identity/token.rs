@@ -50,6 +50,11 @@ impl Verified {
     pub(super) fn is_valid_at(&self, now: Now) -> bool {
         self.valid_s.contains(&(now.millis() / 1000))
     }
+
+    /// Whether it is over; one that is not valid yet is not.
+    pub(super) fn has_expired_at(&self, now: Now) -> bool {
+        now.millis() / 1000 > *self.valid_s.end()
+    }
 }
 
 /// One signer of tokens.

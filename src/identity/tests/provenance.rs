@@ -311,6 +311,9 @@ fn what_has_expired_is_good_to_be_renewed() {
         &[("authorization", &format!("Bearer {stale}")), ("cookie", "sid=mine")],
     );
     assert_eq!(beside.provenance, Provenance::Issued);
+    let early = format!("Bearer {}", token("c-19", &json!({"nbf": 1_700_000_300})));
+    let early = ask(&identity, &[("authorization", &early), ("cookie", "sid=mine")]);
+    assert!(is_unissued(&early), "what is not valid yet may be to the origin");
     let alone = bearer(&identity, &stale);
     assert_eq!(
         identity.passes_on(refresh, StatusCode::OK, &alone, None),
