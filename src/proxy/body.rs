@@ -271,28 +271,25 @@ where
 
     /// While nothing moves: wakes the stream when it is to end. True when it is.
     fn poll_vigil(&mut self, cx: &mut Context<'_>) -> bool {
-        while let Poll::Ready(woken) = self.vigil.poll(self.driver.keys(), cx) {
-            if self.ends(woken) {
-                return true;
-            }
-        }
-        false
+        let driver = &self.driver;
+        let woken = self.vigil.poll(driver.keys(), &|budget| driver.has_caused(budget), cx);
+        let Poll::Ready(woken) = woken else {
+            return false;
+        };
+        self.ends(woken);
+        true
     }
 
-    /// Whether what the vigil saw ends the stream.
-    fn ends(&mut self, woken: Woken) -> bool {
+    /// What the vigil saw ends the stream.
+    fn ends(&mut self, woken: Woken) {
         match woken {
-            // Who is held for this very body is shown the end of what was granted, as with a block.
-            Woken::Held(_, cause) if self.driver.has_caused(cause) => false,
-            Woken::Held(..) => {
+            Woken::Held => {
                 self.driver.ends(Denial::Held);
                 self.keep_back();
-                true
             }
             Woken::Revoked(name) => {
                 self.driver.ends(Denial::Revoked(name));
                 self.keep_back();
-                true
             }
             Woken::Late => {
                 report(&Event::LimitHit {
@@ -301,7 +298,6 @@ where
                 self.late = true;
                 self.upstream = None;
                 self.failed = Some(UpstreamError::new(UpstreamErrorKind::HeadTimeout).into());
-                true
             }
         }
     }
@@ -341,7 +337,11 @@ where
         if this.finished {
             return Poll::Ready(None);
         }
-        if let Some(held) = this.vigil.newly_held(this.driver.keys()) {
+        let driver = &this.driver;
+        let held = this
+            .vigil
+            .newly_held(driver.keys(), &|budget| driver.has_caused(budget));
+        if let Some(held) = held {
             this.ends(held);
         }
         // What one poll does takes no time that a window could tell; a wait within it has its own look at the clock.

@@ -214,10 +214,10 @@ impl Driver {
     }
 
     /// Whether this exchange exceeded the budget for which one of its keys is held.
-    pub(super) fn has_caused(&self, cause: Option<BudgetId>) -> bool {
-        let denied = matches!(self.outcome.denial, Some(Denial::Budget { budget, .. }) if Some(budget) == cause);
+    pub(super) fn has_caused(&self, cause: BudgetId) -> bool {
+        let denied = matches!(self.outcome.denial, Some(Denial::Budget { budget, .. }) if budget == cause);
         let mut masked = self.outcome.masked.iter();
-        denied || masked.any(|(budget, ..)| Some(*budget) == cause)
+        denied || masked.any(|(budget, ..)| *budget == cause)
     }
 
     /// The exchange leaves HTTP: there is no body to drive.

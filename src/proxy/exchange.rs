@@ -45,7 +45,7 @@ use crate::engine::ledger::Account;
 use crate::engine::policy::{Action, Facts, Plan};
 use crate::engine::time::Now;
 use crate::events::{Event, IdentityFact, Part, report};
-use crate::identity::{Actor, Provenance, address_key, network_key};
+use crate::identity::{Actor, address_key, network_key};
 
 /// Answers the requests of one listener.
 pub struct Exchanges {
@@ -95,8 +95,7 @@ impl Exchanges {
         let mode = mode(&asked, &account);
         self.prepare(&mut head, mode, &asked)?;
         let until = now.after(self.limits.exchange_ms_max);
-        let names = asked.actor.revocable.clone();
-        let mut vigil = Vigil::new(Arc::clone(&self.gateway), until, asked.holds_seen, names);
+        let mut vigil = Vigil::new(Arc::clone(&self.gateway), until, &asked);
         let body = births::sent(&self.gateway, &mut asked, &head.headers, (body, until)).await;
         let request = Request::from_parts(head, ForwardBody::new(body, self.gateway.clock, until));
         let mut response = self.answered(&asked, &account, &mut vigil, request).await?;
@@ -142,7 +141,7 @@ impl Exchanges {
         loop {
             let answer = poll_fn(|cx| match sent.as_mut().poll(cx) {
                 Poll::Ready(sent) => Poll::Ready(Ok(sent)),
-                Poll::Pending => vigil.poll(account.keys(), cx).map(Err),
+                Poll::Pending => vigil.poll(account.keys(), &|_| false, cx).map(Err),
             });
             match answer.await {
                 Ok(Ok(response)) => return Ok(response),
@@ -157,7 +156,7 @@ impl Exchanges {
                 }
                 // It may have ended again meanwhile.
                 Err(Woken::Revoked(_)) => self.gateway.refuse_revoked(asked, self.gateway.clock.now())?,
-                Err(Woken::Held(..)) => self.refuse_held(asked, account, self.gateway.clock.now())?,
+                Err(Woken::Held) => self.refuse_held(asked, account, self.gateway.clock.now())?,
             }
         }
     }
@@ -263,15 +262,8 @@ impl Exchanges {
 
     /// Holds are checked before the request goes upstream, under a bypass too: a hold stays until it ends or is released.
     fn refuse_held(&self, asked: &Asked, account: &Account, now: Now) -> Result<(), (Refusal, Style)> {
-        let is_spared = |cause| {
-            let is_unissued = asked.actor.provenance == Provenance::Unissued;
-            !is_unissued && fuse::is_blown(&self.gateway, &asked.set, cause, now)
-        };
-        let held = account.keys().iter().find_map(|used| {
-            let held = self.gateway.ledger.held(std::slice::from_ref(used), now);
-            held.filter(|(_, cause, _)| cause.is_none_or(|cause| !is_spared(cause)))
-        });
-        let Some((key, cause, _)) = held else {
+        let mut held = fuse::held(&self.gateway, &asked.set, asked.actor.provenance, account.keys(), now);
+        let Some((key, cause)) = held.next() else {
             return Ok(());
         };
         let budget = cause.and_then(|cause| asked.set.policy.get(cause));

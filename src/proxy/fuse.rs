@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use hashbrown::{HashMap, HashSet};
 
 use super::gateway::{Gateway, Set};
-use crate::engine::ledger::{BudgetId, Excess};
+use crate::engine::ledger::{BudgetId, Excess, KeyId, KeyUse};
 use crate::engine::policy::Plan;
 use crate::engine::time::Now;
 use crate::events::{Event, report};
@@ -147,8 +147,25 @@ pub(super) fn spare(gateway: &Gateway, set: &Set, actor: &Actor, plan: &mut Plan
     }
 }
 
+/// The holds on `keys` that refuse whoever is of this `provenance`: a fuse that has blown spares the honest the holds of its
+/// own budget, and no others.
+pub(super) fn held<'a>(
+    gateway: &'a Gateway,
+    set: &'a Set,
+    provenance: Provenance,
+    keys: &'a [KeyUse],
+    now: Now,
+) -> impl Iterator<Item = (KeyId, Option<BudgetId>)> + 'a {
+    let held = keys
+        .iter()
+        .filter_map(move |used| gateway.ledger.held(std::slice::from_ref(used), now));
+    let is_spared = move |budget| provenance != Provenance::Unissued && is_blown(gateway, set, budget, now);
+    held.filter(move |(_, cause, _)| !cause.is_some_and(is_spared))
+        .map(|(key, cause, _)| (key, cause))
+}
+
 /// Whether a budget on a shared key has refused as many honest people as it may.
-pub(super) fn is_blown(gateway: &Gateway, set: &Set, budget: BudgetId, now: Now) -> bool {
+fn is_blown(gateway: &Gateway, set: &Set, budget: BudgetId, now: Now) -> bool {
     set.policy.refuses_crowd(budget) && gateway.fuse.is_blown(budget, now)
 }
 

@@ -9,15 +9,19 @@ use std::time::Duration;
 use tokio::sync::futures::OwnedNotified;
 use tokio::time::{Sleep, sleep};
 
-use super::gateway::Gateway;
-use crate::engine::ledger::{BudgetId, KeyId, KeyUse};
+use super::asked::Asked;
+use super::fuse;
+use super::gateway::{Gateway, Set};
+use crate::engine::ledger::{BudgetId, KeyUse};
 use crate::engine::time::Now;
-use crate::identity::{Named, Revocable};
+use crate::identity::{Named, Provenance, Revocable};
 
 /// Watches over one exchange, from its head to the end of its body. What it needs is made when the exchange first
 /// waits: at most one timer, and one place among those who are told of holds.
 pub(super) struct Vigil {
     gateway: Arc<Gateway>,
+    set: Arc<Set>,
+    provenance: Provenance,
     /// `exchange_ms_max` after the head; none for a tunnel.
     until: Option<Now>,
     timer: Option<Pin<Box<Sleep>>>,
@@ -28,11 +32,14 @@ pub(super) struct Vigil {
     holds_seen: u64,
 }
 
+/// Whether the exchange itself exceeded the budget for which a key is held.
+pub(super) type IsOwn<'a> = &'a dyn Fn(BudgetId) -> bool;
+
 /// Why a wait is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Woken {
-    /// A hold began on this key, and the budget that had it held.
-    Held(KeyId, Option<BudgetId>),
+    /// A hold began on one of its keys.
+    Held,
     /// This was revoked.
     Revoked(Named),
     /// The exchange took longer than it may.
@@ -40,15 +47,17 @@ pub(super) enum Woken {
 }
 
 impl Vigil {
-    /// `holds_seen`: the ledger's number of changed holds before the exchange's own keys and names were looked at.
-    pub(super) fn new(gateway: Arc<Gateway>, until: Now, holds_seen: u64, names: Revocable) -> Self {
+    /// Over what `asked` shows, and the keys that it counts under, from when these were looked at.
+    pub(super) fn new(gateway: Arc<Gateway>, until: Now, asked: &Asked) -> Self {
         Self {
             gateway,
+            set: Arc::clone(&asked.set),
+            provenance: asked.actor.provenance,
             until: Some(until),
             timer: None,
-            names,
+            names: asked.actor.revocable.clone(),
             told: None,
-            holds_seen,
+            holds_seen: asked.holds_seen,
         }
     }
 
@@ -62,18 +71,17 @@ impl Vigil {
         self.until.is_some_and(|until| now >= until)
     }
 
-    /// While nothing moves: ready when the exchange is to end, or when one of its keys is held for another reason.
-    pub(super) fn poll(&mut self, keys: &[KeyUse], cx: &mut Context<'_>) -> Poll<Woken> {
-        if let Some(held) = self.poll_held(keys, cx) {
-            return Poll::Ready(held);
+    /// While nothing moves: ready when the exchange is to end. What `is_own` is held for this very exchange.
+    pub(super) fn poll(&mut self, keys: &[KeyUse], is_own: IsOwn<'_>, cx: &mut Context<'_>) -> Poll<Woken> {
+        if let Some(woken) = self.poll_held(keys, is_own, cx) {
+            return Poll::Ready(woken);
         }
         self.poll_late(cx).map(|()| Woken::Late)
     }
 
-    /// What of the exchange is revoked, or the first of `keys` that is held, if anything began since the last look.
-    pub(super) fn newly_held(&mut self, keys: &[KeyUse]) -> Option<Woken> {
-        let ledger = &self.gateway.ledger;
-        let changed = ledger.holds_changed();
+    /// Whether something of the exchange is revoked, or one of `keys` held, if anything began since the last look.
+    pub(super) fn newly_held(&mut self, keys: &[KeyUse], is_own: IsOwn<'_>) -> Option<Woken> {
+        let changed = self.gateway.ledger.holds_changed();
         if changed == self.holds_seen {
             return None;
         }
@@ -82,11 +90,12 @@ impl Vigil {
         if let Some(name) = self.gateway.revoked(&self.names, now) {
             return Some(Woken::Revoked(name));
         }
-        let held = ledger.held(keys, now);
-        held.map(|(key, cause, _)| Woken::Held(key, cause))
+        // Who is held for this very body is shown the end of what was granted, as with a block.
+        let mut held = fuse::held(&self.gateway, &self.set, self.provenance, keys, now);
+        held.any(|(_, cause)| !cause.is_some_and(is_own)).then_some(Woken::Held)
     }
 
-    fn poll_held(&mut self, keys: &[KeyUse], cx: &mut Context<'_>) -> Option<Woken> {
+    fn poll_held(&mut self, keys: &[KeyUse], is_own: IsOwn<'_>, cx: &mut Context<'_>) -> Option<Woken> {
         if keys.is_empty() && self.names.is_empty() {
             return None;
         }
@@ -97,7 +106,7 @@ impl Vigil {
                 .get_or_insert_with(|| Box::pin(Arc::clone(&gateway.holds_told).notified_owned()));
             if told.as_mut().poll(cx).is_pending() {
                 // It will be told of what comes; what came before is looked at now.
-                return self.newly_held(keys);
+                return self.newly_held(keys, is_own);
             }
             self.told = None;
         }

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use tidegate::engine::ledger::Dimension;
+use tidegate::engine::policy::people_key;
 use tokio::task::JoinSet;
 
 use crate::support::client::{H2, RawReply, get, http1, http1_from};
@@ -359,4 +361,45 @@ async fn a_fuse_stops_a_budget_that_refuses_the_honest_and_forgers_cannot_blow_i
     assert_eq!(refused, (0..REFUSED_MAX).collect::<Vec<_>>());
     let forged = get(gateway.address, "/me", &bearer(STRANGERS + 90)).await;
     assert_eq!(forged.status, 403, "unissued ones are refused as ever");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fuse_spares_from_the_holds_of_its_own_budget_and_from_no_others() {
+    let origin = shop().await;
+    let state = tempfile::tempdir().expect("a directory");
+    let text = format!(
+        "{}[[route]]\nmatch = \"*/\"\nupstream = [\"http://{}\"]\nfail = \"closed\"\n\
+         [[budget]]\nname = \"crowd\"\nper = \"service\"\npeople = 3\nwindow = \"1d\"\naction = \"hold\"\n\
+         mode = \"enforce\"\naccept_outage = true\n\
+         [[budget]]\nname = \"own\"\nper = \"principal\"\npeople = 1000\nwindow = \"1d\"\naction = \"alert\"\nmode = \"enforce\"\n",
+        identity(state.path(), "warm_up_s = 0"),
+        origin.address,
+    );
+    let gateway = Gateway::start_in(state, &text).await;
+    let mut sessions = Vec::new();
+    for customer in 0..30 {
+        sessions.push(log_in(&gateway, customer).await);
+    }
+    let mut statuses = Vec::new();
+    for session in sessions.iter().chain(&sessions) {
+        statuses.push(get(gateway.address, "/me", &session.bearer).await.status);
+    }
+    assert_eq!(
+        statuses.iter().filter(|status| **status == 403).count(),
+        20,
+        "the fuse blew: {statuses:?}"
+    );
+    let shared = gateway.shared();
+    let principal = people_key(&shared.secret, Dimension::Principal, b"shop\x007");
+    shared
+        .ledger
+        .hold(principal, Dimension::Principal, 600, None, shared.clock.now());
+    let status = |session: &Session| {
+        let (address, bearer) = (gateway.address, session.bearer.clone());
+        async move { get(address, "/me", &bearer).await.status }
+    };
+    let held = sessions.get(7).expect("a session");
+    assert_eq!(status(held).await, 403, "a person had this one held");
+    let other = sessions.get(8).expect("a session");
+    assert_eq!(status(other).await, 200);
 }
