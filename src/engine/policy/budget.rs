@@ -147,7 +147,10 @@ impl Budget {
     /// Whether it is counted for who asks on `route`.
     pub(super) fn binds(&self, facts: &Facts<'_>, route: &str) -> bool {
         self.enforcement != Enforcement::Off
-            && self.group.as_deref().is_none_or(|group| facts.group == Some(group))
+            && self
+                .group
+                .as_deref()
+                .is_none_or(|group| facts.trusted_group() == Some(group))
             && self.when.iter().all(|condition| condition.holds(facts, route))
     }
 

@@ -45,7 +45,7 @@ impl Condition {
         match self {
             Self::Unissued => facts.standing == Standing::Unissued,
             Self::Watched => facts.is_watched,
-            Self::Group(name) => facts.group == Some(name.as_str()),
+            Self::Group(name) => facts.trusted_group() == Some(name.as_str()),
             Self::Route(name) => route == name,
         }
     }

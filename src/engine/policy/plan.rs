@@ -46,6 +46,11 @@ pub struct Facts<'a> {
 }
 
 impl Facts<'_> {
+    /// The group that binds and favours: who holds a stolen key writes any into a token.
+    pub(super) fn trusted_group(&self) -> Option<&str> {
+        self.group.filter(|_| self.standing != Standing::Unissued)
+    }
+
     /// So much of a limit per `dimension` is left to whoever asks. What many share is not lowered: they would find it filled.
     fn left_of(&self, limit: u64, dimension: Dimension) -> u64 {
         let percent = self.lowered_percent.filter(|_| !dimension.is_shared());
@@ -155,8 +160,7 @@ impl Policy {
         }
         plan.allowance = route.and_then(|route| {
             let (group, people) = route.allow.as_ref()?;
-            // Who holds a stolen key writes any group into a token.
-            if facts.group != Some(group.as_str()) || facts.standing == Standing::Unissued {
+            if facts.trusted_group() != Some(group.as_str()) {
                 return None;
             }
             let value = [route.name.as_bytes(), b"\0", group.as_bytes()].concat();
@@ -363,7 +367,7 @@ impl Policy {
         // Most policies have none for most budgets: nobody's names are put together for nothing.
         self.exceptions.iter().find(in_force)?;
         let in_group = facts
-            .group
+            .trusted_group()
             .map(|group| [group.as_bytes(), b":", subject_of(principal)].concat());
         let names: SmallVec<[&[u8]; 3]> = [Some(principal), Some(subject_of(principal)), in_group.as_deref()]
             .into_iter()

@@ -141,6 +141,11 @@ fn a_condition_binds_whom_it_names_under_a_key_of_its_own() {
     let count = |facts: &Facts<'_>| keys(&policy, facts).len();
     assert_eq!(count(&facts()), 2);
     assert_eq!(count(&Facts { group: None, ..facts() }), 1);
+    let unissued = Facts {
+        standing: Standing::Unissued,
+        ..facts()
+    };
+    assert_eq!(count(&unissued), 1, "whoever forges a token writes any group into it");
     assert_eq!(
         count(&Facts {
             is_watched: true,
