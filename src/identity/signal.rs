@@ -87,6 +87,8 @@ pub struct Order {
     pub names: SmallVec<[Named; 2]>,
     /// What becomes of them; `None`: nothing.
     pub act: Option<Act>,
+    /// The unix second in which it happened, or else in which its token was issued: who logged in since is not meant.
+    pub happened: u32,
 }
 
 /// What becomes of a name.
@@ -192,7 +194,7 @@ fn read(token: &[u8], transmitters: &[Transmitter], secret: &HashKey, now: Now) 
     let about = claims.get("sub_id");
     let orders = events
         .iter()
-        .map(|(uri, event)| transmitter.order(uri, event, about, secret));
+        .map(|(uri, event)| transmitter.order((uri, event), about, issued, secret));
     Ok(Signal {
         id,
         transmitter: transmitter.name.clone(),
@@ -279,8 +281,18 @@ impl Transmitter {
         Ok((id, u32::try_from(issued).unwrap_or(u32::MAX)))
     }
 
-    fn order(&self, uri: &str, event: &Value, about: Option<&Value>, secret: &HashKey) -> Result<Order, SignalError> {
+    /// What an event of a token that was `issued` in this second asks for.
+    fn order(
+        &self,
+        (uri, event): (&str, &Value),
+        about: Option<&Value>,
+        issued: u32,
+        secret: &HashKey,
+    ) -> Result<Order, SignalError> {
         let event = event.as_object().ok_or_else(|| malformed("an event is no object"))?;
+        // CAEP, section 2.
+        let happened = event.get("event_timestamp").and_then(numeric_date);
+        let happened = happened.and_then(|second| u32::try_from(second).ok()).unwrap_or(issued);
         let known = EVENTS
             .iter()
             .find(|(family, name, _)| uri.strip_prefix(family) == Some(*name));
@@ -290,6 +302,7 @@ impl Transmitter {
                 event,
                 names,
                 act: None,
+                happened,
             });
         };
         let mut meaning = *meaning;
@@ -315,6 +328,7 @@ impl Transmitter {
             event: name,
             names,
             act,
+            happened,
         })
     }
 

@@ -25,7 +25,7 @@ pub(super) fn signal(gateway: &Gateway, token: &[u8]) -> Result<bool, SignalErro
             let (result, until) = if was_seen {
                 ("known", 0)
             } else {
-                obey(&gateway.ledger, *name, act, signal.stays_after, now)
+                obey(&gateway.ledger, (*name, act), signal.stays_after, order.happened, now)
             };
             tell(result);
             has_room &= result != "full";
@@ -65,7 +65,7 @@ fn audit(gateway: &Gateway, transmitter: &str, event: &str, (key, result, until)
 
 /// What becomes of a name, and until when. What was decided about it after the event stays: one that comes late, or again after a
 /// restart, changes nothing.
-fn obey(ledger: &Ledger, name: Named, act: Act, stays_after: u32, now: Now) -> (&'static str, u32) {
+fn obey(ledger: &Ledger, (name, act): (Named, Act), stays_after: u32, happened: u32, now: Now) -> (&'static str, u32) {
     if ledger.decided_on(name.key) > stays_after {
         return ("known", 0);
     }
@@ -78,7 +78,9 @@ fn obey(ledger: &Ledger, name: Named, act: Act, stays_after: u32, now: Now) -> (
             } else {
                 now.second().saturating_add(seconds)
             };
-            let has_room = ledger.revoke(name.key, name.dimension, until, RevokedBy::Event, now);
+            // A session that was opened since, with the new password, is not meant.
+            let at = now.min(Now::from_millis(u64::from(happened) * 1000));
+            let has_room = ledger.revoke(name.key, name.dimension, until, RevokedBy::Event, at);
             (if has_room { "revoked" } else { "full" }, until)
         }
     }

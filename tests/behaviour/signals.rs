@@ -155,6 +155,33 @@ async fn an_event_shuts_out_whom_it_names_and_what_came_before() {
 }
 
 #[tokio::test]
+async fn a_session_that_was_opened_since_an_event_is_not_cut_by_it() {
+    let (gateway, _origin) = start().await;
+    let update = json!({ "credential_type": "password", "change_type": "update" });
+    let at = |after: i64| json!(i64::from(second(&gateway)) + after);
+    // When it happened, when it was told, and whether tokens from before, between and after that are good.
+    for (number, (happened, issued, good)) in (0..).zip([
+        (Some(at(-120)), at(-10), [401, 200, 200]),
+        (None, at(-10), [401, 401, 200]),
+        (Some(at(3_600)), at(-10), [401, 401, 401]),
+    ]) {
+        let sub = ["a", "b", "c"][number];
+        let subject = json!({ "format": "iss_sub", "iss": LOGIN, "sub": sub });
+        let mut more = update.clone();
+        if let Some(happened) = happened {
+            more["event_timestamp"] = happened;
+        }
+        let mut claims = event(&gateway, sub, &format!("{CAEP}credential-change"), &subject, &more);
+        claims["iat"] = issued;
+        accepted(&gateway, &claims).await;
+        for (after, status) in [-180, -60, -1].into_iter().zip(good) {
+            let reply = get(gateway.address, "/", &token(&gateway, sub, after)).await;
+            assert_eq!(reply.status, status, "{sub}: a token of {after} s");
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_event_that_comes_again_changes_nothing() {
     let (gateway, _origin) = start().await;
     let user = json!({ "format": "iss_sub", "iss": LOGIN, "sub": "ann" });
