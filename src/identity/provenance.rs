@@ -84,7 +84,7 @@ impl Identity {
             };
         }
         let doubt = self.births.doubt(id, shown.issued, self.warm_up_s, now);
-        match doubt.or(shown.lacks_key.then_some(Doubt::NoKey)) {
+        match doubt.or_else(|| shown.lacks_key.then_some(Doubt::NoKey)) {
             Some(doubt) => Mark::unknown(id, doubt),
             None => Mark::new(id, Provenance::Unissued, None),
         }

@@ -276,7 +276,7 @@ fn a_key_that_is_not_in_a_set_of_this_minute_is_nobodys() {
     let had = |seconds_ago| {
         identity
             .remote_keys()
-            .for_each(|set| set.was_had(now().second() - seconds_ago))
+            .for_each(|set| set.was_had(now().second() - seconds_ago));
     };
     had(60);
     assert!(is_unissued(&shown()), "a name of a key is made up with each request");
