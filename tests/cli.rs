@@ -197,6 +197,10 @@ fn every_problem_of_a_configuration_is_shown_where_it_is() {
             "P020 no values",
             budget("per = \"session\"\nclass = \"card\"\nwindow = \"1d\"\naction = \"alert\""),
         ),
+        (
+            "P021 no login",
+            budget(&format!("per = \"kid\"\nwhen = \"unissued\"\n{people}")),
+        ),
         ("P001 no dimension", budget(&format!("per = \"sesion\"\n{people}"))),
         (
             "P001 no action",

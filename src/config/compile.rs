@@ -117,6 +117,7 @@ pub fn compile(written: &ConfigSyntax, environment: &Environment<'_>) -> Result<
     let (Some(rules), Some(identity), Some(policy), false) = (rules, identity, policy, failed) else {
         return Err(problems);
     };
+    problems.extend(without_login(written, environment.file, &policy, &identity));
     let set = Set {
         generation: environment.generation,
         routes,
@@ -135,6 +136,23 @@ pub fn compile(written: &ConfigSyntax, environment: &Environment<'_>) -> Result<
         set,
         doors,
         warnings: problems,
+    })
+}
+
+/// A budget of unissued credentials binds nobody where no login is seen.
+fn without_login(written: &ConfigSyntax, file: &str, policy: &Policy, identity: &Identity) -> Option<Problem> {
+    let is_unissued = |name: &str| {
+        let mut budgets = policy.budgets().iter();
+        budgets.any(|budget| budget.name == name && budget.spares_the_crowd())
+    };
+    let budget = written.budget.iter().find(|budget| is_unissued(budget.name.get_ref()))?;
+    (!identity.sees_logins()).then(|| Problem {
+        code: "P021",
+        severity: Severity::Warning,
+        file: file.to_owned(),
+        span: Some(budget.name.span()),
+        message: format!("`{}` binds nobody: where no login is seen nobody can say what was issued", budget.name.get_ref()),
+        help: Some("logs_in_at = [\"POST /login\"] of [identity]".to_owned()),
     })
 }
 

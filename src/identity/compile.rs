@@ -34,7 +34,7 @@ const WARM_UP_S_MAX: usize = 30 * 86_400;
 const PER_S_MAX: usize = 1_000_000;
 
 /// How a file of the configuration is read; relative paths are the caller's to resolve, and so are the URLs of key sets, which
-/// are fetched into [`key_set_file`]. Each file has a size limit of
+/// are fetched into files. Each file has a size limit of
 /// its own, checked after reading.
 pub type ReadFile<'a> = &'a dyn Fn(&Path) -> io::Result<Vec<u8>>;
 
