@@ -215,7 +215,7 @@ impl Identity {
             if let Some(verified) = &verified {
                 actor.revocable.extend_from_slice(&verified.revocable);
             }
-            let mark = self.look(&self.shown(value, verified.as_deref(), now), actor, now);
+            let mark = self.look(&self.token_shown(value, verified.as_deref(), now), actor, now);
             let has_expired = verified.as_ref().is_some_and(|verified| verified.has_expired_at(now));
             is_forged |= mark.provenance == Provenance::Unissued && !has_expired;
             let good = verified.filter(|verified| verified.is_valid_at(now));
@@ -243,7 +243,7 @@ impl Identity {
             actor.revocable.extend(principal);
             let mark = match listed {
                 Some(_) => Mark::listed(fingerprint(&hash)),
-                None => self.look(&self.shown(value, None, now), actor, now),
+                None => self.look(&self.opaque(value), actor, now),
             };
             let is_known = mark.provenance == Provenance::Issued;
             is_forged |= mark.provenance == Provenance::Unissued && values.len() > 1;

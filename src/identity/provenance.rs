@@ -90,14 +90,28 @@ impl Identity {
         }
     }
 
-    /// A credential; a verified one if it is a good token.
-    pub(super) fn shown(&self, value: &[u8], verified: Option<&Verified>, now: Now) -> Shown {
-        let hash = fingerprint(&credential_hash(&self.key, value));
-        let session = verified.map(|verified| verified.credential).filter(|id| *id != hash);
+    /// A credential that is not looked into.
+    pub(super) fn opaque(&self, value: &[u8]) -> Shown {
         Shown {
-            ids: session.into_iter().chain([hash]).collect(),
-            issued: verified.and_then(|verified| verified.issued),
-            lacks_key: verified.is_none() && lacks_key(value, &self.issuers, now),
+            ids: SmallVec::from_iter([fingerprint(&credential_hash(&self.key, value))]),
+            issued: None,
+            lacks_key: false,
+        }
+    }
+
+    /// What may be a token; a verified one if it is a good one.
+    pub(super) fn token_shown(&self, value: &[u8], verified: Option<&Verified>, now: Now) -> Shown {
+        let opaque = self.opaque(value);
+        let Some(verified) = verified else {
+            let lacks_key = lacks_key(value, &self.issuers, now);
+            return Shown { lacks_key, ..opaque };
+        };
+        let mut ids = SmallVec::from_iter([verified.credential]);
+        ids.extend(opaque.ids.into_iter().filter(|id| *id != verified.credential));
+        Shown {
+            ids,
+            issued: verified.issued,
+            lacks_key: false,
         }
     }
 
@@ -166,8 +180,11 @@ impl Identity {
     }
 
     fn issued(&self, value: &[u8], may_be_token: bool, now: Now) -> Shown {
-        let verified = may_be_token.then(|| self.token(value, now)).flatten();
-        self.shown(value, verified.as_deref(), now)
+        if may_be_token {
+            self.token_shown(value, self.token(value, now).as_deref(), now)
+        } else {
+            self.opaque(value)
+        }
     }
 }
 

@@ -256,6 +256,7 @@ fn while_the_keys_of_an_issuer_cannot_be_had_nobody_can_say_of_its_tokens() {
                 "no key of this issuer's is lacking"
             );
         }
+        assert!(is_unissued(&cookie(&identity, &fresh)), "nothing is read there");
     }
     let in_file = identity();
     let unknown_key = Header {
