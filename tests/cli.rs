@@ -197,10 +197,6 @@ fn every_problem_of_a_configuration_is_shown_where_it_is() {
             "P020 no values",
             budget("per = \"session\"\nclass = \"card\"\nwindow = \"1d\"\naction = \"alert\""),
         ),
-        (
-            "P021 no login",
-            budget(&format!("per = \"kid\"\nwhen = \"unissued\"\n{people}")),
-        ),
         ("P001 no dimension", budget(&format!("per = \"sesion\"\n{people}"))),
         (
             "P001 no action",
@@ -274,6 +270,10 @@ fn what_is_probably_not_meant_is_a_warning() {
     };
     let rows = [
         ("P011", exception("1", "2020-01-01")),
+        (
+            "P021",
+            budget(&strict.replace("per = \"session\"", "per = \"kid\"\nwhen = \"unissued\"")),
+        ),
         ("P015", exception("agent:1", "2099-12-01")),
         (
             "P015",

@@ -145,13 +145,19 @@ fn without_login(written: &ConfigSyntax, file: &str, policy: &Policy, identity: 
         let mut budgets = policy.budgets().iter();
         budgets.any(|budget| budget.name == name && budget.spares_the_crowd())
     };
-    let budget = written.budget.iter().find(|budget| is_unissued(budget.name.get_ref()))?;
+    let budget = written
+        .budget
+        .iter()
+        .find(|budget| is_unissued(budget.name.get_ref()))?;
     (!identity.sees_logins()).then(|| Problem {
         code: "P021",
         severity: Severity::Warning,
         file: file.to_owned(),
         span: Some(budget.name.span()),
-        message: format!("`{}` binds nobody: where no login is seen nobody can say what was issued", budget.name.get_ref()),
+        message: format!(
+            "`{}` binds nobody: where no login is seen nobody can say what was issued",
+            budget.name.get_ref()
+        ),
         help: Some("logs_in_at = [\"POST /login\"] of [identity]".to_owned()),
     })
 }
