@@ -54,7 +54,7 @@ async fn who_found_no_room_at_a_start_counts_on_from_disk() {
         .metric_grows("tidegate_ledger_spilled_keys", f64::from(CLIENTS) / 4.0)
         .await;
     let connection = H2::connect(gateway.address("http")).await;
-    for client in (0..CLIENTS).step_by(40) {
+    for client in (0..CLIENTS).step_by(100) {
         assert_eq!(
             ask(&connection, client, "/0-2").await.status,
             200,

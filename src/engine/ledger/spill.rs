@@ -116,14 +116,15 @@ impl Ledger {
         }
     }
 
-    /// Takes in a row of the disk at a start; where there is no more room, its key stays there.
+    /// Takes in a row of the disk at a start; where three quarters of the room are taken, its key stays there: the last one is
+    /// for those that come.
     pub fn load(&self, frame: &KeyFrame, now: Now) {
         let mut shard = self.lock_shard(shard_of(frame.key));
         let is_known = shard.keys.find(frame.key).is_some();
         // A mark must be known, and sums are not read back one by one.
         let may_stay = frame.mark.is_none() && frame.sums.is_empty();
         let is_spilled = shard.spilled.contains(frame.key);
-        if may_stay && (is_spilled || !(is_known || self.make_room(&mut shard, false, now))) {
+        if may_stay && (is_spilled || !(is_known || self.make_room(&mut shard, true, now))) {
             self.note_spilled();
             return shard.spilled_one(frame.key);
         }
