@@ -8,7 +8,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::process::{Tidegate, bound_files, bounded_command, eventually};
-use crate::support::client::{RawReply, get};
+use crate::support::client::{RawReply, get, try_get};
 use crate::support::origin::{Answer, Origin};
 use crate::support::people::{Format, body, count_serials};
 
@@ -95,7 +95,9 @@ async fn killed_at_any_moment_no_hold_and_no_limit_is_lost() {
         let reading = tokio::spawn(async move {
             let mut seen = BTreeSet::new();
             for number in NEAR..LIMIT * 2 {
-                let reply = get(address, &format!("/{number}-{}", number + 1), "").await;
+                let Some(reply) = try_get(address, &format!("/{number}-{}", number + 1)).await else {
+                    return (seen, false);
+                };
                 seen.extend(serials(&reply));
                 if reply.status != 200 {
                     return (seen, reply.status == 403);
