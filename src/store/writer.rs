@@ -115,16 +115,20 @@ impl Writer {
         self.frames.sort_unstable_by_key(|frame| frame.key);
         let started = Instant::now();
         file.write_all(&self.frames, &self.unneeded, &self.news, now)?;
-        let mut keys: Vec<KeyId> = self.unneeded.iter().map(|row| key_and_part(row).0).collect();
-        keys.dedup();
-        file.keys(&keys, |key, frame| {
-            if frame.is_none() {
-                self.ledger.unspill(key, None, now);
-            }
-        })?;
         report(&Event::StoreWritten {
             seconds: started.elapsed().as_secs_f64(),
         });
+        // Nearly always nothing is on disk alone.
+        let mut keys: Vec<KeyId> = self.unneeded.iter().map(|row| key_and_part(row).0).collect();
+        keys.dedup();
+        let spilled = self.ledger.spilled(keys.iter());
+        if !spilled.is_empty() {
+            let mut gone = Vec::new();
+            file.keys(&spilled, |key, frame| gone.extend(frame.is_none().then_some(key)))?;
+            for key in gone {
+                self.ledger.unspill(key, None, now);
+            }
+        }
         self.frames.clear();
         self.unneeded.clear();
         self.news.written();

@@ -228,7 +228,6 @@ impl Account {
         let leaving = self.waiting.iter().take_while(move |waiting| waiting.ask < asks);
         leaving
             .filter(|waiting| waiting.is_under(ALLOWANCE))
-            .filter(|waiting| waiting.elements == Elements::People)
             .map(|waiting| Subject(waiting.element))
     }
 
@@ -293,14 +292,14 @@ impl Account {
         wanted
     }
 
-    /// Those of asks that fit into the allowance whole, and all others.
-    fn split(&self, locked: &mut Locked<'_>, wanted: Wanted, now: Now) -> (Wanted, Wanted) {
+    /// The people of asks that fit into the allowance whole, and all else.
+    fn split(&self, locked: &mut Locked<'_>, wanted: Wanted, now: Now) -> (List, Wanted) {
         let mut place = |used| locked.enter(&self.ledger, used, now);
         let Some((used, place)) = self.allowance.as_ref().and_then(|used| Some((used, place(used)?))) else {
-            return (Wanted::default(), wanted);
+            return (List::new(), wanted);
         };
         let Some(entry) = locked.at(place) else {
-            return (Wanted::default(), wanted);
+            return (List::new(), wanted);
         };
         let mut allowed = List::new();
         for subjects in wanted
@@ -315,7 +314,8 @@ impl Account {
                 allowed.truncate(before);
             }
         }
-        wanted.split(&allowed)
+        let ordinary = wanted.without(&allowed);
+        (allowed, ordinary)
     }
 
     /// The places of the keys that can refuse; none for one without room.
@@ -356,7 +356,7 @@ impl Account {
         &mut self,
         locked: &mut Locked<'_>,
         places: &[Option<Place>],
-        (allowed, ordinary): (&'w Wanted, &'w Wanted),
+        (allowed, ordinary): (&'w List, &'w Wanted),
         prefix: &Prefix,
         now: Now,
     ) {
@@ -392,13 +392,13 @@ impl Account {
             grant(entry, number, used.elements);
         }
         if let Some(entry) = self.allowance.as_ref().and_then(|used| locked.find(used.key)) {
-            let allowed = granted(allowed.of(Elements::People)).iter().filter(|_| reserves);
+            let allowed = granted(allowed).iter().filter(|_| reserves);
             allowed.for_each(|(_, subject)| entry.seen.grant(*subject, second));
         }
         let before = self.waiting.len();
-        let lists = ordinary.lists().map(|list| (list, under));
-        let lists = lists.chain(allowed.lists().map(|list| (list, 1 << ALLOWANCE)));
-        for ((elements, list), under) in lists {
+        let lists = ordinary.lists().map(|(elements, list)| (elements, list, under));
+        let allowed = (Elements::People, &allowed[..], 1 << ALLOWANCE);
+        for (elements, list, under) in lists.chain([allowed]) {
             let taken = granted(list);
             let refused = list.get(taken.len()..).unwrap_or_default();
             for (_, element) in refused {

@@ -6,10 +6,9 @@ use super::{BudgetId, Dimension, KeyId};
 use crate::engine::secret::Subject;
 
 /// What the elements of a key are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Elements {
     /// Subjects.
-    #[default]
     People,
     /// Different values of the class with this number in the rule set.
     Values(u8),

@@ -55,21 +55,11 @@ impl Wanted {
         self.lists().next().is_none()
     }
 
-    /// The people of the asks that are in `allowed`, ascending; and everything else, their values too: an allowance is of people.
-    pub(super) fn split(self, allowed: &List) -> (Self, Self) {
+    /// All but the people of the asks that are in `allowed`, ascending. Their values stay: an allowance is of people.
+    pub(super) fn without(mut self, allowed: &[(u32, u64)]) -> Self {
         let is_allowed = |ask: u32| allowed.binary_search_by_key(&ask, |(allowed, _)| *allowed).is_ok();
-        let (allowed, ordinary): (List, List) = self.people.iter().copied().partition(|(ask, _)| is_allowed(*ask));
-        let people = |people| Self {
-            people,
-            values: Vec::new(),
-        };
-        (
-            people(allowed),
-            Self {
-                values: self.values,
-                ..people(ordinary)
-            },
-        )
+        self.people.retain(|(ask, _)| !is_allowed(*ask));
+        self
     }
 }
 

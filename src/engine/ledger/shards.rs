@@ -123,6 +123,23 @@ impl Shard {
         }
     }
 
+    /// Takes out those of the keys that may go that were seen longest ago, half of them.
+    pub(super) fn take_older_half(&mut self, may_go: impl Fn(&Entry) -> bool, mut gone: impl FnMut(KeyId, &Entry)) {
+        let leaving = self.keys.iter().filter(|(_, entry)| may_go(entry));
+        let mut ages: Vec<u32> = leaving.map(|(_, entry)| entry.newest()).collect();
+        let middle = ages.len() / 2;
+        if middle == ages.len() {
+            return;
+        }
+        let (_, &mut median, _) = ages.select_nth_unstable(middle);
+        let bytes = &mut self.bytes;
+        let leaves = |entry: &Entry| may_go(entry) && entry.newest() <= median;
+        self.keys.extract_if(leaves, |key, entry| {
+            *bytes -= KEY_BYTES + entry.weight as usize;
+            gone(key, &entry);
+        });
+    }
+
     /// What is known of the key at `place` takes another room.
     pub(super) fn weigh(&mut self, place: u32) {
         let Some(entry) = self.keys.at(place) else { return };
@@ -300,21 +317,15 @@ impl Ledger {
         }
         // Idle keys first; then, in one sweep so that the cost is spread, the older half of those that only tell.
         let before = shard.keys.len();
-        let may_go = shard.keys.iter().filter(|(_, entry)| entry.may_go(now));
-        let mut ages: Vec<u32> = may_go.map(|(_, entry)| entry.newest()).collect();
-        let middle = ages.len() / 2;
-        if middle < ages.len() {
-            let (_, &mut median, _) = ages.select_nth_unstable(middle);
-            let leaves = |entry: &Entry| entry.may_go(now) && entry.newest() <= median;
-            let bytes = &mut shard.bytes;
-            shard.keys.extract_if(leaves, |_, entry| {
-                *bytes -= KEY_BYTES + entry.weight as usize;
+        shard.take_older_half(
+            |entry| entry.may_go(now),
+            |_, entry| {
                 entry.hold().iter().for_each(|_| self.holds.gave_back(entry.dimension));
                 self.count_revocation(entry.revocation().is_some(), false);
-            });
-            self.evicted
-                .fetch_add((before - shard.keys.len()) as u64, Ordering::Relaxed);
-        }
+            },
+        );
+        self.evicted
+            .fetch_add((before - shard.keys.len()) as u64, Ordering::Relaxed);
         if !has_room(shard) && self.is_stored() {
             shard.spill(now);
             self.note_spilled();

@@ -12,9 +12,8 @@ use std::hash::BuildHasherDefault;
 use hashbrown::HashSet;
 
 use super::carry::oldest;
-use super::entry::Entry;
 use super::limit::KeyUse;
-use super::shards::{KEY_BYTES, Ledger, SHARDS, Shard, shard_of};
+use super::shards::{Ledger, SHARDS, Shard, shard_of};
 use super::subject_hash::SubjectHasher;
 use super::{Carrier, KeyFrame, KeyId};
 use crate::engine::time::Now;
@@ -46,22 +45,13 @@ impl Shard {
 
     /// Makes room by keys that the disk has, the older half of those that were not seen lately.
     pub(super) fn spill(&mut self, now: Now) {
-        let may_go = |entry: &Entry| entry.may_spill(now.second().saturating_sub(IDLE_SECONDS_MIN), now);
-        let spillable = self.keys.iter().filter(|(_, entry)| may_go(entry));
-        let mut ages: Vec<u32> = spillable.map(|(_, entry)| entry.newest()).collect();
-        let middle = ages.len() / 2;
-        if middle == ages.len() {
-            return;
-        }
-        let (_, &mut median, _) = ages.select_nth_unstable(middle);
-        let (mut gone, mut bytes) = (Vec::new(), 0);
-        let leaves = |entry: &Entry| may_go(entry) && entry.newest() <= median;
-        self.keys.extract_if(leaves, |key, entry| {
-            bytes += KEY_BYTES + entry.weight as usize;
+        let idle_from = now.second().saturating_sub(IDLE_SECONDS_MIN);
+        let mut gone = Vec::new();
+        self.take_older_half(
+            |entry| entry.may_spill(idle_from, now),
             // What no window reaches may have no row any more.
-            gone.extend((!entry.may_go(now)).then_some(key));
-        });
-        self.bytes -= bytes;
+            |key, entry| gone.extend((!entry.may_go(now)).then_some(key)),
+        );
         for key in gone {
             self.spilled_one(key);
         }
