@@ -1,6 +1,6 @@
 //! One small request to an identity provider: a key set, or its events.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,10 +16,19 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
+use crate::tls::client_config;
+
 /// From the look-up of the name to the last byte.
 const FETCH_TIME_MAX: Duration = Duration::from_secs(5);
 /// Bytes of an answer.
 const ANSWER_BYTES_MAX: usize = 256 * 1024;
+
+/// Made with the first request over TLS: most gateways fetch nothing, and need not read the system's roots. None without any.
+static TLS: LazyLock<Option<Arc<ClientConfig>>> = LazyLock::new(|| {
+    let mut tls = ClientConfig::clone(&*client_config(None).ok()?);
+    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Some(Arc::new(tls))
+});
 
 /// What came.
 pub(super) enum Fetched {
@@ -33,13 +42,13 @@ pub(super) enum Fetched {
 ///
 /// # Errors
 /// Why not, in a word: `timeout`, `connect`, `tls`, `http`, `status`.
-pub(super) async fn fetch(url: &Uri, tls: &Arc<ClientConfig>, tag: Option<&str>) -> Result<Fetched, &'static str> {
+pub(super) async fn fetch(url: &Uri, tag: Option<&str>) -> Result<Fetched, &'static str> {
     let mut request = request(Method::GET, url).header(ACCEPT, "application/jwk-set+json, application/json");
     if let Some(tag) = tag {
         request = request.header(IF_NONE_MATCH, tag);
     }
     let request = request.body(Full::default()).map_err(|_| "http")?;
-    let response = ask(url, tls, request, ANSWER_BYTES_MAX).await?;
+    let response = ask(url, request, ANSWER_BYTES_MAX).await?;
     if response.status() == StatusCode::NOT_MODIFIED && tag.is_some() {
         return Ok(Fetched::Same);
     }
@@ -66,18 +75,16 @@ pub(super) fn request(method: Method, url: &Uri) -> http::request::Builder {
 /// As [`fetch`], but for `status`.
 pub(super) async fn ask(
     url: &Uri,
-    tls: &Arc<ClientConfig>,
     request: Request<Full<Bytes>>,
     bytes_max: usize,
 ) -> Result<Response<Bytes>, &'static str> {
-    timeout(FETCH_TIME_MAX, connected(url, tls, request, bytes_max))
+    timeout(FETCH_TIME_MAX, connected(url, request, bytes_max))
         .await
         .unwrap_or(Err("timeout"))
 }
 
 async fn connected(
     url: &Uri,
-    tls: &Arc<ClientConfig>,
     request: Request<Full<Bytes>>,
     bytes_max: usize,
 ) -> Result<Response<Bytes>, &'static str> {
@@ -89,9 +96,8 @@ async fn connected(
         return asked(stream, request, bytes_max).await;
     }
     let name = ServerName::try_from(host.to_owned()).map_err(|_| "tls")?;
-    let mut tls = ClientConfig::clone(tls);
-    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-    let stream = TlsConnector::from(Arc::new(tls)).connect(name, stream).await;
+    let tls = TLS.as_ref().map(Arc::clone).ok_or("tls")?;
+    let stream = TlsConnector::from(tls).connect(name, stream).await;
     asked(stream.map_err(|_| "tls")?, request, bytes_max).await
 }
 

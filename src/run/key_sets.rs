@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use rustls::ClientConfig;
 use tokio_util::sync::CancellationToken;
 
 use super::fetch::{Fetched, fetch};
@@ -19,7 +18,6 @@ use crate::engine::time::Now;
 use crate::events::{Event, RevocationFact, report};
 use crate::identity::{Identity, check_key_set, key_set_file, key_set_url};
 use crate::proxy::Gateway;
-use crate::tls::client_config;
 
 /// How often a set is fetched when all is well: a key that has gone from it is refused within so many seconds.
 const REFRESH_S: u32 = 300;
@@ -34,13 +32,7 @@ const LOOK: Duration = Duration::from_millis(500);
 
 /// Fetches key sets until `stop`.
 pub(super) async fn run(gateway: Arc<Gateway>, dir: PathBuf, stop: CancellationToken) {
-    let Ok(tls) = client_config(None) else { return };
-    let mut fetcher = Fetcher {
-        dir,
-        tls,
-        clock: gateway.clock,
-        sets: HashMap::new(),
-    };
+    let mut fetcher = Fetcher::new(dir, gateway.clock);
     let mut look = tokio::time::interval(LOOK);
     loop {
         tokio::select! {
@@ -58,23 +50,12 @@ pub(super) async fn run(gateway: Arc<Gateway>, dir: PathBuf, stop: CancellationT
 
 /// Fetches, before anybody is served, the sets of `identity` that were never fetched; whether there is a new one.
 pub(super) async fn fetch_missing(identity: &Identity, dir: &Path, clock: Clock) -> bool {
-    let mut missing = identity
-        .remote_keys()
-        .filter(|set| age(dir, set.url(), clock.now()).is_none())
-        .peekable();
-    if missing.peek().is_none() {
-        return false;
-    }
-    let Ok(tls) = client_config(None) else { return false };
-    let mut fetcher = Fetcher {
-        dir: dir.to_owned(),
-        tls,
-        clock,
-        sets: HashMap::new(),
-    };
+    let mut fetcher = Fetcher::new(dir.to_owned(), clock);
     let mut is_news = false;
-    for set in missing {
-        is_news |= fetcher.fetch(set.url()).await;
+    for set in identity.remote_keys() {
+        if age(dir, set.url(), clock.now()).is_none() {
+            is_news |= fetcher.fetch(set.url()).await;
+        }
     }
     is_news
 }
@@ -88,7 +69,6 @@ fn age(dir: &Path, url: &str, now: Now) -> Option<u32> {
 
 struct Fetcher {
     dir: PathBuf,
-    tls: Arc<ClientConfig>,
     clock: Clock,
     /// By URL; those of an earlier configuration are a few words each.
     sets: HashMap<String, KnownSet>,
@@ -102,6 +82,11 @@ struct KnownSet {
 }
 
 impl Fetcher {
+    fn new(dir: PathBuf, clock: Clock) -> Self {
+        let sets = HashMap::new();
+        Self { dir, clock, sets }
+    }
+
     /// Fetches what is due.
     async fn look(&mut self, identity: &Identity) {
         let mut oldest = None;
@@ -110,12 +95,12 @@ impl Fetcher {
             let since_asked = now
                 .second()
                 .saturating_sub(self.sets.get(url).map_or(0, |known| known.asked));
-            let age = age(&self.dir, url, now);
+            let mut age = age(&self.dir, url, now);
             // A wish stays until it may be granted.
             if is_due(since_asked, age, || set.was_wanted()) {
                 self.fetch(url).await;
+                age = self::age(&self.dir, url, now);
             }
-            let age = self::age(&self.dir, url, now);
             if age.is_some_and(|age| age > STALE_S_MAX) {
                 self.forget(url);
             }
@@ -138,7 +123,7 @@ impl Fetcher {
         let known = self.sets.entry(url.to_owned()).or_default();
         known.asked = self.clock.now().second();
         let tag = known.tag.clone().filter(|_| path.exists());
-        let result = match fetch(&uri, &self.tls, tag.as_deref()).await {
+        let result = match fetch(&uri, tag.as_deref()).await {
             Ok(Fetched::Same) => "same",
             Ok(Fetched::New(bytes, tag)) => {
                 let kept = keep(&self.dir, &file, &bytes);

@@ -8,7 +8,6 @@ use hashbrown::HashMap;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use http::{Method, StatusCode};
 use http_body_util::Full;
-use rustls::ClientConfig;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
@@ -19,7 +18,6 @@ use super::outside;
 use crate::events::{Event, RevocationFact, report};
 use crate::identity::{Poll, SignalError};
 use crate::proxy::Gateway;
-use crate::tls::client_config;
 
 /// How often it is looked who is to be asked.
 const LOOK: Duration = Duration::from_secs(1);
@@ -43,7 +41,6 @@ struct Asked {
 /// Asks all transmitters that are polled, until `stop`.
 pub(super) async fn run(gateway: Arc<Gateway>, stop: CancellationToken) {
     let mut asked: HashMap<Box<str>, Asked> = HashMap::new();
-    let Ok(tls) = client_config(None) else { return };
     let mut look = tokio::time::interval(LOOK);
     loop {
         tokio::select! {
@@ -59,7 +56,7 @@ pub(super) async fn run(gateway: Arc<Gateway>, stop: CancellationToken) {
                 continue;
             }
             known.at = Some(Instant::now());
-            let asking = rounds(&gateway, poll, known, &tls);
+            let asking = rounds(&gateway, poll, known);
             let is_done = tokio::select! {
                 () = stop.cancelled() => return,
                 is_done = asking => is_done.is_some(),
@@ -71,9 +68,9 @@ pub(super) async fn run(gateway: Arc<Gateway>, stop: CancellationToken) {
 }
 
 /// Asks one transmitter until it has no more; `None` where it does not answer properly.
-async fn rounds(gateway: &Gateway, poll: &Poll, asked: &mut Asked, tls: &Arc<ClientConfig>) -> Option<()> {
+async fn rounds(gateway: &Gateway, poll: &Poll, asked: &mut Asked) -> Option<()> {
     for _ in 0..ROUNDS_MAX {
-        let answer = ask(tls, poll, asked).await?;
+        let answer = ask(poll, asked).await?;
         // It has heard of these.
         (asked.done, asked.errors) = (Vec::new(), Vec::new());
         let has_more = answer.more_available && !answer.sets.is_empty();
@@ -104,7 +101,7 @@ struct Answer {
     more_available: bool,
 }
 
-async fn ask(tls: &Arc<ClientConfig>, poll: &Poll, asked: &Asked) -> Option<Answer> {
+async fn ask(poll: &Poll, asked: &Asked) -> Option<Answer> {
     let told = |error: &SignalError| json!({ "err": error.code, "description": error.description });
     let errors = asked.errors.iter().map(|(jti, error)| (jti.clone(), told(error)));
     let errors: Map<String, Value> = errors.collect();
@@ -121,7 +118,7 @@ async fn ask(tls: &Arc<ClientConfig>, poll: &Poll, asked: &Asked) -> Option<Answ
         request = request.header(AUTHORIZATION, value);
     }
     let request = request.body(Full::new(Bytes::from(body.to_string()))).ok()?;
-    let response = fetch::ask(&poll.url, tls, request, ANSWER_BYTES_MAX).await.ok()?;
+    let response = fetch::ask(&poll.url, request, ANSWER_BYTES_MAX).await.ok()?;
     let is_answer = response.status() == StatusCode::OK;
     is_answer.then(|| serde_json::from_slice(response.body()).ok())?
 }
