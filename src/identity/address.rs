@@ -94,7 +94,9 @@ fn walk(peer: IpAddr, trusted: &[IpNet], hops: impl Iterator<Item = Option<IpAdd
     address
 }
 
-fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
+/// Whether one of these networks has the address; an IPv4 one may be written as an IPv6 one.
+pub fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
+    let address = address.to_canonical();
     trusted.iter().any(|net| net.contains(&address))
 }
 

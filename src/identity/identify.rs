@@ -243,7 +243,7 @@ impl Identity {
             actor.revocable.extend(principal);
             let mark = match listed {
                 Some(_) => Mark::listed(fingerprint(&hash)),
-                None => self.look(&self.opaque(value), actor, now),
+                None => self.look(&Shown::of_hash(&hash), actor, now),
             };
             let is_known = mark.provenance == Provenance::Issued;
             is_forged |= mark.provenance == Provenance::Unissued && values.len() > 1;

@@ -26,7 +26,7 @@ mod token;
 mod tests;
 
 pub use actor::{Actor, Provenance};
-pub use address::{AddressKey, address_key, network_key, network_of};
+pub use address::{AddressKey, address_key, is_trusted, network_key, network_of};
 pub use compile::ReadFile;
 pub use group::Group;
 pub use identify::{Identity, Pace, listed_key_hash, session_of};

@@ -24,6 +24,17 @@ pub struct Shown {
     lacks_key: bool,
 }
 
+impl Shown {
+    /// What has this hash, and is not looked into.
+    pub(super) fn of_hash(hash: &[u8; 32]) -> Self {
+        Self {
+            ids: SmallVec::from_iter([fingerprint(hash)]),
+            issued: None,
+            lacks_key: false,
+        }
+    }
+}
+
 /// What is known of one credential.
 #[derive(Clone, Copy)]
 pub(super) struct Mark {
@@ -92,22 +103,18 @@ impl Identity {
 
     /// A credential that is not looked into.
     pub(super) fn opaque(&self, value: &[u8]) -> Shown {
-        Shown {
-            ids: SmallVec::from_iter([fingerprint(&credential_hash(&self.key, value))]),
-            issued: None,
-            lacks_key: false,
-        }
+        Shown::of_hash(&credential_hash(&self.key, value))
     }
 
     /// What may be a token; a verified one if it is a good one.
     pub(super) fn token_shown(&self, value: &[u8], verified: Option<&Verified>, now: Now) -> Shown {
-        let opaque = self.opaque(value);
         let Some(verified) = verified else {
             let lacks_key = lacks_key(value, &self.issuers, now);
+            let opaque = self.opaque(value);
             return Shown { lacks_key, ..opaque };
         };
         let mut ids = SmallVec::from_iter([verified.credential]);
-        ids.extend(opaque.ids.into_iter().filter(|id| *id != verified.credential));
+        ids.extend((verified.opaque != verified.credential).then_some(verified.opaque));
         Shown {
             ids,
             issued: verified.issued,

@@ -89,7 +89,8 @@ pub fn principal_of(text: &str) -> Vec<u8> {
     }
 }
 
-const API_KEY: &str = "api-key";
+/// What stands in the place of an issuer for listed keys.
+pub(super) const API_KEY: &str = "api-key";
 
 pub(super) fn principal(issuer: &str, subject: &str) -> Vec<u8> {
     [issuer.as_bytes(), b"\0", subject.as_bytes()].concat()

@@ -13,9 +13,10 @@ use smallvec::SmallVec;
 use zeroize::Zeroizing;
 
 use super::identify::Identity;
+use super::memory::fingerprint;
 use super::remote::RemoteKeys;
 use super::revocation::{NO_END, Named, email_value, principal, sessions_value, sid_value};
-use super::token::{SigningKey, claims_of, numeric_date};
+use super::token::{SigningKey, claims_of, is_type, numeric_date, unverified};
 use crate::engine::ledger::Dimension;
 use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
@@ -182,7 +183,7 @@ fn read(token: &[u8], transmitters: &[Transmitter], secret: &HashKey, now: Now) 
         return Err(malformed("the token is larger than 8192 bytes"));
     }
     let header = jsonwebtoken::decode_header(token).map_err(|_| malformed("this is no signed token"))?;
-    if header.crit.is_some() || !header.typ.as_deref().is_some_and(is_event) {
+    if header.crit.is_some() || !header.typ.as_deref().is_some_and(|typ| is_type(typ, &["secevent+jwt"])) {
         return Err(malformed("the type of the token is not secevent+jwt"));
     }
     let transmitter = sender(token, transmitters)?;
@@ -228,16 +229,9 @@ impl Identity {
     }
 }
 
-/// RFC 8417, section 2.3; the prefix may be left out (RFC 7515, section 4.1.9).
-fn is_event(media_type: &str) -> bool {
-    let short = media_type.strip_prefix("application/").unwrap_or(media_type);
-    short.eq_ignore_ascii_case("secevent+jwt")
-}
-
 /// Who the token says it is from. Nothing else of it is believed before its signature is.
 fn sender<'t>(token: &[u8], transmitters: &'t [Transmitter]) -> Result<&'t Transmitter, SignalError> {
-    let unverified = jsonwebtoken::dangerous::insecure_decode_claims::<Map<String, Value>>(token);
-    let unverified = unverified.map_err(|_| malformed("the claims of the token do not parse"))?;
+    let unverified = unverified(token).ok_or_else(|| malformed("the claims of the token do not parse"))?;
     let iss = unverified.get("iss").and_then(Value::as_str);
     let known = transmitters.iter().find(|known| Some(known.iss.as_str()) == iss);
     known.ok_or_else(|| refused("invalid_issuer", "no events are taken from this issuer"))
@@ -268,7 +262,7 @@ impl Transmitter {
         let jti = claims.get("jti").and_then(Value::as_str).filter(|jti| !jti.is_empty());
         let jti = jti.ok_or_else(|| malformed("the token has no `jti`"))?;
         let hash = secret.hash("tidegate signal 1", &[self.name.as_bytes(), jti.as_bytes()]);
-        let id = *hash.first_chunk().expect("a hash has 32 bytes");
+        let id = fingerprint(&hash).0;
         let issued = claims.get("iat").and_then(numeric_date);
         let issued = issued.ok_or_else(|| malformed("the token has no `iat`"))?;
         let second = u64::from(now.second());

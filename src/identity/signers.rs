@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use super::compile::{Problems, ReadFile, is_name};
 use super::remote::{RemoteKeys, key_set_file, key_set_url};
+use super::revocation::API_KEY;
 use super::settings::{IssuerSettings, Settings};
 use super::signal::{Poll, Transmitter};
 use super::token::{Issuer, SigningKey, parse_algorithm, read_keys};
@@ -44,7 +45,7 @@ fn issuer(
     problems: &mut Problems<'_>,
 ) -> Option<Issuer> {
     let before = problems.found.len();
-    if !is_name(name.get_ref()) || name.get_ref() == "api-key" {
+    if !is_name(name.get_ref()) || name.get_ref() == API_KEY {
         let help = "use small letters, digits, - and _; `api-key` is taken by listed keys";
         problems.add(
             "I008",

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::group::Groups;
 use super::memory::{credential_hash, fingerprint};
 use super::remote::RemoteKeys;
-use super::revocation::{Revocable, Token};
+use super::revocation::{Revocable, Token, principal};
 use crate::engine::births::CredentialId;
 use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
@@ -40,6 +40,8 @@ pub(super) struct Verified {
     pub(super) revocable: Revocable,
     /// Under which its birth is looked for: its session, where it names one, so that a renewed token is no news.
     pub(super) credential: CredentialId,
+    /// What stands for its bytes, under which it may be known as well.
+    pub(super) opaque: CredentialId,
     /// The second in which it says that it was issued.
     pub(super) issued: Option<u32>,
     /// Unix seconds between which it is valid, leeway included.
@@ -168,11 +170,33 @@ pub(super) fn verify(token: &[u8], issuers: &[Issuer], groups: &Groups) -> Optio
         issuer.believe(&claims, token, kid, groups)
     });
     if verified.is_none() {
-        for issuer in issuers {
-            issuer.want_key(token, &header);
-        }
+        want_key(token, &header, issuers);
     }
     verified
+}
+
+/// Has the key sets fetched again that should have the key which the token names and have not, of issuers that it may be of.
+fn want_key(token: &[u8], header: &Header, issuers: &[Issuer]) {
+    let lacks = |issuer: &&Issuer| issuer.remote.is_some() && issuer.keys.iter().all(|key| key.id != header.kid);
+    let mut lacking = issuers.iter().filter(lacks).peekable();
+    if lacking.peek().is_none() {
+        return;
+    }
+    let claims = unverified(token);
+    let iss = claims.as_ref().and_then(iss_of);
+    let its_sets = lacking.filter(|issuer| issuer.may_have_signed(header, iss));
+    its_sets
+        .filter_map(|issuer| issuer.remote.as_ref())
+        .for_each(|remote| remote.want());
+}
+
+/// What a token says, of which nothing is believed.
+pub(super) fn unverified(token: &[u8]) -> Option<Map<String, Value>> {
+    jsonwebtoken::dangerous::insecure_decode_claims(token).ok()
+}
+
+fn iss_of(claims: &Map<String, Value>) -> Option<&str> {
+    claims.get("iss").and_then(Value::as_str)
 }
 
 /// Whether one of the issuers may have signed `token` with a key that it has and we have not: its set is behind a URL, and
@@ -182,16 +206,10 @@ pub(super) fn lacks_key(token: &[u8], issuers: &[Issuer], now: Now) -> bool {
     if !issuers.iter().any(|issuer| is_behind_url(&issuer)) {
         return false;
     }
-    let claims = || jsonwebtoken::dangerous::insecure_decode_claims::<Map<String, Value>>(token).ok();
-    let Some((header, claims)) = read_header(token).zip(claims()) else {
-        return false;
-    };
-    let iss = claims.get("iss").and_then(Value::as_str);
-    let mut its_issuers = issuers.iter().filter(is_behind_url).filter(|issuer| {
-        let is_its = issuer.iss.as_deref().is_none_or(|ours| Some(ours) == iss);
-        is_its && issuer.algorithms.contains(&header.alg)
-    });
-    its_issuers.any(|issuer| issuer.lacks_key(&header, now))
+    let Some(header) = read_header(token) else { return false };
+    let Some(claims) = unverified(token) else { return false };
+    let mut remote = issuers.iter().filter(is_behind_url);
+    remote.any(|issuer| issuer.may_have_signed(&header, iss_of(&claims)) && issuer.lacks_key(&header, now))
 }
 
 /// The header of a token that may say who someone is.
@@ -200,14 +218,16 @@ fn read_header(token: &[u8]) -> Option<Header> {
         return None;
     }
     let header = jsonwebtoken::decode_header(token).ok()?;
+    // Tokens that say who someone is (RFC 7519, RFC 9068); a logout or event token does not.
+    let is_identity = |typ: &str| is_type(typ, &["jwt", "at+jwt"]);
     let is_read = header.crit.is_none() && header.typ.as_deref().is_none_or(is_identity);
     is_read.then_some(header)
 }
 
-/// Media types of tokens that say who someone is (RFC 7519, RFC 9068); a logout or event token is none.
-fn is_identity(media_type: &str) -> bool {
+/// Whether this is one of the `known` media types; the prefix may be left out (RFC 7515, section 4.1.9).
+pub(super) fn is_type(media_type: &str, known: &[&str]) -> bool {
     let short = media_type.strip_prefix("application/").unwrap_or(media_type);
-    ["jwt", "at+jwt"].iter().any(|known| short.eq_ignore_ascii_case(known))
+    known.iter().any(|known| short.eq_ignore_ascii_case(known))
 }
 
 /// The claims of `token` if one of `keys` signed it. Whom it is from and for is the caller's to check.
@@ -262,20 +282,9 @@ impl Issuer {
             .map(|token| token.claims)
     }
 
-    /// Has the set fetched again, if the token may be of this issuer and names a key that is not in it.
-    fn want_key(&self, token: &[u8], header: &Header) {
-        let Some(remote) = self.remote.as_ref().filter(|_| self.algorithms.contains(&header.alg)) else {
-            return;
-        };
-        let is_known = self.keys.iter().any(|key| key.id == header.kid);
-        let says = jsonwebtoken::dangerous::insecure_decode_claims::<Map<String, Value>>(token).ok();
-        let iss = says
-            .as_ref()
-            .and_then(|claims| claims.get("iss"))
-            .and_then(Value::as_str);
-        if !is_known && self.iss.as_deref().is_none_or(|own| iss == Some(own)) {
-            remote.want();
-        }
+    /// Whether a token with this header that says it is of `iss` may be its own.
+    fn may_have_signed(&self, header: &Header, iss: Option<&str>) -> bool {
+        self.algorithms.contains(&header.alg) && self.iss.as_deref().is_none_or(|ours| iss == Some(ours))
     }
 
     /// Whether it may have a key for this header that its set does not have yet.
@@ -320,11 +329,12 @@ impl Issuer {
             claim,
             id.as_bytes(),
         ]);
+        let opaque = fingerprint(&credential_hash(&self.secret, token));
         let credential = if has_session {
-            self.secret.hash("tidegate session 1", &[&session])
+            fingerprint(&self.secret.hash("tidegate session 1", &[&session]))
         } else {
             // Of one subject there may be tokens that were issued and others that were not.
-            credential_hash(&self.secret, token)
+            opaque
         };
         let issued = claims.get("iat").and_then(numeric_date);
         let issued = issued.map(|second| u32::try_from(second).unwrap_or(u32::MAX));
@@ -340,11 +350,12 @@ impl Issuer {
         Some(Verified {
             revocable: names.revocable(&self.secret),
             session,
-            principal: subject.map(|subject| format!("{}\0{subject}", self.name).into_bytes().into()),
+            principal: subject.map(|subject| principal(&self.name, subject).into()),
             group: groups.of_claims(claims),
             issuer: Arc::clone(&self.name),
             kid,
-            credential: fingerprint(&credential),
+            credential,
+            opaque,
             issued,
             valid_s: begins..=expires,
         })

@@ -41,11 +41,11 @@ use super::witness::Witness;
 use crate::engine::births::Doubt;
 use crate::engine::decode::Coding;
 use crate::engine::inspect::{Content, Inspector, Mode};
-use crate::engine::ledger::Account;
+use crate::engine::ledger::{Account, KeyId};
 use crate::engine::policy::{Action, Facts, Plan};
 use crate::engine::time::Now;
 use crate::events::{Event, IdentityFact, Part, report};
-use crate::identity::{Actor, address_key, network_key};
+use crate::identity::{Actor, address_key, is_trusted, network_key};
 
 /// Answers the requests of one listener.
 pub struct Exchanges {
@@ -82,7 +82,7 @@ impl Exchanges {
         let now = self.gateway.clock.now();
         let mut asked = self.ask(&head, connection, now).await?;
         self.gateway.refuse_revoked(&asked, now)?;
-        self.read_back(&asked.plan).await;
+        self.gateway.read_back(keys_of(&asked.plan)).await;
         let offer = head.extensions.remove::<OnUpgrade>();
         let keys = std::mem::take(&mut asked.plan.keys);
         let account = self.gateway.ledger.open(keys, asked.plan.allowance.take(), now);
@@ -114,19 +114,6 @@ impl Exchanges {
         let watching = mode == Mode::Watch;
         let start = poll_fn(|cx| opened.body.poll_start(cx, watching)).await;
         self.begin(&asked, mode, start, head, opened).await
-    }
-
-    /// Has keys of the exchange that are on disk alone read back. Those that are not in time count as without room.
-    async fn read_back(&self, plan: &Plan) {
-        let used = plan.keys.iter().chain(&plan.allowance);
-        let keys = used.flat_map(|used| std::iter::once(&used.key).chain(&used.fallback));
-        let spilled = self
-            .gateway
-            .ledger
-            .spilled(keys.chain(plan.sums.iter().map(|used| &used.key)));
-        if !spilled.is_empty() {
-            self.gateway.store.read_back(&spilled).await;
-        }
     }
 
     /// The head of the answer; or what the client is told because a hold or the deadline came first.
@@ -214,7 +201,10 @@ impl Exchanges {
         let mut is_limited = false;
         if !actor.unheard.is_empty() {
             let learned = learn(&self.gateway, &set, &actor, now).await;
-            actor = set.identity.identify(head, peer, &self.door.trusted, now);
+            // Where nothing was asked nothing more is known.
+            if learned != Learned::Limited {
+                actor = set.identity.identify(head, peer, &self.door.trusted, now);
+            }
             // Whoever shows an issued credential beside it is known well enough.
             is_limited = learned == Learned::Limited && actor.doubt == Some(Doubt::Late);
             actor.doubt = actor.doubt.map(|doubt| learned.or(doubt));
@@ -232,9 +222,9 @@ impl Exchanges {
             ..actor.facts(&address, &network, route)
         };
         let mut plan = set.policy.plan(&facts, now);
-        let must_log_in =
-            is_limited && set.policy.refuses_unissued(&facts) && !self.gateway.bypass().covers(&found.name, now);
-        if self.gateway.bypass().covers(&found.name, now) {
+        let is_bypassed = self.gateway.bypass().covers(&found.name, now);
+        let must_log_in = is_limited && !is_bypassed && set.policy.refuses_unissued(&facts);
+        if is_bypassed {
             suspend(&mut plan);
         }
         let honest = fuse::honest(&self.gateway, &set, &actor, now);
@@ -306,7 +296,7 @@ impl Exchanges {
     /// Makes the request one whose answer can be inspected.
     fn prepare(&self, head: &mut request::Parts, mode: Mode, asked: &Asked) -> Result<(), (Refusal, Style)> {
         let peer = asked.connection.peer.ip();
-        let trusted = self.door.trusted.iter().any(|network| network.contains(&peer));
+        let trusted = is_trusted(peer, &self.door.trusted);
         let hop = Hop {
             peer,
             peer_field: &asked.connection.peer_field,
@@ -484,4 +474,11 @@ impl Handler for Exchanges {
             }
         }
     }
+}
+
+/// All that an exchange counts under, or may come to.
+fn keys_of(plan: &Plan) -> impl Iterator<Item = &KeyId> {
+    let used = plan.keys.iter().chain(&plan.allowance);
+    let keys = used.flat_map(|used| std::iter::once(&used.key).chain(&used.fallback));
+    keys.chain(plan.sums.iter().map(|used| &used.key))
 }

@@ -17,6 +17,7 @@ use super::connection::{Handler, Stop, TlsFacts, serve};
 use super::limits::{Limits, ms};
 use super::proxy_header;
 use crate::events::{Event, Leg, report};
+use crate::identity::is_trusted;
 use crate::tls::Acceptor;
 
 /// How long accepting pauses when the process is out of descriptors or memory: at first, and at most.
@@ -151,10 +152,7 @@ async fn client(
         report(&Event::HeadRefused { leg, fault });
         None
     };
-    if !balancers
-        .iter()
-        .any(|network| network.contains(&peer.ip().to_canonical()))
-    {
+    if !is_trusted(peer.ip(), &balancers) {
         return refused("proxy_peer");
     }
     match tokio::time::timeout(ms(limits.handshake_ms_max), proxy_header::read(stream)).await {
