@@ -49,8 +49,8 @@ struct ReleaseBody {
 /// The body of what needs a reason alone.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ReasonBody {
-    reason: String,
+pub(super) struct ReasonBody {
+    pub(super) reason: String,
 }
 
 pub(super) type Body = Result<Bytes, BytesRejection>;
@@ -157,10 +157,7 @@ pub(super) async fn accept_clock(
 
 /// Reads a JSON body. The media type is required: a form of a stranger's page cannot set it without being asked.
 pub(super) fn parse<T: DeserializeOwned>(headers: &HeaderMap, body: Body) -> Result<T, Fault> {
-    let media_type = headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok()?.split(';').next());
-    if !media_type.is_some_and(|media_type| media_type.trim().eq_ignore_ascii_case("application/json")) {
+    if !media_type(headers).is_some_and(|media_type| media_type.eq_ignore_ascii_case("application/json")) {
         return Err(Fault::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "the body must be application/json",
@@ -170,21 +167,31 @@ pub(super) fn parse<T: DeserializeOwned>(headers: &HeaderMap, body: Body) -> Res
     serde_json::from_slice(&body).map_err(|error| Fault::bad_request(format!("the body does not parse: {error}")))
 }
 
+/// The media type of a body, without parameters.
+pub(super) fn media_type(headers: &HeaderMap) -> Option<&str> {
+    Some(headers.get(CONTENT_TYPE)?.to_str().ok()?.split(';').next()?.trim())
+}
+
 /// When a change ends: `for` a time such as `90s`, `15m`, `2h`, `1d`, or `until` a unix second.
 fn end(admin: &Admin, lasts: Option<&str>, until: Option<u32>) -> Result<u32, Fault> {
     let now = admin.desk.now().second();
+    let end = end_of(now, lasts, until).filter(|end| *end - now <= LASTS_S_MAX);
+    end.ok_or_else(|| {
+        Fault::bad_request("give one of `for` (90s, 15m, 2h, 1d) and `until` (unix second), at most 30 days ahead")
+    })
+}
+
+/// The same as a unix second later than `now`, where exactly one of both says it.
+pub(super) fn end_of(now: u32, lasts: Option<&str>, until: Option<u32>) -> Option<u32> {
     let end = match (lasts, until) {
         (Some(lasts), None) => duration_s(lasts).map(|lasts| now.saturating_add(lasts)),
         (None, Some(until)) => Some(until),
         (None, None) | (Some(_), Some(_)) => None,
     };
-    end.filter(|end| *end > now && *end - now <= LASTS_S_MAX)
-        .ok_or_else(|| {
-            Fault::bad_request("give one of `for` (90s, 15m, 2h, 1d) and `until` (unix second), at most 30 days ahead")
-        })
+    end.filter(|end| *end > now)
 }
 
-pub(super) fn duration_s(text: &str) -> Option<u32> {
+fn duration_s(text: &str) -> Option<u32> {
     let units = [('s', 1), ('m', 60), ('h', 3_600), ('d', 86_400)];
     let (number, unit) = units
         .into_iter()
@@ -195,10 +202,15 @@ pub(super) fn duration_s(text: &str) -> Option<u32> {
     number.parse::<u32>().ok()?.checked_mul(unit)
 }
 
-/// A change that is about to be made.
+/// A change that is about to be made, for a reason that a person gave.
 pub(super) fn change(admin: &Admin, operation: Operation, caller: &Caller, reason: String) -> Result<Change, Fault> {
     judge_reason(&reason, &admin.desk.rules()).map_err(|fault| Fault::bad_request(format!("`reason` {fault}")))?;
-    Ok(Change {
+    Ok(change_for(operation, caller, reason))
+}
+
+/// The same for a reason of our own.
+pub(super) fn change_for(operation: Operation, caller: &Caller, reason: String) -> Change {
+    Change {
         operation,
         succeeded: false,
         who: caller.name.to_string(),
@@ -208,7 +220,7 @@ pub(super) fn change(admin: &Admin, operation: Operation, caller: &Caller, reaso
         until: 0,
         people: 0,
         network: Some(caller.network),
-    })
+    }
 }
 
 /// Records a change, whether it came into force or not.

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::access::{Caller, Role};
 use super::api::{Admin, List, answer, no_store, parse_key};
-use super::changes::{Body, change, duration_s, parse, record, refusal};
+use super::changes::{Body, ReasonBody, change, end_of, parse, record, refusal};
 use super::desk::RevocationView;
 use super::fault::Fault;
 use crate::audit::Operation;
@@ -26,13 +26,6 @@ struct RevokeBody {
     #[serde(rename = "for")]
     lasts: Option<String>,
     until: Option<u32>,
-    reason: String,
-}
-
-/// The body of its end.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ReinstateBody {
     reason: String,
 }
 
@@ -88,7 +81,7 @@ pub(super) async fn reinstate(
     body: Body,
 ) -> Result<Response, Fault> {
     caller.needs(Role::Releaser)?;
-    let ReinstateBody { reason } = parse(&headers, body)?;
+    let ReasonBody { reason } = parse(&headers, body)?;
     let key = parse_key(&key)?;
     let mut change = change(&admin, Operation::Reinstate, &caller, reason)?;
     change.target = Some(key.to_string());
@@ -101,14 +94,10 @@ pub(super) async fn reinstate(
 
 /// When a revocation ends: `for` a time, `until` a unix second, or never.
 fn end(admin: &Admin, lasts: Option<&str>, until: Option<u32>) -> Result<u32, Fault> {
-    let now = admin.desk.now().second();
-    let end = match (lasts, until) {
-        (None, None) => return Ok(NO_END),
-        (Some(lasts), None) => duration_s(lasts).map(|lasts| now.saturating_add(lasts)),
-        (None, Some(until)) => Some(until),
-        (Some(_), Some(_)) => None,
-    };
-    end.filter(|end| *end > now).ok_or_else(|| {
+    if lasts.is_none() && until.is_none() {
+        return Ok(NO_END);
+    }
+    end_of(admin.desk.now().second(), lasts, until).ok_or_else(|| {
         Fault::bad_request("give one of `for` (15m, 2h, 90d) and `until` (unix second), or neither for no end")
     })
 }

@@ -13,10 +13,9 @@ use serde_json::{Value, json};
 
 use super::access::{Caller, Role};
 use super::api::{Admin, no_store};
-use super::changes::Body;
+use super::changes::{Body, change_for, media_type, record};
 use super::fault::Fault;
-use crate::audit::{Change, Operation};
-use crate::events::{Event, report};
+use crate::audit::Operation;
 use crate::identity::{Person, PersonKeys, filtered, patch, person, person_id, read_person_id};
 
 const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
@@ -62,10 +61,9 @@ pub(super) async fn create(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Fault> {
-    let Person { names, active } = match body_of(&headers, body)?.as_deref().map(person) {
-        Some(Ok(person)) => person,
-        Some(Err(why)) => return Ok(wrong("invalidSyntax", why)),
-        None => return Ok(wrong("invalidSyntax", "the body is too large or broke off")),
+    let Person { names, active } = match body_of(&headers, body)?.and_then(|body| person(&body)) {
+        Ok(person) => person,
+        Err(why) => return Ok(wrong("invalidSyntax", why)),
     };
     let keys = admin.desk.person_keys(&issuer, &names);
     if keys.is_empty() {
@@ -95,9 +93,8 @@ pub(super) async fn replace(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Fault> {
-    let body = body_of(&headers, body)?;
-    let active = body.as_deref().map(|body| person(body).map(|person| person.active));
-    change(&caller, &admin, &id, active).await
+    let person = body_of(&headers, body)?.and_then(|body| person(&body));
+    change(&caller, &admin, &id, person.map(|person| person.active)).await
 }
 
 /// `PATCH /scim/{issuer}/v2/Users/{id}`.
@@ -108,8 +105,8 @@ pub(super) async fn modify(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Fault> {
-    let body = body_of(&headers, body)?;
-    change(&caller, &admin, &id, body.as_deref().map(patch)).await
+    let active = body_of(&headers, body)?.and_then(|body| patch(&body));
+    change(&caller, &admin, &id, active).await
 }
 
 /// `DELETE /scim/{issuer}/v2/Users/{id}`: whoever is gone may not come in.
@@ -126,13 +123,12 @@ async fn change(
     caller: &Caller,
     admin: &Admin,
     id: &str,
-    active: Option<Result<Option<bool>, &'static str>>,
+    active: Result<Option<bool>, &'static str>,
 ) -> Result<Response, Fault> {
     let keys = keys_of(id)?;
     let active = match active {
-        Some(Ok(active)) => active,
-        Some(Err(why)) => return Ok(wrong("invalidSyntax", why)),
-        None => return Ok(wrong("invalidSyntax", "the body is too large or broke off")),
+        Ok(active) => active,
+        Err(why) => return Ok(wrong("invalidSyntax", why)),
     };
     let done = set(caller, admin, &keys, active).await?;
     Ok(done.unwrap_or_else(|| told(StatusCode::OK, &resource(admin, &keys))))
@@ -156,23 +152,9 @@ async fn set(
     } else {
         Operation::Revoke
     };
-    if is_done {
-        report(&Event::AdminChanged {
-            operation: operation.name(),
-        });
-    }
-    let change = Change {
-        operation,
-        succeeded: is_done,
-        who: caller.name.to_string(),
-        role: caller.role.name(),
-        reason: format!("scim: active is {active}"),
-        target: Some(person_id(keys)),
-        until: 0,
-        people: 0,
-        network: Some(caller.network),
-    };
-    admin.audit.changed(change, admin.desk.now());
+    let mut change = change_for(operation, caller, format!("scim: active is {active}"));
+    change.target = Some(person_id(keys));
+    record(admin, change, is_done);
     if is_done && admin.desk.written().await {
         return Ok(None);
     }
@@ -184,13 +166,11 @@ fn keys_of(id: &str) -> Result<PersonKeys, Fault> {
     read_person_id(id).ok_or_else(|| Fault::not_found("there is nobody with this id"))
 }
 
-/// The body of a request in JSON; `None` where it is too large or broke off.
-fn body_of(headers: &HeaderMap, body: Body) -> Result<Option<axum::body::Bytes>, Fault> {
-    let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let media_type = media_type.and_then(|value| value.split(';').next()).map(str::trim);
-    let is_json = |known: &&str| media_type.is_some_and(|media_type| media_type.eq_ignore_ascii_case(known));
+/// The body of a request in JSON, or why there is none.
+fn body_of(headers: &HeaderMap, body: Body) -> Result<Result<axum::body::Bytes, &'static str>, Fault> {
+    let is_json = |known: &&str| media_type(headers).is_some_and(|media_type| media_type.eq_ignore_ascii_case(known));
     if [MEDIA_TYPE, "application/json"].iter().any(is_json) {
-        return Ok(body.ok());
+        return Ok(body.map_err(|_| "the body is too large or broke off"));
     }
     let detail = "the body must be application/scim+json";
     Err(Fault::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail))

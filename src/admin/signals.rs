@@ -9,7 +9,7 @@ use http::{HeaderMap, StatusCode};
 use serde_json::json;
 
 use super::api::{Admin, no_store};
-use super::changes::Body;
+use super::changes::{Body, media_type};
 use super::fault::Fault;
 use crate::events::{Event, RevocationFact, report};
 use crate::identity::SignalError;
@@ -17,9 +17,7 @@ use crate::identity::SignalError;
 /// `POST /ssf/events`: one token of events. Its signature says who sends it, so that it needs no token of ours. It is answered
 /// once what it asks for is on disk.
 pub(super) async fn push(State(admin): State<Arc<Admin>>, headers: HeaderMap, body: Body) -> Response {
-    let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let media_type = media_type.and_then(|value| value.split(';').next());
-    if !media_type.is_some_and(|media_type| media_type.trim().eq_ignore_ascii_case("application/secevent+jwt")) {
+    if !media_type(&headers).is_some_and(|media_type| media_type.eq_ignore_ascii_case("application/secevent+jwt")) {
         return refused("the body is no application/secevent+jwt");
     }
     let Ok(body) = body else {

@@ -14,8 +14,8 @@ use crate::proxy::EndpointUrl;
 use crate::simulate::recorded::Columns;
 
 pub use running::{
-    ClockAction, ClockArgs, GatewayArgs, HoldArgs, HoldsArgs, KeysArgs, ReinstateArgs, ReleaseArgs, RevocationsArgs,
-    RevokeArgs, SizingArgs,
+    ClockAction, ClockArgs, GatewayArgs, HoldArgs, KeysArgs, ListArgs, ReinstateArgs, ReleaseArgs, RevokeArgs,
+    SizingArgs,
 };
 
 /// A proxy that counts how many people's data each actor is given, and stops a spill.
@@ -94,13 +94,13 @@ pub enum Command {
     /// List the keys of a running gateway that were shown the most people
     Keys(KeysArgs),
     /// List the keys that a running gateway refuses for a time
-    Holds(HoldsArgs),
+    Holds(ListArgs),
     /// Have a running gateway refuse a key for a time
     Hold(HoldArgs),
     /// End the hold of a key of a running gateway
     Release(ReleaseArgs),
     /// List what may not be used any more at a running gateway
-    Revocations(RevocationsArgs),
+    Revocations(ListArgs),
     /// Have a running gateway, and all that count together with it, let a credential in no more
     Revoke(RevokeArgs),
     /// Have a running gateway let it in again

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use super::args::HoldsArgs;
+use super::args::ListArgs;
 use super::gateway::{Gateway, run};
 use super::{Failed, listing};
 
@@ -10,7 +10,7 @@ use super::{Failed, listing};
 ///
 /// # Errors
 /// A gateway that cannot be asked, or refuses.
-pub(super) fn execute(args: &HoldsArgs, out: &mut dyn Write) -> Result<(), Failed> {
+pub(super) fn execute(args: &ListArgs, out: &mut dyn Write) -> Result<(), Failed> {
     let gateway = Gateway::of(&args.gateway)?;
     let answer = run(gateway.get(&format!("/api/v1/holds?limit={}", args.limit), "holds"))?;
     Ok(listing::print(&answer, args.json, listing::holds, out)?)

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::ledger::refused;
 use super::run::origin_of;
+use super::text_file::or_stdin;
 use super::{Exit, Failed};
 use crate::clock::Clock;
 use crate::engine::births::{Birth, Tag};
@@ -28,13 +29,8 @@ pub(super) fn take_in(config: &Path, from: &Path, out: &mut dyn Write) -> Result
         let message = "no `logs_in_at` says where credentials are issued: nothing would ask for these";
         return Err(Failed::new(Exit::Config, message));
     }
-    let name = if from.as_os_str() == "-" {
-        Path::new("/dev/stdin")
-    } else {
-        from
-    };
     let told = |error: std::io::Error| Failed::new(Exit::Io, format!("{}: {error}", from.display()));
-    let mut lines = BufReader::new(File::open(name).map_err(told)?);
+    let mut lines = BufReader::new(File::open(or_stdin(from)).map_err(told)?);
     let (mut issued, mut count, mut number) = (Vec::new(), 0_u64, 0_u64);
     let birth = Birth {
         second: now.second(),

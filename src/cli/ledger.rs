@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::args::{LedgerCommand, StateArgs};
+use super::text_file::or_stdin;
 use super::{Exit, Failed};
 use crate::clock::Clock;
 use crate::engine::ledger::{KeyFrame, KeyId, Mark, Tag};
@@ -172,12 +173,8 @@ fn import(dir: &Path, from: &Path, out: &mut dyn Write) -> Result<(), Failed> {
     let now = Clock::start().now();
     let key = known_secret(dir).map_err(|error| Failed::new(Exit::Permission, error))?;
     let mark = KeyMark::of(&key);
-    let name = if from.as_os_str() == "-" {
-        Path::new("/dev/stdin")
-    } else {
-        from
-    };
-    let lines = File::open(name).map_err(|error| Failed::new(Exit::Io, format!("{}: {error}", from.display())))?;
+    let lines =
+        File::open(or_stdin(from)).map_err(|error| Failed::new(Exit::Io, format!("{}: {error}", from.display())))?;
     let told = |error| match error {
         LinesError::Store(error) => refused(&error),
         LinesError::Io(_) => Failed::new(Exit::Io, format!("{}: {error}", from.display())),

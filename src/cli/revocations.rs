@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use super::args::RevocationsArgs;
+use super::args::ListArgs;
 use super::gateway::{Gateway, run};
 use super::{Failed, listing};
 
@@ -10,16 +10,9 @@ use super::{Failed, listing};
 ///
 /// # Errors
 /// A gateway that cannot be asked, or refuses.
-pub(super) fn execute(args: &RevocationsArgs, out: &mut dyn Write) -> Result<(), Failed> {
+pub(super) fn execute(args: &ListArgs, out: &mut dyn Write) -> Result<(), Failed> {
     let gateway = Gateway::of(&args.gateway)?;
     let path = format!("/api/v1/revocations?limit={}", args.limit);
     let answer = run(gateway.get(&path, "revocations"))?;
-    if args.json {
-        writeln!(out, "{answer}")?;
-        return Ok(());
-    }
-    for line in listing::revocations(&answer) {
-        writeln!(out, "{line}")?;
-    }
-    Ok(())
+    Ok(listing::print(&answer, args.json, listing::revocations, out)?)
 }

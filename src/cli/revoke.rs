@@ -1,6 +1,6 @@
 //! `tidegate revoke`: has a running gateway let a credential in no more.
 
-use std::io::{BufRead as _, Read as _, Write};
+use std::io::Write;
 
 use serde_json::json;
 
@@ -8,6 +8,7 @@ use super::Failed;
 use super::args::RevokeArgs;
 use super::gateway::{Gateway, run};
 use super::listing::{moment, number, text};
+use super::text_file::typed;
 
 /// A name has at most so many bytes: as many as the body of a request may have, with room for the rest.
 const NAME_BYTES_MAX: u64 = 12 << 10;
@@ -18,7 +19,7 @@ const NAME_BYTES_MAX: u64 = 12 << 10;
 /// A gateway that cannot be asked, or refuses.
 pub(super) fn execute(args: &RevokeArgs, out: &mut dyn Write) -> Result<(), Failed> {
     let gateway = Gateway::of(&args.gateway)?;
-    let name = name(&args.name)?;
+    let name = typed(&args.name, NAME_BYTES_MAX)?;
     let mut body = json!({ "what": args.what, "name": name, "reason": args.reason });
     if let (Some(duration), Some(body)) = (&args.duration, body.as_object_mut()) {
         body.insert("for".to_owned(), json!(duration));
@@ -33,14 +34,4 @@ pub(super) fn execute(args: &RevokeArgs, out: &mut dyn Write) -> Result<(), Fail
         writeln!(out, "it is in force, and not on disk: the ledger cannot be written")?;
     }
     Ok(())
-}
-
-/// What is named; `-` reads it from standard input, since a command line is seen by others.
-fn name(text: &str) -> Result<String, Failed> {
-    if text != "-" {
-        return Ok(text.to_owned());
-    }
-    let mut line = String::new();
-    std::io::stdin().lock().take(NAME_BYTES_MAX).read_line(&mut line)?;
-    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
 }

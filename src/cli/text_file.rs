@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io::{self, BufRead as _, Read as _};
 use std::path::Path;
 
 /// The text of a file that has at most so many bytes.
@@ -18,6 +18,28 @@ pub(super) fn read_at_most(path: &Path, bytes_max: u64) -> io::Result<String> {
         return Err(io::Error::new(io::ErrorKind::InvalidData, message));
     }
     Ok(text)
+}
+
+/// What is typed: `-` reads it from standard input, at most so many bytes of a line, since a command line is seen by others.
+///
+/// # Errors
+/// Those of standard input.
+pub(super) fn typed(text: &str, bytes_max: u64) -> io::Result<String> {
+    if text != "-" {
+        return Ok(text.to_owned());
+    }
+    let mut line = String::new();
+    io::stdin().lock().take(bytes_max).read_line(&mut line)?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// The file that is named; `-` is standard input.
+pub(super) fn or_stdin(path: &Path) -> &Path {
+    if path.as_os_str() == "-" {
+        Path::new("/dev/stdin")
+    } else {
+        path
+    }
 }
 
 /// The error with the name of its file.

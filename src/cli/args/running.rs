@@ -42,9 +42,9 @@ pub struct KeysArgs {
     pub json: bool,
 }
 
-/// `tidegate holds`.
+/// `tidegate holds` and `tidegate revocations`.
 #[derive(Debug, Args)]
-pub struct HoldsArgs {
+pub struct ListArgs {
     /// Which gateway
     #[command(flatten)]
     pub gateway: GatewayArgs,
@@ -91,20 +91,6 @@ pub struct ReleaseArgs {
     /// Why; it goes into the audit
     #[arg(long)]
     pub reason: String,
-}
-
-/// `tidegate revocations`.
-#[derive(Debug, Args)]
-pub struct RevocationsArgs {
-    /// Which gateway
-    #[command(flatten)]
-    pub gateway: GatewayArgs,
-    /// How many
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub limit: u32,
-    /// What the gateway answers, as it is
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// `tidegate revoke`.

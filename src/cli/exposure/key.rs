@@ -1,9 +1,9 @@
 //! The key that is asked about, as a person names it.
 
-use std::io::{BufRead as _, Read as _};
 use std::net::IpAddr;
 
 use super::{Exit, Failed};
+use crate::cli::text_file::typed;
 use crate::engine::ledger::{Dimension, KeyId};
 use crate::engine::policy::people_key;
 use crate::engine::secret::HashKey;
@@ -15,12 +15,7 @@ const NAME_BYTES_MAX: u64 = 64 << 10;
 
 /// The key that `text` names; `-` reads it from standard input, since a command line is seen by others.
 pub(super) fn read(text: &str, secret: &Result<HashKey, StateError>) -> Result<KeyId, Failed> {
-    if text != "-" {
-        return named(text, secret);
-    }
-    let mut line = String::new();
-    std::io::stdin().lock().take(NAME_BYTES_MAX).read_line(&mut line)?;
-    named(line.trim_end_matches(['\r', '\n']), secret)
+    named(&typed(text, NAME_BYTES_MAX)?, secret)
 }
 
 fn named(text: &str, secret: &Result<HashKey, StateError>) -> Result<KeyId, Failed> {
