@@ -4,12 +4,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hashbrown::HashMap;
-use redis::{Cmd, Value, cmd};
+use redis::{Value, cmd};
 use tokio::sync::watch;
 
 use super::gateways::Fleet;
 use super::link::{Commands, Fault, Link};
 use super::names::Names;
+use super::push::{raise, trim};
 use super::reply::{ignored, number};
 use super::{Heard, LookingUp, Telling};
 use crate::engine::births::{Birth, CredentialId};
@@ -21,8 +22,6 @@ const LOOK_UP_MS_MAX: Duration = Duration::from_millis(20);
 const TELL_MS_MAX: Duration = Duration::from_secs(5);
 /// Look-ups under way at most; past it nobody can say.
 const UNDER_WAY_MAX: usize = 10_000;
-/// Members of one command at most: a server does nothing else meanwhile.
-const MEMBERS_MAX: usize = 1_000;
 /// Sets that births are spread over.
 const SETS: usize = 256;
 
@@ -38,26 +37,16 @@ impl LookUps {
 
 /// Raises the scores of `births`, a group of commands for each set; the oldest of more than `births_max` go.
 fn tell(names: &Names, births: &[(CredentialId, Birth)], births_max: usize) -> Vec<Commands> {
-    let mut sets: HashMap<u8, Vec<&(CredentialId, Birth)>> = HashMap::new();
-    for birth in births {
-        sets.entry(set_of(birth.0)).or_default().push(birth);
+    let mut sets: HashMap<u8, Vec<([u8; 16], u64)>> = HashMap::new();
+    for (id, birth) in births {
+        sets.entry(set_of(*id)).or_default().push((id.0, birth.rank()));
     }
     // A quarter more than the mean: hashes do not fill all sets alike.
     let set_max = births_max / SETS + births_max / SETS / 4 + 64;
     let groups = sets.into_iter().map(|(set, births)| {
-        let name = names.births(set);
-        let raise = |some: &[&(CredentialId, Birth)]| -> Cmd {
-            let mut raise = cmd("ZADD");
-            raise.arg(&name).arg("GT");
-            for (id, birth) in some {
-                raise.arg(birth.rank()).arg(id.0.as_slice());
-            }
-            raise
-        };
-        let mut commands: Commands = births.chunks(MEMBERS_MAX).map(raise).collect();
-        let mut trim = cmd("ZREMRANGEBYRANK");
-        let last = -i64::try_from(set_max).unwrap_or(i64::MAX) - 1;
-        commands.push(trim.arg(&name).arg(0).arg(last).clone());
+        let (name, mut commands) = (names.births(set), Commands::new());
+        raise(&name, &births, &mut commands);
+        commands.push(trim(&name, set_max));
         commands
     });
     groups.collect()

@@ -108,7 +108,7 @@ impl Round {
         }
     }
 
-    /// Tells of births that did not arrive when they were seen, and of all where the store is new.
+    /// Tells of births again, as they may not have arrived when they were seen, and of all where the store is new.
     async fn tell_births(&self, link: &Link) -> Result<(), Fault> {
         let births = self.fleet.births.drain(Carrier::Fleet);
         for some in births.chunks(BATCH_ELEMENTS_MAX) {

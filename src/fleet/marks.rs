@@ -5,12 +5,13 @@ use redis::{Cmd, Value, cmd};
 
 use super::link::Commands;
 use super::names::Names;
-use super::pull::OVERLAP_SECONDS;
-use super::reply::{ignored, members};
+use super::pull::{OVERLAP_SECONDS, newest};
+use super::push::trim;
+use super::reply::{in_time, members};
 use crate::engine::ledger::{KeyFrame, KeyId, Ledger, Mark, REVOCATIONS_MAX};
 
 /// Holds and releases that the store keeps, and as many revocations and their ends; past it the oldest go.
-const MARKS_MAX: u32 = REVOCATIONS_MAX as u32;
+const MARKS_MAX: usize = REVOCATIONS_MAX;
 /// A mark of a later second than this from now is no gateway's with a clock that is nearly right.
 const LATE_SECONDS_MAX: u32 = 3_600;
 
@@ -54,12 +55,7 @@ fn member(frame: &KeyFrame, mark: Mark) -> Vec<u8> {
 /// Asks for the marks that were decided at or after the second `since`, once the oldest of too many are gone.
 fn pull(list: &str, since: u32) -> [Cmd; 2] {
     let since = since.saturating_sub(OVERLAP_SECONDS);
-    let mut trim = cmd("ZREMRANGEBYRANK");
-    trim.arg(list).arg(0).arg(-i64::from(MARKS_MAX) - 1);
-    let mut range = cmd("ZRANGE");
-    range.arg(list).arg("+inf").arg(since).arg("BYSCORE").arg("REV");
-    range.arg("LIMIT").arg(0).arg(MARKS_MAX).arg("WITHSCORES");
-    [trim, range]
+    [trim(list, MARKS_MAX), newest(list, since, MARKS_MAX)]
 }
 
 /// The frames of what came for [`exchange`] that mean something here at the second `now`.
@@ -70,13 +66,9 @@ pub(super) fn read(value: Option<&Value>, ledger: &Ledger, now: u32) -> Vec<KeyF
         mark: frame.mark,
         ..KeyFrame::new(frame.key, frame.dimension)
     });
-    let (right, late): (Vec<_>, Vec<_>) = frames.partition(|frame| {
-        let second = frame.mark.map_or(0, |mark| mark.second);
-        second <= now.saturating_add(LATE_SECONDS_MAX)
+    let right = in_time(frames, now.saturating_add(LATE_SECONDS_MAX), |frame| {
+        frame.mark.map_or(0, |mark| mark.second)
     });
-    if !late.is_empty() {
-        ignored("future", late.len() as u64);
-    }
     // What was decided later counts, also where it only ends what came before.
     let mut last: HashMap<KeyId, KeyFrame> = HashMap::new();
     for frame in right {

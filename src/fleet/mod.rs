@@ -10,6 +10,7 @@
 //!  PREFIX:1:{KEY}:n   ZSET   node and bucket, 12 bytes        -> amount
 //!  PREFIX:1:{KEY}:c   ZSET   subject and claimant, 16 bytes   -> second; never merged
 //!  PREFIX:1:hold      ZSET   a frame with a mark              -> second
+//!  PREFIX:1:revoked   ZSET   the same of revocations          -> second
 //!  PREFIX:1:{birth:XX}  ZSET  credential, 16 bytes; XX is its first -> rank of what was said of it
 //!  PREFIX:1:nodes     ZSET   gateway                          -> second
 //!  PREFIX:1:meta      HASH   what all gateways must agree on

@@ -4,7 +4,7 @@ use redis::{Cmd, Value, cmd};
 
 use super::link::Commands;
 use super::names::{Names, read_element, read_register, read_sum};
-use super::reply::{LATE_SECONDS_MAX, ignored, members, second};
+use super::reply::{LATE_SECONDS_MAX, in_time, members, second};
 use crate::engine::ledger::{KeyFrame, KeyId, Sum};
 
 /// Members of one answer at most, the newest first. More than any key keeps one by one by default.
@@ -14,18 +14,19 @@ pub(super) const OVERLAP_SECONDS: u32 = 5;
 
 /// Asks for what was seen under `key` from the second `from` on; `sums`: for them too.
 pub(super) fn pull(names: &Names, key: KeyId, from: u32, sums: bool, into: &mut Commands) {
-    into.push(newest(&names.elements(key), from));
-    into.push(newest(&names.registers(key), from));
+    into.push(newest(&names.elements(key), from, PULLED_MAX));
+    into.push(newest(&names.registers(key), from, PULLED_MAX));
     if sums {
         // Their scores are amounts.
-        into.push(newest(&names.sums(key), 0));
+        into.push(newest(&names.sums(key), 0, PULLED_MAX));
     }
 }
 
-fn newest(name: &str, from: u32) -> Cmd {
+/// Asks for the members under `name` from the score `from` on, the newest first, at most so many.
+pub(super) fn newest(name: &str, from: u32, members_max: usize) -> Cmd {
     let mut range = cmd("ZRANGE");
     range.arg(name).arg("+inf").arg(from).arg("BYSCORE").arg("REV");
-    range.arg("LIMIT").arg(0).arg(PULLED_MAX).arg("WITHSCORES").clone()
+    range.arg("LIMIT").arg(0).arg(members_max).arg("WITHSCORES").clone()
 }
 
 /// What the store knows of one key.
@@ -52,11 +53,7 @@ pub(super) fn read(answers: &[Value], mut frame: KeyFrame, sums: bool, now: u32)
     if sums {
         let sums = members(pulled.next(), read_sum).into_iter();
         let latest = now.saturating_add(LATE_SECONDS_MAX);
-        let (right, late): (Vec<_>, Vec<_>) = sums.partition(|((_, bucket), _)| *bucket <= latest);
-        if !late.is_empty() {
-            ignored("future", late.len() as u64);
-        }
-        frame.sums = right
+        frame.sums = in_time(sums, latest, |((_, bucket), _)| *bucket)
             .iter()
             .map(|((node, bucket), amount)| Sum {
                 node: *node,

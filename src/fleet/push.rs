@@ -19,14 +19,13 @@ pub(super) fn push(names: &Names, frame: &KeyFrame, window: u32, into: &mut Comm
     let registers = frame.registers.iter();
     let registers = registers.map(|(number, rank, second)| (register(*number, *rank), u64::from(*second)));
     let sums = frame.sums.iter().map(|one| (sum(one.node, one.bucket), one.amount));
-    raise(&names.elements(frame.key), elements, seconds, into);
-    raise(&names.registers(frame.key), registers, seconds, into);
-    raise(&names.sums(frame.key), sums, seconds, into);
+    raise_for(&names.elements(frame.key), elements, seconds, into);
+    raise_for(&names.registers(frame.key), registers, seconds, into);
+    raise_for(&names.sums(frame.key), sums, seconds, into);
 }
 
 /// Raises the scores of `members` under `name`.
-fn raise<const N: usize>(name: &str, members: impl Iterator<Item = ([u8; N], u64)>, seconds: u32, into: &mut Commands) {
-    let members: Vec<_> = members.collect();
+pub(super) fn raise<const N: usize>(name: &str, members: &[([u8; N], u64)], into: &mut Commands) {
     for some in members.chunks(MEMBERS_MAX) {
         let mut raise = cmd("ZADD");
         raise.arg(name).arg("GT");
@@ -35,9 +34,26 @@ fn raise<const N: usize>(name: &str, members: impl Iterator<Item = ([u8; N], u64
         }
         into.push(raise);
     }
+}
+
+/// The same under a name that goes after so many seconds.
+fn raise_for<const N: usize>(
+    name: &str,
+    members: impl Iterator<Item = ([u8; N], u64)>,
+    seconds: u32,
+    into: &mut Commands,
+) {
+    let members: Vec<_> = members.collect();
+    raise(name, &members, into);
     if !members.is_empty() {
         into.push(expire(name, seconds));
     }
+}
+
+/// All but the `newest` members under `name` go.
+pub(super) fn trim(name: &str, newest: usize) -> Cmd {
+    let last = -i64::try_from(newest).unwrap_or(i64::MAX) - 1;
+    cmd("ZREMRANGEBYRANK").arg(name).arg(0).arg(last).clone()
 }
 
 /// The store forgets `name` after so many seconds.
@@ -66,9 +82,7 @@ pub(super) fn promote(names: &Names, frame: &KeyFrame, exact: u32, window: u32) 
         ..KeyFrame::new(frame.key, frame.dimension)
     };
     push(names, &sketch, window, &mut commands);
-    let last = -i64::from(exact) - 1;
-    let mut trim = cmd("ZREMRANGEBYRANK");
-    commands.push(trim.arg(names.elements(frame.key)).arg(0).arg(last).clone());
+    commands.push(trim(&names.elements(frame.key), exact as usize));
     commands
 }
 

@@ -29,6 +29,15 @@ pub(super) fn scored(value: Option<&Value>) -> impl Iterator<Item = (&[u8], u64)
     })
 }
 
+/// Those of `items` that are not later than the second `latest`; the others are counted.
+pub(super) fn in_time<T>(items: impl Iterator<Item = T>, latest: u32, second: impl Fn(&T) -> u32) -> Vec<T> {
+    let (right, late): (Vec<_>, Vec<_>) = items.partition(|item| second(item) <= latest);
+    if !late.is_empty() {
+        ignored("future", late.len() as u64);
+    }
+    right
+}
+
 /// What `read` makes of such members; what it does not know is counted.
 pub(super) fn members<T>(value: Option<&Value>, read: impl Fn(&[u8]) -> Option<T>) -> Vec<(T, u64)> {
     let mut unknown = 0;

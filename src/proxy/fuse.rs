@@ -79,15 +79,16 @@ impl Hour {
             .retain(|_, [young, old]| !(young.is_empty() && old.is_empty()));
     }
 
-    fn refused(&self, budget: BudgetId) -> usize {
-        let halves = self.refused.get(&budget);
-        halves.map_or(0, |[young, old]| young.len() + old.difference(young).count())
-    }
-
     fn is_blown(&self, budget: BudgetId) -> bool {
         // Who is live in both halves counts twice: the smaller sum may be meant, the larger half is certain.
         let live = self.live.iter().map(Live::count).max().unwrap_or(0);
-        self.refused(budget) >= REFUSED_MIN.max(live / LIVE_SHARE)
+        let allowed = REFUSED_MIN.max(live / LIVE_SHARE);
+        let Some([young, old]) = self.refused.get(&budget) else {
+            return false;
+        };
+        // Whom both halves refused is one: they are told apart only where that decides.
+        young.len().max(old.len()) >= allowed
+            || (young.len() + old.len() >= allowed && young.len() + old.difference(young).count() >= allowed)
     }
 }
 

@@ -17,7 +17,7 @@ use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::engine::detect::RuleSet;
 use crate::engine::inspect::Bounds;
-use crate::engine::ledger::Ledger;
+use crate::engine::ledger::{KeyId, Ledger};
 use crate::engine::policy::Policy;
 use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
@@ -176,6 +176,14 @@ impl Gateway {
     /// Puts another set in force; exchanges under way end under the old one.
     pub fn replace(&self, set: Set) {
         self.set.store(Arc::new(set));
+    }
+
+    /// Has those of `keys` that are on disk alone read back. Those that are not in time count as without room.
+    pub async fn read_back<'k>(&self, keys: impl Iterator<Item = &'k KeyId>) {
+        let spilled = self.ledger.spilled(keys);
+        if !spilled.is_empty() {
+            self.store.read_back(&spilled).await;
+        }
     }
 
     /// The bypass in force.

@@ -145,9 +145,7 @@ fn unescaped(path: &str) -> Option<String> {
     let mut parts = path.split('%');
     let mut bytes = parts.next()?.as_bytes().to_vec();
     for part in parts {
-        let (digits, rest) = part.split_at_checked(2)?;
-        let is_escape = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
-        let byte = u8::from_str_radix(digits, 16).ok().filter(|_| is_escape)?;
+        let (byte, rest) = escaped_byte(part)?;
         if byte.is_ascii_control() || matches!(byte, b'.' | b'/' | b'\\' | b'%') {
             return None;
         }
@@ -155,6 +153,14 @@ fn unescaped(path: &str) -> Option<String> {
         bytes.extend_from_slice(rest.as_bytes());
     }
     String::from_utf8(bytes).ok()
+}
+
+/// The byte that the two digits behind a `%` stand for, and what follows them; none if they are no escape.
+pub(super) fn escaped_byte(part: &str) -> Option<(u8, &str)> {
+    let (digits, rest) = part.split_at_checked(2)?;
+    let is_escape = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let byte = u8::from_str_radix(digits, 16).ok().filter(|_| is_escape)?;
+    Some((byte, rest))
 }
 
 #[cfg(test)]

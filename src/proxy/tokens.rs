@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::route::escaped_byte;
 use crate::engine::decode::{Coding, DecodeError, Decoder};
 use crate::identity::ISSUED_MAX;
 
@@ -86,8 +87,8 @@ fn unescaped(value: &str) -> Option<String> {
     let mut pieces = value.split('%');
     let mut text = pieces.next()?.replace('+', " ").into_bytes();
     for piece in pieces {
-        let (digits, rest) = piece.split_at_checked(2)?;
-        text.push(u8::from_str_radix(digits, 16).ok()?);
+        let (byte, rest) = escaped_byte(piece)?;
+        text.push(byte);
         text.extend(rest.replace('+', " ").bytes());
     }
     String::from_utf8(text).ok()

@@ -210,12 +210,7 @@ impl Desk for GatewayDesk {
 
     fn at_hand(&self, key: KeyId) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         let gateway = Arc::clone(&self.gateway);
-        Box::pin(async move {
-            let spilled = gateway.ledger.spilled([key].iter());
-            if !spilled.is_empty() {
-                gateway.store.read_back(&spilled).await;
-            }
-        })
+        Box::pin(async move { gateway.read_back([key].iter()).await })
     }
 
     fn signal(&self, token: &[u8]) -> Result<bool, SignalError> {

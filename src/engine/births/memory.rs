@@ -184,8 +184,9 @@ impl Births {
 
     /// What changed since the last time.
     pub fn drain(&self, carrier: Carrier) -> Vec<(CredentialId, Birth)> {
-        let mut memory = self.write();
-        let changed = memory.changed_for(carrier).as_mut().map(std::mem::take);
+        let changed = self.write().changed_for(carrier).as_mut().map(std::mem::take);
+        // Exchanges look at it meanwhile; what changes now is in the next one.
+        let memory = self.read();
         let ids = changed.unwrap_or_default().into_iter();
         ids.filter_map(|id| Some((id, memory.said(id)?))).collect()
     }
@@ -199,11 +200,14 @@ impl Births {
 
     /// The next drain says everything.
     pub fn drain_all(&self, carrier: Carrier) {
-        let memory = &mut *self.write();
+        let memory = self.read();
         let all = memory.known.iter().map(|(id, _)| *id);
         let all: HashSet<CredentialId> = all.chain(memory.unknown.iter().map(|(id, _)| *id)).collect();
-        if let Some(changed) = memory.changed_for(carrier) {
-            *changed = all;
+        drop(memory);
+        if let Some(changed) = self.write().changed_for(carrier) {
+            // What came meanwhile stays.
+            let since = std::mem::replace(changed, all);
+            changed.extend(since);
         }
     }
 
