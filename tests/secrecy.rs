@@ -399,6 +399,9 @@ async fn revoke(ask: &impl AsyncFn(&str, &str, &str) -> RawReply) -> Vec<(String
         ("no event", "POST", "/ssf/events", name.to_owned()),
     ] {
         let reply = ask(method, path, &body).await;
+        if matches!(place, "a person" | "a session" | "a resource") {
+            assert_eq!(reply.status, 201, "{place}");
+        }
         told.push((place.to_owned(), String::from_utf8_lossy(&reply.wire).into_owned()));
     }
     told

@@ -85,10 +85,7 @@ pub(super) async fn uninspected(gateway: &Gateway, reason: &str) -> u64 {
 
 /// What a family of counters sums to, of those with this value of a label.
 pub(super) async fn counted(gateway: &Gateway, family: &str, value: &str) -> u64 {
-    let token = format!("Authorization: Bearer {}\r\n", Gateway::RELEASER);
-    let metrics = get(gateway.admin, "/metrics", &token).await;
-    assert_eq!(metrics.status, 200, "{}", metrics.head);
-    let text = String::from_utf8_lossy(&metrics.body).into_owned();
+    let text = gateway.metrics().await;
     let lines = text
         .lines()
         .filter(|line| line.starts_with(&format!("{family}{{")) && line.contains(&format!("\"{value}\"")));

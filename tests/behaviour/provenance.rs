@@ -8,11 +8,11 @@ use tidegate::engine::ledger::Dimension;
 use tidegate::engine::policy::people_key;
 use tokio::task::JoinSet;
 
-use crate::support::client::{H2, RawReply, get, http1, http1_from};
+use crate::support::client::{H2, get, http1, http1_from};
 use crate::support::gateway::Gateway;
 use crate::support::origin::Origin;
 use crate::support::people::count_serials;
-use crate::support::shop::{identity, shop, token};
+use crate::support::shop::{Session, forged, identity, login, post, renewal, session, shop, token};
 
 /// People whom a stolen key is shown.
 const LIMIT: usize = 20;
@@ -38,48 +38,8 @@ async fn gateway(origin: &Origin, more: &str, mode: &str) -> Gateway {
     Gateway::start_in(state, &text).await
 }
 
-/// What a login says must be sent from now on.
-struct Session {
-    bearer: String,
-    cookie: String,
-    /// The body of a request that renews it.
-    renewal: String,
-}
-
-fn session(reply: &RawReply) -> Session {
-    assert_eq!(reply.status, 200, "{}", reply.head);
-    let answer: serde_json::Value = serde_json::from_slice(&reply.body).expect("JSON");
-    let token = answer["access_token"].as_str().expect("a token");
-    let cookie = reply.header("set-cookie").and_then(|line| line.split(';').next());
-    Session {
-        bearer: format!("Authorization: Bearer {token}\r\n"),
-        cookie: format!("Cookie: {}\r\n", cookie.expect("a cookie")),
-        renewal: renewal(answer["refresh_token"].as_str().expect("a token")),
-    }
-}
-
-fn post(path: &str, header_lines: &str) -> String {
-    format!(
-        "POST {path} HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\nContent-Length: 0\r\n{header_lines}\r\n"
-    )
-}
-
-fn renewal(token: &str) -> String {
-    let body = format!("{{\"refresh_token\":\"{token}\"}}");
-    let length = format!("Content-Length: {}\r\nContent-Type: application/json\r\n", body.len());
-    post("/refresh", "").replace("Content-Length: 0\r\n", &length) + &body
-}
-
 async fn log_in(gateway: &Gateway, customer: u32) -> Session {
-    let request = post("/login", &format!("X-Customer: {customer}\r\n"));
-    session(&http1(gateway.address, request.as_bytes()).await)
-}
-
-fn bearer(customer: u32) -> String {
-    format!(
-        "Authorization: Bearer {}\r\n",
-        token(customer, &format!("forged-{customer}"))
-    )
+    session(&http1(gateway.address, login(customer).as_bytes()).await)
 }
 
 fn people(body: &[u8]) -> BTreeSet<u32> {
@@ -102,13 +62,12 @@ async fn a_stolen_key_is_contained_and_the_honest_sessions_of_it_live_on() {
     for customer in 0..HONEST {
         let gateway = Arc::clone(&gateway);
         honest.spawn(async move {
-            let request = post("/login", &format!("X-Customer: {customer}\r\n"));
+            let request = login(customer);
             let from = address(10, customer);
             let mut own = session(&http1_from(from, gateway.address, request.as_bytes()).await);
             for round in 0..4 {
                 let shown = if round % 2 == 0 { &own.bearer } else { &own.cookie };
-                let request = format!("GET /me HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n{shown}\r\n");
-                let reply = http1_from(from, gateway.address, request.as_bytes()).await;
+                let reply = http1_from(from, gateway.address, me(shown).as_bytes()).await;
                 assert_eq!(reply.status, 200, "customer {customer}, round {round}: {}", reply.head);
                 assert_eq!(people(&reply.body), BTreeSet::from([customer]));
                 if round == 1 {
@@ -124,10 +83,7 @@ async fn a_stolen_key_is_contained_and_the_honest_sessions_of_it_live_on() {
         thief.spawn(async move {
             let mut seen = BTreeSet::new();
             for customer in (worker..FORGED).step_by(20) {
-                let request = format!(
-                    "GET /me HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n{}\r\n",
-                    bearer(STRANGERS + customer)
-                );
+                let request = me(&forged(STRANGERS + customer));
                 let reply = http1_from(address(20, customer), gateway.address, request.as_bytes()).await;
                 assert!(matches!(reply.status, 200 | 401 | 429), "{}", reply.head);
                 seen.extend(people(&reply.body));
@@ -148,7 +104,7 @@ fn me(header_lines: &str) -> String {
 }
 
 const TRICKS: [(&str, Trick); 12] = [
-    ("header", |stranger, _| me(&bearer(stranger))),
+    ("header", |stranger, _| me(&forged(stranger))),
     ("cookie", |stranger, _| {
         me(&format!("Cookie: token={}\r\n", token(stranger, "c")))
     }),
@@ -161,7 +117,7 @@ const TRICKS: [(&str, Trick); 12] = [
         trick(stranger, own)
     }),
     ("an account of one's own beside", |stranger, own| {
-        me(&format!("{}{}", bearer(stranger), own.cookie))
+        me(&format!("{}{}", forged(stranger), own.cookie))
     }),
     ("one's own token first", |stranger, own| {
         let own = own.bearer.trim_start_matches("Authorization: Bearer ").trim();
@@ -171,11 +127,11 @@ const TRICKS: [(&str, Trick); 12] = [
         let [.., a, b] = stranger.to_be_bytes();
         me(&format!(
             "{}X-Forwarded-For: 198.51.{a}.{b}\r\nForwarded: for=203.0.{b}.{a}\r\n",
-            bearer(stranger)
+            forged(stranger)
         ))
     }),
     ("other bytes of one signature", |stranger, _| {
-        let forged = bearer(stranger);
+        let forged = forged(stranger);
         me(&format!(
             "{}{}\r\n",
             forged.trim_end(),
@@ -183,7 +139,7 @@ const TRICKS: [(&str, Trick); 12] = [
         ))
     }),
     ("a fresh cookie beside", |stranger, _| {
-        me(&format!("{}Cookie: sid=x{stranger}\r\n", bearer(stranger)))
+        me(&format!("{}Cookie: sid=x{stranger}\r\n", forged(stranger)))
     }),
     ("made-up cookies", |stranger, _| {
         me(&format!("Cookie: sid={stranger}-made-up\r\n"))
@@ -220,7 +176,7 @@ async fn who_renews_a_forged_token_has_a_forged_token() {
     let gateway = gateway(&origin, "warm_up_s = 0\nreauth_per_s_max = 1000", "enforce").await;
     let mut seen = BTreeSet::new();
     for stranger in STRANGERS..STRANGERS + 3 * LIMIT as u32 {
-        let mut shown = bearer(stranger);
+        let mut shown = forged(stranger);
         for round in 0..3 {
             let reply = http1(gateway.address, post("/refresh", &shown).as_bytes()).await;
             let renewed = session(&reply);
@@ -251,7 +207,7 @@ async fn first_requests_at_once_pipelined_or_as_streams_share_one_budget() {
     let mut asking = JoinSet::new();
     for stranger in STRANGERS..STRANGERS + 200 {
         let gateway = Arc::clone(&at_once);
-        asking.spawn(async move { people(&get(gateway.address, "/me", &bearer(stranger)).await.body) });
+        asking.spawn(async move { people(&get(gateway.address, "/me", &forged(stranger)).await.body) });
     }
     let seen: BTreeSet<u32> = asking.join_all().await.into_iter().flatten().collect();
     assert!((1..=LIMIT).contains(&seen.len()), "{} at once", seen.len());
@@ -273,7 +229,7 @@ async fn first_requests_at_once_pipelined_or_as_streams_share_one_budget() {
     let last = STRANGERS + 60;
     let requests: String = (STRANGERS..=last)
         .map(|stranger| {
-            let request = me(&bearer(stranger));
+            let request = me(&forged(stranger));
             if stranger == last {
                 request
             } else {
@@ -291,17 +247,17 @@ async fn a_login_is_asked_for_at_the_pace_that_its_service_bears() {
     let origin = shop().await;
     let gateway = gateway(&origin, "warm_up_s = 0\nreauth_per_s_max = 1", "enforce").await;
     for stranger in STRANGERS..STRANGERS + LIMIT as u32 {
-        assert_eq!(get(gateway.address, "/me", &bearer(stranger)).await.status, 200);
+        assert_eq!(get(gateway.address, "/me", &forged(stranger)).await.status, 200);
     }
-    let forged = format!("Cookie: token={}\r\n", token(STRANGERS + 90, "f"));
-    let asked = get(gateway.address, "/me", &forged).await;
+    let in_a_cookie = format!("Cookie: token={}\r\n", token(STRANGERS + 90, "f"));
+    let asked = get(gateway.address, "/me", &in_a_cookie).await;
     assert_eq!(
         (asked.status, asked.header("set-cookie")),
         (401, Some("token=; Max-Age=0; Path=/"))
     );
     let mut statuses = BTreeSet::new();
     for stranger in STRANGERS + 100..STRANGERS + 120 {
-        let reply = get(gateway.address, "/me", &bearer(stranger)).await;
+        let reply = get(gateway.address, "/me", &forged(stranger)).await;
         assert!(
             reply.status != 429 || reply.header("retry-after") == Some("1"),
             "{}",
@@ -323,7 +279,7 @@ async fn nobody_is_unissued_in_the_warm_up_or_refused_in_monitor() {
     let monitor = gateway(&origin, "warm_up_s = 0", "monitor").await;
     for gateway in [&cold, &monitor] {
         for stranger in STRANGERS..STRANGERS + 2 * LIMIT as u32 {
-            let reply = get(gateway.address, "/me", &bearer(stranger)).await;
+            let reply = get(gateway.address, "/me", &forged(stranger)).await;
             assert_eq!((reply.status, people(&reply.body).len()), (200, 1));
         }
     }
@@ -347,7 +303,7 @@ async fn a_fuse_stops_a_budget_that_refuses_the_honest_and_forgers_cannot_blow_i
         sessions.push(log_in(&gateway, customer).await);
     }
     for stranger in STRANGERS..STRANGERS + 40 {
-        let status = get(gateway.address, "/me", &bearer(stranger)).await.status;
+        let status = get(gateway.address, "/me", &forged(stranger)).await.status;
         assert_eq!(status, if stranger < STRANGERS + 3 { 200 } else { 403 });
     }
     let mut refused = Vec::new();
@@ -359,7 +315,7 @@ async fn a_fuse_stops_a_budget_that_refuses_the_honest_and_forgers_cannot_blow_i
     }
     refused.dedup();
     assert_eq!(refused, (0..REFUSED_MAX).collect::<Vec<_>>());
-    let forged = get(gateway.address, "/me", &bearer(STRANGERS + 90)).await;
+    let forged = get(gateway.address, "/me", &forged(STRANGERS + 90)).await;
     assert_eq!(forged.status, 403, "unissued ones are refused as ever");
 }
 

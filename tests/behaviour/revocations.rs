@@ -119,8 +119,7 @@ async fn who_is_revoked_is_refused_before_the_origin_is_asked_and_nobody_else() 
         gateway.reinstate(&key).await;
         assert_eq!(get(gateway.address, "/", shown).await.status, 200, "{what} afterwards");
     }
-    let metrics = gateway.ask_admin("GET /metrics", "").await;
-    let metrics = String::from_utf8(metrics.body).expect("text");
+    let metrics = gateway.metrics().await;
     for what in ["principal", "session", "kid"] {
         let name = format!("tidegate_revoked_uses_total{{what=\"{what}\"}}");
         assert!(metrics.contains(&name), "{name}");
@@ -261,7 +260,7 @@ async fn what_a_key_signs_after_it_has_gone_is_refused_and_an_incident() {
     assert!(is_revoked(&refused) && refused.status == 401, "{}", refused.head);
     drop(streams);
     assert_eq!(get(address, "/", &new).await.status, 200);
-    let metrics = String::from_utf8(gateway.ask_admin("GET /metrics", "").await.body).expect("text");
+    let metrics = gateway.metrics().await;
     assert!(
         metrics.contains("tidegate_revoked_uses_total{what=\"retired_kid\"}"),
         "{metrics}"

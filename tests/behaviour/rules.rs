@@ -21,17 +21,10 @@ fn badges() -> Vec<u8> {
     (0..1_000).map(line).collect::<String>().into_bytes()
 }
 
-/// All metrics of the process, which other tests move too.
-async fn metrics(gateway: &Gateway) -> String {
-    let token = format!("Authorization: Bearer {}\r\n", Gateway::RELEASER);
-    let reply = get(gateway.admin, "/metrics", &token).await;
-    String::from_utf8_lossy(&reply.body).into_owned()
-}
-
 /// What the series of a family come to that have this label. Names are those of the gateway that was started last, so that another
 /// test's gateway may make them `other`.
 async fn metric(gateway: &Gateway, family: &str, label: &str) -> u64 {
-    let text = metrics(gateway).await;
+    let text = gateway.metrics().await;
     let lines = text
         .lines()
         .filter(|line| line.starts_with(&format!("{family}{{")) && line.contains(label));
@@ -136,7 +129,7 @@ async fn rules_in_shadow_see_bodies_and_decide_nothing() {
         differ(&gateway).await == [10, 0, 10, 1]
     })
     .await;
-    assert!(!metrics(&gateway).await.contains("EMP-0"));
+    assert!(!gateway.metrics().await.contains("EMP-0"));
 
     // Nothing is tried on a body whose turn it is not, and broken rules in shadow keep nothing from starting.
     let never = trying(&origin, &dir, "shadow_percent = 0").await;

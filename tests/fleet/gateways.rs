@@ -215,16 +215,7 @@ async fn a_clock_that_is_off_is_measured() {
     let gateway = Gateway::start_in(state(7), &text).await;
     let metric = "tidegate_fleet_clock_skew_seconds ";
     until("it is measured", async || {
-        let reply = crate::support::client::http1(
-            gateway.admin,
-            format!(
-                "GET /metrics HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
-                gateway.admin
-            )
-            .as_bytes(),
-        )
-        .await;
-        let text = String::from_utf8(reply.body).expect("text");
+        let text = gateway.metrics().await;
         let value = text
             .lines()
             .find_map(|line| line.strip_prefix(metric)?.parse::<f64>().ok());

@@ -11,7 +11,7 @@ use crate::support::client::{RawReply, get, http1};
 use crate::support::gateway::Gateway;
 use crate::support::origin::Origin;
 use crate::support::people::count_serials;
-use crate::support::shop::{identity, shop, token};
+use crate::support::shop::{forged, identity, login, session, shop};
 
 /// A gateway that shows unissued credentials so many people.
 async fn gateway(origin: &Origin, store: &str, more: &str, people: u32) -> Arc<Gateway> {
@@ -31,34 +31,16 @@ async fn gateway(origin: &Origin, store: &str, more: &str, people: u32) -> Arc<G
 }
 
 async fn log_in(gateway: &Gateway, customer: u32) -> RawReply {
-    let request = format!(
-        "POST /login HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\nContent-Length: 0\r\nX-Customer: {customer}\r\n\r\n"
-    );
-    http1(gateway.address, request.as_bytes()).await
+    http1(gateway.address, login(customer).as_bytes()).await
 }
 
 fn bearer(login: &RawReply) -> String {
-    let answer: serde_json::Value = serde_json::from_slice(&login.body).expect("JSON");
-    format!(
-        "Authorization: Bearer {}\r\n",
-        answer["access_token"].as_str().expect("a token")
-    )
-}
-
-fn forged(customer: u32) -> String {
-    format!(
-        "Authorization: Bearer {}\r\n",
-        token(customer, &format!("forged-{customer}"))
-    )
+    session(login).bearer
 }
 
 /// The value of a metric of this process, by its name and labels.
 async fn metric(gateway: &Gateway, name_and_labels: &str) -> f64 {
-    let request = format!(
-        "GET /metrics HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
-        gateway.admin
-    );
-    let text = String::from_utf8(http1(gateway.admin, request.as_bytes()).await.body).expect("text");
+    let text = gateway.metrics().await;
     let line = text.lines().find_map(|line| line.strip_prefix(name_and_labels));
     line.map_or(0.0, |value| value.trim().parse().expect("a number"))
 }

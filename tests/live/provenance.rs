@@ -4,37 +4,21 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::process::{Tidegate, command, output};
-use crate::support::client::{RawReply, get, http1};
+use crate::support::client::{get, http1};
 use crate::support::people::count_serials;
-use crate::support::shop::{identity, shop, token};
+use crate::support::shop::{Session, forged, identity, login, post, session, shop, token};
 
 /// People whom a stolen key is shown.
 const LIMIT: usize = 20;
 
-async fn post(gateway: &Tidegate, path: &str, header_lines: &str) -> RawReply {
-    let request = format!(
-        "POST {path} HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\nContent-Length: 0\r\n{header_lines}\r\n"
-    );
-    http1(gateway.address("http"), request.as_bytes()).await
-}
-
-/// What a login or a refresh says must be sent from now on: the token, and the cookie.
-fn shown(reply: &RawReply) -> [String; 2] {
-    assert_eq!(reply.status, 200, "{}", reply.head);
-    let answer: serde_json::Value = serde_json::from_slice(&reply.body).expect("JSON");
-    let token = answer["access_token"].as_str().expect("a token");
-    let cookie = reply.header("set-cookie").and_then(|line| line.split(';').next());
-    [
-        format!("Authorization: Bearer {token}\r\n"),
-        format!("Cookie: {}\r\n", cookie.expect("a cookie")),
-    ]
+async fn sent(gateway: &Tidegate, request: &str) -> Session {
+    session(&http1(gateway.address("http"), request.as_bytes()).await)
 }
 
 async fn steal(gateway: &Tidegate, customers: std::ops::Range<u32>) -> BTreeSet<u32> {
     let mut seen = BTreeSet::new();
     for customer in customers {
-        let forged = format!("Authorization: Bearer {}\r\n", token(customer, "forged"));
-        let reply = get(gateway.address("http"), "/me", &forged).await;
+        let reply = get(gateway.address("http"), "/me", &forged(customer)).await;
         assert!(matches!(reply.status, 200 | 401 | 429), "{}", reply.head);
         seen.extend(count_serials(&reply.body));
     }
@@ -56,10 +40,9 @@ async fn killed_in_the_middle_a_stolen_key_is_still_contained_and_logins_are_sti
     let mut stolen = steal(&gateway, 1_000..1_000 + LIMIT as u32 * 9 / 10).await;
     let mut honest: Vec<String> = Vec::new();
     for customer in 0..10 {
-        let [bearer, cookie] = shown(&post(&gateway, "/login", &format!("X-Customer: {customer}\r\n")).await);
-        let renewed = shown(&post(&gateway, "/refresh", &cookie).await);
-        honest.extend([bearer, cookie]);
-        honest.extend(renewed);
+        let first = sent(&gateway, &login(customer)).await;
+        let renewed = sent(&gateway, &post("/refresh", &first.cookie)).await;
+        honest.extend([first.bearer, first.cookie, renewed.bearer, renewed.cookie]);
         drop(gateway);
         gateway = Tidegate::start_in(Arc::clone(&dir), &config).await;
         let next = 2_000 + customer * 100;

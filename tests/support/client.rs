@@ -73,14 +73,16 @@ async fn exchange(mut stream: TcpStream, request: &[u8]) -> RawReply {
 #[allow(dead_code, reason = "one suite kills its gateways")]
 pub(crate) async fn try_get(address: SocketAddr, path: &str) -> Option<RawReply> {
     let stream = TcpStream::connect(address).await.ok()?;
-    let request = format!("GET {path} HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n\r\n");
-    Some(exchange(stream, request.as_bytes()).await)
+    Some(exchange(stream, get_request(path, "").as_bytes()).await)
 }
 
 /// `GET` with these extra header lines, each ending in CRLF.
 pub(crate) async fn get(address: SocketAddr, path: &str, header_lines: &str) -> RawReply {
-    let request = format!("GET {path} HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n{header_lines}\r\n");
-    http1(address, request.as_bytes()).await
+    http1(address, get_request(path, header_lines).as_bytes()).await
+}
+
+fn get_request(path: &str, header_lines: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n{header_lines}\r\n")
 }
 
 impl RawReply {

@@ -113,6 +113,13 @@ impl Gateway {
         http1(self.admin, request.as_bytes()).await
     }
 
+    /// All metrics of the process, which other tests move too.
+    pub(crate) async fn metrics(&self) -> String {
+        let reply = self.ask_admin("GET /metrics", "").await;
+        assert_eq!(reply.status, 200, "{}", reply.head);
+        String::from_utf8(reply.body).expect("text")
+    }
+
     /// Has what is named revoked; its key.
     pub(crate) async fn revoke(&self, what: &str, name: &str) -> String {
         let body = serde_json::json!({ "what": what, "name": name, "reason": "a test" });

@@ -8,5 +8,4 @@ pub(crate) mod gateway;
 pub(crate) mod origin;
 pub(crate) mod people;
 pub(crate) mod shop;
-#[allow(dead_code, reason = "two suites sign tokens")]
 pub(crate) mod token;

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use http::{HeaderMap, Method, header};
 use serde_json::{Value, json};
 
+use super::client::RawReply;
 use super::gateway::quoted;
 use super::origin::{Answer, Origin, Seen};
 use super::people::{Format, body};
@@ -116,4 +117,52 @@ fn decode(text: &str) -> Option<Vec<u8>> {
         }
     }
     Some(bytes)
+}
+
+/// The request by which a customer logs in.
+pub(crate) fn login(customer: u32) -> String {
+    post("/login", &format!("X-Customer: {customer}\r\n"))
+}
+
+/// The header line of a token that whoever stole the key made for a customer.
+pub(crate) fn forged(customer: u32) -> String {
+    format!(
+        "Authorization: Bearer {}\r\n",
+        token(customer, &format!("forged-{customer}"))
+    )
+}
+
+/// What a login says must be sent from now on.
+pub(crate) struct Session {
+    pub(crate) bearer: String,
+    pub(crate) cookie: String,
+    /// The body of a request that renews it.
+    pub(crate) renewal: String,
+}
+
+/// Reads the answer of a login or a refresh.
+pub(crate) fn session(reply: &RawReply) -> Session {
+    assert_eq!(reply.status, 200, "{}", reply.head);
+    let answer: Value = serde_json::from_slice(&reply.body).expect("JSON");
+    let token = answer["access_token"].as_str().expect("a token");
+    let cookie = reply.header("set-cookie").and_then(|line| line.split(';').next());
+    Session {
+        bearer: format!("Authorization: Bearer {token}\r\n"),
+        cookie: format!("Cookie: {}\r\n", cookie.expect("a cookie")),
+        renewal: renewal(answer["refresh_token"].as_str().expect("a token")),
+    }
+}
+
+/// A request without a body.
+pub(crate) fn post(path: &str, header_lines: &str) -> String {
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\nContent-Length: 0\r\n{header_lines}\r\n"
+    )
+}
+
+/// A request that renews what this token began.
+pub(crate) fn renewal(token: &str) -> String {
+    let body = format!("{{\"refresh_token\":\"{token}\"}}");
+    let length = format!("Content-Length: {}\r\nContent-Type: application/json\r\n", body.len());
+    post("/refresh", "").replace("Content-Length: 0\r\n", &length) + &body
 }
