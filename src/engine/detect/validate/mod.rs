@@ -215,6 +215,19 @@ mod tests {
     }
 
     #[test]
+    fn numbers_that_others_publish_are_judged_as_they_judge_them() {
+        let mut judged = 0;
+        for line in include_str!("vectors.txt").lines().filter(|line| !line.starts_with('#')) {
+            let (name, rest) = line.split_once(' ').expect("a validator");
+            let (expected, number) = rest.split_once(' ').expect("a judgement and a number");
+            let validator = Validator::by_name(name).expect(name);
+            assert_eq!(validator.accepts(number.as_bytes()), expected == "yes", "{line}");
+            judged += 1;
+        }
+        assert_eq!(judged, 493);
+    }
+
+    #[test]
     fn decimals() {
         let rows: [(&[u8], Option<u32>); 4] = [(b"042", Some(42)), (b"", None), (b"1x", None), (b"1234567890", None)];
         for (digits, expected) in rows {
