@@ -102,7 +102,7 @@ pub enum Event<'a> {
     // Identity.
     /// One request carried credentials that name different actors.
     CredentialsDisagree {
-        /// `principals`, `duplicate` or `forwarded`.
+        /// `principals`, `duplicate`, `forwarded` or `ja4`.
         kind: &'static str,
     },
     /// Something about credentials.

@@ -176,7 +176,7 @@ fn every_problem_of_a_configuration_is_shown_where_it_is() {
             "P000 later",
             budget(&format!("per = \"session\"\ndirection = \"request\"\n{people}")),
         ),
-        ("P000 later dimension", budget(&format!("per = \"ja4\"\n{people}"))),
+        ("P000 later dimension", budget(&format!("per = \"certificate\"\n{people}"))),
         (
             "P016 no condition",
             budget(&format!("per = \"session\"\nwhen = \"issued\"\n{people}")),

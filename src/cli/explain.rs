@@ -10,7 +10,7 @@ use super::{Exit, Failed, check};
 use crate::clock::Clock;
 use crate::engine::ledger::{Excess, KeyUse, Limit};
 use crate::engine::policy::{Facts, Plan, Policy};
-use crate::identity::{Actor, Provenance, address_key, network_key};
+use crate::identity::{Actor, Peer, Provenance, address_key, network_key};
 use crate::proxy::find;
 use crate::run::look;
 
@@ -37,7 +37,7 @@ pub(super) fn execute(path: &Path, asked: &Asked, out: &mut dyn Write) -> Result
         writeln!(out, "no route leads there: 404")?;
         return Ok(());
     };
-    let actor = loaded.set.identity.identify(&head, asked.client, &[], now);
+    let actor = loaded.set.identity.identify(&head, &Peer::at(asked.client), now);
     writeln!(out, "route      {}", route.name)?;
     tell_actor(&actor, out)?;
     let (address, network) = (address_key(actor.address), network_key(actor.address));

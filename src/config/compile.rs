@@ -1,11 +1,12 @@
 //! From a configuration as written to a set that can be put in force.
 
 use std::io;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::syntax::{ConfigSyntax, ListenSyntax, RouteSyntax, RulesSettings};
+use super::door::OpenDoor;
+use super::idle::idle;
+use super::syntax::{ConfigSyntax, RouteSyntax, RulesSettings};
 use crate::audit::OnFull;
 use crate::engine::detect::{RuleSet, RuleSource, place_of};
 use crate::engine::inspect::Bounds;
@@ -15,8 +16,8 @@ use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
 use crate::fleet;
 use crate::identity::{Identity, key_set_file};
-use crate::proxy::{Door, EndpointUrl, Pattern, ReadPattern, Route, Set, Shadow, Upstream};
-use crate::tls::{Acceptor, CertificateFiles, client_config};
+use crate::proxy::{EndpointUrl, Pattern, ReadPattern, Route, Set, Shadow, Upstream};
+use crate::tls::client_config;
 
 /// Routes at most: each is looked at for every exchange.
 const ROUTES_MAX: usize = 1024;
@@ -53,16 +54,6 @@ pub struct Compiled {
     pub doors: Vec<OpenDoor>,
     /// What is probably not meant as written.
     pub warnings: Vec<Problem>,
-}
-
-/// A listener to be.
-pub struct OpenDoor {
-    /// What it says about its clients.
-    pub door: Door,
-    /// Where it listens.
-    pub address: SocketAddr,
-    /// Its certificates; empty for plain HTTP.
-    pub certificates: Vec<CertificateFiles>,
 }
 
 /// Compiles everything and collects every problem, not only the first.
@@ -117,7 +108,7 @@ pub fn compile(written: &ConfigSyntax, environment: &Environment<'_>) -> Result<
     let (Some(rules), Some(identity), Some(policy), false) = (rules, identity, policy, failed) else {
         return Err(problems);
     };
-    problems.extend(without_login(written, environment.file, &policy, &identity));
+    problems.extend(idle(written, environment.file, &policy, (&identity, &doors)));
     let set = Set {
         generation: environment.generation,
         routes,
@@ -139,30 +130,8 @@ pub fn compile(written: &ConfigSyntax, environment: &Environment<'_>) -> Result<
     })
 }
 
-/// A budget of unissued credentials binds nobody where no login is seen.
-fn without_login(written: &ConfigSyntax, file: &str, policy: &Policy, identity: &Identity) -> Option<Problem> {
-    let is_unissued = |name: &str| {
-        let mut budgets = policy.budgets().iter();
-        budgets.any(|budget| budget.name == name && budget.spares_the_crowd())
-    };
-    let budget = written
-        .budget
-        .iter()
-        .find(|budget| is_unissued(budget.name.get_ref()))?;
-    (!identity.sees_logins()).then(|| Problem {
-        code: "P021",
-        severity: Severity::Warning,
-        file: file.to_owned(),
-        span: Some(budget.name.span()),
-        message: format!(
-            "`{}` binds nobody: where no login is seen nobody can say what was issued",
-            budget.name.get_ref()
-        ),
-        help: Some("logs_in_at = [\"POST /login\"] of [identity]".to_owned()),
-    })
-}
-
-struct Reader<'a> {
+/// Reads what was written, and notes what is wrong with it.
+pub(super) struct Reader<'a> {
     environment: &'a Environment<'a>,
     problems: &'a mut Vec<Problem>,
 }
@@ -196,62 +165,6 @@ impl Reader<'_> {
                 None
             }
         }
-    }
-
-    fn door(&mut self, name: &str, listen: &ListenSyntax) -> Option<OpenDoor> {
-        let address = listen.address.get_ref().parse::<SocketAddr>();
-        let trusted = listen.trusted.iter().filter_map(|text| {
-            let network = text
-                .get_ref()
-                .parse()
-                .or_else(|_| text.get_ref().parse::<std::net::IpAddr>().map(ipnet::IpNet::from));
-            if network.is_err() {
-                self.error("C004", text.span(), "this is no network", Some("10.0.0.0/8"));
-            }
-            network.ok()
-        });
-        let trusted: Vec<_> = trusted.collect();
-        let proxy_protocol = listen.proxy_protocol.as_ref().filter(|is_on| *is_on.get_ref());
-        if let Some(is_on) = proxy_protocol.filter(|_| listen.trusted.is_empty()) {
-            let message = "nobody is trusted to say who the client is";
-            self.error("C004", is_on.span(), message, Some("trusted = [\"10.0.0.0/8\"]"));
-        }
-        let proxy_protocol = proxy_protocol.is_some();
-        let certificates = listen
-            .tls
-            .iter()
-            .chain(&listen.certificates)
-            .map(|tls| CertificateFiles {
-                cert: self.path(tls.cert.get_ref()),
-                key: self.path(tls.key.get_ref()),
-            });
-        let certificates: Vec<CertificateFiles> = certificates.collect();
-        for (tls, files) in listen.tls.iter().chain(&listen.certificates).zip(&certificates) {
-            if let Err(error) = Acceptor::new(vec![files.clone()]) {
-                let help = "tidegate authority new; tidegate authority leaf NAME";
-                self.error("C014", tls.cert.span(), &error.to_string(), Some(help));
-            }
-        }
-        let Ok(address) = address else {
-            self.error(
-                "C004",
-                listen.address.span(),
-                "this is no address and port",
-                Some("0.0.0.0:8443"),
-            );
-            return None;
-        };
-        let door = Door {
-            name: name.to_owned(),
-            trusted,
-            tls: !certificates.is_empty(),
-            proxy_protocol,
-        };
-        Some(OpenDoor {
-            door,
-            address,
-            certificates,
-        })
     }
 
     fn routes(&mut self, written: &ConfigSyntax) -> Vec<Route> {
@@ -368,7 +281,7 @@ impl Reader<'_> {
         }
     }
 
-    fn path(&self, path: &Path) -> PathBuf {
+    pub(super) fn path(&self, path: &Path) -> PathBuf {
         self.environment.base.join(path)
     }
 
@@ -396,7 +309,7 @@ impl Reader<'_> {
         self.error(code, 0..0, message, Some(help));
     }
 
-    fn error(&mut self, code: &'static str, span: std::ops::Range<usize>, message: &str, help: Option<&str>) {
+    pub(super) fn error(&mut self, code: &'static str, span: std::ops::Range<usize>, message: &str, help: Option<&str>) {
         let help = help.map(str::to_owned);
         let problem = self.problem(code, span, message);
         self.problems.push(Problem { help, ..problem });

@@ -1,9 +1,12 @@
 //! The configuration file: assembles the settings that each module declares, and compiles them into a set.
 
 mod compile;
+mod door;
+mod idle;
 mod syntax;
 
-pub use compile::{Compiled, Environment, OpenDoor, compile, policy};
+pub use compile::{Compiled, Environment, compile, policy};
+pub use door::OpenDoor;
 pub use syntax::{BodySettings, ConfigSyntax, ListenSyntax, RouteSyntax, RulesSettings, StateSettings, TlsSyntax};
 
 use crate::engine::detect::{read_toml, toml_problem};

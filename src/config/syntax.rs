@@ -65,10 +65,20 @@ pub struct ListenSyntax {
     /// More certificates, chosen by the name the client asks for.
     #[serde(default)]
     pub certificates: Vec<TlsSyntax>,
-    /// Networks whose `Forwarded` and `X-Forwarded-For` are believed.
+    /// Networks of proxies that are believed about their clients: their `Forwarded` and `X-Forwarded-For`, and the two headers
+    /// below.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub trusted: Vec<Text>,
+    /// The header in which they write a client's address, in the place of those: `cf-connecting-ip`, `true-client-ip`.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub address_header: Option<Text>,
+    /// The header in which they write the fingerprint JA4 of a client's TLS hello: `cloudfront-viewer-ja4-fingerprint`.
+    /// Default: behind them there is none.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub ja4_header: Option<Text>,
     /// Whether each connection begins with a header of the PROXY protocol (version 1 or 2), from one of `trusted`; others
     /// are closed. Default false.
     #[serde(default)]

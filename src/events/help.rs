@@ -59,6 +59,10 @@ pub(super) const HELP: &[(&str, &str)] = &[
     ("tidegate_limit_hits_total", "Refusals by a named limit."),
     ("tidegate_tls_failures_total", "Handshakes that failed."),
     (
+        "tidegate_hellos_unread_total",
+        "TLS connections whose hello could not be read for its fingerprint.",
+    ),
+    (
         "tidegate_upstream_failures_total",
         "Exchanges with an upstream that failed.",
     ),

@@ -36,6 +36,11 @@ pub enum IdentityFact {
     },
     /// Credentials that are remembered now.
     Births(u64),
+    /// The hello of a TLS connection could not be read for its fingerprint; TLS itself took it.
+    HelloUnread {
+        /// Why, from a fixed set.
+        reason: &'static str,
+    },
 }
 
 /// The metrics of identity.
@@ -47,6 +52,7 @@ pub(super) struct IdentityMeters {
     undurable: Family,
     unread: Family,
     births: Gauge,
+    hellos_unread: Family,
 }
 
 impl IdentityMeters {
@@ -59,6 +65,7 @@ impl IdentityMeters {
             undurable: make.family("tidegate_births_undurable_total", "place", None),
             unread: make.family("tidegate_births_unread_total", "reason", None),
             births: make.gauge("tidegate_births", None),
+            hellos_unread: make.family("tidegate_hellos_unread_total", "reason", None),
         }
     }
 
@@ -75,6 +82,7 @@ impl IdentityMeters {
             IdentityFact::Undurable { place } => self.undurable.add(place, 1),
             IdentityFact::Unread { reason } => self.unread.add(reason, 1),
             IdentityFact::Births(births) => self.births.set(approximate(births)),
+            IdentityFact::HelloUnread { reason } => self.hellos_unread.add(reason, 1),
         }
     }
 }
@@ -90,4 +98,5 @@ pub(super) const FACTS: &[Event<'static>] = &[
     Event::Identity(IdentityFact::Undurable { place: "store" }),
     Event::Identity(IdentityFact::Unread { reason: "large" }),
     Event::Identity(IdentityFact::Births(3)),
+    Event::Identity(IdentityFact::HelloUnread { reason: "too_long" }),
 ];

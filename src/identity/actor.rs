@@ -37,6 +37,8 @@ impl Provenance {
 pub struct Actor {
     /// The client's address: of the connection, or the one a trusted proxy names.
     pub address: IpAddr,
+    /// The fingerprint of its TLS hello, where one is known: many clients share it.
+    pub ja4: Option<Arc<str>>,
     /// The session: source name and value of a cookie or header, or issuer, subject and `sid`/`jti` of a verified JWT.
     pub session: Option<Arc<[u8]>>,
     /// Who the credential says it is: `ISSUER:SUBJECT` of a verified JWT, with the issuer's name in the configuration,
@@ -92,6 +94,7 @@ impl Actor {
             lowered_percent: self.lowered_percent,
             kid: self.kid.as_deref(),
             issuer: self.issuer.as_ref().map(bytes),
+            ja4: self.ja4.as_ref().map(bytes),
             place: self.place.as_ref().map(bytes),
             ..Facts::default()
         }

@@ -2,11 +2,12 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use http::header::FORWARDED;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use smallvec::SmallVec;
 
+use super::peer::{Peer, only};
 use crate::events::{Event, report};
 
 /// Entries of a forwarding header that are looked at, from the right; a longer chain of trusted proxies is not believed.
@@ -39,13 +40,19 @@ pub fn network_key(address: IpAddr) -> AddressKey {
     }
 }
 
-/// The client's address: that of the connection, or, where the peer is trusted, the rightmost one of `Forwarded`
-/// (RFC 7239) or `X-Forwarded-For` that is not. Where both are there and name different clients, a proxy passed on one
-/// that it did not write, so neither is believed.
-pub(super) fn client_address(headers: &HeaderMap, peer: IpAddr, trusted: &[IpNet]) -> IpAddr {
-    let peer = peer.to_canonical();
-    if !is_trusted(peer, trusted) {
+/// The client's address: that of the connection, or, where the peer is trusted, what it writes into its own header, or the
+/// rightmost one of `Forwarded` (RFC 7239) or `X-Forwarded-For` that is not trusted. Where both are there and name different
+/// clients, a proxy passed on one that it did not write, so neither is believed.
+pub(super) fn client_address(headers: &HeaderMap, peer: &Peer<'_>) -> IpAddr {
+    let Peer { trusted, .. } = *peer;
+    let is_trusted = peer.is_trusted();
+    let address_header = peer.address_header;
+    let peer = peer.address.to_canonical();
+    if !is_trusted {
         return peer;
+    }
+    if let Some(name) = address_header {
+        return written(headers, name).unwrap_or(peer);
     }
     let values = |name: &str| {
         headers
@@ -78,6 +85,17 @@ pub(super) fn client_address(headers: &HeaderMap, peer: IpAddr, trusted: &[IpNet
         (Some(address), _) | (None, Some(address)) => address,
         (None, None) => peer,
     }
+}
+
+/// The address in the one header that has it. What cannot be read is not believed, nor one of two.
+fn written(headers: &HeaderMap, name: &HeaderName) -> Option<IpAddr> {
+    let values = headers.get_all(name);
+    let value = only(values.iter()).and_then(|value| value.to_str().ok());
+    let address = value.and_then(parse_node);
+    if address.is_none() && values.iter().next().is_some() {
+        report(&Event::CredentialsDisagree { kind: "forwarded" });
+    }
+    address
 }
 
 /// Walks from the nearest hop outwards and stops at the first one that nobody trusted vouches for. `None` if the
@@ -184,8 +202,12 @@ mod tests {
             for (name, value) in lines {
                 headers.append(name, value.parse().expect("a value"));
             }
-            let found = client_address(&headers, peer.parse().expect("an address"), &trusted);
-            assert_eq!(found.to_string(), *client, "peer {peer}, {classic:?}, {standard:?}");
+            let peer = Peer {
+                trusted: &trusted,
+                ..Peer::at(peer.parse().expect("an address"))
+            };
+            let found = client_address(&headers, &peer);
+            assert_eq!(found.to_string(), *client, "peer {}, {classic:?}, {standard:?}", peer.address);
         }
     }
 
@@ -195,7 +217,40 @@ mod tests {
         let mut headers = HeaderMap::new();
         let chain = format!("198.51.100.1{}", ", 10.1.1.1".repeat(FORWARDED_HOPS_MAX));
         headers.insert("x-forwarded-for", chain.parse().expect("a value"));
-        let found = client_address(&headers, "10.0.0.1".parse().expect("an address"), &trusted);
+        let peer = Peer {
+            trusted: &trusted,
+            ..Peer::at("10.0.0.1".parse().expect("an address"))
+        };
+        let found = client_address(&headers, &peer);
         assert_eq!(found.to_string(), "10.1.1.1");
+    }
+
+    #[test]
+    fn a_header_of_its_own_is_believed_of_a_trusted_proxy_alone() {
+        let trusted = ["10.0.0.0/8".parse().expect("a network")];
+        let header = HeaderName::from_static("true-client-ip");
+        let cases: &[(&str, &[&str], &str)] = &[
+            ("203.0.113.9", &["198.51.100.1"], "203.0.113.9"),
+            ("10.0.0.1", &["198.51.100.1"], "198.51.100.1"),
+            ("10.0.0.1", &["198.51.100.1:4711"], "198.51.100.1"),
+            ("10.0.0.1", &["2001:db8::7"], "2001:db8::7"),
+            ("10.0.0.1", &[], "10.0.0.1"),
+            ("10.0.0.1", &["someone"], "10.0.0.1"),
+            ("10.0.0.1", &["198.51.100.1, 198.51.100.2"], "10.0.0.1"),
+            ("10.0.0.1", &["198.51.100.1", "198.51.100.2"], "10.0.0.1"),
+        ];
+        for (address, values, client) in cases {
+            let mut headers = HeaderMap::new();
+            headers.append("x-forwarded-for", "6.6.6.6".parse().expect("a value"));
+            for value in *values {
+                headers.append(&header, value.parse().expect("a value"));
+            }
+            let peer = Peer {
+                trusted: &trusted,
+                address_header: Some(&header),
+                ..Peer::at(address.parse().expect("an address"))
+            };
+            assert_eq!(client_address(&headers, &peer).to_string(), *client, "{address}, {values:?}");
+        }
     }
 }

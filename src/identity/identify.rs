@@ -1,11 +1,9 @@
 //! From a request head to an [`Actor`].
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use hashbrown::HashSet;
 use http::{Method, request};
-use ipnet::IpNet;
 use smallvec::SmallVec;
 
 use super::address::{address_key, client_address};
@@ -13,6 +11,7 @@ use super::group::{Group, Groups};
 use super::key_memory::KeyMemory;
 use super::leavers::Leavers;
 use super::memory::{VerifiedTokens, credential_hash, fingerprint, stable_part};
+use super::peer::Peer;
 use super::places::Places;
 use super::provenance::{Mark, Shown};
 use super::revocation::{Named, Revocable, RevocationList};
@@ -105,13 +104,14 @@ impl Identity {
         !self.sources.is_empty()
     }
 
-    /// Who sends this head. `peer` is the address of the connection, `trusted` the networks whose forwarding headers
-    /// are believed. The session is that of the first source with a credential that is verified, listed or issued, else of
-    /// the first that has one; the principal and the group are those of the first verified or listed credential. Reports
-    /// credentials that disagree. Never fails: an actor has an address.
-    pub fn identify(&self, head: &request::Parts, peer: IpAddr, trusted: &[IpNet], now: Now) -> Actor {
+    /// Who sends this head over the connection of `peer`. The session is that of the first source with a credential that is
+    /// verified, listed or issued, else of the first that has one; the principal and the group are those of the first verified
+    /// or listed credential. Reports credentials that disagree. Never fails: an actor has an address.
+    pub fn identify(&self, head: &request::Parts, peer: &Peer<'_>, now: Now) -> Actor {
+        let address = client_address(&head.headers, peer);
         let mut actor = Actor {
-            address: client_address(&head.headers, peer, trusted),
+            address,
+            ja4: peer.client_ja4(&head.headers, address),
             session: None,
             principal: None,
             group: None,

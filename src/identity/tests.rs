@@ -7,7 +7,7 @@ use http::Request;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 
-use super::{Actor, Identity, Settings, listed_key_hash};
+use super::{Actor, Identity, Peer, Settings, listed_key_hash};
 use crate::engine::births::Tag;
 use crate::engine::problem::Problem;
 use crate::engine::secret::HashKey;
@@ -115,7 +115,7 @@ fn ask(identity: &Identity, headers: &[(&str, &str)]) -> Actor {
         request = request.header(*name, *value);
     }
     let (head, ()) = request.body(()).expect("a request").into_parts();
-    identity.identify(&head, "192.0.2.1".parse().expect("an address"), &[], now())
+    identity.identify(&head, &Peer::at("192.0.2.1".parse().expect("an address")), now())
 }
 
 /// A login issues this.
@@ -230,9 +230,9 @@ fn a_remembered_token_ends_when_it_expires() {
     let request = Request::builder().header("authorization", format!("Bearer {}", token("c-17", &json!({}))));
     let (head, ()) = request.body(()).expect("a request").into_parts();
     let at = |second: u64| {
-        let peer = "192.0.2.1".parse().expect("an address");
+        let peer = Peer::at("192.0.2.1".parse().expect("an address"));
         identity
-            .identify(&head, peer, &[], Now::from_millis(second * 1000))
+            .identify(&head, &peer, Now::from_millis(second * 1000))
             .session
             .is_some()
     };

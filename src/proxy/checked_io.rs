@@ -17,6 +17,7 @@ use super::framing::{Fault, Framing, Request, Response, Role};
 use super::limits::{Limits, ms};
 use super::wire::{Phase, Wire};
 use crate::events::{Event, Leg, report};
+use crate::tls::Tee;
 
 /// The method of the one synthetic request that stands for a refused head; its path names the fault.
 pub(super) const REFUSED_METHOD: &str = "TIDEGATE-REFUSED";
@@ -145,9 +146,9 @@ impl Abort for TcpStream {
     }
 }
 
-impl Abort for TlsStream<TcpStream> {
+impl Abort for TlsStream<Tee<TcpStream>> {
     fn abort(&self) {
-        self.get_ref().0.abort();
+        self.get_ref().0.inner().abort();
     }
 }
 

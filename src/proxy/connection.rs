@@ -31,6 +31,7 @@ use super::limits::{H1_BUFFER_BYTES, Limits, ms};
 use super::respond::{Refusal, Style, respond};
 use super::wire::Wire;
 use crate::events::{Event, Leg, report};
+use crate::tls::TlsFacts;
 
 /// What HTTP/2 with prior knowledge begins with (RFC 9113 section 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -54,15 +55,6 @@ pub struct ConnState {
     /// When the listener stops, for what an exchange leaves behind: a tunnel.
     pub stop: Stop,
     wire: Arc<Wire>,
-}
-
-/// What is known of a TLS connection.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TlsFacts {
-    /// The name that the client asked for (RFC 6066 section 3), lower case.
-    pub server_name: Option<Box<str>>,
-    /// Whether ALPN chose `h2`.
-    pub is_h2: bool,
 }
 
 impl ConnState {

@@ -195,15 +195,15 @@ impl Exchanges {
             ended("", "no_route");
             (Refusal::NoRoute, style)
         })?;
-        let peer = connection.peer.ip();
+        let peer = self.door.peer(&connection);
         let started = set.identity.reads_credentials().then(Instant::now);
-        let mut actor = set.identity.identify(head, peer, &self.door.trusted, now);
+        let mut actor = set.identity.identify(head, &peer, now);
         let mut is_limited = false;
         if !actor.unheard.is_empty() {
             let learned = learn(&self.gateway, &set, &actor, now).await;
             // Where nothing was asked nothing more is known.
             if learned != Learned::Limited {
-                actor = set.identity.identify(head, peer, &self.door.trusted, now);
+                actor = set.identity.identify(head, &peer, now);
             }
             // Whoever shows an issued credential beside it is known well enough.
             is_limited = learned == Learned::Limited && actor.doubt == Some(Doubt::Late);

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::{ArcSwap, Guard};
+use http::HeaderName;
 use ipnet::IpNet;
 use tokio::sync::Notify;
 
+use super::connection::ConnState;
 use super::fuse::Fuse;
 use super::pace::Paces;
 use super::route::Route;
@@ -23,7 +25,7 @@ use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
 use crate::events::Names;
 use crate::fleet::Fleet;
-use crate::identity::{AddressKey, Identity};
+use crate::identity::{AddressKey, Identity, Peer};
 use crate::store::Store;
 use crate::store::journal::Journal;
 
@@ -216,10 +218,27 @@ impl Gateway {
 pub struct Door {
     /// The listener's name.
     pub name: String,
-    /// Whose `Forwarded` and `X-Forwarded-For` are believed.
+    /// The proxies that are believed about their clients.
     pub trusted: Vec<IpNet>,
+    /// Where they write a client's address, if not in `Forwarded` or `X-Forwarded-For`.
+    pub address_header: Option<HeaderName>,
+    /// Where they write the fingerprint of a client's TLS hello, if they do.
+    pub ja4_header: Option<HeaderName>,
     /// Whether clients come over TLS.
     pub tls: bool,
     /// Whether each connection begins with a header of the PROXY protocol, from one of the trusted.
     pub proxy_protocol: bool,
+}
+
+impl Door {
+    /// Who is at the other end of a connection that came through it.
+    pub(super) fn peer<'a>(&'a self, connection: &'a ConnState) -> Peer<'a> {
+        Peer {
+            address: connection.peer.ip(),
+            ja4: connection.tls.as_ref().map(|tls| &tls.ja4),
+            trusted: &self.trusted,
+            address_header: self.address_header.as_ref(),
+            ja4_header: self.ja4_header.as_ref(),
+        }
+    }
 }

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::checked_io::Place;
-use super::connection::{Handler, Stop, TlsFacts, serve};
+use super::connection::{Handler, Stop, serve};
 use super::limits::{Limits, ms};
 use super::proxy_header;
 use crate::events::{Event, Leg, report};
@@ -194,8 +194,7 @@ async fn connect<H: Handler>(
             let handshake = tokio::time::timeout(ms(limits.handshake_ms_max), acceptor.accept(stream));
             // Boxed, here and below: a plain connection need not be as large as one over TLS.
             match Box::pin(handshake).await {
-                Ok(Ok((stream, server_name, is_h2))) => {
-                    let facts = TlsFacts { server_name, is_h2 };
+                Ok(Ok((stream, facts))) => {
                     let connection = serve(stream, addresses, Some(facts), handler, limits, stop, place);
                     Box::pin(connection).await;
                 }

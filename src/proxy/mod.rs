@@ -50,7 +50,7 @@ mod tests;
 
 pub use answer::Answer;
 pub use body::InspectedBody;
-pub use connection::{BoxError, ConnState, Handler, Stop, TlsFacts};
+pub use connection::{BoxError, ConnState, Handler, Stop};
 pub use exchange::Exchanges;
 pub use fail::{Fail, FailModes};
 pub use flush::FlushTicket;

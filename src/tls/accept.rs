@@ -15,7 +15,14 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use super::client_hello::{HELLO_BYTES_MAX, HelloFault, Peek, peek};
+use super::ja4::{Transport, ja4};
 use super::provider::{TlsError, certificates, file_error, private_key, provider};
+use super::tee::Tee;
+use crate::events::{Event, IdentityFact, report};
+
+/// The fingerprint of all whose hello cannot be read: to make it so buys nobody one that nobody else has.
+const UNREAD: &str = "unread";
 
 /// A certificate chain and its key, as files in PEM.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -25,6 +32,17 @@ pub struct CertificateFiles {
     pub cert: PathBuf,
     /// The private key of the leaf.
     pub key: PathBuf,
+}
+
+/// What is known of a TLS connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFacts {
+    /// The name that the client asked for (RFC 6066 section 3), lower case.
+    pub server_name: Option<Box<str>>,
+    /// Whether ALPN chose `h2`.
+    pub is_h2: bool,
+    /// The fingerprint JA4 of the client's hello, or `unread`.
+    pub ja4: Arc<str>,
 }
 
 /// Ends TLS 1.2 and 1.3. ALPN offers `h2` and `http/1.1`.
@@ -63,25 +81,40 @@ impl Acceptor {
         Ok(())
     }
 
-    /// Shakes hands; gives the stream, the server name that was asked for, and whether ALPN chose `h2`. The caller sets
-    /// the deadline.
+    /// Shakes hands; gives the stream, and what the client said of itself. The caller sets the deadline.
     ///
     /// # Errors
     ///
     /// Why, from a fixed set of words.
-    pub async fn accept<T>(&self, io: T) -> Result<(TlsStream<T>, Option<Box<str>>, bool), &'static str>
+    pub async fn accept<T>(&self, io: T) -> Result<(TlsStream<Tee<T>>, TlsFacts), &'static str>
     where
         T: AsyncRead + AsyncWrite + Unpin,
     {
         let acceptor = TlsAcceptor::from(self.config.load_full());
-        let stream = acceptor.accept(io).await.map_err(|error| kind(&error))?;
-        let (_, session) = stream.get_ref();
+        let io = Tee::new(io, HELLO_BYTES_MAX);
+        let mut stream = acceptor.accept(io).await.map_err(|error| kind(&error))?;
+        let (io, session) = stream.get_mut();
         let name = session
             .server_name()
             .map(|name| name.to_ascii_lowercase().into_boxed_str());
-        let is_h2 = session.alpn_protocol() == Some(b"h2");
-        Ok((stream, name, is_h2))
+        let facts = TlsFacts {
+            server_name: name,
+            is_h2: session.alpn_protocol() == Some(b"h2"),
+            ja4: fingerprint(&io.recorded()),
+        };
+        Ok((stream, facts))
     }
+}
+
+/// Of the hello with which `bytes` begin.
+fn fingerprint(bytes: &[u8]) -> Arc<str> {
+    let fault = match peek(bytes) {
+        Ok(Peek::Hello(hello)) => return ja4(&hello, Transport::Tcp).into(),
+        Ok(Peek::More) => HelloFault::TooLong,
+        Err(fault) => fault,
+    };
+    report(&Event::Identity(IdentityFact::HelloUnread { reason: fault.name() }));
+    UNREAD.into()
 }
 
 impl fmt::Debug for Acceptor {

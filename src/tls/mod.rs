@@ -1,11 +1,17 @@
-//! TLS on both legs and the development authority.
+//! TLS on both legs, the fingerprint of a client's hello, and the development authority.
 
 mod accept;
 mod authority;
+mod client_hello;
 mod connect;
+mod ja4;
 mod provider;
+mod tee;
 
-pub use accept::{Acceptor, CertificateFiles};
+pub use accept::{Acceptor, CertificateFiles, TlsFacts};
 pub use authority::{Authority, AuthorityError};
+pub use client_hello::{ClientHello, HELLO_BYTES_MAX, HelloFault, Peek, peek};
 pub use connect::client_config;
+pub use ja4::{Transport, ja4};
 pub use provider::TlsError;
+pub use tee::Tee;

@@ -18,6 +18,7 @@ mod classes;
 mod enforcement;
 mod fail_modes;
 mod fields;
+mod fingerprints;
 mod full_ledger;
 mod holds;
 mod hops;

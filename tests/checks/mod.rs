@@ -6,6 +6,7 @@ mod body;
 mod coding;
 mod frames;
 mod framing;
+mod hello;
 mod records;
 mod segments;
 mod signals;
@@ -16,6 +17,7 @@ pub(crate) use body::scan_chunks;
 pub(crate) use coding::decode;
 pub(crate) use frames::frames;
 pub(crate) use framing::framing;
+pub(crate) use hello::client_hello;
 pub(crate) use records::records;
 pub(crate) use segments::segments;
 pub(crate) use signals::signals;
@@ -27,12 +29,13 @@ pub(crate) type Check = fn(&[u8]);
 
 /// Every check under the name of its fuzz target and of its folders in `fuzz/corpus` and `fuzz/regressions`.
 #[cfg_attr(fuzzing, expect(dead_code, reason = "a fuzz target calls its one check"))]
-pub(crate) const CHECKS: [(&str, Check); 11] = [
+pub(crate) const CHECKS: [(&str, Check); 12] = [
     ("scan_chunks", scan_chunks),
     ("decode", decode),
     ("records", records),
     ("rule_syntax", rule_syntax),
     ("framing", framing),
+    ("client_hello", client_hello),
     ("frames", frames),
     ("segments", segments),
     ("signals", signals),

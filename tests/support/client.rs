@@ -2,6 +2,8 @@
 
 use std::error::Error as _;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,8 +12,12 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use rustls::ClientConfig;
+use rustls::client::Resumption;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio_rustls::TlsConnector;
 
 /// How long a client waits for the end of an answer; a test that gets here has failed.
 const ANSWER_TIME_MAX: Duration = Duration::from_mins(1);
@@ -58,7 +64,43 @@ pub(crate) async fn http1_from(from: Ipv4Addr, address: SocketAddr, request: &[u
     exchange(stream, request).await
 }
 
-async fn exchange(mut stream: TcpStream, request: &[u8]) -> RawReply {
+/// The same over TLS, to `localhost`; the head says 0 where there was no handshake.
+#[allow(dead_code, reason = "not every suite speaks TLS")]
+pub(crate) async fn https_from(from: Ipv4Addr, address: SocketAddr, tls: &Tls, request: &[u8]) -> RawReply {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind((from, 0).into()).expect("an address of this machine");
+    let stream = socket.connect(address).await.expect("a listening peer");
+    let name = ServerName::try_from("localhost").expect("a name");
+    match TlsConnector::from(Arc::clone(&tls.0)).connect(name, stream).await {
+        Ok(stream) => exchange(stream, request).await,
+        Err(_) => RawReply::parse(Vec::new(), false, true),
+    }
+}
+
+/// How a client speaks TLS. It resumes no sessions: a hello that does has another fingerprint.
+#[allow(dead_code, reason = "not every suite speaks TLS")]
+#[derive(Clone)]
+pub(crate) struct Tls(Arc<ClientConfig>);
+
+#[allow(dead_code, reason = "not every suite speaks TLS")]
+impl Tls {
+    /// Trusts this authority, and speaks HTTP/1.1.
+    pub(crate) fn trusting(authority: &Path) -> Self {
+        let config = tidegate::tls::client_config(Some(authority)).expect("an authority");
+        let mut config = Arc::unwrap_or_clone(config);
+        config.resumption = Resumption::disabled();
+        Self(Arc::new(config)).offering(&["http/1.1"])
+    }
+
+    /// The same with these protocols.
+    pub(crate) fn offering(&self, protocols: &[&str]) -> Self {
+        let mut config = ClientConfig::clone(&self.0);
+        config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+        Self(Arc::new(config))
+    }
+}
+
+async fn exchange(mut stream: impl AsyncRead + AsyncWrite + Unpin, request: &[u8]) -> RawReply {
     // A peer that has refused the head may have closed already: what it said is read all the same.
     stream.write_all(request).await.ok();
     let mut wire = Vec::new();

@@ -15,7 +15,7 @@ use super::{GatewayHandle, Options, SessionCount, run};
 use crate::cli::{Exit, Failed};
 use crate::engine::ledger::{Dimension, KeyId};
 use crate::events;
-use crate::identity::{address_key, network_key};
+use crate::identity::{Peer, address_key, network_key};
 use crate::proxy::Gateway;
 use crate::run::{Origin, StartError, start};
 
@@ -119,7 +119,7 @@ fn count(gateway: &Gateway, audit: &Path, sid: &str) -> Option<SessionCount> {
         .ok()?
         .into_parts();
     let client = std::net::Ipv4Addr::LOCALHOST.into();
-    let actor = set.identity.identify(&head, client, &[], now);
+    let actor = set.identity.identify(&head, &Peer::at(client), now);
     let (address, network) = (address_key(client), network_key(client));
     let facts = actor.facts(&address, &network, 0);
     let plan = set.policy.plan(&facts, now);

@@ -201,8 +201,7 @@ impl Reader<'_> {
 
     fn dimension(&mut self, per: &Text) -> Option<Dimension> {
         let name = per.get_ref().as_str();
-        let later = [Dimension::Certificate, Dimension::Ja4];
-        let is_later = |part: &str| later.iter().any(|dimension| dimension.name() == part.trim());
+        let is_later = |part: &str| part.trim() == Dimension::Certificate.name();
         if name.split('+').any(is_later) {
             self.later(per.span(), &format!("counting per `{name}`"));
             return None;

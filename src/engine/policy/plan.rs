@@ -37,7 +37,7 @@ pub struct Facts<'a> {
     pub issuer: Option<&'a [u8]>,
     /// The client's certificate.
     pub certificate: Option<&'a [u8]>,
-    /// The fingerprint of the client's TLS hello.
+    /// The fingerprint of the client's TLS hello, if one is known.
     pub ja4: Option<&'a [u8]>,
     /// The name of the client's network in the operator's list.
     pub place: Option<&'a [u8]>,
@@ -108,7 +108,8 @@ const SCOPE: &[u8] = b"default/response//people";
 /// What stands before the condition.
 pub(super) const SCOPE_START: &str = "default/response/";
 
-/// The signing key and the issuer of everything unissued that names none which is verified; no name holds a NUL.
+/// The signing key and the issuer of everything unissued that names none which is verified, and the fingerprint of who shows
+/// none; no name holds a NUL.
 const NOBODYS: &[u8] = b"\0";
 
 /// The key under which people are counted who are shown to this value of `dimension`.
@@ -311,7 +312,7 @@ impl Policy {
             Dimension::Place => facts.place,
             Dimension::Kid => facts.kid.or(nobodys),
             Dimension::Issuer => facts.issuer.or(nobodys),
-            Dimension::Ja4 => facts.ja4,
+            Dimension::Ja4 => facts.ja4.or(nobodys),
             Dimension::Route => Some(self.routes.get(facts.route).map_or(b"", |route| route.name.as_bytes())),
             Dimension::Service => Some(
                 self.routes

@@ -45,6 +45,7 @@ fn facts() -> Facts<'static> {
         issuer: Some(b"i"),
         destination: Some(b"d"),
         place: Some(b"branch"),
+        ja4: Some(b"t13d"),
         ..Facts::default()
     }
 }
@@ -74,6 +75,8 @@ fn a_dimension_that_the_exchange_does_not_show_is_not_counted_under() {
             },
         ),
         ("kid + network", Facts { kid: None, ..facts() }),
+        ("ja4", Facts { ja4: None, ..facts() }),
+        ("ja4 + network", Facts { ja4: None, ..facts() }),
     ] {
         let policy = policy(&budget("b", &format!("per = \"{per}\"\npeople = 9"))).unwrap();
         let dimension = Dimension::parse(per).unwrap();
@@ -253,7 +256,7 @@ fn what_cannot_be_meant_is_refused() {
     };
     for (text, code) in [
         (budget("b", "per = \"kid+nothing\"\npeople = 9"), "P001"),
-        (budget("b", "per = \"ja4 + network\"\npeople = 9"), "P000"),
+        (budget("b", "per = \"certificate + network\"\npeople = 9"), "P000"),
         (budget("b", "per = \"session\"\npeople = 9\nwhen = \"issued\""), "P016"),
         (budget("b", "per = \"session\"\nbytes = \"many\""), "P017"),
         (budget("b", "per = \"session\"\nnot_found = \"101%\""), "P017"),
@@ -271,6 +274,7 @@ fn what_cannot_be_meant_is_refused() {
             "P018",
         ),
         (block("per = \"kid + network\"\npeople = 9"), "P005"),
+        (block("per = \"ja4\"\npeople = 9"), "P005"),
         (block("per = \"session\"\npeople = 100001"), "P006"),
     ] {
         assert_eq!(policy(&text).err(), Some(vec![code]), "{text}");
@@ -278,6 +282,7 @@ fn what_cannot_be_meant_is_refused() {
     for spared in [
         "per = \"session\"\npeople = 100001\nestimated = true",
         "per = \"kid\"\npeople = 20\nwhen = \"unissued\"",
+        "per = \"ja4\"\npeople = 20\nwhen = \"unissued\"",
         "per = \"anonymous\"\npeople = 20",
         "per = \"anonymous + kid\"\npeople = 20",
     ] {

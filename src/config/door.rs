@@ -1,0 +1,101 @@
+//! From `[listen.NAME]` as written to a listener that can be opened.
+
+use std::net::{IpAddr, SocketAddr};
+
+use http::HeaderName;
+use ipnet::IpNet;
+use toml::Spanned;
+
+use super::compile::Reader;
+use super::syntax::ListenSyntax;
+use crate::engine::policy::Text;
+use crate::proxy::Door;
+use crate::tls::{Acceptor, CertificateFiles};
+
+/// A listener to be.
+pub struct OpenDoor {
+    /// What it says about its clients.
+    pub door: Door,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Its certificates; empty for plain HTTP.
+    pub certificates: Vec<CertificateFiles>,
+}
+
+impl Reader<'_> {
+    pub(super) fn door(&mut self, name: &str, listen: &ListenSyntax) -> Option<OpenDoor> {
+        let trusted = self.trusted(listen);
+        let [address_header, ja4_header] =
+            [&listen.address_header, &listen.ja4_header].map(|name| self.header(name.as_ref()));
+        let certificates = self.certificates(listen);
+        let Ok(address) = listen.address.get_ref().parse::<SocketAddr>() else {
+            let help = Some("0.0.0.0:8443");
+            self.error("C004", listen.address.span(), "this is no address and port", help);
+            return None;
+        };
+        let door = Door {
+            name: name.to_owned(),
+            trusted,
+            address_header,
+            ja4_header,
+            tls: !certificates.is_empty(),
+            proxy_protocol: listen.proxy_protocol.as_ref().is_some_and(|is_on| *is_on.get_ref()),
+        };
+        Some(OpenDoor {
+            door,
+            address,
+            certificates,
+        })
+    }
+
+    /// The networks of the proxies that are believed; some, where anything is to be believed.
+    fn trusted(&mut self, listen: &ListenSyntax) -> Vec<IpNet> {
+        let networks = listen.trusted.iter().filter_map(|text| {
+            let network = text
+                .get_ref()
+                .parse()
+                .or_else(|_| text.get_ref().parse::<IpAddr>().map(IpNet::from));
+            if network.is_err() {
+                self.error("C004", text.span(), "this is no network", Some("10.0.0.0/8"));
+            }
+            network.ok()
+        });
+        let networks = networks.collect();
+        let proxy_protocol = listen.proxy_protocol.as_ref().filter(|is_on| *is_on.get_ref());
+        let headers = [&listen.address_header, &listen.ja4_header].into_iter().flatten();
+        let mut believed = proxy_protocol.map(Spanned::span).into_iter().chain(headers.map(Spanned::span));
+        if let Some(span) = believed.next().filter(|_| listen.trusted.is_empty()) {
+            let message = "nobody is trusted to say who the client is";
+            self.error("C004", span, message, Some("trusted = [\"10.0.0.0/8\"]"));
+        }
+        networks
+    }
+
+    fn header(&mut self, name: Option<&Text>) -> Option<HeaderName> {
+        let name = name?;
+        let header = name.get_ref().parse();
+        if header.is_err() {
+            let help = Some("cf-connecting-ip");
+            self.error("C004", name.span(), "this is no name of a header", help);
+        }
+        header.ok()
+    }
+
+    /// The certificates, each of which is right by itself.
+    fn certificates(&mut self, listen: &ListenSyntax) -> Vec<CertificateFiles> {
+        let written = listen.tls.iter().chain(&listen.certificates);
+        let mut certificates = Vec::new();
+        for tls in written {
+            let files = CertificateFiles {
+                cert: self.path(tls.cert.get_ref()),
+                key: self.path(tls.key.get_ref()),
+            };
+            if let Err(error) = Acceptor::new(vec![files.clone()]) {
+                let help = "tidegate authority new; tidegate authority leaf NAME";
+                self.error("C014", tls.cert.span(), &error.to_string(), Some(help));
+            }
+            certificates.push(files);
+        }
+        certificates
+    }
+}
