@@ -153,6 +153,14 @@ fn every_problem_of_a_configuration_is_shown_where_it_is() {
             "C004 no network",
             "[listen.two]\naddress = \"127.0.0.1:1\"\ntrusted = [\"10.0.0.0/40\"]\n".to_owned(),
         ),
+        (
+            "C004 nobody trusted",
+            "[listen.two]\naddress = \"127.0.0.1:1\"\nja4_header = \"x-ja4\"\n".to_owned(),
+        ),
+        (
+            "C004 no header",
+            "[listen.two]\naddress = \"127.0.0.1:1\"\ntrusted = [\"10.0.0.0/8\"]\naddress_header = \"client ip\"\n".to_owned(),
+        ),
         ("C004 no address", "[listen.two]\naddress = \"localhost\"\n".to_owned()),
         (
             "C006 same route",
@@ -273,6 +281,10 @@ fn what_is_probably_not_meant_is_a_warning() {
         (
             "P021",
             budget(&strict.replace("per = \"session\"", "per = \"kid\"\nwhen = \"unissued\"")),
+        ),
+        (
+            "P022",
+            budget(&strict.replace("per = \"session\"", "per = \"ja4 + session\"")),
         ),
         ("P015", exception("agent:1", "2099-12-01")),
         (
