@@ -159,7 +159,8 @@ fn every_problem_of_a_configuration_is_shown_where_it_is() {
         ),
         (
             "C004 no header",
-            "[listen.two]\naddress = \"127.0.0.1:1\"\ntrusted = [\"10.0.0.0/8\"]\naddress_header = \"client ip\"\n".to_owned(),
+            "[listen.two]\naddress = \"127.0.0.1:1\"\ntrusted = [\"10.0.0.0/8\"]\naddress_header = \"client ip\"\n"
+                .to_owned(),
         ),
         ("C004 no address", "[listen.two]\naddress = \"localhost\"\n".to_owned()),
         (
@@ -184,7 +185,10 @@ fn every_problem_of_a_configuration_is_shown_where_it_is() {
             "P000 later",
             budget(&format!("per = \"session\"\ndirection = \"request\"\n{people}")),
         ),
-        ("P000 later dimension", budget(&format!("per = \"certificate\"\n{people}"))),
+        (
+            "P000 later dimension",
+            budget(&format!("per = \"certificate\"\n{people}")),
+        ),
         (
             "P016 no condition",
             budget(&format!("per = \"session\"\nwhen = \"issued\"\n{people}")),

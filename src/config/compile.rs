@@ -309,7 +309,13 @@ impl Reader<'_> {
         self.error(code, 0..0, message, Some(help));
     }
 
-    pub(super) fn error(&mut self, code: &'static str, span: std::ops::Range<usize>, message: &str, help: Option<&str>) {
+    pub(super) fn error(
+        &mut self,
+        code: &'static str,
+        span: std::ops::Range<usize>,
+        message: &str,
+        help: Option<&str>,
+    ) {
         let help = help.map(str::to_owned);
         let problem = self.problem(code, span, message);
         self.problems.push(Problem { help, ..problem });

@@ -63,7 +63,10 @@ impl Reader<'_> {
         let networks = networks.collect();
         let proxy_protocol = listen.proxy_protocol.as_ref().filter(|is_on| *is_on.get_ref());
         let headers = [&listen.address_header, &listen.ja4_header].into_iter().flatten();
-        let mut believed = proxy_protocol.map(Spanned::span).into_iter().chain(headers.map(Spanned::span));
+        let mut believed = proxy_protocol
+            .map(Spanned::span)
+            .into_iter()
+            .chain(headers.map(Spanned::span));
         if let Some(span) = believed.next().filter(|_| listen.trusted.is_empty()) {
             let message = "nobody is trusted to say who the client is";
             self.error("C004", span, message, Some("trusted = [\"10.0.0.0/8\"]"));

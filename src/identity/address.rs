@@ -2,8 +2,8 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use http::{HeaderMap, HeaderName};
 use http::header::FORWARDED;
+use http::{HeaderMap, HeaderName};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use smallvec::SmallVec;
 
@@ -207,7 +207,12 @@ mod tests {
                 ..Peer::at(peer.parse().expect("an address"))
             };
             let found = client_address(&headers, &peer);
-            assert_eq!(found.to_string(), *client, "peer {}, {classic:?}, {standard:?}", peer.address);
+            assert_eq!(
+                found.to_string(),
+                *client,
+                "peer {}, {classic:?}, {standard:?}",
+                peer.address
+            );
         }
     }
 
@@ -250,7 +255,11 @@ mod tests {
                 address_header: Some(&header),
                 ..Peer::at(address.parse().expect("an address"))
             };
-            assert_eq!(client_address(&headers, &peer).to_string(), *client, "{address}, {values:?}");
+            assert_eq!(
+                client_address(&headers, &peer).to_string(),
+                *client,
+                "{address}, {values:?}"
+            );
         }
     }
 }

@@ -45,7 +45,10 @@ impl<'a> Peer<'a> {
     /// the client's own. A proxy's hello says nothing about those behind it.
     pub(super) fn client_ja4(&self, headers: &HeaderMap, client: IpAddr) -> Option<Arc<str>> {
         let said = self.ja4_header.filter(|_| self.is_trusted());
-        let Some(values) = said.map(|name| headers.get_all(name)).filter(|values| values.iter().next().is_some()) else {
+        let Some(values) = said
+            .map(|name| headers.get_all(name))
+            .filter(|values| values.iter().next().is_some())
+        else {
             let is_its_own = client == self.address.to_canonical();
             return self.ja4.filter(|_| is_its_own).cloned();
         };
@@ -67,8 +70,7 @@ pub(super) fn only<'v>(mut values: impl Iterator<Item = &'v HeaderValue>) -> Opt
 /// Whether this has the form of a fingerprint, over TCP, QUIC or DTLS: `t13d1516h2_8daaf6152771_e5627efa2ab1`.
 fn is_ja4(text: &str) -> bool {
     let mut parts = text.split('_');
-    let (Some(plain), Some(ciphers), Some(extensions), None) =
-        (parts.next(), parts.next(), parts.next(), parts.next())
+    let (Some(plain), Some(ciphers), Some(extensions), None) = (parts.next(), parts.next(), parts.next(), parts.next())
     else {
         return false;
     };
@@ -143,7 +145,11 @@ mod tests {
                 headers.append(&header, value.parse().expect("a value"));
             }
             let found = peer.client_ja4(&headers, client.parse().expect("an address"));
-            assert_eq!(found.as_deref(), expected, "{address}, {is_named}, {values:?}, {client}");
+            assert_eq!(
+                found.as_deref(),
+                expected,
+                "{address}, {is_named}, {values:?}, {client}"
+            );
         }
     }
 }

@@ -74,7 +74,8 @@ async fn forged_credentials_of_one_fingerprint_share_a_budget_and_the_honest_of_
     const FORGED: u32 = 200;
     let origin = shop().await;
     let (gateway, authority) =
-        gateway(|dir| identity(dir, "warm_up_s = 0\nreauth_per_s_max = 1000") + &route(&origin) + &unissued("ja4")).await;
+        gateway(|dir| identity(dir, "warm_up_s = 0\nreauth_per_s_max = 1000") + &route(&origin) + &unissued("ja4"))
+            .await;
     let gateway = Arc::new(gateway);
     let browser = Tls::trusting(&authority.certificate());
     let mut honest = JoinSet::new();
@@ -112,7 +113,13 @@ async fn forged_credentials_of_one_fingerprint_share_a_budget_and_the_honest_of_
 
     // It is a hint: another program has another, and a budget of its own.
     let other = browser.offering(&[]);
-    let reply = https_from(address(20, 0), gateway.address, &other, me(&forged(STRANGERS + FORGED)).as_bytes()).await;
+    let reply = https_from(
+        address(20, 0),
+        gateway.address,
+        &other,
+        me(&forged(STRANGERS + FORGED)).as_bytes(),
+    )
+    .await;
     assert_eq!((reply.status, people(&reply).len()), (200, 1));
     assert_eq!(gateway.keys(Dimension::Ja4).len(), 2);
 }
@@ -131,11 +138,18 @@ async fn a_fingerprint_counts_together_with_a_network() {
         for stranger in 0..6 {
             let from = Ipv4Addr::new(127, 20, network, stranger);
             let request = me(&forged(STRANGERS + u32::from(stranger)));
-            seen.extend(people(&https_from(from, gateway.address, client, request.as_bytes()).await));
+            seen.extend(people(
+                &https_from(from, gateway.address, client, request.as_bytes()).await,
+            ));
         }
         assert_eq!(seen.len(), 3, "network {network}");
     }
-    assert_eq!(gateway.keys(Dimension::parse("ja4 + network").expect("a dimension")).len(), 3);
+    assert_eq!(
+        gateway
+            .keys(Dimension::parse("ja4 + network").expect("a dimension"))
+            .len(),
+        3
+    );
 }
 
 /// The people that the gateway counted under a fingerprint.
@@ -178,8 +192,14 @@ async fn what_a_trusted_proxy_tells_of_its_clients_counts_and_what_others_tell_d
     assert_eq!(get(behind.address, "/", &sent).await.status, 200);
     assert_eq!(counted(&behind, TOLD), Some(2));
     let client = people_key(&behind.shared().secret, Dimension::Address, &[203, 0, 113, 7]);
-    assert_eq!(behind.keys(Dimension::Address).first().map(|view| view.key), Some(client));
-    for made_up in ["X-JA4: anything\r\n".to_owned(), sent.replace("\r\nX-JA4", "\r\nX-JA4: t\r\nX-JA4")] {
+    assert_eq!(
+        behind.keys(Dimension::Address).first().map(|view| view.key),
+        Some(client)
+    );
+    for made_up in [
+        "X-JA4: anything\r\n".to_owned(),
+        sent.replace("\r\nX-JA4", "\r\nX-JA4: t\r\nX-JA4"),
+    ] {
         assert_eq!(get(behind.address, "/", &made_up).await.status, 200);
     }
     assert_eq!(behind.keys(Dimension::Ja4).len(), 1, "what is none is not believed");
@@ -188,5 +208,8 @@ async fn what_a_trusted_proxy_tells_of_its_clients_counts_and_what_others_tell_d
     assert_eq!(get(elsewhere.address, "/", &sent).await.status, 200);
     assert_eq!(elsewhere.keys(Dimension::Ja4), []);
     let own = people_key(&elsewhere.shared().secret, Dimension::Address, &[127, 0, 0, 1]);
-    assert_eq!(elsewhere.keys(Dimension::Address).first().map(|view| view.key), Some(own));
+    assert_eq!(
+        elsewhere.keys(Dimension::Address).first().map(|view| view.key),
+        Some(own)
+    );
 }
