@@ -40,6 +40,7 @@ struct InUse {
     /// Its dimension, and the rest of what a frame of it says.
     dimension: Dimension,
     enforced: bool,
+    of_actors: bool,
     window: u32,
     has_sums: bool,
     /// The second of the last pull, of the last that was whole, and of the last change here.
@@ -237,19 +238,23 @@ impl Round {
         let fleet = Arc::clone(&self.fleet);
         let told = frames.iter().map(|frame| {
             let exact = fleet.ledger.exact_people(frame.key).unwrap_or_default();
-            (frame.key, frame.dimension, frame.window_max, exact)
+            (frame.key, frame.dimension, frame.window_max, exact, frame.of_actors)
         });
         let touched = fleet.take_touched();
         let touched = touched
             .into_iter()
-            .map(|(key, dimension, window)| (key, dimension, window, 0));
-        for (key, dimension, window, exact) in told.chain(touched) {
-            let widest = self.widest.entry(dimension).or_default();
-            *widest = (widest.0.max(window), widest.1.max(exact));
+            .map(|(key, dimension, window)| (key, dimension, window, 0, false));
+        for (key, dimension, window, exact, of_actors) in told.chain(touched) {
+            // Actors are remembered for longer than any window of the people of their dimension.
+            if !of_actors {
+                let widest = self.widest.entry(dimension).or_default();
+                *widest = (widest.0.max(window), widest.1.max(exact));
+            }
             if self.in_use.len() < IN_USE_KEYS_MAX || self.in_use.contains_key(&key) {
                 let known = self.in_use.entry(key).or_insert(InUse {
                     dimension,
                     enforced: false,
+                    of_actors: false,
                     window: 0,
                     has_sums: false,
                     pulled: 0,
@@ -262,6 +267,7 @@ impl Round {
         for frame in frames {
             if let Some(known) = self.in_use.get_mut(&frame.key) {
                 known.enforced |= frame.enforced;
+                known.of_actors |= frame.of_actors;
                 known.has_sums |= !frame.sums.is_empty();
             }
         }
@@ -296,7 +302,8 @@ impl Round {
     async fn batch(&mut self, link: &Link, frames: &[KeyFrame], now: Now) -> Result<(), Fault> {
         let groups = frames.iter().map(|frame| {
             let mut commands = Commands::new();
-            push::push(&self.fleet.names, frame, self.window_of(frame.dimension), &mut commands);
+            let window = if frame.of_actors { frame.window_max } else { self.window_of(frame.dimension) };
+            push::push(&self.fleet.names, frame, window, &mut commands);
             self.pull(frame.key, now, &mut commands);
             commands
         });
@@ -362,6 +369,7 @@ impl Round {
         };
         let frame = KeyFrame {
             enforced: known.enforced,
+            of_actors: known.of_actors,
             window_max: known.window,
             ..KeyFrame::new(key, known.dimension)
         };

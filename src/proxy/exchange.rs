@@ -221,6 +221,11 @@ impl Exchanges {
             destination: Some(host.as_bytes()),
             ..actor.facts(&address, &network, route)
         };
+        let answered = self.gateway.answered(&set.policy, &facts, now).await;
+        let facts = Facts {
+            answered: &answered,
+            ..facts
+        };
         let mut plan = set.policy.plan(&facts, now);
         let is_bypassed = self.gateway.bypass().covers(&found.name, now);
         let must_log_in = is_limited && !is_bypassed && set.policy.refuses_unissued(&facts);

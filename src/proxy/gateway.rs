@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use arc_swap::{ArcSwap, Guard};
 use http::HeaderName;
 use ipnet::IpNet;
+use smallvec::SmallVec;
 use tokio::sync::Notify;
 
 use super::connection::ConnState;
@@ -19,8 +20,8 @@ use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::engine::detect::RuleSet;
 use crate::engine::inspect::Bounds;
-use crate::engine::ledger::{KeyId, Ledger};
-use crate::engine::policy::Policy;
+use crate::engine::ledger::{BudgetId, KeyId, Ledger};
+use crate::engine::policy::{Facts, Policy, Question};
 use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
 use crate::events::Names;
@@ -186,6 +187,14 @@ impl Gateway {
         if !spilled.is_empty() {
             self.store.read_back(&spilled).await;
         }
+    }
+
+    /// The budgets whose condition only the ledger can answer, and does with yes.
+    pub(super) async fn answered(&self, policy: &Policy, facts: &Facts<'_>, now: Now) -> SmallVec<[BudgetId; 2]> {
+        let questions = policy.questions(facts);
+        let keys: SmallVec<[KeyId; 4]> = questions.iter().flat_map(Question::keys).collect();
+        self.read_back(keys.iter()).await;
+        Policy::answer(&questions, &self.ledger, now)
     }
 
     /// The bypass in force.

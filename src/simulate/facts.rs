@@ -2,12 +2,20 @@
 
 use super::recorded::Sighting;
 use super::replay::visit::{Group, Provenance, Visit};
-use crate::engine::ledger::Dimension;
+use crate::engine::ledger::{Dimension, Ledger};
 use crate::engine::policy::{Facts, Plan, Policy, Standing};
 use crate::engine::time::Now;
 
 /// The plan of an invented visit.
-pub(super) fn plan_visit(policy: &Policy, visit: &Visit, groups: &[&str; 4], route: usize, now: Now) -> Plan {
+///
+/// `memory` is the ledger that is asked who was there before.
+pub(super) fn plan_visit(
+    (policy, memory): (&Policy, &Ledger),
+    visit: &Visit,
+    groups: &[&str; 4],
+    route: usize,
+    now: Now,
+) -> Plan {
     let session = visit.session.to_be_bytes();
     // Numbers of two groups are two people.
     let [b0, b1, b2, b3, b4, b5, b6, b7] = visit.principal.to_be_bytes();
@@ -36,6 +44,7 @@ pub(super) fn plan_visit(policy: &Policy, visit: &Visit, groups: &[&str; 4], rou
             Provenance::Unissued => Standing::Unissued,
             Provenance::Unknown | Provenance::None => Standing::Unknown,
         },
+        answered: &[],
         is_watched: false,
         lowered_percent: None,
         kid: is_signed.then_some(&key[..]),
@@ -45,11 +54,11 @@ pub(super) fn plan_visit(policy: &Policy, visit: &Visit, groups: &[&str; 4], rou
         place: None,
         destination: None,
     };
-    policy.plan(&facts, now)
+    plan((policy, memory), facts, now)
 }
 
 /// The plan of something recorded, without the keys of which the record says nothing.
-pub(super) fn plan_sighting(policy: &Policy, sighting: &Sighting, now: Now) -> Plan {
+pub(super) fn plan_sighting((policy, memory): (&Policy, &Ledger), sighting: &Sighting, now: Now) -> Plan {
     let nothing: &[u8] = &[];
     let facts = Facts {
         session: sighting.value(Dimension::Session),
@@ -60,6 +69,7 @@ pub(super) fn plan_sighting(policy: &Policy, sighting: &Sighting, now: Now) -> P
         network: sighting.value(Dimension::Network).unwrap_or(nothing),
         route: sighting.route,
         standing: sighting.standing,
+        answered: &[],
         // No record tells it.
         is_watched: false,
         lowered_percent: None,
@@ -70,11 +80,21 @@ pub(super) fn plan_sighting(policy: &Policy, sighting: &Sighting, now: Now) -> P
         place: sighting.value(Dimension::Place),
         destination: sighting.value(Dimension::Destination),
     };
-    let mut plan = policy.plan(&facts, now);
+    let mut plan = plan((policy, memory), facts, now);
     plan.keys.retain(|used| sighting.tells(used.dimension));
     for used in &mut plan.keys {
         // A made-up session counts by its address only where one is known.
         used.fallback = used.fallback.filter(|_| sighting.tells(Dimension::Address));
     }
     plan
+}
+
+/// The plan for who asks with these facts, once `memory` has said what only a ledger knows.
+fn plan((policy, memory): (&Policy, &Ledger), facts: Facts<'_>, now: Now) -> Plan {
+    let answered = Policy::answer(&policy.questions(&facts), memory, now);
+    let facts = Facts {
+        answered: &answered,
+        ..facts
+    };
+    policy.plan(&facts, now)
 }

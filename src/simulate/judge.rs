@@ -58,6 +58,11 @@ impl Judge {
         }
     }
 
+    /// The ledger, which also remembers who was there before.
+    pub(super) fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
     /// Keys in memory.
     pub(super) fn keys(&self) -> usize {
         self.ledger.len()

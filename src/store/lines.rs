@@ -33,6 +33,8 @@ struct Line {
     enforced: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     may_be_made_up: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    of_actors: bool,
     window_max: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     mark: Option<MarkLine>,
@@ -134,6 +136,7 @@ pub fn write_frame(frame: &KeyFrame, out: &mut dyn Write) -> io::Result<()> {
             dimension: frame.dimension.name().into_owned(),
             enforced: frame.enforced,
             may_be_made_up: frame.may_be_made_up,
+            of_actors: frame.of_actors,
             window_max: frame.window_max,
             mark: frame.mark.map(mark_line),
             elements: elements.next().unwrap_or_default().iter().map(some).collect(),
@@ -273,7 +276,7 @@ fn read(line: Line) -> Option<KeyFrame> {
     let dimension = Dimension::parse(&line.dimension)?;
     let mut frame = KeyFrame::new(KeyId::parse(&line.key)?, dimension);
     (frame.enforced, frame.window_max) = (line.enforced, line.window_max);
-    frame.may_be_made_up = line.may_be_made_up;
+    (frame.may_be_made_up, frame.of_actors) = (line.may_be_made_up, line.of_actors);
     if let Some(mark) = line.mark {
         frame.mark = Some(read_mark(mark)?);
     }
@@ -367,7 +370,7 @@ mod tests {
                 _ => Some(Tag::Revoked { until, by: RevokedBy::Directory }),
             };
             frame.mark = tag.map(|tag| Mark { second, tag });
-            frame.may_be_made_up = kind >= 128;
+            (frame.may_be_made_up, frame.of_actors) = (kind >= 128, kind % 5 == 0);
             prop_assert_eq!(read_back(&written(&frame)).unwrap(), vec![frame]);
         }
 

@@ -27,6 +27,7 @@ mod journal;
 mod key_sets;
 mod masking;
 mod monitor;
+mod newcomers;
 mod provenance;
 mod proxy_protocol;
 mod refusals;

@@ -35,6 +35,8 @@ pub(super) struct Entry {
     pub(super) enforced: bool,
     /// Whether the client may have made the key up.
     pub(super) may_be_made_up: bool,
+    /// Whether its elements are actors who were under another key, and not people.
+    pub(super) of_actors: bool,
     /// A bit for each carrier that is to be told of a change.
     pub(super) changed: u8,
     /// The bytes that it is known to take on the heap.
@@ -62,6 +64,7 @@ impl Entry {
             keep: EXACT_ELEMENTS_MIN,
             enforced: false,
             may_be_made_up: false,
+            of_actors: false,
             changed: 0,
             weight: 0,
             changed_from: 0,
@@ -76,6 +79,13 @@ impl Entry {
             self.window_max = self.window_max.max(limit.window);
             self.keep = self.keep.max(limit.exact_people());
         }
+    }
+
+    /// Its elements are actors, all `keep` of them exact: who is forgotten too early would be taken for somebody new.
+    pub(super) fn note_actors(&mut self, window: u32, keep: usize) {
+        (self.of_actors, self.enforced) = (true, true);
+        self.window_max = self.window_max.max(window);
+        self.keep = self.keep.max(u32::try_from(keep).unwrap_or(u32::MAX));
     }
 
     /// The same of limits on sums.
@@ -177,6 +187,11 @@ impl Entry {
         }
     }
 
+    /// Whether people are counted under it: neither actors, nor whether a credential may be used.
+    pub(super) fn counts_people(&self) -> bool {
+        !self.of_actors && !self.is_of_credential()
+    }
+
     /// Whether it says if a credential may be used, and counts nobody.
     pub(super) fn is_of_credential(&self) -> bool {
         self.mark().is_some_and(|mark| mark.tag.is_of_credential())
@@ -200,6 +215,7 @@ impl Entry {
     pub(super) fn merge(&mut self, frame: &KeyFrame, now: Now, keep_max: usize) {
         self.enforced |= frame.enforced;
         self.may_be_made_up |= frame.may_be_made_up;
+        self.of_actors |= frame.of_actors;
         self.window_max = self.window_max.max(frame.window_max);
         self.seen.merge(&frame.elements, &frame.registers);
         if !frame.sums.is_empty() {
@@ -219,6 +235,7 @@ impl Entry {
         KeyFrame {
             enforced: self.enforced,
             may_be_made_up: self.may_be_made_up,
+            of_actors: self.of_actors,
             window_max: self.window_max,
             mark: self.mark(),
             elements: self.seen.since(from),

@@ -29,6 +29,7 @@ const CRC_BYTES: usize = 4;
 const ENFORCED: u8 = 1;
 const MARKED: u8 = 2;
 const MADE_UP: u8 = 4;
+const OF_ACTORS: u8 = 8;
 
 /// What was last decided about a key. The later second wins; in one second, a release over a hold, a revocation over its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -151,6 +152,8 @@ pub struct KeyFrame {
     pub enforced: bool,
     /// Whether the client may have made the key up.
     pub may_be_made_up: bool,
+    /// Whether its elements are actors who were under another key, and not people.
+    pub of_actors: bool,
     /// The longest window in seconds that a budget asked of it.
     pub window_max: u32,
     /// The hold or release in force, or the last one.
@@ -197,6 +200,7 @@ impl KeyFrame {
             dimension,
             enforced: false,
             may_be_made_up: false,
+            of_actors: false,
             window_max: 0,
             mark: None,
             elements: Vec::new(),
@@ -216,8 +220,10 @@ impl KeyFrame {
     pub fn encode(&self, into: &mut Vec<u8>) {
         let start = into.len();
         let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
-        let flags =
-            flag(self.enforced, ENFORCED) | flag(self.mark.is_some(), MARKED) | flag(self.may_be_made_up, MADE_UP);
+        let flags = flag(self.enforced, ENFORCED)
+            | flag(self.mark.is_some(), MARKED)
+            | flag(self.may_be_made_up, MADE_UP)
+            | flag(self.of_actors, OF_ACTORS);
         into.extend([VERSION, flags]);
         into.extend(self.dimension.code().to_le_bytes());
         into.extend(self.key.0);
@@ -283,12 +289,13 @@ impl KeyFrame {
         let mark = (flags & MARKED != 0).then(|| decode_mark(reader)).transpose()?;
         // A count is believed only as far as the bytes are there.
         let wanted = elements * ELEMENT_BYTES + registers * REGISTER_BYTES + sums * SUM_BYTES;
-        if flags > ENFORCED | MARKED | MADE_UP || wanted != reader.0.len() {
+        if flags > ENFORCED | MARKED | MADE_UP | OF_ACTORS || wanted != reader.0.len() {
             return Err(FrameError::Length);
         }
         let mut frame = Self::new(key, dimension);
         (frame.enforced, frame.window_max, frame.mark) = (flags & ENFORCED != 0, window_max, mark);
         frame.may_be_made_up = flags & MADE_UP != 0;
+        frame.of_actors = flags & OF_ACTORS != 0;
         for _ in 0..elements {
             frame.elements.push((reader.long()?, reader.short()?));
         }
@@ -308,6 +315,7 @@ impl KeyFrame {
     pub fn join(&mut self, other: &Self) {
         self.enforced |= other.enforced;
         self.may_be_made_up |= other.may_be_made_up;
+        self.of_actors |= other.of_actors;
         self.window_max = self.window_max.max(other.window_max);
         self.mark = self.mark.max(other.mark);
         join(&mut self.elements, &other.elements, |(element, second)| {
@@ -433,10 +441,11 @@ mod tests {
         let elements = prop::collection::btree_map(0_u64..40, any::<u32>(), 0..20);
         let registers = prop::collection::btree_map((0_u16..20, 0_u8..4), any::<u32>(), 0..20);
         let sums = prop::collection::btree_map((0_u64..3, 0_u32..9), any::<u64>(), 0..9);
-        (mark, elements, registers, sums, any::<(bool, bool)>(), any::<u32>()).prop_map(
-            |(mark, elements, registers, sums, (enforced, may_be_made_up), window_max)| KeyFrame {
+        (mark, elements, registers, sums, any::<(bool, bool, bool)>(), any::<u32>()).prop_map(
+            |(mark, elements, registers, sums, (enforced, may_be_made_up, of_actors), window_max)| KeyFrame {
                 enforced,
                 may_be_made_up,
+                of_actors,
                 window_max,
                 mark,
                 elements: elements.into_iter().collect(),

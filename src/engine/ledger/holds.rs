@@ -120,7 +120,7 @@ impl Ledger {
         let Some(place) = shard.find(key, Dimension::Session) else {
             return false;
         };
-        let Some(entry) = shard.keys.at(place).filter(|entry| !entry.is_of_credential()) else {
+        let Some(entry) = shard.keys.at(place).filter(|entry| entry.counts_people()) else {
             return false;
         };
         if entry.hold().is_some() {

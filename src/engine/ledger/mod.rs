@@ -4,6 +4,7 @@
 //! to show, and hands over what left; what it does not hand over is forgotten when the account is dropped.
 
 mod account;
+mod actors;
 mod carry;
 mod entry;
 mod estimate;
@@ -33,6 +34,7 @@ mod young;
 const BUCKET_SECONDS_MAX: u32 = 3600;
 
 pub use account::{Account, Answer, Handed, Next, REFUSING_KEYS_MAX, Told};
+pub use actors::Meeting;
 pub use carry::{Carrier, PARTS};
 pub use estimate::{RANK_MAX, REGISTERS};
 pub use frame::{FrameError, KeyFrame, Mark, RevokedBy, Sum, Tag};

@@ -236,7 +236,7 @@ impl Ledger {
     pub fn key<'w>(&self, key: KeyId, windows: &dyn Fn(Dimension) -> &'w [u32], now: Now) -> Option<KeyView> {
         let mut shard = self.lock_shard(shard_of(key));
         let place = shard.find(key, Dimension::Session)?;
-        let entry = shard.keys.at(place).filter(|entry| !entry.is_of_credential())?;
+        let entry = shard.keys.at(place).filter(|entry| entry.counts_people())?;
         Some(view(key, entry, windows, now))
     }
 
@@ -255,7 +255,7 @@ impl Ledger {
                 .keys
                 .iter_mut()
                 .filter(|(_, entry)| dimension.is_none_or(|wanted| entry.dimension == wanted))
-                .filter(|(_, entry)| !entry.is_of_credential());
+                .filter(|(_, entry)| entry.counts_people());
             views.extend(matching.map(|(key, entry)| view(key, entry, windows, now)));
             // Keeps the list bounded while it grows.
             if views.len() > limit.saturating_mul(4) {

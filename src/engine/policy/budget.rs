@@ -146,12 +146,20 @@ impl Budget {
 
     /// Whether it is counted for who asks on `route`.
     pub(super) fn binds(&self, facts: &Facts<'_>, route: &str) -> bool {
+        self.meets(facts, route, true)
+    }
+
+    /// The same, as far as it can be told without asking the ledger.
+    pub(super) fn may_bind(&self, facts: &Facts<'_>, route: &str) -> bool {
+        self.meets(facts, route, false)
+    }
+
+    fn meets(&self, facts: &Facts<'_>, route: &str, asked: bool) -> bool {
+        let of_group = |group| facts.trusted_group() == Some(group);
+        let mut when = self.when.iter();
         self.enforcement != Enforcement::Off
-            && self
-                .group
-                .as_deref()
-                .is_none_or(|group| facts.trusted_group() == Some(group))
-            && self.when.iter().all(|condition| condition.holds(facts, route))
+            && self.group.as_deref().is_none_or(of_group)
+            && when.all(|condition| condition.holds(self, facts, route, asked))
     }
 
     /// Whether it binds only those whose credentials were never issued.
@@ -159,7 +167,12 @@ impl Budget {
         self.when.contains(&Condition::Unissued) || self.per.has(Dimension::Anonymous)
     }
 
-    /// Whether it may refuse all who share a key.
+    /// Whether it binds only those who are new under its key: of a crowd, those who came last.
+    pub fn binds_newcomers(&self) -> bool {
+        self.when.contains(&Condition::New)
+    }
+
+    /// Whether it may refuse all who share a key, and its fuse counts them.
     pub fn refuses_crowd(&self) -> bool {
         self.refuses() && self.per.is_shared() && !self.spares_the_crowd()
     }
@@ -229,7 +242,7 @@ impl Reader<'_> {
             .collect::<Option<Vec<_>>>();
         let Some(mut conditions) = parsed else {
             let message = "this is no condition on the actor";
-            let help = "unissued, group:NAME, route:MATCH, watched; several joined by ` + `";
+            let help = "unissued, new, group:NAME, route:MATCH, watched; several joined by ` + `";
             self.error("P016", Some(when.span()), message, Some(help));
             return None;
         };

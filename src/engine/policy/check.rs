@@ -11,13 +11,13 @@ impl Reader<'_> {
     pub(super) fn check(&mut self, budget: &Budget, written: &BudgetSyntax, around: &Written<'_>) -> bool {
         let exact_max = around.exact_elements_max;
         let before = self.problems.len();
-        if budget.refuses_crowd() && !written.accept_outage {
+        if budget.refuses_crowd() && !budget.binds_newcomers() && !written.accept_outage {
             let message = format!(
                 "`{}` on a key that many people share ({}) would refuse all of them",
                 budget.action.name(),
                 budget.per.name()
             );
-            let help = "when = \"unissued\", action = \"alert\", or accept_outage = true if that is meant";
+            let help = "when = \"unissued\" or \"new\", action = \"alert\", or accept_outage = true if that is meant";
             self.error("P005", Some(written.action.span()), &message, Some(help));
         }
         let is_estimated = written.estimated.as_ref().is_some_and(|estimated| *estimated.get_ref());
@@ -35,6 +35,12 @@ impl Reader<'_> {
         };
         if let Some((strict, needs)) = strict.zip(needs) {
             self.error("P019", Some(strict.span()), &format!("`strict` needs {needs}"), None);
+        }
+        if let Some(when) = written.when.as_ref().filter(|_| budget.binds_newcomers())
+            && budget.per == Dimension::Exchange
+        {
+            let message = "everybody is new under an exchange: it ends with its response";
+            self.error("P016", Some(when.span()), message, Some("per = \"network\""));
         }
         if matches!(budget.action, Action::Hold { .. }) && budget.per == Dimension::Exchange {
             let message = "an exchange cannot be held: it ends with its response";

@@ -4,6 +4,7 @@ mod budget;
 mod check;
 mod condition;
 mod plan;
+mod question;
 mod syntax;
 #[cfg(test)]
 mod tests;
@@ -12,6 +13,7 @@ pub mod units;
 pub use budget::{Action, Budget, Enforcement, WINDOW_SECONDS_MAX};
 pub use condition::{Condition, Standing};
 pub use plan::{Facts, Plan, people_key, subject_of};
+pub use question::Question;
 pub use syntax::{AllowSyntax, BudgetSyntax, ExceptionSyntax, GroupShape, RoutePolicy, Text};
 
 use std::collections::{BTreeMap, BTreeSet};

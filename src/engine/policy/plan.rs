@@ -27,6 +27,8 @@ pub struct Facts<'a> {
     pub route: usize,
     /// Whether the credential was seen being issued.
     pub standing: Standing,
+    /// Budgets whose condition only the ledger could answer, and did with yes ([`Policy::answer`]).
+    pub answered: &'a [BudgetId],
     /// Whether the principal is on the watch-list.
     pub is_watched: bool,
     /// How much is left of each budget that is its own, in percent, if that is not all.
@@ -276,7 +278,7 @@ impl Policy {
         })
     }
 
-    fn key(&self, dimension: Dimension, facts: &Facts<'_>, scope: &[u8]) -> Option<KeyId> {
+    pub(super) fn key(&self, dimension: Dimension, facts: &Facts<'_>, scope: &[u8]) -> Option<KeyId> {
         if let Some(key) = self.fixed.get(dimension, facts.route).filter(|_| scope == SCOPE) {
             return Some(key);
         }

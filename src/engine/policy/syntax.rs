@@ -40,7 +40,7 @@ pub struct BudgetSyntax {
     /// Lets a budget on a key that many people share refuse all of them.
     #[serde(default)]
     pub accept_outage: bool,
-    /// Conditions on the actor, all of which must hold: `unissued`, `group:NAME`, `route:MATCH`, `watched`, joined by ` + `.
+    /// Conditions on the actor, all of which must hold: `unissued`, `new`, `group:NAME`, `route:MATCH`, `watched`, joined by ` + `.
     #[schemars(with = "Option<String>")]
     pub when: Option<Text>,
     /// A direction. Not in this version: responses are counted.

@@ -164,7 +164,7 @@ fn read_all(
         newest = newest.max(sighting.at_ms);
         sighting.at_ms = newest;
         let now = Now::from_millis(newest);
-        let plan = plan_sighting(policy, &sighting, now);
+        let plan = plan_sighting((policy, judge.ledger()), &sighting, now);
         judge.look(&plan, now);
         // A record has no values.
         let of_people = plan.keys.iter().filter(|used| used.elements == Elements::People);

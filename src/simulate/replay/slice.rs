@@ -7,6 +7,7 @@ use super::run::Ready;
 use super::scenario::{Credential, DAY_MS, VISITS_A_MINUTE_MAX};
 use super::thief::{Thief, World};
 use super::visit::{Provenance, Visit, Who};
+use crate::engine::ledger::Ledger;
 use crate::engine::policy::Plan;
 use crate::engine::time::Now;
 use crate::simulate::facts::plan_visit;
@@ -46,6 +47,8 @@ pub(super) struct Maker<'r> {
     shop: Shop<'r>,
     thief: Thief<'r>,
     minute: u64,
+    /// Who was there before: the same for all arms, since whoever is refused came all the same.
+    memory: Ledger,
     pub(super) signals: Signals,
 }
 
@@ -57,6 +60,7 @@ impl<'r> Maker<'r> {
             shop: Shop::new(ready.scenario()),
             thief: Thief::new(ready.scenario(), world),
             minute: 0,
+            memory: Ledger::new(ready.scenario().ledger),
             signals: Signals::default(),
         }
     }
@@ -104,7 +108,7 @@ impl<'r> Maker<'r> {
         let is_partner = groups.get(visit.group as usize) == Some(&"partner");
         let route = usize::from(is_partner) * (scenario.route.len() - 1);
         let policy = &self.ready.swept_of(by).policy;
-        plan_visit(policy, visit, &groups, route, Now::from_millis(visit.at_ms))
+        plan_visit((policy, &self.memory), visit, &groups, route, Now::from_millis(visit.at_ms))
     }
 
     fn note(&mut self, visit: &Visit) {
