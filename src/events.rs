@@ -5,6 +5,7 @@
 //! become a label or a log line.
 
 mod clock;
+mod crossing;
 mod family;
 mod fleet;
 mod help;
@@ -22,6 +23,7 @@ use std::sync::OnceLock;
 use tracing::{debug, error, info, warn};
 
 pub use clock::ClockFact;
+pub use crossing::{Crossed, Crossing};
 pub use fleet::Fact;
 pub use identity::IdentityFact;
 pub use install::{BadFilter, Handle, LogFormat, install};
@@ -119,22 +121,8 @@ pub enum Event<'a> {
         /// The hardest verdict that it met: `allow`, `alert`, `redact`, ...
         verdict: &'static str,
     },
-    /// Bytes that were decoded, searched and settled.
-    Inspected {
-        /// The route's name.
-        route: &'a str,
-        /// Bytes, as they came.
-        bytes: u64,
-    },
-    /// Bytes that were let through unread.
-    Uninspected {
-        /// The route's name.
-        route: &'a str,
-        /// Why, from a fixed set.
-        reason: &'static str,
-        /// Bytes, as they came.
-        bytes: u64,
-    },
+    /// People, or bytes that were searched or were not, crossed.
+    Crossed(Crossing<'a>),
     /// Identifiers were found.
     Findings {
         /// The class's name, as the rules have it.
@@ -184,13 +172,6 @@ pub enum Event<'a> {
         people_active: u64,
         /// People whom only those that are tried counted.
         people_shadow: u64,
-    },
-    /// Subjects that were new to a key were handed over.
-    People {
-        /// The route's name.
-        route: &'a str,
-        /// How many.
-        count: u64,
     },
     /// A budget refused.
     Refused {
@@ -386,14 +367,12 @@ fn log(meters: &Meters, event: &Event<'_>) {
         | Event::TunnelBytes(_)
         | Event::Identity(_)
         | Event::ExchangeEnded { .. }
-        | Event::Inspected { .. }
-        | Event::Uninspected { .. }
+        | Event::Crossed(_)
         | Event::Findings { .. }
         | Event::RuleRan { .. }
         | Event::Shadowed { .. }
         | Event::ShadowFindings { .. }
         | Event::ShadowPeople { .. }
-        | Event::People { .. }
         | Event::WouldRefuse { .. }
         | Event::WouldFail { .. }
         | Event::AddedSeconds { .. }

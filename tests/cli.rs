@@ -182,7 +182,7 @@ fn every_problem_of_a_configuration_is_shown_where_it_is() {
         ("C009 no read", route("reads = [\"/search\"]")),
         ("C010 no authority", route("ca = \"nowhere.pem\"")),
         (
-            "P000 later",
+            "P001 no direction",
             budget(&format!("per = \"session\"\ndirection = \"request\"\n{people}")),
         ),
         (

@@ -33,6 +33,10 @@ pub(super) const HELP: &[(&str, &str)] = &[
         "People whom only the rules in force counted, or only those in shadow.",
     ),
     ("tidegate_people_total", "Subjects handed over that were new to a key."),
+    (
+        "tidegate_upload_people_total",
+        "Subjects sent upstream that were new to a key.",
+    ),
     ("tidegate_refusals_total", "Refusals, by budget and action."),
     (
         "tidegate_fuse_blown_total",
@@ -43,6 +47,14 @@ pub(super) const HELP: &[(&str, &str)] = &[
         "Refusals that a budget in monitor did not make.",
     ),
     ("tidegate_inspected_bytes_total", "Bytes that were searched."),
+    (
+        "tidegate_upload_inspected_bytes_total",
+        "Bytes of request bodies that were searched.",
+    ),
+    (
+        "tidegate_upload_uninspected_bytes_total",
+        "Bytes of request bodies that were let through unread, and why.",
+    ),
     (
         "tidegate_uninspected_bytes_total",
         "Bytes that were let through unread, and why.",

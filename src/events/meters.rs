@@ -144,10 +144,7 @@ impl Meters {
             Event::TunnelBytes(bytes) => self.tunnel_bytes.increment(bytes),
             Event::CredentialsDisagree { .. } | Event::Identity(_) => self.identity.count(event),
             Event::ExchangeEnded { route, verdict } => self.names.load().route(route).exchanges.add(verdict, 1),
-            Event::Inspected { route, bytes } => self.names.load().route(route).inspected.increment(bytes),
-            Event::Uninspected { route, reason, bytes } => {
-                self.names.load().route(route).uninspected.add(reason, bytes);
-            }
+            Event::Crossed(crossing) => super::crossing::count(&self.names.load(), crossing),
             Event::Findings { class, count } => self.names.load().class(class).increment(count),
             Event::RuleRan {
                 rule,
@@ -164,7 +161,6 @@ impl Meters {
             Event::Shadowed { outcome } => self.shadow_bodies.add(outcome, 1),
             Event::ShadowFindings { class, only, count } => self.names.load().shadow(class).add(only, count),
             Event::ShadowPeople { only, count } => self.shadow_people.add(only, count),
-            Event::People { route, count } => self.names.load().route(route).people.increment(count),
             Event::Refused { budget, action } => self.names.load().budget(budget).refusals.add(action, 1),
             Event::FuseBlown { budget } | Event::WouldRefuse { budget } => self.names.load().budget(budget).told(event),
             Event::WouldFail { reason } => self.would_fail.add(reason, 1),
@@ -300,8 +296,9 @@ impl Added {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Leg, journal, revocation};
+    use super::super::{Crossed, Crossing, Leg, crossing, journal, revocation};
     use super::*;
+    use crate::engine::policy::Direction;
 
     fn names() -> Names {
         Names {
@@ -337,15 +334,6 @@ mod tests {
             route: "shop",
             verdict: "block",
         },
-        Event::Inspected {
-            route: "shop",
-            bytes: 10,
-        },
-        Event::Uninspected {
-            route: "shop",
-            reason: "coding",
-            bytes: 3,
-        },
         Event::Findings {
             class: "email",
             count: 50,
@@ -365,10 +353,6 @@ mod tests {
         Event::ShadowPeople {
             only: "active",
             count: 4,
-        },
-        Event::People {
-            route: "shop",
-            count: 49,
         },
         Event::Refused {
             budget: "bulk",
@@ -415,6 +399,7 @@ mod tests {
         {
             meters.count(event);
         }
+        crossing::facts().for_each(|event| meters.count(&event));
         let text = meters.render();
         for (name, help) in HELP {
             assert!(
@@ -475,16 +460,17 @@ mod tests {
     #[test]
     fn counts_survive_a_reload() {
         let meters = Meters::new();
+        let people = |count| {
+            Event::Crossed(Crossing {
+                route: "shop",
+                direction: Direction::Response,
+                what: Crossed::People(count),
+            })
+        };
         meters.register(&names());
-        meters.count(&Event::People {
-            route: "shop",
-            count: 2,
-        });
+        meters.count(&people(2));
         meters.register(&names());
-        meters.count(&Event::People {
-            route: "shop",
-            count: 3,
-        });
+        meters.count(&people(3));
         assert!(meters.render().contains("tidegate_people_total{route=\"shop\"} 5"));
     }
 

@@ -5,6 +5,7 @@ use metrics::Counter;
 
 use super::Event;
 use super::family::{Family, LABEL_VALUES_MAX, Maker, OTHER};
+use crate::engine::policy::Direction;
 
 /// The names of a configuration that may become label values. Everything else is `other`.
 #[derive(Clone, Debug, Default)]
@@ -93,10 +94,16 @@ impl NameTables {
 
 pub(super) struct RouteMeters {
     pub(super) exchanges: Family,
+    pub(super) failures: Family,
+    shown: CrossingMeters,
+    uploaded: CrossingMeters,
+}
+
+/// What crossed in one direction.
+pub(super) struct CrossingMeters {
     pub(super) people: Counter,
     pub(super) inspected: Counter,
     pub(super) uninspected: Family,
-    pub(super) failures: Family,
 }
 
 impl RouteMeters {
@@ -104,10 +111,24 @@ impl RouteMeters {
         let route = Some(("route", name));
         Self {
             exchanges: make.family("tidegate_exchanges_total", "verdict", route),
-            people: make.counter("tidegate_people_total", route),
-            inspected: make.counter("tidegate_inspected_bytes_total", route),
-            uninspected: make.family("tidegate_uninspected_bytes_total", "reason", route),
             failures: make.family("tidegate_upstream_failures_total", "kind", route),
+            shown: CrossingMeters {
+                people: make.counter("tidegate_people_total", route),
+                inspected: make.counter("tidegate_inspected_bytes_total", route),
+                uninspected: make.family("tidegate_uninspected_bytes_total", "reason", route),
+            },
+            uploaded: CrossingMeters {
+                people: make.counter("tidegate_upload_people_total", route),
+                inspected: make.counter("tidegate_upload_inspected_bytes_total", route),
+                uninspected: make.family("tidegate_upload_uninspected_bytes_total", "reason", route),
+            },
+        }
+    }
+
+    pub(super) fn crossing(&self, direction: Direction) -> &CrossingMeters {
+        match direction {
+            Direction::Response => &self.shown,
+            Direction::Request => &self.uploaded,
         }
     }
 }

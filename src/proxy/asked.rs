@@ -13,7 +13,7 @@ use super::route::Route;
 use super::upstream::UpstreamErrorKind;
 use crate::engine::births::CredentialId;
 use crate::engine::inspect::Mode;
-use crate::engine::ledger::{Account, Excess};
+use crate::engine::ledger::{Account, Dimension, Excess, KeyUse};
 use crate::engine::policy::Plan;
 use crate::engine::time::Now;
 use crate::events::{Event, report};
@@ -24,8 +24,14 @@ pub(super) struct Asked {
     pub(super) set: Arc<Set>,
     pub(super) route: usize,
     pub(super) actor: Actor,
-    /// Its keys go to the account.
+    /// What the response counts under; its keys go to the account.
     pub(super) plan: Plan,
+    /// What the request counts under, where some budget counts requests.
+    pub(super) upload: Option<Plan>,
+    /// The keys of that.
+    pub(super) upload_keys: Arc<[KeyUse]>,
+    /// The host that is asked, in lower case and without its port.
+    pub(super) destination: Arc<str>,
     pub(super) style: Style,
     pub(super) method: Method,
     /// The path that was asked for; `*` and CONNECT have none.
@@ -127,6 +133,14 @@ pub(super) fn mode(asked: &Asked, account: &Account) -> Mode {
     } else {
         Mode::Guard
     }
+}
+
+/// The keys of an upload on which a hold may begin.
+pub(super) fn upload_keys(upload: Option<&Plan>) -> Arc<[KeyUse]> {
+    let keys = upload.into_iter().flat_map(|plan| &plan.keys);
+    keys.filter(|used| used.dimension != Dimension::Exchange)
+        .cloned()
+        .collect()
 }
 
 /// Under a bypass every budget only tells.

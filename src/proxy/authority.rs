@@ -1,4 +1,4 @@
-//! Which host a request of HTTP/2 is for: one answer, whoever reads it (RFC 9113 section 8.3.1).
+//! Which host a request is for: one answer, whoever reads it (RFC 9113 section 8.3.1 of HTTP/2).
 
 use http::header::HOST;
 use http::{HeaderMap, Uri};
@@ -21,9 +21,33 @@ pub(super) fn fault(uri: &Uri, fields: &HeaderMap) -> Option<Fault> {
     }
 }
 
+/// The host of an authority as it is counted under: in lower case, without its port and the dot of the root.
+pub(super) fn destination(authority: &str) -> String {
+    let (name, port) = authority.rsplit_once(':').unwrap_or((authority, ""));
+    let is_port = port.bytes().all(|byte| byte.is_ascii_digit());
+    let host = if is_port { name } else { authority };
+    host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_host_is_one_destination_however_it_is_written() {
+        for (authority, host) in [
+            ("a.example", "a.example"),
+            ("A.Example:443", "a.example"),
+            ("a.example.", "a.example"),
+            ("a.example.:80", "a.example"),
+            ("[2001:db8::1]:443", "[2001:db8::1]"),
+            ("[2001:DB8::1]", "[2001:db8::1]"),
+            ("192.0.2.7:8080", "192.0.2.7"),
+            ("", ""),
+        ] {
+            assert_eq!(destination(authority), host, "{authority}");
+        }
+    }
 
     #[test]
     fn a_request_names_one_host() {

@@ -11,6 +11,7 @@ use super::answer::{OriginBody, UpstreamBody};
 use super::asked::Asked;
 use super::content::{coding, content_type};
 use super::foretold::Foretold;
+use super::forward::Sent;
 use super::gateway::Gateway;
 use super::provenance::ask;
 use super::tokens::{Unread, refresh_token, tokens};
@@ -29,7 +30,7 @@ pub(super) async fn sent(
     asked: &mut Asked,
     headers: &HeaderMap,
     (body, until): (Incoming, Now),
-) -> Foretold<Incoming> {
+) -> Sent {
     let mut body = Foretold::new(body);
     let (identity, now) = (&asked.set.identity, gateway.clock.now());
     if identity.renews(&asked.method, asked.path()) && coding(headers) == Some(Coding::Identity) {

@@ -1,13 +1,12 @@
-//! The response body on its way: the upstream's frames in, what the inspector releases out. Nothing else happens here.
+//! A body on its way: the frames of one side in, what the inspector releases out to the other. Nothing else happens here.
 //!
 //! ```text
-//!   upstream frame ─▶ Driver::input ─▶ Inspector ⇄ Account
-//!                          │
-//!   downstream  ◀── Driver::output: here the people in it enter the ledger
+//!   frame of its source ─▶ Driver::input ─▶ Inspector ⇄ Account
+//!                               │
+//!   Outlet  ◀── Driver::output: here the people in it enter the ledger
 //! ```
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -16,12 +15,12 @@ use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Sleep, sleep};
 
-use super::connection::{BoxError, ConnState};
+use super::connection::BoxError;
 use super::driver::{Driver, Flow};
 use super::ending::Ending;
-use super::flush::FlushTicket;
 use super::leaving::Leaving;
 use super::outcome::Denial;
+use super::outlet::Outlet;
 use super::upstream::{UpstreamError, UpstreamErrorKind};
 use super::vigil::{Vigil, Woken};
 use crate::clock::Clock;
@@ -31,27 +30,26 @@ use crate::events::{Event, report};
 /// Text that is read before the task gives way to others of its thread.
 const READ_AT_ONCE_BYTES: u64 = 256 << 10;
 
-/// The inspected body of one response.
+/// An inspected body.
 pub struct InspectedBody<B> {
-    upstream: Option<B>,
+    source: Option<B>,
     driver: Driver,
     clock: Clock,
-    connection: Arc<ConnState>,
+    outlet: Outlet,
     trailers: Option<HeaderMap>,
     /// What of them leaves.
     counted: Option<HeaderMap>,
     /// Handed over, and kept until whoever is in it is on disk, where that is asked for.
     next: Option<Bytes>,
     leaving: Leaving,
-    /// The upstream failed; what was released before goes first.
+    /// The source failed; what was released before goes first.
     failed: Option<BoxError>,
     timer: Option<Pin<Box<Sleep>>>,
     vigil: Vigil,
     /// It took longer than it may: nothing more leaves.
     late: bool,
-    /// The client sees a truncated body.
+    /// Whoever is sent it sees a truncated body.
     cut: bool,
-    flushed: FlushTicket,
     /// Reports the exchange when the body is dropped, however it ends.
     ending: Option<Ending>,
     finished: bool,
@@ -66,16 +64,16 @@ pub(super) enum Start {
     Ready,
     /// Nothing was released and nothing will be: the exchange can be refused.
     Refused,
-    /// The upstream failed before anything was released.
+    /// The source failed before anything was released.
     Failed,
 }
 
 impl<B> InspectedBody<B> {
-    /// How the upstream failed while its body was on the way, if it did.
+    /// How the source failed while its body was on the way, if it did.
     pub(super) fn failure(&self) -> Option<UpstreamErrorKind> {
         let error = self.failed.as_ref()?.downcast_ref::<UpstreamError>();
         // A request whose body cannot go on takes its answer with it.
-        if self.connection.fault().is_some() {
+        if self.outlet.is_of_client() {
             return Some(UpstreamErrorKind::RequestBody);
         }
         Some(error.map_or(UpstreamErrorKind::Reset, |error| error.kind))
@@ -89,18 +87,18 @@ where
 {
     /// Boxed, as it is large and moved several times.
     pub(super) fn new(
-        upstream: B,
+        source: B,
         driver: Driver,
         clock: Clock,
-        connection: Arc<ConnState>,
+        outlet: Outlet,
         ending: Ending,
         vigil: Vigil,
     ) -> Box<Self> {
         Box::new(Self {
-            upstream: Some(upstream),
+            source: Some(source),
             driver,
             clock,
-            connection,
+            outlet,
             trailers: None,
             counted: None,
             next: None,
@@ -110,11 +108,18 @@ where
             vigil,
             late: false,
             cut: false,
-            flushed: FlushTicket::default(),
             ending: Some(ending),
             finished: false,
             rest_at: READ_AT_ONCE_BYTES,
         })
+    }
+
+    /// Reads an empty source to its end, so that nobody takes the body for one that is to come.
+    pub(super) fn end_if_empty(&mut self) {
+        if self.driver.flow() == Flow::Input && self.source.as_ref().is_some_and(Body::is_end_stream) {
+            self.source = None;
+            self.driver.finish(self.clock.now());
+        }
     }
 
     /// Reads until it is known whether the head may go. `watching`: nothing of the body is held, so it
@@ -138,7 +143,7 @@ where
                 Flow::Done => return Poll::Ready(Start::Ready),
                 Flow::Cut => return Poll::Ready(Start::Refused),
                 Flow::Input if self.failed.is_some() => return Poll::Ready(Start::Failed),
-                Flow::Input if self.poll_upstream(cx, self.clock.now()).is_pending() && !self.poll_vigil(cx) => {
+                Flow::Input if self.poll_source(cx, self.clock.now()).is_pending() && !self.poll_vigil(cx) => {
                     return Poll::Pending;
                 }
                 Flow::Input => {}
@@ -174,9 +179,19 @@ where
 
     /// The exchange leaves HTTP, and this stays to report it.
     pub(super) fn switch(&mut self) {
-        self.upstream = None;
+        self.source = None;
         self.vigil.waive_deadline();
         self.driver.switch();
+    }
+
+    /// Whether it took longer than it may.
+    pub(super) fn is_late(&self) -> bool {
+        self.late
+    }
+
+    /// Whoever waits for what follows sees to the deadline.
+    pub(super) fn waive_deadline(&mut self) {
+        self.vigil.waive_deadline();
     }
 
     /// Ready when a hold begins on one of the exchange's keys, or what it showed is revoked.
@@ -198,8 +213,8 @@ where
         &self.driver
     }
 
-    /// Feeds the driver with one frame of the upstream, or its end.
-    fn poll_upstream(&mut self, cx: &mut Context<'_>, now: Now) -> Poll<()> {
+    /// Feeds the driver with one frame of the source, or its end.
+    fn poll_source(&mut self, cx: &mut Context<'_>, now: Now) -> Poll<()> {
         let read = self.driver.tally().map_or(0, |tally| tally.inspected_bytes);
         if read >= self.rest_at {
             self.rest_at = read + READ_AT_ONCE_BYTES;
@@ -209,18 +224,18 @@ where
         if self.driver.go_on(now) {
             return Poll::Ready(());
         }
-        let Some(upstream) = &mut self.upstream else {
+        let Some(source) = &mut self.source else {
             self.driver.finish(now);
             return Poll::Ready(());
         };
-        match Pin::new(upstream).poll_frame(cx) {
+        match Pin::new(source).poll_frame(cx) {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(None) => {
-                self.upstream = None;
+                self.source = None;
                 self.driver.finish(now);
             }
             Poll::Ready(Some(Err(error))) => {
-                self.upstream = None;
+                self.source = None;
                 self.failed = Some(error.into());
             }
             Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
@@ -296,7 +311,7 @@ where
                     limit: "exchange_ms_max",
                 });
                 self.late = true;
-                self.upstream = None;
+                self.source = None;
                 self.failed = Some(UpstreamError::new(UpstreamErrorKind::HeadTimeout).into());
             }
         }
@@ -310,15 +325,15 @@ where
         self.driver.flow() == Flow::Cut
     }
 
-    /// Ends the stream so that the client sees it is not whole, after everything that was released.
+    /// Ends the stream so that whoever is sent it sees it is not whole, after everything that was released.
     fn poll_cut(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        self.upstream = None;
+        self.source = None;
         if !std::mem::replace(&mut self.cut, true)
             && let Some(ending) = &self.ending
         {
             ending.cut(&self.driver);
         }
-        let error = ready!(self.connection.poll_cut(&mut self.flushed, cx));
+        let error = ready!(self.outlet.poll_cut(self.driver.outcome().denial, cx));
         self.finished = true;
         Poll::Ready(Some(Err(error)))
     }
@@ -375,7 +390,7 @@ where
                 Flow::Wait(until) => ready!(this.poll_wait(cx, until)),
                 Flow::Confirm => ready!(this.poll_confirmed(cx)),
                 Flow::Input if this.failed.is_some() => return this.poll_cut(cx),
-                Flow::Input if this.poll_upstream(cx, now).is_pending() && !this.poll_vigil(cx) => {
+                Flow::Input if this.poll_source(cx, now).is_pending() && !this.poll_vigil(cx) => {
                     return Poll::Pending;
                 }
                 Flow::Input => {}

@@ -38,9 +38,9 @@ pub(super) fn content_type(headers: &HeaderMap) -> &[u8] {
 }
 
 /// What names the bytes of a body that is no longer the same.
-pub(super) fn drop_validators(head: &mut response::Parts) {
+pub(super) fn drop_validators(headers: &mut HeaderMap) {
     for name in ["etag", "digest", "content-digest", "repr-digest", "content-md5"] {
-        head.headers.remove(name);
+        headers.remove(name);
     }
 }
 
@@ -49,19 +49,32 @@ pub(super) fn drop_content(head: &mut response::Parts) {
     for name in [CONTENT_TYPE, CONTENT_ENCODING, CONTENT_LENGTH] {
         head.headers.remove(name);
     }
-    drop_validators(head);
+    drop_validators(&mut head.headers);
     head.headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
 }
 
 /// An altered response says so to machines; a decoded one no longer says how it was coded.
 pub(super) fn mark_altered(head: &mut response::Parts, mode: Mode, coding: Option<Coding>, may_be_masked: bool) {
     head.headers.remove(ACCEPT_RANGES);
-    if mode == Mode::Rewrite && coding.is_some_and(|coding| coding != Coding::Identity) {
-        head.headers.remove(CONTENT_ENCODING);
-        head.headers.remove(CONTENT_LENGTH);
-    }
+    leave_decoded(&mut head.headers, mode, coding);
     if may_be_masked {
-        drop_validators(head);
+        drop_validators(&mut head.headers);
         head.headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+}
+
+/// The same of a request. `is_masked`: a field was dropped.
+pub(super) fn mark_altered_upload(headers: &mut HeaderMap, mode: Mode, coding: Option<Coding>, is_masked: bool) {
+    leave_decoded(headers, mode, coding);
+    if mode == Mode::Rewrite || is_masked {
+        drop_validators(headers);
+    }
+}
+
+/// What may be masked leaves decoded, and no longer says how it was coded.
+fn leave_decoded(headers: &mut HeaderMap, mode: Mode, coding: Option<Coding>) {
+    if mode == Mode::Rewrite && coding.is_some_and(|coding| coding != Coding::Identity) {
+        headers.remove(CONTENT_ENCODING);
+        headers.remove(CONTENT_LENGTH);
     }
 }

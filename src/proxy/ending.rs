@@ -17,8 +17,8 @@ use crate::audit::Sighting;
 use crate::engine::detect::ClassId;
 use crate::engine::inspect::{Content, Failure};
 use crate::engine::ledger::{Account, BudgetId, Dimension, KeyId};
-use crate::engine::policy::Action;
-use crate::events::{Event, Part, report};
+use crate::engine::policy::{Action, Direction};
+use crate::events::{Crossed, Crossing, Event, Part, report};
 use crate::identity::{Actor, network_of};
 
 /// How long a session that was cut mid-stream is asked to log in again on its next request, in seconds.
@@ -34,6 +34,8 @@ pub(super) struct Ending {
     keys: SmallVec<[(KeyId, Dimension); 6]>,
     /// Whose refusal by a budget on a shared key counts.
     pub(super) honest: Option<u64>,
+    /// Of which side of the exchange this is the end: that of the response is the exchange's own.
+    pub(super) direction: Direction,
     /// The copy of its body, where other rules are tried on it.
     recording: Option<Recording>,
 }
@@ -48,6 +50,7 @@ impl Ending {
             network: network_of(actor.address),
             keys,
             honest: None,
+            direction: Direction::Response,
             recording: None,
         }
     }
@@ -119,11 +122,13 @@ impl Ending {
         self.journal(driver);
         let outcome = driver.outcome();
         self.report_body(route, driver);
-        let failed = failure.map(|kind| failed(route, kind));
-        let verdict = failed
-            .filter(|_| outcome.denial.is_none())
-            .unwrap_or_else(|| self.verdict(outcome));
-        report(&Event::ExchangeEnded { route, verdict });
+        if self.direction == Direction::Response {
+            let failed = failure.map(|kind| failed(route, kind));
+            let verdict = failed
+                .filter(|_| outcome.denial.is_none())
+                .unwrap_or_else(|| self.verdict(outcome));
+            report(&Event::ExchangeEnded { route, verdict });
+        }
         let classes = self.classes(driver);
         for (budget, key, people, done) in met {
             self.sighted(budget, key, people, done, route, &classes);
@@ -187,10 +192,7 @@ impl Ending {
     fn report_body(&self, route: &str, driver: &Driver) {
         let (tally, outcome) = (driver.tally(), driver.outcome());
         if let Some(tally) = tally.filter(|tally| tally.inspected_bytes > 0) {
-            report(&Event::Inspected {
-                route,
-                bytes: tally.inspected_bytes,
-            });
+            self.crossed(route, Crossed::Inspected(tally.inspected_bytes));
         }
         for (class, count) in tally.iter().flat_map(|tally| &tally.findings) {
             let class = self.set.rules.class_name(ClassId(*class));
@@ -212,20 +214,18 @@ impl Ending {
             });
         }
         if outcome.new_people > 0 {
-            report(&Event::People {
-                route,
-                count: outcome.new_people,
-            });
+            self.crossed(route, Crossed::People(outcome.new_people));
         }
         for (reason, would_refuse) in &outcome.passed {
             if *would_refuse {
                 report(&Event::WouldFail { reason: reason.name() });
             }
-            report(&Event::Uninspected {
-                route,
-                reason: reason.name(),
-                bytes: passed_bytes(driver, *reason),
-            });
+            let (reason_name, bytes) = (reason.name(), passed_bytes(driver, *reason));
+            let what = Crossed::Uninspected {
+                reason: reason_name,
+                bytes,
+            };
+            self.crossed(route, what);
             if *reason == Reason::LedgerFull {
                 report(&Event::LedgerFull);
             }
@@ -253,17 +253,17 @@ impl Ending {
         }
     }
 
+    fn crossed(&self, route: &str, what: Crossed) {
+        report(&Event::Crossed(Crossing {
+            route,
+            direction: self.direction,
+            what,
+        }));
+    }
+
     fn verdict(&self, outcome: &Outcome) -> &'static str {
         match outcome.denial {
-            Some(Denial::Budget { budget, .. }) => self
-                .set
-                .policy
-                .get(budget)
-                .map_or("block", |budget| budget.action.name()),
-            Some(Denial::Throttled { .. }) => "throttle",
-            Some(Denial::Fail(_)) => "fail_closed",
-            Some(Denial::Held) => "hold",
-            Some(Denial::Revoked(_)) => "revoked",
+            Some(denial) => denial.verdict(&self.set.policy),
             None if outcome.switched => "tunnel",
             None if !outcome.masked.is_empty() => "redact",
             None if !outcome.told.is_empty() => "alert",

@@ -14,7 +14,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::answer::{Answer, OriginBody, UpstreamBody};
-use super::asked::{Asked, ended, mode, suspend};
+use super::asked::{Asked, ended, mode, suspend, upload_keys};
+use super::authority::destination;
 use super::births;
 use super::body::{InspectedBody, Start};
 use super::confirm::Confirm;
@@ -29,6 +30,7 @@ use super::gateway::{Door, Gateway};
 use super::headers::{self, Hop, NotForwarded};
 use super::limits::Limits;
 use super::outcome::Denial;
+use super::outlet::{Cause, Outlet};
 use super::provenance::{Learned, learn};
 use super::respond::{Refusal, Style, respond};
 use super::revoked;
@@ -41,15 +43,15 @@ use super::witness::Witness;
 use crate::engine::births::Doubt;
 use crate::engine::decode::Coding;
 use crate::engine::inspect::{Content, Inspector, Mode};
-use crate::engine::ledger::{Account, KeyId};
-use crate::engine::policy::{Action, Facts, Plan};
+use crate::engine::ledger::Account;
+use crate::engine::policy::{Action, Direction, Facts};
 use crate::engine::time::Now;
 use crate::events::{Event, IdentityFact, Part, report};
 use crate::identity::{Actor, address_key, is_trusted, network_key};
 
 /// Answers the requests of one listener.
 pub struct Exchanges {
-    gateway: Arc<Gateway>,
+    pub(super) gateway: Arc<Gateway>,
     door: Arc<Door>,
     limits: Arc<Limits>,
     stop: CancellationToken,
@@ -82,23 +84,18 @@ impl Exchanges {
         let now = self.gateway.clock.now();
         let mut asked = self.ask(&head, connection, now).await?;
         self.gateway.refuse_revoked(&asked, now)?;
-        self.gateway.read_back(keys_of(&asked.plan)).await;
         let offer = head.extensions.remove::<OnUpgrade>();
-        let keys = std::mem::take(&mut asked.plan.keys);
-        let account = self.gateway.ledger.open(keys, asked.plan.allowance.take(), now);
-        let mut account = account.summing(std::mem::take(&mut asked.plan.sums));
-        if let Some(gateways) = self.gateway.fleet.as_ref().and_then(|fleet| fleet.divided()) {
-            account.divide(gateways);
-        }
-        self.refuse_held(&asked, &account, now)?;
-        self.refuse_over(&asked, &account, now)?;
+        let account = self.gateway.open_account(&mut asked.plan, now).await;
+        self.gateway.refuse_held(&asked, &account, now)?;
+        self.gateway.refuse_over(&asked, (&account, Direction::Response), now)?;
         let mode = mode(&asked, &account);
-        self.prepare(&mut head, mode, &asked)?;
         let until = now.after(self.limits.exchange_ms_max);
-        let mut vigil = Vigil::new(Arc::clone(&self.gateway), until, &asked);
         let body = births::sent(&self.gateway, &mut asked, &head.headers, (body, until)).await;
-        let request = Request::from_parts(head, ForwardBody::new(body, self.gateway.clock, until));
-        let mut response = self.answered(&asked, &account, &mut vigil, request).await?;
+        let (body, cause) = self.upload(&mut asked, &mut head, (body, until)).await?;
+        self.prepare(&mut head, mode, &asked)?;
+        let mut vigil = Vigil::new(Arc::clone(&self.gateway), until, &asked);
+        let request = Request::from_parts(head, body);
+        let mut response = self.answered(&asked, &account, (&mut vigil, &cause), request).await?;
         let sides = if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             let downstream = offer.ok_or_else(|| asked.upstream_failed(UpstreamErrorKind::Framing))?;
             Some((downstream, hyper::upgrade::on(&mut response)))
@@ -121,7 +118,7 @@ impl Exchanges {
         &self,
         asked: &Asked,
         account: &Account,
-        vigil: &mut Vigil,
+        (vigil, cause): (&mut Vigil, &Cause),
         request: Request<ForwardBody>,
     ) -> Result<Response<OriginBody>, (Refusal, Style)> {
         let mut sent = pin!(asked.route().upstream.send(request));
@@ -132,6 +129,8 @@ impl Exchanges {
             });
             match answer.await {
                 Ok(Ok(response)) => return Ok(response),
+                // What was sent was cut, and the answer with it.
+                Ok(Err(_)) if cause.get().is_some() => return Err(self.upload_refused(asked, cause.get().copied())),
                 Ok(Err(error)) if !vigil.is_late(self.gateway.clock.now()) => {
                     return Err(asked.upstream_failed(error.kind));
                 }
@@ -143,7 +142,7 @@ impl Exchanges {
                 }
                 // It may have ended again meanwhile.
                 Err(Woken::Revoked(_)) => self.gateway.refuse_revoked(asked, self.gateway.clock.now())?,
-                Err(Woken::Held) => self.refuse_held(asked, account, self.gateway.clock.now())?,
+                Err(Woken::Held) => self.gateway.refuse_held(asked, account, self.gateway.clock.now())?,
             }
         }
     }
@@ -158,7 +157,7 @@ impl Exchanges {
     ) -> Result<Response<Answer>, (Refusal, Style)> {
         let mut body = opened.body;
         if body.driver().flow() == Flow::Cut {
-            return Err((self.refusal(asked, &body), asked.style));
+            return Err((self.body_refusal(asked, &body), asked.style));
         }
         body.switch();
         self.leave(asked, &mut body).await?;
@@ -217,8 +216,9 @@ impl Exchanges {
         }
         tell(&actor);
         let (address, network) = (address_key(actor.address), network_key(actor.address));
+        let destination: Arc<str> = destination(host).into();
         let facts = Facts {
-            destination: Some(host.as_bytes()),
+            destination: Some(destination.as_bytes()),
             ..actor.facts(&address, &network, route)
         };
         let answered = self.gateway.answered(&set.policy, &facts, now).await;
@@ -227,19 +227,26 @@ impl Exchanges {
             ..facts
         };
         let mut plan = set.policy.plan(&facts, now);
+        let mut upload = set.policy.plan_upload(&facts, now);
         let is_bypassed = self.gateway.bypass().covers(&found.name, now);
         let must_log_in = is_limited && !is_bypassed && set.policy.refuses_unissued(&facts);
         if is_bypassed {
             suspend(&mut plan);
+            upload.iter_mut().for_each(suspend);
         }
         let honest = fuse::honest(&self.gateway, &set, &actor, now);
-        fuse::spare(&self.gateway, &set, &actor, &mut plan, now);
+        for plan in std::iter::once(&mut plan).chain(&mut upload) {
+            fuse::spare(&self.gateway, &set, &actor, plan, now);
+        }
         let (method, path) = (head.method.clone(), head.uri.path_and_query().cloned());
         let asked = Asked {
             set,
             route,
             actor,
             plan,
+            upload_keys: upload_keys(upload.as_ref()),
+            upload,
+            destination,
             style,
             method,
             path,
@@ -253,49 +260,6 @@ impl Exchanges {
             return Err((asked.reauthenticate(&self.gateway, now), style));
         }
         Ok(asked)
-    }
-
-    /// Holds are checked before the request goes upstream, under a bypass too: a hold stays until it ends or is released.
-    fn refuse_held(&self, asked: &Asked, account: &Account, now: Now) -> Result<(), (Refusal, Style)> {
-        let mut held = fuse::held(&self.gateway, &asked.set, asked.actor.provenance, account.keys(), now);
-        let Some((key, cause)) = held.next() else {
-            return Ok(());
-        };
-        let budget = cause.and_then(|cause| asked.set.policy.get(cause));
-        if let Some(cause) = cause {
-            fuse::refused(&self.gateway, &asked.set, asked.honest, cause, now);
-        }
-        let name = asked.set.policy.cause(cause);
-        let reauth = budget.is_some_and(|budget| budget.action == Action::Reauth);
-        let action = if reauth { "reauth" } else { "hold" };
-        report(&Event::Refused { budget: name, action });
-        ended(&asked.route().name, action);
-        if reauth {
-            // Asked once; who comes back with the old credential meets its budget again.
-            self.gateway.ledger.release(key, 0, 0, now);
-            self.gateway.store.hold_changed();
-            return Err((asked.reauthenticate(&self.gateway, now), asked.style));
-        }
-        Err((Refusal::Held, asked.style))
-    }
-
-    /// What was summed before leaves no room for another answer.
-    fn refuse_over(&self, asked: &Asked, account: &Account, now: Now) -> Result<(), (Refusal, Style)> {
-        let over = account.over(now);
-        let Some(budget) = over
-            .iter()
-            .find(|over| over.refuses)
-            .and_then(|over| asked.set.policy.get(over.budget))
-        else {
-            return Ok(());
-        };
-        fuse::refused(&self.gateway, &asked.set, asked.honest, budget.id, now);
-        report(&Event::Refused {
-            budget: &budget.name,
-            action: budget.action.name(),
-        });
-        ended(&asked.route().name, budget.action.name());
-        Err((Refusal::Blocked, asked.style))
     }
 
     /// Makes the request one whose answer can be inspected.
@@ -370,9 +334,9 @@ impl Exchanges {
             ending = ending.tried_in_shadow(content);
         }
         let driver = Driver::new(inspector, (account, witness, confirm), terms, counted);
-        let connection = Arc::clone(&asked.connection);
+        let outlet = Outlet::downstream(Arc::clone(&asked.connection));
         Opened {
-            body: InspectedBody::new(body, driver, gateway.clock, connection, ending, vigil),
+            body: InspectedBody::new(body, driver, gateway.clock, outlet, ending, vigil),
             coding,
             masked_head,
         }
@@ -399,7 +363,7 @@ impl Exchanges {
                 self.leave(asked, &mut body).await?;
                 return Ok(Response::from_parts(head, Answer::Own(Full::default())));
             }
-            Start::Refused => return Err((self.refusal(asked, &body), asked.style)),
+            Start::Refused => return Err((self.body_refusal(asked, &body), asked.style)),
             Start::Failed => {
                 // The body reports it when it is dropped.
                 let kind = body.failure().unwrap_or(UpstreamErrorKind::Reset);
@@ -420,7 +384,7 @@ impl Exchanges {
         if poll_fn(|cx| body.poll_leaving(cx)).await {
             Ok(())
         } else {
-            Err((self.refusal(asked, body), asked.style))
+            Err((self.body_refusal(asked, body), asked.style))
         }
     }
 
@@ -429,6 +393,7 @@ impl Exchanges {
             gateway: Arc::clone(&self.gateway),
             set: Arc::clone(&asked.set),
             route: asked.route,
+            direction: Direction::Response,
             unsafe_method: asked.is_unsafe(),
             not_found: matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE),
             may_mask: asked.may_mask(),
@@ -436,17 +401,22 @@ impl Exchanges {
     }
 
     /// What the client is told when nothing of the response left.
-    fn refusal(&self, asked: &Asked, body: &InspectedBody<UpstreamBody>) -> Refusal {
-        match body.driver().outcome().denial {
+    fn body_refusal(&self, asked: &Asked, body: &InspectedBody<UpstreamBody>) -> Refusal {
+        self.refusal(asked, body.driver().outcome().denial, Direction::Response)
+    }
+
+    /// What the client is told when nothing more goes `direction`.
+    pub(super) fn refusal(&self, asked: &Asked, denial: Option<Denial>, direction: Direction) -> Refusal {
+        match denial {
             Some(Denial::Budget { budget, .. }) => match asked.set.policy.get(budget).map(|budget| budget.action) {
                 Some(Action::Reauth) => asked.reauthenticate(&self.gateway, self.gateway.clock.now()),
                 Some(Action::Hold { .. }) => Refusal::Held,
-                _ => Refusal::Blocked,
+                _ => Refusal::Blocked(direction),
             },
             Some(Denial::Throttled { retry_after_s, .. }) => Refusal::Throttled { retry_after_s },
             Some(Denial::Held) => Refusal::Held,
             Some(Denial::Revoked(name)) => revoked::refusal(asked, name),
-            Some(Denial::Fail(_)) | None => Refusal::Uninspectable,
+            Some(Denial::Fail(_)) | None => Refusal::Uninspectable(direction),
         }
     }
 }
@@ -479,11 +449,4 @@ impl Handler for Exchanges {
             }
         }
     }
-}
-
-/// All that an exchange counts under, or may come to.
-fn keys_of(plan: &Plan) -> impl Iterator<Item = &KeyId> {
-    let used = plan.keys.iter().chain(&plan.allowance);
-    let keys = used.flat_map(|used| std::iter::once(&used.key).chain(&used.fallback));
-    keys.chain(plan.sums.iter().map(|used| &used.key))
 }

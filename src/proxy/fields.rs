@@ -1,6 +1,7 @@
-//! Counts the people in the fields of a response's head and of its trailers, before they leave.
+//! Counts the people in a head, that of a request with its target, and in trailers, before they leave.
 
-use http::{HeaderMap, HeaderName};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HOST};
+use http::{HeaderMap, HeaderName, Uri};
 
 use super::confirm::Confirm;
 use super::fail::{Fail, Reason};
@@ -10,6 +11,7 @@ use super::witness::Witness;
 use crate::engine::detect::{ClassId, ClassSet};
 use crate::engine::head;
 use crate::engine::ledger::{Account, Answer, Next, Told};
+use crate::engine::policy::Direction;
 use crate::engine::record::Record;
 use crate::engine::time::Now;
 
@@ -17,11 +19,19 @@ use crate::engine::time::Now;
 fn is_impersonal(name: &HeaderName) -> bool {
     matches!(
         name.as_str(),
-        "date" | "last-modified" | "expires" | "content-length" | "cache-control"
+        "date" | "last-modified" | "expires" | "content-length" | "cache-control" | "proxy-authorization"
     )
 }
 
-/// What the fields of a response came to.
+/// Whether a head means something else without the field.
+fn is_needed(name: &HeaderName) -> bool {
+    matches!(*name, HOST | CONTENT_TYPE | CONTENT_ENCODING)
+}
+
+/// The number of what is no field, and cannot be dropped.
+const TARGET: usize = usize::MAX;
+
+/// What the fields of a head came to.
 #[derive(Debug, Default)]
 pub(super) struct FieldCount {
     /// Someone in a field that must not leave, where nothing can be masked.
@@ -42,7 +52,32 @@ pub(super) async fn count(
     witness: &mut Witness,
     confirm: &mut Confirm,
 ) -> FieldCount {
-    let Some((mut walk, people)) = Walk::begin(fields, account, terms, witness) else {
+    count_with(Vec::new(), fields, account, (terms, witness), confirm).await
+}
+
+/// The same in the head of a request: nobody in its target can be left out.
+pub(super) async fn count_request(
+    (target, fields): (&Uri, &mut HeaderMap),
+    account: &mut Account,
+    terms: &Terms,
+    witness: &mut Witness,
+    confirm: &mut Confirm,
+) -> FieldCount {
+    let (path, query) = (target.path().as_bytes(), target.query().unwrap_or_default().as_bytes());
+    let reader = (&terms.set.rules, &terms.gateway.secret);
+    let found = head::people_in_target((path, query), reader, counted_values(account));
+    let found = found.into_iter().map(|record| (TARGET, record)).collect();
+    count_with(found, fields, account, (terms, witness), confirm).await
+}
+
+async fn count_with(
+    found: Vec<(usize, Record)>,
+    fields: &mut HeaderMap,
+    account: &mut Account,
+    (terms, witness): (&Terms, &mut Witness),
+    confirm: &mut Confirm,
+) -> FieldCount {
+    let Some((mut walk, people)) = Walk::begin(found, fields, account, (terms, witness)) else {
         return FieldCount::default();
     };
     for (number, record) in people {
@@ -62,7 +97,7 @@ pub(super) fn count_now(
     terms: &Terms,
     witness: &mut Witness,
 ) -> FieldCount {
-    let Some((mut walk, people)) = Walk::begin(fields, account, terms, witness) else {
+    let Some((mut walk, people)) = Walk::begin(Vec::new(), fields, account, (terms, witness)) else {
         return FieldCount::default();
     };
     for (number, record) in people {
@@ -87,13 +122,13 @@ struct Walk<'w> {
 }
 
 impl<'w> Walk<'w> {
-    /// With everybody in `fields`, by the number of the field; none without anybody: so it is with nearly every head, and
-    /// costs no clock and no list.
+    /// With everybody `found` and everybody in `fields`, by the number of the field; none without anybody: so it is with
+    /// nearly every head, and costs no clock and no list.
     fn begin(
+        mut found: Vec<(usize, Record)>,
         fields: &'w mut HeaderMap,
         account: &'w mut Account,
-        terms: &'w Terms,
-        witness: &'w mut Witness,
+        (terms, witness): (&'w Terms, &'w mut Witness),
     ) -> Option<(Self, Vec<(usize, Record)>)> {
         let values = fields.iter().map(|(name, value)| {
             if is_impersonal(name) {
@@ -102,18 +137,20 @@ impl<'w> Walk<'w> {
                 value.as_bytes()
             }
         });
-        let mut people = head::people(
+        let in_fields = head::people(
             values,
             (&terms.set.rules, &terms.gateway.secret),
             counted_values(account),
         );
+        found.extend(in_fields);
+        let mut people = found;
         if people.is_empty() {
             return None;
         }
         let mut counted = FieldCount::default();
         let names: Vec<HeaderName> = fields.iter().map(|(name, _)| name.clone()).collect();
         let is_closed = witness.is_blind() && terms.mode(Reason::JournalFull, account) == Fail::Closed;
-        if is_closed && terms.may_mask {
+        if is_closed && terms.may_mask && terms.direction == Direction::Response {
             // The head of a refused answer to an unsafe method leaves all the same: nobody may be in it.
             for name in people.drain(..).filter_map(|(number, _)| names.get(number)) {
                 fields.remove(name);
@@ -143,7 +180,9 @@ impl<'w> Walk<'w> {
         self.counted.told.extend(answer.told);
         let Some(denial) = denial else { return };
         self.terms.hold_if_asked(denial, self.account.keys(), self.now);
-        let Some(name) = self.names.get(number).filter(|_| self.terms.may_mask) else {
+        let is_request = self.terms.direction == Direction::Request;
+        let may_drop = |name: &&HeaderName| self.terms.may_mask && !(is_request && is_needed(name));
+        let Some(name) = self.names.get(number).filter(may_drop) else {
             self.counted.denial = Some(denial);
             return;
         };

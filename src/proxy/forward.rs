@@ -1,4 +1,4 @@
-//! The body of a request on its way upstream: passed through as it comes.
+//! The body of a request on its way upstream: passed through as it comes, or as an inspector releases it.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use super::body::InspectedBody;
 use super::connection::BoxError;
 use super::foretold::Foretold;
 use crate::clock::Clock;
@@ -16,8 +17,16 @@ use crate::engine::time::Now;
 #[derive(Default)]
 pub struct ForwardBody(Option<Upload>);
 
+/// What the client sends, of which the beginning may have been read ahead.
+pub(super) type Sent = Foretold<Incoming>;
+
+enum Passing {
+    Plain(Sent),
+    Inspected(Box<InspectedBody<Sent>>),
+}
+
 struct Upload {
-    body: Foretold<Incoming>,
+    body: Passing,
     clock: Clock,
     /// The deadline of the exchange. An answer that is still on its way sees to it and counts it; this is for an upload
     /// that outlasts its answer. One that is silent meets `body_idle_ms_max`, so a look at every frame is enough.
@@ -25,8 +34,26 @@ struct Upload {
 }
 
 impl ForwardBody {
-    pub(super) fn new(body: Foretold<Incoming>, clock: Clock, until: Now) -> Self {
-        Self((!body.is_end_stream()).then_some(Upload { body, clock, until }))
+    pub(super) fn plain(body: Sent, clock: Clock, until: Now) -> Self {
+        Self::of(Passing::Plain(body), clock, until)
+    }
+
+    pub(super) fn inspected(body: Box<InspectedBody<Sent>>, clock: Clock, until: Now) -> Self {
+        Self::of(Passing::Inspected(body), clock, until)
+    }
+
+    fn of(body: Passing, clock: Clock, until: Now) -> Self {
+        let upload = Upload { body, clock, until };
+        Self((!upload.is_end_stream()).then_some(upload))
+    }
+}
+
+impl Upload {
+    fn is_end_stream(&self) -> bool {
+        match &self.body {
+            Passing::Plain(body) => body.is_end_stream(),
+            Passing::Inspected(body) => body.is_end_stream(),
+        }
     }
 }
 
@@ -40,20 +67,29 @@ impl Body for ForwardBody {
         };
         // Without its cause: a framing fault in it is the client's, and would be taken for the origin's.
         let cancelled = || BoxError::from(h2::Error::from(h2::Reason::CANCEL));
-        let frame = ready!(Pin::new(body).poll_frame(cx));
+        let frame = match body {
+            Passing::Plain(body) => {
+                let frame = ready!(Pin::new(body).poll_frame(cx));
+                frame.map(|frame| frame.map_err(|_| cancelled()))
+            }
+            Passing::Inspected(body) => ready!(Pin::new(body.as_mut()).poll_frame(cx)),
+        };
         if clock.now() >= *until {
             return Poll::Ready(Some(Err(cancelled())));
         }
-        Poll::Ready(frame.map(|frame| frame.map_err(|_| cancelled())))
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.as_ref().is_none_or(|upload| upload.body.is_end_stream())
+        self.0.as_ref().is_none_or(Upload::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0
-            .as_ref()
-            .map_or_else(|| SizeHint::with_exact(0), |upload| upload.body.size_hint())
+        match self.0.as_ref().map(|upload| &upload.body) {
+            None => SizeHint::with_exact(0),
+            Some(Passing::Plain(body)) => body.size_hint(),
+            // The head's `Content-Length`, where it still holds, says it.
+            Some(Passing::Inspected(_)) => SizeHint::default(),
+        }
     }
 }

@@ -20,8 +20,8 @@ use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::engine::detect::RuleSet;
 use crate::engine::inspect::Bounds;
-use crate::engine::ledger::{BudgetId, KeyId, Ledger};
-use crate::engine::policy::{Facts, Policy, Question};
+use crate::engine::ledger::{Account, BudgetId, KeyId, Ledger};
+use crate::engine::policy::{Facts, Plan, Policy, Question};
 use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
 use crate::events::Names;
@@ -197,6 +197,18 @@ impl Gateway {
         Policy::answer(&questions, &self.ledger, now)
     }
 
+    /// The account of an exchange that counts under `plan`, whose keys go to it.
+    pub(super) async fn open_account(&self, plan: &mut Plan, now: Now) -> Account {
+        self.read_back(keys_of(plan)).await;
+        let keys = std::mem::take(&mut plan.keys);
+        let account = self.ledger.open(keys, plan.allowance.take(), now);
+        let mut account = account.summing(std::mem::take(&mut plan.sums));
+        if let Some(gateways) = self.fleet.as_ref().and_then(|fleet| fleet.divided()) {
+            account.divide(gateways);
+        }
+        account
+    }
+
     /// The bypass in force.
     pub fn bypass(&self) -> Guard<Arc<Bypass>> {
         self.bypass.load()
@@ -220,6 +232,13 @@ impl Gateway {
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }
+}
+
+/// All that an exchange counts under, or may come to.
+fn keys_of(plan: &Plan) -> impl Iterator<Item = &KeyId> {
+    let used = plan.keys.iter().chain(&plan.allowance);
+    let keys = used.flat_map(|used| std::iter::once(&used.key).chain(&used.fallback));
+    keys.chain(plan.sums.iter().map(|used| &used.key))
 }
 
 /// What a listener says about its clients.

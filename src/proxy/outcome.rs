@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 
 use super::fail::Reason;
 use crate::engine::ledger::{BudgetId, Dimension, KeyId, Told};
+use crate::engine::policy::Policy;
 use crate::identity::Named;
 
 /// Why an exchange was refused or cut.
@@ -26,6 +27,19 @@ pub(super) enum Denial {
     Held,
     /// What it showed was revoked meanwhile.
     Revoked(Named),
+}
+
+impl Denial {
+    /// The verdict on the exchange.
+    pub(super) fn verdict(self, policy: &Policy) -> &'static str {
+        match self {
+            Self::Budget { budget, .. } => policy.get(budget).map_or("block", |budget| budget.action.name()),
+            Self::Throttled { .. } => "throttle",
+            Self::Fail(_) => "fail_closed",
+            Self::Held => "hold",
+            Self::Revoked(_) => "revoked",
+        }
+    }
 }
 
 /// What an exchange leaves for reports.

@@ -7,6 +7,7 @@ use http_body_util::Full;
 
 use super::framing::Fault;
 use super::upstream::UpstreamErrorKind;
+use crate::engine::policy::Direction;
 
 const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
 /// The request is at fault (RFC 9209 section 2.3.19).
@@ -29,8 +30,8 @@ pub enum Refusal {
         /// To log in again would not help.
         is_account: bool,
     },
-    /// A budget or rule refuses this exchange: 403.
-    Blocked,
+    /// A budget or rule refuses what goes this way: 403.
+    Blocked(Direction),
     /// The actor is on hold: 403.
     Held,
     /// No route leads there: 404.
@@ -44,8 +45,8 @@ pub enum Refusal {
         /// When to come back, in seconds, at least 1.
         retry_after_s: u64,
     },
-    /// The body cannot be inspected and the route fails closed: 502.
-    Uninspectable,
+    /// The body that goes this way cannot be inspected and the route fails closed: 502, of a request 403.
+    Uninspectable(Direction),
     /// The upstream failed: 502, 503 or 504, with `Proxy-Status`.
     Upstream(UpstreamErrorKind),
 }
@@ -87,12 +88,15 @@ impl Refusal {
             Self::Framing(fault) if fault.is_size() => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Framing(_) => StatusCode::BAD_REQUEST,
             Self::Reauthenticate { .. } | Self::Revoked { is_account: false, .. } => StatusCode::UNAUTHORIZED,
-            Self::Blocked | Self::Held | Self::Revoked { is_account: true, .. } => StatusCode::FORBIDDEN,
+            Self::Blocked(_)
+            | Self::Uninspectable(Direction::Request)
+            | Self::Held
+            | Self::Revoked { is_account: true, .. } => StatusCode::FORBIDDEN,
             Self::NoRoute => StatusCode::NOT_FOUND,
             Self::Loop => StatusCode::LOOP_DETECTED,
             Self::Expectation => StatusCode::EXPECTATION_FAILED,
             Self::Throttled { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::Uninspectable => StatusCode::BAD_GATEWAY,
+            Self::Uninspectable(Direction::Response) => StatusCode::BAD_GATEWAY,
             Self::Upstream(kind) => kind.status(),
         }
     }
@@ -103,13 +107,15 @@ impl Refusal {
             Self::Framing(_) => ("framing", "The request is malformed or ambiguous"),
             Self::Reauthenticate { .. } => ("reauthenticate", "Please log in again"),
             Self::Revoked { .. } => ("revoked", "This access has been revoked"),
-            Self::Blocked => ("blocked", "The response was blocked by a data protection policy"),
+            Self::Blocked(Direction::Response) => ("blocked", "The response was blocked by a data protection policy"),
+            Self::Blocked(Direction::Request) => ("blocked", "The request was blocked by a data protection policy"),
             Self::Held => ("held", "Access is on hold under a data protection policy"),
             Self::NoRoute => ("no-route", "Nothing is served here"),
             Self::Loop => ("loop", "The request passes this gateway again and again"),
             Self::Expectation => ("expectation", "Nothing but 100-continue can be expected here"),
             Self::Throttled { .. } => ("throttled", "Too many requests for new data; slow down"),
-            Self::Uninspectable => ("uninspectable", "The response could not be inspected"),
+            Self::Uninspectable(Direction::Response) => ("uninspectable", "The response could not be inspected"),
+            Self::Uninspectable(Direction::Request) => ("uninspectable", "The request could not be inspected"),
             Self::Upstream(_) => ("upstream", "The origin did not answer properly"),
         }
     }
@@ -117,9 +123,9 @@ impl Refusal {
     /// The status of gRPC: 1-16 as in its core documentation.
     const fn grpc_status(&self) -> &'static str {
         match self {
-            Self::Blocked | Self::Held | Self::Revoked { is_account: true, .. } => "7",
+            Self::Blocked(_) | Self::Held | Self::Revoked { is_account: true, .. } => "7",
             Self::Throttled { .. } => "8",
-            Self::Framing(_) | Self::Uninspectable | Self::Loop => "13",
+            Self::Framing(_) | Self::Uninspectable(_) | Self::Loop => "13",
             Self::NoRoute | Self::Expectation => "12",
             Self::Upstream(_) => "14",
             Self::Reauthenticate { .. } | Self::Revoked { is_account: false, .. } => "16",
@@ -183,11 +189,11 @@ fn special_fields(refusal: &Refusal, headers: &mut HeaderMap) {
             }
         }
         Refusal::Revoked { is_account: true, .. }
-        | Refusal::Blocked
+        | Refusal::Blocked(_)
         | Refusal::Held
         | Refusal::NoRoute
         | Refusal::Loop
-        | Refusal::Uninspectable => {}
+        | Refusal::Uninspectable(_) => {}
     }
 }
 
@@ -264,7 +270,11 @@ mod tests {
                 403,
                 ("cache-control", "no-store"),
             ),
-            (Refusal::Blocked, 403, ("cache-control", "no-store")),
+            (
+                Refusal::Blocked(Direction::Response),
+                403,
+                ("cache-control", "no-store"),
+            ),
             (Refusal::Throttled { retry_after_s: 0 }, 429, ("retry-after", "1")),
             (Refusal::Throttled { retry_after_s: 7 }, 429, ("retry-after", "7")),
             (
@@ -303,12 +313,12 @@ mod tests {
         assert_eq!(style("accept", "text/html,application/xhtml+xml"), Style::Page);
         assert_eq!(style("accept", "application/json"), Style::Problem);
         assert_eq!(style("content-type", "application/grpc+proto"), Style::Grpc);
-        let grpc = respond(&Refusal::Blocked, Style::Grpc);
+        let grpc = respond(&Refusal::Blocked(Direction::Response), Style::Grpc);
         assert_eq!(
             (grpc.status(), &grpc.headers()["grpc-status"]),
             (StatusCode::OK, &HeaderValue::from_static("7"))
         );
-        let page = respond(&Refusal::Blocked, Style::Page);
+        let page = respond(&Refusal::Blocked(Direction::Response), Style::Page);
         assert_eq!(page.headers()[CONTENT_TYPE], "text/html; charset=utf-8");
         assert!(text(page).await.contains("<h1>The response was blocked"));
     }

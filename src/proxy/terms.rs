@@ -7,7 +7,7 @@ use super::fail::{Fail, Reason};
 use super::gateway::{Gateway, Set};
 use super::outcome::Denial;
 use crate::engine::ledger::{Account, KeyUse};
-use crate::engine::policy::Action;
+use crate::engine::policy::{Action, Direction};
 use crate::engine::time::Now;
 use crate::events::{Event, report};
 
@@ -39,6 +39,8 @@ pub(super) struct Terms {
     pub(super) set: Arc<Set>,
     /// The number of the route in the set.
     pub(super) route: usize,
+    /// Which way the body goes.
+    pub(super) direction: Direction,
     /// A refusal on the way back would make the client do it twice: what is over a limit is masked instead.
     pub(super) unsafe_method: bool,
     /// The answer says that there is nothing (RFC 9110, sections 15.5.5 and 15.5.11).

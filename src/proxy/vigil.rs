@@ -24,6 +24,8 @@ pub(super) struct Vigil {
     provenance: Provenance,
     /// `exchange_ms_max` after the head; none for a tunnel.
     until: Option<Now>,
+    /// The keys of the other side of the exchange: a hold on one of them ends this side too.
+    beside: Arc<[KeyUse]>,
     timer: Option<Pin<Box<Sleep>>>,
     /// Under which what it showed may be revoked.
     names: Revocable,
@@ -54,6 +56,7 @@ impl Vigil {
             set: Arc::clone(&asked.set),
             provenance: asked.actor.provenance,
             until: Some(until),
+            beside: Arc::clone(&asked.upload_keys),
             timer: None,
             names: asked.actor.revocable.clone(),
             told: None,
@@ -91,12 +94,15 @@ impl Vigil {
             return Some(Woken::Revoked(name));
         }
         // Who is held for this very body is shown the end of what was granted, as with a block.
-        let mut held = fuse::held(&self.gateway, &self.set, self.provenance, keys, now);
+        let mut held = [keys, &self.beside].into_iter().flat_map(|keys| {
+            let (gateway, set) = (&self.gateway, &self.set);
+            fuse::held(gateway, set, self.provenance, keys, now)
+        });
         held.any(|(_, cause)| !cause.is_some_and(is_own)).then_some(Woken::Held)
     }
 
     fn poll_held(&mut self, keys: &[KeyUse], is_own: IsOwn<'_>, cx: &mut Context<'_>) -> Option<Woken> {
-        if keys.is_empty() && self.names.is_empty() {
+        if keys.is_empty() && self.beside.is_empty() && self.names.is_empty() {
             return None;
         }
         loop {

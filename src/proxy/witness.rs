@@ -7,6 +7,7 @@ use smallvec::{SmallVec, smallvec};
 
 use super::gateway::{Gateway, Set};
 use crate::engine::ledger::{Account, Dimension, KeyUse};
+use crate::engine::policy::{Direction, Facts};
 use crate::engine::record::Record;
 use crate::engine::secret::Subject;
 use crate::engine::time::Now;
@@ -27,6 +28,8 @@ struct Scene {
     route: usize,
     actor: Actor,
     keys: SmallVec<[Key; 6]>,
+    /// Where what it sends goes; none where it is shown something.
+    destination: Option<Arc<str>>,
     told: Option<Arc<Exchange>>,
 }
 
@@ -39,12 +42,22 @@ impl Witness {
             route,
             actor: actor.clone(),
             keys: keys.iter().map(|used| Key::new(used.dimension, used.key)).collect(),
+            destination: None,
             told: None,
         });
         Self {
             scene,
             waiting: VecDeque::new(),
         }
+    }
+
+    /// It sees what is sent to `destination`, under the keys of requests.
+    #[must_use]
+    pub(super) fn of_upload(mut self, destination: &Arc<str>) -> Self {
+        if let Some(scene) = &mut self.scene {
+            scene.destination = Some(Arc::clone(destination));
+        }
+        self
     }
 
     /// Whether what it tells would not be written.
@@ -126,7 +139,16 @@ impl Scene {
     fn exchange(&self) -> Exchange {
         let (actor, policy) = (&self.actor, &self.set.policy);
         let (address, network) = (address_key(actor.address), network_key(actor.address));
-        let known = policy.actor_keys(&actor.facts(&address, &network, self.route));
+        let direction = match self.destination {
+            Some(_) => Direction::Request,
+            None => Direction::Response,
+        };
+        let facts = Facts {
+            direction,
+            destination: self.destination.as_deref().map(str::as_bytes),
+            ..actor.facts(&address, &network, self.route)
+        };
+        let known = policy.actor_keys(&facts);
         let mut keys: SmallVec<[Key; 6]> = known.iter().map(|(dimension, id)| Key::new(*dimension, *id)).collect();
         let route = Dimension::Route;
         // The exchange's own key is nobody's, and that of the route stands with the route.
@@ -145,7 +167,11 @@ impl Scene {
                 is_issued: actor.provenance == Provenance::Issued,
             }),
             route: name.into(),
-            route_key: policy.route_key(self.route).map(|id| Key::new(route, id)),
+            // The key of the route is that of what is shown there.
+            route_key: policy
+                .route_key(self.route)
+                .filter(|_| direction == Direction::Response)
+                .map(|id| Key::new(route, id)),
             rules: Arc::clone(&self.set.rules),
         }
     }

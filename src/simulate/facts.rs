@@ -53,6 +53,7 @@ pub(super) fn plan_visit(
         ja4: Some(&fingerprint),
         place: None,
         destination: None,
+        ..Facts::default()
     };
     plan((policy, memory), facts, now)
 }
@@ -79,6 +80,7 @@ pub(super) fn plan_sighting((policy, memory): (&Policy, &Ledger), sighting: &Sig
         ja4: sighting.value(Dimension::Ja4),
         place: sighting.value(Dimension::Place),
         destination: sighting.value(Dimension::Destination),
+        ..Facts::default()
     };
     let mut plan = plan((policy, memory), facts, now);
     plan.keys.retain(|used| sighting.tells(used.dimension));

@@ -40,3 +40,4 @@ mod sums;
 mod support;
 mod support_itself;
 mod unsafe_methods;
+mod uploads;

@@ -8,9 +8,9 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
-use http_body_util::{BodyExt as _, Limited};
+use http_body_util::BodyExt as _;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -32,7 +32,10 @@ pub(crate) struct Seen {
     pub(crate) uri: Uri,
     pub(crate) version: Version,
     pub(crate) headers: HeaderMap,
+    /// As far as it came.
     pub(crate) body: Bytes,
+    /// Whether it came to its end.
+    pub(crate) is_whole: bool,
 }
 
 /// A running origin on a loopback port of the system's choice; it ends when dropped.
@@ -259,24 +262,7 @@ where
     let service = service_fn(move |request: Request<Incoming>| {
         let (seen, answer) = (Arc::clone(&seen), Arc::clone(&answer));
         async move {
-            let (head, body) = request.into_parts();
-            // A request that breaks off is seen with an empty body.
-            let body = Limited::new(body, REQUEST_BYTES_MAX).collect().await;
-            let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-            let http::request::Parts {
-                method,
-                uri,
-                version,
-                headers,
-                ..
-            } = head;
-            let request = Seen {
-                method,
-                uri,
-                version,
-                headers,
-                body,
-            };
+            let request = Reading::of(request, seen).to_end().await;
             let Answer {
                 status,
                 mut headers,
@@ -290,7 +276,6 @@ where
                 body.source = Source::Bytes(Bytes::new());
                 (body.trailers, body.break_in) = (None, None);
             }
-            seen.lock().expect("no test panics while it looks").push(request);
             let mut response = Response::new(body);
             *response.status_mut() = status;
             *response.headers_mut() = headers;
@@ -301,6 +286,60 @@ where
         .serve_connection(TokioIo::new(stream), service)
         .await
         .ok();
+}
+
+/// A request that is being read; however that ends, it was seen.
+struct Reading {
+    head: http::request::Parts,
+    rest: Incoming,
+    body: BytesMut,
+    is_whole: bool,
+    seen: Arc<Mutex<Vec<Seen>>>,
+}
+
+impl Reading {
+    fn of(request: Request<Incoming>, seen: Arc<Mutex<Vec<Seen>>>) -> Self {
+        let (head, rest) = request.into_parts();
+        Self {
+            head,
+            rest,
+            body: BytesMut::new(),
+            is_whole: false,
+            seen,
+        }
+    }
+
+    async fn to_end(mut self) -> Seen {
+        loop {
+            match self.rest.frame().await {
+                Some(Ok(frame)) => self.body.extend(frame.into_data()),
+                Some(Err(_)) => return self.so_far(),
+                None => {
+                    self.is_whole = true;
+                    return self.so_far();
+                }
+            }
+            assert!(self.body.len() <= REQUEST_BYTES_MAX, "a body that a test can look at");
+        }
+    }
+
+    fn so_far(&self) -> Seen {
+        Seen {
+            method: self.head.method.clone(),
+            uri: self.head.uri.clone(),
+            version: self.head.version,
+            headers: self.head.headers.clone(),
+            body: self.body.clone().freeze(),
+            is_whole: self.is_whole,
+        }
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        let seen = self.so_far();
+        self.seen.lock().expect("no test panics while it looks").push(seen);
+    }
 }
 
 async fn raw_connection(mut stream: TcpStream, heads: Arc<Mutex<Vec<Vec<u8>>>>, steps: Arc<[Step]>) {

@@ -1,7 +1,8 @@
 //! A budget as meant, and the conversion from what was written.
 
 use super::condition::Condition;
-use super::plan::{Facts, SCOPE_START};
+use super::direction::Direction;
+use super::plan::{Facts, scope_start};
 use super::syntax::{BudgetSyntax, Text};
 use super::{Written, units};
 use crate::engine::detect::{Category, RuleSet};
@@ -86,18 +87,42 @@ pub struct Budget {
     pub group: Option<String>,
     /// Whether the store that gateways share confirms everyone who is new.
     pub strict: bool,
+    /// The direction that it counts; none says responses, and of forward listeners both, each for itself.
+    pub direction: Option<Direction>,
     /// For whom it counts: all of these hold.
     pub when: Vec<Condition>,
     /// What it counts in the place of people, and how much of it is allowed.
     pub counted: Option<(Counted, u64)>,
-    /// Tenant, direction, condition and what is counted, as they are part of its keys.
-    pub(super) scope: Vec<u8>,
+    /// Tenant, direction, condition and what is counted, as they are part of its keys: of each direction.
+    pub(super) scopes: Scopes,
 }
 
-/// The scope of keys under a condition.
-pub(super) fn scope(when: &[Condition], counted: &str) -> Vec<u8> {
-    let conditions: Vec<String> = when.iter().map(Condition::text).collect();
-    format!("{SCOPE_START}{}/{counted}", conditions.join("+")).into_bytes()
+/// What stands in the keys of a budget beside their value, of responses and of requests.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Scopes {
+    response: Vec<u8>,
+    request: Vec<u8>,
+}
+
+impl Scopes {
+    /// The scopes of keys under a condition.
+    pub(super) fn new(when: &[Condition], counted: &str) -> Self {
+        let conditions: Vec<String> = when.iter().map(Condition::text).collect();
+        let conditions = conditions.join("+");
+        let scope = |direction| format!("{}{conditions}/{counted}", scope_start(direction)).into_bytes();
+        Self {
+            response: scope(Direction::Response),
+            request: scope(Direction::Request),
+        }
+    }
+
+    /// That of one direction.
+    pub(super) fn of(&self, direction: Direction) -> &[u8] {
+        match direction {
+            Direction::Response => &self.response,
+            Direction::Request => &self.request,
+        }
+    }
 }
 
 impl Budget {
@@ -107,7 +132,6 @@ impl Budget {
             file: around.file,
             problems,
         };
-        reader.refuse_later_things(written);
         let per = reader.dimension(&written.per);
         let action = reader.action(written);
         let enforcement = reader.mode(written.mode.as_ref());
@@ -121,6 +145,7 @@ impl Budget {
             (None, None) => reader.people(written),
         };
         let when = reader.conditions(written);
+        let direction = reader.direction(written, counted);
         // Only now: a fault hides no other.
         let budget = Self {
             id: BudgetId::of(written.name.get_ref(), None),
@@ -131,13 +156,14 @@ impl Budget {
             action: action?,
             enforcement: enforcement?,
             group: None,
-            scope: match (&class, counted) {
-                (Some((name, _)), _) => scope(when.as_deref()?, &format!("values:{name}")),
-                (None, Some((counted, _))) => scope(when.as_deref()?, counted.name()),
-                (None, None) => scope(when.as_deref()?, "people"),
+            scopes: match (&class, counted) {
+                (Some((name, _)), _) => Scopes::new(when.as_deref()?, &format!("values:{name}")),
+                (None, Some((counted, _))) => Scopes::new(when.as_deref()?, counted.name()),
+                (None, None) => Scopes::new(when.as_deref()?, "people"),
             },
             class,
             when: when?,
+            direction: direction?,
             counted,
             strict: written.strict.as_ref().is_some_and(|strict| *strict.get_ref()),
         };
@@ -158,8 +184,15 @@ impl Budget {
         let of_group = |group| facts.trusted_group() == Some(group);
         let mut when = self.when.iter();
         self.enforcement != Enforcement::Off
+            && self.counts(facts.direction, facts.is_forward)
             && self.group.as_deref().is_none_or(of_group)
             && when.all(|condition| condition.holds(self, facts, route, asked))
+    }
+
+    /// Whether it counts this direction, of a forward listener or another.
+    pub(super) fn counts(&self, direction: Direction, is_forward: bool) -> bool {
+        self.direction
+            .map_or(is_forward || direction == Direction::Response, |own| own == direction)
     }
 
     /// Whether it binds only those whose credentials were never issued.
@@ -206,10 +239,23 @@ pub(super) struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn refuse_later_things(&mut self, written: &BudgetSyntax) {
-        if let Some(direction) = &written.direction {
-            self.later(direction.span(), "`direction` of a budget");
+    /// The direction, where one is named and there is such a one. Only responses say that there is nothing.
+    #[expect(clippy::option_option, reason = "what is not said is as right as what is")]
+    fn direction(&mut self, written: &BudgetSyntax, counted: Option<(Counted, u64)>) -> Option<Option<Direction>> {
+        let is_of_answers = matches!(counted, Some((Counted::NotFound, _)));
+        let Some(text) = &written.direction else {
+            return Some(is_of_answers.then_some(Direction::Response));
+        };
+        let direction = Direction::parse(text.get_ref());
+        let help = Some("direction = \"requests\", or \"responses\"");
+        if direction.is_none() {
+            let message = format!("there is no direction `{}`", text.get_ref());
+            self.error("P001", Some(text.span()), &message, help);
+        } else if is_of_answers && direction == Some(Direction::Request) {
+            self.error("P018", Some(text.span()), "no request says that there is nothing", help);
+            return None;
         }
+        direction.map(Some)
     }
 
     fn dimension(&mut self, per: &Text) -> Option<Dimension> {

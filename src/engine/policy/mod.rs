@@ -3,6 +3,7 @@
 mod budget;
 mod check;
 mod condition;
+mod direction;
 mod plan;
 mod question;
 mod syntax;
@@ -12,6 +13,7 @@ pub mod units;
 
 pub use budget::{Action, Budget, Enforcement, WINDOW_SECONDS_MAX};
 pub use condition::{Condition, Standing};
+pub use direction::Direction;
 pub use plan::{Facts, Plan, people_key, subject_of};
 pub use question::Question;
 pub use syntax::{AllowSyntax, BudgetSyntax, ExceptionSyntax, GroupShape, RoutePolicy, Text};
@@ -83,7 +85,8 @@ impl Policy {
             group: Some(group.name.clone()),
             when: Vec::new(),
             counted: None,
-            scope: budget::scope(&[], "people"),
+            direction: Some(Direction::Response),
+            scopes: budget::Scopes::new(&[], "people"),
             strict: false,
         }));
         if budgets.len() > BUDGETS_MAX {
@@ -162,14 +165,17 @@ fn windows(budgets: &[Budget]) -> BTreeMap<Dimension, Vec<u32>> {
 
 /// One exchange may be under so many keys that can refuse it, and no more: each is a bit of what it was granted under.
 fn refuse_too_many_keys(budgets: &[Budget], written: &Written<'_>, problems: &mut Vec<Problem>) {
-    let refusing = budgets
-        .iter()
-        .filter(|budget| budget.refuses() && budget.counted.is_none());
-    let keys: BTreeSet<_> = refusing.map(|budget| (budget.per, &budget.scope)).collect();
-    if keys.len() > REFUSING_KEYS_MAX {
+    let keys = |direction: Direction| {
+        let refusing = budgets.iter().filter(|budget| {
+            budget.refuses() && budget.counted.is_none() && budget.direction.is_none_or(|own| own == direction)
+        });
+        let keys: BTreeSet<_> = refusing.map(|budget| (budget.per, &budget.scopes)).collect();
+        keys.len()
+    };
+    let most = Direction::ALL.into_iter().map(keys).max().unwrap_or_default();
+    if most > REFUSING_KEYS_MAX {
         let message = format!(
-            "{} dimensions and conditions under which budgets refuse: at most {REFUSING_KEYS_MAX} are allowed",
-            keys.len()
+            "{most} dimensions and conditions under which budgets refuse: at most {REFUSING_KEYS_MAX} are allowed"
         );
         problems.push(error("P008", written.file, 0..0, message, None));
     }
@@ -289,7 +295,8 @@ fn warn_of_shadowed(budgets: &[Budget], written: &Written<'_>, problems: &mut Ve
         let stricter = budgets.iter().enumerate().find(|(other, known)| {
             *other != at
                 && known.per == budget.per
-                && known.scope == budget.scope
+                && known.scopes == budget.scopes
+                && known.direction == budget.direction
                 && known.group.is_none()
                 && budget.group.is_none()
                 && known.window >= budget.window

@@ -3,6 +3,7 @@
 use smallvec::{SmallVec, smallvec};
 
 use super::condition::Standing;
+use super::direction::Direction;
 use super::{Action, Budget, Enforcement, Exception, Policy};
 use crate::engine::ledger::{BudgetId, Counted, Dimension, Elements, Excess, KeyId, KeyUse, Limit, SumLimit, SumUse};
 use crate::engine::secret::HashKey;
@@ -45,6 +46,10 @@ pub struct Facts<'a> {
     pub place: Option<&'a [u8]>,
     /// The host that the request names.
     pub destination: Option<&'a [u8]>,
+    /// The direction whose plan is asked for.
+    pub direction: Direction,
+    /// Whether a client goes out through the gateway: then budgets that name no direction count both.
+    pub is_forward: bool,
 }
 
 impl Facts<'_> {
@@ -107,8 +112,24 @@ impl FixedKeys {
 
 /// The tenant of a single-tenant gateway, the direction, the condition and what is counted, for most budgets.
 const SCOPE: &[u8] = b"default/response//people";
+/// The same of requests.
+const REQUEST_SCOPE: &[u8] = b"default/request//people";
+
+/// The scope of most budgets.
+const fn scope_of(direction: Direction) -> &'static [u8] {
+    match direction {
+        Direction::Response => SCOPE,
+        Direction::Request => REQUEST_SCOPE,
+    }
+}
+
 /// What stands before the condition.
-pub(super) const SCOPE_START: &str = "default/response/";
+pub(super) const fn scope_start(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Response => "default/response/",
+        Direction::Request => "default/request/",
+    }
+}
 
 /// The signing key and the issuer of everything unissued that names none which is verified, and the fingerprint of who shows
 /// none; no name holds a NUL.
@@ -141,15 +162,16 @@ impl Policy {
                 continue;
             }
             let mut used = plan.keys.iter_mut().zip(&scopes);
-            let known = used.find(|(used, scope)| used.dimension == budget.per && **scope == budget.scope.as_slice());
+            let scope = budget.scopes.of(facts.direction);
+            let known = used.find(|(used, known)| used.dimension == budget.per && **known == scope);
             if let Some((used, _)) = known {
                 used.limits.extend(limit);
-            } else if let Some(used) = self.used(budget.per, facts, &budget.scope, limit.into_iter().collect()) {
+            } else if let Some(used) = self.used(budget.per, facts, scope, limit.into_iter().collect()) {
                 plan.keys.push(KeyUse {
                     elements: budget.elements(),
                     ..used
                 });
-                scopes.push(&budget.scope);
+                scopes.push(scope);
             } else {
                 continue;
             }
@@ -158,32 +180,46 @@ impl Policy {
         }
         for coarser in [Dimension::Address, Dimension::Network] {
             if holds && !plan.keys.iter().any(|used| used.dimension == coarser) {
-                plan.keys.extend(self.used(coarser, facts, SCOPE, SmallVec::new()));
+                plan.keys
+                    .extend(self.used(coarser, facts, scope_of(facts.direction), SmallVec::new()));
             }
         }
-        plan.allowance = route.and_then(|route| {
-            let (group, people) = route.allow.as_ref()?;
-            if facts.trusted_group() != Some(group.as_str()) {
-                return None;
-            }
-            let value = [route.name.as_bytes(), b"\0", group.as_bytes()].concat();
-            let limit = Limit {
-                budget: BudgetId(0),
-                people: *people,
-                window: 86_400,
-                excess: Excess::Refused,
-                strict: false,
-            };
-            let key = KeyId::new(&self.secret, Dimension::Route, &value, b"default/response//allowance");
-            Some(KeyUse {
-                key,
-                dimension: Dimension::Route,
-                elements: Elements::People,
-                fallback: None,
-                limits: smallvec![limit],
-            })
-        });
+        plan.allowance = route
+            .filter(|_| facts.direction == Direction::Response)
+            .and_then(|route| {
+                let (group, people) = route.allow.as_ref()?;
+                if facts.trusted_group() != Some(group.as_str()) {
+                    return None;
+                }
+                let value = [route.name.as_bytes(), b"\0", group.as_bytes()].concat();
+                let limit = Limit {
+                    budget: BudgetId(0),
+                    people: *people,
+                    window: 86_400,
+                    excess: Excess::Refused,
+                    strict: false,
+                };
+                let key = KeyId::new(&self.secret, Dimension::Route, &value, b"default/response//allowance");
+                Some(KeyUse {
+                    key,
+                    dimension: Dimension::Route,
+                    elements: Elements::People,
+                    fallback: None,
+                    limits: smallvec![limit],
+                })
+            });
         plan
+    }
+
+    /// The plan for what the request of the same exchange sends; none where nothing is counted of it.
+    pub fn plan_upload(&self, facts: &Facts<'_>, now: Now) -> Option<Plan> {
+        let facts = Facts {
+            direction: Direction::Request,
+            ..*facts
+        };
+        let counts = |budget: &Budget| budget.counts(facts.direction, facts.is_forward);
+        let plan = self.budgets.iter().any(counts).then(|| self.plan(&facts, now))?;
+        (!plan.keys.is_empty() || !plan.sums.is_empty()).then_some(plan)
     }
 
     /// Whether something would be refused to whoever asks with these facts if its credential were unissued, and else would not.
@@ -219,10 +255,12 @@ impl Policy {
             Some(Dimension::Kid),
             Some(Dimension::Issuer),
             Some(Dimension::Ja4),
+            // What is sent is asked about by where it went.
+            (facts.direction == Direction::Request).then_some(Dimension::Destination),
         ];
         let dimensions = dimensions.into_iter().flatten();
         dimensions
-            .filter_map(|dimension| Some((dimension, self.key(dimension, facts, SCOPE)?)))
+            .filter_map(|dimension| Some((dimension, self.key(dimension, facts, scope_of(facts.direction))?)))
             .collect()
     }
 
@@ -236,7 +274,7 @@ impl Policy {
         let Some((counted, amount)) = budget.counted else {
             return;
         };
-        let Some(key) = self.key(budget.per, facts, &budget.scope) else {
+        let Some(key) = self.key(budget.per, facts, budget.scopes.of(facts.direction)) else {
             return;
         };
         let limit = SumLimit {

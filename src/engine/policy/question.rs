@@ -56,10 +56,10 @@ impl Policy {
     fn question(&self, budget: &Budget, facts: &Facts<'_>) -> Option<Question> {
         Some(Question {
             budget: budget.id,
-            key: self.key(budget.per, facts, &budget.scope)?,
+            key: self.key(budget.per, facts, budget.scopes.of(facts.direction))?,
             dimension: budget.per,
             actor: self.secret.hash64("tidegate actor 1", &[facts.actor()]),
-            memory: KeyId::new(&self.secret, budget.per, MEMORY, &budget.scope),
+            memory: KeyId::new(&self.secret, budget.per, MEMORY, budget.scopes.of(facts.direction)),
         })
     }
 }

@@ -43,7 +43,7 @@ pub struct BudgetSyntax {
     /// Conditions on the actor, all of which must hold: `unissued`, `new`, `group:NAME`, `route:MATCH`, `watched`, joined by ` + `.
     #[schemars(with = "Option<String>")]
     pub when: Option<Text>,
-    /// A direction. Not in this version: responses are counted.
+    /// `requests` or `responses`: what is counted. Default: responses, and of forward listeners both, each for itself.
     #[schemars(with = "Option<String>")]
     pub direction: Option<Text>,
     /// Bytes that nothing looked into, in the place of `people`: `20MiB`.

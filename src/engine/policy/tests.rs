@@ -374,3 +374,43 @@ fn who_leaves_has_a_part_of_what_is_theirs_alone() {
     assert_eq!(limits(Some(20)), [1, 9, 200, 50]);
     assert_eq!(limits(Some(0)), [0, 9, 0, 50]);
 }
+
+#[test]
+fn each_direction_is_a_key_of_its_own_and_forward_listeners_count_both() {
+    let (plain, request) = ("per = \"session\"\npeople = 9", "direction = \"requests\"");
+    let asked = |text: &str, is_forward: bool| {
+        let policy = policy(&budget("b", text)).unwrap();
+        let facts = Facts { is_forward, ..facts() };
+        let upload = policy.plan_upload(&facts, Now::from_millis(0));
+        let upload = upload.map(|plan| plan.keys.iter().map(|used| used.key).collect::<Vec<_>>());
+        (keys(&policy, &facts).len(), upload.map(|keys| keys.len()))
+    };
+    assert_eq!(asked(plain, false), (1, None));
+    assert_eq!(asked(plain, true), (1, Some(1)));
+    for is_forward in [false, true] {
+        assert_eq!(asked(&format!("{plain}\n{request}"), is_forward), (0, Some(1)));
+        let responses = format!("{plain}\ndirection = \"responses\"");
+        assert_eq!(asked(&responses, is_forward), (1, None));
+    }
+    let policy_of = policy(&budget("b", plain)).unwrap();
+    let facts = Facts {
+        is_forward: true,
+        ..facts()
+    };
+    let upload = policy_of.plan_upload(&facts, Now::from_millis(0)).unwrap();
+    assert_ne!(keys(&policy_of, &facts)[0].1, upload.keys[0].key);
+    let of_answers = "per = \"session\"\nnot_found = \"50%\"";
+    assert_eq!(
+        asked(of_answers, true),
+        (0, None),
+        "no request says that there is nothing"
+    );
+    assert_eq!(
+        policy(&budget("b", &format!("{of_answers}\n{request}"))).err(),
+        Some(vec!["P018"])
+    );
+    assert_eq!(
+        policy(&budget("b", &format!("{plain}\ndirection = \"up\""))).err(),
+        Some(vec!["P001"])
+    );
+}

@@ -14,6 +14,7 @@ use super::super::outcome::Denial;
 use super::{Driver, Flow};
 use crate::engine::inspect::Inspector;
 use crate::engine::ledger::Amounts;
+use crate::engine::policy::Direction;
 use crate::engine::time::Now;
 
 impl Driver {
@@ -22,6 +23,9 @@ impl Driver {
         self.note_uncounted();
         if self.asks_before > 0 {
             self.hand_over(self.asks_before, now);
+        }
+        if self.terms.direction == Direction::Request {
+            return;
         }
         let (answers, not_found) = (1, u64::from(self.terms.not_found));
         self.sum(

@@ -1,0 +1,156 @@
+//! What a request sends, counted before it leaves: its target, its fields and its body. The driver is that of responses, the
+//! other way round, and so is the promise: nobody beyond a limit reaches the origin.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+
+use http::header::CONTENT_LENGTH;
+use http::{Version, request};
+
+use super::asked::{Asked, ended};
+use super::body::{InspectedBody, Start};
+use super::confirm::Confirm;
+use super::content::{coding, content_type, mark_altered_upload};
+use super::driver::Driver;
+use super::ending::Ending;
+use super::exchange::Exchanges;
+use super::fields;
+use super::forward::{ForwardBody, Sent};
+use super::outcome::Denial;
+use super::outlet::{Cause, Outlet};
+use super::respond::{Refusal, Style};
+use super::terms::Terms;
+use super::upstream::UpstreamErrorKind;
+use super::vigil::Vigil;
+use super::witness::Witness;
+use crate::engine::decode::Coding;
+use crate::engine::inspect::{Content, Inspector, Mode};
+use crate::engine::ledger::Account;
+use crate::engine::policy::{Direction, Plan};
+use crate::engine::time::Now;
+
+/// The body of a request that was opened, and what is known of its head.
+struct Opened {
+    body: Box<InspectedBody<Sent>>,
+    coding: Option<Coding>,
+    /// Whether a field was dropped.
+    is_masked: bool,
+}
+
+impl Exchanges {
+    /// The body of a request as it goes upstream, and where it is said why it was cut. Where some budget counts requests,
+    /// everybody in the head is counted now, and the head goes once the first bytes of the body may: what is refused at once
+    /// is not sent at all. A body over HTTP/2 that does not tell its length may be one side of a conversation, in which the
+    /// origin speaks first; its head goes before it.
+    pub(super) async fn upload(
+        &self,
+        asked: &mut Asked,
+        head: &mut request::Parts,
+        (body, until): (Sent, Now),
+    ) -> Result<(ForwardBody, Cause), (Refusal, Style)> {
+        let Some(plan) = asked.upload.take() else {
+            let body = ForwardBody::plain(body, self.gateway.clock, until);
+            return Ok((body, Cause::default()));
+        };
+        // Boxed: most exchanges count no requests, and need not be as large as one that does.
+        Box::pin(self.count_upload(asked, plan, head, (body, until))).await
+    }
+
+    async fn count_upload(
+        &self,
+        asked: &Asked,
+        mut plan: Plan,
+        head: &mut request::Parts,
+        (body, until): (Sent, Now),
+    ) -> Result<(ForwardBody, Cause), (Refusal, Style)> {
+        let (cause, clock) = (Cause::default(), self.gateway.clock);
+        let now = clock.now();
+        let account = self.gateway.open_account(&mut plan, now).await;
+        self.gateway.refuse_over(asked, (&account, Direction::Request), now)?;
+        let mode = match (account.is_enforcing() && asked.route().inspect, plan.redacts) {
+            (false, _) => Mode::Watch,
+            (true, true) => Mode::Rewrite,
+            (true, false) => Mode::Guard,
+        };
+        let outlet = Outlet::Upstream(Arc::clone(&cause));
+        let opened = self.open_upload(asked, head, (account, mode, plan.redacts), (body, outlet, until));
+        let Opened {
+            mut body,
+            coding,
+            is_masked,
+        } = opened.await;
+        let converses = head.version == Version::HTTP_2 && !head.headers.contains_key(CONTENT_LENGTH);
+        let is_at_once = mode == Mode::Watch || converses;
+        match poll_fn(|cx| body.poll_start(cx, is_at_once)).await {
+            Start::Refused => return Err(self.upload_refused(asked, body.driver().outcome().denial)),
+            Start::Failed if body.is_late() => return Err(asked.upstream_failed(UpstreamErrorKind::HeadTimeout)),
+            Start::Failed => return Err(asked.upstream_failed(UpstreamErrorKind::RequestBody)),
+            Start::Ready => {}
+        }
+        body.hand_over_head();
+        if !poll_fn(|cx| body.poll_leaving(cx)).await {
+            return Err(self.upload_refused(asked, body.driver().outcome().denial));
+        }
+        // From here on whoever waits for the answer sees to it.
+        body.waive_deadline();
+        mark_altered_upload(&mut head.headers, mode, coding, is_masked);
+        Ok((ForwardBody::inspected(body, clock, until), cause))
+    }
+
+    async fn open_upload(
+        &self,
+        asked: &Asked,
+        head: &mut request::Parts,
+        (mut account, mode, redacts): (Account, Mode, bool),
+        (body, outlet, until): (Sent, Outlet, Now),
+    ) -> Opened {
+        let (gateway, set) = (&self.gateway, &asked.set);
+        let terms = Terms {
+            gateway: Arc::clone(gateway),
+            set: Arc::clone(set),
+            route: asked.route,
+            direction: Direction::Request,
+            // Nothing has been done yet that a refusal would have done twice.
+            unsafe_method: false,
+            not_found: false,
+            may_mask: redacts,
+        };
+        terms.open_when_full(&mut account);
+        let witness = Witness::new(gateway, set, asked.route, &asked.actor, account.keys());
+        let mut witness = witness.of_upload(&asked.destination);
+        let mut confirm = Confirm::new(&account, gateway);
+        let fields = (&head.uri, &mut head.headers);
+        let counted = fields::count_request(fields, &mut account, &terms, &mut witness, &mut confirm).await;
+        let (is_masked, coding) = (counted.is_masked, coding(&head.headers));
+        let mut ending = Ending::new(
+            Arc::clone(gateway),
+            Arc::clone(set),
+            asked.route,
+            &asked.actor,
+            &account,
+        );
+        (ending.honest, ending.direction) = (asked.honest, Direction::Request);
+        let inspector = asked.route().inspect.then(|| {
+            let (rules, secret) = (Arc::clone(&set.rules), gateway.secret.clone());
+            let content = Content::new(coding, content_type(&head.headers));
+            let reader = Inspector::new(mode, set.bounds, content, rules, secret);
+            reader.counting_values(fields::counted_values(&account))
+        });
+        let driver = Driver::new(inspector, (account, witness, confirm), terms, counted);
+        let vigil = Vigil::new(Arc::clone(gateway), until, asked);
+        let mut body = InspectedBody::new(body, driver, gateway.clock, outlet, ending, vigil);
+        body.end_if_empty();
+        Opened {
+            body,
+            coding,
+            is_masked,
+        }
+    }
+
+    /// Ends an exchange whose upload was refused.
+    pub(super) fn upload_refused(&self, asked: &Asked, denial: Option<Denial>) -> (Refusal, Style) {
+        let verdict = denial.map_or("fail_closed", |denial| denial.verdict(&asked.set.policy));
+        ended(&asked.route().name, verdict);
+        (self.refusal(asked, denial, Direction::Request), asked.style)
+    }
+}
