@@ -153,4 +153,34 @@ fn a_replay_prints_a_table_a_chart_and_a_picture() {
     );
     let value: serde_json::Value = serde_json::from_str(&said.text).expect("one object");
     assert_eq!(value["worlds"][0]["outcomes"][0]["people_exposed"], 70);
+    assert!(value["worlds"][0]["outcomes"][0]["people_an_account"].is_null(), "it bought none");
+}
+
+#[test]
+fn the_leak_per_account_that_the_thief_of_dell_bought_is_printed() {
+    let dir = dir();
+    let dell = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/dell-2024.toml"));
+    // The same budgets, thief and days, with a hundredth of the people around.
+    let mut dell = dell.expect("a scenario of ours");
+    for (from, to) in [
+        ("sample = 32", "sample = 1_000"),
+        ("customers = 20_000_000", "customers = 20_000"),
+        ("people = 49_000_000 ", "people = 490_000 "),
+        ("views = 49_000_000", "views = 490_000"),
+        ("misses = 102_200_000", "misses = 1_022_000"),
+        ("partners = 3_000 ", "partners = 30 "),
+    ] {
+        assert!(dell.contains(from), "{from}");
+        dell = dell.replace(from, to);
+    }
+    write(&dir, "dell.toml", &dell);
+    let said = tidegate(dir.path(), &["replay", "dell.toml"]);
+    assert_eq!(said.code, Some(0), "{}", said.text);
+    let printed = said.text.split_once("each of the 5 accounts").expect("the figure").1;
+    // Fifty on its first day, and as many as the limit on each of the twenty that follow.
+    for (limit, worth) in [("50", "1,050"), ("200", "4,050"), ("500", "10,050")] {
+        let line = printed.lines().find(|line| line.contains(&format!("principal-day = {limit} ")));
+        let line = line.unwrap_or_else(|| panic!("{limit} in\n{printed}"));
+        assert_eq!(line.split_whitespace().last(), Some(worth), "{line}");
+    }
 }

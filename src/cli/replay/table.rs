@@ -67,6 +67,7 @@ pub(super) fn print(ready: &Ready, report: &Report, out: &mut dyn Write) -> io::
         print_row(&cells(ready, report, outcome), out)?;
     }
     writeln!(out)?;
+    print_accounts(ready, report, out)?;
     print_signals(report, out)
 }
 
@@ -148,6 +149,24 @@ fn after(minutes: Option<u64>) -> String {
     }
 }
 
+/// The leak per account, where the thief bought some.
+fn print_accounts(ready: &Ready, report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    let accounts = ready.scenario().breach.accounts;
+    if accounts == 0 {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "People exposed for each of the {} accounts that the thief registered, all tokens of which were issued:",
+        grouped(accounts)
+    )?;
+    for outcome in &report.outcomes {
+        let worth = outcome.counts.people_an_account(accounts).unwrap_or_default();
+        writeln!(out, "  {:<52} {:>12}", name(ready, outcome.means), grouped(worth))?;
+    }
+    writeln!(out)
+}
+
 fn print_signals(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let signals = &report.signals;
     writeln!(out, "What a budget could know, whether or not one of these asks:")?;
@@ -224,6 +243,7 @@ fn world_json(ready: &Ready, report: &Report) -> Value {
             "protects": name(ready, outcome.means),
             "limit": outcome.means.limit(),
             "people_exposed": counts.exposed,
+            "people_an_account": counts.people_an_account(ready.scenario().breach.accounts),
             "honest_refused": honest(report, counts),
             "in_the_sample": {
                 "customers_refused": counts.customers,

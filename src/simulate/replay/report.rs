@@ -36,6 +36,13 @@ pub struct Counts {
     pub uncounted: u64,
 }
 
+impl Counts {
+    /// How many people each of the thief's `accounts` was worth; none where it had none.
+    pub const fn people_an_account(&self, accounts: u64) -> Option<u64> {
+        self.exposed.checked_div(accounts)
+    }
+}
+
 /// One row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {

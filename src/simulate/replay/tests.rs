@@ -139,6 +139,48 @@ fn one_account_is_given_exactly_its_limit_a_day() {
     assert!(first.counts.contained_after_minutes.is_some_and(|minutes| minutes < 30));
 }
 
+/// Accounts that the thief registered, of a group; what bounds them, and how many people each is worth under a limit of seven
+/// and of thirty.
+#[test]
+fn an_account_that_a_thief_buys_is_worth_what_the_budgets_of_its_group_address_and_newness_say() {
+    const PRINCIPAL: &str = "per = \"principal\"\nwhen = \"group:partner\"\npeople = 1\nwindow = \"1d\"";
+    // Three on an account's first day, in a budget of its own.
+    let newcomers = format!(
+        "{PRINCIPAL}\naction = \"block\"\nmode = \"enforce\"\n[[budget]]\nname = \"newcomers\"\nper = \"principal\"\n\
+         when = \"new + group:partner\"\npeople = 3\nwindow = \"1d\""
+    );
+    for (bounded_by, days, worth) in [
+        (PRINCIPAL, 3, [3 * 7, 3 * 30]),
+        // Two accounts from ten addresses.
+        ("per = \"address\"\npeople = 1\nwindow = \"30d\"", 3, [5 * 7, 5 * 30]),
+        (&newcomers, 3, [3 + 2 * 7, 3 + 2 * 30]),
+        // All accounts that came today share it, and nobody else.
+        (
+            "per = \"service\"\nwhen = \"new + group:partner\"\npeople = 1\nwindow = \"30d\"",
+            1,
+            [7, 30].map(|shared| shared / 2),
+        ),
+    ] {
+        let lasts = format!("day = 2\ndays = {days}\npeople");
+        let changes = [
+            ("per = \"address\"\npeople = 1\nwindow = \"30d\"", bounded_by),
+            (
+                "credential = \"forged\"\naccounts = 0",
+                "credential = \"issued\"\naccounts = 2\ngroup = \"partner\"",
+            ),
+            ("day = 1\ndays = 3\npeople", &lasts),
+            ("allow = { group = \"partner\", people_per_day = 1_000 }", ""),
+            // The only partner is honest, and is shown fewer people than any limit here.
+            ("people_a_partner = 100", "people_a_partner = 1"),
+        ];
+        let report = run(&changes, 2);
+        for (outcome, worth) in report.outcomes.iter().zip(worth) {
+            assert_eq!(outcome.counts.people_an_account(2), Some(worth), "{bounded_by}, {:?}", outcome.means);
+            assert_eq!((outcome.counts.customers, outcome.counts.partners), (0, 0), "{bounded_by}");
+        }
+    }
+}
+
 #[test]
 fn tokens_that_nobody_issued_are_given_the_limit_together_and_nobody_honest_is_refused() {
     let unissued = [
