@@ -50,6 +50,7 @@ pub fn router(admin: Arc<Admin>) -> Router {
         .route("/readyz", get(readyz))
         .route("/api/v1/keys", get(keys))
         .route("/api/v1/keys/{key}", get(key))
+        .route("/api/v1/keys/{key}/recertify", post(changes::recertify))
         .route("/api/v1/holds", get(holds).post(changes::hold))
         .route("/api/v1/holds/{key}/release", post(changes::release))
         .route("/api/v1/revocations", get(revocations::list).post(revocations::revoke))

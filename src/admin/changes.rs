@@ -120,6 +120,26 @@ pub(super) async fn release(
     ))
 }
 
+/// `POST /api/v1/keys/{key}/recertify`: an account that had been idle is in use again.
+pub(super) async fn recertify(
+    caller: Caller,
+    State(admin): State<Arc<Admin>>,
+    Path(key): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Fault> {
+    caller.needs(Role::Releaser)?;
+    let ReasonBody { reason } = parse(&headers, body)?;
+    let key = parse_key(&key)?;
+    let mut change = change(&admin, Operation::Recertify, &caller, reason)?;
+    change.target = Some(key.to_string());
+    admin.desk.at_hand(key).await;
+    let recertified = admin.desk.recertify(key);
+    record(&admin, change, recertified.is_ok());
+    recertified.map_err(refusal)?;
+    Ok(answer(json!({ "key": key.to_string() })))
+}
+
 /// `POST /api/v1/drain`: stops taking new connections, and ends when the open ones have.
 pub(super) async fn drain(
     caller: Caller,
@@ -235,7 +255,7 @@ pub(super) fn record(admin: &Admin, change: Change, succeeded: bool) {
 
 pub(super) fn refusal(error: DeskError) -> Fault {
     match error {
-        DeskError::Unknown => Fault::not_found("this key is not known, not held or not revoked"),
+        DeskError::Unknown => Fault::not_found("this key is not known, not held, not revoked or of no account that may be idle"),
         DeskError::Settled => Fault::new(StatusCode::CONFLICT, "the clock waits for nothing"),
         DeskError::Full => Fault::new(StatusCode::INSUFFICIENT_STORAGE, "there is no room for one more"),
         DeskError::Name(why) => Fault::bad_request(format!("`name` {why}")),

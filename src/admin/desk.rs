@@ -39,6 +39,13 @@ pub trait Desk: Send + Sync + 'static {
     /// [`DeskError`] says why not.
     fn release(&self, key: KeyId, release: Release) -> Result<(), DeskError>;
 
+    /// Has an account that was idle be in use again, by the key of its budget.
+    ///
+    /// # Errors
+    ///
+    /// [`DeskError`] says why not.
+    fn recertify(&self, key: KeyId) -> Result<(), DeskError>;
+
     /// At most `limit` revocations in force.
     fn revocations(&self, limit: usize) -> Vec<RevocationView>;
 

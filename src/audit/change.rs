@@ -9,6 +9,8 @@ pub enum Operation {
     Hold,
     /// A hold was released.
     Release,
+    /// An account that had been idle is in use again.
+    Recertify,
     /// A credential may not be used any more.
     Revoke,
     /// It may be used again.
@@ -31,6 +33,7 @@ impl Operation {
         match self {
             Self::Hold => "hold",
             Self::Release => "release",
+            Self::Recertify => "recertify",
             Self::Revoke => "revoke",
             Self::Reinstate => "reinstate",
             Self::Drain => "drain",

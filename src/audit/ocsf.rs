@@ -92,7 +92,7 @@ pub(super) fn finding(report: &Report) -> Value {
 pub(super) fn activity(change: &Change, now: Now) -> Value {
     let (activity_id, activity_name) = match change.operation {
         Operation::Hold | Operation::Revoke | Operation::Bypass => (1, "Create"),
-        Operation::Drain | Operation::Reload | Operation::AcceptClock => (3, "Update"),
+        Operation::Drain | Operation::Reload | Operation::AcceptClock | Operation::Recertify => (3, "Update"),
         Operation::Release | Operation::Reinstate | Operation::BypassEnd => (4, "Delete"),
     };
     let (status_id, status) = if change.succeeded {

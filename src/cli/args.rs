@@ -14,7 +14,7 @@ use crate::proxy::EndpointUrl;
 use crate::simulate::recorded::Columns;
 
 pub use running::{
-    ClockAction, ClockArgs, GatewayArgs, HoldArgs, KeysArgs, ListArgs, ReinstateArgs, ReleaseArgs, RevokeArgs,
+    ClockAction, ClockArgs, GatewayArgs, HoldArgs, KeysArgs, ListArgs, RecertifyArgs, ReinstateArgs, ReleaseArgs, RevokeArgs,
     SizingArgs,
 };
 
@@ -99,6 +99,8 @@ pub enum Command {
     Hold(HoldArgs),
     /// End the hold of a key of a running gateway
     Release(ReleaseArgs),
+    /// Tell a running gateway that an idle account is in use again, by its owner's word
+    Recertify(RecertifyArgs),
     /// List what may not be used any more at a running gateway
     Revocations(ListArgs),
     /// Have a running gateway, and all that count together with it, let a credential in no more

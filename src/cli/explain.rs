@@ -8,7 +8,7 @@ use http::Request;
 
 use super::{Exit, Failed, check};
 use crate::clock::Clock;
-use crate::engine::ledger::{Excess, KeyUse, Limit};
+use crate::engine::ledger::{Dimension, Excess, KeyUse, Limit};
 use crate::engine::policy::{Facts, Plan, Policy};
 use crate::identity::{Actor, Peer, Provenance, address_key, network_key};
 use crate::proxy::find;
@@ -109,9 +109,10 @@ fn tell_plan(policy: &Policy, plan: &Plan, out: &mut dyn Write) -> Result<(), Fa
     }
     if let Some(allowance) = &plan.allowance {
         let people = allowance.limits.first().map_or(0, |limit| limit.people);
+        let of = if allowance.dimension == Dimension::Principal { "this approval" } else { "a day" };
         writeln!(
             out,
-            "\nallowance  the first {people} people of a day count under it alone: key {}",
+            "\nallowance  the first {people} people of {of} count under it alone: key {}",
             allowance.key
         )?;
     }

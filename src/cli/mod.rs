@@ -20,6 +20,7 @@ mod listing;
 mod manifest;
 mod offsets;
 mod progress;
+mod recertify;
 mod reinstate;
 mod release;
 mod replay;
@@ -149,6 +150,7 @@ pub fn execute(cli: Cli, out: &mut dyn Write) -> Result<(), Failed> {
         Command::Release(args) => release::execute(&args, out),
         Command::Revocations(args) => revocations::execute(&args, out),
         Command::Revoke(args) => revoke::execute(&args, out),
+        Command::Recertify(args) => recertify::execute(&args, out),
         Command::Reinstate(args) => reinstate::execute(&args, out),
         Command::Top(args) => top::execute(&args, out),
         Command::Clock(args) => clock::execute(&args, out),

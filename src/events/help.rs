@@ -104,6 +104,10 @@ pub(super) const HELP: &[(&str, &str)] = &[
     ),
     ("tidegate_births", "Credentials that are remembered now."),
     (
+        "tidegate_approvals_total",
+        "Requests that showed an approval, and what became of it.",
+    ),
+    (
         "tidegate_credentials_disagree_total",
         "Requests whose credentials name different actors.",
     ),

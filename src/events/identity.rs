@@ -34,6 +34,11 @@ pub enum IdentityFact {
         /// `large`, `coding` or `format`.
         reason: &'static str,
     },
+    /// A request showed an approval.
+    Approval {
+        /// `good`, or why it is none, from a fixed set.
+        result: &'static str,
+    },
     /// Credentials that are remembered now.
     Births(u64),
     /// The hello of a TLS connection could not be read for its fingerprint; TLS itself took it.
@@ -51,6 +56,7 @@ pub(super) struct IdentityMeters {
     issued: Family,
     undurable: Family,
     unread: Family,
+    approvals: Family,
     births: Gauge,
     hellos_unread: Family,
 }
@@ -64,6 +70,7 @@ impl IdentityMeters {
             issued: make.family("tidegate_births_total", "provenance", None),
             undurable: make.family("tidegate_births_undurable_total", "place", None),
             unread: make.family("tidegate_births_unread_total", "reason", None),
+            approvals: make.family("tidegate_approvals_total", "result", None),
             births: make.gauge("tidegate_births", None),
             hellos_unread: make.family("tidegate_hellos_unread_total", "reason", None),
         }
@@ -81,6 +88,7 @@ impl IdentityMeters {
             IdentityFact::Issued { provenance } => self.issued.add(provenance, 1),
             IdentityFact::Undurable { place } => self.undurable.add(place, 1),
             IdentityFact::Unread { reason } => self.unread.add(reason, 1),
+            IdentityFact::Approval { result } => self.approvals.add(result, 1),
             IdentityFact::Births(births) => self.births.set(approximate(births)),
             IdentityFact::HelloUnread { reason } => self.hellos_unread.add(reason, 1),
         }
@@ -97,6 +105,7 @@ pub(super) const FACTS: &[Event<'static>] = &[
     Event::Identity(IdentityFact::Issued { provenance: "issued" }),
     Event::Identity(IdentityFact::Undurable { place: "store" }),
     Event::Identity(IdentityFact::Unread { reason: "large" }),
+    Event::Identity(IdentityFact::Approval { result: "good" }),
     Event::Identity(IdentityFact::Births(3)),
     Event::Identity(IdentityFact::HelloUnread { reason: "too_long" }),
 ];

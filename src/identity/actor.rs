@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use super::approval::Approval;
 use super::revocation::Revocable;
 use crate::engine::births::{CredentialId, Doubt};
 use crate::engine::policy::{Facts, Standing};
@@ -64,6 +65,8 @@ pub struct Actor {
     pub kid: Option<Arc<[u8]>>,
     /// The name of the client's network in the operator's list.
     pub place: Option<Arc<str>>,
+    /// What the principal was approved for, if it shows an approval that is good.
+    pub approval: Option<Approval>,
     /// Whether the principal is on the watch-list.
     pub is_watched: bool,
     /// How much of each of its own budgets is left, in percent, if it is leaving.
@@ -90,6 +93,7 @@ impl Actor {
                 Provenance::Unissued => Standing::Unissued,
                 Provenance::Unknown => Standing::Unknown,
             },
+            approval: self.approval.as_ref().map(|approval| (&*approval.id, approval.people)),
             is_watched: self.is_watched,
             lowered_percent: self.lowered_percent,
             kid: self.kid.as_deref(),

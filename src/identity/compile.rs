@@ -9,6 +9,7 @@ use hashbrown::HashSet;
 use http::Method;
 use toml::Spanned;
 
+use super::approval::approver;
 use super::group::{Claim, Group, Groups};
 use super::key_memory::KeyMemory;
 use super::leavers::Leavers;
@@ -71,7 +72,7 @@ impl Identity {
     /// All problems: `I001` a source, `I003` an algorithm, `I004` a key
     /// set, `I005` a group, `I006` a file of listed keys, `I007` a route, `I008` a number or a name outside its range,
     /// `I009` a file of networks or of watched principals, `I010` a list of who is revoked or leaves, `I012` a
-    /// transmitter of events about accounts of nobody.
+    /// transmitter of events, or a workflow of approvals, about accounts of nobody.
     pub fn compile(settings: &Settings, file: &str, key: HashKey, read: ReadFile<'_>) -> Result<Self, Vec<Problem>> {
         let mut problems = Problems {
             file,
@@ -81,6 +82,7 @@ impl Identity {
         let issuers = issuers(settings, &key, read, &mut problems);
         let transmitters = transmitters(settings, read, &mut problems);
         let polls = polls(settings, read, &mut problems);
+        let approver = approver(settings, read, &mut problems);
         let (groups, group_list) = groups(settings, read, &mut problems);
         let (places, watched) = (
             places(settings, read, &mut problems),
@@ -130,6 +132,7 @@ impl Identity {
             revoked,
             leavers,
             key_memory: KeyMemory::default(),
+            approver,
             transmitters,
             polls,
             signals_seen: Arc::default(),

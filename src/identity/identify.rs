@@ -7,6 +7,7 @@ use http::{Method, request};
 use smallvec::SmallVec;
 
 use super::address::{address_key, client_address};
+use super::approval::Approver;
 use super::group::{Group, Groups};
 use super::key_memory::KeyMemory;
 use super::leavers::Leavers;
@@ -46,6 +47,7 @@ pub struct Identity {
     pub(super) revoked: RevocationList,
     pub(super) leavers: Leavers,
     pub(super) key_memory: KeyMemory,
+    pub(super) approver: Option<Approver>,
     pub(super) transmitters: Vec<Transmitter>,
     pub(super) polls: Vec<Poll>,
     pub(super) signals_seen: Arc<SeenSignals>,
@@ -124,6 +126,7 @@ impl Identity {
             issuer: None,
             kid: None,
             place: None,
+            approval: None,
             is_watched: false,
             lowered_percent: None,
             session_cookie: None,
@@ -165,6 +168,11 @@ impl Identity {
         // Who forges tokens may have an account as well: its cookie does not make them good.
         if is_forged {
             (actor.provenance, actor.doubt) = (Provenance::Unissued, None);
+        }
+        if actor.provenance != Provenance::Unissued {
+            let asking = self.approver.as_ref().zip(actor.principal.as_deref());
+            let read = asking.and_then(|(approver, of)| approver.read(&head.headers, of, &self.key, now));
+            actor.approval = read;
         }
         if actor.revocable.is_empty() {
             let address = address_key(actor.address);

@@ -5,6 +5,7 @@
 
 mod actor;
 mod address;
+mod approval;
 mod compile;
 mod group;
 mod identify;
@@ -28,6 +29,7 @@ mod tests;
 
 pub use actor::{Actor, Provenance};
 pub use address::{AddressKey, address_key, is_trusted, network_key, network_of};
+pub use approval::Approval;
 pub use compile::ReadFile;
 pub use group::Group;
 pub use identify::{Identity, Pace, listed_key_hash, session_of};
@@ -37,7 +39,7 @@ pub use provenance::{ISSUED_MAX, Shown};
 pub use provisioning::{Person, PersonKeys, filtered, patch, person, person_id, read_person_id};
 pub use remote::{RemoteKeys, check_key_set, key_set_file, key_set_url};
 pub use revocation::{Listed, NO_END, Named, Revocable, What, principal_of};
-pub use settings::{GroupSettings, IssuerSettings, Settings, TransmitterSettings};
+pub use settings::{ApprovalSettings, GroupSettings, IssuerSettings, Settings, TransmitterSettings};
 pub use signal::{Act, Order, Poll, Signal, SignalError};
 pub use token::kid_of;
 

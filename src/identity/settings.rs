@@ -23,6 +23,9 @@ pub struct Settings {
     /// Which groups of principals there are. At most 256.
     #[schemars(with = "BTreeMap<String, GroupSettings>")]
     pub group: BTreeMap<Spanned<String>, GroupSettings>,
+    /// Who approves that an account is shown more people than is usual for it. Default: nobody.
+    #[schemars(with = "Option<ApprovalSettings>")]
+    pub approval: Option<Spanned<ApprovalSettings>>,
     /// `METHOD /path` of routes that give fresh proof: what they issue is issued.
     #[schemars(with = "Vec<String>")]
     pub logs_in_at: Vec<Spanned<String>>,
@@ -69,6 +72,7 @@ impl Default for Settings {
             issuer: BTreeMap::new(),
             transmitter: BTreeMap::new(),
             group: BTreeMap::new(),
+            approval: None,
             logs_in_at: Vec::new(),
             refreshes_at: Vec::new(),
             places: None,
@@ -166,6 +170,39 @@ pub struct TransmitterSettings {
 
 fn default_poll_s() -> Spanned<u32> {
     Spanned::new(0..0, 15)
+}
+
+/// `[identity.approval]`: a workflow for privileged access. Its tokens (JWT) name an account (`sub`), a number of `people`, an end
+/// (`exp`, at most thirty days ahead) and themselves (`jti`): who shows one is given these people outside all other budgets of
+/// people, and past them meets those as ever.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ApprovalSettings {
+    /// The header of a request that carries it. Default `x-approval`.
+    #[serde(default = "default_approval_header")]
+    #[schemars(with = "String")]
+    pub header: Spanned<String>,
+    /// A file with its JSON Web Key Set, or its URL, at most 256 KiB and 64 keys.
+    #[schemars(with = "String")]
+    pub jwks: Spanned<String>,
+    /// The algorithms it signs with, as of an issuer.
+    #[schemars(with = "Vec<String>")]
+    pub algorithms: Vec<Spanned<String>>,
+    /// The claim `iss` of its tokens.
+    pub issuer: String,
+    /// What stands in the claim `aud` of its tokens: this gateway, as it was told to the workflow.
+    pub audience: String,
+    /// The issuer whose accounts `sub` names, by its name here.
+    #[schemars(with = "String")]
+    pub accounts_of: Spanned<String>,
+    /// How far its clock may be ahead of ours where `nbf` says from when on, in seconds. Default 60, at most 600.
+    #[serde(default = "default_leeway_s")]
+    #[schemars(with = "u32")]
+    pub leeway_s: Spanned<u32>,
+}
+
+fn default_approval_header() -> Spanned<String> {
+    Spanned::new(0..0, "x-approval".to_owned())
 }
 
 /// `[identity.group]`: one group of principals and what is normal for it. Exactly one of `claim` and `api_keys`.

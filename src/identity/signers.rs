@@ -153,7 +153,7 @@ pub(super) fn polls(settings: &Settings, read: ReadFile<'_>, problems: &mut Prob
 }
 
 /// The algorithms that somebody signs with.
-fn algorithms(name: &Spanned<String>, list: &[Spanned<String>], problems: &mut Problems<'_>) -> Vec<Algorithm> {
+pub(super) fn algorithms(name: &Spanned<String>, list: &[Spanned<String>], problems: &mut Problems<'_>) -> Vec<Algorithm> {
     let mut algorithms = Vec::new();
     for algorithm in list {
         match parse_algorithm(algorithm.get_ref()) {
@@ -167,7 +167,7 @@ fn algorithms(name: &Spanned<String>, list: &[Spanned<String>], problems: &mut P
     algorithms
 }
 
-fn leeway(leeway_s: &Spanned<u32>, problems: &mut Problems<'_>) {
+pub(super) fn leeway(leeway_s: &Spanned<u32>, problems: &mut Problems<'_>) {
     if *leeway_s.get_ref() > LEEWAY_S_MAX {
         let message = format!("`leeway_s` is more than {LEEWAY_S_MAX}");
         problems.add("I008", leeway_s.span(), message, None);
@@ -175,7 +175,7 @@ fn leeway(leeway_s: &Spanned<u32>, problems: &mut Problems<'_>) {
 }
 
 /// The keys of a key set: in a file, or behind a URL, from where they were fetched into one, or not yet.
-fn key_set(jwks: &Spanned<String>, read: ReadFile<'_>, problems: &mut Problems<'_>) -> Vec<SigningKey> {
+pub(super) fn key_set(jwks: &Spanned<String>, read: ReadFile<'_>, problems: &mut Problems<'_>) -> Vec<SigningKey> {
     let path = jwks.get_ref();
     let is_remote = key_set_file(path).is_some();
     if is_remote && let Err(message) = key_set_url(path) {
@@ -192,6 +192,6 @@ fn key_set(jwks: &Spanned<String>, read: ReadFile<'_>, problems: &mut Problems<'
     })
 }
 
-fn remote(jwks: &Spanned<String>) -> Option<Arc<RemoteKeys>> {
+pub(super) fn remote(jwks: &Spanned<String>) -> Option<Arc<RemoteKeys>> {
     key_set_file(jwks.get_ref()).map(|_| RemoteKeys::new(jwks.get_ref()))
 }

@@ -167,6 +167,11 @@ impl Desk for GatewayDesk {
         if known { Ok(()) } else { Err(DeskError::Unknown) }
     }
 
+    fn recertify(&self, key: KeyId) -> Result<(), DeskError> {
+        let known = self.gateway.ledger.recertify(key, self.now());
+        if known { Ok(()) } else { Err(DeskError::Unknown) }
+    }
+
     fn revocations(&self, limit: usize) -> Vec<RevocationView> {
         let (set, now) = (self.gateway.set(), self.now());
         let listed = set.identity.revocation_list(now).take(limit);
@@ -210,7 +215,7 @@ impl Desk for GatewayDesk {
 
     fn at_hand(&self, key: KeyId) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         let gateway = Arc::clone(&self.gateway);
-        Box::pin(async move { gateway.read_back([key].iter()).await })
+        Box::pin(async move { gateway.read_back([key, key.of_actors()].iter()).await })
     }
 
     fn signal(&self, token: &[u8]) -> Result<bool, SignalError> {

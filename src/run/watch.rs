@@ -154,7 +154,10 @@ fn named(written: &ConfigSyntax) -> impl Iterator<Item = &Path> {
         .filter_map(|route| Some(route.ca.as_ref()?.get_ref().as_path()));
     let issuers = written.identity.issuer.values().map(|issuer| issuer.jwks.get_ref());
     let transmitters = written.identity.transmitter.values();
-    let key_sets = issuers.chain(transmitters.map(|transmitter| transmitter.jwks.get_ref()));
+    let approver = written.identity.approval.iter();
+    let key_sets = issuers
+        .chain(transmitters.map(|transmitter| transmitter.jwks.get_ref()))
+        .chain(approver.map(|approver| approver.get_ref().jwks.get_ref()));
     let api_keys = written
         .identity
         .group

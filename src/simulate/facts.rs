@@ -45,6 +45,7 @@ pub(super) fn plan_visit(
             Provenance::Unknown | Provenance::None => Standing::Unknown,
         },
         answered: &[],
+        approval: None,
         is_watched: false,
         lowered_percent: None,
         kid: is_signed.then_some(&key[..]),
@@ -71,6 +72,7 @@ pub(super) fn plan_sighting((policy, memory): (&Policy, &Ledger), sighting: &Sig
         route: sighting.route,
         standing: sighting.standing,
         answered: &[],
+        approval: None,
         // No record tells it.
         is_watched: false,
         lowered_percent: None,

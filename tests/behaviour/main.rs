@@ -23,6 +23,7 @@ mod full_ledger;
 mod holds;
 mod hops;
 mod hosts;
+mod idle;
 mod journal;
 mod key_sets;
 mod masking;
@@ -35,6 +36,7 @@ mod reloads;
 mod revocations;
 mod rules;
 mod signals;
+mod step_up;
 mod sums;
 #[path = "../support/mod.rs"]
 mod support;

@@ -104,6 +104,15 @@ impl Desk for FakeDesk {
         }
     }
 
+    fn recertify(&self, key: KeyId) -> Result<(), DeskError> {
+        self.write_down(format!("recertify {key}"));
+        if key.to_string() == HELD {
+            Ok(())
+        } else {
+            Err(DeskError::Unknown)
+        }
+    }
+
     fn revocations(&self, _limit: usize) -> Vec<RevocationView> {
         vec![revocation(NO_END)]
     }

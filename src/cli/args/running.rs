@@ -93,6 +93,20 @@ pub struct ReleaseArgs {
     pub reason: String,
 }
 
+/// `tidegate recertify`.
+#[derive(Debug, Args)]
+pub struct RecertifyArgs {
+    /// Which gateway
+    #[command(flatten)]
+    pub gateway: GatewayArgs,
+    /// The key of the account under its budget for idle ones, as an incident names it and `keys` lists it
+    #[arg(value_parser = key)]
+    pub key: KeyId,
+    /// Who owns it and why it is in use; it goes into the audit
+    #[arg(long)]
+    pub reason: String,
+}
+
 /// `tidegate revoke`.
 #[derive(Debug, Args)]
 pub struct RevokeArgs {

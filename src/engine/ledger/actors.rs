@@ -4,11 +4,15 @@
 //!  first seen ── a day passes ──▶ known, for as long as it comes back within thirty days
 //!      └── nothing for thirty days ──▶ forgotten, and new again
 //! ```
+//! An account that may be idle is remembered the same way, and longer: by the one second in which it was last used. Once that is
+//! too long ago it stays, until a person says that the account is in use.
+//!
 //! An element keeps the second in which it was last seen, and merges by maximum. So an actor is two of them: one that is touched
 //! once, in the second of the first sighting, and one that is touched again and again once the first is a day old.
 
 use super::entry::Entry;
 use super::shards::{Ledger, shard_of};
+use super::slot::Granting;
 use super::subject_hash::spread;
 use super::{Dimension, KeyId};
 use crate::engine::time::Now;
@@ -19,6 +23,13 @@ const NEW_SECONDS: u32 = 86_400;
 const KNOWN_SECONDS: u32 = 30 * 86_400;
 /// A sighting of who is known is noted once in so many seconds: each one is written to disk and told to the fleet.
 const NOTED_SECONDS: u32 = 3_600;
+/// An account that was not seen for so long, in seconds, is new, and not idle: five years.
+const USED_SECONDS: u32 = 5 * 365 * 86_400;
+/// Within so many seconds after it was first seen here, a gateway hears when an account was used elsewhere.
+const HEARD_SECONDS: u32 = 60;
+/// The elements of an account: when it was first seen, and when it was last used.
+const FIRST: u64 = 0x6669_7273_7400_0001;
+const USED: u64 = 0x7573_6564_0000_0001;
 /// Tells the second element of an actor from the first.
 const KNOWN: u64 = 0x6b6e_6f77_6e00_0001;
 
@@ -62,6 +73,43 @@ impl Ledger {
         met.unwrap_or(Meeting::Unsure)
     }
 
+    /// Notes that the account of `key` is used now, and says whether it had not been for `idle_s` seconds: then nothing is noted,
+    /// and it stays idle until [`Ledger::recertify`]. About 250 bytes an account. Not idle is also one that nobody knows or that has
+    /// no room. What an account did at another gateway is known here once the fleet has told it: one whose whole use fell
+    /// into its first minute is not told from a new one there.
+    pub fn is_idle(&self, key: KeyId, dimension: Dimension, idle_s: u32, now: Now) -> bool {
+        let second = now.second();
+        let idle = self.with_actors(key, dimension, USED_SECONDS, now, |entry| {
+            let (first, used) = (entry.seen.last(FIRST), entry.seen.last(USED));
+            let Some(last) = used.or(first) else {
+                return (false, Some(FIRST));
+            };
+            if second >= last.saturating_add(idle_s) {
+                return (true, None);
+            }
+            // What is noted too early would hide from the fleet that it was idle.
+            let wait = if used.is_some() { NOTED_SECONDS } else { HEARD_SECONDS };
+            (false, (second >= last.saturating_add(wait)).then_some(USED))
+        });
+        idle.unwrap_or(false)
+    }
+
+    /// The account of `key` is in use, whether it was idle or not; false where it is not remembered.
+    pub fn recertify(&self, key: KeyId, now: Now) -> bool {
+        let key = key.of_actors();
+        let mut shard = self.lock_shard(shard_of(key));
+        let Some(place) = shard.keys.find(key) else {
+            return false;
+        };
+        let Some(entry) = shard.keys.at(place).filter(|entry| entry.seen.last(FIRST).is_some()) else {
+            return false;
+        };
+        entry.seen.show(USED, now.second(), Granting::None);
+        shard.weigh(place);
+        shard.changed(self.carriers, place, now.second());
+        true
+    }
+
     /// Looks at the actors under `key`, and notes the one that `look` names as seen now. `None` where the key has no room.
     fn with_actors<T>(
         &self,
@@ -86,7 +134,7 @@ impl Ledger {
         entry.note_actors(window, keep);
         let (found, noted) = look(entry);
         if let Some(element) = noted {
-            entry.seen.show(element, now.second(), super::slot::Granting::None);
+            entry.seen.show(element, now.second(), Granting::None);
             entry.forget(now, keep);
             shard.weigh(place);
             shard.changed(self.carriers, place, now.second());
@@ -159,6 +207,46 @@ mod tests {
         assert_eq!(meet(&second, 1, 24), Meeting::Known);
     }
 
+    const DAY: u32 = 86_400;
+
+    fn is_idle(ledger: &Ledger, days: u64) -> bool {
+        let now = START.after(days * 86_400_000);
+        ledger.is_idle(KEY, Dimension::Principal, 30 * DAY, now)
+    }
+
+    #[test]
+    fn who_was_idle_stays_so_until_a_person_says_otherwise() {
+        let ledger = ledger(10_000);
+        assert!(!ledger.recertify(KEY, START), "nobody knows it");
+        for days in [0, 1, 30] {
+            assert!(!is_idle(&ledger, days), "it is new, or in use: day {days}");
+        }
+        assert!(!is_idle(&ledger, 59));
+        assert!(is_idle(&ledger, 59 + 30));
+        assert!(is_idle(&ledger, 59 + 31), "that it is used is no excuse");
+        assert!(is_idle(&ledger, 59 + 600));
+        assert!(ledger.recertify(KEY, START.after(660 * 86_400_000)));
+        assert!(!is_idle(&ledger, 660) && !is_idle(&ledger, 689));
+        assert!(is_idle(&ledger, 719));
+    }
+
+    #[test]
+    fn what_one_gateway_does_not_know_yet_excuses_nobody_at_another() {
+        let (first, second) = (ledger(10_000), ledger(10_000));
+        for days in [0, 1] {
+            assert!(!is_idle(&first, days));
+        }
+        assert!(!is_idle(&second, 100), "it does not know the account yet");
+        for (from, to) in [(&first, &second), (&second, &first)] {
+            let mut frames = Vec::new();
+            from.drain(Carrier::Fleet, &mut frames);
+            for frame in &frames {
+                to.merge(frame, Carrier::Fleet, START.after(100 * 86_400_000));
+            }
+        }
+        assert!(is_idle(&second, 100) && is_idle(&first, 100));
+    }
+
     #[test]
     fn without_room_nobody_can_say() {
         let ledger = Ledger::new(Settings {
@@ -166,5 +254,6 @@ mod tests {
             ..Settings::default()
         });
         assert_eq!(ledger.meet(KEY, Dimension::Network, 1, START), Meeting::Unsure);
+        assert!(!ledger.is_idle(KEY, Dimension::Principal, 1, START));
     }
 }

@@ -2,12 +2,12 @@
 
 use smallvec::SmallVec;
 
-use super::frame::{Mark, RevokedBy, Tag};
+use super::frame::{Mark, Tag};
 use super::limit::{Excess, Limit};
 use super::seen::Seen;
 use super::sums::Sums;
 use super::young::PEOPLE_MAX;
-use super::{BudgetId, Dimension, KeyFrame, KeyId, SumLimit};
+use super::{BudgetId, Dimension, KeyFrame, KeyId, RevokedBy, SumLimit};
 use crate::engine::time::Now;
 
 /// The newest elements of a key that stay exact at least.

@@ -11,7 +11,7 @@ use std::fmt;
 
 use hashbrown::HashMap;
 
-use super::{BudgetId, Dimension, KeyId};
+use super::{BudgetId, Dimension, KeyId, RevokedBy};
 
 /// The version of the encoding; another is refused.
 const VERSION: u8 = 1;
@@ -66,35 +66,6 @@ pub enum Tag {
         /// Who said so.
         by: RevokedBy,
     },
-}
-
-/// Who revoked a credential.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum RevokedBy {
-    /// A person.
-    Person,
-    /// A security event that an identity provider sent.
-    Event,
-    /// A directory, by provisioning.
-    Directory,
-}
-
-impl RevokedBy {
-    const ALL: [Self; 3] = [Self::Person, Self::Event, Self::Directory];
-
-    /// Its name in answers and exports.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Person => "manual",
-            Self::Event => "event",
-            Self::Directory => "scim",
-        }
-    }
-
-    /// The one with this name.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|by| by.name() == name)
-    }
 }
 
 /// That a credential may be used again is known for so long, in seconds, if nothing else is: a security event that was sent before

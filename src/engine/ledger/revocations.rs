@@ -6,13 +6,42 @@
 use std::sync::atomic::Ordering;
 
 use super::entry::Entry;
-use super::frame::{RevokedBy, Tag};
+use super::frame::Tag;
 use super::shards::{Ledger, SHARDS, Shard, shard_of};
 use super::{Dimension, KeyId, RevokedKey};
 use crate::engine::time::Now;
 
 /// Revocations at once: as many as gateways tell one another. Each takes about 300 bytes. One more is refused.
 pub const REVOCATIONS_MAX: usize = 200_000;
+
+/// Who revoked a credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RevokedBy {
+    /// A person.
+    Person,
+    /// A security event that an identity provider sent.
+    Event,
+    /// A directory, by provisioning.
+    Directory,
+}
+
+impl RevokedBy {
+    pub(super) const ALL: [Self; 3] = [Self::Person, Self::Event, Self::Directory];
+
+    /// Its name in answers and exports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Person => "manual",
+            Self::Event => "event",
+            Self::Directory => "scim",
+        }
+    }
+
+    /// The one with this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|by| by.name() == name)
+    }
+}
 
 /// Where it stands whether `key` may be used; and of that place, the key.
 fn beside(key: KeyId) -> KeyId {

@@ -2,6 +2,7 @@
 
 use super::Written;
 use super::budget::{Action, Budget, Reader};
+use super::condition::Condition;
 use super::syntax::BudgetSyntax;
 use crate::engine::ledger::{Counted, Dimension};
 use crate::engine::problem::Severity;
@@ -36,12 +37,7 @@ impl Reader<'_> {
         if let Some((strict, needs)) = strict.zip(needs) {
             self.error("P019", Some(strict.span()), &format!("`strict` needs {needs}"), None);
         }
-        if let Some(when) = written.when.as_ref().filter(|_| budget.binds_newcomers())
-            && budget.per == Dimension::Exchange
-        {
-            let message = "everybody is new under an exchange: it ends with its response";
-            self.error("P016", Some(when.span()), message, Some("per = \"network\""));
-        }
+        self.check_condition(budget, written);
         if matches!(budget.action, Action::Hold { .. }) && budget.per == Dimension::Exchange {
             let message = "an exchange cannot be held: it ends with its response";
             let help = "per = \"session\", or action = \"block\"";
@@ -76,6 +72,33 @@ impl Reader<'_> {
             .unwrap_or_default()
             .iter()
             .all(|problem| problem.severity < Severity::Error)
+    }
+
+    /// What only the ledger knows needs a key of which it remembers something.
+    fn check_condition(&mut self, budget: &Budget, written: &BudgetSyntax) {
+        let Some((when, condition)) = written.when.as_ref().zip(budget.asks()) else {
+            return;
+        };
+        let asking = budget.when.iter();
+        let asking = asking.filter(|condition| matches!(condition, Condition::New | Condition::Idle(_)));
+        let (message, help) = match condition {
+            _ if asking.count() > 1 => ("nobody is new and idle, or idle twice", "write one budget for each"),
+            Condition::New if budget.per == Dimension::Exchange => {
+                let message = "everybody is new under an exchange: it ends with its response";
+                (message, "per = \"network\"")
+            }
+            Condition::Idle(_) if budget.per != Dimension::Principal => {
+                let message = "only an account is idle, which somebody owns";
+                (message, "per = \"principal\"")
+            }
+            Condition::New
+            | Condition::Idle(_)
+            | Condition::Unissued
+            | Condition::Watched
+            | Condition::Group(_)
+            | Condition::Route(_) => return,
+        };
+        self.error("P016", Some(when.span()), message, Some(help));
     }
 
     /// What cannot be said person by person cannot be masked, paced or asked again.

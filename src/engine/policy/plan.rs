@@ -2,9 +2,9 @@
 
 use smallvec::{SmallVec, smallvec};
 
-use super::condition::Standing;
+use super::condition::{DAY_S, Standing};
 use super::direction::Direction;
-use super::{Action, Budget, Enforcement, Exception, Policy};
+use super::{Action, Budget, Enforcement, Exception, Policy, Route, WINDOW_SECONDS_MAX};
 use crate::engine::ledger::{BudgetId, Counted, Dimension, Elements, Excess, KeyId, KeyUse, Limit, SumLimit, SumUse};
 use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
@@ -30,6 +30,8 @@ pub struct Facts<'a> {
     pub standing: Standing,
     /// Budgets whose condition only the ledger could answer, and did with yes ([`Policy::answer`]).
     pub answered: &'a [BudgetId],
+    /// By what the principal was approved to be shown more people, and how many.
+    pub approval: Option<(&'a [u8], u32)>,
     /// Whether the principal is on the watch-list.
     pub is_watched: bool,
     /// How much is left of each budget that is its own, in percent, if that is not all.
@@ -184,30 +186,10 @@ impl Policy {
                     .extend(self.used(coarser, facts, scope_of(facts.direction), SmallVec::new()));
             }
         }
-        plan.allowance = route
-            .filter(|_| facts.direction == Direction::Response)
-            .and_then(|route| {
-                let (group, people) = route.allow.as_ref()?;
-                if facts.trusted_group() != Some(group.as_str()) {
-                    return None;
-                }
-                let value = [route.name.as_bytes(), b"\0", group.as_bytes()].concat();
-                let limit = Limit {
-                    budget: BudgetId(0),
-                    people: *people,
-                    window: 86_400,
-                    excess: Excess::Refused,
-                    strict: false,
-                };
-                let key = KeyId::new(&self.secret, Dimension::Route, &value, b"default/response//allowance");
-                Some(KeyUse {
-                    key,
-                    dimension: Dimension::Route,
-                    elements: Elements::People,
-                    fallback: None,
-                    limits: smallvec![limit],
-                })
-            });
+        if facts.direction == Direction::Response {
+            let of_route = route.and_then(|route| self.route_allowance(route, facts));
+            plan.allowance = of_route.or_else(|| self.approved(facts));
+        }
         plan
     }
 
@@ -220,6 +202,24 @@ impl Policy {
         let counts = |budget: &Budget| budget.counts(facts.direction, facts.is_forward);
         let plan = self.budgets.iter().any(counts).then(|| self.plan(&facts, now))?;
         (!plan.keys.is_empty() || !plan.sums.is_empty()).then_some(plan)
+    }
+
+    /// What a route allows the group of whoever asks in a day.
+    fn route_allowance(&self, route: &Route, facts: &Facts<'_>) -> Option<KeyUse> {
+        let (group, people) = route.allow.as_ref()?;
+        if facts.trusted_group() != Some(group.as_str()) {
+            return None;
+        }
+        let value = [route.name.as_bytes(), b"\0", group.as_bytes()].concat();
+        let key = KeyId::new(&self.secret, Dimension::Route, &value, b"default/response//allowance");
+        Some(allowance(key, Dimension::Route, *people, DAY_S))
+    }
+
+    /// What whoever asks was approved for. It ends before its people leave the window, so that they count until then.
+    fn approved(&self, facts: &Facts<'_>) -> Option<KeyUse> {
+        let (id, people) = facts.approval.filter(|_| facts.standing != Standing::Unissued)?;
+        let key = KeyId::new(&self.secret, Dimension::Principal, id, b"default/response//approval");
+        Some(allowance(key, Dimension::Principal, people, WINDOW_SECONDS_MAX))
     }
 
     /// Whether something would be refused to whoever asks with these facts if its credential were unissued, and else would not.
@@ -423,6 +423,23 @@ impl Policy {
     fn share(&self, facts: &Facts<'_>) -> u64 {
         let value = facts.principal.or(facts.session).unwrap_or(facts.address);
         self.secret.hash64("tidegate share 1", &[value]) % 100
+    }
+}
+
+/// So many people of a window count under `key` alone.
+fn allowance(key: KeyId, dimension: Dimension, people: u32, window: u32) -> KeyUse {
+    KeyUse {
+        key,
+        dimension,
+        elements: Elements::People,
+        fallback: None,
+        limits: smallvec![Limit {
+            budget: BudgetId(0),
+            people,
+            window,
+            excess: Excess::Refused,
+            strict: false,
+        }],
     }
 }
 

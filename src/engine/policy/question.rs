@@ -1,9 +1,9 @@
-//! Conditions that only the ledger can answer: whether an actor is new under the key of a budget.
+//! Conditions that only the ledger can answer: whether an actor is new under the key of a budget, or an account was idle.
 
 use smallvec::SmallVec;
 
-use super::condition::{Condition, Standing};
-use super::{Budget, Enforcement, Facts, Policy};
+use super::condition::{Condition, DAY_S, Standing};
+use super::{Budget, Facts, Policy};
 use crate::engine::ledger::{BudgetId, Dimension, KeyId, Ledger, Meeting};
 use crate::engine::time::Now;
 
@@ -17,22 +17,40 @@ pub struct Question {
     /// The key that the budget counts under.
     key: KeyId,
     dimension: Dimension,
-    actor: u64,
-    /// Under which the age of all that is remembered stands.
-    memory: KeyId,
+    what: What,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum What {
+    New {
+        actor: u64,
+        /// Under which the age of all that is remembered stands.
+        memory: KeyId,
+    },
+    /// It was not seen for so many seconds.
+    Idle(u32),
 }
 
 impl Question {
     /// What must be in memory before it is asked.
-    pub fn keys(&self) -> [KeyId; 2] {
-        [self.key, self.memory].map(KeyId::of_actors)
+    pub fn keys(&self) -> impl Iterator<Item = KeyId> {
+        let memory = match self.what {
+            What::New { memory, .. } => Some(memory),
+            What::Idle(_) => None,
+        };
+        std::iter::once(self.key).chain(memory).map(KeyId::of_actors)
     }
 
-    /// Whether the actor is new, by a memory that is older than that; it is remembered from now on. Else nobody is new, or all
-    /// were on the first day.
+    /// Whether it is so; that the actor was there is remembered from now on.
     fn holds(&self, ledger: &Ledger, now: Now) -> bool {
-        let is_old = ledger.meet(self.memory, self.dimension, 0, now) == Meeting::Known;
-        ledger.meet(self.key, self.dimension, self.actor, now) == Meeting::New && is_old
+        match self.what {
+            // By a memory that is older than a day: else all were new on the first.
+            What::New { actor, memory } => {
+                let is_old = ledger.meet(memory, self.dimension, 0, now) == Meeting::Known;
+                ledger.meet(self.key, self.dimension, actor, now) == Meeting::New && is_old
+            }
+            What::Idle(seconds) => ledger.is_idle(self.key, self.dimension, seconds, now),
+        }
     }
 }
 
@@ -48,26 +66,38 @@ impl Policy {
         let Some(route) = self.routes.get(facts.route).filter(|route| !route.public) else {
             return SmallVec::new();
         };
-        let asking = self.budgets.iter().filter(|budget| budget.asks());
-        let binding = asking.filter(|budget| budget.may_bind(facts, &route.name));
-        binding.filter_map(|budget| self.question(budget, facts)).collect()
+        let budgets = self.budgets.iter();
+        let asking = budgets.filter_map(|budget| Some((budget, budget.asks()?)));
+        let binding = asking.filter(|(budget, _)| budget.may_bind(facts, &route.name));
+        let questions = binding.filter_map(|(budget, condition)| self.question(budget, condition, facts));
+        questions.collect()
     }
 
-    fn question(&self, budget: &Budget, facts: &Facts<'_>) -> Option<Question> {
+    fn question(&self, budget: &Budget, condition: &Condition, facts: &Facts<'_>) -> Option<Question> {
+        let what = match condition {
+            // Whoever holds a stolen key may name an account, and does not use it.
+            Condition::Idle(_) if facts.principal.is_none() || facts.standing == Standing::Unissued => return None,
+            Condition::Idle(days) => What::Idle(days.saturating_mul(DAY_S)),
+            Condition::New => What::New {
+                actor: self.secret.hash64("tidegate actor 1", &[facts.actor()]),
+                memory: KeyId::new(&self.secret, budget.per, MEMORY, budget.scopes.of(facts.direction)),
+            },
+            Condition::Unissued | Condition::Watched | Condition::Group(_) | Condition::Route(_) => return None,
+        };
         Some(Question {
             budget: budget.id,
             key: self.key(budget.per, facts, budget.scopes.of(facts.direction))?,
             dimension: budget.per,
-            actor: self.secret.hash64("tidegate actor 1", &[facts.actor()]),
-            memory: KeyId::new(&self.secret, budget.per, MEMORY, budget.scopes.of(facts.direction)),
+            what,
         })
     }
 }
 
 impl Budget {
-    /// Whether only the ledger knows if it binds.
-    fn asks(&self) -> bool {
-        self.enforcement != Enforcement::Off && self.when.contains(&Condition::New)
+    /// The condition that only the ledger knows of; there is at most one.
+    pub(super) fn asks(&self) -> Option<&Condition> {
+        let mut when = self.when.iter();
+        when.find(|condition| matches!(condition, Condition::New | Condition::Idle(_)))
     }
 }
 

@@ -40,7 +40,7 @@ pub struct BudgetSyntax {
     /// Lets a budget on a key that many people share refuse all of them.
     #[serde(default)]
     pub accept_outage: bool,
-    /// Conditions on the actor, all of which must hold: `unissued`, `new`, `group:NAME`, `route:MATCH`, `watched`, joined by ` + `.
+    /// Conditions on the actor, all of which must hold: `unissued`, `new`, `idle:90d`, `group:NAME`, `route:MATCH`, `watched`, joined by ` + `.
     #[schemars(with = "Option<String>")]
     pub when: Option<Text>,
     /// `requests` or `responses`: what is counted. Default: responses, and of forward listeners both, each for itself.
