@@ -39,13 +39,13 @@ const CLEAN_NS: Given = measured("an exchange in which nobody is", 36_000, "ns o
 const DENSE_NS: Given = measured("an exchange full of people", 248_400, "ns of a core", PROXY);
 const COUNT_NS: Given = measured(
     "a person new under twelve keys",
-    9_400,
+    4_400,
     "ns of a core",
     "benches/ledger, on a busy machine",
 );
 const BASE_BYTES: Given = measured("the process at rest", 16_000_000, "bytes", "benches/memory.py");
 const CONNECTION_BYTES: Given = measured("a connection", 22_100, "bytes", "benches/memory.py");
-const KEY_BYTES: Given = measured("a key in memory", 82, "bytes", ROOM);
+const KEY_BYTES: Given = measured("a key in memory", 88, "bytes", ROOM);
 const SMALL_PERSON_BYTES: Given = measured("a person under a key of at most sixteen", 18, "bytes", ROOM);
 const PERSON_BYTES: Given = measured("a person under a larger key", 40, "bytes", "README, `ledger.bytes_max`");
 const SKETCH_BYTES: Given = measured(

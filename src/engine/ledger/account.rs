@@ -1,21 +1,25 @@
 //! The account of one exchange: reserve before release, hand over what left, forget the rest.
 
+mod granted;
 mod hand_over;
+mod order;
+mod queue;
 
-use std::collections::VecDeque;
-use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
+use granted::Granted;
 pub use hand_over::Handed;
-use hashbrown::HashSet;
+use order::{Order, take_own};
+use queue::{Queue, Waiting};
 use smallvec::SmallVec;
 
 use super::entry::Entry;
 use super::limit::{Ask, Elements, KeyUse};
+use super::locked::{Locked, Place, ShardList};
 use super::reserve::{List, Prefix, Stop, Wanted};
-use super::shards::{Ledger, Locked, Place, ShardList, shard_of};
+use super::shards::{Ledger, shard_of};
 use super::strict::Strict;
-use super::subject_hash::{SubjectHasher, spread};
+use super::subject_hash::spread;
 use super::{Amounts, BudgetId, Dimension, KeyId, SumUse};
 use crate::engine::secret::Subject;
 use crate::engine::time::Now;
@@ -78,6 +82,8 @@ pub struct Account {
     /// Keys that other exchanges share: those that can refuse, those that only tell, and those without a limit, on which
     /// only a hold may stand.
     pub(super) keys: Vec<KeyUse>,
+    /// Of each key that counts, and behind them of the allowance.
+    places: SmallVec<[Place; 16]>,
     refusing: usize,
     counted: usize,
     /// The exchange's own keys: one for each condition and for each thing that is counted.
@@ -86,14 +92,13 @@ pub struct Account {
     pub(super) allowance: Option<KeyUse>,
     /// The shards of all keys that can refuse.
     shards: ShardList,
-    /// Everything this exchange was granted: a repeat costs one look-up and no lock.
-    granted: HashSet<u64, BuildHasherDefault<SubjectHasher>>,
-    /// How many of it are people.
+    granted: Granted,
+    /// How many of what it was granted are people.
     people: usize,
     /// Classes whose values some key counts.
     classes: SmallVec<[u8; 2]>,
-    /// Granted and not yet handed over, in order.
-    waiting: VecDeque<Waiting>,
+    /// Granted and not yet handed over.
+    queue: Queue,
     asks_granted: u64,
     told: SmallVec<[BudgetId; 2]>,
     /// Keys under which bytes, records or answers are summed.
@@ -115,38 +120,23 @@ pub struct Account {
     is_uncounted: bool,
 }
 
-/// An element that was granted and has not left.
-#[derive(Clone, Copy)]
-pub(super) struct Waiting {
-    /// The number of its ask within the exchange.
-    ask: u64,
-    elements: Elements,
-    pub(super) element: u64,
-    /// A bit for each key that it was granted under.
-    under: u64,
-}
-
-impl Waiting {
-    fn is_under(self, bit: usize) -> bool {
-        self.under & (1 << bit) != 0
-    }
-
-    /// Whether it is one of the `elements` of the keys with this bit.
-    fn counts(self, bit: usize, elements: Elements) -> bool {
-        self.elements == elements && self.is_under(bit)
-    }
-}
-
 impl Account {
     pub(super) fn new(ledger: Arc<Ledger>, mut keys: Vec<KeyUse>, allowance: Option<KeyUse>) -> Self {
-        let own = keys
-            .extract_if(.., |used| used.dimension == Dimension::Exchange)
-            .map(|used| {
-                let mut entry = Entry::new(Dimension::Exchange);
-                entry.note_limits(&used.limits);
-                Box::new((used, entry))
-            });
-        let own: SmallVec<[_; 1]> = own.collect();
+        let order = Order::of(&keys);
+        let own = if order.has_own {
+            take_own(&mut keys)
+        } else {
+            SmallVec::new()
+        };
+        if !order.is_kept {
+            keys.sort_by_key(|used| (used.limits.is_empty(), !used.is_enforcing()));
+        }
+        let refusing = order.refusing.min(REFUSING_KEYS_MAX);
+        let shards = Ledger::shards_of(keys.iter().take(refusing).chain(&allowance));
+        let mut places = SmallVec::new();
+        for used in keys.iter().take(order.counted).chain(&allowance) {
+            places.push(Place::of(used.key, &shards));
+        }
         let mut classes = SmallVec::new();
         for used in keys.iter().chain(own.iter().map(|own| &own.0)) {
             if let Elements::Values(class) = used.elements
@@ -155,22 +145,19 @@ impl Account {
                 classes.push(class);
             }
         }
-        keys.sort_by_key(|used| (used.limits.is_empty(), !used.is_enforcing()));
-        let refusing = keys.partition_point(KeyUse::is_enforcing).min(REFUSING_KEYS_MAX);
-        let counted = keys.partition_point(|used| !used.limits.is_empty());
-        let shards = Ledger::shards_of(keys.iter().take(refusing).chain(&allowance));
         Self {
             ledger,
             keys,
+            places,
             refusing,
-            counted,
+            counted: order.counted,
             own,
             allowance,
             shards,
-            granted: HashSet::default(),
+            granted: Granted::default(),
             people: 0,
             classes,
-            waiting: VecDeque::new(),
+            queue: Queue::default(),
             asks_granted: 0,
             told: SmallVec::new(),
             sums: Vec::new(),
@@ -225,7 +212,11 @@ impl Account {
 
     /// Of the first `asks` asks that were ever granted, who leaves next and counts inside the allowance alone.
     pub fn allowed(&self, asks: u64) -> impl Iterator<Item = Subject> {
-        let leaving = self.waiting.iter().take_while(move |waiting| waiting.ask < asks);
+        let leaving = self
+            .queue
+            .waiting()
+            .iter()
+            .take_while(move |waiting| waiting.ask < asks);
         leaving
             .filter(|waiting| waiting.is_under(ALLOWANCE))
             .map(|waiting| Subject(waiting.element))
@@ -238,22 +229,22 @@ impl Account {
 
     /// How many people and values are granted and not yet handed over.
     pub fn waiting(&self) -> usize {
-        self.waiting.len()
+        self.queue.waiting().len()
     }
 
     /// Reserves `asks` in order; each is all of its people and values under all keys, or nothing. The answer names how many
     /// were granted. A denied ask adds nothing under any key.
     pub fn reserve(&mut self, asks: &[Ask], now: Now) -> Answer {
-        let wanted = self.wanted(asks);
+        let mut wanted = self.wanted(asks);
         let mut prefix = Prefix::of(asks.len(), self.ledger.reserves());
         if !wanted.is_empty() {
             let ledger = Arc::clone(&self.ledger);
             let mut locked = ledger.lock(&self.shards);
-            let (allowed, ordinary) = self.split(&mut locked, wanted, now);
-            let places = self.enter(&mut locked, now);
-            self.rule(&mut locked, &places, &ordinary, &mut prefix, now);
-            self.claim(&mut locked, &places, &ordinary, &mut prefix, now);
-            self.commit(&mut locked, &places, (&allowed, &ordinary), &prefix, now);
+            let allowed = self.allow(&mut locked, &mut wanted, now);
+            self.enter(&mut locked, now);
+            self.rule(&mut locked, &wanted, &mut prefix, now);
+            self.claim(&mut locked, &wanted, &mut prefix, now);
+            self.commit(&mut locked, (&allowed, &wanted), &prefix, now);
         }
         self.asks_granted += u64::from(prefix.end);
         let told = prefix.told.iter().filter(|(ask, _)| *ask < prefix.end);
@@ -278,6 +269,7 @@ impl Account {
     /// What `asks` want that this exchange was not yet granted; from now on it is, until it turns out otherwise.
     fn wanted(&mut self, asks: &[Ask]) -> Wanted {
         let mut wanted = Wanted::default();
+        self.granted.reserve(asks.len());
         for (number, ask) in (0..).zip(asks) {
             let people = ask.people.iter().map(|person| (Elements::People, person.0));
             let values = ask.values.iter().filter(|(class, _)| self.classes.contains(class));
@@ -292,16 +284,16 @@ impl Account {
         wanted
     }
 
-    /// The people of asks that fit into the allowance whole, and all else.
-    fn split(&self, locked: &mut Locked<'_>, wanted: Wanted, now: Now) -> (List, Wanted) {
-        let mut place = |used| locked.enter(&self.ledger, used, now);
-        let Some((used, place)) = self.allowance.as_ref().and_then(|used| Some((used, place(used)?))) else {
-            return (List::new(), wanted);
-        };
-        let Some(entry) = locked.at(place) else {
-            return (List::new(), wanted);
-        };
+    /// Takes out of `wanted` the people of asks that fit into the allowance whole.
+    fn allow(&mut self, locked: &mut Locked<'_>, wanted: &mut Wanted, now: Now) -> List {
         let mut allowed = List::new();
+        let Some((used, place)) = self.allowance.as_ref().zip(self.places.last_mut()) else {
+            return allowed;
+        };
+        locked.enter(&self.ledger, used, place, now);
+        let Some(entry) = locked.at(used.key, *place) else {
+            return allowed;
+        };
         for subjects in wanted
             .of(Elements::People)
             .chunk_by(|(one, _), (other, _)| one == other)
@@ -314,33 +306,33 @@ impl Account {
                 allowed.truncate(before);
             }
         }
-        let ordinary = wanted.without(&allowed);
-        (allowed, ordinary)
+        wanted.take_out(&allowed);
+        allowed
     }
 
-    /// The places of the keys that can refuse; none for one without room.
-    fn enter(&self, locked: &mut Locked<'_>, now: Now) -> SmallVec<[Option<Place>; 8]> {
-        let keys = || self.keys.iter().take(self.refusing);
-        let places: SmallVec<[_; 8]> = keys().map(|used| locked.enter(&self.ledger, used, now)).collect();
-        // A key that has no one yet may have had to go again for a later one.
-        let still = |(used, place): (&KeyUse, &Option<Place>)| place.filter(|place| locked.is_of(*place, used.key));
-        keys().zip(&places).map(still).collect()
+    /// Finds the keys that can refuse, or makes them; one without room is nowhere.
+    fn enter(&mut self, locked: &mut Locked<'_>, now: Now) {
+        let keys = self.keys.iter().take(self.refusing);
+        for (used, place) in keys.zip(&mut self.places) {
+            locked.enter(&self.ledger, used, place, now);
+        }
     }
 
-    fn rule(
-        &mut self,
-        locked: &mut Locked<'_>,
-        places: &[Option<Place>],
-        ordinary: &Wanted,
-        prefix: &mut Prefix,
-        now: Now,
-    ) {
-        for (number, (used, place)) in self.keys.iter().zip(places).enumerate() {
+    /// The keys that can refuse: their number, and where they are. One that has no one yet may have had to go again for a
+    /// later one.
+    pub(super) fn refusing(&self) -> impl Iterator<Item = (usize, &KeyUse, Place)> {
+        let keys = self.keys.iter().take(self.refusing).enumerate();
+        keys.zip(&self.places)
+            .map(|((number, used), place)| (number, used, *place))
+    }
+
+    fn rule(&mut self, locked: &mut Locked<'_>, ordinary: &Wanted, prefix: &mut Prefix, now: Now) {
+        for (number, used, place) in self.refusing() {
             let wanted = ordinary.of(used.elements);
             let Some((first, _)) = wanted.first() else { continue };
-            if let Some(entry) = place.and_then(|place| locked.at(place)) {
+            if let Some(entry) = locked.at(used.key, place) {
                 prefix.rule(entry, number, used, wanted, now);
-            } else if !self.is_open_when_full || locked.is_spilled(used.key) {
+            } else if !self.is_open_when_full || locked.is_spilled(used.key, place) {
                 // On disk is a count, which a stream that slept for long must not pass by.
                 prefix.stop(*first, Stop::Full);
             }
@@ -352,73 +344,53 @@ impl Account {
     }
 
     /// Grants what is in the prefix, under all of its keys.
-    fn commit<'w>(
-        &mut self,
-        locked: &mut Locked<'_>,
-        places: &[Option<Place>],
-        (allowed, ordinary): (&'w List, &'w Wanted),
-        prefix: &Prefix,
-        now: Now,
-    ) {
-        let second = now.second();
-        let reserves = self.ledger.reserves();
-        let granted = |list: &'w [(u32, u64)]| {
-            let granted = list.partition_point(|(ask, _)| *ask < prefix.end);
-            list.get(..granted).unwrap_or_default()
-        };
-        let grant = |entry: &mut Entry, number: usize, elements: Elements| {
-            for (_, element) in granted(ordinary.of(elements)).iter().filter(|_| reserves) {
-                entry.seen.grant(*element, second);
+    fn commit(&mut self, locked: &mut Locked<'_>, (allowed, ordinary): (&List, &Wanted), prefix: &Prefix, now: Now) {
+        let (mut under, mut is_uncounted) = (1 << OWN, false);
+        for (number, used, place) in self.refusing() {
+            let granted = prefix.granted(ordinary.of(used.elements));
+            let grant = |entry: &mut Entry| prefix.grant(entry, number, granted, now);
+            match locked.weighing(used.key, place, grant) {
+                Some(()) => under |= 1 << number,
+                None => is_uncounted |= !granted.is_empty(),
             }
-            let paced = prefix.paced.iter();
-            for (_, _, budget, interval) in paced.filter(|(ask, at, ..)| *ask < prefix.end && *at == number) {
-                entry.pace(*budget, *interval, now);
-            }
-        };
-        let mut under = 1 << OWN;
-        for ((number, used), place) in self.keys.iter().enumerate().zip(places) {
-            let Some(place) = *place else {
-                self.is_uncounted |= !granted(ordinary.of(used.elements)).is_empty();
-                continue;
-            };
-            if let Some(entry) = locked.at(place) {
-                under |= 1 << number;
-                grant(entry, number, used.elements);
-            }
-            locked.weigh(place);
         }
+        self.is_uncounted |= is_uncounted;
         for (number, own) in (OWN_FIRST..).zip(&mut self.own) {
             let (used, entry) = &mut **own;
-            grant(entry, number, used.elements);
+            prefix.grant(entry, number, prefix.granted(ordinary.of(used.elements)), now);
         }
-        if let Some(entry) = self.allowance.as_ref().and_then(|used| locked.find(used.key)) {
-            let allowed = granted(allowed).iter().filter(|_| reserves);
-            allowed.for_each(|(_, subject)| entry.seen.grant(*subject, second));
+        if let Some((used, place)) = self.allowance.as_ref().zip(self.places.last()) {
+            let grant = |entry: &mut Entry| prefix.grant(entry, ALLOWANCE, prefix.granted(allowed), now);
+            _ = locked.weighing(used.key, *place, grant);
         }
-        let before = self.waiting.len();
-        let lists = ordinary.lists().map(|(elements, list)| (elements, list, under));
-        let allowed = (Elements::People, &allowed[..], 1 << ALLOWANCE);
-        for (elements, list, under) in lists.chain([allowed]) {
-            let taken = granted(list);
-            let refused = list.get(taken.len()..).unwrap_or_default();
-            for (_, element) in refused {
-                self.granted.remove(&name(elements, *element));
-            }
-            if elements == Elements::People {
-                self.people += taken.len();
-            }
-            self.waiting.extend(taken.iter().map(|(ask, element)| Waiting {
-                ask: self.asks_granted + u64::from(*ask),
-                elements,
-                element: *element,
-                under,
-            }));
+        self.await_leaving((Elements::People, allowed, 1 << ALLOWANCE), prefix);
+        for (elements, list) in ordinary.lists() {
+            self.await_leaving((elements, list, under), prefix);
         }
         // Each list is in order, but not all of them together.
-        let fresh = self.waiting.make_contiguous().get_mut(before..).unwrap_or_default();
-        if !fresh.is_sorted_by_key(|waiting| waiting.ask) {
-            fresh.sort_by_key(|waiting| waiting.ask);
+        let waiting = self.queue.waiting_mut();
+        if !waiting.is_sorted_by_key(|waiting| waiting.ask) {
+            waiting.sort_by_key(|waiting| waiting.ask);
         }
+    }
+
+    /// What of a list is granted waits from now on; the rest is as if it had not been asked for.
+    fn await_leaving(&mut self, (elements, list, under): (Elements, &[(u32, u64)], u64), prefix: &Prefix) {
+        let granted = prefix.granted(list);
+        for (_, element) in list.get(granted.len()..).unwrap_or_default() {
+            self.granted.remove(name(elements, *element));
+        }
+        if elements == Elements::People {
+            self.people += granted.len();
+        }
+        let first = self.asks_granted;
+        self.queue.extend(granted.iter().map(|(ask, element)| Waiting {
+            ask: first + u64::from(*ask),
+            elements,
+            element: *element,
+            under,
+            is_new: false,
+        }));
     }
 
     fn next(&self, stop: Stop) -> Next {
@@ -447,27 +419,29 @@ impl Drop for Account {
             let _over = self.ledger.add(&self.sums, self.unsummed, self.summed_at);
         }
         let ledger = Arc::clone(&self.ledger);
-        let made_up = || {
-            self.keys
-                .iter()
-                .take(self.refusing)
-                .filter(|used| used.fallback.is_some())
-        };
-        if self.waiting.is_empty() && made_up().next().is_none() {
+        let is_made_up = |used: &KeyUse| used.fallback.is_some();
+        let mut keys = self.keys.iter().take(self.refusing);
+        if self.queue.waiting().is_empty() && !keys.any(is_made_up) {
             return;
         }
         let mut locked = ledger.lock(&self.shards);
-        let keys = self.keys.iter().take(self.refusing).enumerate();
-        for (number, used) in keys.chain(self.allowance.iter().map(|used| (ALLOWANCE, used))) {
-            let granted = self
-                .waiting
-                .iter()
-                .filter(|waiting| waiting.counts(number, used.elements));
-            if let Some(entry) = locked.find(used.key).filter(|_| ledger.reserves()) {
+        let allowance = self.allowance.iter().zip(self.places.last());
+        let allowance = allowance.map(|(used, place)| (ALLOWANCE, used, *place));
+        for (number, used, place) in self.refusing().chain(allowance) {
+            let Some(shard) = locked.shard(place) else { continue };
+            let Some(at) = shard.keys.find_at(used.key, place.at) else {
+                continue;
+            };
+            let granted = self.queue.waiting().iter();
+            let granted = granted.filter(|waiting| waiting.counts(number, used.elements));
+            if let Some(entry) = shard.keys.at(at).filter(|_| ledger.reserves()) {
                 granted.for_each(|waiting| entry.seen.withdraw(waiting.element));
             }
+            if is_made_up(used) && number != ALLOWANCE {
+                let max = ledger.resting_max(shard);
+                shard.rest(at, max);
+            }
         }
-        made_up().for_each(|used| locked.rest(used.key, &ledger));
     }
 }
 

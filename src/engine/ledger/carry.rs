@@ -26,10 +26,10 @@ impl Carrier {
 #[derive(Default)]
 pub(super) struct Carried([Vec<(u32, u32)>; Carrier::ALL.len()]);
 
-impl Shard {
+impl Carried {
     /// What is known of the key at `place` changes, from the second `from` on: each of `carriers` is to be told.
-    pub(super) fn changed(&mut self, carriers: u8, place: u32, from: u32) {
-        let Some(entry) = self.keys.at(place) else { return };
+    #[inline]
+    pub(super) fn note(&mut self, entry: &mut Entry, carriers: u8, place: u32, from: u32) {
         // What is listed is told from an earlier second on, unless this comes from elsewhere.
         let news = if from < entry.changed_from {
             carriers
@@ -40,9 +40,18 @@ impl Shard {
             entry.changed_from = from;
         }
         entry.changed |= news;
-        let lists = Carrier::ALL.iter().zip(&mut self.carried.0);
+        let lists = Carrier::ALL.iter().zip(&mut self.0);
         for (_, list) in lists.filter(|(carrier, _)| carrier.bit() & news != 0) {
             list.push((place, from));
+        }
+    }
+}
+
+impl Shard {
+    /// As [`Carried::note`].
+    pub(super) fn changed(&mut self, carriers: u8, place: u32, from: u32) {
+        if let Some(entry) = self.keys.at(place) {
+            self.carried.note(entry, carriers, place, from);
         }
     }
 

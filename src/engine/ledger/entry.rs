@@ -55,6 +55,7 @@ struct Extra {
 }
 
 impl Entry {
+    #[inline]
     pub(super) fn new(dimension: Dimension) -> Self {
         Self {
             seen: Seen::default(),
@@ -73,6 +74,7 @@ impl Entry {
 
     /// Remembers how far back the windows reach that are asked of this key, how exact they must be, and whether some limit
     /// enforces.
+    #[inline]
     pub(super) fn note_limits(&mut self, limits: &[Limit]) {
         for limit in limits {
             self.enforced |= limit.excess != Excess::Told;
@@ -102,11 +104,13 @@ impl Entry {
     }
 
     /// In-window ledger together with what is granted, without counting anyone twice.
+    #[inline]
     pub(super) fn people(&mut self, window: u32, now: Now) -> u32 {
         self.seen.count(window, now.second())
     }
 
     /// The people that `limit` allows now: those of a release come on top.
+    #[inline]
     pub(super) fn allowed(&self, limit: &Limit, now: Now) -> u32 {
         let extra = match self.mark().map(|mark| mark.tag) {
             Some(Tag::Released { until, people }) if until >= now.second() => people,
@@ -140,6 +144,7 @@ impl Entry {
         &mut self.extra.get_or_insert_default().sums
     }
 
+    #[inline]
     pub(super) fn mark(&self) -> Option<Mark> {
         self.extra.as_ref()?.mark
     }
@@ -206,6 +211,7 @@ impl Entry {
     }
 
     /// Drops what no window reaches any more, and what need not be exact.
+    #[inline]
     pub(super) fn forget(&mut self, now: Now, keep_max: usize) {
         let from = now.second().saturating_sub(self.window_max);
         self.seen.forget(from, (self.keep as usize).min(keep_max));
@@ -278,6 +284,7 @@ impl Entry {
     }
 
     /// Bytes on the heap.
+    #[inline]
     pub(super) fn bytes(&self) -> usize {
         let extra = |extra: &Extra| size_of::<Extra>() + extra.sums.bytes();
         self.seen.bytes() + self.extra.as_deref().map_or(0, extra)

@@ -1,10 +1,8 @@
 //! The keys of one shard in places that do not move, so that several can be worked on under one lock.
 
-use hashbrown::HashTable;
-use hashbrown::hash_table::OccupiedEntry;
-
 use super::KeyId;
 use super::entry::Entry;
+use super::index::Index;
 
 /// Places made at once: a list that doubles would move every key and be half empty.
 const CHUNK: usize = 256;
@@ -12,7 +10,7 @@ const CHUNK: usize = 256;
 /// Keys by place.
 #[derive(Default)]
 pub(super) struct Keys {
-    index: HashTable<u32>,
+    index: Index,
     chunks: Vec<Vec<Option<(KeyId, Entry)>>>,
     /// Places without a key.
     free: Vec<u32>,
@@ -24,9 +22,9 @@ impl Keys {
     }
 
     /// The place of `key`.
+    #[inline]
     pub(super) fn find(&self, key: KeyId) -> Option<u32> {
-        let place = self.index.find(hash(key), |place| self.key(*place) == Some(key));
-        place.copied()
+        self.index.find(hash(key), |place| self.key(place) == Some(key))
     }
 
     pub(super) fn get(&self, key: KeyId) -> Option<&Entry> {
@@ -40,6 +38,7 @@ impl Keys {
     }
 
     /// The entry at a place, if there is one.
+    #[inline]
     pub(super) fn at(&mut self, place: u32) -> Option<&mut Entry> {
         let slot = self
             .chunks
@@ -48,7 +47,28 @@ impl Keys {
         slot.as_mut().map(|(_, entry)| entry)
     }
 
+    /// The entry of `key`, if it is at `place`.
+    #[inline]
+    pub(super) fn of(&mut self, key: KeyId, place: u32) -> Option<&mut Entry> {
+        let slot = self
+            .chunks
+            .get_mut(place as usize / CHUNK)?
+            .get_mut(place as usize % CHUNK)?;
+        let (_, entry) = slot.as_mut().filter(|(known, _)| *known == key)?;
+        Some(entry)
+    }
+
+    /// The place of `key`, which was at `place` before.
+    #[inline]
+    pub(super) fn find_at(&mut self, key: KeyId, place: u32) -> Option<u32> {
+        match self.of(key, place) {
+            Some(_) => Some(place),
+            None => self.find(key),
+        }
+    }
+
     /// The place of a key that is not here yet.
+    #[inline]
     pub(super) fn insert(&mut self, key: KeyId, entry: Entry) -> u32 {
         let place = self.free.pop().unwrap_or_else(|| {
             let last = self.chunks.len().wrapping_sub(1);
@@ -65,9 +85,7 @@ impl Keys {
                 None => chunk.push(Some((key, entry))),
             }
         }
-        let chunks = &self.chunks;
-        let hashes = |at: &u32| self::place(chunks, *at).map_or(0, |(key, _)| hash(*key));
-        self.index.insert_unique(hash(key), place, hashes);
+        self.index.insert(hash(key), place);
         place
     }
 
@@ -80,8 +98,7 @@ impl Keys {
         let Some((key, _)) = slot.and_then(Option::take) else {
             return;
         };
-        let found = self.index.find_entry(hash(key), |known| *known == place);
-        found.map(OccupiedEntry::remove).ok();
+        self.index.remove(hash(key), place);
         self.free.push(place);
     }
 
@@ -91,8 +108,7 @@ impl Keys {
             let Some((key, entry)) = slot.take_if(|(_, entry)| leaves(entry)) else {
                 continue;
             };
-            let found = self.index.find_entry(hash(key), |known| *known == place);
-            found.map(OccupiedEntry::remove).ok();
+            self.index.remove(hash(key), place);
             self.free.push(place);
             gone(key, entry);
         }
@@ -121,7 +137,7 @@ fn place(chunks: &[Vec<Option<(KeyId, Entry)>>], place: u32) -> Option<&(KeyId, 
 }
 
 /// A key is a hash; its first byte chooses the shard, so that these are its last.
-fn hash(key: KeyId) -> u64 {
+fn hash(key: KeyId) -> u32 {
     let last = key.0.last_chunk().copied();
-    u64::from_le_bytes(last.unwrap_or_default())
+    u32::from_le_bytes(last.unwrap_or_default())
 }

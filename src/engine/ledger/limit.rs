@@ -63,6 +63,7 @@ pub struct Limit {
 
 impl Limit {
     /// How many of the key's newest elements must be known one by one: all that it can grant in its window.
+    #[inline]
     pub(super) fn exact_people(&self) -> u32 {
         match self.excess {
             Excess::Told => 0,
@@ -99,6 +100,7 @@ impl KeyUse {
     }
 
     /// Whether some limit of the key can refuse or delay.
+    #[inline]
     pub(super) fn is_enforcing(&self) -> bool {
         self.limits.iter().any(|limit| limit.excess != Excess::Told)
     }

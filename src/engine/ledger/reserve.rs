@@ -9,7 +9,7 @@ use super::{BudgetId, Dimension};
 use crate::engine::time::Now;
 
 /// Elements of one kind, each with the number of its ask, ascending.
-pub(super) type List = SmallVec<[(u32, u64); 32]>;
+pub(super) type List = SmallVec<[(u32, u64); 4]>;
 
 /// What of a batch its exchange was not granted yet.
 #[derive(Default)]
@@ -21,6 +21,7 @@ pub(super) struct Wanted {
 
 impl Wanted {
     /// Those of one kind.
+    #[inline]
     pub(super) fn of(&self, elements: Elements) -> &[(u32, u64)] {
         match elements {
             Elements::People => &self.people,
@@ -31,6 +32,7 @@ impl Wanted {
         }
     }
 
+    #[inline]
     pub(super) fn push(&mut self, elements: Elements, ask: u32, element: u64) {
         match elements {
             Elements::People => self.people.push((ask, element)),
@@ -55,11 +57,10 @@ impl Wanted {
         self.lists().next().is_none()
     }
 
-    /// All but the people of the asks that are in `allowed`, ascending. Their values stay: an allowance is of people.
-    pub(super) fn without(mut self, allowed: &[(u32, u64)]) -> Self {
+    /// Takes out the people of the asks that are in `allowed`, ascending. Their values stay: an allowance is of people.
+    pub(super) fn take_out(&mut self, allowed: &[(u32, u64)]) {
         let is_allowed = |ask: u32| allowed.binary_search_by_key(&ask, |(allowed, _)| *allowed).is_ok();
         self.people.retain(|(ask, _)| !is_allowed(*ask));
-        self
     }
 }
 
@@ -115,16 +116,42 @@ impl Prefix {
         }
     }
 
+    /// Those of `wanted` that are granted.
+    #[inline]
+    pub(super) fn granted<'w>(&self, wanted: &'w [(u32, u64)]) -> &'w [(u32, u64)] {
+        let granted = wanted.partition_point(|(ask, _)| *ask < self.end);
+        wanted.get(..granted).unwrap_or_default()
+    }
+
     /// What the limits of the key with `number` say to the asks.
     pub(super) fn rule(&mut self, entry: &mut Entry, number: usize, used: &KeyUse, wanted: &[(u32, u64)], now: Now) {
         for limit in &used.limits {
-            let mut walk = Walk::of(entry, used, limit, now);
+            let (people, allowed) = (entry.people(window_of(used, limit), now), entry.allowed(limit, now));
+            // Far from the limit it does not matter who is known.
+            if people.saturating_add(wanted.len() as u32) <= allowed {
+                continue;
+            }
+            let mut walk = Walk::of(entry, (used, limit), (people, allowed), now);
             let asks = wanted.chunk_by(|(one, _), (other, _)| one == other);
             let mut asks = asks.filter_map(|subjects| Some((subjects.first()?.0, subjects)));
             _ = asks.all(|(ask, subjects)| {
                 let new = walk.new_of(entry, subjects);
                 new == 0 || (ask <= self.end && walk.take(self, (number, used), ask, new))
             });
+        }
+    }
+
+    /// Grants these under the key with `number`, whose paces move.
+    #[inline]
+    pub(super) fn grant(&self, entry: &mut Entry, number: usize, granted: &[(u32, u64)], now: Now) {
+        if self.reserves {
+            entry
+                .seen
+                .grant(granted.iter().map(|(_, element)| *element), now.second());
+        }
+        let paced = self.paced.iter();
+        for (_, _, budget, interval) in paced.filter(|(ask, at, ..)| *ask < self.end && *at == number) {
+            entry.pace(*budget, *interval, now);
         }
     }
 }
@@ -145,14 +172,13 @@ struct Walk<'l> {
 }
 
 impl<'l> Walk<'l> {
-    fn of(entry: &mut Entry, used: &KeyUse, limit: &'l Limit, now: Now) -> Self {
-        let window = window_of(used, limit);
-        let from = now.second().saturating_sub(window);
+    fn of(entry: &Entry, (used, limit): (&KeyUse, &'l Limit), (people, allowed): (u32, u32), now: Now) -> Self {
+        let from = now.second().saturating_sub(window_of(used, limit));
         Self {
             limit,
             from,
-            people: entry.people(window, now),
-            allowed: entry.allowed(limit, now),
+            people,
+            allowed,
             paced_until: entry.paced_until(limit.budget),
             is_exact: entry.seen.is_exact(from),
             is_told: false,
@@ -171,9 +197,8 @@ impl<'l> Walk<'l> {
     /// Whether the walk goes on behind `ask`, which brings so many new people.
     fn take(&mut self, prefix: &mut Prefix, (number, used): (usize, &KeyUse), ask: u32, new: u32) -> bool {
         let after = self.people.saturating_add(new);
-        let fits = after <= self.allowed;
         match self.limit.excess {
-            _ if fits => {}
+            _ if after <= self.allowed => {}
             Excess::Told if self.is_told => {}
             Excess::Told => {
                 self.is_told = true;

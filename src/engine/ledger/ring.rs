@@ -7,9 +7,9 @@
 
 use std::collections::VecDeque;
 
-use hashbrown::HashTable;
 use smallvec::SmallVec;
 
+use super::index::Index;
 use super::slot::{Granting, Slot};
 use super::subject_hash::spread;
 
@@ -23,10 +23,12 @@ pub(super) struct Ring {
     /// The number of the first slot; numbers wrap, places do not.
     first: u32,
     /// The number of each element's slot.
-    index: HashTable<u32>,
+    index: Index,
     windows: SmallVec<[WindowCount; 2]>,
     /// No element that had to go was seen after this second: a window that reaches back to it is not exact.
     gone_until: u32,
+    /// The number behind that of the slot that was last looked for: exchanges show people in the order they were granted in.
+    likely: u32,
     /// What was last seen before this second is forgotten, also where it stands behind something granted.
     kept_from: u32,
 }
@@ -76,38 +78,19 @@ impl Ring {
     }
 
     pub(super) fn get(&self, element: u64) -> Option<&Slot> {
-        let number = self.index.find(spread(element), |number| self.has(*number, element))?;
-        self.slots.get(self.place(*number))
-    }
-
-    /// As [`super::seen::Seen::grant`].
-    pub(super) fn grant(&mut self, element: u64, second: u32) {
-        self.touch(element, second, Slot::pin);
-    }
-
-    /// As [`super::seen::Seen::show`]: whether it is shown for the first time as long as it is known.
-    pub(super) fn show(&mut self, element: u64, second: u32, granting: Granting) -> bool {
-        let mut is_new = false;
-        self.touch(element, second, |slot| is_new = slot.show(granting));
-        is_new
+        let number = self.number(element)?;
+        at(&self.slots, self.first, number)
     }
 
     /// As [`super::seen::Seen::withdraw`].
     pub(super) fn withdraw(&mut self, element: u64) {
-        let Ok(entry) = (self.index).find_entry(spread(element), |number| {
-            at(&self.slots, self.first, *number).is_some_and(|slot| slot.is(element))
-        }) else {
+        let Some(number) = self.number(element) else { return };
+        let slot = self.slots.get_mut(number.wrapping_sub(self.first) as usize);
+        let Some(slot) = slot.and_then(|slot| slot.unpin().then_some(slot)) else {
             return;
         };
-        let number = *entry.get();
-        let place = number.wrapping_sub(self.first) as usize;
-        if self.slots.get_mut(place).is_none_or(|slot| !slot.unpin()) {
-            return;
-        }
-        entry.remove();
-        if let Some(slot) = self.slots.get_mut(place) {
-            slot.clear();
-        }
+        slot.clear();
+        self.index.remove(hash(element), number);
         let (first, windows) = (self.first, &mut self.windows);
         for window in windows
             .iter_mut()
@@ -160,7 +143,9 @@ impl Ring {
         }
         late.sort_unstable_by_key(|(_, second)| *second);
         for (element, second) in late {
-            self.show(element, second, Granting::None);
+            self.touch([(element, ())].into_iter(), second, |slot, ()| {
+                _ = slot.show(Granting::None)
+            });
         }
     }
 
@@ -181,48 +166,62 @@ impl Ring {
 
     /// Bytes on the heap.
     pub(super) fn bytes(&self) -> usize {
-        self.slots.capacity() * size_of::<Slot>() + self.index.allocation_size()
+        self.slots.capacity() * size_of::<Slot>() + self.index.bytes()
     }
 
     fn pop(&mut self) {
         let Some(slot) = self.slots.pop_front() else { return };
-        let (first, next) = (self.first, self.first.wrapping_add(1));
-        if slot.is_taken()
-            && let Ok(entry) = self.index.find_entry(spread(slot.element), |number| *number == first)
-        {
-            entry.remove();
+        let first = self.first;
+        self.first = first.wrapping_add(1);
+        if slot.is_taken() {
+            self.index.remove(hash(slot.element), first);
         }
         for window in self.windows.iter_mut().filter(|window| window.start == first) {
-            window.start = next;
+            window.start = self.first;
             window.count -= u32::from(slot.is_taken());
         }
-        self.first = next;
     }
 
-    /// `act` on the slot of `element`, which is then the last one, seen in `second` or with the newest.
-    fn touch(&mut self, element: u64, second: u32, act: impl FnOnce(&mut Slot)) {
+    /// `act` on the slot of each element, which is then the last one, seen in `second` or with the newest.
+    #[inline]
+    pub(super) fn touch<T>(
+        &mut self,
+        elements: impl Iterator<Item = (u64, T)>,
+        second: u32,
+        mut act: impl FnMut(&mut Slot, T),
+    ) {
         let second = second.max(self.newest());
-        let next = self.first.wrapping_add(self.slots.len() as u32);
-        let (slots, first) = (&mut self.slots, self.first);
-        let known = (self.index).find_mut(spread(element), |number| {
-            at(slots, first, *number).is_some_and(|slot| slot.is(element))
-        });
-        let Some(number) = known else {
-            let mut slot = Slot::granted(element, second);
-            act(&mut slot);
-            push(slots, slot);
-            let place = |number: &u32| at(slots, first, *number).map_or(0, |slot| spread(slot.element));
-            self.index.insert_unique(spread(element), next, place);
-            self.windows.iter_mut().for_each(|window| window.count += 1);
-            return;
-        };
-        let old = *number;
-        let Some(slot) = slots.get_mut(old.wrapping_sub(first) as usize) else {
-            return;
-        };
-        if slot.last >= second {
-            return act(slot);
+        for (element, what) in elements {
+            let likely = self.slots.get_mut(self.likely.wrapping_sub(self.first) as usize);
+            if let Some(slot) = likely.filter(|slot| slot.is(element) && slot.last >= second) {
+                self.likely = self.likely.wrapping_add(1);
+                act(slot, what);
+                continue;
+            }
+            let (slots, first) = (&self.slots, self.first);
+            let next = first.wrapping_add(slots.len() as u32);
+            let is = |number| at(slots, first, number).is_some_and(|slot| slot.is(element));
+            let Some(number) = self.index.find_or_insert(hash(element), next, is) else {
+                let mut slot = Slot::granted(element, second);
+                act(&mut slot, what);
+                push(&mut self.slots, slot);
+                self.windows.iter_mut().for_each(|window| window.count += 1);
+                continue;
+            };
+            self.likely = number.wrapping_add(1);
+            match self.slots.get_mut(number.wrapping_sub(first) as usize) {
+                Some(slot) if slot.last >= second => act(slot, what),
+                _ => self.renew(number, (element, second), |slot| act(slot, what)),
+            }
         }
+    }
+
+    /// As [`Ring::touch`] of an element at `number` that was last seen before.
+    fn renew(&mut self, number: u32, (element, second): (u64, u32), act: impl FnOnce(&mut Slot)) {
+        let (first, next) = (self.first, self.first.wrapping_add(self.slots.len() as u32));
+        let Some(slot) = self.slots.get_mut(number.wrapping_sub(first) as usize) else {
+            return;
+        };
         let is_forgotten = slot.last < self.kept_from && !slot.is_pinned();
         let mut moved = if is_forgotten {
             Slot::granted(element, second)
@@ -232,12 +231,12 @@ impl Ring {
         moved.touch(second);
         slot.clear();
         act(&mut moved);
-        *number = next;
-        push(slots, moved);
+        self.index.replace(hash(element), number, next);
+        push(&mut self.slots, moved);
         for window in self
             .windows
             .iter_mut()
-            .filter(|window| !number_after(first, old, window.start))
+            .filter(|window| !number_after(first, number, window.start))
         {
             window.count += 1;
         }
@@ -257,10 +256,9 @@ impl Ring {
         self.first = 0;
         self.windows.clear();
         self.index.clear();
-        let hashes = |number: &u32| slots.get(*number as usize).map_or(0, |slot| spread(slot.element));
-        self.index.reserve(slots.len(), hashes);
+        self.index.reserve(slots.len());
         for (number, slot) in (0..).zip(&slots) {
-            self.index.insert_unique(spread(slot.element), number, hashes);
+            self.index.insert(hash(slot.element), number);
         }
         self.slots = slots.into();
     }
@@ -279,21 +277,26 @@ impl Ring {
         count
     }
 
-    fn has(&self, number: u32, element: u64) -> bool {
-        at(&self.slots, self.first, number).is_some_and(|slot| slot.is(element))
-    }
-
-    fn place(&self, number: u32) -> usize {
-        number.wrapping_sub(self.first) as usize
+    /// The number of the slot of `element`.
+    fn number(&self, element: u64) -> Option<u32> {
+        let is = |number| at(&self.slots, self.first, number).is_some_and(|slot| slot.is(element));
+        if is(self.likely) {
+            return Some(self.likely);
+        }
+        self.index.find(hash(element), is)
     }
 }
 
 /// A deque that doubles would be half empty: most rings stay at the number that is kept.
 fn push(slots: &mut VecDeque<Slot>, slot: Slot) {
     if slots.len() == slots.capacity() {
-        slots.reserve_exact(slots.len() / 4 + 8);
+        slots.reserve_exact(slots.len() / 2);
     }
     slots.push_back(slot);
+}
+
+fn hash(element: u64) -> u32 {
+    (spread(element) >> 32) as u32
 }
 
 fn at(slots: &VecDeque<Slot>, first: u32, number: u32) -> Option<&Slot> {

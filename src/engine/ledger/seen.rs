@@ -1,22 +1,23 @@
-//! The distinct elements of one key, with the second each was last seen in: a list, a ring, a ring before a sketch.
+//! The distinct elements of one key, with the second each was last seen in: few, a ring, a ring before a sketch.
 
 use smallvec::SmallVec;
 
+use super::few::Few;
 use super::ring::Ring;
 use super::sketch::Sketch;
 use super::slot::{Granting, Slot};
 
-/// Up to this many elements a key is a flat list: a scan of it is cheaper than a hash table, in time and in bytes.
-const FLAT_ELEMENTS_MAX: usize = 24;
+/// So many are few.
+const FEW_MAX: usize = 24;
 
 /// Distinct elements, merged by maximum. Exact up to the number that [`Seen::forget`] keeps; a window that holds more is
 /// estimated.
 pub(super) enum Seen {
-    Flat(Vec<Slot>),
+    Few(Few),
     Big(Box<Big>),
 }
 
-/// Elements above [`FLAT_ELEMENTS_MAX`]: the newest, and, where there were more than are kept, all of them folded.
+/// Elements above [`FEW_MAX`]: the newest, and, where there were more than are kept, all of them folded.
 #[derive(Default)]
 pub(super) struct Big {
     ring: Ring,
@@ -40,14 +41,14 @@ struct Estimate {
 
 impl Default for Seen {
     fn default() -> Self {
-        Self::Flat(Vec::new())
+        Self::Few(Few::default())
     }
 }
 
 impl Seen {
     fn slot(&self, element: u64) -> Option<&Slot> {
         match self {
-            Self::Flat(flat) => flat.iter().find(|slot| slot.is(element)),
+            Self::Few(few) => few.get(element),
             Self::Big(big) => big.ring.get(element),
         }
     }
@@ -63,10 +64,11 @@ impl Seen {
     }
 
     /// How many elements were seen in the `seconds` up to `now`, granted ones among them; both ends count.
+    #[inline]
     pub(super) fn count(&mut self, seconds: u32, now: u32) -> u32 {
         let from = now.saturating_sub(seconds);
         match self {
-            Self::Flat(flat) => flat.iter().filter(|slot| slot.last >= from).count() as u32,
+            Self::Few(few) => few.slots().iter().filter(|slot| slot.last >= from).count() as u32,
             Self::Big(big) => big.count(seconds, now),
         }
     }
@@ -74,67 +76,77 @@ impl Seen {
     /// Whether [`Seen::count`] is exact for a window that reaches back to `from`.
     pub(super) fn is_exact(&self, from: u32) -> bool {
         match self {
-            Self::Flat(_) => true,
+            Self::Few(_) => true,
             Self::Big(big) => big.folded.is_none() || big.ring.covers(from),
         }
     }
 
-    /// `element` is about to be shown: it counts from now on, and is not forgotten before it is shown or withdrawn.
-    pub(super) fn grant(&mut self, element: u64, second: u32) {
-        match self {
-            Self::Flat(flat) => {
-                if let Some(slot) = flat.iter_mut().find(|slot| slot.is(element)) {
+    /// `elements` are about to be shown: they count from now on, and none is forgotten before it is shown or withdrawn.
+    #[inline]
+    pub(super) fn grant(&mut self, mut elements: impl Iterator<Item = u64>, second: u32) {
+        while let Self::Few(few) = self {
+            let Some(element) = elements.next() else { return };
+            match few.get_mut(element) {
+                Some(slot) => {
                     slot.touch(second);
-                    return slot.pin();
+                    slot.pin();
                 }
-                self.add(Slot::granted(element, second), Slot::pin);
+                None => self.add(Slot::granted(element, second).pinned()),
             }
-            Self::Big(big) => big.ring.grant(element, second),
+        }
+        if let Self::Big(big) = self {
+            big.ring
+                .touch(elements.map(|element| (element, ())), second, |slot, ()| slot.pin());
         }
     }
 
-    /// `element` is shown; whether it was not shown before, as far as it is known.
-    pub(super) fn show(&mut self, element: u64, second: u32, granting: Granting) -> bool {
-        match self {
-            Self::Flat(flat) => {
-                if let Some(slot) = flat.iter_mut().find(|slot| slot.is(element)) {
+    /// Elements are shown; of each is noted if it was not shown before, as far as it is known.
+    #[inline]
+    pub(super) fn show<'n>(
+        &mut self,
+        mut elements: impl Iterator<Item = (u64, &'n mut bool)>,
+        second: u32,
+        granting: Granting,
+    ) {
+        while let Self::Few(few) = self {
+            let Some((element, is_new)) = elements.next() else {
+                return;
+            };
+            match few.get_mut(element) {
+                Some(slot) => {
                     slot.last = slot.last.max(second);
-                    return slot.show(granting);
+                    *is_new |= slot.show(granting);
                 }
-                self.add(Slot::new(element, second), |_| ());
-                true
-            }
-            Self::Big(big) => {
-                if let Some(folded) = &mut big.folded {
-                    folded.show(element, second);
+                None => {
+                    self.add(Slot::new(element, second));
+                    *is_new = true;
                 }
-                big.ring.show(element, second, granting)
             }
         }
+        let Self::Big(big) = self else { return };
+        let Big { ring, folded } = &mut **big;
+        let mut fold = |element| folded.as_mut().is_some_and(|folded| folded.show(element, second));
+        let elements = elements.inspect(|(element, _)| _ = fold(*element));
+        ring.touch(elements, second, |slot, is_new| *is_new |= slot.show(granting));
     }
 
     /// One exchange that was granted `element` ends without showing it.
     pub(super) fn withdraw(&mut self, element: u64) {
         match self {
-            Self::Flat(flat) => {
-                let place = flat.iter_mut().position(|slot| slot.is(element) && slot.unpin());
-                place.map(|place| flat.swap_remove(place));
-            }
+            Self::Few(few) => few.retain(|slot| !(slot.is(element) && slot.unpin())),
             Self::Big(big) => big.ring.withdraw(element),
         }
     }
 
     /// Takes in what was seen elsewhere.
     pub(super) fn merge(&mut self, elements: &[(u64, u32)], registers: &[(u16, u8, u32)]) {
-        if let Self::Flat(flat) = self
-            && (!registers.is_empty() || flat.len() + elements.len() > FLAT_ELEMENTS_MAX)
+        if let Self::Few(few) = self
+            && (!registers.is_empty() || few.slots().len() + elements.len() > FEW_MAX)
         {
-            *self = Self::big(std::mem::take(flat));
+            *self = Self::big(few.take());
         }
         match self {
-            Self::Flat(_) => elements
-                .iter()
-                .for_each(|(element, second)| self.saw(*element, *second)),
+            Self::Few(few) => elements.iter().for_each(|(element, second)| few.saw(*element, *second)),
             Self::Big(big) => big.merge(elements, registers),
         }
     }
@@ -142,7 +154,7 @@ impl Seen {
     /// The second of the last sighting; 0 if there is none.
     pub(super) fn newest(&self) -> u32 {
         match self {
-            Self::Flat(flat) => flat.iter().map(|slot| slot.last).max().unwrap_or_default(),
+            Self::Few(few) => few.slots().iter().map(|slot| slot.last).max().unwrap_or_default(),
             Self::Big(big) => big.ring.newest(),
         }
     }
@@ -150,8 +162,8 @@ impl Seen {
     /// Elements that were shown, seen at or after `from`, in no order.
     pub(super) fn since(&self, from: u32) -> Vec<(u64, u32)> {
         match self {
-            Self::Flat(flat) => {
-                let shown = flat.iter().filter_map(Slot::shown);
+            Self::Few(few) => {
+                let shown = few.slots().iter().filter_map(Slot::shown);
                 shown.filter(|(_, second)| *second >= from).collect()
             }
             Self::Big(big) => big.ring.since(from).collect(),
@@ -161,9 +173,7 @@ impl Seen {
     /// Whether it is at most `people`, all of whom were shown and nobody is about to be.
     pub(super) fn is_small(&self, people: usize) -> bool {
         match self {
-            Self::Flat(flat) => {
-                flat.len() <= people && flat.iter().all(|slot| slot.shown().is_some() && !slot.is_pinned())
-            }
+            Self::Few(few) => few.is_small(people),
             Self::Big(_) => false,
         }
     }
@@ -171,7 +181,7 @@ impl Seen {
     /// The registers that changed at or after `from`.
     pub(super) fn registers(&self, from: u32) -> Vec<(u16, u8, u32)> {
         let folded = match self {
-            Self::Flat(_) => None,
+            Self::Few(_) => None,
             Self::Big(big) => big.folded.as_ref(),
         };
         folded.map_or_else(Vec::new, |folded| folded.sketch.entries(from).collect())
@@ -180,24 +190,26 @@ impl Seen {
     /// Exchanges are about to show so many elements, or are showing them again.
     pub(super) fn pinned(&self) -> u32 {
         let pinned = match self {
-            Self::Flat(flat) => flat.iter().filter(|slot| slot.is_pinned()).count(),
+            Self::Few(few) => few.slots().iter().filter(|slot| slot.is_pinned()).count(),
             Self::Big(big) => big.ring.pinned(),
         };
         pinned as u32
     }
 
     /// Drops what was last seen before `from`; of the rest the newest `keep` stay exact, and all of them are estimated.
+    #[inline]
     pub(super) fn forget(&mut self, from: u32, keep: usize) {
         match self {
-            Self::Flat(flat) => flat.retain(|slot| slot.last >= from || slot.is_pinned()),
+            Self::Few(few) => few.retain(|slot| slot.last >= from || slot.is_pinned()),
             Self::Big(big) => big.forget(from, keep),
         }
     }
 
     /// Bytes on the heap.
+    #[inline]
     pub(super) fn bytes(&self) -> usize {
         match self {
-            Self::Flat(flat) => flat.capacity() * size_of::<Slot>(),
+            Self::Few(few) => few.bytes(),
             Self::Big(big) => {
                 let folded = |folded: &Folded| size_of::<Folded>() + folded.sketch.bytes();
                 size_of::<Big>() + big.ring.bytes() + big.folded.as_deref().map_or(0, folded)
@@ -205,27 +217,14 @@ impl Seen {
         }
     }
 
-    /// `element` was seen elsewhere; for a flat list.
-    fn saw(&mut self, element: u64, second: u32) {
-        let Self::Flat(flat) = self else { return };
-        match flat.iter_mut().find(|slot| slot.is(element)) {
-            Some(slot) => slot.saw(second),
-            None => self.add(Slot::new(element, second), |_| ()),
+    /// Adds an element that is not there to the few, which may be many by it.
+    #[inline]
+    fn add(&mut self, slot: Slot) {
+        let Self::Few(few) = self else { return };
+        if few.slots().len() < FEW_MAX {
+            return few.push(slot);
         }
-    }
-
-    /// Adds an element that is not there to the flat list, which may become big by it.
-    fn add(&mut self, mut slot: Slot, act: impl FnOnce(&mut Slot)) {
-        act(&mut slot);
-        let Self::Flat(flat) = self else { return };
-        if flat.len() < FLAT_ELEMENTS_MAX {
-            if flat.len() == flat.capacity() {
-                // Most keys stay at one, two or three; a list that doubles would be half empty.
-                flat.reserve_exact(1 + flat.len() / 4);
-            }
-            return flat.push(slot);
-        }
-        let mut slots = std::mem::take(flat);
+        let mut slots = few.take();
         slots.push(slot);
         *self = Self::big(slots);
     }
@@ -308,10 +307,12 @@ impl Folded {
         }
     }
 
-    fn show(&mut self, element: u64, second: u32) {
-        if self.sketch.insert(element, second) {
-            self.estimates.iter_mut().for_each(|estimate| estimate.people += 1);
-        }
+    /// Whether it changes anything.
+    fn show(&mut self, element: u64, second: u32) -> bool {
+        let is_news = self.sketch.insert(element, second);
+        let estimates = self.estimates.iter_mut().filter(|_| is_news);
+        estimates.for_each(|estimate| estimate.people += 1);
+        is_news
     }
 
     fn count(&mut self, seconds: u32, now: u32) -> u32 {
@@ -401,10 +402,14 @@ mod tests {
         }
     }
 
+    fn show(seen: &mut Seen, element: u64, second: u32, granting: Granting) {
+        seen.show([(element, &mut false)].into_iter(), second, granting);
+    }
+
     fn told(seen: &mut Seen, act: &Act, now: u32) {
         match act {
-            Act::Grant(element) => seen.grant(*element, now),
-            Act::Show(element) => _ = seen.show(*element, now, Granting::Before),
+            Act::Grant(element) => seen.grant([*element].into_iter(), now),
+            Act::Show(element) => show(seen, *element, now, Granting::Before),
             Act::Withdraw(element) => seen.withdraw(*element),
             Act::Elsewhere(elements) => {
                 let elements: Vec<_> = elements.iter().map(|(element, ago)| (*element, now - ago)).collect();
@@ -440,7 +445,7 @@ mod tests {
     fn the_newest_stay_exact_and_all_are_estimated() {
         let (mut seen, keep) = (Seen::default(), 1000);
         for element in 0..50_000_u32 {
-            seen.show(u64::from(element), 10_000 + element / 100, Granting::None);
+            show(&mut seen, u64::from(element), 10_000 + element / 100, Granting::None);
             seen.forget(0, keep);
         }
         let now = 10_499;
@@ -458,8 +463,8 @@ mod tests {
     fn what_is_granted_is_not_forgotten() {
         for others in [5_u32, 100] {
             let mut seen = Seen::default();
-            seen.grant(1 << 40, 10);
-            (0..others).for_each(|element| _ = seen.show(u64::from(element), 20 + element, Granting::None));
+            seen.grant([1 << 40].into_iter(), 10);
+            (0..others).for_each(|element| show(&mut seen, u64::from(element), 20 + element, Granting::None));
             seen.forget(1000, 2);
             assert_eq!(seen.last(1 << 40), Some(10));
             seen.withdraw(1 << 40);
@@ -477,7 +482,7 @@ mod tests {
                 element = element
                     .wrapping_mul(6_364_136_223_846_793_005)
                     .wrapping_add(1_442_695_040_888_963_407);
-                seen.show(element, 1_000_000_000 + second, Granting::None);
+                show(&mut seen, element, 1_000_000_000 + second, Granting::None);
             }
             seen.forget(1_000_000_000, 1024);
         }

@@ -3,14 +3,14 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use smallvec::SmallVec;
-
 use super::account::Account;
 use super::carry::Carried;
 use super::entry::Entry;
 use super::holds::Holds;
+use super::index::INDEXED_BYTES;
 use super::keys::Keys;
 use super::limit::KeyUse;
+use super::locked::NOWHERE;
 use super::spill::Spilled;
 use super::young::Young;
 use super::{Dimension, KeyId, KeyView};
@@ -76,16 +76,18 @@ pub(super) struct Shard {
 }
 
 /// Bytes that a key takes of which nothing is known: its place, and its number in a table that is half full.
-pub(super) const KEY_BYTES: usize = size_of::<Option<(KeyId, Entry)>>() + 10;
+pub(super) const KEY_BYTES: usize = size_of::<Option<(KeyId, Entry)>>() + INDEXED_BYTES;
 
 impl Shard {
     /// The place of a key that is not here yet.
+    #[inline]
     pub(super) fn insert(&mut self, key: KeyId, dimension: Dimension) -> u32 {
         self.bytes += KEY_BYTES;
         self.keys.insert(key, Entry::new(dimension))
     }
 
     /// The place of `key`, which wakes if it rests.
+    #[inline]
     pub(super) fn find(&mut self, key: KeyId, dimension: Dimension) -> Option<u32> {
         let place = self.keys.find(key);
         if place.is_some() {
@@ -140,17 +142,56 @@ impl Shard {
         });
     }
 
+    /// Finds the key of an exchange, or makes it if there is room: its place is then `place`, at which it was found before.
+    #[inline]
+    pub(super) fn enter(&mut self, ledger: &Ledger, used: &KeyUse, place: &mut u32, now: Now) {
+        // What could not be read back is as good as without room.
+        if self.spilled.contains(used.key) {
+            *place = NOWHERE;
+            return;
+        }
+        if self.keys.of(used.key, *place).is_none() {
+            *place = match self.find(used.key, used.dimension) {
+                Some(place) => place,
+                None if ledger.make_room(self, used.fallback.is_some(), now) => self.insert(used.key, used.dimension),
+                None => NOWHERE,
+            };
+        }
+        if let Some(entry) = self.keys.at(*place) {
+            entry.note_limits(&used.limits);
+            entry.may_be_made_up = used.fallback.is_some();
+        }
+    }
+
     /// What is known of the key at `place` takes another room.
     pub(super) fn weigh(&mut self, place: u32) {
-        let Some(entry) = self.keys.at(place) else { return };
-        let bytes = entry.bytes();
-        let before = std::mem::replace(&mut entry.weight, bytes as u32) as usize;
-        self.bytes = self.bytes + bytes - before;
+        if let Some(entry) = self.keys.at(place) {
+            weigh(&mut self.bytes, entry);
+        }
+    }
+
+    /// Shows something to the key at `place`: its room is weighed, and `carriers` are to be told.
+    #[inline]
+    pub(super) fn showing<R>(
+        &mut self,
+        (place, second, carriers): (u32, u32, u8),
+        show: impl FnOnce(&mut Entry) -> R,
+    ) -> Option<R> {
+        let entry = self.keys.at(place)?;
+        let shown = show(entry);
+        weigh(&mut self.bytes, entry);
+        self.carried.note(entry, carriers, place, second);
+        Some(shown)
     }
 }
 
-/// Numbers of shards, ascending.
-pub(super) type ShardList = SmallVec<[usize; 8]>;
+/// What is known of a key takes another room.
+#[inline]
+pub(super) fn weigh(shard: &mut usize, entry: &mut Entry) {
+    let bytes = entry.bytes();
+    let before = std::mem::replace(&mut entry.weight, bytes as u32) as usize;
+    *shard = *shard + bytes - before;
+}
 
 /// All keys of one gateway.
 pub struct Ledger {
@@ -278,19 +319,6 @@ impl Ledger {
         &self.settings
     }
 
-    /// The shards of `keys`, ascending: every caller locks in this order, so nobody waits in a circle.
-    pub(super) fn shards_of<'k>(keys: impl Iterator<Item = &'k KeyUse>) -> ShardList {
-        let mut shards: ShardList = keys.map(|used| shard_of(used.key)).collect();
-        shards.sort_unstable();
-        shards.dedup();
-        shards
-    }
-
-    /// Locks `shards`, which are ascending.
-    pub(super) fn lock(&self, shards: &ShardList) -> Locked<'_> {
-        Locked(shards.iter().map(|at| (*at, self.lock_shard(*at))).collect())
-    }
-
     /// Gives `used` the key of its address if it may be made up and finds no room.
     fn fall_back(&self, used: &mut KeyUse, now: Now) {
         let Some(fallback) = used.fallback else { return };
@@ -304,6 +332,7 @@ impl Ledger {
 
     /// Makes room for a key in `shard`; false when what is in it must stay. A client that makes up keys fills three
     /// quarters: the last one is for addresses, for what is known, and for all who share them.
+    #[inline]
     pub(super) fn make_room(&self, shard: &mut Shard, may_be_made_up: bool, now: Now) -> bool {
         let all = self.settings.bytes_max / SHARDS;
         let room = if may_be_made_up { all - all / 4 } else { all };
@@ -311,6 +340,13 @@ impl Ledger {
         if has_room(shard) {
             return true;
         }
+        self.press(shard, room, now)
+    }
+
+    /// Makes room in a shard that is full.
+    #[cold]
+    fn press(&self, shard: &mut Shard, room: usize, now: Now) -> bool {
+        let has_room = |shard: &Shard| shard.bytes + KEY_BYTES <= room;
         // A flood of new keys costs one look at all of them a second.
         if shard.crowded == now.second() {
             return false;
@@ -346,6 +382,7 @@ impl Ledger {
         }
     }
 
+    #[inline]
     pub(super) fn lock_shard(&self, at: usize) -> MutexGuard<'_, Shard> {
         let shard = self
             .shards
@@ -354,95 +391,6 @@ impl Ledger {
         // Every critical section leaves the shard consistent at each step; a panic elsewhere must not stop counting.
         shard.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// The locked shards of one exchange.
-pub(super) struct Locked<'l>(SmallVec<[(usize, MutexGuard<'l, Shard>); 8]>);
-
-impl Locked<'_> {
-    /// The shard of a key, and its number among those that are locked.
-    fn shard(&mut self, key: KeyId) -> Option<(usize, &mut Shard)> {
-        let wanted = shard_of(key);
-        let (number, (_, shard)) = self.0.iter_mut().enumerate().find(|(_, (at, _))| *at == wanted)?;
-        Some((number, shard))
-    }
-
-    /// The place of a key among those of its shard; it is made, if there is room.
-    pub(super) fn enter(&mut self, ledger: &Ledger, used: &KeyUse, now: Now) -> Option<Place> {
-        let (number, shard) = self.shard(used.key)?;
-        // What could not be read back is as good as without room.
-        if shard.spilled.contains(used.key) {
-            return None;
-        }
-        let place = match shard.find(used.key, used.dimension) {
-            Some(place) => place,
-            None if ledger.make_room(shard, used.fallback.is_some(), now) => shard.insert(used.key, used.dimension),
-            None => return None,
-        };
-        let entry = shard.keys.at(place)?;
-        entry.note_limits(&used.limits);
-        entry.may_be_made_up = used.fallback.is_some();
-        Some(Place { shard: number, place })
-    }
-
-    /// Whether a key is on disk alone.
-    pub(super) fn is_spilled(&mut self, key: KeyId) -> bool {
-        self.shard(key).is_some_and(|(_, shard)| shard.spilled.contains(key))
-    }
-
-    pub(super) fn at(&mut self, place: Place) -> Option<&mut Entry> {
-        self.0.get_mut(place.shard)?.1.keys.at(place.place)
-    }
-
-    /// Whether the key at `place` is `key`.
-    pub(super) fn is_of(&self, place: Place, key: KeyId) -> bool {
-        self.0
-            .get(place.shard)
-            .is_some_and(|(_, shard)| shard.keys.key(place.place) == Some(key))
-    }
-
-    /// The place of a key that is there.
-    pub(super) fn place(&mut self, key: KeyId) -> Option<Place> {
-        let (number, shard) = self.shard(key)?;
-        let place = shard.keys.find(key)?;
-        Some(Place { shard: number, place })
-    }
-
-    /// The entry of a key, if there is one.
-    pub(super) fn find(&mut self, key: KeyId) -> Option<&mut Entry> {
-        self.shard(key)?.1.keys.get_mut(key)
-    }
-
-    /// Puts a key to rest, if it may.
-    pub(super) fn rest(&mut self, key: KeyId, ledger: &Ledger) {
-        let Some((_, shard)) = self.shard(key) else { return };
-        if let Some(place) = shard.keys.find(key) {
-            let max = ledger.resting_max(shard);
-            shard.rest(place, max);
-        }
-    }
-
-    /// What is known of the key at `place` takes another room.
-    pub(super) fn weigh(&mut self, place: Place) {
-        if let Some((_, shard)) = self.0.get_mut(place.shard) {
-            shard.weigh(place.place);
-        }
-    }
-
-    /// What is known of the key at `place` has changed.
-    pub(super) fn changed(&mut self, ledger: &Ledger, place: Place, now: Now) {
-        if let Some((_, shard)) = self.0.get_mut(place.shard) {
-            shard.weigh(place.place);
-            shard.changed(ledger.carriers, place.place, now.second());
-        }
-    }
-}
-
-/// Where an entry is, as long as its shard is locked.
-#[derive(Clone, Copy)]
-pub(super) struct Place {
-    shard: usize,
-    place: u32,
 }
 
 pub(super) fn shard_of(key: KeyId) -> usize {

@@ -123,8 +123,7 @@ fn place(element: u64) -> (u16, u8) {
 impl Block {
     /// The bit `rank` of `register` in `second`, unless something later of at least its rank hides it.
     fn raise(&mut self, register: usize, rank: u32, second: u32) -> bool {
-        let before = self.counts.get(..register).unwrap_or_default();
-        let start = before.iter().map(|count| u32::from(*count)).sum::<u32>();
+        let start = sum_before(&self.counts, register);
         let Some((ranks, own_count)) = self.ranks.get_mut(register).zip(self.counts.get_mut(register)) else {
             return false;
         };
@@ -152,11 +151,20 @@ impl Block {
         *ranks |= 1 << rank;
         *own_count = *own_count + 1 - hidden as u8 - u8::from(is_known);
         let gone = (start + later) as usize..(own + u32::from(is_known)) as usize;
-        if gone.is_empty() && self.seconds.len() == self.seconds.capacity() {
-            // A vector that doubles would keep room for twice what a register ever has.
-            self.seconds.reserve_exact(8);
+        if gone.is_empty() {
+            if self.seconds.len() == self.seconds.capacity() {
+                // A vector that doubles would keep room for twice what a register ever has.
+                self.seconds.reserve_exact(8);
+            }
+            self.seconds.insert(gone.start, write(second));
+            return true;
         }
-        self.seconds.splice(gone, [write(second)]);
+        if let Some(known) = self.seconds.get_mut(gone.start) {
+            *known = write(second);
+        }
+        if gone.len() > 1 {
+            self.seconds.drain(gone.start + 1..gone.end);
+        }
         true
     }
 
@@ -201,6 +209,19 @@ impl Block {
             }
         }
     }
+}
+
+/// The sum of the first so many counts, eight at once.
+fn sum_before(counts: &[u8; BLOCK], count: usize) -> u32 {
+    const EVEN: u64 = 0x00ff_00ff_00ff_00ff;
+    let (words, _) = counts.as_chunks::<8>();
+    let (whole, rest) = words.split_at_checked(count / 8).unwrap_or_default();
+    // The first bytes of the word that is not whole.
+    let last = rest.first().map_or(0, |word| u64::from_le_bytes(*word)) & ((1 << (count % 8 * 8)) - 1);
+    let whole = whole.iter().map(|word| u64::from_le_bytes(*word));
+    let pairs: u64 = whole.chain([last]).map(|word| (word & EVEN) + (word >> 8 & EVEN)).sum();
+    // The highest of four sums of sixteen bits is that of all.
+    (pairs.wrapping_mul(0x0001_0001_0001_0001) >> 48) as u32
 }
 
 fn read([low, middle, high]: [u8; 3]) -> u32 {

@@ -49,6 +49,13 @@ impl Slot {
         }
     }
 
+    /// The same, as one exchange is about to show it.
+    pub(super) const fn pinned(mut self) -> Self {
+        self.pin();
+        self
+    }
+
+    #[inline]
     pub(super) const fn is(&self, element: u64) -> bool {
         self.element == element && self.is_taken()
     }
@@ -95,6 +102,7 @@ impl Slot {
     }
 
     /// It is shown; whether for the first time.
+    #[inline]
     pub(super) fn show(&mut self, granting: Granting) -> bool {
         if granting == Granting::Before {
             self.unpin();

@@ -5,8 +5,8 @@ use smallvec::SmallVec;
 
 use super::account::Account;
 use super::limit::{KeyUse, Limit};
+use super::locked::Locked;
 use super::reserve::{Prefix, Stop, Wanted};
-use super::shards::{Locked, Place};
 use super::{Dimension, Excess, KeyId};
 use crate::engine::time::Now;
 
@@ -127,22 +127,15 @@ impl Account {
     }
 
     /// Ends the batch before the first ask with someone whom the store has not confirmed; all of them are claimed at once.
-    pub(super) fn claim(
-        &mut self,
-        locked: &mut Locked<'_>,
-        places: &[Option<Place>],
-        wanted: &Wanted,
-        prefix: &mut Prefix,
-        now: Now,
-    ) {
-        let strict = &mut self.strict;
+    pub(super) fn claim(&mut self, locked: &mut Locked<'_>, wanted: &Wanted, prefix: &mut Prefix, now: Now) {
+        let mut strict = std::mem::take(&mut self.strict);
         (strict.claims, strict.numbers) = (Vec::new(), SmallVec::new());
-        for (number, (used, place)) in self.keys.iter().zip(places).enumerate() {
+        for (number, used, place) in self.refusing() {
             let Some(shortest) = used.strict().map(|limit| limit.window).min() else {
                 continue;
             };
             let from = now.second().saturating_sub(shortest);
-            let entry = place.and_then(|place| locked.at(place));
+            let entry = locked.at(used.key, place);
             let is_shown = |subject| {
                 entry
                     .as_ref()
@@ -158,25 +151,33 @@ impl Account {
                 strict.numbers.push(number);
             }
         }
-        let subjects = || strict.claims.iter().flat_map(|claim| &claim.subjects);
-        let Some(first) = subjects().map(|(ask, _)| *ask).min() else {
-            return;
-        };
-        let is_of = |subject: u64| subjects().any(|(ask, claimed)| *ask == first && *claimed == subject);
-        let denied = strict.denied.filter(|(subject, _)| is_of(*subject));
-        match denied {
-            Some((_, stop)) => {
-                prefix.stop(first, stop);
-                (strict.claims, strict.denied) = (Vec::new(), None);
-            }
-            None => prefix.stop(first, Stop::Confirm),
-        }
+        strict.stop(prefix);
+        self.strict = strict;
     }
 
     /// Those of `subjects` whom the store confirmed: they are shown now.
     pub(super) fn claimed(&mut self, subjects: impl Iterator<Item = u64>) -> SmallVec<[u64; 8]> {
         let confirmed = &mut self.strict.confirmed;
         subjects.filter(|subject| confirmed.remove(subject)).collect()
+    }
+}
+
+impl Strict {
+    /// Ends the batch before the first ask with a claim.
+    fn stop(&mut self, prefix: &mut Prefix) {
+        let subjects = || self.claims.iter().flat_map(|claim| &claim.subjects);
+        let Some(first) = subjects().map(|(ask, _)| *ask).min() else {
+            return;
+        };
+        let is_of = |subject: u64| subjects().any(|(ask, claimed)| *ask == first && *claimed == subject);
+        let denied = self.denied.filter(|(subject, _)| is_of(*subject));
+        match denied {
+            Some((_, stop)) => {
+                prefix.stop(first, stop);
+                (self.claims, self.denied) = (Vec::new(), None);
+            }
+            None => prefix.stop(first, Stop::Confirm),
+        }
     }
 }
 

@@ -77,6 +77,7 @@ impl Young {
     }
 
     /// Takes out a session that wakes: its people, and the second in which they were last seen.
+    #[inline]
     pub(super) fn wake(&mut self, key: KeyId) -> Option<Vec<(u64, u32)>> {
         if self.table.is_empty() {
             return None;

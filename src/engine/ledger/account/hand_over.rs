@@ -1,8 +1,6 @@
 //! What leaves: people enter the ledger, under the keys that granted them and under those that only tell.
 
-use std::sync::Arc;
-
-use smallvec::{SmallVec, smallvec};
+use smallvec::SmallVec;
 
 use super::super::entry::Entry;
 use super::super::limit::{Elements, Excess, KeyUse, Limit};
@@ -32,23 +30,24 @@ pub struct Handed {
 impl Account {
     /// Enters into the ledger the subjects of the first `asks` asks that were ever granted: their bytes leave now.
     pub fn hand_over(&mut self, asks: u64, now: Now) -> Handed {
-        let count = self.waiting.partition_point(|waiting| waiting.ask < asks);
-        let leaving: SmallVec<[Waiting; 8]> = self.waiting.drain(..count).collect();
         self.handed_asks = self.handed_asks.max(asks);
         let mut handed = Handed::default();
-        if leaving.is_empty() {
-            return handed;
+        let mut queue = std::mem::take(&mut self.queue);
+        let waiting = queue.waiting_mut();
+        let count = waiting.partition_point(|waiting| waiting.ask < asks);
+        let leaving = waiting.get_mut(..count).unwrap_or_default();
+        if !leaving.is_empty() {
+            handed.durable = self.show_granted(leaving, now);
+            let people = leaving.iter().filter(|one| one.elements == Elements::People);
+            handed.claimed = self.claimed(people.map(|one| one.element));
+            for number in self.refusing..self.counted {
+                self.show_told(number, leaving, &mut handed.told, now);
+            }
+            let is_new = |one: &&Waiting| one.is_new && one.elements == Elements::People;
+            handed.new_people = leaving.iter().filter(is_new).count() as u32;
         }
-        let mut is_new: SmallVec<[bool; 8]> = smallvec![false; leaving.len()];
-        handed.durable = self.show_granted(&leaving, &mut is_new, now);
-        let people = || leaving.iter().filter(|waiting| waiting.elements == Elements::People);
-        handed.claimed = self.claimed(people().map(|waiting| waiting.element));
-        for number in self.refusing..self.counted {
-            let told = self.show_told(number, &leaving, &mut is_new, now);
-            handed.told.extend(tell_once(&mut self.told, told.into_iter()));
-        }
-        let new = leaving.iter().zip(&is_new).filter(|(_, is_new)| **is_new);
-        handed.new_people = new.filter(|(one, _)| one.elements == Elements::People).count() as u32;
+        queue.leave(count);
+        self.queue = queue;
         handed
     }
 
@@ -79,77 +78,94 @@ impl Account {
 
     /// Shows what was granted under the keys that can refuse; whether there is a store, and someone counts where a limit is
     /// nearly reached.
-    fn show_granted(&mut self, leaving: &[Waiting], is_new: &mut [bool], now: Now) -> bool {
-        let ledger = Arc::clone(&self.ledger);
+    fn show_granted(&mut self, leaving: &mut [Waiting], now: Now) -> bool {
+        let ledger = &*self.ledger;
         let keep = ledger.settings().exact_elements_max;
         let mut locked = ledger.lock(&self.shards);
         let mut is_near = false;
-        let keys = self.keys.iter().take(self.refusing).enumerate();
-        for (number, used) in keys.chain(self.allowance.iter().map(|used| (ALLOWANCE, used))) {
-            let Some(place) = locked.place(used.key) else { continue };
-            let Some(entry) = locked.at(place) else { continue };
-            let counted = leaving.iter().map(|one| (*one, one.counts(number, used.elements)));
-            show(entry, (counted, Granting::Before), is_new, now, keep);
-            // Who was shown before may not be on disk yet either.
-            let counts = leaving.iter().any(|one| one.counts(number, used.elements));
-            let mut limits = used.limits.iter();
-            is_near |= counts && limits.any(|limit| is_nearly_reached(entry, used, limit, now));
-            locked.changed(&ledger, place, now);
+        let keys = self.keys.iter().take(self.refusing).enumerate().zip(&self.places);
+        let allowance = self
+            .allowance
+            .iter()
+            .map(|used| (ALLOWANCE, used))
+            .zip(self.places.last());
+        for ((number, used), place) in keys.chain(allowance) {
+            let counts = |one: &Waiting| one.counts(number, used.elements);
+            let Some(shard) = locked.shard(*place).filter(|_| leaving.iter().any(counts)) else {
+                continue;
+            };
+            let Some(at) = shard.keys.find_at(used.key, place.at) else {
+                continue;
+            };
+            let at = (at, now.second(), ledger.carriers);
+            let near = shard.showing(at, |entry| {
+                show(entry, (leaving, Granting::Before), counts, now, keep);
+                // Who was shown before may not be on disk yet either.
+                ledger.is_stored() && is_nearly_reached(entry, used, now)
+            });
+            is_near |= near.unwrap_or_default();
         }
         for own in &mut self.own {
             let (used, entry) = &mut **own;
-            let counted = leaving.iter().map(|one| (*one, one.counts(OWN, used.elements)));
-            show(entry, (counted, Granting::Before), is_new, now, keep);
+            let counts = |one: &Waiting| one.counts(OWN, used.elements);
+            show(entry, (leaving, Granting::Before), counts, now, keep);
         }
-        is_near && ledger.is_stored()
+        is_near
     }
 
     /// Shows what was granted under a key that only tells, locked for itself: nobody waits for it.
-    fn show_told(&mut self, number: usize, leaving: &[Waiting], is_new: &mut [bool], now: Now) -> SmallVec<[Told; 2]> {
-        let mut told = SmallVec::new();
-        let Some(used) = self.keys.get(number) else { return told };
-        let keep = self.ledger.settings().exact_elements_max;
-        let mut locked = self.ledger.lock(&smallvec![shard_of(used.key)]);
-        let place = locked.enter(&self.ledger, used, now);
-        let Some((place, entry)) = place.and_then(|place| Some((place, locked.at(place)?))) else {
-            self.is_uncounted = true;
-            return told;
+    fn show_told(&mut self, number: usize, leaving: &mut [Waiting], news: &mut SmallVec<[Told; 2]>, now: Now) {
+        let Some((used, place)) = self.keys.get(number).zip(self.places.get_mut(number)) else {
+            return;
         };
-        let before: SmallVec<[u32; 2]> = used
-            .limits
-            .iter()
-            .map(|limit| entry.people(limit.window, now))
-            .collect();
-        let counts = |one: &Waiting| one.elements == used.elements && !one.is_under(ALLOWANCE);
-        let counted = leaving.iter().map(|one| (*one, counts(one)));
-        show(entry, (counted, Granting::None), is_new, now, keep);
-        for (limit, before) in used.limits.iter().zip(before) {
-            let people = entry.people(limit.window, now);
-            if people > before && people > entry.allowed(limit, now) {
-                told.push((limit.budget, used.key, people));
+        let (keep, most) = (self.ledger.settings().exact_elements_max, leaving.len() as u32);
+        let mut shard = self.ledger.lock_shard(shard_of(used.key));
+        shard.enter(&self.ledger, used, &mut place.at, now);
+        let at = (place.at, now.second(), self.ledger.carriers);
+        let shown = shard.showing(at, |entry| {
+            // Nearly always no limit is near.
+            let mut near: SmallVec<[(&Limit, u32); 1]> = SmallVec::new();
+            for limit in &used.limits {
+                let before = entry.people(limit.window, now);
+                if before.saturating_add(most) > entry.allowed(limit, now) {
+                    near.push((limit, before));
+                }
             }
-        }
-        locked.changed(&self.ledger, place, now);
-        told
+            let counts = |one: &Waiting| one.elements == used.elements && !one.is_under(ALLOWANCE);
+            show(entry, (leaving, Granting::None), counts, now, keep);
+            for (limit, before) in near {
+                let people = entry.people(limit.window, now);
+                if people > before && people > entry.allowed(limit, now) {
+                    news.extend(tell_once(
+                        &mut self.told,
+                        [(limit.budget, used.key, people)].into_iter(),
+                    ));
+                }
+            }
+        });
+        self.is_uncounted |= shown.is_none();
     }
 }
 
 /// Shows those of `leaving` that count under the key of `entry`, and notes whom it had not been shown.
+#[inline]
 fn show(
     entry: &mut Entry,
-    (leaving, granting): (impl Iterator<Item = (Waiting, bool)>, Granting),
-    is_new: &mut [bool],
+    (leaving, granting): (&mut [Waiting], Granting),
+    counts: impl Fn(&Waiting) -> bool,
     now: Now,
     keep: usize,
 ) {
-    for ((waiting, _), is_new) in leaving.zip(is_new).filter(|((_, counts), _)| *counts) {
-        *is_new |= entry.seen.show(waiting.element, now.second(), granting);
-    }
+    let shown = leaving.iter_mut().filter(|one| counts(one));
+    let shown = shown.map(|one| (one.element, &mut one.is_new));
+    entry.seen.show(shown, now.second(), granting);
     entry.forget(now, keep);
 }
 
 /// Whether four fifths of a refusing limit are reached.
-fn is_nearly_reached(entry: &mut Entry, used: &KeyUse, limit: &Limit, now: Now) -> bool {
-    let people = u64::from(entry.people(window_of(used, limit), now));
-    limit.excess != Excess::Told && people * 5 >= u64::from(entry.allowed(limit, now)) * 4
+fn is_nearly_reached(entry: &mut Entry, used: &KeyUse, now: Now) -> bool {
+    used.limits.iter().any(|limit| {
+        let people = u64::from(entry.people(window_of(used, limit), now));
+        limit.excess != Excess::Told && people * 5 >= u64::from(entry.allowed(limit, now)) * 4
+    })
 }
