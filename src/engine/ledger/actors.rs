@@ -10,6 +10,8 @@
 //! An element keeps the second in which it was last seen, and merges by maximum. So an actor is two of them: one that is touched
 //! once, in the second of the first sighting, and one that is touched again and again once the first is a day old.
 
+use std::iter::once;
+
 use super::entry::Entry;
 use super::shards::{Ledger, shard_of};
 use super::slot::Granting;
@@ -104,7 +106,7 @@ impl Ledger {
         let Some(entry) = shard.keys.at(place).filter(|entry| entry.seen.last(FIRST).is_some()) else {
             return false;
         };
-        entry.seen.show(USED, now.second(), Granting::None);
+        entry.seen.show(once((USED, &mut false)), now.second(), Granting::None);
         shard.weigh(place);
         shard.changed(self.carriers, place, now.second());
         true
@@ -134,7 +136,7 @@ impl Ledger {
         entry.note_actors(window, keep);
         let (found, noted) = look(entry);
         if let Some(element) = noted {
-            entry.seen.show(element, now.second(), Granting::None);
+            entry.seen.show(once((element, &mut false)), now.second(), Granting::None);
             entry.forget(now, keep);
             shard.weigh(place);
             shard.changed(self.carriers, place, now.second());

@@ -195,6 +195,15 @@ impl Budget {
             .map_or(is_forward || direction == Direction::Response, |own| own == direction)
     }
 
+    /// The direction that it counts; responses where it counts both.
+    pub(super) fn first_direction(&self, is_forward: bool) -> Direction {
+        if self.counts(Direction::Response, is_forward) {
+            Direction::Response
+        } else {
+            Direction::Request
+        }
+    }
+
     /// Whether it binds only those whose credentials were never issued.
     pub fn spares_the_crowd(&self) -> bool {
         self.when.contains(&Condition::Unissued) || self.per.has(Dimension::Anonymous)

@@ -68,8 +68,14 @@ impl Policy {
         };
         let budgets = self.budgets.iter();
         let asking = budgets.filter_map(|budget| Some((budget, budget.asks()?)));
-        let binding = asking.filter(|(budget, _)| budget.may_bind(facts, &route.name));
-        let questions = binding.filter_map(|(budget, condition)| self.question(budget, condition, facts));
+        let questions = asking.filter_map(|(budget, condition)| {
+            let facts = Facts {
+                direction: budget.first_direction(facts.is_forward),
+                ..*facts
+            };
+            let binds = budget.may_bind(&facts, &route.name);
+            binds.then(|| self.question(budget, condition, &facts)).flatten()
+        });
         questions.collect()
     }
 
