@@ -1,6 +1,6 @@
 //! The shared table of keys: sharded, bounded, and never forgetting what an enforcing budget or a hold still needs.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::account::Account;
@@ -205,8 +205,8 @@ pub struct Ledger {
     /// A bit for each carrier that is to be told of changes.
     pub(super) carriers: u8,
     evicted: AtomicU64,
-    /// Whether a key was ever on disk alone.
-    has_spilled: AtomicBool,
+    /// Keys that are on disk alone.
+    pub(super) spilled: AtomicUsize,
     /// Whether what is about to be shown counts.
     reserves: bool,
 }
@@ -223,7 +223,7 @@ impl Ledger {
             node: 0,
             carriers: 0,
             evicted: AtomicU64::new(0),
-            has_spilled: AtomicBool::new(false),
+            spilled: AtomicUsize::new(0),
             reserves: true,
         }
     }
@@ -307,12 +307,9 @@ impl Ledger {
         views
     }
 
-    pub(super) fn has_spilled(&self) -> bool {
-        self.has_spilled.load(Ordering::Acquire)
-    }
-
-    pub(super) fn note_spilled(&self) {
-        self.has_spilled.store(true, Ordering::Release);
+    /// So many more keys are on disk alone.
+    pub(super) fn note_spilled(&self, more: usize) {
+        self.spilled.fetch_add(more, Ordering::AcqRel);
     }
 
     pub(super) fn settings(&self) -> &Settings {
@@ -363,8 +360,7 @@ impl Ledger {
         self.evicted
             .fetch_add((before - shard.keys.len()) as u64, Ordering::Relaxed);
         if !has_room(shard) && self.is_stored() {
-            shard.spill(now);
-            self.note_spilled();
+            self.note_spilled(shard.spill(now));
         }
         if !has_room(shard) {
             shard.crowded = now.second();

@@ -8,12 +8,13 @@
 //! What is spilled may not be counted under before it is back: it would begin at nobody.
 
 use std::hash::BuildHasherDefault;
+use std::sync::atomic::Ordering;
 
 use hashbrown::HashSet;
 
 use super::carry::oldest;
 use super::limit::KeyUse;
-use super::shards::{Ledger, SHARDS, Shard, shard_of};
+use super::shards::{Ledger, Shard, shard_of};
 use super::subject_hash::SubjectHasher;
 use super::{Carrier, KeyFrame, KeyId};
 use crate::engine::time::Now;
@@ -29,22 +30,19 @@ impl Spilled {
     pub(super) fn contains(&self, key: KeyId) -> bool {
         !self.0.is_empty() && self.0.contains(&name(key))
     }
-
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
-    }
 }
 
 impl Shard {
-    /// Notes that `key` is on disk alone.
-    fn spilled_one(&mut self, key: KeyId) {
+    /// Notes that `key` is on disk alone; whether that is news.
+    fn spilled_one(&mut self, key: KeyId) -> bool {
         let before = self.spilled.0.allocation_size();
-        self.spilled.0.insert(name(key));
+        let is_news = self.spilled.0.insert(name(key));
         self.bytes += self.spilled.0.allocation_size() - before;
+        is_news
     }
 
-    /// Makes room by keys that the disk has, the older half of those that were not seen lately.
-    pub(super) fn spill(&mut self, now: Now) {
+    /// Makes room by keys that the disk has, the older half of those that were not seen lately; how many more are there alone.
+    pub(super) fn spill(&mut self, now: Now) -> usize {
         let idle_from = now.second().saturating_sub(IDLE_SECONDS_MIN);
         let mut gone = Vec::new();
         self.take_older_half(
@@ -52,9 +50,7 @@ impl Shard {
             // What no window reaches may have no row any more.
             |key, entry| gone.extend((!entry.may_go(now)).then_some(key)),
         );
-        for key in gone {
-            self.spilled_one(key);
-        }
+        gone.into_iter().filter(|key| self.spilled_one(*key)).count()
     }
 }
 
@@ -62,7 +58,7 @@ impl Ledger {
     /// Those of `keys` that are on disk alone: they are to be read back before anybody counts under them.
     pub fn spilled<'k>(&self, keys: impl Iterator<Item = &'k KeyId>) -> Vec<KeyId> {
         // Nearly always nothing is.
-        if self.has_spilled() {
+        if self.spilled_keys() > 0 {
             keys.filter(|key| self.lock_shard(shard_of(**key)).spilled.contains(**key))
                 .copied()
                 .collect()
@@ -73,7 +69,7 @@ impl Ledger {
 
     /// How many keys are on disk alone.
     pub fn spilled_keys(&self) -> usize {
-        (0..SHARDS).map(|at| self.lock_shard(at).spilled.len()).sum()
+        self.spilled.load(Ordering::Acquire)
     }
 
     /// Takes back what the disk has of a spilled key; none if that has nothing any more. It stays for a while, or where it is if
@@ -81,14 +77,13 @@ impl Ledger {
     pub fn unspill(&self, key: KeyId, frame: Option<&KeyFrame>, now: Now) {
         let mut shard = self.lock_shard(shard_of(key));
         let Some(frame) = frame else {
-            shard.spilled.0.remove(&name(key));
-            return;
+            return self.is_back(&mut shard, key);
         };
         if !shard.spilled.contains(key) || !self.make_room(&mut shard, false, now) {
             return;
         }
         let place = self.merge_into(&mut shard, frame, now);
-        shard.spilled.0.remove(&name(key));
+        self.is_back(&mut shard, key);
         if let Some(entry) = shard.keys.at(place) {
             entry.used_at(now);
         }
@@ -96,9 +91,18 @@ impl Ledger {
         shard.changed(self.carriers & Carrier::Fleet.bit(), place, oldest(frame));
     }
 
-    /// Keys of an exchange that begins stay in memory for a while.
+    /// `key` is not on disk alone any more.
+    fn is_back(&self, shard: &mut Shard, key: KeyId) {
+        let was_spilled = shard.spilled.0.remove(&name(key));
+        self.spilled.fetch_sub(usize::from(was_spilled), Ordering::AcqRel);
+    }
+
+    /// Keys of an exchange that begins stay in memory for a while, as long as some are on disk alone.
     pub(super) fn keep_at_hand(&self, keys: &[KeyUse], now: Now) {
-        for used in keys.iter().filter(|_| self.has_spilled()) {
+        if self.spilled_keys() == 0 {
+            return;
+        }
+        for used in keys {
             let mut shard = self.lock_shard(shard_of(used.key));
             if let Some(entry) = shard.keys.get_mut(used.key) {
                 entry.used_at(now);
@@ -115,8 +119,7 @@ impl Ledger {
         let may_stay = frame.mark.is_none() && frame.sums.is_empty();
         let is_spilled = shard.spilled.contains(frame.key);
         if may_stay && (is_spilled || !(is_known || self.make_room(&mut shard, true, now))) {
-            self.note_spilled();
-            return shard.spilled_one(frame.key);
+            return self.note_spilled(usize::from(shard.spilled_one(frame.key)));
         }
         self.merge_into(&mut shard, frame, now);
     }

@@ -107,6 +107,14 @@ fn a_full_ledger_spills_who_is_idle_and_counts_on_where_it_stopped() {
         disk.take(&ledger);
     }
     assert!(read_back >= spilled, "who was read back may have made others go");
+    for number in 0..SESSIONS {
+        let now = START.after(90_000_000);
+        ledger
+            .spilled([session(number).key].iter())
+            .into_iter()
+            .for_each(|key| ledger.unspill(key, None, now));
+    }
+    assert_eq!(ledger.spilled_keys(), 0, "no exchange looks for any from now on");
     assert!(
         ledger.bytes() <= ledger.settings().bytes_max + ledger.spilled_keys() * 40 + (64 << 10),
         "{}",
