@@ -162,6 +162,10 @@ fn every_problem_of_a_configuration_is_shown_where_it_is() {
             "[listen.two]\naddress = \"127.0.0.1:1\"\ntrusted = [\"10.0.0.0/8\"]\naddress_header = \"client ip\"\n"
                 .to_owned(),
         ),
+        (
+            "C014 certificates of clients without TLS",
+            "[listen.two]\naddress = \"127.0.0.1:1\"\nclient_certificates = { ca = \"clients.pem\" }\n".to_owned(),
+        ),
         ("C004 no address", "[listen.two]\naddress = \"localhost\"\n".to_owned()),
         (
             "C006 same route",
@@ -184,10 +188,6 @@ fn every_problem_of_a_configuration_is_shown_where_it_is() {
         (
             "P001 no direction",
             budget(&format!("per = \"session\"\ndirection = \"request\"\n{people}")),
-        ),
-        (
-            "P000 later dimension",
-            budget(&format!("per = \"certificate\"\n{people}")),
         ),
         (
             "P016 no condition",
@@ -289,6 +289,10 @@ fn what_is_probably_not_meant_is_a_warning() {
         (
             "P022",
             budget(&strict.replace("per = \"session\"", "per = \"ja4 + session\"")),
+        ),
+        (
+            "P022",
+            budget(&strict.replace("per = \"session\"", "per = \"certificate\"")),
         ),
         ("P015", exception("agent:1", "2099-12-01")),
         (

@@ -10,7 +10,7 @@ use super::compile::Reader;
 use super::syntax::ListenSyntax;
 use crate::engine::policy::Text;
 use crate::proxy::Door;
-use crate::tls::{Acceptor, CertificateFiles};
+use crate::tls::{Acceptor, CertificateFiles, ClientFiles, TlsFiles};
 
 /// A listener to be.
 pub struct OpenDoor {
@@ -18,8 +18,8 @@ pub struct OpenDoor {
     pub door: Door,
     /// Where it listens.
     pub address: SocketAddr,
-    /// Its certificates; empty for plain HTTP.
-    pub certificates: Vec<CertificateFiles>,
+    /// The files of TLS; none for plain HTTP.
+    pub tls: Option<TlsFiles>,
 }
 
 impl Reader<'_> {
@@ -27,7 +27,7 @@ impl Reader<'_> {
         let trusted = self.trusted(listen);
         let [address_header, ja4_header] =
             [&listen.address_header, &listen.ja4_header].map(|name| self.header(name.as_ref()));
-        let certificates = self.certificates(listen);
+        let tls = self.tls(listen);
         let Ok(address) = listen.address.get_ref().parse::<SocketAddr>() else {
             let help = Some("0.0.0.0:8443");
             self.error("C004", listen.address.span(), "this is no address and port", help);
@@ -38,14 +38,11 @@ impl Reader<'_> {
             trusted,
             address_header,
             ja4_header,
-            tls: !certificates.is_empty(),
+            tls: tls.is_some(),
+            client_certificates: tls.as_ref().is_some_and(|tls| tls.clients.is_some()),
             proxy_protocol: listen.proxy_protocol.as_ref().is_some_and(|is_on| *is_on.get_ref()),
         };
-        Some(OpenDoor {
-            door,
-            address,
-            certificates,
-        })
+        Some(OpenDoor { door, address, tls })
     }
 
     /// The networks of the proxies that are believed; some, where anything is to be believed.
@@ -82,6 +79,25 @@ impl Reader<'_> {
             self.error("C004", name.span(), "this is no name of a header", help);
         }
         header.ok()
+    }
+
+    fn tls(&mut self, listen: &ListenSyntax) -> Option<TlsFiles> {
+        let certificates = self.certificates(listen);
+        let clients = listen.client_certificates.as_ref().map(|clients| ClientFiles {
+            ca: self.path(clients.ca.get_ref()),
+            crls: clients.crls.iter().map(|crl| self.path(crl.get_ref())).collect(),
+            required: clients.required,
+        });
+        if let Some((files, written)) = clients.as_ref().zip(listen.client_certificates.as_ref()) {
+            if certificates.is_empty() {
+                let (message, help) = ("without `tls` no client shows a certificate", Some("tls = { cert, key }"));
+                self.error("C014", written.ca.span(), message, help);
+            }
+            if let Err(error) = files.check() {
+                self.error("C014", written.ca.span(), &error.to_string(), None);
+            }
+        }
+        (!certificates.is_empty()).then_some(TlsFiles { certificates, clients })
     }
 
     /// The certificates, each of which is right by itself.

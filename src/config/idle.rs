@@ -14,8 +14,9 @@ pub(super) fn idle(
     policy: &Policy,
     (identity, doors): (&Identity, &[OpenDoor]),
 ) -> Vec<Problem> {
+    let asks = doors.iter().any(|open| open.door.client_certificates);
     let has_ja4 = doors.iter().any(|open| open.door.tls || open.door.ja4_header.is_some());
-    let kinds: [(bool, fn(&Budget) -> bool, _, _, _); 2] = [
+    let kinds: [(bool, fn(&Budget) -> bool, _, _, _); 3] = [
         (
             identity.sees_logins(),
             Budget::spares_the_crowd,
@@ -29,6 +30,13 @@ pub(super) fn idle(
             "P022",
             "has no fingerprints to count by: no listener ends TLS, and none is told them",
             "`tls` of a listener, or `ja4_header`",
+        ),
+        (
+            asks,
+            |budget| budget.per.has(Dimension::Certificate),
+            "P022",
+            "has no certificates to count by: no listener asks its clients for one",
+            "client_certificates = { ca = \"clients.pem\" } of a listener",
         ),
     ];
     let mut problems = Vec::new();

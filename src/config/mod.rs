@@ -7,7 +7,9 @@ mod syntax;
 
 pub use compile::{Compiled, Environment, compile, policy};
 pub use door::OpenDoor;
-pub use syntax::{BodySettings, ConfigSyntax, ListenSyntax, RouteSyntax, RulesSettings, StateSettings, TlsSyntax};
+pub use syntax::{
+    BodySettings, ClientsSyntax, ConfigSyntax, ListenSyntax, RouteSyntax, RulesSettings, StateSettings, TlsSyntax,
+};
 
 use crate::engine::detect::{read_toml, toml_problem};
 use crate::engine::problem::Problem;

@@ -65,6 +65,9 @@ pub struct ListenSyntax {
     /// More certificates, chosen by the name the client asks for.
     #[serde(default)]
     pub certificates: Vec<TlsSyntax>,
+    /// Asks clients for a certificate, and judges those that are shown. Only where there is `tls`.
+    #[serde(default)]
+    pub client_certificates: Option<ClientsSyntax>,
     /// Networks of proxies that are believed about their clients: their `Forwarded` and `X-Forwarded-For`, and the two headers
     /// below.
     #[serde(default)]
@@ -96,6 +99,23 @@ pub struct TlsSyntax {
     /// The key.
     #[schemars(with = "String")]
     pub key: Spanned<PathBuf>,
+}
+
+/// Whose certificates clients may show.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClientsSyntax {
+    /// The authorities that sign them, in a PEM file.
+    #[schemars(with = "String")]
+    pub ca: Spanned<PathBuf>,
+    /// Their revocation lists, files in PEM or DER of at most 8 MiB. Where there are any, each authority of a chain must have one,
+    /// and one past its next update lets nobody in.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub crls: Vec<Spanned<PathBuf>>,
+    /// Whether clients that show none are refused. Default false.
+    #[serde(default)]
+    pub required: bool,
 }
 
 /// `[[route]]`: one host and path.

@@ -43,8 +43,10 @@ pub struct Actor {
     /// The session: source name and value of a cookie or header, or issuer, subject and `sid`/`jti` of a verified JWT.
     pub session: Option<Arc<[u8]>>,
     /// Who the credential says it is: `ISSUER:SUBJECT` of a verified JWT, with the issuer's name in the configuration,
-    /// or `api-key:NAME` of a listed API key.
+    /// `api-key:NAME` of a listed API key, or `certificate:NAME` of a client certificate.
     pub principal: Option<Arc<[u8]>>,
+    /// Whom the certificate names that the client showed, if it did.
+    pub certificate: Option<Arc<str>>,
     /// The group whose declaration binds this actor; only verified or listed credentials have one.
     pub group: Option<Arc<str>>,
     /// The names under which any credential that is sent may be revoked; of who sends none, the session that its address is.
@@ -98,6 +100,7 @@ impl Actor {
             lowered_percent: self.lowered_percent,
             kid: self.kid.as_deref(),
             issuer: self.issuer.as_ref().map(bytes),
+            certificate: self.certificate.as_ref().map(bytes),
             ja4: self.ja4.as_ref().map(bytes),
             place: self.place.as_ref().map(bytes),
             ..Facts::default()

@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 
 use super::address::{address_key, client_address};
 use super::approval::Approver;
+use super::certificate::CERTIFICATE;
 use super::group::{Group, Groups};
 use super::key_memory::KeyMemory;
 use super::leavers::Leavers;
@@ -15,9 +16,9 @@ use super::memory::{VerifiedTokens, credential_hash, fingerprint, stable_part};
 use super::peer::Peer;
 use super::places::Places;
 use super::provenance::{Mark, Shown};
-use super::revocation::{Named, Revocable, RevocationList};
+use super::revocation::{Named, Revocable, RevocationList, principal};
 use super::signal::{Poll, SeenSignals, Transmitter};
-use super::source::{Place, Source, VALUES_MAX, Values};
+use super::source::{CertificatePart, Place, Source, VALUES_MAX, Values};
 use super::token::{Issuer, Verified, joined, verify};
 use super::{Actor, Provenance};
 use crate::engine::births::Births;
@@ -116,8 +117,9 @@ impl Identity {
             ja4: peer.client_ja4(&head.headers, address),
             session: None,
             principal: None,
+            certificate: peer.certificate.map(|shown| shown.name().into()),
             group: None,
-            revocable: Revocable::new(),
+            revocable: peer.certificate.map_or_else(Revocable::new, |shown| shown.revocable(&self.key)),
             provenance: Provenance::Unknown,
             doubt: None,
             credential: None,
@@ -134,7 +136,11 @@ impl Identity {
         actor.place = self.places.of(actor.address);
         let mut is_forged = false;
         for source in &self.sources {
-            let Some(evidence) = self.evidence(source, head, &mut actor, now) else {
+            let evidence = match &source.place {
+                Place::Certificate(part) => self.of_certificate((source, *part), peer, &mut actor),
+                Place::Header(_) | Place::Cookie(_) | Place::Query(_) => self.evidence(source, head, &mut actor, now),
+            };
+            let Some(evidence) = evidence else {
                 continue;
             };
             is_forged |= evidence.is_forged;
@@ -146,7 +152,7 @@ impl Identity {
                 actor.is_known = evidence.is_known;
                 actor.session_cookie = match &source.place {
                     Place::Cookie(name) => Some(Arc::clone(name)),
-                    Place::Header(_) | Place::Query(_) => None,
+                    Place::Header(_) | Place::Query(_) | Place::Certificate(_) => None,
                 };
             }
             if actor.issuer.is_none() {
@@ -210,6 +216,31 @@ impl Identity {
         evidence.map(|evidence| Evidence {
             is_forged: evidence.is_forged || is_flood,
             ..evidence
+        })
+    }
+
+    /// Whoever shows a certificate that an authority of the listener signed is known, as with a listed key.
+    fn of_certificate(
+        &self,
+        (source, part): (&Source, CertificatePart),
+        peer: &Peer<'_>,
+        actor: &mut Actor,
+    ) -> Option<Evidence> {
+        let name = peer.certificate?.part(part)?;
+        let principal = principal(CERTIFICATE, name);
+        actor
+            .revocable
+            .push(Named::new(&self.key, Dimension::Principal, &principal));
+        let hash = credential_hash(&self.key, &joined(&[CERTIFICATE.as_bytes(), name.as_bytes()]));
+        Some(Evidence {
+            session: Some(joined(&[source.label.as_bytes(), name.as_bytes()])),
+            principal: Some(principal.into()),
+            group: None,
+            issuer: None,
+            kid: None,
+            mark: Mark::listed(fingerprint(&hash)),
+            is_known: true,
+            is_forged: false,
         })
     }
 

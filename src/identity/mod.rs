@@ -6,6 +6,7 @@
 mod actor;
 mod address;
 mod approval;
+mod certificate;
 mod compile;
 mod group;
 mod identify;
@@ -30,6 +31,7 @@ mod tests;
 pub use actor::{Actor, Provenance};
 pub use address::{AddressKey, address_key, is_trusted, network_key, network_of};
 pub use approval::Approval;
+pub use certificate::Certificate;
 pub use compile::ReadFile;
 pub use group::Group;
 pub use identify::{Identity, Pace, listed_key_hash, session_of};

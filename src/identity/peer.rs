@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
 
 use super::address::is_trusted;
+use super::certificate::Certificate;
 use crate::events::{Event, report};
 
 /// Who is at the other end of a connection.
@@ -16,6 +17,8 @@ pub struct Peer<'a> {
     pub address: IpAddr,
     /// The fingerprint of its TLS hello, if it came over TLS.
     pub ja4: Option<&'a Arc<str>>,
+    /// The certificate that it showed, if it did.
+    pub certificate: Option<Certificate<'a>>,
     /// The networks of the proxies that are believed about their clients.
     pub trusted: &'a [IpNet],
     /// Where they write a client's address, if not in `Forwarded` or `X-Forwarded-For`.
@@ -30,6 +33,7 @@ impl<'a> Peer<'a> {
         Self {
             address,
             ja4: None,
+            certificate: None,
             trusted: &[],
             address_header: None,
             ja4_header: None,

@@ -3,6 +3,7 @@
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
+use super::certificate::{CERTIFICATE, certificate_value};
 use super::identify::{Identity, session_of};
 use super::token::{joined, kid_of};
 use crate::engine::ledger::{Dimension, KeyId};
@@ -81,7 +82,7 @@ impl Token<'_> {
     }
 }
 
-/// A principal as credentials name it: `ISSUER:SUBJECT`, or `api-key:NAME`.
+/// A principal as credentials name it: `ISSUER:SUBJECT`, `api-key:NAME`, or `certificate:NAME`.
 pub fn principal_of(text: &str) -> Vec<u8> {
     match text.split_once(':') {
         Some((issuer, subject)) if issuer != API_KEY => principal(issuer, subject),
@@ -112,7 +113,7 @@ pub(super) fn sessions_value(account: &[u8]) -> Vec<u8> {
 /// What can be revoked, as a person names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
-    /// An account, whatever it shows: `ISSUER:SUBJECT` or `api-key:NAME`.
+    /// An account, whatever it shows: `ISSUER:SUBJECT`, `api-key:NAME` or `certificate:NAME`.
     Principal,
     /// An account by its e-mail address: `ISSUER:ADDRESS`.
     Email,
@@ -124,17 +125,20 @@ pub enum What {
     Sid,
     /// All that a key signed: `ISSUER:ID`.
     Kid,
+    /// Client certificates by the SPIFFE ID or the subject in them, or one by its SHA-256.
+    Certificate,
 }
 
 impl What {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Principal,
         Self::Email,
         Self::Sessions,
         Self::Session,
         Self::Sid,
         Self::Kid,
+        Self::Certificate,
     ];
 
     /// Its name in lists, commands and requests.
@@ -146,6 +150,7 @@ impl What {
             Self::Session => "session",
             Self::Sid => "sid",
             Self::Kid => "kid",
+            Self::Certificate => "certificate",
         }
     }
 
@@ -159,6 +164,7 @@ impl What {
             Self::Principal | Self::Email => Dimension::Principal,
             Self::Sessions | Self::Session | Self::Sid => Dimension::Session,
             Self::Kid => Dimension::Kid,
+            Self::Certificate => Dimension::Certificate,
         }
     }
 }
@@ -186,11 +192,13 @@ impl Known<'_> {
                 }
                 session_of(source, value.as_bytes()).to_vec()
             }
+            What::Certificate if name.is_empty() => return Err("is empty"),
+            What::Certificate => certificate_value(name),
             What::Principal | What::Email | What::Sessions | What::Sid | What::Kid => {
                 let parts = name.split_once(':').filter(|(_, id)| !id.is_empty());
                 let (issuer, id) = parts.ok_or("is named by 24 digits, or behind its issuer and a colon")?;
-                let has_keys = matches!(what, What::Principal) && issuer == API_KEY;
-                if !has_keys && !(self.issuers)(issuer) {
+                let is_ours = matches!(what, What::Principal) && [API_KEY, CERTIFICATE].contains(&issuer);
+                if !is_ours && !(self.issuers)(issuer) {
                     return Err("is of none of `identity.issuer`");
                 }
                 match what {
@@ -198,7 +206,7 @@ impl Known<'_> {
                     What::Email => email_value(issuer, id),
                     What::Sessions => sessions_value(&principal(issuer, id)),
                     What::Sid => sid_value(issuer, id),
-                    What::Kid | What::Session => kid_of(issuer, id).to_vec(),
+                    What::Kid | What::Session | What::Certificate => kid_of(issuer, id).to_vec(),
                 }
             }
         };
@@ -309,7 +317,7 @@ fn listed(line: &Line<'_>) -> Result<Listed, &'static str> {
         What::Session if !line.is_key => {
             return Err("a list holds no credential: write the 24 digits of the key of the session");
         }
-        What::Principal | What::Email | What::Session | What::Sid | What::Kid => {}
+        What::Principal | What::Email | What::Session | What::Sid | What::Kid | What::Certificate => {}
     }
     let until = match line.when {
         "-" => NO_END,
@@ -377,7 +385,7 @@ mod tests {
         let list = parse(
             "# who may not\n\nprincipal shop:4711 - left the company\r\n\
              kid shop:2025-01 2026-12-01 key copied\nsid shop:abc 2026-12-01T10:00:00Z lost\n\
-             session 0123456789abcdef01234567 - stolen\nemail shop:Ann@mail.example - gone\nprincipal api-key:acme - over\n",
+             session 0123456789abcdef01234567 - stolen\ncertificate spiffe://shop.example/billing - left\nemail shop:Ann@mail.example - gone\nprincipal api-key:acme - over\n",
         );
         let list = list.unwrap_or_else(|message| panic!("{message}"));
         let secret = HashKey::new([1; 32]);
@@ -390,9 +398,10 @@ mod tests {
             (
                 key(Dimension::Principal, &email_value("shop", "ann@mail.example")),
                 NO_END,
-                7,
+                8,
             ),
-            (key(Dimension::Principal, b"api-key:acme"), NO_END, 8),
+            (key(Dimension::Certificate, b"spiffe://shop.example/billing"), NO_END, 7),
+            (key(Dimension::Principal, b"api-key:acme"), NO_END, 9),
         ] {
             let listed = list.get(key, Now::default()).unwrap_or_else(|| panic!("line {line}"));
             assert_eq!((listed.until, listed.line), (until, line));

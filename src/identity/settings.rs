@@ -11,7 +11,7 @@ use toml::Spanned;
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// Where credentials are read, tried in this order: `jwt:authorization`, `jwt:cookie:NAME`, `jwt:header:NAME`,
-    /// `jwt:query:NAME`, `cookie:NAME`, `header:NAME`, `query:NAME`. At most 16. Default: none, and the address alone tells actors apart.
+    /// `jwt:query:NAME`, `cookie:NAME`, `header:NAME`, `query:NAME`, `certificate:spiffe`, `certificate:subject`. At most 16. Default: none, and the address alone tells actors apart.
     #[schemars(with = "Vec<String>")]
     pub sources: Vec<Spanned<String>>,
     /// Who signs tokens, by name. At most 16.

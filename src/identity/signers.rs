@@ -8,6 +8,7 @@ use jsonwebtoken::Algorithm;
 use toml::Spanned;
 use zeroize::Zeroizing;
 
+use super::certificate::CERTIFICATE;
 use super::compile::{Problems, ReadFile, is_name};
 use super::remote::{RemoteKeys, key_set_file, key_set_url};
 use super::revocation::API_KEY;
@@ -45,8 +46,9 @@ fn issuer(
     problems: &mut Problems<'_>,
 ) -> Option<Issuer> {
     let before = problems.found.len();
-    if !is_name(name.get_ref()) || name.get_ref() == API_KEY {
-        let help = "use small letters, digits, - and _; `api-key` is taken by listed keys";
+    let taken = [API_KEY, CERTIFICATE];
+    if !is_name(name.get_ref()) || taken.contains(&name.get_ref().as_str()) {
+        let help = "use small letters, digits, - and _; `api-key` and `certificate` are taken by listed keys and by clients'";
         problems.add(
             "I008",
             name.span(),

@@ -10,9 +10,17 @@ use smallvec::SmallVec;
 /// Different values that one source may have in one head; more are not looked at, and make the request unissued.
 pub(super) const VALUES_MAX: usize = 4;
 
-/// A header, a cookie, or a parameter of the query.
+/// Who of those whom a client certificate names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CertificatePart {
+    Spiffe,
+    Subject,
+}
+
+/// A header, a cookie, a parameter of the query, or the certificate of the connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Place {
+    Certificate(CertificatePart),
     Header(HeaderName),
     Cookie(Arc<str>),
     Query(Arc<str>),
@@ -43,10 +51,13 @@ impl Source {
             Some(("cookie", name)) if is_cookie_name(name) => Place::Cookie(name.into()),
             Some(("header", name)) => Place::Header(header_name(name)?),
             Some(("query", name)) if !name.is_empty() => Place::Query(name.into()),
+            Some(("certificate", "spiffe")) if !is_token => Place::Certificate(CertificatePart::Spiffe),
+            Some(("certificate", "subject")) if !is_token => Place::Certificate(CertificatePart::Subject),
             None if is_token => Place::Header(header_name(place)?),
             _ => {
                 return Err(
-                    "this is none of jwt:authorization, jwt:cookie:NAME, cookie:NAME, header:NAME, query:NAME"
+                    "this is none of jwt:authorization, jwt:cookie:NAME, cookie:NAME, header:NAME, query:NAME, \
+                     certificate:spiffe, certificate:subject"
                         .to_owned(),
                 );
             }
@@ -72,6 +83,8 @@ impl Source {
             }
         };
         match &self.place {
+            // It is in no head.
+            Place::Certificate(_) => {}
             Place::Header(name) => {
                 headers
                     .get_all(name)
@@ -112,12 +125,12 @@ impl Source {
         let from = match &self.place {
             Place::Header(name) => Some(name),
             Place::Cookie(_) => Some(&SET_COOKIE),
-            Place::Query(_) => None,
+            Place::Query(_) | Place::Certificate(_) => None,
         };
         let value = move |line: &'a [u8]| match &self.place {
             Place::Header(name) => Some(header_value(name, line)),
             Place::Cookie(name) => cookie_value(line.split(|byte| *byte == b';').next()?, name),
-            Place::Query(_) => None,
+            Place::Query(_) | Place::Certificate(_) => None,
         };
         from.into_iter()
             .flat_map(|from| headers.get_all(from))
@@ -216,6 +229,8 @@ mod tests {
             "query:key",
             "cookie:sid",
             "header:x-api-key",
+            "certificate:spiffe",
+            "certificate:subject",
         ];
         assert!(good.iter().all(|text| Source::parse(text).is_ok()));
         for (text, error) in [
@@ -223,6 +238,8 @@ mod tests {
             ("cookie:", "this is none of"),
             ("query:", "this is none of"),
             ("cookie:a b", "this is none of"),
+            ("certificate:serial", "this is none of"),
+            ("jwt:certificate:spiffe", "this is none of"),
             ("jwt:cookie", "a cookie is read with"),
             ("header:cookie", "a cookie is read with"),
             ("header:x y", "`x y` is not a header name"),

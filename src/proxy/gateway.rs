@@ -26,7 +26,7 @@ use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
 use crate::events::Names;
 use crate::fleet::Fleet;
-use crate::identity::{AddressKey, Identity, Peer};
+use crate::identity::{AddressKey, Certificate, Identity, Peer};
 use crate::store::Store;
 use crate::store::journal::Journal;
 
@@ -254,6 +254,8 @@ pub struct Door {
     pub ja4_header: Option<HeaderName>,
     /// Whether clients come over TLS.
     pub tls: bool,
+    /// Whether they are asked for a certificate.
+    pub client_certificates: bool,
     /// Whether each connection begins with a header of the PROXY protocol, from one of the trusted.
     pub proxy_protocol: bool,
 }
@@ -261,9 +263,16 @@ pub struct Door {
 impl Door {
     /// Who is at the other end of a connection that came through it.
     pub(super) fn peer<'a>(&'a self, connection: &'a ConnState) -> Peer<'a> {
+        let tls = connection.tls.as_ref();
+        let certificate = tls.and_then(|tls| tls.certificate.as_deref());
         Peer {
             address: connection.peer.ip(),
-            ja4: connection.tls.as_ref().map(|tls| &tls.ja4),
+            certificate: certificate.map(|shown| Certificate {
+                spiffe: shown.spiffe(),
+                subject: shown.subject(),
+                digest: shown.digest(),
+            }),
+            ja4: tls.map(|tls| &tls.ja4),
             trusted: &self.trusted,
             address_header: self.address_header.as_ref(),
             ja4_header: self.ja4_header.as_ref(),

@@ -3,6 +3,7 @@
 use ipnet::IpNet;
 
 use super::asked::{Asked, ended};
+use super::connection::ConnState;
 use super::gateway::Gateway;
 use super::respond::{Refusal, Style};
 use crate::audit::Sighting;
@@ -15,9 +16,9 @@ use crate::identity::{Named, network_of};
 const POLICY: &str = "revoked";
 
 impl Gateway {
-    /// The first of `names` that is revoked at `now`: here, at another gateway, by the list in force, or as it signed and has
-    /// gone from its key set.
-    pub(super) fn revoked(&self, names: &[Named], now: Now) -> Option<Named> {
+    /// The first of `names` that is revoked at `now`: here, at another gateway, by the list in force, as it signed and has
+    /// gone from its key set, or as the certificate of its connection is not good any more.
+    pub(super) fn revoked(&self, names: &[Named], connection: &ConnState, now: Now) -> Option<Named> {
         let set = self.set();
         let is_revoked = |name: &&Named| {
             let since = self.ledger.revoked(name.key, now);
@@ -25,12 +26,15 @@ impl Gateway {
                 || set.identity.listed_as_revoked(name.key, now).is_some()
                 || set.identity.is_retired(name.key)
         };
-        names.iter().find(is_revoked).copied()
+        let shown = connection.tls.as_ref().and_then(|tls| tls.certificate.as_ref());
+        let is_disowned = shown.is_some_and(|shown| !shown.is_good(u64::from(now.second())));
+        let is_its = |name: &&Named| is_disowned && name.dimension == Dimension::Certificate;
+        names.iter().find(|name| is_revoked(name) || is_its(name)).copied()
     }
 
     /// Refuses who is revoked, before the request goes upstream and under a bypass too.
     pub(super) fn refuse_revoked(&self, asked: &Asked, now: Now) -> Result<(), (Refusal, Style)> {
-        let Some(name) = self.revoked(&asked.actor.revocable, now) else {
+        let Some(name) = self.revoked(&asked.actor.revocable, &asked.connection, now) else {
             return Ok(());
         };
         let route = &asked.route().name;
@@ -69,7 +73,7 @@ impl Gateway {
 pub(super) fn refusal(asked: &Asked, name: Named) -> Refusal {
     Refusal::Revoked {
         cookie: asked.actor.session_cookie.as_deref().map(Box::from),
-        is_account: name.dimension == Dimension::Principal,
+        is_account: matches!(name.dimension, Dimension::Principal | Dimension::Certificate),
     }
 }
 
@@ -77,6 +81,8 @@ pub(super) fn refusal(asked: &Asked, name: Named) -> Refusal {
 fn what(name: Named) -> &'static str {
     if name.dimension == Dimension::Principal {
         "principal"
+    } else if name.dimension == Dimension::Certificate {
+        "certificate"
     } else if name.dimension == Dimension::Kid {
         "kid"
     } else {

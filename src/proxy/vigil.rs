@@ -10,6 +10,7 @@ use tokio::sync::futures::OwnedNotified;
 use tokio::time::{Sleep, sleep};
 
 use super::asked::Asked;
+use super::connection::ConnState;
 use super::fuse;
 use super::gateway::{Gateway, Set};
 use crate::engine::ledger::{BudgetId, KeyUse};
@@ -29,6 +30,7 @@ pub(super) struct Vigil {
     timer: Option<Pin<Box<Sleep>>>,
     /// Under which what it showed may be revoked.
     names: Revocable,
+    connection: Arc<ConnState>,
     /// Ready when some hold or revocation began or ended.
     told: Option<Pin<Box<OwnedNotified>>>,
     holds_seen: u64,
@@ -59,6 +61,7 @@ impl Vigil {
             beside: Arc::clone(&asked.upload_keys),
             timer: None,
             names: asked.actor.revocable.clone(),
+            connection: Arc::clone(&asked.connection),
             told: None,
             holds_seen: asked.holds_seen,
         }
@@ -90,7 +93,7 @@ impl Vigil {
         }
         self.holds_seen = changed;
         let now = self.gateway.clock.now();
-        if let Some(name) = self.gateway.revoked(&self.names, now) {
+        if let Some(name) = self.gateway.revoked(&self.names, &self.connection, now) {
             return Some(Woken::Revoked(name));
         }
         // Who is held for this very body is shown the end of what was granted, as with a block.

@@ -281,14 +281,10 @@ fn open(doors: Vec<OpenDoor>, limits: &Arc<Limits>) -> Result<Vec<Opened>, Start
             |OpenDoor {
                  door,
                  address,
-                 certificates,
+                 tls,
              }| {
-                let acceptor = if certificates.is_empty() {
-                    None
-                } else {
-                    Some(Acceptor::new(certificates))
-                };
-                let acceptor = acceptor
+                let acceptor = tls
+                    .map(Acceptor::new)
                     .transpose()
                     .map_err(|error| StartError::Tls(error.to_string()))?
                     .map(Arc::new);

@@ -140,12 +140,14 @@ impl Reloader {
         let mut is_renewed = true;
         for (name, acceptor) in &self.acceptors {
             let door = doors.iter().find(|door| door.door.name == *name);
-            let named = door.map(|door| &door.certificates).filter(|files| !files.is_empty());
+            let named = door.and_then(|door| door.tls.as_ref());
             if let Err(error) = acceptor.reload(named) {
                 tell("C012", &error.to_string());
                 is_renewed = false;
             }
         }
+        // Live streams look whether their certificates are still good.
+        self.gateway.ledger.tell_holds();
         is_renewed
     }
 
@@ -221,6 +223,8 @@ fn needs_restart(started: &Value, now: &Value) -> Vec<String> {
 fn listeners(effective: &Value) -> Option<Value> {
     let mut listeners = effective.get("listen")?.clone();
     for listener in listeners.as_object_mut()?.values_mut().filter_map(Value::as_object_mut) {
+        // They are read again with the certificates.
+        listener.remove("client_certificates");
         let is_tls = [listener.remove("tls"), listener.remove("certificates")]
             .iter()
             .any(Option::is_some);

@@ -146,6 +146,9 @@ impl Sources {
 /// Every file that a configuration names, as it is written there.
 fn named(written: &ConfigSyntax) -> impl Iterator<Item = &Path> {
     let listeners = written.listen.values();
+    let clients = listeners.clone().filter_map(|listen| listen.client_certificates.as_ref());
+    let clients = clients.flat_map(|clients| std::iter::once(&clients.ca).chain(&clients.crls));
+    let clients = clients.map(|file| file.get_ref().as_path());
     let certificates = listeners.flat_map(|listen| listen.tls.iter().chain(&listen.certificates));
     let certificates = certificates.flat_map(|pair| [pair.cert.get_ref().as_path(), pair.key.get_ref()]);
     let authorities = written
@@ -183,7 +186,7 @@ fn named(written: &ConfigSyntax) -> impl Iterator<Item = &Path> {
         .chain(&identity.leavers);
     let lists = lists.map(toml::Spanned::get_ref);
     let texts = key_sets.chain(api_keys).chain(tokens).chain(lists).map(Path::new);
-    certificates.chain(authorities).chain(texts)
+    certificates.chain(clients).chain(authorities).chain(texts)
 }
 
 fn read(path: &Path) -> Option<Vec<u8>> {
@@ -198,6 +201,7 @@ mod tests {
     use super::*;
 
     const CONFIG: &str = "[listen.a]\naddress = \"127.0.0.1:0\"\ntls = { cert = \"tls/a.crt\", key = \"tls/a.secret\" }\n\
+        client_certificates = { ca = \"tls/clients.pem\", crls = [\"tls/clients.crl\"] }\n\
         [admin]\ntokens = \"who.may\"\n[rules]\ndir = \"rules.d\"\nshadow_dir = \"tried.d\"\n";
 
     fn sources(dir: &Path) -> Sources {
@@ -228,6 +232,8 @@ mod tests {
             "tidegate.toml",
             "tls/a.crt",
             "tls/a.secret",
+            "tls/clients.pem",
+            "tls/clients.crl",
             "who.may",
             "rules.d/b.toml",
             "tried.d/b.toml",

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs::Ticketer;
-use rustls::server::{ClientHello, ProducesTickets, ResolvesServerCert};
+use rustls::server::{ClientHello, NoServerSessionStorage, ProducesTickets, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use serde::Deserialize;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -16,6 +17,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::client_hello::{HELLO_BYTES_MAX, HelloFault, Peek, peek};
+use super::clients::{ClientCertificate, ClientFiles, Judge, fault};
 use super::ja4::{Transport, ja4};
 use super::provider::{TlsError, certificates, file_error, private_key, provider};
 use super::tee::Tee;
@@ -34,8 +36,26 @@ pub struct CertificateFiles {
     pub key: PathBuf,
 }
 
+/// All that a listener needs to end TLS, as files.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// Its own certificates.
+    pub certificates: Vec<CertificateFiles>,
+    /// Whose certificates it asks clients for, if it does.
+    pub clients: Option<ClientFiles>,
+}
+
+impl From<Vec<CertificateFiles>> for TlsFiles {
+    fn from(certificates: Vec<CertificateFiles>) -> Self {
+        Self {
+            certificates,
+            clients: None,
+        }
+    }
+}
+
 /// What is known of a TLS connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct TlsFacts {
     /// The name that the client asked for (RFC 6066 section 3), lower case.
     pub server_name: Option<Box<str>>,
@@ -43,40 +63,53 @@ pub struct TlsFacts {
     pub is_h2: bool,
     /// The fingerprint JA4 of the client's hello, or `unread`.
     pub ja4: Arc<str>,
+    /// The certificate that the client showed, if it did.
+    pub certificate: Option<Arc<ClientCertificate>>,
 }
 
 /// Ends TLS 1.2 and 1.3. ALPN offers `h2` and `http/1.1`.
 pub struct Acceptor {
-    files: ArcSwap<Vec<CertificateFiles>>,
+    files: ArcSwap<TlsFiles>,
     ticketer: Arc<dyn ProducesTickets>,
     config: ArcSwap<ServerConfig>,
+    /// What judges the certificates of clients, shared with those that were found good.
+    judge: Arc<ArcSwapOption<Judge>>,
+    readings: AtomicU64,
 }
 
 impl Acceptor {
-    /// Reads the certificates. The first one also answers clients whose server name no certificate has.
+    /// Reads the files. The first certificate also answers clients whose server name no certificate has.
     ///
     /// # Errors
     ///
     /// A file that cannot be read, a key that does not fit, or no certificate at all.
-    pub fn new(files: Vec<CertificateFiles>) -> Result<Self, TlsError> {
+    pub fn new(files: impl Into<TlsFiles>) -> Result<Self, TlsError> {
+        let files = files.into();
         // One ticketer for the life of the listener: a reload does not end sessions that could be resumed.
         let ticketer = Ticketer::new()?;
-        let config = ArcSwap::new(load(&files, &ticketer)?);
+        let (config, judge) = load(&files, &ticketer, 0)?;
         Ok(Self {
             files: ArcSwap::from_pointee(files),
             ticketer,
-            config,
+            config: ArcSwap::new(config),
+            judge: Arc::new(ArcSwapOption::new(judge)),
+            readings: AtomicU64::new(0),
         })
     }
 
-    /// Reads `files`, or else the same files again. New handshakes use what was read; on an error the old certificates stay.
+    /// Reads `files`, or else the same files again. New handshakes use what was read, and certificates of clients that were good
+    /// are judged by it; on an error all stays as it was.
     ///
     /// # Errors
     ///
     /// As [`Acceptor::new`].
-    pub fn reload(&self, files: Option<&Vec<CertificateFiles>>) -> Result<(), TlsError> {
+    pub fn reload(&self, files: Option<&TlsFiles>) -> Result<(), TlsError> {
         let files = files.map_or_else(|| self.files.load_full(), |files| Arc::new(files.clone()));
-        self.config.store(load(&files, &self.ticketer)?);
+        let reading = self.readings.fetch_add(1, Ordering::Relaxed) + 1;
+        let (config, judge) = load(&files, &self.ticketer, reading)?;
+        // In this order: no handshake of the config before takes itself for one of this judge.
+        self.config.store(config);
+        self.judge.store(judge);
         self.files.store(files);
         Ok(())
     }
@@ -90,6 +123,7 @@ impl Acceptor {
     where
         T: AsyncRead + AsyncWrite + Unpin,
     {
+        let judge = self.judge.load_full();
         let acceptor = TlsAcceptor::from(self.config.load_full());
         let io = Tee::new(io, HELLO_BYTES_MAX);
         let mut stream = acceptor.accept(io).await.map_err(|error| kind(&error))?;
@@ -97,7 +131,10 @@ impl Acceptor {
         let name = session
             .server_name()
             .map(|name| name.to_ascii_lowercase().into_boxed_str());
+        let shown = session.peer_certificates().zip(judge);
+        let certificate = shown.map(|(chain, by)| ClientCertificate::new(chain, &by, Arc::clone(&self.judge)));
         let facts = TlsFacts {
+            certificate: certificate.map(Arc::new),
             server_name: name,
             is_h2: session.alpn_protocol() == Some(b"h2"),
             ja4: fingerprint(&io.recorded()),
@@ -130,20 +167,35 @@ fn kind(error: &std::io::Error) -> &'static str {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         None => "io",
         Some(rustls::Error::AlertReceived(_)) => "alert",
+        Some(rustls::Error::NoCertificatesPresented) => "certificate_missing",
+        Some(rustls::Error::InvalidCertificate(error)) => fault(error),
         Some(rustls::Error::PeerIncompatible(_) | rustls::Error::NoApplicationProtocol) => "incompatible",
         Some(_) => "misbehaved",
     }
 }
 
-fn load(files: &[CertificateFiles], ticketer: &Arc<dyn ProducesTickets>) -> Result<Arc<ServerConfig>, TlsError> {
-    let mut config = ServerConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_cert_resolver(Arc::new(ByName::load(files)?));
+/// What new handshakes use, and what judges the certificates of clients.
+type Read = (Arc<ServerConfig>, Option<Arc<Judge>>);
+
+fn load(files: &TlsFiles, ticketer: &Arc<dyn ProducesTickets>, reading: u64) -> Result<Read, TlsError> {
+    let judge = files.clients.as_ref().map(|clients| Judge::read(clients, reading));
+    let judge = judge.transpose()?.map(Arc::new);
+    let builder = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
+    let builder = match &judge {
+        Some(judge) => builder.with_client_cert_verifier(judge.verifier()),
+        None => builder.with_no_client_auth(),
+    };
+    let mut config = builder.with_cert_resolver(Arc::new(ByName::load(&files.certificates)?));
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    config.ticketer = Arc::clone(ticketer);
+    if judge.is_some() {
+        // A session that is resumed shows no certificate: it would outlive a revocation.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+    } else {
+        config.ticketer = Arc::clone(ticketer);
+    }
     config.ignore_client_order = true;
-    Ok(Arc::new(config))
+    Ok((Arc::new(config), judge))
 }
 
 /// Certificates by the names in them.
@@ -265,10 +317,10 @@ mod tests {
             shown(&acceptor, &authority.certificate(), "a.example").await.unwrap(),
             new
         );
-        assert!(matches!(Acceptor::new(Vec::new()), Err(TlsError::NoCertificate)));
+        assert!(matches!(Acceptor::new(TlsFiles::default()), Err(TlsError::NoCertificate)));
 
         let other = vec![leaf(&authority, &["b.example"])];
-        acceptor.reload(Some(&other)).unwrap();
+        acceptor.reload(Some(&other.into())).unwrap();
         assert!(shown(&acceptor, &authority.certificate(), "b.example").await.is_some());
         acceptor
             .reload(None)

@@ -1,9 +1,8 @@
 //! The fingerprint JA4 of a ClientHello, as FoxIO publishes it (`technical_details/JA4.md`): many clients share one, so that it
 //! is a key to count by and names nobody.
 
-use rustls::crypto::aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256;
-
 use super::client_hello::{ALPN, ClientHello, SERVER_NAME};
+use super::provider::sha256;
 
 /// Hexadecimal digits that are kept of each hash.
 const HASH_DIGITS: usize = 12;
@@ -86,13 +85,9 @@ fn hash(numbers: &[u16], text: &str) -> String {
     if numbers.is_empty() {
         return NOTHING.to_owned();
     }
-    // The provider of TLS has it: the hash of this suite.
-    let Some(suite) = TLS13_AES_128_GCM_SHA256.tls13() else {
-        return NOTHING.to_owned();
-    };
-    let hash = suite.common.hash_provider.hash(text.as_bytes());
-    let digits = hash.as_ref().iter().take(HASH_DIGITS / 2);
-    digits.map(|byte| format!("{byte:02x}")).collect()
+    let mut digits = sha256(text.as_bytes());
+    digits.truncate(HASH_DIGITS);
+    digits
 }
 
 #[cfg(test)]

@@ -3,14 +3,16 @@
 mod accept;
 mod authority;
 mod client_hello;
+mod clients;
 mod connect;
 mod ja4;
 mod provider;
 mod tee;
 
-pub use accept::{Acceptor, CertificateFiles, TlsFacts};
+pub use accept::{Acceptor, CertificateFiles, TlsFacts, TlsFiles};
 pub use authority::{Authority, AuthorityError};
 pub use client_hello::{ClientHello, HELLO_BYTES_MAX, HelloFault, Peek, peek};
+pub use clients::{ClientCertificate, ClientFiles};
 pub use connect::client_config;
 pub use ja4::{Transport, ja4};
 pub use provider::TlsError;

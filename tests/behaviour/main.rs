@@ -14,6 +14,7 @@
 )]
 
 mod bounded_leak;
+mod certificates;
 mod classes;
 mod enforcement;
 mod fail_modes;

@@ -1,6 +1,7 @@
 //! Clients that keep every byte they were given, cut bodies included, and can tell a cut from an end.
 
 use std::error::Error as _;
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
@@ -14,10 +15,16 @@ use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::ClientConfig;
 use rustls::client::Resumption;
-use rustls::pki_types::ServerName;
+use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::certificates::Shown;
 
 /// How long a client waits for the end of an answer; a test that gets here has failed.
 const ANSWER_TIME_MAX: Duration = Duration::from_mins(1);
@@ -67,11 +74,7 @@ pub(crate) async fn http1_from(from: Ipv4Addr, address: SocketAddr, request: &[u
 /// The same over TLS, to `localhost`; the head says 0 where there was no handshake.
 #[allow(dead_code, reason = "not every suite speaks TLS")]
 pub(crate) async fn https_from(from: Ipv4Addr, address: SocketAddr, tls: &Tls, request: &[u8]) -> RawReply {
-    let socket = TcpSocket::new_v4().expect("a socket");
-    socket.bind((from, 0).into()).expect("an address of this machine");
-    let stream = socket.connect(address).await.expect("a listening peer");
-    let name = ServerName::try_from("localhost").expect("a name");
-    match TlsConnector::from(Arc::clone(&tls.0)).connect(name, stream).await {
+    match tls.connect_from(from, address).await {
         Ok(stream) => exchange(stream, request).await,
         Err(_) => RawReply::parse(Vec::new(), false, true),
     }
@@ -86,10 +89,37 @@ pub(crate) struct Tls(Arc<ClientConfig>);
 impl Tls {
     /// Trusts this authority, and speaks HTTP/1.1.
     pub(crate) fn trusting(authority: &Path) -> Self {
+        Self::resuming(authority, Resumption::disabled())
+    }
+
+    /// The same, resuming sessions as this says.
+    pub(crate) fn resuming(authority: &Path, resumption: Resumption) -> Self {
         let config = tidegate::tls::client_config(Some(authority)).expect("an authority");
         let mut config = Arc::unwrap_or_clone(config);
-        config.resumption = Resumption::disabled();
+        config.resumption = resumption;
         Self(Arc::new(config)).offering(&["http/1.1"])
+    }
+
+    /// A connection to `localhost` from an address of the loopback network.
+    ///
+    /// # Errors
+    /// Why there was no handshake, as far as it showed before the first byte was read.
+    pub(crate) async fn connect_from(&self, from: Ipv4Addr, address: SocketAddr) -> io::Result<TlsStream<TcpStream>> {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.bind((from, 0).into()).expect("an address of this machine");
+        let stream = socket.connect(address).await.expect("a listening peer");
+        let name = ServerName::try_from("localhost").expect("a name");
+        TlsConnector::from(Arc::clone(&self.0)).connect(name, stream).await
+    }
+
+    /// The same, showing this certificate.
+    pub(crate) fn showing(&self, shown: &Shown) -> Self {
+        let mut config = ClientConfig::clone(&self.0);
+        let chain = vec![CertificateDer::from(shown.der.clone())];
+        let key = PrivateKeyDer::from_pem_slice(shown.key.as_bytes()).expect("a key");
+        let key = CertifiedKey::from_der(chain, key, &default_provider()).expect("they fit");
+        config.client_auth_cert_resolver = Arc::new(SingleCertAndKey::from(key));
+        Self(Arc::new(config))
     }
 
     /// The same with these protocols.

@@ -1,6 +1,7 @@
 //! What integration tests share: an origin that does as it is told, clients that keep every byte they were given,
 //! independent decoders, synthetic people, and the gateway itself.
 
+pub(crate) mod certificates;
 pub(crate) mod client;
 pub(crate) mod coding;
 pub(crate) mod export;

@@ -113,11 +113,12 @@ pub struct RevokeArgs {
     /// Which gateway
     #[command(flatten)]
     pub gateway: GatewayArgs,
-    /// What is revoked: an account, all of its sessions up to now, one session, or all that a key signed
+    /// What is revoked: an account, all of its sessions up to now, one session, all that a key signed, or certificates
     #[arg(value_parser = PossibleValuesParser::new(What::ALL.map(What::name)))]
     pub what: String,
     /// The 24 digits of its key; or ISSUER:SUBJECT for `principal` and `sessions`, ISSUER:ADDRESS for `email`,
-    /// ISSUER:ID for `sid` and `kid`, cookie:NAME=VALUE for `session`; `-` reads it from standard input
+    /// ISSUER:ID for `sid` and `kid`, cookie:NAME=VALUE for `session`; the SPIFFE ID, the subject or the SHA-256 for
+    /// `certificate`; `-` reads it from standard input
     pub name: String,
     /// For how long: `15m`, `90d`; without it until it is reinstated
     #[arg(long = "for", value_parser = any_time)]

@@ -59,13 +59,12 @@ fn value_of(dimension: Dimension, text: &str) -> Result<Vec<u8>, &'static str> {
         Dimension::Route
         | Dimension::Global
         | Dimension::Issuer
+        | Dimension::Certificate
         | Dimension::Ja4
         | Dimension::Place
         | Dimension::Service
         | Dimension::Destination => Ok(text.as_bytes().to_vec()),
-        Dimension::Exchange | Dimension::Certificate | Dimension::Combined(_) => {
-            Err("of this dimension is known by its 24 digits alone")
-        }
+        Dimension::Exchange | Dimension::Combined(_) => Err("of this dimension is known by its 24 digits alone"),
     }
 }
 

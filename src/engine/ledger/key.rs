@@ -27,7 +27,7 @@ pub enum Dimension {
     Session,
     /// Who the credential says it is.
     Principal,
-    /// The certificate that the client showed.
+    /// Whom the certificate names that the client showed.
     Certificate,
     /// The client address (an IPv6 address counts as its /64).
     Address,

@@ -269,15 +269,10 @@ impl Reader<'_> {
 
     fn dimension(&mut self, per: &Text) -> Option<Dimension> {
         let name = per.get_ref().as_str();
-        let is_later = |part: &str| part.trim() == Dimension::Certificate.name();
-        if name.split('+').any(is_later) {
-            self.later(per.span(), &format!("counting per `{name}`"));
-            return None;
-        }
         let dimension = Dimension::parse(name);
         if dimension.is_none() {
             let names = Dimension::SINGLE.map(Dimension::name);
-            let names: Vec<&str> = names.iter().map(AsRef::as_ref).filter(|name| !is_later(name)).collect();
+            let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
             let help = super::nearest(name, &names);
             let message = format!("there is no dimension `{name}`");
             self.error("P001", Some(per.span()), &message, help.as_deref());

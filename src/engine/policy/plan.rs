@@ -40,7 +40,7 @@ pub struct Facts<'a> {
     pub kid: Option<&'a [u8]>,
     /// Who signed it.
     pub issuer: Option<&'a [u8]>,
-    /// The client's certificate.
+    /// Whom the certificate names that the client showed.
     pub certificate: Option<&'a [u8]>,
     /// The fingerprint of the client's TLS hello, if one is known.
     pub ja4: Option<&'a [u8]>,

@@ -15,7 +15,7 @@ pub struct BudgetSyntax {
     /// Its stable name, in events and metrics.
     #[schemars(with = "String")]
     pub name: Text,
-    /// The dimension it counts under: `exchange`, `session`, `principal`, `address`, `network`, `anonymous`, `place`, `kid`,
+    /// The dimension it counts under: `exchange`, `session`, `principal`, `certificate`, `address`, `network`, `anonymous`, `place`, `kid`,
     /// `issuer`, `ja4`, `route`, `service`, `destination` or `global`; or several at once, `ja4 + network`.
     #[schemars(with = "String")]
     pub per: Text,

@@ -46,6 +46,7 @@ fn facts() -> Facts<'static> {
         destination: Some(b"d"),
         place: Some(b"branch"),
         ja4: Some(b"t13d"),
+        certificate: Some(b"CN=c"),
         ..Facts::default()
     }
 }
@@ -75,6 +76,13 @@ fn a_dimension_that_the_exchange_does_not_show_is_not_counted_under() {
             },
         ),
         ("kid + network", Facts { kid: None, ..facts() }),
+        (
+            "certificate",
+            Facts {
+                certificate: None,
+                ..facts()
+            },
+        ),
         ("ja4", Facts { ja4: None, ..facts() }),
         ("ja4 + network", Facts { ja4: None, ..facts() }),
     ] {
@@ -256,7 +264,6 @@ fn what_cannot_be_meant_is_refused() {
     };
     for (text, code) in [
         (budget("b", "per = \"kid+nothing\"\npeople = 9"), "P001"),
-        (budget("b", "per = \"certificate + network\"\npeople = 9"), "P000"),
         (budget("b", "per = \"session\"\npeople = 9\nwhen = \"issued\""), "P016"),
         (budget("b", "per = \"session\"\nbytes = \"many\""), "P017"),
         (budget("b", "per = \"session\"\nnot_found = \"101%\""), "P017"),
