@@ -24,6 +24,8 @@ mod budgets;
 mod charsets;
 #[path = "properties/documents.rs"]
 mod documents;
+#[path = "properties/forms.rs"]
+mod forms;
 #[path = "properties/soup.rs"]
 mod soup;
 

@@ -50,7 +50,7 @@ impl WakeMap {
         let all = self.all(range);
         if all.escape != 0 {
             Text::Escaped
-        } else if all.signs.wake(range.len()) {
+        } else if all.signs.wake(range.len()) || all.signs.veil != 0 {
             Text::Waking
         } else {
             Text::Calm
@@ -95,14 +95,14 @@ impl Block {
 #[cfg(test)]
 mod tests {
     use super::super::testing::Chance;
-    use super::super::wakes;
+    use super::super::{is_veiled, wakes};
     use super::*;
 
     /// What a text is by itself.
     fn alone(text: &[u8]) -> Text {
         if text.iter().any(|byte| b"&<".contains(byte)) {
             Text::Escaped
-        } else if wakes(text) {
+        } else if wakes(text) || is_veiled(text) {
             Text::Waking
         } else {
             Text::Calm

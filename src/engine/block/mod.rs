@@ -24,7 +24,7 @@ mod trigger;
 pub use count::triggers;
 pub(super) use map::{Text, WakeMap};
 pub(super) use texts::{Ends, Texts};
-pub(super) use trigger::{block_wakes, is_digest, wakes};
+pub(super) use trigger::{RUN_BYTES_MIN, block_wakes, is_digest, is_veiled, wakes};
 
 /// Bytes of one block: a bit of a word for each.
 pub(super) const BLOCK: usize = 64;
@@ -60,6 +60,10 @@ pub(super) struct Masks {
     pub(super) blank: u64,
     /// Not ASCII.
     pub(super) high: u64,
+    /// `A` to `Z` and `a` to `z`
+    pub(super) letter: u64,
+    /// What a hidden character may begin with: `# % & (`, and the first byte of letters of the full width.
+    pub(super) veil: u64,
 }
 
 impl Masks {

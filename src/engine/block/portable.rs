@@ -26,6 +26,8 @@ fn of(block: &[u8; BLOCK], delimiter: u8) -> Masks {
         masks.sign |= bit(*byte == b'@');
         masks.blank |= bit(*byte == b' ');
         masks.high |= bit(!byte.is_ascii());
+        masks.letter |= bit(byte.is_ascii_alphabetic());
+        masks.veil |= bit(matches!(byte, b'#' | b'%' | b'&' | b'(' | 0xef));
     }
     masks
 }

@@ -14,7 +14,7 @@
 use std::arch::x86_64::{
     __m128i, __m256i, _mm_cmpeq_epi8, _mm_loadu_si128, _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128, _mm_set1_epi8,
     _mm_sub_epi8, _mm256_and_si256, _mm256_broadcastsi128_si256, _mm256_cmpeq_epi8, _mm256_loadu_si256,
-    _mm256_movemask_epi8, _mm256_set1_epi8, _mm256_shuffle_epi8, _mm256_slli_epi16, _mm256_srli_epi16,
+    _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8, _mm256_shuffle_epi8, _mm256_slli_epi16, _mm256_srli_epi16,
     _mm512_and_si512, _mm512_broadcast_i32x4, _mm512_cmpeq_epi8_mask, _mm512_loadu_si512, _mm512_movepi8_mask,
     _mm512_set1_epi8, _mm512_shuffle_epi8, _mm512_srli_epi16, _mm512_test_epi8_mask,
 };
@@ -47,6 +47,12 @@ const BLANK: u8 = 1 << 7;
 /// Bits of the second pair: `( ) + - .`, which share their high nibble, and `<`.
 const PUNCTUATION: u8 = 1 << 7;
 const LESS: u8 = 1 << 6;
+/// `# % & (`, and letters by the half of the alphabet: `A` to `O` and `P` to `Z`, large and small.
+const VEIL: u8 = 1 << 5;
+const LETTER: u8 = 1 << 4;
+const LATER_LETTER: u8 = 1 << 3;
+/// The first byte of letters of the full width, in UTF-8.
+const WIDE: u8 = 0xef;
 
 /// By high nibble: the classes that have a member there.
 const HIGH: [u8; 16] = [
@@ -86,24 +92,41 @@ const LOW: [u8; 16] = [
     0,
     0,
 ];
-const OTHER_HIGH: [u8; 16] = [0, 0, PUNCTUATION, LESS, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-const OTHER_LOW: [u8; 16] = [
+const OTHER_HIGH: [u8; 16] = [
     0,
     0,
-    0,
-    0,
-    0,
-    0,
-    0,
-    0,
-    PUNCTUATION,
-    PUNCTUATION,
-    0,
-    PUNCTUATION,
+    PUNCTUATION | VEIL,
     LESS,
-    PUNCTUATION,
-    PUNCTUATION,
+    LETTER,
+    LATER_LETTER,
+    LETTER,
+    LATER_LETTER,
     0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+];
+const OTHER_LOW: [u8; 16] = [
+    LATER_LETTER,
+    LETTER | LATER_LETTER,
+    LETTER | LATER_LETTER,
+    LETTER | LATER_LETTER | VEIL,
+    LETTER | LATER_LETTER,
+    LETTER | LATER_LETTER | VEIL,
+    LETTER | LATER_LETTER | VEIL,
+    LETTER | LATER_LETTER,
+    LETTER | LATER_LETTER | VEIL | PUNCTUATION,
+    LETTER | LATER_LETTER | PUNCTUATION,
+    LETTER | LATER_LETTER,
+    LETTER | PUNCTUATION,
+    LETTER | LESS,
+    LETTER | PUNCTUATION,
+    LETTER | PUNCTUATION,
+    LETTER,
 ];
 
 /// Bits come by themselves where one instruction looks at a whole block.
@@ -137,6 +160,8 @@ fn classify_avx512(blocks: &[[u8; BLOCK]], delimiter: u8, out: &mut [Masks]) {
             sign: has(SIGN),
             blank: has(BLANK),
             high: _mm512_movepi8_mask(bytes),
+            letter: _mm512_test_epi8_mask(others, all(LETTER | LATER_LETTER)),
+            veil: _mm512_test_epi8_mask(others, all(VEIL)) | _mm512_cmpeq_epi8_mask(bytes, all(WIDE)),
         };
     }
 }
@@ -162,6 +187,7 @@ struct Tables {
     nibble: __m256i,
     newline: __m256i,
     delimiter: __m256i,
+    wide: __m256i,
 }
 
 /// Half a block's masks, in their low 32 bits.
@@ -172,6 +198,8 @@ struct Half {
     newline: u32,
     delimiter: u32,
     high: u32,
+    letter: u32,
+    veil: u32,
 }
 
 impl Tables {
@@ -187,6 +215,7 @@ impl Tables {
             nibble: _mm256_set1_epi8(0x0f),
             newline: _mm256_set1_epi8(b'\n'.cast_signed()),
             delimiter: _mm256_set1_epi8(delimiter.cast_signed()),
+            wide: _mm256_set1_epi8(WIDE.cast_signed()),
         }
     }
 
@@ -205,6 +234,8 @@ impl Tables {
             _mm256_shuffle_epi8(self.other_low, bytes),
         );
         let bits = |vector| _mm256_movemask_epi8(vector).cast_unsigned();
+        let letters = _mm256_or_si256(_mm256_slli_epi16::<3>(others), _mm256_slli_epi16::<4>(others));
+        let veils = _mm256_or_si256(_mm256_slli_epi16::<2>(others), _mm256_cmpeq_epi8(bytes, self.wide));
         Half {
             first: [
                 bits(_mm256_slli_epi16::<7>(classes)),
@@ -221,6 +252,8 @@ impl Tables {
             newline: bits(_mm256_cmpeq_epi8(bytes, self.newline)),
             delimiter: bits(_mm256_cmpeq_epi8(bytes, self.delimiter)),
             high: bits(bytes),
+            letter: bits(letters),
+            veil: bits(veils),
         }
     }
 }
@@ -252,6 +285,8 @@ fn join(low: &Half, high: &Half) -> Masks {
         sign: word(sign, sign_2),
         blank: word(blank, blank_2),
         high: word(low.high, high.high),
+        letter: word(low.letter, high.letter),
+        veil: word(low.veil, high.veil),
     }
 }
 
@@ -296,6 +331,10 @@ fn add_quarter(masks: &mut Masks, bytes: &[u8; 16], delimiter: u8, shift: usize)
     masks.sign |= word(is(b'@'));
     masks.blank |= word(blank);
     masks.high |= word(bytes);
+    let above_a = _mm_sub_epi8(lower, all(b'a'));
+    masks.letter |= word(_mm_cmpeq_epi8(_mm_min_epu8(above_a, all(25)), above_a));
+    let references = or(or(is(b'#'), is(b'%')), or(is(b'&'), is(b'(')));
+    masks.veil |= word(or(references, is(WIDE)));
 }
 
 #[cfg(test)]

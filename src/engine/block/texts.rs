@@ -28,6 +28,7 @@ pub(in crate::engine) struct Texts {
     trigger_ends: Ends,
     digit_ends: Ends,
     loose_ends: Ends,
+    veil_ends: Ends,
 }
 
 impl Texts {
@@ -43,13 +44,14 @@ impl Texts {
             trigger: self.trigger_ends.of(signs.trigger, gaps),
             digit: self.digit_ends.of(signs.digit, gaps),
             loose: self.loose_ends.of(signs.loose, gaps),
+            veil: self.veil_ends.of(signs.veil, gaps),
         };
     }
 
     /// The marks whose texts may hold an identifier, but for their length.
     #[inline]
     pub(in crate::engine) fn waking(&self) -> u64 {
-        self.signs.trigger | (self.signs.digit & self.signs.loose)
+        self.signs.trigger | (self.signs.digit & self.signs.loose) | self.signs.veil
     }
 
     /// The first byte of the text that ends at the mark `bit`.
@@ -79,6 +81,12 @@ impl Texts {
     #[inline]
     pub(in crate::engine) fn wakes(&self, bit: u64, length: usize) -> bool {
         self.signs.within(bit).wake(length)
+    }
+
+    /// Whether that text may hide one.
+    #[inline]
+    pub(in crate::engine) fn is_veiled(&self, bit: u64) -> bool {
+        self.signs.veil & bit != 0
     }
 }
 

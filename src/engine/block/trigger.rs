@@ -7,6 +7,8 @@ const DIGITS_MIN: u32 = 7;
 /// Bytes of digits and phone punctuation that wake a search; a blank counts behind one of these only, so that indentation
 /// does not. A date has ten (`2026-11-26`).
 const NUMBER_BYTES_MIN: u32 = 11;
+/// Letters and digits in one piece that may be a value in another alphabet: eleven digits are as many in base64.
+pub(in crate::engine) const RUN_BYTES_MIN: u32 = 15;
 /// Fewer bytes than any street address has.
 const ADDRESS_BYTES_MIN: usize = 8;
 
@@ -25,6 +27,18 @@ pub(in crate::engine) fn wakes(text: &[u8]) -> bool {
 /// The same of a text that is this one block.
 pub(in crate::engine) fn block_wakes(masks: &Masks, length: usize) -> bool {
     Triggers::default().signs(masks).wake(length)
+}
+
+/// Whether `text` may hide an identifier: in another alphabet, or behind a character that stands for another.
+pub(in crate::engine) fn is_veiled(text: &[u8]) -> bool {
+    let mut triggers = Triggers::default();
+    let mut blocks = Blocks::<1>::new(text, 0xff);
+    while let Some((_, masks)) = blocks.next() {
+        if triggers.veil(masks) != 0 {
+            return true;
+        }
+    }
+    false
 }
 
 fn wakes_in<const BATCH: usize>(text: &[u8]) -> bool {
@@ -47,6 +61,8 @@ pub(super) struct Signs {
     /// A digit and, elsewhere in the text, a blank or a byte that is not ASCII.
     pub(super) digit: u64,
     pub(super) loose: u64,
+    /// What may hide an identifier, and needs a closer look.
+    pub(super) veil: u64,
 }
 
 impl Signs {
@@ -62,6 +78,7 @@ impl Signs {
             trigger: self.trigger | other.trigger,
             digit: self.digit | other.digit,
             loose: self.loose | other.loose,
+            veil: self.veil | other.veil,
         }
     }
 
@@ -72,6 +89,7 @@ impl Signs {
             trigger: self.trigger & mask,
             digit: self.digit & mask,
             loose: self.loose & mask,
+            veil: self.veil & mask,
         }
     }
 }
@@ -102,6 +120,8 @@ pub(super) struct Triggers {
     digits: [Stage; 3],
     numbers: [Stage; 4],
     solid: Stage,
+    runs: [Stage; 4],
+    lead: Stage,
 }
 
 impl Triggers {
@@ -112,7 +132,17 @@ impl Triggers {
             trigger: self.next(masks) | masks.backslash,
             digit: masks.digit,
             loose: masks.blank | masks.high,
+            veil: self.veil(masks),
         }
+    }
+
+    /// A bit for each byte at which a run of letters and digits is as long as a value in another alphabet, or at which
+    /// something that stands for another character may go on: `%4`, `&c`, `#6`, `(a`.
+    #[inline]
+    fn veil(&mut self, masks: &Masks) -> u64 {
+        let word = masks.letter | masks.digit;
+        let lead = self.lead.shift(masks.veil, 1);
+        run::<4>(word, &mut self.runs, RUN_SHIFTS) | lead & (word | masks.high)
     }
 
     /// A bit for each byte of the block that is an `@`, or at which a run has become long enough.
@@ -129,7 +159,10 @@ impl Triggers {
 const DIGIT_SHIFTS: [u32; 3] = [1, 2, 3];
 /// 2, 4, 8, then 11 bytes.
 const NUMBER_SHIFTS: [u32; 4] = [1, 2, 4, 3];
+/// 2, 4, 8, then 15 bytes.
+const RUN_SHIFTS: [u32; 4] = [1, 2, 4, 7];
 const _: () = assert!(1 + 1 + 2 + 3 == DIGITS_MIN && 1 + 1 + 2 + 4 + 3 == NUMBER_BYTES_MIN);
+const _: () = assert!(1 + 1 + 2 + 4 + 7 == RUN_BYTES_MIN);
 
 /// The bits of the last block that a shift brings into the next.
 #[derive(Clone, Copy, Default)]
@@ -180,6 +213,24 @@ mod tests {
                 // Long runs of one class, so that some are just long enough.
                 let text = chance.runs(letters, length);
                 assert_eq!(wakes(&text), wakes_plainly(&text), "{}", text.escape_ascii());
+            }
+        }
+    }
+
+    #[test]
+    fn texts_are_veiled_as_they_are_byte_by_byte() {
+        let plainly = |text: &[u8]| {
+            let goes_on = |byte: &u8| byte.is_ascii_alphanumeric() || !byte.is_ascii();
+            text.windows(15).any(|run| run.iter().all(u8::is_ascii_alphanumeric))
+                || text
+                    .windows(2)
+                    .any(|pair| b"#%&(\xef".contains(&pair[0]) && goes_on(&pair[1]))
+        };
+        let mut chance = Chance(17);
+        for length in (0..200).chain([511, 512, 513, 1500]) {
+            for letters in [&b"7aZ%-"[..], b"7a(\xef.  ", b"7aZ", b" #,&"] {
+                let text = chance.runs(letters, length);
+                assert_eq!(is_veiled(&text), plainly(&text), "{}", text.escape_ascii());
             }
         }
     }

@@ -1,15 +1,19 @@
 //! Content codings and escapes: coded bytes in, decoded bytes and checkpoints out.
 
+mod alphabet;
 mod br;
 mod coding;
 mod deflate;
 mod entity;
+mod forms;
 mod unescape;
 mod zstd;
 
+pub(crate) use alphabet::{Reader, Run, next as next_run};
 pub use br::Br;
 pub use coding::{Coding, DecodeError, Decoder, Progress};
 pub use deflate::Inflate;
+pub(crate) use forms::{has_form, hides};
 pub use unescape::Unescaped;
 pub(crate) use unescape::is_inline;
 pub use zstd::Zstd;

@@ -9,7 +9,7 @@ use super::entity;
 const INLINE_TAG_BYTES_MAX: usize = 9;
 
 /// A text without its escapes, and where each of its bytes stood.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Unescaped {
     /// The text a reader sees.
     pub text: Vec<u8>,
@@ -22,19 +22,29 @@ pub struct Unescaped {
 impl Unescaped {
     /// The raw range of `start..end` of the text.
     pub fn raw(&self, start: usize, end: usize) -> (usize, usize) {
-        let raw = |at: usize| {
-            self.offsets
-                .get(at)
-                .or_else(|| self.offsets.last())
-                .copied()
-                .unwrap_or_default() as usize
-        };
         // A value ends before the tag that was left out after it.
         let cut = self.cuts.binary_search_by_key(&end, |(at, _)| *at).ok();
         let end = cut
             .and_then(|place| self.cuts.get(place))
-            .map_or_else(|| raw(end), |(_, at)| *at as usize);
-        (raw(start), end)
+            .map_or_else(|| self.end(end), |(_, at)| *at as usize);
+        (self.at(start), end)
+    }
+
+    /// Where the byte at `at` of the text begins in the raw one.
+    pub(super) fn at(&self, at: usize) -> usize {
+        let known = self.offsets.get(at).or_else(|| self.offsets.last());
+        known.copied().unwrap_or_default() as usize
+    }
+
+    /// Where what ends before `end` of the text ends in the raw one: with the whole of its last unit.
+    fn end(&self, end: usize) -> usize {
+        let Some(last) = end.checked_sub(1).map(|last| self.at(last)) else {
+            return self.at(end);
+        };
+        let mut behind = self.offsets.get(end..).unwrap_or_default().iter();
+        let next = behind.find(|offset| **offset as usize > last);
+        next.copied()
+            .map_or_else(|| self.at(usize::MAX), |offset| offset as usize)
     }
 
     /// The first byte of the text that began at or after `raw`.
@@ -67,26 +77,48 @@ impl Unescaped {
 
     /// Writes letters, digits and marks of the full width (Unicode, "Halfwidth and Fullwidth Forms") as ASCII ones.
     pub fn narrow(&mut self) {
-        let text = std::mem::take(&mut self.text);
-        let offsets = std::mem::take(&mut self.offsets);
-        let mut cuts = std::mem::take(&mut self.cuts).into_iter().peekable();
-        let (mut at, mut rest) = (0, text.as_slice());
-        while let Some(first) = rest.first() {
-            while let Some((_, raw)) = cuts.next_if(|(place, _)| *place <= at) {
-                self.cuts.push((self.text.len(), raw));
-            }
+        self.again(|out, rest, raw| {
             let (byte, length) = match rest {
                 [0xef, 0xbc, low @ 0x81..=0xbf, ..] => (*low - 0x60, 3),
                 [0xef, 0xbd, low @ 0x80..=0x9e, ..] => (*low - 0x20, 3),
-                _ => (*first, 1),
+                _ => (rest.first().copied().unwrap_or_default(), 1),
             };
-            self.text.push(byte);
-            self.offsets.push(offsets.get(at).copied().unwrap_or_default());
+            out.put(byte, raw);
+            length
+        });
+    }
+
+    /// Reads the text once more: `read` is given what is left of it and where that stands in the raw text, writes what it
+    /// makes of its beginning, and returns the length of that, at least 1.
+    pub(super) fn again(&mut self, read: impl Fn(&mut Self, &[u8], usize) -> usize) {
+        let before = std::mem::take(self);
+        let mut cuts = before.cuts.iter().peekable();
+        let (mut at, mut rest) = (0, before.text.as_slice());
+        while !rest.is_empty() {
+            while let Some((_, raw)) = cuts.next_if(|(place, _)| *place <= at) {
+                self.cut(*raw as usize);
+            }
+            let length = read(self, rest, before.at(at)).max(1);
             at += length;
             rest = rest.get(length..).unwrap_or_default();
         }
-        self.cuts.extend(cuts.map(|(_, raw)| (self.text.len(), raw)));
-        self.offsets.push(offsets.last().copied().unwrap_or_default());
+        for (_, raw) in cuts {
+            self.cut(*raw as usize);
+        }
+        self.end_at(before.at(usize::MAX));
+    }
+
+    /// The text ends, and what it was made of ends at `raw`.
+    pub(super) fn end_at(&mut self, raw: usize) {
+        self.offsets.push(raw as u32);
+    }
+
+    /// Leaves out the blanks at the end of the text so far.
+    pub(super) fn drop_blanks(&mut self) {
+        let length = self.text.trim_ascii_end().len();
+        self.text.truncate(length);
+        self.offsets.truncate(length);
+        self.cuts.retain(|(at, _)| *at <= length);
     }
 
     /// Undoes doubled quotes of a quoted CSV cell (RFC 4180, section 2.7).
@@ -179,7 +211,7 @@ impl Unescaped {
                 at += escape(self, rest, at);
             }
         }
-        self.offsets.push(raw.len() as u32);
+        self.end_at(raw.len());
     }
 
     fn clear(&mut self) {
@@ -188,7 +220,7 @@ impl Unescaped {
         self.cuts.clear();
     }
 
-    fn put_char(&mut self, value: char, raw: usize) {
+    pub(super) fn put_char(&mut self, value: char, raw: usize) {
         let mut utf8 = [0; 4];
         value
             .encode_utf8(&mut utf8)
@@ -197,7 +229,7 @@ impl Unescaped {
     }
 
     /// What begins at `raw` is left out; of several in a row the first counts.
-    fn cut(&mut self, raw: usize) {
+    pub(super) fn cut(&mut self, raw: usize) {
         let at = self.text.len();
         if self.cuts.last().is_none_or(|(last, _)| *last != at) {
             self.cuts.push((at, raw as u32));
@@ -210,14 +242,14 @@ impl Unescaped {
         self.offsets.resize(self.text.len(), raw as u32);
     }
 
-    fn put(&mut self, byte: u8, raw: usize) {
+    pub(super) fn put(&mut self, byte: u8, raw: usize) {
         self.text.push(byte);
         self.offsets.push(raw as u32);
     }
 }
 
 /// The length of the inline tag at the start of `raw`.
-fn inline_tag(raw: &[u8]) -> Option<usize> {
+pub(super) fn inline_tag(raw: &[u8]) -> Option<usize> {
     raw.strip_prefix(b"<")?;
     let end = memchr(b'>', raw.get(..raw.len().min(INLINE_TAG_BYTES_MAX))?)?;
     let inner = raw.get(1..end)?;
@@ -238,13 +270,13 @@ pub(crate) fn is_inline(name: &[u8]) -> bool {
     }
 }
 
-fn percent_escape(raw: &[u8]) -> Option<u8> {
+pub(super) fn percent_escape(raw: &[u8]) -> Option<u8> {
     let nibble = |at: usize| raw.get(at).and_then(|byte| char::from(*byte).to_digit(16));
     Some((nibble(1)? << 4 | nibble(2)?) as u8)
 }
 
 /// The length of the escape at the start of `raw` and the character it stands for.
-fn json_escape(raw: &[u8]) -> (usize, Option<char>) {
+pub(super) fn json_escape(raw: &[u8]) -> (usize, Option<char>) {
     let simple = |character| (2, Some(character));
     match raw.get(1) {
         Some(b'n') => simple('\n'),

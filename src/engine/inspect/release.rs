@@ -54,6 +54,8 @@ impl Inspector {
                 self.released = place.span.end;
             }
         }
+        // What a mask covers waits until all of that is granted.
+        let to = self.masks.front().map_or(to, |place| to.min(place.span.start));
         self.keep(pieces, to);
         self.decoded_released = self.released;
     }

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use super::embedded;
 use super::fields::{self, FieldRef, Fields};
 use super::frame::{self, Frame, Shape};
+use super::layers::LAYERS_MAX;
 use super::settled::Settled;
+use super::stream::Stream;
 use super::subject::{self, Common};
 use super::{Item, Place, Record};
-use crate::engine::decode::Unescaped;
+use crate::engine::decode::{Unescaped, hides};
 use crate::engine::detect::{Category, ClassSet, Context, Finding, Key, OrderSigns, Role, RuleSet, Span, Usage};
 use crate::engine::secret::HashKey;
 use crate::engine::structure::{Cell, CellForm, Container, Sink};
@@ -18,8 +20,8 @@ pub(super) const GAP_BYTES_MAX: u64 = 96;
 
 /// The assembler of one body.
 pub struct Assembler {
-    rules: Arc<RuleSet>,
-    secret: HashKey,
+    pub(super) rules: Arc<RuleSet>,
+    pub(super) secret: HashKey,
     pub(super) frames: Vec<Frame>,
     pub(super) fields: Fields,
     objects: u32,
@@ -36,11 +38,19 @@ pub struct Assembler {
     free_text: u64,
     pub(super) free_last: u64,
     common: Common,
-    settled: Settled,
+    pub(super) settled: Settled,
     found: Vec<Finding>,
-    unescaped: Unescaped,
-    findings: u64,
-    orders: OrderSigns,
+    pub(super) unescaped: Unescaped,
+    pub(super) findings: u64,
+    pub(super) orders: OrderSigns,
+    /// Layers that are still looked behind.
+    pub(super) layers: u32,
+    /// A value in another alphabet that goes on.
+    pub(super) stream: Option<Box<Stream>>,
+    /// Text of bodies inside values so far, in bytes, and the end of the last of them in this body.
+    pub(super) inner_text: u64,
+    /// Of a body inside a value: where the record around it begins.
+    pub(super) stops_at: Option<[u64; 2]>,
     /// What the operator's expressions do, and their budget.
     pub(in crate::engine) usage: Usage,
 }
@@ -67,6 +77,10 @@ impl Assembler {
             unescaped: Unescaped::default(),
             findings: 0,
             orders: OrderSigns::default(),
+            layers: LAYERS_MAX,
+            stream: None,
+            inner_text: 0,
+            stops_at: None,
             usage: Usage::default(),
         }
     }
@@ -79,6 +93,14 @@ impl Assembler {
     /// The offset before which every record is settled, when everything before `decided` was searched. `lines`: a line
     /// is one thing, so that a name on it waits for the phone after it.
     pub fn holds_from(&self, decided: u64, lines: bool) -> u64 {
+        let from = self.own_from(decided, lines);
+        self.stream
+            .as_ref()
+            .map_or(from, |stream| from.min(stream.inner.holds_from()))
+    }
+
+    /// The same without the value that goes on.
+    fn own_from(&self, decided: u64, lines: bool) -> u64 {
         if let Some(from) = self.frames.iter().find_map(Frame::holds_from) {
             return from.min(decided);
         }
@@ -102,7 +124,9 @@ impl Assembler {
 
     /// Settles the outermost open record by what it has shown: it outgrew the hold-back.
     pub fn force(&mut self, decided: u64) {
-        if let Some(at) = self.frames.iter().position(|frame| frame.holds_from().is_some()) {
+        if self.force_stream(self.own_from(decided, false)) {
+            // It held the most.
+        } else if let Some(at) = self.frames.iter().position(|frame| frame.holds_from().is_some()) {
             self.force_frame(at, decided);
         } else if self.scalar_start.is_some() {
             let items = std::mem::take(&mut self.scalar);
@@ -139,6 +163,7 @@ impl Assembler {
 
     /// The body ended at `end`: settles what is still open.
     pub fn finish(&mut self, end: u64) {
+        self.end_stream();
         while !self.frames.is_empty() {
             self.close(end);
         }
@@ -225,7 +250,7 @@ impl Assembler {
         self.usage.found(&found);
         if self.usage.is_newly_spent() {
             let at = cell.at + cell.within.0 as u64;
-            let record = [false, true].map(|lines| self.holds_from(at, lines));
+            let record = self.stops_at(at);
             self.usage.stop_at(record);
         }
         if let Some((field, vote)) = field.zip(vote) {
@@ -237,24 +262,36 @@ impl Assembler {
                 (!finding.tentative && !is_code(finding)) || (finding.tentative && vote.lifts(finding, number))
             });
         }
-        for finding in found.drain(..) {
-            let (start, end) = if escaped {
-                let (start, end) = self
-                    .unescaped
-                    .raw(finding.span.start as usize, finding.span.end as usize);
-                (start as u64, end as u64)
-            } else {
-                (finding.span.start, finding.span.end)
-            };
+        if escaped {
+            for finding in &mut found {
+                let (start, end) = (finding.span.start as usize, finding.span.end as usize);
+                let (start, end) = self.unescaped.raw(start, end);
+                finding.span = Span {
+                    start: start as u64,
+                    end: end as u64,
+                };
+            }
+        }
+        let known = found.len();
+        if self.stream.is_some() || hides(if escaped { &self.unescaped.text } else { cell.raw }) {
+            found = self.look_behind(cell, escaped, found);
+        }
+        for (place, finding) in found.drain(..).enumerate() {
             let span = Span {
-                start: cell.at + start,
-                end: cell.at + end,
+                start: cell.at + finding.span.start,
+                end: cell.at + finding.span.end,
             };
-            let item = self.item(&finding, span, number);
+            let item = self.item(&finding, span, number && place < known);
             self.findings += 1;
             keep(self, item);
         }
         self.found = found;
+    }
+
+    /// Where the record stands, in a text without lines and in one with, that begins what is searched at `at`.
+    pub(super) fn stops_at(&self, at: u64) -> [u64; 2] {
+        self.stops_at
+            .unwrap_or_else(|| [false, true].map(|lines| self.holds_from(at, lines)))
     }
 
     fn item(&self, finding: &Finding, span: Span, number: bool) -> Item {
@@ -297,7 +334,7 @@ impl Assembler {
     }
 
     /// Whether text stands outside any container that would make it a record.
-    fn is_free(&self) -> bool {
+    pub(super) fn is_free(&self) -> bool {
         self.frames
             .last()
             .is_none_or(|frame| frame.container == Container::Flow)
@@ -473,6 +510,9 @@ impl Sink for Assembler {
     }
 
     fn line(&mut self, end: u64) {
+        if self.stream.as_ref().is_some_and(|stream| stream.ends_before(end)) {
+            self.end_stream();
+        }
         // A long line was searched in part before it was known where the one before it ends.
         let of_next = self.free.iter().position(|item| item.place.span.start >= end);
         let next = of_next.map_or_else(Vec::new, |first| self.free.split_off(first));

@@ -1,13 +1,17 @@
 //! From identifiers to records to subjects: the counting rule, in one pass and bounded memory.
 
 mod assembler;
+mod behind;
 mod crowd;
 mod embedded;
 mod fields;
 mod frame;
 mod gather;
+mod inner;
 mod join;
+mod layers;
 mod settled;
+mod stream;
 mod subject;
 #[cfg(test)]
 mod tests;

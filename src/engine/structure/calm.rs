@@ -7,10 +7,9 @@
 use std::ops::Range;
 
 use super::Sink;
-use super::json::{KEY_BYTES_MAX, may_be_told};
+use super::json::{KEY_BYTES_MAX, may_be_somebodys, may_be_told};
 use super::marks::Marks;
 use super::plain_names::PlainNames;
-use crate::engine::block::is_digest;
 use crate::engine::detect::is_carrier;
 
 /// Blocks within which a container must end, 4 KiB of them.
@@ -147,12 +146,11 @@ fn is_plain(name: Range<usize>, chunk: &[u8], names: &mut PlainNames, sink: &mut
 /// Whether a value that may wake a search, which ends at the last mark given, is none that is told.
 fn is_calm(marks: &Marks<'_>, end: usize, chunk: &[u8]) -> bool {
     let text = chunk.get(marks.start()..end).unwrap_or_default();
-    !marks.wakes(text.len())
-        || if marks.is_string() {
-            is_digest(text)
-        } else {
-            !may_be_told(text)
-        }
+    if marks.is_string() {
+        !may_be_somebodys(marks, text)
+    } else {
+        !(marks.wakes(text.len()) || marks.is_veiled()) || !may_be_told(text)
+    }
 }
 
 #[cfg(test)]

@@ -12,9 +12,8 @@ use std::ops::Range;
 
 use memchr::{memchr, memchr2, memmem};
 
-use crate::engine::decode::Unescaped;
-
-use crate::engine::block::wakes;
+use crate::engine::block::{is_veiled, wakes};
+use crate::engine::decode::{Unescaped, hides};
 
 /// Text before a segment that boundaries and context words may need, in bytes.
 const LOOK_BEHIND: usize = 256;
@@ -106,10 +105,10 @@ impl<'a> Cell<'a> {
     pub(super) fn wakes(&self) -> bool {
         let text = self.raw.get(self.within.0..).unwrap_or_default();
         match (self.is_escaped(), self.form) {
-            (false, _) => wakes(text),
+            (false, _) => wakes(text) || (is_veiled(text) && hides(text)),
             // References can hide an `@` or a digit, and no other can; a tag hides nothing.
             (true, CellForm::Markup) => {
-                let is_telling = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'@' | b'#');
+                let is_telling = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'@' | b'#' | b'(');
                 text.iter().any(is_telling) || memmem::find(text, b"&com").is_some()
             }
             (true, _) => true,

@@ -89,7 +89,7 @@ impl<'c> Separators<'c> {
             let bit = self.left & self.left.wrapping_neg();
             self.left ^= bit;
             if at >= from {
-                return Some((at, self.texts.wakes(bit, at - from)));
+                return Some((at, self.texts.wakes(bit, at - from) || self.texts.is_veiled(bit)));
             }
         }
     }

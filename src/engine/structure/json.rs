@@ -14,6 +14,7 @@ use super::cells::{Carry, Cell, CellForm, CellSettings, is_number};
 use super::marks::Marks;
 use super::nesting::{Chunk, Nesting};
 use crate::engine::block::is_digest;
+use crate::engine::decode::hides;
 
 /// Longer names are read like long values.
 pub(super) const KEY_BYTES_MAX: usize = 256;
@@ -96,7 +97,9 @@ impl Json {
                 self.whole_string(chunk, text, &marks, sink);
                 continue;
             }
-            if text.len() >= BARE_BYTES_MIN && (self.nesting.wants_value() || marks.wakes(text.len())) {
+            if text.len() >= BARE_BYTES_MIN
+                && (self.nesting.wants_value() || marks.wakes(text.len()) || marks.is_veiled())
+            {
                 self.bare_between(chunk, text, sink);
             }
             match bytes.get(at) {
@@ -202,11 +205,7 @@ impl Json {
     fn whole_string(&mut self, chunk: Chunk<'_>, range: Range<usize>, marks: &Marks<'_>, sink: &mut impl Sink) {
         let key = marks.is_name() && self.nesting.is_object();
         let text = chunk.bytes.get(range.clone()).unwrap_or_default();
-        if key
-            || self.nesting.is_collecting()
-            || self.nesting.wants_value()
-            || (marks.wakes(text.len()) && !is_digest(text))
-        {
+        if key || self.nesting.is_collecting() || self.nesting.wants_value() || may_be_somebodys(marks, text) {
             self.nesting.tell(chunk, sink);
             self.carry.begin(chunk.at + range.start as u64);
             self.end_string(text, key, sink);
@@ -282,6 +281,11 @@ fn tell_name(piece: &Cell<'_>, sink: &mut impl Sink) -> bool {
     }
     sink.cell(piece);
     true
+}
+
+/// Whether a string, which ends at the last mark given, may hold an identifier though nothing announces it.
+pub(super) fn may_be_somebodys(marks: &Marks<'_>, text: &[u8]) -> bool {
+    (marks.wakes(text.len()) && !is_digest(text)) || (marks.is_veiled() && hides(text))
 }
 
 /// Whether one of the bare values between two marks is told though nothing announces it.

@@ -127,6 +127,12 @@ impl<'c> Marks<'c> {
         self.now.texts.wakes(self.now.bit, length)
     }
 
+    /// Whether it may hide one.
+    #[inline]
+    pub(super) fn is_veiled(&self) -> bool {
+        self.now.texts.is_veiled(self.now.bit)
+    }
+
     /// One past the last mark: where the text that the chunk's end cuts begins.
     pub(super) fn end(&self) -> usize {
         self.now.texts.end()

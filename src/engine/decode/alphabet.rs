@@ -1,0 +1,281 @@
+//! Bytes written in letters and digits: hex, base32 and base64 (RFC 4648), found in a text and read back one by one.
+
+use std::ops::Range;
+
+use super::Unescaped;
+use crate::engine::block::RUN_BYTES_MIN;
+
+/// Decoded bytes that are looked at to tell what a run is.
+const TOLD_BYTES: usize = 24;
+/// Decoded bytes that must be text, at least: eleven digits are as many.
+const TEXT_BYTES_MIN: usize = 7;
+/// Characters of a line that the next goes on with: MIME writes 76, PEM 64 (RFC 2045, section 6.8; RFC 7468, section 2).
+const LINE_CHARACTERS_MIN: u32 = 60;
+/// How bodies begin that are no text and are looked into all the same: gzip, zlib, ZIP, PNG, `SQLite`, Parquet.
+const MAGICS: [&[u8]; 9] = [
+    &[0x1f, 0x8b, 8],
+    &[0x78, 0x01],
+    &[0x78, 0x5e],
+    &[0x78, 0x9c],
+    &[0x78, 0xda],
+    b"PK\x03\x04",
+    b"\x89PNG",
+    b"SQLite format 3",
+    b"PAR1",
+];
+
+/// An alphabet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Alphabet {
+    /// Either case.
+    Hex,
+    /// Either case.
+    Base32,
+    /// Its own two further characters or those of its form for URLs, mixed at will.
+    Base64,
+}
+
+impl Alphabet {
+    /// The value of a character.
+    fn value(self, byte: u8) -> Option<u8> {
+        let value = match (self, byte) {
+            (Self::Hex, _) => char::from(byte).to_digit(16)? as u8,
+            (Self::Base32, b'A'..=b'Z') => byte - b'A',
+            (Self::Base32, b'a'..=b'z') => byte - b'a',
+            (Self::Base32, b'2'..=b'7') => byte - b'2' + 26,
+            (Self::Base64, b'A'..=b'Z') => byte - b'A',
+            (Self::Base64, b'a'..=b'z') => byte - b'a' + 26,
+            (Self::Base64, b'0'..=b'9') => byte - b'0' + 52,
+            (Self::Base64, b'+' | b'-') => 62,
+            (Self::Base64, b'/' | b'_') => 63,
+            _ => return None,
+        };
+        Some(value)
+    }
+
+    const fn bits(self) -> u32 {
+        match self {
+            Self::Hex => 4,
+            Self::Base32 => 5,
+            Self::Base64 => 6,
+        }
+    }
+}
+
+/// Reads characters of an alphabet.
+#[derive(Clone, Copy)]
+pub(crate) struct Reader {
+    alphabet: Alphabet,
+    bits: u32,
+    held: u32,
+    /// Only more padding may follow.
+    is_padded: bool,
+    /// Characters of the line so far.
+    line: u32,
+}
+
+impl Reader {
+    pub(crate) const fn new(alphabet: Alphabet) -> Self {
+        Self {
+            alphabet,
+            bits: 0,
+            held: 0,
+            is_padded: false,
+            line: 0,
+        }
+    }
+
+    /// Whether `byte` goes on with the run.
+    fn goes_on(self, byte: u8) -> bool {
+        match byte {
+            b'=' => true,
+            b'\r' | b'\n' => self.line >= LINE_CHARACTERS_MIN,
+            _ => !self.is_padded && self.alphabet.value(byte).is_some(),
+        }
+    }
+
+    /// How many characters at the front of `text` go on with the run, without a line's end behind them.
+    pub(crate) fn length(self, text: &[u8]) -> usize {
+        let mut reader = self;
+        let goes_on = |byte: &&u8| {
+            let goes_on = reader.goes_on(**byte);
+            reader.pass(**byte);
+            goes_on
+        };
+        let length = text.iter().take_while(goes_on).count();
+        text.get(..length).map_or(0, |run| run.trim_ascii_end().len())
+    }
+
+    fn pass(&mut self, byte: u8) {
+        self.is_padded |= byte == b'=';
+        self.line = if byte == b'\n' {
+            0
+        } else {
+            self.line.saturating_add(u32::from(byte != b'\r'))
+        };
+    }
+
+    /// The next character; the byte that it completes.
+    pub(crate) fn read(&mut self, byte: u8) -> Option<u8> {
+        self.pass(byte);
+        let value = self.alphabet.value(byte)?;
+        self.bits += self.alphabet.bits();
+        self.held = self.held << self.alphabet.bits() | u32::from(value);
+        self.bits = self.bits.checked_sub(8)?;
+        Some((self.held >> self.bits) as u8)
+    }
+}
+
+/// A run of an alphabet in a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Run {
+    pub(crate) alphabet: Alphabet,
+    pub(crate) range: Range<usize>,
+    /// Whether what it decodes to is no text.
+    pub(crate) is_packed: bool,
+}
+
+/// The first run that begins at `from` or later and decodes to something that may be read. Its range may end with the text and
+/// not with the run.
+pub(crate) fn next(text: &[u8], from: usize) -> Option<Run> {
+    let is_word = |byte: &u8| byte.is_ascii_alphanumeric();
+    let mut at = from;
+    while let Some(rest) = text.get(at..) {
+        at += rest.iter().position(is_word)?;
+        let rest = text.get(at..)?;
+        let length = rest.iter().position(|byte| !is_word(byte)).unwrap_or(rest.len());
+        if length >= RUN_BYTES_MIN as usize
+            && let Some(run) = run(text, from, at)
+        {
+            return Some(run);
+        }
+        at += length;
+    }
+    None
+}
+
+/// The run of which letters and digits at `at` are a part, if it decodes to something; it does not begin before `from`.
+fn run(text: &[u8], from: usize, at: usize) -> Option<Run> {
+    let told = |alphabet, start: usize| {
+        let run = text.get(start..)?;
+        let length = Reader::new(alphabet).length(run);
+        let run = run.get(..length)?;
+        let is_packed = tells(alphabet, run)?;
+        let range = start..start + length;
+        Some(Run {
+            alphabet,
+            range,
+            is_packed,
+        })
+    };
+    // A slash may be a part of it, or stand before it.
+    let before = text.get(from..at).unwrap_or_default().iter().rev();
+    let others = before
+        .take_while(|byte| Alphabet::Base64.value(**byte).is_some())
+        .count();
+    told(Alphabet::Hex, at)
+        .or_else(|| told(Alphabet::Base32, at))
+        .or_else(|| told(Alphabet::Base64, at - others))
+        .or_else(|| (0..4).find_map(|skip| told(Alphabet::Base64, at + skip)))
+}
+
+/// Whether the beginning of `run` is that of something readable: a text, or (true) of something else.
+fn tells(alphabet: Alphabet, run: &[u8]) -> Option<bool> {
+    let mut reader = Reader::new(alphabet);
+    let mut bytes = [0; TOLD_BYTES];
+    let mut length = 0;
+    for byte in run.iter().filter_map(|byte| reader.read(*byte)).take(TOLD_BYTES) {
+        *bytes.get_mut(length)? = byte;
+        length += 1;
+        // Most runs are names and numbers, and tell so at once.
+        if length == 2 && !is_text(bytes.get(..2)?) && !may_be_magic(bytes.get(..2)?) {
+            return None;
+        }
+    }
+    let bytes = bytes.get(..length)?;
+    if MAGICS.iter().any(|magic| bytes.starts_with(magic)) {
+        return Some(true);
+    }
+    (length >= TEXT_BYTES_MIN && is_text(bytes)).then_some(false)
+}
+
+fn may_be_magic(two: &[u8]) -> bool {
+    MAGICS.iter().any(|magic| magic.starts_with(two))
+}
+
+/// Whether it is text in UTF-8 that may be cut at its end.
+fn is_text(bytes: &[u8]) -> bool {
+    let is_seen = |byte: &u8| *byte >= b' ' && *byte != 0x7f || matches!(byte, b'\t' | b'\n' | b'\r');
+    let whole = match std::str::from_utf8(bytes) {
+        Ok(_) => true,
+        Err(error) => error.error_len().is_none(),
+    };
+    whole && bytes.iter().all(is_seen)
+}
+
+impl Unescaped {
+    /// What a run of `text` decodes to.
+    pub(crate) fn decoded(text: &Self, run: &Run) -> Self {
+        let mut out = Self::default();
+        let mut reader = Reader::new(run.alphabet);
+        let mut unit = text.at(run.range.start);
+        for (at, byte) in text.text.get(run.range.clone()).unwrap_or_default().iter().enumerate() {
+            // Between units no bits are left.
+            if reader.bits == 0 {
+                unit = text.at(run.range.start + at);
+            }
+            if let Some(byte) = reader.read(*byte) {
+                out.put(byte, unit);
+            }
+        }
+        out.end_at(text.at(run.range.end));
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decoded(text: &str) -> Option<String> {
+        let run = next(text.as_bytes(), 0)?;
+        let mut view = Unescaped::default();
+        view.plain(text.as_bytes());
+        let out = Unescaped::decoded(&view, &run);
+        Some(String::from_utf8_lossy(&out.text).into_owned())
+    }
+
+    #[test]
+    fn runs_are_read_and_others_are_left_alone() {
+        for (text, expected) in [
+            ("a2ltQG1haWwuZXhhbXBsZQ==", Some("kim@mail.example")),
+            ("x: a2ltQG1haWwuZXhhbXBsZQ.", Some("kim@mail.example")),
+            ("/p/a2ltQG1haWwuZXhhbXBsZQ", Some("kim@mail.example")),
+            ("MDEwMTIzNDU2Nzg=", Some("01012345678")),
+            ("6b696d406d61696c2e6578616d706c65", Some("kim@mail.example")),
+            ("6B696D406D61696C2E6578616D706C65", Some("kim@mail.example")),
+            ("NNUW2QDNMFUWYLTFPBQW24DMMU======", Some("kim@mail.example")),
+            ("nnuw2qdnmfuwyltfpbqw24dmmu", Some("kim@mail.example")),
+            ("6rmA7LKg7IiYLDAxMC0xMjM0LTU2Nzg", Some("김철수,010-1234-5678")),
+            ("507f1f77bcf86cd799439011", None),
+            ("internationalization", None),
+            ("blue-cotton-shirt-large-front", None),
+            ("d41d8cd98f00b204e9800998ecf8427e", None),
+            ("a2ltQG1haWw", None),
+        ] {
+            assert_eq!(decoded(text).as_deref(), expected, "{text}");
+        }
+        let packed = next(b"H4sIAAAAAAAAA8vOzAUA", 0).expect("gzip");
+        assert!(packed.is_packed && packed.alphabet == Alphabet::Base64);
+    }
+
+    #[test]
+    fn a_value_is_masked_with_the_units_it_stands_in() {
+        let text = b"-a2ltQG1haWwuZXhhbXBsZQ==-";
+        let mut view = Unescaped::default();
+        view.plain(text);
+        let out = Unescaped::decoded(&view, &next(text, 0).expect("a run"));
+        assert_eq!(out.raw(4, 8), (5, 13), "`mail` stands in the second unit and the third");
+        assert_eq!(out.raw(0, out.text.len()), (1, 25));
+    }
+}

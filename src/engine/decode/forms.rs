@@ -1,0 +1,186 @@
+//! What hides a value in a text of any kind: an escape that its reader leaves to another, a character that is not seen or that
+//! stands for another, a tag inside a value, a word for `@`; undone with a map back.
+
+use super::unescape::{inline_tag, json_escape, percent_escape};
+use super::{Unescaped, alphabet, entity};
+use crate::engine::byte_set::ByteSet;
+
+/// First bytes of what may be a form, of those of ASCII.
+const LEADS: ByteSet = ByteSet::of(b"%&\\=<([{");
+
+/// What a form stands for.
+enum Stands {
+    /// Nothing: it is not seen.
+    Nothing,
+    Byte(u8),
+    Char(char),
+    /// This, and the blanks around it belong to it.
+    Word(u8),
+}
+
+/// Whether there is something in `text` that one more reader would undo.
+pub(crate) fn hides(text: &[u8]) -> bool {
+    has_form(text) || alphabet::next(text, 0).is_some()
+}
+
+/// Whether there is a form in `text`.
+pub(crate) fn has_form(text: &[u8]) -> bool {
+    let mut leads = text.iter().enumerate().filter(|(_, byte)| may_lead(**byte));
+    leads.any(|(at, _)| form(text.get(at..).unwrap_or_default()).is_some())
+}
+
+impl Unescaped {
+    /// Undoes the forms of this text, each once.
+    pub fn forms(&mut self) {
+        self.again(|out, rest, raw| {
+            let first = rest.first().copied().unwrap_or_default();
+            let found = may_lead(first).then(|| form(rest)).flatten();
+            let (length, stands) = found.unwrap_or((1, Stands::Byte(first)));
+            match stands {
+                Stands::Nothing => out.cut(raw),
+                Stands::Byte(byte) => out.put(byte, raw),
+                Stands::Char(value) => out.put_char(value, raw),
+                Stands::Word(byte) => {
+                    out.drop_blanks();
+                    out.put(byte, raw);
+                }
+            }
+            length
+        });
+    }
+}
+
+/// Whether a form may begin with it.
+const fn may_lead(byte: u8) -> bool {
+    LEADS.has(byte) || matches!(byte, 0xc2 | 0xcd | 0xe1..=0xe3 | 0xef | 0xf0)
+}
+
+/// The form at the start of `rest`: its length, and what it stands for.
+fn form(rest: &[u8]) -> Option<(usize, Stands)> {
+    match rest {
+        [b'%', ..] => percent_escape(rest)
+            .filter(|byte| *byte > 0)
+            .map(|byte| (3, Stands::Byte(byte))),
+        [b'&', ..] => entity::reference(rest).map(|(length, value)| (length, Stands::Char(value))),
+        [b'\\', b'x', ..] => percent_escape(rest.get(1..)?).map(|byte| (4, Stands::Byte(byte))),
+        [b'\\', ..] => match json_escape(rest) {
+            (length, Some(value)) => Some((length, Stands::Char(value))),
+            (_, None) => None,
+        },
+        // Quoted-printable (RFC 2045, section 6.7): a line end behind `=` is none.
+        [b'=', b'\r', b'\n', ..] => Some((3, Stands::Nothing)),
+        [b'=', b'\n', ..] => Some((2, Stands::Nothing)),
+        [b'=', high, low, ..] => {
+            let is_digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'A'..=b'F');
+            let byte = percent_escape(rest).filter(|byte| is_digit(high) && is_digit(low) && *byte >= b' ');
+            byte.map(|byte| (3, Stands::Byte(byte)))
+        }
+        [b'<', ..] => inline_tag(rest).map(|length| (length, Stands::Nothing)),
+        [b'(' | b'[' | b'{', ..] => word(rest),
+        [0xc2, 0xad, ..] => Some((2, Stands::Nothing)),
+        [first, ..] if !first.is_ascii() => character(rest),
+        _ => None,
+    }
+}
+
+/// `(at)`, `[dot]` and the like, with the blanks behind.
+fn word(rest: &[u8]) -> Option<(usize, Stands)> {
+    let close = match rest.first()? {
+        b'(' => b')',
+        b'[' => b']',
+        _ => b'}',
+    };
+    let end = rest.iter().take(8).position(|byte| *byte == close)?;
+    let inner = rest.get(1..end)?.trim_ascii();
+    let byte = if inner.eq_ignore_ascii_case(b"at") || inner == b"@" {
+        b'@'
+    } else if inner.eq_ignore_ascii_case(b"dot") || inner == b"." {
+        b'.'
+    } else {
+        return None;
+    };
+    let blanks = rest.get(end + 1..)?.iter().take_while(|byte| **byte == b' ').count();
+    Some((end + 1 + blanks, Stands::Word(byte)))
+}
+
+/// A character that is not seen, or that stands for one of ASCII (Unicode 16: compatibility forms of digits and letters,
+/// blanks, dashes, and what is ignored by default).
+fn character(rest: &[u8]) -> Option<(usize, Stands)> {
+    let length = match rest.first()? {
+        0xc2..=0xdf => 2,
+        0xe0..=0xef => 3,
+        _ => 4,
+    };
+    let value = std::str::from_utf8(rest.get(..length)?).ok()?.chars().next()?;
+    let code = value as u32;
+    let counted = |first: u32, base: u8| Stands::Byte(base + (code - first) as u8);
+    let stands = match value {
+        '\u{34f}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' => Stands::Nothing,
+        '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' => Stands::Nothing,
+        '\u{a0}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{3000}' => Stands::Byte(b' '),
+        '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{fe63}' => Stands::Byte(b'-'),
+        '\u{fe6b}' => Stands::Byte(b'@'),
+        '\u{ff01}'..='\u{ff5e}' => counted(0xff01, b'!'),
+        '²' | '³' => counted(0xb2, b'2'),
+        '¹' => Stands::Byte(b'1'),
+        '⁰' => Stands::Byte(b'0'),
+        '⁴'..='⁹' => counted(0x2074, b'4'),
+        '₀'..='₉' => counted(0x2080, b'0'),
+        '①'..='⑨' => counted(0x2460, b'1'),
+        '⓪' => Stands::Byte(b'0'),
+        'Ⓐ'..='Ⓩ' => counted(0x24b6, b'A'),
+        'ⓐ'..='ⓩ' => counted(0x24d0, b'a'),
+        '\u{1d7ce}'..='\u{1d7ff}' => Stands::Byte(b'0' + ((code - 0x1d7ce) % 10) as u8),
+        '\u{1d400}'..='\u{1d6a3}' => {
+            let place = ((code - 0x1d400) % 52) as u8;
+            Stands::Byte(if place < 26 { b'A' + place } else { b'a' + place - 26 })
+        }
+        _ => return None,
+    };
+    Some((length, stands))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(text: &str) -> (String, Unescaped) {
+        let mut view = Unescaped::default();
+        view.plain(text.as_bytes());
+        view.forms();
+        (String::from_utf8_lossy(&view.text).into_owned(), view)
+    }
+
+    #[test]
+    fn one_layer_of_every_form_is_undone() {
+        for (text, expected) in [
+            ("kim%2540mail.example", "kim%40mail.example"),
+            ("kim%40mail.example", "kim@mail.example"),
+            ("kim&#64;mail.example", "kim@mail.example"),
+            (r"kim\u0040mail\x2eexample", "kim@mail.example"),
+            (r#"{\"tel\":\"010\"}"#, r#"{"tel":"010"}"#),
+            ("kim=40mail=\r\n.example", "kim@mail.example"),
+            ("010<b>1234</b>5678", "01012345678"),
+            ("kim (at) mail [dot] example", "kim@mail.example"),
+            ("k\u{200b}im\u{ad}@mail\u{2060}.example", "kim@mail.example"),
+            ("０１０−①②③④‐₅⁶⁷𝟪 ｋ𝐢ⓜ＠", "010-1234-5678 kim@"),
+            (
+                "plain (blue) 100% a=b & c < d \\ e",
+                "plain (blue) 100% a=b & c < d \\ e",
+            ),
+            ("2\u{a0}000", "2 000"),
+        ] {
+            assert_eq!(seen(text).0, expected, "{text}");
+            assert_eq!(has_form(text.as_bytes()), text != expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_undone_is_found_where_it_stood() {
+        let text = "x\u{200b} kim (at) mail.example\u{200b}.";
+        let (seen, view) = seen(text);
+        assert_eq!(seen, "x kim@mail.example.");
+        let (start, end) = view.raw(2, 18);
+        assert_eq!(text.get(start..end), Some("kim (at) mail.example"));
+    }
+}

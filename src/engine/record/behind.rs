@@ -1,0 +1,153 @@
+//! The assembler looks behind a cell: values go to the record around the cell, bodies settle by themselves.
+
+use std::sync::Arc;
+
+use super::assembler::Assembler;
+use super::frame;
+use super::inner::Inner;
+use super::layers::{End, Layers, first_start};
+use super::stream::Stream;
+use crate::engine::decode::{Reader, Unescaped, next_run};
+use crate::engine::detect::{Context, Finding, Key};
+use crate::engine::structure::Cell;
+
+/// Characters of a line that may go on in the next, as MIME writes it (RFC 2045, section 6.8: up to 76).
+const LINE_BYTES_MIN: usize = 60;
+
+impl Assembler {
+    /// Looks behind `cell`, in which this was `found`, with spans of its raw text; adds what is found behind.
+    /// `escaped`: its text is there already.
+    pub(super) fn look_behind(&mut self, cell: &Cell<'_>, escaped: bool, found: Vec<Finding>) -> Vec<Finding> {
+        let mut view = std::mem::take(&mut self.unescaped);
+        if !escaped {
+            view.plain(cell.raw);
+        }
+        let mut within = view.from_raw(cell.within.0)..view.from_raw(cell.within.1);
+        within.start = self.go_on(cell, &view, (within.start, within.end));
+        let is_line = self.is_free() && view.text.len() >= LINE_BYTES_MIN && self.layers > 1;
+        let end = match (cell.last, is_line) {
+            (false, _) => End::Open,
+            (true, true) => End::Line,
+            (true, false) => End::Closed,
+        };
+        let field = frame::named(&self.frames, &self.fields).and_then(|frame| self.fields.get(&frame.field));
+        let key = field.map(|field| Arc::clone(&field.key));
+        let context = Context {
+            key: key.as_deref().unwrap_or(Key::NONE),
+            ..Context::default()
+        };
+        let rules = Arc::clone(&self.rules);
+        let mut layers = Layers::new(&rules, context, &mut self.usage, found);
+        layers.look(&view, within.clone(), end, self.layers);
+        let (found, bodies) = (layers.found, layers.bodies);
+        for (body, left) in bodies {
+            self.settle_body(&body, left, cell);
+        }
+        self.begin_stream(cell, &view, (within.start, within.end), end);
+        self.unescaped = view;
+        found
+    }
+
+    /// Reads `body`, which stands behind `cell`, and settles who is in it.
+    fn settle_body(&mut self, body: &Unescaped, layers: u32, cell: &Cell<'_>) {
+        let begin = cell.at + body.raw(0, 0).0 as u64;
+        let mut inner = self.inner(layers, begin);
+        let stops_at = self.stops_at(begin);
+        inner.lend(&mut self.usage, stops_at);
+        inner.push_view(body, cell.at);
+        inner.finish();
+        self.take(&mut inner, true);
+        inner.lend(&mut self.usage, stops_at);
+    }
+
+    fn inner(&self, layers: u32, begin: u64) -> Inner {
+        Inner::new(&self.rules, &self.secret, self.settled.counted, layers, begin)
+    }
+
+    /// Takes over what was settled inside a value.
+    fn take(&mut self, inner: &mut Inner, all: bool) {
+        inner.take(all, &mut self.settled.records);
+        if all {
+            self.findings += inner.assembler().findings();
+            self.orders.join(inner.assembler().orders());
+            self.inner_text += inner.text_bytes() + inner.assembler().inner_text;
+        }
+    }
+
+    /// Begins with a run that the cell cuts, if there is one.
+    fn begin_stream(&mut self, cell: &Cell<'_>, view: &Unescaped, (from, to): (usize, usize), end: End) {
+        let Some(layers) = self.layers.checked_sub(1).filter(|_| self.stream.is_none()) else {
+            return;
+        };
+        let mut from = first_start(&view.text, from);
+        while let Some(run) = next_run(&view.text, from).filter(|run| run.range.start < to) {
+            from = run.range.end;
+            if end.cuts(&run, &view.text) {
+                let begin = cell.at + view.raw(run.range.start, run.range.start).0 as u64;
+                let stream = Stream::new(self.inner(layers, begin), Reader::new(run.alphabet), begin);
+                self.stream = Some(Box::new(stream));
+                self.go_on(cell, view, (run.range.start, to));
+                return;
+            }
+        }
+    }
+
+    /// The value that goes on, if one does, goes on in `from..to` of `view`, the text of `cell`; returns where it ends.
+    fn go_on(&mut self, cell: &Cell<'_>, view: &Unescaped, (from, to): (usize, usize)) -> usize {
+        let Some(mut stream) = self.stream.take() else {
+            return from;
+        };
+        let begin = cell.at + view.raw(from, from).0 as u64;
+        let (free, is_start) = (self.is_free(), cell.within.0 == 0);
+        if !stream.goes_on_at(begin, free && is_start) {
+            self.end(*stream);
+            return from;
+        }
+        let stops_at = self.stops_at(begin);
+        stream.inner.lend(&mut self.usage, stops_at);
+        let end = stream.read(view, (from, to), cell.at);
+        stream.inner.lend(&mut self.usage, stops_at);
+        self.take(&mut stream.inner, false);
+        let is_blank = |range| {
+            view.text
+                .get(range)
+                .is_some_and(|rest: &[u8]| rest.trim_ascii().is_empty())
+        };
+        let is_line = free && cell.last && end > from && is_blank(end..view.text.len());
+        if !cell.last && is_blank(end..to) {
+            stream.next = cell.at + view.raw(to, to).0 as u64;
+            self.stream = Some(stream);
+        } else if is_line {
+            self.stream = Some(stream);
+        } else {
+            self.end(*stream);
+        }
+        end
+    }
+
+    /// What goes on ends here, if anything does.
+    pub(super) fn end_stream(&mut self) {
+        if let Some(stream) = self.stream.take() {
+            self.end(*stream);
+        }
+    }
+
+    fn end(&mut self, mut stream: Stream) {
+        let stops_at = self.stops_at(stream.next);
+        stream.inner.lend(&mut self.usage, stops_at);
+        stream.inner.finish();
+        stream.inner.lend(&mut self.usage, stops_at);
+        self.take(&mut stream.inner, true);
+    }
+
+    /// Settles by force what the value that goes on holds, if that is from before `own`.
+    pub(super) fn force_stream(&mut self, own: u64) -> bool {
+        let Some(mut stream) = self.stream.take_if(|stream| stream.inner.holds_from() <= own) else {
+            return false;
+        };
+        stream.inner.force();
+        self.take(&mut stream.inner, false);
+        self.stream = Some(stream);
+        true
+    }
+}
