@@ -4,6 +4,7 @@
 //! ([`Handle::register`]) is reported as `other`, in metrics and in logs alike, so that nothing that a client sent can
 //! become a label or a log line.
 
+mod baseline;
 mod clock;
 mod crossing;
 mod family;
@@ -22,6 +23,7 @@ use std::sync::OnceLock;
 
 use tracing::{debug, error, info, warn};
 
+pub use baseline::BaselineFact;
 pub use clock::ClockFact;
 pub use crossing::{Crossed, Crossing};
 pub use fleet::Fact;
@@ -248,6 +250,8 @@ pub enum Event<'a> {
     /// The ledger is written again after a failure.
     StoreRecovered,
 
+    /// Something about what is usual for accounts.
+    Baseline(BaselineFact<'a>),
     /// Something about the clock.
     Clock(ClockFact),
     /// Something about the journal.
@@ -348,6 +352,7 @@ fn log(meters: &Meters, event: &Event<'_>) {
         Event::StoreLoaded { keys, seconds } => info!(keys, seconds, "ledger loaded"),
         Event::StoreFailed { reason } => error!(reason, "the ledger cannot be written, tried again"),
         Event::StoreRecovered => info!("the ledger is written again"),
+        Event::Baseline(fact) => baseline::log(fact),
         Event::Clock(fact) => clock::log(fact),
         Event::Journal(fact) => journal::log(meters, fact),
         Event::Revocation(fact) => revocation::log(meters, fact),

@@ -3,6 +3,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
+use crate::engine::baseline::Proposal;
 use crate::engine::detect::RuleSet;
 use crate::engine::ledger::{Dimension, HoldView, KeyId, KeyView};
 use crate::engine::time::Now;
@@ -38,6 +39,9 @@ pub trait Desk: Send + Sync + 'static {
     ///
     /// [`DeskError`] says why not.
     fn release(&self, key: KeyId, release: Release) -> Result<(), DeskError>;
+
+    /// What is usual in each group, and the limits that follow.
+    fn baselines(&self) -> Vec<Proposal>;
 
     /// Has an account that was idle be in use again, by the key of its budget.
     ///

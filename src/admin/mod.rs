@@ -2,6 +2,7 @@
 
 mod access;
 mod api;
+mod baselines;
 mod changes;
 mod desk;
 mod fault;

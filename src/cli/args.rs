@@ -14,7 +14,7 @@ use crate::proxy::EndpointUrl;
 use crate::simulate::recorded::Columns;
 
 pub use running::{
-    ClockAction, ClockArgs, GatewayArgs, HoldArgs, KeysArgs, ListArgs, RecertifyArgs, ReinstateArgs, ReleaseArgs, RevokeArgs,
+    BaselinesArgs, ClockAction, ClockArgs, GatewayArgs, HoldArgs, KeysArgs, ListArgs, RecertifyArgs, ReinstateArgs, ReleaseArgs, RevokeArgs,
     SizingArgs,
 };
 
@@ -91,6 +91,8 @@ pub enum Command {
     },
     /// Suspend budgets for a while, even when the admin address is dead; holds stay
     Bypass(BypassArgs),
+    /// Print the limits that a running gateway proposes, with what is usual
+    Baselines(BaselinesArgs),
     /// List the keys of a running gateway that were shown the most people
     Keys(KeysArgs),
     /// List the keys that a running gateway refuses for a time

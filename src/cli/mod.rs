@@ -3,6 +3,7 @@
 pub mod args;
 mod audit;
 mod authority;
+mod baselines;
 mod bypass;
 mod check;
 mod clock;
@@ -144,6 +145,7 @@ pub fn execute(cli: Cli, out: &mut dyn Write) -> Result<(), Failed> {
             out,
         ),
         Command::Bypass(args) => bypass::execute(&args, out),
+        Command::Baselines(args) => baselines::execute(&args, out),
         Command::Keys(args) => keys::execute(&args, out),
         Command::Holds(args) => holds::execute(&args, out),
         Command::Hold(args) => hold::execute(&args, out),

@@ -1,5 +1,6 @@
 //! The pure core: bytes and `now` in, steps and verdicts out; no socket, clock, async, logging or global state.
 
+pub mod baseline;
 pub mod births;
 mod block;
 mod byte_set;

@@ -198,6 +198,10 @@ pub(super) const HELP: &[(&str, &str)] = &[
     ),
     ("tidegate_fleet_gateways", "Gateways that count together now."),
     (
+        "tidegate_deviations_total",
+        "Accounts that were shown far more people within a day than is usual, by whose baseline.",
+    ),
+    (
         "tidegate_clock_offset_seconds",
         "Seconds by which the system's clock is ahead of the gateway's time.",
     ),

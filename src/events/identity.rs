@@ -3,6 +3,8 @@
 use metrics::Gauge;
 
 use super::Event;
+#[cfg(test)]
+use super::baseline::BaselineFact;
 use super::family::{Family, Maker};
 use super::meters::approximate;
 
@@ -57,6 +59,7 @@ pub(super) struct IdentityMeters {
     undurable: Family,
     unread: Family,
     approvals: Family,
+    deviations: Family,
     births: Gauge,
     hellos_unread: Family,
 }
@@ -71,15 +74,19 @@ impl IdentityMeters {
             undurable: make.family("tidegate_births_undurable_total", "place", None),
             unread: make.family("tidegate_births_unread_total", "reason", None),
             approvals: make.family("tidegate_approvals_total", "result", None),
+            deviations: make.family("tidegate_deviations_total", "baseline", None),
             births: make.gauge("tidegate_births", None),
             hellos_unread: make.family("tidegate_hellos_unread_total", "reason", None),
         }
     }
 
-    /// Moves the metric of an event about credentials.
+    /// Moves the metric of an event about credentials or accounts.
     pub(super) fn count(&self, event: &Event<'_>) {
         if let Event::CredentialsDisagree { kind } = *event {
             self.disagreements.add(kind, 1);
+        }
+        if let Event::Baseline(fact) = *event {
+            super::baseline::count(&self.deviations, fact);
         }
         let Event::Identity(fact) = *event else { return };
         match fact {
@@ -108,4 +115,13 @@ pub(super) const FACTS: &[Event<'static>] = &[
     Event::Identity(IdentityFact::Approval { result: "good" }),
     Event::Identity(IdentityFact::Births(3)),
     Event::Identity(IdentityFact::HelloUnread { reason: "too_long" }),
+    Event::Baseline(BaselineFact::Deviated {
+        key: "0a",
+        group: "agent",
+        people: 400,
+        median: 40,
+        deviation: 3,
+        limit: 88,
+        baseline: "account",
+    }),
 ];

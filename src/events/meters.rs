@@ -142,7 +142,7 @@ impl Meters {
             Event::UpstreamFailed { route, kind } => self.names.load().route(route).failures.add(kind, 1),
             Event::UpstreamRetried => self.retries.increment(1),
             Event::TunnelBytes(bytes) => self.tunnel_bytes.increment(bytes),
-            Event::CredentialsDisagree { .. } | Event::Identity(_) => self.identity.count(event),
+            Event::CredentialsDisagree { .. } | Event::Identity(_) | Event::Baseline(_) => self.identity.count(event),
             Event::ExchangeEnded { route, verdict } => self.names.load().route(route).exchanges.add(verdict, 1),
             Event::Crossed(crossing) => super::crossing::count(&self.names.load(), crossing),
             Event::Findings { class, count } => self.names.load().class(class).increment(count),

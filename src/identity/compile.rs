@@ -267,10 +267,16 @@ fn groups(settings: &Settings, read: ReadFile<'_>, problems: &mut Problems<'_>) 
         let group = Group {
             name: name.get_ref().as_str().into(),
             people_per_day: written.people_per_day,
+            has_baseline: written.baseline,
         };
         if !is_name(name.get_ref()) {
             let help = "use small letters, digits, - and _";
             problems.add("I008", name.span(), format!("`{name}` cannot name a group"), Some(help));
+        }
+        if written.baseline && written.people_per_day.is_none() {
+            let message = format!("the group `{name}` has a baseline beside nothing that it declares");
+            let help = "people_per_day = 100: what is normal, as far as you know";
+            problems.add("I005", name.span(), message, Some(help));
         }
         members(&group, name, written, read, &mut groups, problems);
         list.push(group);

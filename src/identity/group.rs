@@ -15,6 +15,8 @@ pub struct Group {
     pub name: Arc<str>,
     /// How many people a day one of its principals is normally shown.
     pub people_per_day: Option<u32>,
+    /// Whether what is usual for its principals is learnt.
+    pub has_baseline: bool,
 }
 
 /// A claim that puts the bearer of a token into a group.
@@ -94,6 +96,7 @@ mod tests {
         let group = Group {
             name: group.into(),
             people_per_day: Some(people_per_day),
+            has_baseline: false,
         };
         Claim {
             name: name.into(),

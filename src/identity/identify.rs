@@ -355,6 +355,12 @@ impl Identity {
         self.pace
     }
 
+    /// Whether what is usual for the principals of a group is learnt.
+    pub fn learns(&self, group: &str) -> bool {
+        let mut groups = self.group_list.iter();
+        groups.any(|known| known.has_baseline && *known.name == *group)
+    }
+
     /// The groups, by name.
     pub fn groups(&self) -> &[Group] {
         &self.group_list

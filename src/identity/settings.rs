@@ -220,4 +220,8 @@ pub struct GroupSettings {
     /// How many people a day one of its principals is normally shown.
     #[serde(default)]
     pub people_per_day: Option<u32>,
+    /// Whether what is usual for each of its principals, and for all of them, is learnt: far more is told. Needs `people_per_day`.
+    /// Default false.
+    #[serde(default)]
+    pub baseline: bool,
 }

@@ -228,6 +228,7 @@ impl Exchanges {
         };
         let mut plan = set.policy.plan(&facts, now);
         let mut upload = set.policy.plan_upload(&facts, now);
+        self.gateway.follow(&set, &actor, &plan);
         let is_bypassed = self.gateway.bypass().covers(&found.name, now);
         let must_log_in = is_limited && !is_bypassed && set.policy.refuses_unissued(&facts);
         if is_bypassed {

@@ -18,15 +18,16 @@ use super::shadow::{Shadow, Shadows};
 use super::terms::HeldTotal;
 use crate::audit::Audit;
 use crate::clock::Clock;
+use crate::engine::baseline::{Baselines, Deviation, WINDOW_SECONDS};
 use crate::engine::detect::RuleSet;
 use crate::engine::inspect::Bounds;
-use crate::engine::ledger::{Account, BudgetId, KeyId, Ledger};
+use crate::engine::ledger::{Account, BudgetId, KeyId, KeyUse, Ledger};
 use crate::engine::policy::{Facts, Plan, Policy, Question};
 use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
-use crate::events::Names;
+use crate::events::{Event, Names, report};
 use crate::fleet::Fleet;
-use crate::identity::{AddressKey, Certificate, Identity, Peer};
+use crate::identity::{Actor, AddressKey, Certificate, Identity, Peer, Provenance};
 use crate::store::Store;
 use crate::store::journal::Journal;
 
@@ -132,6 +133,8 @@ pub struct Gateway {
     pub held: Arc<HeldTotal>,
     /// Wakes the streams that wait when a hold began or ended.
     pub holds_told: Arc<Notify>,
+    /// What is usual for accounts.
+    pub baselines: Baselines,
     pub(super) shadows: Shadows,
     /// What budgets on shared keys refused to honest people.
     pub(super) fuse: Fuse,
@@ -163,6 +166,7 @@ impl Gateway {
             journal,
             held: Arc::default(),
             holds_told: Arc::default(),
+            baselines: Baselines::default(),
             shadows: Shadows::default(),
             fuse: Fuse::default(),
             reauths: Paces::new(ISSUERS_MAX),
@@ -207,6 +211,31 @@ impl Gateway {
             account.divide(gateways);
         }
         account
+    }
+
+    /// Follows the account that asks, where what is usual for its group is learnt: under the key of what the group declares.
+    pub(super) fn follow(&self, set: &Set, actor: &Actor, plan: &Plan) {
+        let group = actor.group.as_deref().filter(|group| set.identity.learns(group));
+        let Some(group) = group.filter(|_| actor.provenance != Provenance::Unissued) else {
+            return;
+        };
+        let declared = BudgetId::of("", Some(group));
+        let is_declared = |used: &&KeyUse| used.limits.iter().any(|limit| limit.budget == declared);
+        let used = plan.keys.iter().find(is_declared);
+        if used.is_some_and(|used| !self.baselines.follow(used.key, group)) {
+            report(&Event::LimitHit { limit: "baselines" });
+        }
+    }
+
+    /// An hour is over: notes what each account that is followed was shown, and says what is far above what is usual. An account
+    /// that is on disk alone counts as one that was shown nobody.
+    pub fn look_at_baselines(&self) -> Vec<Deviation> {
+        let now = self.clock.now();
+        let people = |key| {
+            let view = self.ledger.key(key, &|_| &[WINDOW_SECONDS], now);
+            view.and_then(|view| Some(view.people.first()?.1)).unwrap_or(0)
+        };
+        self.baselines.look(now, &people)
     }
 
     /// The bypass in force.

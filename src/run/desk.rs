@@ -13,6 +13,7 @@ use super::tasks::tell_of_clock;
 use super::{outside, set_back, signing_keys};
 use crate::admin::{BypassView, ClockView, Desk, DeskError, Readiness, Release, RevocationView};
 use crate::clock::{Look, Standing};
+use crate::engine::baseline::Proposal;
 use crate::engine::detect::RuleSet;
 use crate::engine::ledger::{Dimension, HoldView, KeyId, KeyView, RevokedBy};
 use crate::engine::time::Now;
@@ -165,6 +166,10 @@ impl Desk for GatewayDesk {
             .release(key, release.people, release.until, self.now());
         self.gateway.store.hold_changed();
         if known { Ok(()) } else { Err(DeskError::Unknown) }
+    }
+
+    fn baselines(&self) -> Vec<Proposal> {
+        self.gateway.baselines.proposals()
     }
 
     fn recertify(&self, key: KeyId) -> Result<(), DeskError> {

@@ -1,5 +1,6 @@
 //! Wiring: from a configuration to a running gateway, and down again.
 
+mod baselines;
 mod desk;
 mod fetch;
 mod fleet;
@@ -140,6 +141,7 @@ pub async fn start_over(
     let journal = journal(&loaded.journal, (&loaded.state_dir, &loaded.secret), clock)?;
     let evidence = (audit.clone(), journal.clone());
     let mut gateway = Gateway::new(loaded.set, (ledger, store), clock, loaded.secret, evidence);
+    gateway.baselines = baselines::recall(&loaded.state_dir);
     let fleet = fleet::join(loaded.fleet, loaded.ledger.exact_elements_max, &mut gateway).await?;
     let gateway = Arc::new(gateway);
     let (stop, ended, tasks) = (CancellationToken::new(), CancellationToken::new(), TaskTracker::new());

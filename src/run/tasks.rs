@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::state::{BypassFile, Suspension, read_bypass};
-use super::{key_sets, polling, signing_keys};
+use super::{baselines, key_sets, polling, signing_keys};
 use crate::audit::{Change, Operation};
 use crate::clock::{Look, Standing};
 use crate::events::{self, ClockFact, Event, IdentityFact, report};
@@ -34,6 +34,7 @@ pub(super) fn start(
 ) {
     tasks.spawn(try_in_shadow(Arc::clone(gateway), stop.clone()));
     tasks.spawn(key_sets::run(Arc::clone(gateway), state_dir.clone(), stop.clone()));
+    tasks.spawn(baselines::run(Arc::clone(gateway), state_dir.clone(), stop.clone()));
     tasks.spawn(polling::run(Arc::clone(gateway), stop.clone()));
     tasks.spawn(upkeep(Arc::clone(gateway), state_dir, metrics, stop.clone()));
 }

@@ -13,6 +13,7 @@
     reason = "a test says what went wrong where it went wrong, helpers included"
 )]
 
+mod baselines;
 mod bounded_leak;
 mod certificates;
 mod classes;

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::{HELD, NOW_S};
 use crate::admin::{BypassView, ClockView, Desk, DeskError, Readiness, Release, RevocationView};
+use crate::engine::baseline::Proposal;
 use crate::engine::detect::RuleSet;
 use crate::engine::ledger::{Dimension, HoldView, KeyId, KeyView};
 use crate::engine::time::Now;
@@ -102,6 +103,10 @@ impl Desk for FakeDesk {
         } else {
             Err(DeskError::Unknown)
         }
+    }
+
+    fn baselines(&self) -> Vec<Proposal> {
+        Vec::new()
     }
 
     fn recertify(&self, key: KeyId) -> Result<(), DeskError> {

@@ -42,6 +42,17 @@ pub struct KeysArgs {
     pub json: bool,
 }
 
+/// `tidegate baselines`.
+#[derive(Debug, Args)]
+pub struct BaselinesArgs {
+    /// Which gateway
+    #[command(flatten)]
+    pub gateway: GatewayArgs,
+    /// What the gateway answers, as it is
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `tidegate holds` and `tidegate revocations`.
 #[derive(Debug, Args)]
 pub struct ListArgs {
