@@ -25,6 +25,8 @@ pub enum Operation {
     BypassEnd,
     /// The system's clock was accepted after a jump.
     AcceptClock,
+    /// A certificate was signed in the name of an origin.
+    Mint,
 }
 
 impl Operation {
@@ -41,6 +43,7 @@ impl Operation {
             Self::Bypass => "bypass",
             Self::BypassEnd => "bypass-end",
             Self::AcceptClock => "accept-clock",
+            Self::Mint => "mint",
         }
     }
 }

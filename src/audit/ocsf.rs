@@ -91,7 +91,7 @@ pub(super) fn finding(report: &Report) -> Value {
 /// The activity that reports a change.
 pub(super) fn activity(change: &Change, now: Now) -> Value {
     let (activity_id, activity_name) = match change.operation {
-        Operation::Hold | Operation::Revoke | Operation::Bypass => (1, "Create"),
+        Operation::Hold | Operation::Revoke | Operation::Bypass | Operation::Mint => (1, "Create"),
         Operation::Drain | Operation::Reload | Operation::AcceptClock | Operation::Recertify => (3, "Update"),
         Operation::Release | Operation::Reinstate | Operation::BypassEnd => (4, "Delete"),
     };
@@ -103,10 +103,11 @@ pub(super) fn activity(change: &Change, now: Now) -> Value {
     let endpoint = change
         .network
         .map_or_else(|| "process".to_owned(), |network| network.to_string());
+    let kind = if change.operation == Operation::Mint { "host" } else { "key" };
     let resources: Vec<Value> = change
         .target
         .iter()
-        .map(|target| json!({ "uid": target, "type": "key" }))
+        .map(|target| json!({ "uid": target, "type": kind }))
         .collect();
     let mut event = base(6, "Application Activity", 3, "API Activity", activity_id, now);
     add(

@@ -463,6 +463,11 @@ pub enum HashKind {
         /// The name of the partner
         name: String,
     },
+    /// A password of someone who goes out, for `users` of a forward listener
+    ProxyUser {
+        /// The name of the user
+        name: String,
+    },
     /// A token of the admin address, for `tokens` of `[admin]`
     AdminToken {
         /// The name of its owner
@@ -481,6 +486,15 @@ pub enum AuthorityCommand {
         /// Where its certificate and key go
         #[arg(long, default_value = "certs")]
         dir: PathBuf,
+    },
+    /// Write the certificate that clients are to trust, without its key
+    Export {
+        /// Where the authority is
+        #[arg(long, default_value = "certs")]
+        dir: PathBuf,
+        /// Where the certificate goes; a name that ends in `.der` or `.crt` makes it DER
+        #[arg(long)]
+        out: PathBuf,
     },
     /// Sign a certificate for names or addresses
     Leaf {

@@ -14,7 +14,11 @@ pub(super) fn execute(command: &AuthorityCommand, out: &mut dyn Write) -> Result
     let failed = |error: AuthorityError| {
         let exit = match error {
             AuthorityError::BadName(_) | AuthorityError::NoName => Exit::Usage,
-            AuthorityError::File(..) | AuthorityError::Exists(_) | AuthorityError::Certificate(_) => Exit::Io,
+            AuthorityError::Readable(_) => Exit::Permission,
+            AuthorityError::File(..)
+            | AuthorityError::Exists(_)
+            | AuthorityError::Tls(_)
+            | AuthorityError::Certificate(_) => Exit::Io,
         };
         Failed::new(exit, error)
     };
@@ -27,6 +31,11 @@ pub(super) fn execute(command: &AuthorityCommand, out: &mut dyn Write) -> Result
                 "clients trust it with: curl --cacert {}",
                 authority.certificate().display()
             )?;
+        }
+        AuthorityCommand::Export { dir, out: path } => {
+            let fingerprint = Authority::open(dir).export(path).map_err(failed)?;
+            writeln!(out, "certificate: {}", path.display())?;
+            writeln!(out, "sha-256: {fingerprint}")?;
         }
         AuthorityCommand::Leaf { dir, names } => {
             let (cert, key) = Authority::open(dir).leaf(names).map_err(failed)?;

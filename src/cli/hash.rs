@@ -6,7 +6,7 @@ use std::path::Path;
 use super::args::HashKind;
 use super::{Exit, Failed};
 use crate::admin::token_hash;
-use crate::identity::listed_key_hash;
+use crate::identity::{listed_key_hash, password_hash};
 use crate::run::{StateError, key_of};
 
 /// A shorter token can be guessed. A partner's key is what it is, but an empty one is a broken pipe.
@@ -27,13 +27,20 @@ pub(super) fn execute(config: &Path, kind: &HashKind, out: &mut dyn Write) -> Re
     let secret = secret.trim_ascii_end();
     let least = match kind {
         HashKind::AdminToken { .. } => TOKEN_BYTES_MIN,
-        HashKind::ApiKey { .. } => 1,
+        HashKind::ApiKey { .. } | HashKind::ProxyUser { .. } => 1,
     };
     if secret.len() < least {
         let message = format!("the secret, read from standard input, has at least {least} bytes");
         return Err(Failed::new(Exit::Usage, message));
     }
     match kind {
+        HashKind::ProxyUser { name } => {
+            if name.contains(':') {
+                return Err(Failed::new(Exit::Usage, "a name has no colon (RFC 7617 section 2)"));
+            }
+            let hash = password_hash(secret).ok_or_else(|| Failed::new(Exit::Io, "no random salt can be had"))?;
+            writeln!(out, "{name}:{hash}")?;
+        }
         HashKind::AdminToken { name, role } => writeln!(out, "{name} {role} {}", token_hash(secret))?,
         HashKind::ApiKey { name } => {
             let origin = super::run::origin_of(config);

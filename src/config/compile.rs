@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::door::OpenDoor;
+use super::forward;
 use super::idle::idle;
 use super::syntax::{ConfigSyntax, RouteSyntax, RulesSettings};
 use crate::audit::OnFull;
@@ -16,7 +17,7 @@ use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
 use crate::fleet;
 use crate::identity::{Identity, key_set_file};
-use crate::proxy::{EndpointUrl, Pattern, ReadPattern, Route, Set, Shadow, Upstream};
+use crate::proxy::{EndpointUrl, Leads, Pattern, ReadPattern, Route, Set, Shadow, Upstream};
 use crate::tls::client_config;
 
 /// Routes at most: each is looked at for every exchange.
@@ -89,7 +90,8 @@ pub fn compile(written: &ConfigSyntax, environment: &Environment<'_>) -> Result<
         let help = "[listen.http] with address = \"127.0.0.1:8080\"";
         reader.whole_file("C013", "nothing listens", help);
     }
-    if written.route.is_empty() {
+    let leads_out = written.listen.values().any(|listen| listen.forward.is_some());
+    if written.route.is_empty() && !leads_out {
         reader.whole_file("C013", "no request leads anywhere", "[[route]] with match and upstream");
     }
     if written.audit.on_audit_full == OnFull::Block {
@@ -132,7 +134,7 @@ pub fn compile(written: &ConfigSyntax, environment: &Environment<'_>) -> Result<
 
 /// Reads what was written, and notes what is wrong with it.
 pub(super) struct Reader<'a> {
-    environment: &'a Environment<'a>,
+    pub(super) environment: &'a Environment<'a>,
     problems: &'a mut Vec<Problem>,
 }
 
@@ -188,6 +190,11 @@ impl Reader<'_> {
             names.push(name);
             routes.extend(self.route(route, &limits));
         }
+        // Behind those that are written, in the order in which the policy has them.
+        for (name, listen) in &written.listen {
+            let forward = listen.forward.as_ref();
+            routes.extend(forward.and_then(|forward| self.forward(name, listen, forward, &limits)));
+        }
         routes
     }
 
@@ -230,8 +237,8 @@ impl Reader<'_> {
         let connector = self.connector(written)?;
         Some(Route {
             name: written.pattern.get_ref().clone(),
-            pattern: pattern?,
-            upstream: Arc::new(Upstream::new(endpoints, connector, Arc::clone(limits))),
+            pattern: Some(pattern?),
+            leads: Leads::To(Arc::new(Upstream::new(endpoints, connector, Arc::clone(limits)))),
             reads,
             inspect: written.inspect,
             fail: written.fail,
@@ -361,6 +368,7 @@ pub fn policy(
             public: route.public,
             allow: route.allow.clone(),
         })
+        .chain(forward::policies(written))
         .collect();
     let groups = written.identity.group.iter();
     let group_names: Vec<String> = groups.clone().map(|(name, _)| name.get_ref().clone()).collect();

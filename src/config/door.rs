@@ -1,6 +1,6 @@
 //! From `[listen.NAME]` as written to a listener that can be opened.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use http::HeaderName;
 use ipnet::IpNet;
@@ -28,11 +28,7 @@ impl Reader<'_> {
         let [address_header, ja4_header] =
             [&listen.address_header, &listen.ja4_header].map(|name| self.header(name.as_ref()));
         let tls = self.tls(listen);
-        let Ok(address) = listen.address.get_ref().parse::<SocketAddr>() else {
-            let help = Some("0.0.0.0:8443");
-            self.error("C004", listen.address.span(), "this is no address and port", help);
-            return None;
-        };
+        let address = self.address(name, listen)?;
         let door = Door {
             name: name.to_owned(),
             trusted,
@@ -41,23 +37,14 @@ impl Reader<'_> {
             tls: tls.is_some(),
             client_certificates: tls.as_ref().is_some_and(|tls| tls.clients.is_some()),
             proxy_protocol: listen.proxy_protocol.as_ref().is_some_and(|is_on| *is_on.get_ref()),
+            is_forward: listen.forward.is_some(),
         };
         Some(OpenDoor { door, address, tls })
     }
 
     /// The networks of the proxies that are believed; some, where anything is to be believed.
     fn trusted(&mut self, listen: &ListenSyntax) -> Vec<IpNet> {
-        let networks = listen.trusted.iter().filter_map(|text| {
-            let network = text
-                .get_ref()
-                .parse()
-                .or_else(|_| text.get_ref().parse::<IpAddr>().map(IpNet::from));
-            if network.is_err() {
-                self.error("C004", text.span(), "this is no network", Some("10.0.0.0/8"));
-            }
-            network.ok()
-        });
-        let networks = networks.collect();
+        let networks = self.networks(&listen.trusted);
         let proxy_protocol = listen.proxy_protocol.as_ref().filter(|is_on| *is_on.get_ref());
         let headers = [&listen.address_header, &listen.ja4_header].into_iter().flatten();
         let mut believed = proxy_protocol

@@ -2,6 +2,7 @@
 
 mod compile;
 mod door;
+mod forward;
 mod idle;
 mod syntax;
 

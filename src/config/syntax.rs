@@ -11,7 +11,7 @@ use crate::engine::inspect::Bounds;
 use crate::engine::ledger;
 use crate::engine::policy::{AllowSyntax, BudgetSyntax, ExceptionSyntax, Text};
 use crate::engine::problem::{Bounded, bounded};
-use crate::proxy::{Fail, FailModes, Limits};
+use crate::proxy::{Fail, FailModes, ForwardSyntax, Limits};
 use crate::store::journal;
 use crate::{admin, audit, fleet, identity, store};
 
@@ -52,13 +52,18 @@ pub struct ConfigSyntax {
     pub state: StateSettings,
 }
 
-/// `[listen.NAME]`: one address of the reverse proxy.
+/// `[listen.NAME]`: one address of the proxy.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListenSyntax {
-    /// `0.0.0.0:8443`. Port 0 lets the kernel choose.
-    #[schemars(with = "String")]
-    pub address: Text,
+    /// `0.0.0.0:8443`. Port 0 lets the kernel choose. Default, of a forward listener alone: `127.0.0.1:3128`.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub address: Option<Text>,
+    /// Clients go out through it, in the place of asking the routes.
+    #[serde(default)]
+    #[schemars(with = "Option<ForwardSyntax>")]
+    pub forward: Option<Spanned<ForwardSyntax>>,
     /// TLS; without it plain HTTP/1.1 and HTTP/2 with prior knowledge.
     #[serde(default)]
     pub tls: Option<TlsSyntax>,

@@ -111,29 +111,7 @@ impl Identity {
     /// verified, listed or issued, else of the first that has one; the principal and the group are those of the first verified
     /// or listed credential. Reports credentials that disagree. Never fails: an actor has an address.
     pub fn identify(&self, head: &request::Parts, peer: &Peer<'_>, now: Now) -> Actor {
-        let address = client_address(&head.headers, peer);
-        let mut actor = Actor {
-            address,
-            ja4: peer.client_ja4(&head.headers, address),
-            session: None,
-            principal: None,
-            certificate: peer.certificate.map(|shown| shown.name().into()),
-            group: None,
-            revocable: peer.certificate.map_or_else(Revocable::new, |shown| shown.revocable(&self.key)),
-            provenance: Provenance::Unknown,
-            doubt: None,
-            credential: None,
-            unheard: SmallVec::new(),
-            is_known: false,
-            issuer: None,
-            kid: None,
-            place: None,
-            approval: None,
-            is_watched: false,
-            lowered_percent: None,
-            session_cookie: None,
-        };
-        actor.place = self.places.of(actor.address);
+        let mut actor = self.stranger(head, peer);
         let mut is_forged = false;
         for source in &self.sources {
             let evidence = match &source.place {
@@ -187,6 +165,62 @@ impl Identity {
                 .push(Named::new(&self.key, Dimension::Session, &address));
         }
         actor
+    }
+
+    /// Who goes out through the gateway: a client at this address, and `user` where it said who it is. What it shows to its
+    /// origin is no business of ours.
+    pub fn of_client(
+        &self,
+        head: &request::Parts,
+        peer: &Peer<'_>,
+        user: Option<&Arc<[u8]>>,
+        now: Now,
+    ) -> Actor {
+        let mut actor = self.stranger(head, peer);
+        if let Some(user) = user {
+            actor.session = Some(Arc::clone(user));
+            actor.principal = Some(Arc::clone(user));
+            actor.is_known = true;
+            actor.is_watched = self.is_watched(user, None);
+            actor
+                .revocable
+                .push(Named::new(&self.key, Dimension::Principal, user));
+            actor.lowered_percent = self.leavers.percent(&actor.revocable, now);
+        } else {
+            let address = address_key(actor.address);
+            actor
+                .revocable
+                .push(Named::new(&self.key, Dimension::Session, &address));
+        }
+        actor
+    }
+
+    /// A client of which nothing is known but its connection.
+    fn stranger(&self, head: &request::Parts, peer: &Peer<'_>) -> Actor {
+        let address = client_address(&head.headers, peer);
+        Actor {
+            address,
+            ja4: peer.client_ja4(&head.headers, address),
+            session: None,
+            principal: None,
+            certificate: peer.certificate.map(|shown| shown.name().into()),
+            group: None,
+            revocable: peer
+                .certificate
+                .map_or_else(Revocable::new, |shown| shown.revocable(&self.key)),
+            provenance: Provenance::Unknown,
+            doubt: None,
+            credential: None,
+            unheard: SmallVec::new(),
+            is_known: false,
+            issuer: None,
+            kid: None,
+            place: self.places.of(address),
+            approval: None,
+            is_watched: false,
+            lowered_percent: None,
+            session_cookie: None,
+        }
     }
 
     /// Whether the watch-list names this principal, by its subject or by group and subject.

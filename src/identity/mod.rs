@@ -24,6 +24,7 @@ mod signal;
 mod signers;
 mod source;
 mod token;
+mod users;
 
 #[cfg(test)]
 mod tests;
@@ -44,5 +45,6 @@ pub use revocation::{Listed, NO_END, Named, Revocable, What, principal_of};
 pub use settings::{ApprovalSettings, GroupSettings, IssuerSettings, Settings, TransmitterSettings};
 pub use signal::{Act, Order, Poll, Signal, SignalError};
 pub use token::kid_of;
+pub use users::{Users, password_hash};
 
 use identify::RouteMatch;

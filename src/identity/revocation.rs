@@ -82,7 +82,7 @@ impl Token<'_> {
     }
 }
 
-/// A principal as credentials name it: `ISSUER:SUBJECT`, `api-key:NAME`, or `certificate:NAME`.
+/// A principal as credentials name it: `ISSUER:SUBJECT`, `api-key:NAME`, `certificate:NAME` or `proxy-user:NAME`.
 pub fn principal_of(text: &str) -> Vec<u8> {
     match text.split_once(':') {
         Some((issuer, subject)) if issuer != API_KEY => principal(issuer, subject),
@@ -92,6 +92,8 @@ pub fn principal_of(text: &str) -> Vec<u8> {
 
 /// What stands in the place of an issuer for listed keys.
 pub(super) const API_KEY: &str = "api-key";
+/// The same for whoever goes out with a name and a password.
+pub(super) const PROXY_USER: &str = "proxy-user";
 
 pub(super) fn principal(issuer: &str, subject: &str) -> Vec<u8> {
     [issuer.as_bytes(), b"\0", subject.as_bytes()].concat()
@@ -113,7 +115,7 @@ pub(super) fn sessions_value(account: &[u8]) -> Vec<u8> {
 /// What can be revoked, as a person names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
-    /// An account, whatever it shows: `ISSUER:SUBJECT`, `api-key:NAME` or `certificate:NAME`.
+    /// An account, whatever it shows: `ISSUER:SUBJECT`, `api-key:NAME`, `certificate:NAME` or `proxy-user:NAME`.
     Principal,
     /// An account by its e-mail address: `ISSUER:ADDRESS`.
     Email,
@@ -197,7 +199,7 @@ impl Known<'_> {
             What::Principal | What::Email | What::Sessions | What::Sid | What::Kid => {
                 let parts = name.split_once(':').filter(|(_, id)| !id.is_empty());
                 let (issuer, id) = parts.ok_or("is named by 24 digits, or behind its issuer and a colon")?;
-                let is_ours = matches!(what, What::Principal) && [API_KEY, CERTIFICATE].contains(&issuer);
+                let is_ours = matches!(what, What::Principal) && [API_KEY, CERTIFICATE, PROXY_USER].contains(&issuer);
                 if !is_ours && !(self.issuers)(issuer) {
                     return Err("is of none of `identity.issuer`");
                 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::Method;
 use http::uri::PathAndQuery;
 
+use super::Upstream;
 use super::connection::ConnState;
 use super::framing::Fault;
 use super::gateway::{Gateway, Set};
@@ -19,6 +20,19 @@ use crate::engine::time::Now;
 use crate::events::{Event, report};
 use crate::identity::{Actor, Provenance};
 
+/// Who was found to ask for what, before it is known what that counts under.
+pub(super) struct Met {
+    /// The number of the route.
+    pub(super) route: usize,
+    pub(super) actor: Actor,
+    pub(super) destination: Arc<str>,
+    pub(super) upstream: Arc<Upstream>,
+    /// Whether a client goes out through the gateway.
+    pub(super) is_outward: bool,
+    /// Whether more credentials of its network were asked for than may be.
+    pub(super) is_limited: bool,
+}
+
 /// What is known of an exchange before it goes upstream.
 pub(super) struct Asked {
     pub(super) set: Arc<Set>,
@@ -32,6 +46,9 @@ pub(super) struct Asked {
     pub(super) upload_keys: Arc<[KeyUse]>,
     /// The host that is asked, in lower case and without its port.
     pub(super) destination: Arc<str>,
+    pub(super) upstream: Arc<Upstream>,
+    /// Whether a client goes out through the gateway.
+    pub(super) is_outward: bool,
     pub(super) style: Style,
     pub(super) method: Method,
     /// The path that was asked for; `*` and CONNECT have none.

@@ -33,7 +33,7 @@ pub(super) async fn sent(
 ) -> Sent {
     let mut body = Foretold::new(body);
     let (identity, now) = (&asked.set.identity, gateway.clock.now());
-    if identity.renews(&asked.method, asked.path()) && coding(headers) == Some(Coding::Identity) {
+    if !asked.is_outward && identity.renews(&asked.method, asked.path()) && coding(headers) == Some(Coding::Identity) {
         let read = body.read(AHEAD_BYTES_MAX, left(now, until)).await;
         if let Some(token) = read.as_deref().and_then(refresh_token) {
             let shown = identity.in_body(token.as_bytes(), now);
@@ -62,7 +62,9 @@ pub(super) async fn remember(
     let (identity, now) = (&asked.set.identity, gateway.clock.now());
     let renewed = asked.renewed.map(|(_, provenance)| provenance);
     let route = (&asked.method, asked.path());
-    let Some(tag) = identity.passes_on(route, head.status, &asked.actor, renewed) else {
+    // What strangers issue to who goes out is nothing that a route here would be shown.
+    let tag = identity.passes_on(route, head.status, &asked.actor, renewed);
+    let Some(tag) = tag.filter(|_| !asked.is_outward) else {
         return body;
     };
     let mut issued = identity.issued_in_head(&head.headers, now);

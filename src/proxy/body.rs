@@ -24,6 +24,7 @@ use super::outlet::Outlet;
 use super::upstream::{UpstreamError, UpstreamErrorKind};
 use super::vigil::{Vigil, Woken};
 use crate::clock::Clock;
+use crate::engine::ledger::OverSum;
 use crate::engine::time::Now;
 use crate::events::{Event, report};
 
@@ -182,6 +183,11 @@ where
         self.source = None;
         self.vigil.waive_deadline();
         self.driver.switch();
+    }
+
+    /// A limit on what crossed is exceeded.
+    pub(super) fn exceeded(&mut self, over: OverSum) {
+        self.driver.exceeded(over, self.clock.now());
     }
 
     /// Whether it took longer than it may.

@@ -220,8 +220,8 @@ impl<T, S: Side> CheckedIo<T, S> {
     }
 
     /// Keeps the connection's place for as long as the stream lives.
-    pub(super) fn occupying(mut self, place: Place) -> Self {
-        self.place = Some(place);
+    pub(super) fn occupying(mut self, place: Option<Place>) -> Self {
+        self.place = place;
         self
     }
 

@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use super::aside::{Ended, first_of};
 use super::authority;
 use super::checked_io::{Abort, CheckedIo, Place, REFUSED_METHOD};
+use super::egress::Origins;
 use super::flush::FlushTicket;
 use super::framing::{Fault, Request as RequestRole};
 use super::headers::address_field;
@@ -54,6 +55,8 @@ pub struct ConnState {
     pub tls: Option<TlsFacts>,
     /// When the listener stops, for what an exchange leaves behind: a tunnel.
     pub stop: Stop,
+    /// What its client has asked for, where it goes out.
+    pub(super) origins: Origins,
     wire: Arc<Wire>,
 }
 
@@ -119,7 +122,8 @@ where
     }
 }
 
-/// Serves an accepted connection until it ends. `facts` are of the TLS under `io`, if any.
+/// Serves an accepted connection until it ends. `facts` are of the TLS under `io`, if any; one inside another has its `place`
+/// already.
 pub(super) async fn serve<T, H>(
     mut io: T,
     addresses: (SocketAddr, SocketAddr),
@@ -127,7 +131,7 @@ pub(super) async fn serve<T, H>(
     handler: Arc<H>,
     limits: Arc<Limits>,
     stop: Stop,
-    place: Place,
+    place: Option<Place>,
 ) where
     T: AsyncRead + AsyncWrite + Abort + Send + Unpin + 'static,
     H: Handler,
@@ -159,6 +163,7 @@ pub(super) async fn serve<T, H>(
         is_http2,
         tls: facts,
         stop: stop.clone(),
+        origins: Origins::default(),
         wire: Arc::clone(&wire),
     };
     let state = Arc::new(state);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use http::header::{ACCEPT_ENCODING, HOST, IF_RANGE, RANGE};
-use http::{HeaderValue, Request, Response, StatusCode, request, response};
+use http::{HeaderValue, Method, Request, Response, StatusCode, request, response};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::answer::{Answer, OriginBody, UpstreamBody};
-use super::asked::{Asked, ended, mode, suspend, upload_keys};
+use super::asked::{Asked, Met, ended, mode, suspend, upload_keys};
 use super::authority::destination;
 use super::births;
 use super::body::{InspectedBody, Start};
@@ -22,11 +22,12 @@ use super::confirm::Confirm;
 use super::connection::{ConnState, Handler};
 use super::content::{coding, content_type, drop_content, mark_altered, restrict_codings};
 use super::driver::{Driver, Flow};
+use super::egress::Inside;
 use super::ending::Ending;
 use super::fields;
 use super::forward::ForwardBody;
 use super::fuse;
-use super::gateway::{Door, Gateway};
+use super::gateway::{Door, Gateway, Set};
 use super::headers::{self, Hop, NotForwarded};
 use super::limits::Limits;
 use super::outcome::Denial;
@@ -34,7 +35,7 @@ use super::outlet::{Cause, Outlet};
 use super::provenance::{Learned, learn};
 use super::respond::{Refusal, Style, respond};
 use super::revoked;
-use super::route;
+use super::route::{self, Leads};
 use super::terms::Terms;
 use super::tunnel::tunnel;
 use super::upstream::UpstreamErrorKind;
@@ -52,9 +53,11 @@ use crate::identity::{Actor, address_key, is_trusted, network_key};
 /// Answers the requests of one listener.
 pub struct Exchanges {
     pub(super) gateway: Arc<Gateway>,
-    door: Arc<Door>,
-    limits: Arc<Limits>,
-    stop: CancellationToken,
+    pub(super) door: Arc<Door>,
+    pub(super) limits: Arc<Limits>,
+    pub(super) stop: CancellationToken,
+    /// The tunnel in which they are, where one was opened.
+    pub(super) inside: Option<Inside>,
 }
 
 /// A response whose head is known and has not left.
@@ -72,6 +75,18 @@ impl Exchanges {
             door: Arc::new(door),
             limits,
             stop,
+            inside: None,
+        }
+    }
+
+    /// Those of the same listener inside a tunnel that was opened.
+    pub(super) fn within(&self, inside: Option<Inside>) -> Self {
+        Self {
+            gateway: Arc::clone(&self.gateway),
+            door: Arc::clone(&self.door),
+            limits: Arc::clone(&self.limits),
+            stop: self.stop.clone(),
+            inside,
         }
     }
 
@@ -80,9 +95,16 @@ impl Exchanges {
         request: Request<Incoming>,
         connection: Arc<ConnState>,
     ) -> Result<Response<Answer>, (Refusal, Style)> {
+        if self.door.is_forward && self.inside.is_none() && request.method() == Method::CONNECT {
+            return Box::pin(self.connect(request, connection)).await;
+        }
         let (mut head, body) = request.into_parts();
         let now = self.gateway.clock.now();
-        let mut asked = self.ask(&head, connection, now).await?;
+        let mut asked = if self.door.is_forward {
+            Box::pin(self.ask_outside(&head, connection, now)).await?
+        } else {
+            self.ask(&head, connection, now).await?
+        };
         self.gateway.refuse_revoked(&asked, now)?;
         let offer = head.extensions.remove::<OnUpgrade>();
         let account = self.gateway.open_account(&mut asked.plan, now).await;
@@ -121,7 +143,7 @@ impl Exchanges {
         (vigil, cause): (&mut Vigil, &Cause),
         request: Request<ForwardBody>,
     ) -> Result<Response<OriginBody>, (Refusal, Style)> {
-        let mut sent = pin!(asked.route().upstream.send(request));
+        let mut sent = pin!(asked.upstream.send(request));
         loop {
             let answer = poll_fn(|cx| match sent.as_mut().poll(cx) {
                 Poll::Ready(sent) => Poll::Ready(Ok(sent)),
@@ -190,7 +212,11 @@ impl Exchanges {
             .or_else(|| head.headers.get(HOST)?.to_str().ok())
             .unwrap_or_default();
         let found = route::find(&set.routes, &head.method, host, head.uri.path());
-        let (route, found) = found.ok_or_else(|| {
+        let found = found.and_then(|(route, found)| match &found.leads {
+            Leads::To(upstream) => Some((route, Arc::clone(upstream))),
+            Leads::Out(_) => None,
+        });
+        let (route, upstream) = found.ok_or_else(|| {
             ended("", "no_route");
             (Refusal::NoRoute, style)
         })?;
@@ -215,11 +241,32 @@ impl Exchanges {
             });
         }
         tell(&actor);
+        let met = Met {
+            route,
+            actor,
+            destination: destination(host).into(),
+            upstream,
+            is_outward: false,
+            is_limited,
+        };
+        self.asked(set, met, head, connection, now).await
+    }
+
+    /// What it counts under whom `met` says, in `set`.
+    pub(super) async fn asked(
+        &self,
+        set: Arc<Set>,
+        met: Met,
+        head: &request::Parts,
+        connection: Arc<ConnState>,
+        now: Now,
+    ) -> Result<Asked, (Refusal, Style)> {
+        let (actor, style) = (met.actor, Style::of(&head.headers));
         let (address, network) = (address_key(actor.address), network_key(actor.address));
-        let destination: Arc<str> = destination(host).into();
         let facts = Facts {
-            destination: Some(destination.as_bytes()),
-            ..actor.facts(&address, &network, route)
+            destination: Some(met.destination.as_bytes()),
+            is_forward: met.is_outward,
+            ..actor.facts(&address, &network, met.route)
         };
         let answered = self.gateway.answered(&set.policy, &facts, now).await;
         let facts = Facts {
@@ -229,8 +276,9 @@ impl Exchanges {
         let mut plan = set.policy.plan(&facts, now);
         let mut upload = set.policy.plan_upload(&facts, now);
         self.gateway.follow(&set, &actor, &plan);
-        let is_bypassed = self.gateway.bypass().covers(&found.name, now);
-        let must_log_in = is_limited && !is_bypassed && set.policy.refuses_unissued(&facts);
+        let name = set.routes.get(met.route).map_or("", |route| route.name.as_str());
+        let is_bypassed = self.gateway.bypass().covers(name, now);
+        let must_log_in = met.is_limited && !is_bypassed && set.policy.refuses_unissued(&facts);
         if is_bypassed {
             suspend(&mut plan);
             upload.iter_mut().for_each(suspend);
@@ -242,12 +290,14 @@ impl Exchanges {
         let (method, path) = (head.method.clone(), head.uri.path_and_query().cloned());
         let asked = Asked {
             set,
-            route,
+            route: met.route,
             actor,
             plan,
             upload_keys: upload_keys(upload.as_ref()),
             upload,
-            destination,
+            destination: met.destination,
+            upstream: met.upstream,
+            is_outward: met.is_outward,
             style,
             method,
             path,
@@ -272,6 +322,7 @@ impl Exchanges {
             peer_field: &asked.connection.peer_field,
             trusted,
             is_tls: self.door.tls,
+            tells: !asked.is_outward,
             version: head.version,
         };
         let authority = head.uri.authority().map(|authority| authority.as_str().to_owned());

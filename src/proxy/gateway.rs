@@ -287,6 +287,8 @@ pub struct Door {
     pub client_certificates: bool,
     /// Whether each connection begins with a header of the PROXY protocol, from one of the trusted.
     pub proxy_protocol: bool,
+    /// Whether clients go out through it.
+    pub is_forward: bool,
 }
 
 impl Door {

@@ -67,6 +67,8 @@ pub struct Hop<'a> {
     pub trusted: bool,
     /// Whether the listener ended TLS.
     pub is_tls: bool,
+    /// Whether upstream is told who asks: who goes out is no origin's business.
+    pub tells: bool,
     /// The version that the request came with.
     pub version: Version,
 }
@@ -115,6 +117,9 @@ pub fn forward_request(headers: &mut HeaderMap, authority: Option<&str>, hop: &H
         headers.insert(UPGRADE, offer);
     }
     headers.append(VIA, via(hop.version));
+    if !hop.tells {
+        return Ok(());
+    }
     set_forwarded(headers, authority, hop, &ours);
     let is_kept = |headers: &HeaderMap| headers.get(X_REQUEST_ID).is_some_and(|id| is_sane_id(id.as_bytes()));
     if !ours.contains(&X_REQUEST_ID) || !is_kept(headers) {
@@ -376,6 +381,7 @@ mod tests {
             peer_field: &PEER,
             trusted,
             is_tls: true,
+            tells: true,
             version: Version::HTTP_11,
         }
     }

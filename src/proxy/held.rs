@@ -4,7 +4,7 @@ use super::asked::{Asked, ended};
 use super::fuse;
 use super::gateway::Gateway;
 use super::respond::{Refusal, Style};
-use crate::engine::ledger::Account;
+use crate::engine::ledger::{Account, OverSum};
 use crate::engine::policy::{Action, Direction};
 use crate::engine::time::Now;
 use crate::events::{Event, report};
@@ -43,7 +43,17 @@ impl Gateway {
         (account, direction): (&Account, Direction),
         now: Now,
     ) -> Result<(), (Refusal, Style)> {
-        let over = account.over(now);
+        self.refuse_sums(asked, &account.over(now), direction, now)
+    }
+
+    /// The same of sums that were looked at already.
+    pub(super) fn refuse_sums(
+        &self,
+        asked: &Asked,
+        over: &[OverSum],
+        direction: Direction,
+        now: Now,
+    ) -> Result<(), (Refusal, Style)> {
         let Some(budget) = over
             .iter()
             .find(|over| over.refuses)

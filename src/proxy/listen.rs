@@ -189,13 +189,13 @@ async fn connect<H: Handler>(
     };
     let addresses = (client, local);
     match tls {
-        None => serve(stream, addresses, None, handler, limits, stop, place).await,
+        None => serve(stream, addresses, None, handler, limits, stop, Some(place)).await,
         Some(acceptor) => {
             let handshake = tokio::time::timeout(ms(limits.handshake_ms_max), acceptor.accept(stream));
             // Boxed, here and below: a plain connection need not be as large as one over TLS.
             match Box::pin(handshake).await {
                 Ok(Ok((stream, facts))) => {
-                    let connection = serve(stream, addresses, Some(facts), handler, limits, stop, place);
+                    let connection = serve(stream, addresses, Some(facts), handler, limits, stop, Some(place));
                     Box::pin(connection).await;
                 }
                 Ok(Err(kind)) => report(&Event::TlsFailed {

@@ -1,5 +1,6 @@
-//! The reverse proxy: listen, check, identify, forward, inspect, answer.
+//! The proxy, reverse and forward: listen, check, identify, forward, inspect, answer.
 
+pub mod egress;
 pub mod framing;
 pub mod headers;
 pub mod limits;
@@ -54,6 +55,7 @@ mod tests;
 pub use answer::Answer;
 pub use body::InspectedBody;
 pub use connection::{BoxError, ConnState, Handler, Stop};
+pub use egress::{Forward, ForwardSyntax, HostPolicy, Hosts};
 pub use exchange::Exchanges;
 pub use fail::{Fail, FailModes};
 pub use flush::FlushTicket;
@@ -62,10 +64,10 @@ pub use forward::ForwardBody;
 pub use gateway::{Bypass, Door, Gateway, Set};
 pub use limits::Limits;
 pub use listen::Listener;
-pub use route::{Pattern, ReadPattern, Route, find};
+pub use route::{Leads, Pattern, ReadPattern, Route, find};
 pub use shadow::{Shadow, try_in_shadow};
 pub use terms::HeldTotal;
-pub use upstream::EndpointUrl;
+pub use upstream::{EndpointUrl, Reach};
 
 /// The upstream of a route.
 pub type Upstream = upstream::Upstream<ForwardBody>;

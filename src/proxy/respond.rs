@@ -1,7 +1,9 @@
 //! The one place where errors become responses. No answer quotes a byte of the upstream or of the client.
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE};
+use http::header::{
+    ACCEPT, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, PROXY_AUTHENTICATE, RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 
@@ -36,6 +38,14 @@ pub enum Refusal {
     Held,
     /// No route leads there: 404.
     NoRoute,
+    /// The client may not go out here: 403.
+    NotAdmitted,
+    /// It is to say who it is before it goes out: 407.
+    ProxyAuthentication,
+    /// The host or port may not be asked for: 403.
+    NotReached,
+    /// A request inside a tunnel is for another host: 421.
+    Misdirected,
     /// The request came round in a loop: 508.
     Loop,
     /// It expects what cannot be met (RFC 9110 section 10.1.1): 417.
@@ -92,6 +102,9 @@ impl Refusal {
             | Self::Uninspectable(Direction::Request)
             | Self::Held
             | Self::Revoked { is_account: true, .. } => StatusCode::FORBIDDEN,
+            Self::NotAdmitted | Self::NotReached => StatusCode::FORBIDDEN,
+            Self::ProxyAuthentication => StatusCode::PROXY_AUTHENTICATION_REQUIRED,
+            Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Self::NoRoute => StatusCode::NOT_FOUND,
             Self::Loop => StatusCode::LOOP_DETECTED,
             Self::Expectation => StatusCode::EXPECTATION_FAILED,
@@ -111,25 +124,44 @@ impl Refusal {
             Self::Blocked(Direction::Request) => ("blocked", "The request was blocked by a data protection policy"),
             Self::Held => ("held", "Access is on hold under a data protection policy"),
             Self::NoRoute => ("no-route", "Nothing is served here"),
+            Self::NotAdmitted => ("not-admitted", "This proxy is not open to you"),
+            Self::ProxyAuthentication => ("proxy-authentication", "Please tell this proxy who you are"),
+            Self::NotReached => ("not-reached", "This host may not be reached from here"),
+            Self::Misdirected => ("misdirected", "The request is for another host than its connection"),
             Self::Loop => ("loop", "The request passes this gateway again and again"),
             Self::Expectation => ("expectation", "Nothing but 100-continue can be expected here"),
             Self::Throttled { .. } => ("throttled", "Too many requests for new data; slow down"),
             Self::Uninspectable(Direction::Response) => ("uninspectable", "The response could not be inspected"),
             Self::Uninspectable(Direction::Request) => ("uninspectable", "The request could not be inspected"),
-            Self::Upstream(_) => ("upstream", "The origin did not answer properly"),
+            Self::Upstream(kind) => ("upstream", origin_failed(*kind)),
         }
     }
 
     /// The status of gRPC: 1-16 as in its core documentation.
     const fn grpc_status(&self) -> &'static str {
         match self {
-            Self::Blocked(_) | Self::Held | Self::Revoked { is_account: true, .. } => "7",
+            Self::Blocked(_)
+            | Self::Held
+            | Self::NotAdmitted
+            | Self::NotReached
+            | Self::Revoked { is_account: true, .. } => "7",
             Self::Throttled { .. } => "8",
             Self::Framing(_) | Self::Uninspectable(_) | Self::Loop => "13",
-            Self::NoRoute | Self::Expectation => "12",
+            Self::NoRoute | Self::Expectation | Self::Misdirected => "12",
             Self::Upstream(_) => "14",
-            Self::Reauthenticate { .. } | Self::Revoked { is_account: false, .. } => "16",
+            Self::Reauthenticate { .. } | Self::ProxyAuthentication | Self::Revoked { is_account: false, .. } => "16",
         }
+    }
+}
+
+/// Why an origin is not spoken to, where a person can do something about it.
+const fn origin_failed(kind: UpstreamErrorKind) -> &'static str {
+    match kind {
+        UpstreamErrorKind::Certificate => "The certificate of the origin is signed by nobody who is trusted here",
+        UpstreamErrorKind::CertificateExpired => "The certificate of the origin has expired, or is not valid yet",
+        UpstreamErrorKind::CertificateName => "The certificate of the origin is another host's",
+        UpstreamErrorKind::Prohibited => "This address may not be reached from here",
+        _ => "The origin did not answer properly",
     }
 }
 
@@ -188,7 +220,13 @@ fn special_fields(refusal: &Refusal, headers: &mut HeaderMap) {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
             }
         }
+        Refusal::ProxyAuthentication => {
+            headers.insert(PROXY_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"tidegate\""));
+        }
         Refusal::Revoked { is_account: true, .. }
+        | Refusal::NotAdmitted
+        | Refusal::NotReached
+        | Refusal::Misdirected
         | Refusal::Blocked(_)
         | Refusal::Held
         | Refusal::NoRoute

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::Method;
 
 use super::Upstream;
+use super::egress::Forward;
 use super::fail::{Fail, FailModes};
 
 /// `[METHOD ]host/path`, as written in `match`; the host may be `*`.
@@ -82,14 +83,22 @@ pub struct ReadPattern {
     pub path: String,
 }
 
+/// Where a route leads.
+pub enum Leads {
+    /// To these endpoints.
+    To(Arc<Upstream>),
+    /// Out, wherever the client of a forward listener asks.
+    Out(Arc<Forward>),
+}
+
 /// One route as meant.
 pub struct Route {
     /// What `match` says; the label in metrics.
     pub name: String,
-    /// What it matches.
-    pub pattern: Pattern,
+    /// What it matches; that of a forward listener none.
+    pub pattern: Option<Pattern>,
     /// Where it leads.
-    pub upstream: Arc<Upstream>,
+    pub leads: Leads,
     /// Requests that read although their method does not say so.
     pub reads: Vec<ReadPattern>,
     /// Whether bodies are looked into.
@@ -113,7 +122,8 @@ pub fn find<'r>(routes: &'r [Route], method: &Method, host: &str, path: &str) ->
         }
     });
     let candidates = routes.iter().enumerate().filter(|(_, route)| plain || !route.lenient);
-    let ranked = candidates.filter_map(|(at, route)| Some((route.pattern.rank(method, host, path)?, at, route)));
+    let rank = |route: &Route| route.pattern.as_ref()?.rank(method, host, path);
+    let ranked = candidates.filter_map(|(at, route)| Some((rank(route)?, at, route)));
     // Of equals the first of the configuration wins.
     let best = ranked.max_by_key(|(rank, at, _)| (*rank, std::cmp::Reverse(*at)));
     best.map(|(_, at, route)| (at, route))

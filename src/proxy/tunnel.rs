@@ -24,25 +24,40 @@ pub async fn tunnel(
     let (Ok(downstream), Ok(upstream)) = tokio::join!(downstream, upstream) else {
         return 0;
     };
-    join(TokioIo::new(downstream), TokioIo::new(upstream), limits, stopped).await
+    let meter = Meter::default();
+    join(
+        TokioIo::new(downstream),
+        TokioIo::new(upstream),
+        limits,
+        &meter,
+        stopped,
+    )
+    .await;
+    meter.total()
 }
 
-async fn join<D, U>(downstream: D, upstream: U, limits: &Limits, stopped: impl Future<Output = ()>) -> u64
+/// The same of two streams; gives what `stopped` gave, if that ended it.
+pub(super) async fn join<D, U, S>(
+    downstream: D,
+    upstream: U,
+    limits: &Limits,
+    meter: &Meter,
+    stopped: impl Future<Output = S>,
+) -> Option<S>
 where
     D: AsyncRead + AsyncWrite,
     U: AsyncRead + AsyncWrite,
 {
-    let moved = Moved(AtomicU64::new(0));
     let (down_read, down_write) = split(downstream);
     let (up_read, up_write) = split(upstream);
-    let copies = async { tokio::try_join!(copy(down_read, up_write, &moved.0), copy(up_read, down_write, &moved.0)) };
+    let copies = async { tokio::try_join!(copy(down_read, up_write, &meter.up), copy(up_read, down_write, &meter.down)) };
     tokio::select! {
         // Either side may break off: a tunnel has no error to tell.
         _ = copies => {}
-        () = silence(&moved.0, limits) => report(&Event::LimitHit { limit: "tunnel_idle_ms_max" }),
-        () = stopped => {}
+        () = silence(meter, limits) => report(&Event::LimitHit { limit: "tunnel_idle_ms_max" }),
+        stopped = stopped => return Some(stopped),
     }
-    moved.0.load(Relaxed)
+    None
 }
 
 /// Copies one direction to its end, and passes the end on.
@@ -59,11 +74,11 @@ async fn copy(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin,
 }
 
 /// Returns when nothing has moved for the limit.
-async fn silence(moved: &AtomicU64, limits: &Limits) {
-    let mut seen = moved.load(Relaxed);
+async fn silence(meter: &Meter, limits: &Limits) {
+    let mut seen = meter.total();
     loop {
         tokio::time::sleep(ms(limits.tunnel_idle_ms_max)).await;
-        let now = moved.load(Relaxed);
+        let now = meter.total();
         if now == seen {
             return;
         }
@@ -72,11 +87,32 @@ async fn silence(moved: &AtomicU64, limits: &Limits) {
 }
 
 /// Bytes moved; reported when dropped, so that a tunnel that is cut counts too.
-struct Moved(AtomicU64);
+#[derive(Debug, Default)]
+pub(super) struct Meter {
+    up: AtomicU64,
+    down: AtomicU64,
+}
 
-impl Drop for Moved {
+impl Meter {
+    /// To the origin.
+    pub(super) fn up(&self) -> u64 {
+        self.up.load(Relaxed)
+    }
+
+    /// To the client.
+    pub(super) fn down(&self) -> u64 {
+        self.down.load(Relaxed)
+    }
+
+    /// Both ways.
+    pub(super) fn total(&self) -> u64 {
+        self.up() + self.down()
+    }
+}
+
+impl Drop for Meter {
     fn drop(&mut self) {
-        report(&Event::TunnelBytes(self.0.load(Relaxed)));
+        report(&Event::TunnelBytes(self.total()));
     }
 }
 
@@ -91,7 +127,8 @@ mod tests {
         let (client, downstream) = tokio::io::duplex(64);
         let (upstream, origin) = tokio::io::duplex(64);
         let limits = Limits::default();
-        let join = join(downstream, upstream, &limits, pending());
+        let meter = Meter::default();
+        let join = join(downstream, upstream, &limits, &meter, pending::<()>());
         let talk = async {
             let (mut client, mut origin) = (client, origin);
             client.write_all(b"ping").await.unwrap();
@@ -104,8 +141,8 @@ mod tests {
             drop(origin);
             four
         };
-        let (moved, last) = tokio::join!(join, talk);
-        assert_eq!((moved, &last), (8, b"pong"));
+        let (_, last) = tokio::join!(join, talk);
+        assert_eq!((meter.up(), meter.down(), &last), (4, 4, b"pong"));
     }
 
     #[tokio::test]
@@ -116,6 +153,7 @@ mod tests {
             tunnel_idle_ms_max: 1,
             ..Limits::default()
         };
-        join(downstream, upstream, &limits, pending()).await;
+        let ended = join(downstream, upstream, &limits, &Meter::default(), pending::<()>()).await;
+        assert_eq!(ended, None);
     }
 }

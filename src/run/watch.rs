@@ -151,6 +151,12 @@ fn named(written: &ConfigSyntax) -> impl Iterator<Item = &Path> {
     let clients = clients.map(|file| file.get_ref().as_path());
     let certificates = listeners.flat_map(|listen| listen.tls.iter().chain(&listen.certificates));
     let certificates = certificates.flat_map(|pair| [pair.cert.get_ref().as_path(), pair.key.get_ref()]);
+    let forward = || written.listen.values().filter_map(|listen| listen.forward.as_ref());
+    let going_out = forward().flat_map(|forward| {
+        let forward = forward.get_ref();
+        let files = forward.users.iter().chain(&forward.ca);
+        files.map(|file| file.get_ref().as_path())
+    });
     let authorities = written
         .route
         .iter()
@@ -186,7 +192,7 @@ fn named(written: &ConfigSyntax) -> impl Iterator<Item = &Path> {
         .chain(&identity.leavers);
     let lists = lists.map(toml::Spanned::get_ref);
     let texts = key_sets.chain(api_keys).chain(tokens).chain(lists).map(Path::new);
-    certificates.chain(clients).chain(authorities).chain(texts)
+    certificates.chain(clients).chain(authorities).chain(going_out).chain(texts)
 }
 
 fn read(path: &Path) -> Option<Vec<u8>> {

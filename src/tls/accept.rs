@@ -144,7 +144,7 @@ impl Acceptor {
 }
 
 /// Of the hello with which `bytes` begin.
-fn fingerprint(bytes: &[u8]) -> Arc<str> {
+pub(super) fn fingerprint(bytes: &[u8]) -> Arc<str> {
     let fault = match peek(bytes) {
         Ok(Peek::Hello(hello)) => return ja4(&hello, Transport::Tcp).into(),
         Ok(Peek::More) => HelloFault::TooLong,
@@ -163,7 +163,7 @@ impl fmt::Debug for Acceptor {
 }
 
 /// The bounded name of a failed handshake.
-fn kind(error: &std::io::Error) -> &'static str {
+pub(super) fn kind(error: &std::io::Error) -> &'static str {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         None => "io",
         Some(rustls::Error::AlertReceived(_)) => "alert",

@@ -1,10 +1,10 @@
-//! A development authority: signs leaf certificates for local names. Not for production; `certs/README.md` says how.
+//! An authority: its files, and the leaf certificates that it signs for local names; `certs/README.md` says how.
 
 use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::net::IpAddr;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rcgen::{
@@ -12,6 +12,9 @@ use rcgen::{
     SerialNumber,
 };
 use rustls::pki_types::ServerName;
+use zeroize::Zeroizing;
+
+use super::provider::{TlsError, certificates, sha256};
 
 /// Days a leaf is valid: what browsers accept at most.
 const LEAF_DAYS: i64 = 397;
@@ -33,6 +36,10 @@ pub enum AuthorityError {
     NoName,
     /// What is neither a DNS name nor an address.
     BadName(String),
+    /// A private key that others than its owner can read.
+    Readable(PathBuf),
+    /// A certificate that cannot be read or used.
+    Tls(TlsError),
 }
 
 impl fmt::Display for AuthorityError {
@@ -42,6 +49,8 @@ impl fmt::Display for AuthorityError {
             Self::Exists(path) => write!(f, "{} exists and is kept; remove it first", path.display()),
             Self::Certificate(error) => write!(f, "certificate: {error}"),
             Self::NoName => f.write_str("a leaf needs at least one name"),
+            Self::Readable(path) => write!(f, "{} can be read by others: chmod 600", path.display()),
+            Self::Tls(error) => write!(f, "{error}"),
             Self::BadName(name) => write!(f, "`{name}` is neither a DNS name nor an address"),
         }
     }
@@ -96,6 +105,34 @@ impl Authority {
         self.directory.join("authority.pem")
     }
 
+    /// Writes its certificate alone to `path`, as DER where that ends in `.der` or `.crt`, else as PEM; its SHA-256, by which
+    /// whoever installs it knows it.
+    ///
+    /// # Errors
+    ///
+    /// Files that cannot be read, or one that is there already.
+    pub fn export(&self, path: &Path) -> Result<String, AuthorityError> {
+        let chain = certificates(&self.certificate()).map_err(AuthorityError::Tls)?;
+        let der = chain.first().ok_or(AuthorityError::Tls(TlsError::NoCertificate))?;
+        let is_der = path.extension().is_some_and(|extension| extension == "der" || extension == "crt");
+        let pem = read(&self.certificate())?;
+        write(path, if is_der { der } else { pem.as_bytes() }, 0o644)?;
+        let digits = sha256(der).to_ascii_uppercase();
+        let bytes: Vec<_> = digits.as_bytes().chunks(2).map(String::from_utf8_lossy).collect();
+        Ok(bytes.join(":"))
+    }
+
+    /// Its private key, which nobody else may read.
+    pub(super) fn private_key(&self) -> Result<KeyPair, AuthorityError> {
+        let path = self.directory.join("authority.key");
+        let mode = fs::metadata(&path).map_err(|error| AuthorityError::File(path.clone(), error))?;
+        if mode.permissions().mode() & 0o077 != 0 {
+            return Err(AuthorityError::Readable(path));
+        }
+        let text = Zeroizing::new(read(&path)?);
+        Ok(KeyPair::from_pem(&text)?)
+    }
+
     /// Signs a leaf for `names`, DNS names or IP literals, and writes its chain and key (mode 0600) as
     /// `<first name>.pem` and `<first name>.key`; an older leaf of that name is replaced. Returns both paths.
     ///
@@ -104,21 +141,9 @@ impl Authority {
     /// No name, a name that is none, or files that cannot be read or written.
     pub fn leaf(&self, names: &[String]) -> Result<(PathBuf, PathBuf), AuthorityError> {
         let first = names.first().ok_or(AuthorityError::NoName)?;
-        // A wildcard stands for one label (RFC 9525 section 6.3).
-        let is_bad = |name: &&String| ServerName::try_from(name.strip_prefix("*.").unwrap_or(name)).is_err();
-        if let Some(bad) = names.iter().find(is_bad) {
-            return Err(AuthorityError::BadName(bad.clone()));
-        }
+        let params = leaf_of(names)?;
         let authority_pem = read(&self.certificate())?;
-        let authority_key = KeyPair::from_pem(&read(&self.directory.join("authority.key"))?)?;
-        let issuer = Issuer::from_ca_cert_pem(&authority_pem, authority_key)?;
-        // An IP literal becomes an IP name, as clients demand; the rest are DNS names.
-        let mut params = CertificateParams::new(names.to_vec())?;
-        params.distinguished_name.push(DnType::CommonName, first.as_str());
-        params.use_authority_key_identifier_extension = true;
-        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        validity(&mut params, LEAF_DAYS)?;
+        let issuer = Issuer::from_ca_cert_pem(&authority_pem, self.private_key()?)?;
         let key = KeyPair::generate()?;
         let chain = params.signed_by(&key, &issuer)?.pem() + &authority_pem;
         let stem = file_stem(first);
@@ -127,6 +152,26 @@ impl Authority {
         }
         write_pair(&self.directory, &stem, &chain, &key)
     }
+}
+
+/// What a leaf for `names` says: DNS names, and IP literals as IP names, as clients demand; who signed it; how long it is valid.
+pub(super) fn leaf_of(names: &[String]) -> Result<CertificateParams, AuthorityError> {
+    let first = names.first().ok_or(AuthorityError::NoName)?;
+    // A wildcard stands for one label (RFC 9525 section 6.3).
+    let is_bad = |name: &&String| ServerName::try_from(name.strip_prefix("*.").unwrap_or(name)).is_err();
+    if let Some(bad) = names.iter().find(is_bad) {
+        return Err(AuthorityError::BadName(bad.clone()));
+    }
+    let mut params = CertificateParams::new(names.to_vec())?;
+    // A common name has at most 64 letters (RFC 5280, appendix A.1); nobody reads it.
+    params
+        .distinguished_name
+        .push(DnType::CommonName, first.chars().take(64).collect::<String>());
+    params.use_authority_key_identifier_extension = true;
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    validity(&mut params, LEAF_DAYS)?;
+    Ok(params)
 }
 
 /// Validity from two days ago, and a random 128-bit serial.
@@ -178,16 +223,16 @@ fn remove(path: &Path) -> Result<(), AuthorityError> {
 fn write_pair(directory: &Path, stem: &str, chain: &str, key: &KeyPair) -> Result<(PathBuf, PathBuf), AuthorityError> {
     let chain_path = directory.join(format!("{stem}.pem"));
     let key_path = directory.join(format!("{stem}.key"));
-    write(&key_path, &key.serialize_pem(), 0o600)?;
-    write(&chain_path, chain, 0o644)?;
+    write(&key_path, Zeroizing::new(key.serialize_pem()).as_bytes(), 0o600)?;
+    write(&chain_path, chain.as_bytes(), 0o644)?;
     Ok((chain_path, key_path))
 }
 
 /// Writes a file that must not exist: its mode is right from the first byte.
-fn write(path: &Path, text: &str, mode: u32) -> Result<(), AuthorityError> {
+fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), AuthorityError> {
     let opened = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
     opened
-        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .and_then(|mut file| file.write_all(bytes))
         .map_err(|error| {
             if error.kind() == io::ErrorKind::AlreadyExists {
                 AuthorityError::Exists(path.to_owned())

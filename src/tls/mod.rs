@@ -1,11 +1,13 @@
-//! TLS on both legs, the fingerprint of a client's hello, and the development authority.
+//! TLS on both legs, the fingerprint of a client's hello, and the authority: for development, and for looking inside.
 
 mod accept;
 mod authority;
 mod client_hello;
 mod clients;
 mod connect;
+mod hello;
 mod ja4;
+mod mint;
 mod provider;
 mod tee;
 
@@ -14,6 +16,8 @@ pub use authority::{Authority, AuthorityError};
 pub use client_hello::{ClientHello, HELLO_BYTES_MAX, HelloFault, Peek, peek};
 pub use clients::{ClientCertificate, ClientFiles};
 pub use connect::client_config;
+pub use hello::{H2, HTTP_1_1, Hello, offering};
 pub use ja4::{Transport, ja4};
+pub use mint::Minter;
 pub use provider::TlsError;
 pub use tee::Tee;

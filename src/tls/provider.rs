@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
 use rustls::CipherSuite;
-use rustls::crypto::aws_lc_rs::cipher_suite;
+use rustls::crypto::aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -74,7 +74,7 @@ pub(super) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsErro
 
 /// The SHA-256 of these bytes, in 64 hexadecimal digits: that of the provider of TLS.
 pub(super) fn sha256(bytes: &[u8]) -> String {
-    let suite = cipher_suite::TLS13_AES_128_GCM_SHA256.tls13();
+    let suite = TLS13_AES_128_GCM_SHA256.tls13();
     let hash = suite.expect("a suite of TLS 1.3").common.hash_provider.hash(bytes);
     hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }

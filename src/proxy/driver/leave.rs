@@ -13,7 +13,7 @@ use super::super::fields;
 use super::super::outcome::Denial;
 use super::{Driver, Flow};
 use crate::engine::inspect::Inspector;
-use crate::engine::ledger::Amounts;
+use crate::engine::ledger::{Amounts, OverSum};
 use crate::engine::policy::Direction;
 use crate::engine::time::Now;
 
@@ -112,23 +112,27 @@ impl Driver {
     /// Sums what leaves: over a limit that refuses, nothing more does.
     fn sum(&mut self, amounts: Amounts, is_last: bool, now: Now) {
         for over in self.account.sum(amounts, is_last, now) {
-            let (budget, key, people) = (over.budget, over.key, u32::try_from(over.amount).unwrap_or(u32::MAX));
-            if !over.refuses || self.terms.unsafe_method {
-                let is_news = self.outcome.told.iter().all(|(known, ..)| *known != budget);
-                self.outcome.told.extend(is_news.then_some((budget, key, people)));
+            if over.refuses && !self.terms.unsafe_method {
+                self.exceeded(over, now);
                 continue;
             }
-            let dimension = over.dimension;
-            let denial = Denial::Budget {
-                budget,
-                key,
-                dimension,
-                people,
-            };
-            self.terms.hold_if_asked(denial, self.account.keys(), now);
-            self.backlog.drop_released();
-            self.deny(denial);
+            let (budget, key, people) = (over.budget, over.key, u32::try_from(over.amount).unwrap_or(u32::MAX));
+            let is_news = self.outcome.told.iter().all(|(known, ..)| *known != budget);
+            self.outcome.told.extend(is_news.then_some((budget, key, people)));
         }
+    }
+
+    /// A limit that refuses is exceeded: nothing more leaves.
+    pub(in crate::proxy) fn exceeded(&mut self, over: OverSum, now: Now) {
+        let denial = Denial::Budget {
+            budget: over.budget,
+            key: over.key,
+            dimension: over.dimension,
+            people: u32::try_from(over.amount).unwrap_or(u32::MAX),
+        };
+        self.terms.hold_if_asked(denial, self.account.keys(), now);
+        self.backlog.drop_released();
+        self.deny(denial);
     }
 
     /// The first `asks` asks that were granted leave: the people in them enter the ledger, and the journal.

@@ -128,7 +128,7 @@ fn authority(target: &[u8]) -> Option<&[u8]> {
 }
 
 /// Whether Host repeats the authority of the target: one request, one host, whoever reads it (RFC 9112 section 3.2.2).
-fn host_is_target(head: &[u8], form: Target) -> bool {
+fn host_is_target<'a>(head: &'a [u8], form: Target) -> bool {
     let mut lines = head.split(|byte| *byte == b'\n');
     let target = lines
         .next()
@@ -144,5 +144,12 @@ fn host_is_target(head: &[u8], form: Target) -> bool {
         name.eq_ignore_ascii_case(b"host:")
             .then(|| line::trim(value.strip_suffix(b"\r").unwrap_or(value)))
     });
-    matches!((wanted, host), (Some(wanted), Some(host)) if wanted.eq_ignore_ascii_case(host))
+    let is_same = |wanted: &[u8]| host.is_some_and(|host| wanted.eq_ignore_ascii_case(host));
+    // Clients of tunnels leave the port out of Host; the host is the same.
+    let name = |wanted: &'a [u8]| {
+        let colon = wanted.iter().rposition(|byte| *byte == b':')?;
+        wanted.get(..colon)
+    };
+    let name = wanted.filter(|_| form == Target::Authority).and_then(name);
+    wanted.is_some_and(is_same) || name.is_some_and(is_same)
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use rustls::ClientConfig;
+use rustls::{CertificateError, ClientConfig};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -40,16 +40,12 @@ pub(super) async fn dial<B: RequestBody>(
 ) -> Result<Dialed<B>, UpstreamError> {
     let deadline = Instant::now() + ms(limits.connect_ms_max);
     let stream = reach(addresses, deadline).await?;
-    // Fails only on a socket that is already dead.
-    stream
-        .set_nodelay(true)
-        .map_err(|_| UpstreamError::new(UpstreamErrorKind::Connect))?;
     match url.protocol {
         Protocol::Http => http1(stream, limits).await,
         Protocol::H2c => http2(stream, limits).await,
         Protocol::Https => {
             let name =
-                ServerName::try_from(&*url.host).map_err(|_| UpstreamError::new(UpstreamErrorKind::Certificate))?;
+                ServerName::try_from(url.proves.as_deref().unwrap_or(&url.host)).map_err(|_| UpstreamError::new(UpstreamErrorKind::Certificate))?;
             let handshake = TlsConnector::from(Arc::clone(tls)).connect(name.to_owned(), stream);
             let stream = match timeout_at(deadline, handshake).await {
                 Ok(Ok(stream)) => stream,
@@ -66,13 +62,15 @@ pub(super) async fn dial<B: RequestBody>(
 }
 
 /// Tries the addresses in turn; each gets its fair part of the time that is left.
-async fn reach(addresses: &[SocketAddr], deadline: Instant) -> Result<TcpStream, UpstreamError> {
+pub(super) async fn reach(addresses: &[SocketAddr], deadline: Instant) -> Result<TcpStream, UpstreamError> {
     let mut kind = UpstreamErrorKind::Dns;
     for (tried, address) in addresses.iter().enumerate() {
         let left = deadline.saturating_duration_since(Instant::now());
         let part = left / u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
         match timeout(part, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => return Ok(stream),
+            // Fails only on a socket that is already dead.
+            Ok(Ok(stream)) if stream.set_nodelay(true).is_ok() => return Ok(stream),
+            Ok(Ok(_)) => kind = UpstreamErrorKind::Connect,
             Ok(Err(_)) => kind = UpstreamErrorKind::Connect,
             Err(_) => kind = UpstreamErrorKind::ConnectTimeout,
         }
@@ -80,10 +78,24 @@ async fn reach(addresses: &[SocketAddr], deadline: Instant) -> Result<TcpStream,
     Err(UpstreamError::new(kind))
 }
 
+/// What is wrong with a certificate, as far as a person can do something about it.
+fn of_certificate(why: &CertificateError) -> UpstreamErrorKind {
+    use CertificateError::{
+        Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet, NotValidYetContext,
+    };
+    match why {
+        Expired | ExpiredContext { .. } | NotValidYet | NotValidYetContext { .. } => {
+            UpstreamErrorKind::CertificateExpired
+        }
+        NotValidForName | NotValidForNameContext { .. } => UpstreamErrorKind::CertificateName,
+        _ => UpstreamErrorKind::Certificate,
+    }
+}
+
 fn tls_error(error: &io::Error) -> UpstreamError {
     let cause = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     let kind = match cause {
-        Some(rustls::Error::InvalidCertificate(_)) => UpstreamErrorKind::Certificate,
+        Some(rustls::Error::InvalidCertificate(why)) => of_certificate(why),
         Some(_) | None => UpstreamErrorKind::Tls,
     };
     report(&Event::TlsFailed {

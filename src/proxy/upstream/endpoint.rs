@@ -33,6 +33,8 @@ pub struct EndpointUrl {
     /// A name or an IP literal without brackets.
     pub(super) host: Box<str>,
     pub(super) port: u16,
+    /// The name that it must prove, where that is not its host.
+    pub(super) proves: Option<Box<str>>,
 }
 
 /// Why a text is no endpoint.
@@ -82,6 +84,7 @@ impl FromStr for EndpointUrl {
             protocol,
             host: host.into(),
             port: authority.port_u16().unwrap_or(default_port),
+            proves: None,
         })
     }
 }
@@ -95,6 +98,17 @@ impl TryFrom<String> for EndpointUrl {
 }
 
 impl EndpointUrl {
+    /// An origin that a client named, in the clear or over TLS; `host` is a name or an IP literal, which may have brackets.
+    /// Over TLS it must prove to be `proves`, or else `host`.
+    pub(in crate::proxy) fn of(host: &str, port: u16, is_tls: bool, proves: Option<&str>) -> Self {
+        Self {
+            protocol: if is_tls { Protocol::Https } else { Protocol::Http },
+            host: host.trim_start_matches('[').trim_end_matches(']').into(),
+            port,
+            proves: proves.map(Box::from),
+        }
+    }
+
     /// The scheme that requests to it have.
     pub(super) fn scheme(&self) -> Scheme {
         if self.protocol == Protocol::Https {

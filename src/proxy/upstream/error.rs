@@ -46,6 +46,10 @@ kinds! {
     ConnectTimeout = "connect_timeout", GATEWAY_TIMEOUT, "connection_timeout";
     /// Its certificate is not trusted.
     Certificate = "tls_certificate", BAD_GATEWAY, "tls_certificate_error";
+    /// Its certificate has expired, or is not valid yet.
+    CertificateExpired = "tls_certificate", BAD_GATEWAY, "tls_certificate_error";
+    /// Its certificate is another host's.
+    CertificateName = "tls_certificate", BAD_GATEWAY, "tls_certificate_error";
     /// The TLS handshake failed otherwise.
     Tls = "tls", BAD_GATEWAY, "tls_protocol_error";
     /// No response head within `response_head_ms_max`.
@@ -56,6 +60,8 @@ kinds! {
     Framing = "framing", BAD_GATEWAY, "http_protocol_error";
     /// As many exchanges as allowed are in flight.
     PoolFull = "pool_full", SERVICE_UNAVAILABLE, "connection_limit_reached";
+    /// None of its addresses may be reached from here.
+    Prohibited = "prohibited", FORBIDDEN, "destination_ip_prohibited";
     /// The request's own body failed, so that the client is at fault.
     RequestBody = "request_body", BAD_REQUEST, "http_request_error";
 }
@@ -88,10 +94,19 @@ impl UpstreamError {
 
     /// Whether another endpoint might do better: the request reached no origin, or its connection broke.
     pub(super) const fn is_of_endpoint(&self) -> bool {
-        use UpstreamErrorKind::{Certificate, Connect, ConnectTimeout, Dns, DnsTimeout, Reset, Tls};
+        use UpstreamErrorKind::{
+            Certificate, CertificateExpired, CertificateName, Connect, ConnectTimeout, Dns, DnsTimeout, Reset, Tls,
+        };
         matches!(
             self.kind,
-            Dns | DnsTimeout | Connect | ConnectTimeout | Certificate | Tls | Reset
+            Dns | DnsTimeout
+                | Connect
+                | ConnectTimeout
+                | Certificate
+                | CertificateExpired
+                | CertificateName
+                | Tls
+                | Reset
         )
     }
 

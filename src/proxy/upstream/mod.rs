@@ -5,11 +5,13 @@ mod connect;
 mod endpoint;
 mod error;
 mod pool;
+mod reach;
 mod send;
 
 pub use body::ResponseBody;
 pub use endpoint::{EndpointUrl, InvalidUrl};
 pub use error::{UpstreamError, UpstreamErrorKind};
+pub use reach::Reach;
 pub use send::{RequestBody, Upstream};
 
 #[cfg(test)]

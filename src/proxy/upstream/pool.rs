@@ -1,16 +1,19 @@
 //! The connections of one endpoint: idle ones over HTTP/1.1, newest first, or one shared over HTTP/2.
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hyper::client::conn::{http1, http2};
 use rustls::ClientConfig;
+use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 
-use super::connect::{Dialed, dial};
+use super::connect::{Dialed, dial, reach};
 use super::endpoint::{Addresses, EndpointUrl, Health, Protocol};
 use super::error::{UpstreamError, UpstreamErrorKind};
+use super::reach::Reach;
 use super::send::RequestBody;
 use crate::proxy::limits::{Limits, ms};
 use crate::proxy::wire::Wire;
@@ -57,6 +60,8 @@ pub(super) struct Endpoint<B> {
     pub(super) url: EndpointUrl,
     pub(super) health: Health,
     addresses: Addresses,
+    /// Where a client chooses: what may be reached.
+    reach: Option<Arc<Reach>>,
     next_address: AtomicUsize,
     /// Newest last.
     idle: Mutex<Vec<H1<B>>>,
@@ -68,12 +73,13 @@ pub(super) struct Endpoint<B> {
 }
 
 impl<B: RequestBody> Endpoint<B> {
-    pub(super) fn new(url: EndpointUrl, limits: &Limits) -> Self {
+    pub(super) fn new(url: EndpointUrl, reach: Option<Arc<Reach>>, limits: &Limits) -> Self {
         let speaks_http2 = AtomicBool::new(url.protocol == Protocol::H2c);
         Self {
             url,
             health: Health::new(),
             addresses: Addresses::default(),
+            reach,
             next_address: AtomicUsize::new(0),
             idle: Mutex::new(Vec::new()),
             shared: Mutex::new(None),
@@ -160,12 +166,43 @@ impl<B: RequestBody> Endpoint<B> {
         shared.as_ref().map(|shared| shared.sender.clone())
     }
 
-    async fn dial(&self, tls: &Arc<ClientConfig>, limits: &Arc<Limits>) -> Result<Connection<B>, UpstreamError> {
+    /// The addresses to try, of those that may be reached.
+    async fn addresses(&self, limits: &Limits) -> Result<Vec<SocketAddr>, UpstreamError> {
         let mut addresses = self.addresses.resolve(&self.url, limits).await?;
+        if let Some(reach) = &self.reach {
+            addresses = reach.permitted(addresses);
+            if addresses.is_empty() {
+                return Err(UpstreamError::new(UpstreamErrorKind::Prohibited));
+            }
+        }
         if addresses.len() > 1 {
             let first = self.next_address.fetch_add(1, Relaxed) % addresses.len();
             addresses.rotate_left(first);
         }
+        Ok(addresses)
+    }
+
+    /// A connection without any protocol over it, for a tunnel.
+    pub(super) async fn stream(&self, limits: &Limits) -> Result<TcpStream, UpstreamError> {
+        let addresses = self.addresses(limits).await?;
+        reach(&addresses, Instant::now() + ms(limits.connect_ms_max)).await
+    }
+
+    /// Makes a connection and keeps it for the first exchange; whether it speaks HTTP/2.
+    pub(super) async fn warm(&self, tls: &Arc<ClientConfig>, limits: &Arc<Limits>) -> Result<bool, UpstreamError> {
+        match self.dial(tls, limits).await? {
+            Connection::H1(mut connection) => {
+                let ready = connection.sender.ready().await;
+                ready.map_err(|error| UpstreamError::from_hyper(&error, connection.wire.expired()))?;
+                lock(&self.idle).push(connection);
+                Ok(false)
+            }
+            Connection::H2(_) => Ok(true),
+        }
+    }
+
+    async fn dial(&self, tls: &Arc<ClientConfig>, limits: &Arc<Limits>) -> Result<Connection<B>, UpstreamError> {
+        let addresses = self.addresses(limits).await?;
         match dial(&self.url, &addresses, tls, limits).await? {
             Dialed::H1(connection) => {
                 self.speaks_http2.store(false, Relaxed);

@@ -12,6 +12,7 @@ use http_body::Body;
 use hyper::client::conn::http2;
 use hyper::ext::ReasonPhrase;
 use rustls::ClientConfig;
+use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
@@ -19,6 +20,7 @@ use super::body::{Lease, ResponseBody};
 use super::endpoint::EndpointUrl;
 use super::error::{UpstreamError, UpstreamErrorKind};
 use super::pool::{Connection, Endpoint, H1};
+use super::reach::Reach;
 use crate::events::{Event, report};
 use crate::proxy::connection::BoxError;
 use crate::proxy::framing::Asked;
@@ -45,7 +47,7 @@ impl<B: RequestBody> Upstream<B> {
     pub fn new(endpoints: Vec<EndpointUrl>, tls: Arc<ClientConfig>, limits: Arc<Limits>) -> Self {
         let endpoints = endpoints
             .into_iter()
-            .map(|url| Arc::new(Endpoint::new(url, &limits)))
+            .map(|url| Arc::new(Endpoint::new(url, None, &limits)))
             .collect();
         Self {
             endpoints,
@@ -53,6 +55,40 @@ impl<B: RequestBody> Upstream<B> {
             tls,
             limits,
         }
+    }
+
+    /// An upstream that a client chose: only what `reach` permits is reached.
+    pub fn outside(url: EndpointUrl, reach: Arc<Reach>, tls: Arc<ClientConfig>, limits: Arc<Limits>) -> Self {
+        Self {
+            endpoints: vec![Arc::new(Endpoint::new(url, Some(reach), &limits))],
+            next: AtomicUsize::new(0),
+            tls,
+            limits,
+        }
+    }
+
+    /// A connection without any protocol over it, for a tunnel.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none.
+    pub async fn stream(&self) -> Result<TcpStream, UpstreamError> {
+        self.only()?.stream(&self.limits).await
+    }
+
+    /// Connects before there is a request; whether HTTP/2 was agreed on.
+    ///
+    /// # Errors
+    ///
+    /// Why there is no connection: a certificate that is not to be trusted, for one.
+    pub async fn warm(&self) -> Result<bool, UpstreamError> {
+        self.only()?.warm(&self.tls, &self.limits).await
+    }
+
+    fn only(&self) -> Result<&Arc<Endpoint<B>>, UpstreamError> {
+        self.endpoints
+            .first()
+            .ok_or(UpstreamError::new(UpstreamErrorKind::Connect))
     }
 
     /// Sends a request and returns the head of the answer; its body follows. The client's host stays as it was sent.

@@ -1,0 +1,134 @@
+//! Forward listeners: from what was written to where clients may go.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use ipnet::IpNet;
+use toml::Spanned;
+
+use super::compile::Reader;
+use super::syntax::{ConfigSyntax, ListenSyntax};
+use crate::engine::policy::{RoutePolicy, Text};
+use crate::identity::Users;
+use crate::proxy::{Forward, ForwardSyntax, HostPolicy, Hosts, Leads, Limits, Reach, Route};
+use crate::tls::{Minter, client_config};
+
+/// Where a forward listener listens that does not say.
+const ADDRESS: &str = "127.0.0.1:3128";
+
+/// What the policy knows of the routes of forward listeners, in the order of their names.
+pub(super) fn policies(written: &ConfigSyntax) -> impl Iterator<Item = RoutePolicy> {
+    let forward = written.listen.iter().filter(|(_, listen)| listen.forward.is_some());
+    forward.map(|(name, _)| {
+        let name = Forward::route_name(name.get_ref());
+        RoutePolicy {
+            service: name.clone(),
+            name,
+            ..RoutePolicy::default()
+        }
+    })
+}
+
+impl Reader<'_> {
+    /// The networks that are written, and a problem for each that is none.
+    pub(super) fn networks(&mut self, texts: &[Text]) -> Vec<IpNet> {
+        let networks = texts.iter().filter_map(|text| {
+            let network = text.get_ref().parse();
+            let network = network.or_else(|_| text.get_ref().parse::<IpAddr>().map(IpNet::from));
+            if network.is_err() {
+                self.error("C004", text.span(), "this is no network", Some("10.0.0.0/8"));
+            }
+            network.ok()
+        });
+        networks.collect()
+    }
+
+    /// Where a listener listens.
+    pub(super) fn address(&mut self, name: &str, listen: &ListenSyntax) -> Option<SocketAddr> {
+        let (text, span) = match (&listen.address, &listen.forward) {
+            (Some(address), _) => (address.get_ref().as_str(), address.span()),
+            (None, Some(forward)) => (ADDRESS, forward.span()),
+            (None, None) => {
+                let message = format!("`{name}` has no address");
+                self.error("C004", 0..0, &message, Some("address = \"0.0.0.0:8443\""));
+                return None;
+            }
+        };
+        let address = text.parse::<SocketAddr>();
+        if address.is_err() {
+            self.error("C004", span, "this is no address and port", Some("0.0.0.0:8443"));
+        }
+        address.ok()
+    }
+
+    /// The route of a forward listener.
+    pub(super) fn forward(
+        &mut self,
+        name: &Spanned<String>,
+        listen: &ListenSyntax,
+        forward: &Spanned<ForwardSyntax>,
+        limits: &Arc<Limits>,
+    ) -> Option<Route> {
+        let written = forward.get_ref();
+        let is_open = self.address(name.get_ref(), listen)?.ip().to_canonical().is_loopback();
+        if !is_open && written.clients.is_empty() && written.users.is_none() {
+            let message = "anybody who reaches this address could go out through it";
+            self.error("C020", forward.span(), message, Some("clients = [\"10.0.0.0/8\"], or users"));
+        }
+        let users = written.users.as_ref().and_then(|path| self.users(path));
+        let minter = written.authority.as_ref().and_then(|directory| {
+            let minter = Minter::open(&self.path(directory.get_ref()));
+            let help = Some("tidegate authority new");
+            minter.map_err(|error| self.error("C014", directory.span(), &error.to_string(), help)).ok()
+        });
+        let ca = written.ca.as_ref().map(|ca| self.path(ca.get_ref()));
+        let tls = client_config(ca.as_deref()).map_err(|error| {
+            let span = written.ca.as_ref().map_or_else(|| forward.span(), Spanned::span);
+            self.error("C010", span, &error.to_string(), None);
+        });
+        let meant = Forward {
+            listener: name.get_ref().clone(),
+            clients: self.networks(&written.clients),
+            users,
+            ports: written.ports.clone(),
+            hosts: HostPolicy {
+                pass: self.hosts(&written.pass),
+                refuse: self.hosts(&written.refuse),
+                has_authority: minter.is_some(),
+            },
+            reach: Arc::new(Reach::new(self.networks(&written.reaches))),
+            tls: tls.ok()?,
+            minter,
+            limits: Arc::clone(limits),
+        };
+        Some(Route {
+            name: Forward::route_name(name.get_ref()),
+            pattern: None,
+            leads: Leads::Out(Arc::new(meant)),
+            reads: Vec::new(),
+            inspect: true,
+            fail: written.fail,
+            fail_on: written.fail_on,
+            lenient: false,
+        })
+    }
+
+    fn users(&mut self, path: &Spanned<std::path::PathBuf>) -> Option<Users> {
+        let secret = self.environment.secret.clone();
+        let read = std::fs::read(self.path(path.get_ref())).map_err(|error| format!("it cannot be read: {error}"));
+        let users = read.and_then(|bytes| Users::read(&bytes, secret));
+        let help = Some("printf %s PASSWORD | tidegate hash proxy-user NAME");
+        users.map_err(|error| self.error("C021", path.span(), &error, help)).ok()
+    }
+
+    fn hosts(&mut self, texts: &[Text]) -> Hosts {
+        let mut hosts = Hosts::default();
+        for text in texts {
+            if !hosts.add(text.get_ref()) {
+                let help = Some("example.com, *.example.com");
+                self.error("C022", text.span(), "this is no host", help);
+            }
+        }
+        hosts
+    }
+}

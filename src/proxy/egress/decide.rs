@@ -1,0 +1,154 @@
+//! What becomes of a connection out: a pure function of the policy, of the host that is asked for and of the ClientHello.
+
+/// Hosts: `example.com` is one, `*.example.com` all below it, `*` all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hosts(Vec<Pattern>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Pattern {
+    All,
+    One(String),
+    /// With its dot.
+    Below(String),
+}
+
+impl Hosts {
+    /// Adds what a person writes; false where it is no host.
+    pub fn add(&mut self, text: &str) -> bool {
+        let text = text.to_ascii_lowercase();
+        let is_name = |name: &str| {
+            let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:[]".contains(&byte);
+            !name.is_empty() && !name.starts_with('.') && !name.ends_with('.') && name.bytes().all(is_plain)
+        };
+        let pattern = match text.strip_prefix('*') {
+            Some("") => Pattern::All,
+            Some(below) if below.strip_prefix('.').is_some_and(is_name) => Pattern::Below(below.to_owned()),
+            None if is_name(&text) => Pattern::One(text),
+            Some(_) | None => return false,
+        };
+        self.0.push(pattern);
+        true
+    }
+
+    /// Whether `host`, in lower case, is one of them.
+    pub fn contains(&self, host: &str) -> bool {
+        self.0.iter().any(|pattern| match pattern {
+            Pattern::All => true,
+            Pattern::One(name) => name == host,
+            Pattern::Below(end) => host.len() > end.len() && host.ends_with(end.as_str()),
+        })
+    }
+}
+
+/// What is said of hosts.
+#[derive(Clone, Debug, Default)]
+pub struct HostPolicy {
+    /// Whose TLS is not opened.
+    pub pass: Hosts,
+    /// That are not reached.
+    pub refuse: Hosts,
+    /// Whether TLS can be opened.
+    pub has_authority: bool,
+}
+
+/// What becomes of a tunnel that is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Decision {
+    /// TLS is ended here and begun anew.
+    Intercept,
+    /// Bytes pass unread, for this reason.
+    Pass(&'static str),
+    /// Nothing passes.
+    Refuse,
+}
+
+/// What becomes of a tunnel to `host`, in lower case. It goes by the name that is resolved here: one that the client only
+/// claims to mean, in its `ClientHello`, opens no way out that is not looked into.
+pub(super) fn decide(policy: &HostPolicy, host: &str) -> Decision {
+    if policy.refuse.contains(host) {
+        Decision::Refuse
+    } else if policy.pass.contains(host) {
+        Decision::Pass("host")
+    } else if policy.has_authority {
+        Decision::Intercept
+    } else {
+        Decision::Pass("no_authority")
+    }
+}
+
+/// The name for which a certificate is shown, where TLS is opened to `host` and the `ClientHello` names `claimed`; none where
+/// the two are not one: a front behind which another origin may be meant.
+pub(super) fn shown_name<'a>(host: &'a str, claimed: Option<&'a str>) -> Option<&'a str> {
+    let is_address = host.starts_with('[') || host.parse::<std::net::IpAddr>().is_ok();
+    match claimed {
+        None => Some(host),
+        Some(claimed) if claimed.eq_ignore_ascii_case(host) => Some(host),
+        // Of an address the origin must prove the name as well.
+        Some(claimed) if is_address => Some(claimed),
+        Some(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hosts(texts: &[&str]) -> Hosts {
+        let mut hosts = Hosts::default();
+        assert!(texts.iter().all(|text| hosts.add(text)), "{texts:?}");
+        hosts
+    }
+
+    #[test]
+    fn hosts_are_one_or_all_below_one() {
+        let some = hosts(&["Bank.example", "*.health.example", "[2001:db8::1]"]);
+        for (host, is_one) in [
+            ("bank.example", true),
+            ("www.bank.example", false),
+            ("health.example", false),
+            ("a.health.example", true),
+            ("a.b.health.example", true),
+            ("xhealth.example", false),
+            (".health.example", false),
+            ("[2001:db8::1]", true),
+        ] {
+            assert_eq!(some.contains(host), is_one, "{host}");
+        }
+        assert!(hosts(&["*"]).contains("anything"));
+        for wrong in ["", "*example.com", "*.", "a b", ".a", "a.", "https://a"] {
+            assert!(!Hosts::default().add(wrong), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn refused_goes_before_passed_and_what_is_neither_is_opened() {
+        let mut policy = HostPolicy {
+            pass: hosts(&["*.bank.example", "a.paste.example"]),
+            refuse: hosts(&["*.paste.example"]),
+            has_authority: true,
+        };
+        for (host, decision) in [
+            ("a.paste.example", Decision::Refuse),
+            ("www.bank.example", Decision::Pass("host")),
+            ("a.example", Decision::Intercept),
+        ] {
+            assert_eq!(decide(&policy, host), decision, "{host}");
+        }
+        policy.has_authority = false;
+        assert_eq!(decide(&policy, "a.example"), Decision::Pass("no_authority"));
+    }
+
+    #[test]
+    fn a_name_that_is_not_the_host_is_a_front() {
+        for (host, claimed, shown) in [
+            ("a.example", None, Some("a.example")),
+            ("a.example", Some("A.example"), Some("a.example")),
+            ("a.example", Some("b.example"), None),
+            ("192.0.2.7", Some("b.example"), Some("b.example")),
+            ("[2001:db8::1]", Some("b.example"), Some("b.example")),
+            ("192.0.2.7", None, Some("192.0.2.7")),
+        ] {
+            assert_eq!(shown_name(host, claimed), shown, "{host} {claimed:?}");
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! A tunnel whose TLS is opened: the origin is asked and verified first, then its name is shown to the client.
+
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use http::{Response, request};
+use http_body_util::Full;
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+use rustls::sign::CertifiedKey;
+use tokio::time::{Instant, timeout_at};
+use tokio_rustls::server::TlsStream;
+
+use super::Forward;
+use super::decide::shown_name;
+use super::target::Target;
+use crate::audit::{Change, Operation};
+use crate::engine::detect::ClassSet;
+use crate::engine::head;
+use crate::events::{Event, Leg, report};
+use crate::proxy::Upstream;
+use crate::proxy::answer::Answer;
+use crate::proxy::asked::{Asked, ended};
+use crate::proxy::checked_io::Abort;
+use crate::proxy::connection::{Stop, serve};
+use crate::proxy::exchange::Exchanges;
+use crate::proxy::gateway::Gateway;
+use crate::proxy::limits::ms;
+use crate::proxy::upstream::UpstreamErrorKind;
+use crate::tls::{H2, HTTP_1_1, Hello, Tee, TlsFacts, offering};
+
+/// What is known of all exchanges inside one tunnel.
+pub(in crate::proxy) struct Inside {
+    pub(super) target: Target,
+    /// The connection that was verified, and those that may follow it.
+    pub(super) upstream: Arc<Upstream>,
+    /// Who asked for the tunnel.
+    pub(super) user: Option<Arc<[u8]>>,
+    /// Why the origin cannot be spoken to; every exchange is told.
+    pub(super) failure: Option<UpstreamErrorKind>,
+}
+
+/// A tunnel that is to be opened.
+struct Tunnel {
+    exchanges: Exchanges,
+    forward: Arc<Forward>,
+    target: Target,
+    user: Option<Arc<[u8]>>,
+    addresses: (SocketAddr, SocketAddr),
+    stop: Stop,
+}
+
+type Stream = TlsStream<Tee<TokioIo<Upgraded>>>;
+
+impl Abort for Stream {
+    /// Nothing: a stream of TLS that ends without its own end is no whole message to anybody.
+    fn abort(&self) {}
+}
+
+impl Exchanges {
+    /// Grants the tunnel and opens it aside.
+    pub(super) fn intercept(
+        &self,
+        asked: &Asked,
+        head: &request::Parts,
+        forward: &Arc<Forward>,
+        offer: OnUpgrade,
+    ) -> Response<Answer> {
+        ended(&asked.route().name, "intercept");
+        if let Some(target) = Target::of(head) {
+            let connection = &asked.connection;
+            let tunnel = Tunnel {
+                exchanges: self.within(None),
+                forward: Arc::clone(forward),
+                target,
+                user: asked.actor.principal.clone(),
+                addresses: (connection.peer, connection.local),
+                stop: connection.stop.clone(),
+            };
+            tokio::spawn(tunnel.open(offer));
+        }
+        Response::new(Answer::Own(Full::default()))
+    }
+}
+
+impl Tunnel {
+    /// Opens the tunnel and serves what is inside to its end. Boxed, and of a type that can be named: exchanges inside are of
+    /// the same type as the one that asked for the tunnel.
+    fn open(self, offer: OnUpgrade) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(async move {
+            let Ok(upgraded) = offer.await else { return };
+            let until = Instant::now() + ms(self.exchanges.limits.handshake_ms_max);
+            let hello = match timeout_at(until, Hello::read(TokioIo::new(upgraded))).await {
+                Ok(Ok(hello)) => hello,
+                Ok(Err(kind)) => return failed(kind),
+                Err(_) => return late(),
+            };
+            let Some(name) = shown_name(&self.target.host, hello.server_name.as_deref()).map(str::to_owned) else {
+                return failed("front");
+            };
+            let (protocols, offered) = (hello.protocols.clone(), !hello.protocols.is_empty());
+            let (upstream, agreed) = self.verify(&name, protocols).await;
+            let is_h2 = agreed.unwrap_or(hello.protocols.iter().all(|protocol| protocol == H2) && offered);
+            let protocol = offered.then_some(if is_h2 { H2 } else { HTTP_1_1 });
+            let Some(config) = self.shows(&name, protocol) else {
+                return failed("name");
+            };
+            // The origin took its own time.
+            let until = Instant::now() + ms(self.exchanges.limits.handshake_ms_max);
+            let (stream, ja4) = match timeout_at(until, hello.accept(config)).await {
+                Ok(Ok(opened)) => opened,
+                Ok(Err(kind)) => return failed(kind),
+                Err(_) => return late(),
+            };
+            let facts = TlsFacts {
+                server_name: Some(name.into()),
+                is_h2,
+                ja4,
+                certificate: None,
+            };
+            self.serve(stream, facts, (upstream, agreed.err())).await;
+        })
+    }
+
+    /// Connects to the origin, which must prove to be `name`: whether it speaks HTTP/2, or why it cannot be spoken to.
+    async fn verify(&self, name: &str, protocols: Vec<Vec<u8>>) -> (Arc<Upstream>, Result<bool, UpstreamErrorKind>) {
+        let offered = if protocols.is_empty() { vec![HTTP_1_1.to_vec()] } else { protocols };
+        let tls = offering(&self.forward.tls, offered);
+        let upstream = self.target.upstream(&self.forward, tls, Some(name));
+        let agreed = upstream.warm().await.map_err(|error| error.kind);
+        (upstream, agreed)
+    }
+
+    /// What the client is shown.
+    fn shows(&self, name: &str, protocol: Option<&[u8]>) -> Option<Arc<rustls::ServerConfig>> {
+        let minter = self.forward.minter.as_ref()?;
+        let (certificate, is_new): (Arc<CertifiedKey>, bool) = minter.certificate(name).ok()?;
+        if is_new {
+            self.exchanges.gateway.tell_minted(name);
+        }
+        minter.shows(certificate, protocol).ok()
+    }
+
+    async fn serve(
+        self,
+        stream: Stream,
+        facts: TlsFacts,
+        (upstream, failure): (Arc<Upstream>, Option<UpstreamErrorKind>),
+    ) {
+        let limits = Arc::clone(&self.exchanges.limits);
+        let inside = Inside {
+            target: self.target,
+            upstream,
+            user: self.user,
+            failure,
+        };
+        let exchanges = self.exchanges.within(Some(inside));
+        serve(stream, self.addresses, Some(facts), Arc::new(exchanges), limits, self.stop, None).await;
+    }
+}
+
+impl Gateway {
+    /// Every name that was minted is in the audit file; one in which someone is identified is known there by its key.
+    fn tell_minted(&self, name: &str) {
+        let set = self.set();
+        let people = head::people(
+            std::iter::once(name.as_bytes()),
+            (&set.rules, &self.secret),
+            ClassSet::default(),
+        );
+        let target = if people.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{:016x}", self.secret.hash64("tidegate minted 1", &[name.as_bytes()]))
+        };
+        let change = Change {
+            operation: Operation::Mint,
+            succeeded: true,
+            who: "authority".to_owned(),
+            role: "process",
+            reason: "a client asked for it through a forward listener".to_owned(),
+            target: Some(target),
+            until: 0,
+            people: 0,
+            network: None,
+        };
+        self.audit.changed(change, self.clock.now());
+    }
+}
+
+fn failed(kind: &'static str) {
+    let leg = Leg::Downstream;
+    report(&Event::TlsFailed { leg, kind });
+}
+
+fn late() {
+    report(&Event::LimitHit {
+        limit: "handshake_ms_max",
+    });
+}

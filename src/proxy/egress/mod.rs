@@ -1,0 +1,55 @@
+//! The way out: clients that choose their origins, through a listener that is no route's.
+
+mod admit;
+mod ask;
+mod connect;
+mod decide;
+mod intercept;
+mod pass;
+mod settings;
+mod target;
+
+use std::sync::Arc;
+
+use ipnet::IpNet;
+use rustls::ClientConfig;
+
+pub use decide::{HostPolicy, Hosts};
+pub use settings::ForwardSyntax;
+
+pub(super) use intercept::Inside;
+pub(super) use target::Origins;
+
+use super::limits::Limits;
+use super::upstream::Reach;
+use crate::identity::Users;
+use crate::tls::Minter;
+
+/// A forward listener as meant; a reload replaces it.
+pub struct Forward {
+    /// The name of the listener.
+    pub listener: String,
+    /// Networks whose clients may use it.
+    pub clients: Vec<IpNet>,
+    /// Who may use it, by name and password.
+    pub users: Option<Users>,
+    /// Ports that may be asked for.
+    pub ports: Vec<u16>,
+    /// What is said of hosts.
+    pub hosts: HostPolicy,
+    /// Which addresses may be reached.
+    pub reach: Arc<Reach>,
+    /// By whom origins are trusted.
+    pub tls: Arc<ClientConfig>,
+    /// The authority by which TLS is opened.
+    pub minter: Option<Minter>,
+    /// Limits of the connections to origins.
+    pub limits: Arc<Limits>,
+}
+
+impl Forward {
+    /// The name of its route, in metrics, conditions and the journal; no pattern of a route has one without a slash.
+    pub fn route_name(listener: &str) -> String {
+        format!("forward:{listener}")
+    }
+}

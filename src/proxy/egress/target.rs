@@ -1,0 +1,104 @@
+//! The origin that a client asks for, and the connections to those that one client connection has asked for.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use http::uri::{Authority, Scheme};
+use http::{Method, request};
+
+use super::Forward;
+use crate::proxy::Upstream;
+use crate::proxy::authority::destination;
+use crate::proxy::upstream::EndpointUrl;
+
+/// Origins that one client connection keeps connections to; a browser asks for one on each of its own.
+const ORIGINS_MAX: usize = 8;
+
+/// Host and port of an origin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::proxy) struct Target {
+    /// In lower case; an IPv6 address has its brackets.
+    pub(in crate::proxy) host: Arc<str>,
+    pub(in crate::proxy) port: u16,
+    pub(in crate::proxy) is_tls: bool,
+}
+
+impl Target {
+    /// What a request to a proxy asks for: an absolute target in the clear, or a tunnel (RFC 9112 sections 3.2.2 and 3.2.3).
+    pub(super) fn of(head: &request::Parts) -> Option<Self> {
+        let is_tls = head.method == Method::CONNECT;
+        if !is_tls && head.uri.scheme() != Some(&Scheme::HTTP) {
+            return None;
+        }
+        let authority = head.uri.authority()?;
+        let port = authority.port_u16().or((!is_tls).then_some(80))?;
+        Self::at(authority, port, is_tls)
+    }
+
+    /// `authority`, which may have a port of its own.
+    pub(super) fn at(authority: &Authority, port: u16, is_tls: bool) -> Option<Self> {
+        let host: Arc<str> = destination(authority.host()).into();
+        let port = authority.port_u16().unwrap_or(port);
+        (!host.is_empty()).then_some(Self { host, port, is_tls })
+    }
+
+    /// The way there; over TLS it must prove to be `name`.
+    pub(super) fn upstream(&self, forward: &Forward, tls: Arc<rustls::ClientConfig>, name: Option<&str>) -> Arc<Upstream> {
+        let proves = name.filter(|name| *name != &*self.host);
+        let url = EndpointUrl::of(&self.host, self.port, self.is_tls, proves);
+        let (reach, limits) = (Arc::clone(&forward.reach), Arc::clone(&forward.limits));
+        Arc::new(Upstream::outside(url, reach, tls, limits))
+    }
+}
+
+/// The origins of one client connection. They are not shared with other clients: an origin may know a connection's client.
+#[derive(Default)]
+pub(in crate::proxy) struct Origins(Mutex<Vec<(Target, Arc<Upstream>)>>);
+
+impl Origins {
+    /// The way to `target`, that of the last request there if it is remembered.
+    pub(super) fn of(&self, target: &Target, forward: &Forward) -> Arc<Upstream> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = known.iter().position(|(origin, _)| origin == target);
+        let origin = match found {
+            Some(at) => known.remove(at),
+            None => (target.clone(), target.upstream(forward, Arc::clone(&forward.tls), None)),
+        };
+        if known.len() >= ORIGINS_MAX {
+            known.remove(0);
+        }
+        let upstream = Arc::clone(&origin.1);
+        known.push(origin);
+        upstream
+    }
+}
+
+impl std::fmt::Debug for Origins {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Origins").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    #[test]
+    fn a_request_names_its_origin_in_one_of_two_ways() {
+        for (method, uri, expected) in [
+            ("GET", "http://A.example/x", Some(("a.example", 80, false))),
+            ("GET", "http://a.example.:8080/", Some(("a.example", 8080, false))),
+            ("GET", "http://[2001:db8::1]/", Some(("[2001:db8::1]", 80, false))),
+            ("CONNECT", "a.example:443", Some(("a.example", 443, true))),
+            ("GET", "https://a.example/", None),
+            ("GET", "/x", None),
+            ("CONNECT", "a.example", None),
+        ] {
+            let (head, ()) = Request::builder().method(method).uri(uri).body(()).unwrap().into_parts();
+            let target = Target::of(&head);
+            let found = target.as_ref().map(|target| (&*target.host, target.port, target.is_tls));
+            assert_eq!(found, expected, "{method} {uri}");
+        }
+    }
+}
