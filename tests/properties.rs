@@ -22,12 +22,16 @@
 mod budgets;
 #[path = "properties/charsets.rs"]
 mod charsets;
+#[path = "properties/containers.rs"]
+mod containers;
 #[path = "properties/documents.rs"]
 mod documents;
 #[path = "properties/forms.rs"]
 mod forms;
 #[path = "properties/soup.rs"]
 mod soup;
+#[path = "support/forms.rs"]
+mod written;
 
 use std::fmt::Write as _;
 use std::sync::Arc;

@@ -188,6 +188,12 @@ pub struct BodySettings {
     pub held_total_bytes_max: u64,
     /// Decoded bytes for one coded byte, beyond the first MiB. Default 250.
     pub decoded_ratio_max: u64,
+    /// Containers inside one another: archives, sheets, documents. Default 4.
+    pub container_depth_max: u32,
+    /// Entries of all containers of a body together. Default 10,000.
+    pub container_entries_max: u32,
+    /// Bytes that come of a body's containers, on all levels together. Default 1,073,741,824.
+    pub container_bytes_max: u64,
     /// The longest a throttled stream waits before it is refused. Default 10,000 ms.
     pub throttle_wait_ms_max: u64,
 }
@@ -201,6 +207,9 @@ impl Default for BodySettings {
             held_coded_bytes_max: bounds.held_coded_bytes_max,
             held_total_bytes_max: 512 << 20,
             decoded_ratio_max: bounds.decoded_ratio_max,
+            container_depth_max: bounds.container_depth_max,
+            container_entries_max: bounds.container_entries_max,
+            container_bytes_max: bounds.container_bytes_max,
             throttle_wait_ms_max: 10_000,
         }
     }
@@ -218,6 +227,9 @@ impl BodySettings {
             held_coded_bytes_max: 1_024..=1 << 30,
             held_total_bytes_max: one_stream..=HELD_TOTAL_BYTES_BOUND,
             decoded_ratio_max: 2..=100_000,
+            container_depth_max: 1..=16,
+            container_entries_max: 1..=1_000_000,
+            container_bytes_max: 1 << 20..=1 << 40,
             throttle_wait_ms_max: 0..=86_400_000,
         })
     }
@@ -229,6 +241,9 @@ impl BodySettings {
             held_decoded_bytes_max: self.held_decoded_bytes_max,
             held_coded_bytes_max: self.held_coded_bytes_max,
             decoded_ratio_max: self.decoded_ratio_max,
+            container_depth_max: self.container_depth_max,
+            container_entries_max: self.container_entries_max,
+            container_bytes_max: self.container_bytes_max,
             ..Bounds::default()
         }
     }

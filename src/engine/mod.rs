@@ -6,6 +6,7 @@ mod block;
 mod byte_set;
 mod charset;
 pub mod compare;
+mod container;
 pub mod decode;
 pub mod detect;
 pub mod generations;

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use smallvec::SmallVec;
 
+use crate::engine::container::Fault;
 use crate::engine::decode::DecodeError;
 use crate::engine::detect::OrderSigns;
 use crate::engine::record::Record;
@@ -31,6 +32,12 @@ pub struct Bounds {
     pub held_coded_bytes_max: u64,
     /// Decoded bytes for one coded byte, beyond the first MiB. Default 250. Against: decompression bombs.
     pub decoded_ratio_max: u64,
+    /// Containers inside one another: archives, sheets, documents. Default 4.
+    pub container_depth_max: u32,
+    /// Entries of all containers of a body together. Default 10,000.
+    pub container_entries_max: u32,
+    /// Bytes that come of a body's containers, on all levels together. Default 1 GiB.
+    pub container_bytes_max: u64,
     /// Bytes of one value searched at once. Default 2048.
     pub segment_bytes: usize,
     /// Bytes that one of the operator's expressions searches. Default 64 MiB. Against: an expression that is slow, and woken
@@ -45,6 +52,9 @@ impl Default for Bounds {
             held_decoded_bytes_max: 256 << 10,
             held_coded_bytes_max: 256 << 10,
             decoded_ratio_max: 250,
+            container_depth_max: 4,
+            container_entries_max: 10_000,
+            container_bytes_max: 1 << 30,
             segment_bytes: 2048,
             rule_searched_bytes_max: 64 << 20,
         }
@@ -60,6 +70,14 @@ pub enum Failure {
     Undecodable,
     /// It decodes to more than the allowed ratio.
     Ratio,
+    /// A container, or an entry of one, is encrypted.
+    Encrypted,
+    /// A container breaks its format, or is packed in a way that is not read.
+    Unreadable,
+    /// More would come of a container than may: bytes, entries or containers in it.
+    ContainerLimit,
+    /// Someone in a container would have to be masked, which nobody can do in it.
+    Unmaskable,
     /// More coded bytes would have to wait than may.
     HoldBack,
     /// An expression of the operator's has searched as much of it as it may.
@@ -73,6 +91,10 @@ impl Failure {
             Self::UnknownCoding => "unknown_coding",
             Self::Undecodable => "undecodable",
             Self::Ratio => "ratio",
+            Self::Encrypted => "encrypted",
+            Self::Unreadable => "unreadable",
+            Self::ContainerLimit => "container_limit",
+            Self::Unmaskable => "unmaskable",
             Self::HoldBack => "holdback_exhausted",
             Self::RuleBudget => "rule_budget",
         }
@@ -170,6 +192,16 @@ pub(super) enum Phase {
     /// Cut at this decoded offset.
     Cut(u64),
     Stopped,
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Encrypted => Self::Encrypted,
+            Fault::Unreadable => Self::Unreadable,
+            Fault::Limit => Self::ContainerLimit,
+        }
+    }
 }
 
 impl From<DecodeError> for Failure {

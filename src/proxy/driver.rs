@@ -16,7 +16,7 @@ use super::outcome::{Denial, Outcome};
 use super::terms::Terms;
 use super::witness::Witness;
 use crate::clock::Clock;
-use crate::engine::inspect::{Inspector, Piece, Resolution, Step, Tally};
+use crate::engine::inspect::{Failure, Inspector, Piece, Resolution, Step, Tally};
 use crate::engine::ledger::{Account, BudgetId, Dimension, KeyId, KeyUse, Next};
 use crate::engine::policy::Action;
 use crate::engine::time::Now;
@@ -341,7 +341,7 @@ impl Driver {
             .get(budget)
             .is_some_and(|budget| budget.action == Action::Redact);
         if is_redacted || self.terms.unsafe_method {
-            if is_first {
+            if is_first && self.can_mask() {
                 self.outcome.masked.push((budget, key, people));
             }
             return self.mask(granted, now);
@@ -352,6 +352,11 @@ impl Driver {
 
     /// The record behind the granted ones leaves masked.
     fn mask(&mut self, granted: usize, now: Now) -> Option<Step> {
+        if !self.can_mask() {
+            let denial = Denial::Fail(Reason::Body(Failure::Unmaskable));
+            self.outcome.denial.get_or_insert(denial);
+            return self.resolve(granted, Resolution::Cut);
+        }
         let masked = self
             .inspector
             .as_ref()
@@ -360,6 +365,11 @@ impl Driver {
             self.witness.masked(record, now);
         }
         self.resolve(granted, Resolution::Mask)
+    }
+
+    /// Whether anybody in the body can be masked.
+    fn can_mask(&self) -> bool {
+        self.inspector().is_none_or(Inspector::can_mask)
     }
 
     /// Whether nothing was masked under `budget` so far: it is told once.
@@ -371,7 +381,7 @@ impl Driver {
         let wait_ms = until.saturating_sub(now.millis());
         if self.terms.unsafe_method {
             let is_first = self.is_first_mask(budget);
-            if let Some(used) = self.account.keys().first().filter(|_| is_first) {
+            if let Some(used) = self.account.keys().first().filter(|_| is_first && self.can_mask()) {
                 self.outcome.masked.push((budget, used.key, 0));
             }
             return self.mask(granted, now);

@@ -57,6 +57,12 @@ pub struct FailModes {
     pub undecodable: Option<Fail>,
     /// A body that decodes to more than the allowed ratio.
     pub ratio: Option<Fail>,
+    /// A container, or an entry of one, that is encrypted.
+    pub encrypted: Option<Fail>,
+    /// A container that breaks its format or is packed in a way that is not read.
+    pub unreadable: Option<Fail>,
+    /// A container of which more would come than may.
+    pub container_limit: Option<Fail>,
     /// A block of coded bytes larger than the hold-back.
     pub holdback_exhausted: Option<Fail>,
     /// An expression of the operator's has searched as much of a body as it may.
@@ -78,6 +84,11 @@ impl FailModes {
             Reason::Body(Failure::UnknownCoding) => self.unknown_coding,
             Reason::Body(Failure::Undecodable) => self.undecodable,
             Reason::Body(Failure::Ratio) => self.ratio,
+            Reason::Body(Failure::Encrypted) => self.encrypted,
+            Reason::Body(Failure::Unreadable) => self.unreadable,
+            Reason::Body(Failure::ContainerLimit) => self.container_limit,
+            // Whoever is to be masked does not leave as they are.
+            Reason::Body(Failure::Unmaskable) => Some(Fail::Closed),
             Reason::Body(Failure::HoldBack) => self.holdback_exhausted,
             Reason::Body(Failure::RuleBudget) => self.rule_budget,
             Reason::Memory => self.memory,

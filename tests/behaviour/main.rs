@@ -17,6 +17,7 @@ mod baselines;
 mod bounded_leak;
 mod certificates;
 mod classes;
+mod containers;
 mod enforcement;
 mod fail_modes;
 mod fields;
@@ -45,3 +46,5 @@ mod support;
 mod support_itself;
 mod unsafe_methods;
 mod uploads;
+#[path = "../support/forms.rs"]
+mod written;

@@ -4,6 +4,7 @@
 
 mod body;
 mod coding;
+mod containers;
 mod frames;
 mod framing;
 mod hello;
@@ -15,6 +16,7 @@ mod texts;
 
 pub(crate) use body::scan_chunks;
 pub(crate) use coding::decode;
+pub(crate) use containers::containers;
 pub(crate) use frames::frames;
 pub(crate) use framing::framing;
 pub(crate) use hello::client_hello;
@@ -29,9 +31,10 @@ pub(crate) type Check = fn(&[u8]);
 
 /// Every check under the name of its fuzz target and of its folders in `fuzz/corpus` and `fuzz/regressions`.
 #[cfg_attr(fuzzing, expect(dead_code, reason = "a fuzz target calls its one check"))]
-pub(crate) const CHECKS: [(&str, Check); 12] = [
+pub(crate) const CHECKS: [(&str, Check); 13] = [
     ("scan_chunks", scan_chunks),
     ("decode", decode),
+    ("containers", containers),
     ("records", records),
     ("rule_syntax", rule_syntax),
     ("framing", framing),

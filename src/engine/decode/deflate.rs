@@ -19,6 +19,8 @@ enum Kind {
     Gzip,
     /// Decided by the first byte: zlib or raw.
     Deflate,
+    /// As containers have it.
+    Raw,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -46,7 +48,21 @@ impl Inflate {
         }
     }
 
-    pub(super) fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<Progress, DecodeError> {
+    /// For a raw stream and nothing else.
+    pub(in crate::engine) fn raw() -> Self {
+        Self {
+            stream: Decompress::new(false),
+            kind: Kind::Raw,
+            state: State::Start,
+        }
+    }
+
+    /// Whether its stream ended.
+    pub(in crate::engine) fn has_ended(&self) -> bool {
+        self.state == State::Ended
+    }
+
+    pub(in crate::engine) fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<Progress, DecodeError> {
         let Some(first) = input.first() else {
             return if self.state == State::Inside {
                 self.inflate(input, output)
@@ -55,7 +71,7 @@ impl Inflate {
             };
         };
         match (self.state, self.kind) {
-            (State::Inside, _) | (State::Start, Kind::Gzip) => {}
+            (State::Inside, _) | (State::Start, Kind::Gzip | Kind::Raw) => {}
             (State::Start, Kind::Deflate) => {
                 // A zlib header's first byte names method 8 and a window of at most 32 KiB (RFC 1950, section 2.2); as
                 // the start of raw deflate it would be a stored block with garbage in its padding.
@@ -65,7 +81,7 @@ impl Inflate {
                 }
             }
             (State::Ended, Kind::Gzip) => self.stream = Decompress::new_gzip(WINDOW_BITS),
-            (State::Ended, Kind::Deflate) => return Err(DecodeError::Corrupt),
+            (State::Ended, Kind::Deflate | Kind::Raw) => return Err(DecodeError::Corrupt),
         }
         self.state = State::Inside;
         self.inflate(input, output)

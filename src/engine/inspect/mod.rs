@@ -10,6 +10,7 @@
 //! they were cut into chunks. A coded body may be released at the end of each chunk too, or an event of a coded stream would
 //! wait for the next: one that comes in small chunks may be cut nearer to the denied record, and never behind it.
 
+mod packed;
 mod read;
 mod release;
 
@@ -17,6 +18,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use packed::Packed;
 
 pub use crate::engine::charset::Charset;
 use crate::engine::charset::Reader;
@@ -67,7 +69,9 @@ pub struct Inspector {
     mode: Mode,
     bounds: Bounds,
     decoder: Option<Decoder>,
+    packed: Packed,
     charset: Reader,
+    settings: CellSettings,
     structure: Structure,
     assembler: Assembler,
     /// Settled, not resolved.
@@ -86,7 +90,10 @@ pub struct Inspector {
     /// Decoded bytes seen and released.
     decoded: u64,
     decoded_released: u64,
-    /// Of a coded body: (coded, decoded) offsets at which the decoder was drained.
+    /// Bytes that were decoded, and those of them that were released, where they are a container and are rewritten.
+    unpackable: u64,
+    unpackable_released: u64,
+    /// Of a coded body or a container: (coded, decoded) offsets at which the decoder was drained.
     checkpoints: VecDeque<(u64, u64)>,
     /// Of a coded body in `Rewrite`: decoded bytes that wait.
     rewritten: VecDeque<Bytes>,
@@ -110,15 +117,18 @@ impl Inspector {
         } else {
             content.charset
         };
-        let structure = CellSettings::new(bounds.segment_bytes, rules.has_expressions());
+        let settings = CellSettings::new(bounds.segment_bytes, rules.has_expressions());
         let mut assembler = Assembler::new(rules, secret);
         assembler.usage = Usage::new(bounds.rule_searched_bytes_max);
+        assembler.limits = packed::limits(&bounds);
         Self {
             mode,
             bounds,
             decoder: content.coding.and_then(Decoder::new),
+            packed: Packed::default(),
             charset: Reader::new(declared),
-            structure: Structure::new(content.structure, structure),
+            settings,
+            structure: Structure::new(content.structure, settings),
             assembler,
             ready: Vec::new(),
             asks: Vec::new(),
@@ -130,6 +140,8 @@ impl Inspector {
             released: 0,
             decoded: 0,
             decoded_released: 0,
+            unpackable: 0,
+            unpackable_released: 0,
             checkpoints: VecDeque::new(),
             rewritten: VecDeque::new(),
             phase: Phase::Open,
@@ -176,7 +188,9 @@ impl Inspector {
             self.failure = None;
         }
         if self.phase == Phase::Open && self.failure.is_none() {
-            self.read_end();
+            self.failure = self.read_end().err();
+        }
+        if self.phase == Phase::Open && self.failure.is_none() {
             self.structure.finish(&mut self.assembler);
             self.assembler.finish(self.decoded);
             self.failure = self.spent();
@@ -199,7 +213,8 @@ impl Inspector {
 
     /// Whether an expression has spent its budget, and the others may not go on without it yet.
     fn spent(&self) -> Option<Failure> {
-        self.stopped_at().map(|_| Failure::RuleBudget)
+        let fault = self.assembler.fault.map(Failure::from);
+        fault.or_else(|| self.stopped_at().map(|_| Failure::RuleBudget))
     }
 
     /// Where the record begins in which that was.
@@ -224,6 +239,11 @@ impl Inspector {
         self.leaving
             .extend(leave.unwrap_or_default().iter().map(|record| record.start));
         self.resolved += granted;
+        // Nothing of a container can be masked: its people leave as they are or not at all.
+        let then = match then {
+            Resolution::Mask if !self.can_mask() => Resolution::Cut,
+            other => other,
+        };
         match (then, self.ready.get_mut(self.resolved)) {
             (Resolution::Cut, Some(denied)) => {
                 // Where a byte-by-byte stream would stand: all before it was granted or belongs to nobody.
@@ -279,6 +299,11 @@ impl Inspector {
         self.mode != Mode::Rewrite
     }
 
+    /// Whether people of this body can be masked where they stand: in a container they cannot.
+    pub fn can_mask(&self) -> bool {
+        !self.packed.is_container()
+    }
+
     /// What to do next; call after each [`Step::Release`].
     pub fn step(&mut self) -> Step {
         match self.phase {
@@ -315,7 +340,7 @@ impl Inspector {
 
     /// Whether the bytes of the body are not the text that is searched.
     fn is_coded(&self) -> bool {
-        self.is_decoding() || self.charset.is_other()
+        self.is_decoding() || self.charset.is_other() || self.packed.is_container()
     }
 
     fn held(&self) -> u64 {

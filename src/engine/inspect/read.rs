@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{Failure, Inspector, Mode};
+use super::{Failure, Inspector, Mode, packed};
 use crate::engine::charset::Text;
 
 /// Records are looked for, and the hold-back measured, every so many decoded bytes: a fixed grid, whatever the chunks.
@@ -20,12 +20,16 @@ const TEXT_BYTES: usize = 4096;
 impl Inspector {
     pub(super) fn inspect(&mut self, chunk: &Bytes) -> Result<(), Failure> {
         if self.decoder.is_none() {
+            let limits = packed::limits(&self.bounds);
+            self.packed.look(chunk, limits);
+        }
+        if self.decoder.is_none() && !self.packed.is_container() {
             self.charset.look(chunk).map_err(|_| Failure::Undecodable)?;
         }
-        if self.decoder.is_none() && !self.charset.is_other() {
+        if !self.is_coded() {
             self.text(chunk)?;
-            // Read as it is, or just found to be in another character set: then all of it was read.
-            if self.charset.is_other() {
+            // Read as it is, or just found to be in another character set or a container: then all of it was read.
+            if self.is_coded() {
                 self.checkpoint(self.pushed);
             }
             return Ok(());
@@ -35,7 +39,8 @@ impl Inspector {
         let result = self.decode(chunk, &mut output);
         self.output = output;
         result?;
-        if self.mode == Mode::Guard && self.held() > self.bounds.held_coded_bytes_max && self.ready.is_empty() {
+        let waits = self.mode == Mode::Guard || (self.mode == Mode::Rewrite && !self.is_decoding() && self.is_coded());
+        if waits && self.held() > self.bounds.held_coded_bytes_max && self.ready.is_empty() {
             let grantable = self.grantable();
             let releasable = self
                 .checkpoints
@@ -84,11 +89,15 @@ impl Inspector {
             if self.mode == Mode::Rewrite && !text.is_empty() {
                 self.rewritten.push_back(Bytes::copy_from_slice(text));
             }
+            self.unpackable += text.len() as u64;
             self.text(text)?;
+            if self.mode == Mode::Rewrite {
+                self.checkpoint(self.unpackable);
+            }
             if self.decoded > RATIO_FREE_BYTES && self.decoded / (*coded).max(1) > self.bounds.decoded_ratio_max {
                 return Err(Failure::Ratio);
             }
-            if checkpoint {
+            if checkpoint && self.mode != Mode::Rewrite {
                 self.checkpoint(*coded);
             }
             if slice.is_empty() && drained {
@@ -99,11 +108,12 @@ impl Inspector {
 
     /// Remembers that the first `coded` bytes yield what was decoded so far, and no more.
     fn checkpoint(&mut self, coded: u64) {
-        if self.mode != Mode::Guard || !self.charset.is_between_characters() {
+        let waits = self.mode == Mode::Guard || (self.mode == Mode::Rewrite && self.packed.is_container());
+        if !waits || !self.charset.is_between_characters() {
             return;
         }
         // The header of a coding alone is no reason to begin an answer that may yet be refused.
-        if self.decoded == 0 {
+        if self.decoded == 0 && !self.packed.is_container() {
             return;
         }
         // Two points with the same text in between: the later lets more coded bytes go.
@@ -117,8 +127,24 @@ impl Inspector {
         self.checkpoints.push_back((coded, self.decoded));
     }
 
-    /// Searches decoded bytes, read in their character set.
+    /// Searches decoded bytes: the container that they are, or the text.
     fn text(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        let limits = packed::limits(&self.bounds);
+        let Some(kept) = self.packed.next(bytes, limits) else {
+            return Ok(());
+        };
+        for bytes in [&kept, bytes] {
+            if self.packed.is_container() {
+                self.unpack(Some(bytes))?;
+            } else {
+                self.characters(bytes)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Searches text, read in its character set.
+    fn characters(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         match self.charset.next(bytes).map_err(|_| Failure::Undecodable)? {
             Text::Same => self.search(bytes),
             Text::Behind(kept) => {
@@ -136,10 +162,14 @@ impl Inspector {
     }
 
     /// The text ends: what waited for more of it has no more to wait for.
-    pub(super) fn read_end(&mut self) {
+    pub(super) fn read_end(&mut self) -> Result<(), Failure> {
+        let kept = self.packed.end();
+        self.characters(&kept)?;
+        self.unpack(None)?;
         let kept = self.charset.end();
         self.search(&kept);
         self.read(&[], true);
+        Ok(())
     }
 
     /// Searches bytes in another character set.
@@ -156,7 +186,7 @@ impl Inspector {
     }
 
     /// Searches text, in pieces that end on a fixed grid.
-    fn search(&mut self, mut text: &[u8]) {
+    pub(super) fn search(&mut self, mut text: &[u8]) {
         if text.is_empty() {
             return;
         }

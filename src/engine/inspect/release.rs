@@ -25,7 +25,7 @@ impl Inspector {
             self.keep(&mut pieces, self.pushed);
         } else if !self.is_coded() {
             self.release_identity(&mut pieces, to);
-        } else if self.mode == Mode::Rewrite {
+        } else if self.mode == Mode::Rewrite && self.is_decoding() {
             self.release_rewritten(&mut pieces, to);
         } else {
             self.release_coded(&mut pieces, to);
@@ -61,7 +61,12 @@ impl Inspector {
     }
 
     fn release_coded(&mut self, pieces: &mut Vec<Piece>, to: u64) {
-        let mut coded = self.released;
+        let coded = self.coded_to(to, (self.released, self.pushed));
+        self.keep(pieces, coded);
+    }
+
+    /// How many bytes may leave of which the text up to `to` comes; they are between these two numbers.
+    fn coded_to(&mut self, to: u64, (mut coded, all): (u64, u64)) -> u64 {
         while let Some((at, decoded)) = self.checkpoints.front().copied().filter(|(_, decoded)| *decoded <= to) {
             self.checkpoints.pop_front();
             coded = at;
@@ -69,25 +74,37 @@ impl Inspector {
         }
         if self.phase == Phase::Complete && to >= self.decoded {
             // Trailers of the coding carry no text.
-            coded = self.pushed;
+            coded = all;
             self.decoded_released = self.decoded;
         }
-        self.keep(pieces, coded);
+        coded
     }
 
     fn release_rewritten(&mut self, pieces: &mut Vec<Piece>, to: u64) {
         let mut dropped = (self.pushed - self.released) as usize;
         self.released = self.pushed;
-        while self.decoded_released < to {
+        let is_container = self.packed.is_container();
+        let (mut at, to) = if is_container {
+            let at = self.unpackable_released;
+            (at, self.coded_to(to, (at, self.unpackable)))
+        } else {
+            (self.decoded_released, to)
+        };
+        while at < to {
             let Some(mut text) = self.rewritten.pop_front() else {
                 break;
             };
-            let wanted = (to - self.decoded_released) as usize;
+            let wanted = (to - at) as usize;
             if text.len() > wanted {
                 self.rewritten.push_front(text.split_off(wanted));
             }
-            let text = self.masked(text);
-            self.decoded_released += text.len() as u64;
+            at += text.len() as u64;
+            if is_container {
+                self.unpackable_released = at;
+            } else {
+                text = self.masked(text);
+                self.decoded_released = at;
+            }
             pieces.push(Piece::Replace(std::mem::take(&mut dropped), text));
         }
         if dropped > 0 {

@@ -10,6 +10,7 @@ use super::settled::Settled;
 use super::stream::Stream;
 use super::subject::{self, Common};
 use super::{Item, Place, Record};
+use crate::engine::container::{Fault, Limits};
 use crate::engine::decode::{Unescaped, hides};
 use crate::engine::detect::{Category, ClassSet, Context, Finding, Key, OrderSigns, Role, RuleSet, Span, Usage};
 use crate::engine::secret::HashKey;
@@ -49,6 +50,9 @@ pub struct Assembler {
     pub(super) stream: Option<Box<Stream>>,
     /// Text of bodies inside values so far, in bytes, and the end of the last of them in this body.
     pub(super) inner_text: u64,
+    /// What may come of containers inside values, and what went wrong in one.
+    pub(in crate::engine) limits: Limits,
+    pub(in crate::engine) fault: Option<Fault>,
     /// Of a body inside a value: where the record around it begins.
     pub(super) stops_at: Option<[u64; 2]>,
     /// What the operator's expressions do, and their budget.
@@ -80,6 +84,8 @@ impl Assembler {
             layers: LAYERS_MAX,
             stream: None,
             inner_text: 0,
+            limits: Limits::default(),
+            fault: None,
             stops_at: None,
             usage: Usage::default(),
         }

@@ -61,12 +61,14 @@ impl Assembler {
     }
 
     fn inner(&self, layers: u32, begin: u64) -> Inner {
-        Inner::new(&self.rules, &self.secret, self.settled.counted, layers, begin)
+        let limits = self.limits;
+        Inner::new((&self.rules, &self.secret, limits), self.settled.counted, layers, begin)
     }
 
     /// Takes over what was settled inside a value.
     fn take(&mut self, inner: &mut Inner, all: bool) {
         inner.take(all, &mut self.settled.records);
+        self.fault = self.fault.or(inner.assembler().fault);
         if all {
             self.findings += inner.assembler().findings();
             self.orders.join(inner.assembler().orders());

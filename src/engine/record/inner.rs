@@ -7,13 +7,14 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::{Assembler, Record};
+use crate::engine::container::{Fault, Limits, Look, Meter, Texts, Told, Unpacker, look};
 use crate::engine::decode::{Coding, Decoder, Unescaped};
 use crate::engine::detect::{ClassSet, RuleSet, Span, Usage};
 use crate::engine::secret::HashKey;
-use crate::engine::structure::{CellSettings, Declared, Structure};
+use crate::engine::structure::{CellSettings, Declared, Sink as _, Structure};
 
 /// First bytes that tell what it is.
-const FIRST_BYTES: usize = 4;
+const FIRST_BYTES: usize = 16;
 /// Bytes that are unpacked at once.
 const UNPACKED_AT_ONCE_BYTES: usize = 4096;
 /// Bytes of a value between two places that are known on both sides.
@@ -21,45 +22,78 @@ const UNIT_BYTES: usize = 24;
 
 /// A body inside a value.
 pub(super) struct Inner {
-    /// Until it is known what it is.
-    first: Option<SmallVec<[u8; FIRST_BYTES]>>,
-    decoder: Option<Decoder>,
+    packed: Packed,
+    read: Read,
+    map: Map,
+}
+
+/// How its text is packed.
+enum Packed {
+    /// Until it is known: its first bytes.
+    Unknown(SmallVec<[u8; FIRST_BYTES]>),
+    No,
+    Zlib(Box<Decoder>),
+    Container(Box<(Unpacker, Meter)>),
     /// It broke its coding: what comes now is not read.
-    is_broken: bool,
+    Broken,
+}
+
+/// What reads its text.
+struct Read {
+    settings: CellSettings,
     structure: Structure,
     assembler: Assembler,
-    /// Bytes of its text so far.
+    /// Bytes of the text so far.
     text: u64,
-    map: Map,
+}
+
+impl Texts for Read {
+    fn begin(&mut self, declared: Declared) {
+        self.structure.finish(&mut self.assembler);
+        self.assembler.line(self.text);
+        self.structure = Structure::at(self.text, declared, self.settings);
+    }
+
+    fn text(&mut self, text: &[u8]) {
+        self.text += text.len() as u64;
+        self.structure.push(text, &mut self.assembler);
+    }
 }
 
 impl Inner {
     /// One whose text begins at `raw` of the body around it, in which so many layers are looked behind.
-    pub(super) fn new(rules: &Arc<RuleSet>, secret: &HashKey, counted: ClassSet, layers: u32, raw: u64) -> Self {
+    pub(super) fn new(
+        (rules, secret, limits): (&Arc<RuleSet>, &HashKey, Limits),
+        counted: ClassSet,
+        layers: u32,
+        raw: u64,
+    ) -> Self {
         let mut assembler = Assembler::new(Arc::clone(rules), secret.clone());
         assembler.count_values(counted);
         assembler.layers = layers;
+        assembler.limits = limits;
         let settings = CellSettings::new(CellSettings::default().segment, rules.has_expressions());
         Self {
-            first: Some(SmallVec::new()),
-            decoder: None,
-            is_broken: false,
-            structure: Structure::new(Declared::Unknown, settings),
-            assembler,
-            text: 0,
+            packed: Packed::Unknown(SmallVec::new()),
+            read: Read {
+                settings,
+                structure: Structure::new(Declared::Unknown, settings),
+                assembler,
+                text: 0,
+            },
             map: Map::new(raw),
         }
     }
 
     /// Lends what all bodies of one have in common; `stopped_at`: where the record around it begins.
     pub(super) fn lend(&mut self, usage: &mut Usage, stopped_at: [u64; 2]) {
-        std::mem::swap(&mut self.assembler.usage, usage);
-        self.assembler.stops_at = Some(stopped_at);
+        std::mem::swap(&mut self.read.assembler.usage, usage);
+        self.read.assembler.stops_at = Some(stopped_at);
     }
 
     /// More of it, which ends at `raw` of the body around it.
     pub(super) fn push(&mut self, bytes: &[u8], raw: u64) {
-        if let Some(first) = &mut self.first {
+        if let Packed::Unknown(first) = &mut self.packed {
             first.extend_from_slice(bytes);
             if first.len() >= FIRST_BYTES {
                 self.begin();
@@ -67,7 +101,7 @@ impl Inner {
         } else {
             self.more(bytes);
         }
-        self.map.push(self.text, raw);
+        self.map.push(self.read.text, raw);
     }
 
     /// All of `view`, which is of a cell at `at`.
@@ -81,13 +115,25 @@ impl Inner {
     /// It ended.
     pub(super) fn finish(&mut self) {
         self.begin();
-        self.structure.finish(&mut self.assembler);
-        self.assembler.finish(self.text);
+        if let Packed::Container(container) = &mut self.packed {
+            let (unpacker, meter) = &mut **container;
+            let texts = &mut self.read;
+            let whole = unpacker.finish(&mut Told { texts, meter });
+            self.breaks(whole);
+        }
+        let Read {
+            structure,
+            assembler,
+            text,
+            ..
+        } = &mut self.read;
+        structure.finish(assembler);
+        assembler.finish(*text);
     }
 
     /// Settles by force what it holds.
     pub(super) fn force(&mut self) {
-        self.assembler.force(self.structure.decided_to());
+        self.read.assembler.force(self.read.structure.decided_to());
     }
 
     /// Everything before this offset of the body around it is settled.
@@ -99,7 +145,7 @@ impl Inner {
     pub(super) fn take(&mut self, all: bool, records: &mut Vec<Record>) {
         let holds = if all { u64::MAX } else { self.holds() };
         let mut settled = Vec::new();
-        self.assembler.take_settled(holds, &mut settled);
+        self.read.assembler.take_settled(holds, &mut settled);
         for record in &mut settled {
             record.start = self.map.begins(record.start);
             record.end = self.map.ends(record.end);
@@ -117,51 +163,77 @@ impl Inner {
 
     /// Its text so far, in bytes.
     pub(super) const fn text_bytes(&self) -> u64 {
-        self.text
+        self.read.text
     }
 
     pub(super) const fn assembler(&self) -> &Assembler {
-        &self.assembler
+        &self.read.assembler
     }
 
     fn holds(&self) -> u64 {
-        let (decided, lines) = (self.structure.decided_to(), self.structure.is_lines());
-        self.assembler.holds_from(decided, lines)
+        let (decided, lines) = (self.read.structure.decided_to(), self.read.structure.is_lines());
+        self.read.assembler.holds_from(decided, lines)
     }
 
     /// Its first bytes tell what it is.
     fn begin(&mut self) {
-        let Some(first) = self.first.take() else { return };
-        let coding = match first.as_slice() {
-            [0x1f, 0x8b, 8, ..] => Some(Coding::Gzip),
-            [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..] => Some(Coding::Deflate),
-            _ => None,
+        let Packed::Unknown(first) = &mut self.packed else {
+            return;
         };
-        self.decoder = coding.and_then(Decoder::new);
+        let first = std::mem::take(first);
+        self.packed = match first.as_slice() {
+            [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..] => {
+                Decoder::new(Coding::Deflate).map_or(Packed::No, |decoder| Packed::Zlib(Box::new(decoder)))
+            }
+            first if look(first) == Look::Container => {
+                let limits = self.read.assembler.limits;
+                Packed::Container(Box::new((Unpacker::new(1), Meter::new(limits))))
+            }
+            _ => Packed::No,
+        };
         self.more(&first);
     }
 
-    fn more(&mut self, mut bytes: &[u8]) {
-        let Some(decoder) = self.decoder.as_mut().filter(|_| !self.is_broken) else {
-            if self.decoder.is_none() {
-                self.text += bytes.len() as u64;
-                self.structure.push(bytes, &mut self.assembler);
+    fn more(&mut self, bytes: &[u8]) {
+        let read = &mut self.read;
+        let whole = match &mut self.packed {
+            Packed::No => {
+                read.text(bytes);
+                Ok(())
             }
-            return;
+            Packed::Zlib(decoder) => inflate(decoder, bytes, read),
+            Packed::Container(container) => {
+                let (unpacker, meter) = &mut **container;
+                meter.read(bytes.len() as u64);
+                unpacker.push(bytes, &mut Told { texts: read, meter })
+            }
+            Packed::Unknown(_) | Packed::Broken => Ok(()),
         };
-        let mut output = [0; UNPACKED_AT_ONCE_BYTES];
-        loop {
-            let Ok(progress) = decoder.step(bytes, &mut output) else {
-                self.is_broken = true;
-                return;
-            };
-            bytes = bytes.get(progress.read..).unwrap_or_default();
-            let text = output.get(..progress.written).unwrap_or_default();
-            self.text += text.len() as u64;
-            self.structure.push(text, &mut self.assembler);
-            if bytes.is_empty() && progress.written < output.len() {
-                return;
-            }
+        self.breaks(whole);
+    }
+
+    /// What a value only seems to be is no container that cannot be read; what is one has the last word.
+    fn breaks(&mut self, read: Result<(), Fault>) {
+        let Err(fault) = read else { return };
+        self.packed = Packed::Broken;
+        if matches!(fault, Fault::Encrypted | Fault::Limit) {
+            self.read.assembler.fault.get_or_insert(fault);
+        }
+    }
+}
+
+/// Inflates `bytes`; as much comes of them as may come of a container.
+fn inflate(decoder: &mut Decoder, mut bytes: &[u8], read: &mut Read) -> Result<(), Fault> {
+    let mut output = [0; UNPACKED_AT_ONCE_BYTES];
+    loop {
+        let progress = decoder.step(bytes, &mut output).map_err(|_| Fault::Unreadable)?;
+        bytes = bytes.get(progress.read..).unwrap_or_default();
+        read.text(output.get(..progress.written).unwrap_or_default());
+        if read.text > read.assembler.limits.bytes_max {
+            return Err(Fault::Limit);
+        }
+        if bytes.is_empty() && progress.written < output.len() {
+            return Ok(());
         }
     }
 }

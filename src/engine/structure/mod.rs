@@ -199,7 +199,7 @@ impl Structure {
     }
 
     /// A structure for a body that begins at offset `at` of another.
-    fn at(at: u64, declared: Declared, settings: CellSettings) -> Self {
+    pub(in crate::engine) fn at(at: u64, declared: Declared, settings: CellSettings) -> Self {
         Self {
             declared,
             settings,

@@ -1,0 +1,270 @@
+//! Images: the texts between their pixels, and what follows their end.
+
+use super::bytes::{big, gather, part, take};
+use super::unpack::Unpacker;
+use super::{Fault, Told};
+use crate::engine::decode::{Coding, Decoder};
+use crate::engine::structure::Declared;
+
+/// Before the first chunk (PNG 3, section 5.2).
+const SIGNATURE_BYTES: u64 = 8;
+/// A chunk's length and type, and its sum (section 5.3).
+const CHUNK_HEAD_BYTES: usize = 8;
+const CHUNK_SUM_BYTES: u64 = 4;
+/// Chunks of pixels and colours, in which no text is.
+const PIXELS: [&[u8]; 8] = [b"IHDR", b"PLTE", b"IDAT", b"tRNS", b"gAMA", b"cHRM", b"pHYs", b"fdAT"];
+/// Bytes of the fields before a text; their keyword has 79 at most (section 11.3.3).
+const FIELDS_BYTES_MAX: usize = 512;
+/// Bytes unpacked at once.
+const UNPACKED_AT_ONCE_BYTES: usize = 4096;
+
+/// The reader of a PNG.
+pub(super) struct Png {
+    level: u32,
+    head: Vec<u8>,
+    state: PngState,
+}
+
+enum PngState {
+    /// So many bytes that say nothing.
+    Pass(u64),
+    Head,
+    /// A text, with so many bytes left.
+    Text(u64, Chunk),
+    Tail(Box<Unpacker>),
+}
+
+/// A chunk of text.
+enum Chunk {
+    Plain,
+    /// The fields before the text so far; of `iTXt` more of them.
+    Fields(Vec<u8>, bool),
+    Packed(Box<Decoder>),
+}
+
+impl Png {
+    pub(super) fn new(level: u32) -> Self {
+        Self {
+            level,
+            head: Vec::new(),
+            state: PngState::Pass(SIGNATURE_BYTES),
+        }
+    }
+
+    pub(super) fn push(&mut self, mut bytes: &[u8], told: &mut Told<'_>) -> Result<(), Fault> {
+        while !bytes.is_empty() {
+            match &mut self.state {
+                PngState::Pass(left) => {
+                    *left -= take(&mut bytes, *left).len() as u64;
+                    if *left == 0 {
+                        self.state = PngState::Head;
+                    }
+                }
+                PngState::Head => {
+                    if gather(&mut self.head, CHUNK_HEAD_BYTES, &mut bytes) {
+                        self.begin(told)?;
+                    }
+                }
+                PngState::Text(left, chunk) => {
+                    let data = take(&mut bytes, *left);
+                    *left -= data.len() as u64;
+                    chunk.push(data, told)?;
+                    if *left == 0 {
+                        self.state = PngState::Pass(CHUNK_SUM_BYTES);
+                    }
+                }
+                PngState::Tail(tail) => return tail.push(bytes, told),
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn finish(&mut self, told: &mut Told<'_>) -> Result<(), Fault> {
+        match &mut self.state {
+            PngState::Tail(tail) => tail.finish(told),
+            PngState::Pass(_) | PngState::Head | PngState::Text(..) => Ok(()),
+        }
+    }
+
+    fn begin(&mut self, told: &mut Told<'_>) -> Result<(), Fault> {
+        let head = std::mem::take(&mut self.head);
+        let (left, name) = (big(part(&head, 0, 4)), part(&head, 4, 4));
+        if name == b"IEND" {
+            // Its sum is passed over; a length of it is a lie, and what it is of is a part of the tail.
+            self.state = PngState::Tail(Box::new(Unpacker::new(self.level)));
+            return Ok(());
+        }
+        if PIXELS.contains(&name) || left == 0 {
+            self.state = PngState::Pass(left + CHUNK_SUM_BYTES);
+            return Ok(());
+        }
+        told.meter.entry()?;
+        told.begin(Declared::Lines);
+        let chunk = match name {
+            b"zTXt" => Chunk::Fields(Vec::new(), false),
+            b"iTXt" => Chunk::Fields(Vec::new(), true),
+            _ => Chunk::Plain,
+        };
+        self.state = PngState::Text(left, chunk);
+        Ok(())
+    }
+}
+
+impl Chunk {
+    fn push(&mut self, mut bytes: &[u8], told: &mut Told<'_>) -> Result<(), Fault> {
+        while let Self::Fields(fields, is_international) = self {
+            let [byte, rest @ ..] = bytes else { return Ok(()) };
+            fields.push(*byte);
+            bytes = rest;
+            let is_packed = is_packed(fields, *is_international);
+            if is_packed.is_none() && fields.len() < FIELDS_BYTES_MAX {
+                continue;
+            }
+            lines(fields, told)?;
+            *self = match Decoder::new(Coding::Deflate).filter(|_| is_packed == Some(true)) {
+                Some(decoder) => Self::Packed(Box::new(decoder)),
+                None => Self::Plain,
+            };
+        }
+        match self {
+            Self::Packed(decoder) => unpack(decoder, bytes, told),
+            Self::Plain | Self::Fields(..) => lines(bytes, told),
+        }
+    }
+}
+
+/// Whether the text behind these fields is packed; `None` if they go on (sections 11.3.3.3 and 11.3.3.4).
+fn is_packed(fields: &[u8], is_international: bool) -> Option<bool> {
+    let keyword = memchr::memchr(0, fields)?;
+    let rest = fields.get(keyword + 1..)?;
+    if !is_international {
+        return rest.first().map(|_| true);
+    }
+    let [flag, _method, rest @ ..] = rest else { return None };
+    let language = memchr::memchr(0, rest)?;
+    memchr::memchr(0, rest.get(language + 1..)?).map(|_| *flag == 1)
+}
+
+/// Tells `bytes`, each part of them that ends with NUL as a line.
+fn lines(bytes: &[u8], told: &mut Told<'_>) -> Result<(), Fault> {
+    for (number, part) in bytes.split(|byte| *byte == 0).enumerate() {
+        told.text(if number > 0 { b"\n" } else { b"" })?;
+        told.text(part)?;
+    }
+    Ok(())
+}
+
+fn unpack(decoder: &mut Decoder, mut bytes: &[u8], told: &mut Told<'_>) -> Result<(), Fault> {
+    let mut output = [0; UNPACKED_AT_ONCE_BYTES];
+    loop {
+        let progress = decoder.step(bytes, &mut output).map_err(|_| Fault::Unreadable)?;
+        bytes = bytes.get(progress.read..).unwrap_or_default();
+        lines(output.get(..progress.written).unwrap_or_default(), told)?;
+        if bytes.is_empty() && progress.written < output.len() {
+            return Ok(());
+        }
+    }
+}
+
+/// The reader of a JPEG (ITU-T T.81, annex B): segments, then pixels, up to the mark of its end.
+pub(super) struct Jpeg {
+    level: u32,
+    head: Vec<u8>,
+    state: JpegState,
+}
+
+enum JpegState {
+    /// Two bytes of a mark, and two of a length where one follows.
+    Mark,
+    /// A segment, with so many bytes left; whether it is told.
+    Segment(u64, bool),
+    /// Pixels; whether the last byte began a mark.
+    Pixels(bool),
+    Tail(Box<Unpacker>),
+}
+
+impl Jpeg {
+    pub(super) fn new(level: u32) -> Self {
+        Self {
+            level,
+            head: Vec::new(),
+            state: JpegState::Mark,
+        }
+    }
+
+    pub(super) fn push(&mut self, mut bytes: &[u8], told: &mut Told<'_>) -> Result<(), Fault> {
+        while let [first, rest @ ..] = bytes {
+            match &mut self.state {
+                JpegState::Mark => {
+                    self.head.push(*first);
+                    bytes = rest;
+                    self.mark(told)?;
+                }
+                JpegState::Segment(left, is_told) => {
+                    let data = take(&mut bytes, *left);
+                    *left -= data.len() as u64;
+                    if *is_told {
+                        lines(data, told)?;
+                    }
+                    if *left == 0 {
+                        self.state = JpegState::Mark;
+                    }
+                }
+                JpegState::Pixels(is_marked) => {
+                    let has_ended = *is_marked && *first == 0xd9;
+                    // Behind other marks come more pixels, or a segment that is passed over like them.
+                    *is_marked = *first == 0xff;
+                    bytes = rest;
+                    if has_ended {
+                        self.state = JpegState::Tail(Box::new(Unpacker::new(self.level)));
+                    }
+                }
+                JpegState::Tail(tail) => return tail.push(bytes, told),
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn finish(&mut self, told: &mut Told<'_>) -> Result<(), Fault> {
+        match &mut self.state {
+            JpegState::Tail(tail) => tail.finish(told),
+            JpegState::Mark | JpegState::Segment(..) | JpegState::Pixels(_) => Ok(()),
+        }
+    }
+
+    fn mark(&mut self, told: &mut Told<'_>) -> Result<(), Fault> {
+        let state = match self.head.as_slice() {
+            [] | [0xff] => return Ok(()),
+            // The image begins, or the mark is filled up.
+            [0xff, 0xd8] => JpegState::Mark,
+            [0xff, 0xff] => {
+                self.head.truncate(1);
+                return Ok(());
+            }
+            [0xff, 0xd9] => JpegState::Tail(Box::new(Unpacker::new(self.level))),
+            [0xff, _] | [0xff, _, _] => return Ok(()),
+            [0xff, 0xda, ..] => JpegState::Pixels(false),
+            [0xff, mark, length @ ..] => {
+                // Tables of pixels and of codes say nothing: comments and what applications add may.
+                let is_told = matches!(mark, 0xe0..=0xef | 0xfe);
+                if is_told {
+                    told.meter.entry()?;
+                    told.begin(Declared::Lines);
+                }
+                match big(length).saturating_sub(2) {
+                    0 => JpegState::Mark,
+                    left => JpegState::Segment(left, is_told),
+                }
+            }
+            // No mark: what is here is no image, and is read for what it is.
+            _ => {
+                let mut tail = Unpacker::new(self.level);
+                tail.push(&self.head, told)?;
+                JpegState::Tail(Box::new(tail))
+            }
+        };
+        self.head.clear();
+        self.state = state;
+        Ok(())
+    }
+}

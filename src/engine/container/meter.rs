@@ -1,0 +1,91 @@
+//! How much may come of a file: how deep, how many entries, how many bytes, and how many for each of its own.
+
+/// Unpacked bytes beyond which ratios are measured: small files may be as repetitive as they like.
+const RATIO_FREE_BYTES: u64 = 1 << 20;
+
+/// Bounds of one body's containers. Against: bombs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::engine) struct Limits {
+    /// Containers inside one another.
+    pub(in crate::engine) depth_max: u32,
+    /// Entries of all of them together.
+    pub(in crate::engine) entries_max: u32,
+    /// Bytes that come of them.
+    pub(in crate::engine) bytes_max: u64,
+    /// Bytes that come of one byte of the body.
+    pub(in crate::engine) ratio_max: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            depth_max: 4,
+            entries_max: 10_000,
+            bytes_max: 1 << 30,
+            ratio_max: 250,
+        }
+    }
+}
+
+/// Why a container cannot be read further.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::engine) enum Fault {
+    /// It, or an entry of it, is encrypted.
+    Encrypted,
+    /// It breaks its format, or is packed in a way that is not read here.
+    Unreadable,
+    /// More would come of it than may.
+    Limit,
+}
+
+/// What came of one body's containers so far.
+#[derive(Debug)]
+pub(in crate::engine) struct Meter {
+    limits: Limits,
+    read: u64,
+    unpacked: u64,
+    entries: u32,
+}
+
+impl Meter {
+    pub(in crate::engine) const fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            read: 0,
+            unpacked: 0,
+            entries: 0,
+        }
+    }
+
+    /// So many more bytes of the body itself.
+    pub(in crate::engine) const fn read(&mut self, bytes: u64) {
+        self.read += bytes;
+    }
+
+    /// So many more came of it, on whatever level.
+    pub(super) fn unpacked(&mut self, bytes: u64) -> Result<(), Fault> {
+        self.unpacked += bytes;
+        let is_bomb = self.unpacked > RATIO_FREE_BYTES && self.unpacked / self.read.max(1) > self.limits.ratio_max;
+        if is_bomb || self.unpacked > self.limits.bytes_max {
+            return Err(Fault::Limit);
+        }
+        Ok(())
+    }
+
+    /// Another entry.
+    pub(super) fn entry(&mut self) -> Result<(), Fault> {
+        self.entries += 1;
+        if self.entries > self.limits.entries_max {
+            return Err(Fault::Limit);
+        }
+        Ok(())
+    }
+
+    /// Another container at this level; the outermost is 1.
+    pub(super) fn level(&self, level: u32) -> Result<(), Fault> {
+        if level > self.limits.depth_max {
+            return Err(Fault::Limit);
+        }
+        Ok(())
+    }
+}

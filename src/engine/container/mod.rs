@@ -1,0 +1,55 @@
+//! Files that hold texts: packed, listed, or laid out for a page. Each is read as it passes, without a seek, and tells its texts
+//! one after another to a [`Texts`]; what they are is for that to see.
+//!
+//! ```text
+//!   bytes ─▶ Unpacker ─ gzip, TAR, ZIP ─▶ Unpacker ─ ... at most `container_depth_max` deep
+//!                     ─ sheets, documents, PDF, images, databases ─▶ texts
+//! ```
+//!
+//! What cannot be read is a [`Fault`]: nothing is passed over in silence. All that is kept of a file is bounded.
+
+mod bytes;
+mod image;
+mod meter;
+mod office;
+mod pdf;
+mod pdf_text;
+mod sheet;
+mod sqlite;
+mod tags;
+mod tar;
+mod unpack;
+mod zip;
+
+pub(in crate::engine) use meter::{Fault, Limits, Meter};
+pub(in crate::engine) use unpack::{Look, Unpacker, look};
+
+use crate::engine::structure::Declared;
+
+/// Who is told the texts.
+pub(in crate::engine) trait Texts {
+    /// Another text begins.
+    fn begin(&mut self, declared: Declared);
+    /// More of it.
+    fn text(&mut self, text: &[u8]);
+}
+
+/// Texts, and what may still be unpacked.
+pub(in crate::engine) struct Told<'t> {
+    pub(in crate::engine) texts: &'t mut dyn Texts,
+    pub(in crate::engine) meter: &'t mut Meter,
+}
+
+impl Told<'_> {
+    fn begin(&mut self, declared: Declared) {
+        self.texts.begin(declared);
+    }
+
+    /// # Errors
+    /// When more was told than may be.
+    fn text(&mut self, text: &[u8]) -> Result<(), Fault> {
+        self.meter.unpacked(text.len() as u64)?;
+        self.texts.text(text);
+        Ok(())
+    }
+}

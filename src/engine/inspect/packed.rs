@@ -1,0 +1,127 @@
+//! Bodies that are containers: read as the texts in them, one after another.
+
+use smallvec::SmallVec;
+
+use super::{Bounds, Failure, Inspector};
+use crate::engine::container::{Limits, Look, Meter, Texts, Told, Unpacker, look};
+use crate::engine::record::Assembler;
+use crate::engine::structure::{Declared, Sink as _, Structure};
+
+/// First bytes of a body, kept until they tell what it is.
+pub(super) type First = SmallVec<[u8; 16]>;
+
+/// Whether a body is a container.
+pub(super) enum Packed {
+    Undecided(First),
+    No,
+    /// It is; but while it is read, when it is with its reader.
+    Yes(Option<Box<Unpacking>>),
+}
+
+/// A container under way.
+pub(super) struct Unpacking {
+    unpacker: Unpacker,
+    meter: Meter,
+}
+
+impl Default for Packed {
+    fn default() -> Self {
+        Self::Undecided(First::new())
+    }
+}
+
+impl Packed {
+    pub(super) const fn is_container(&self) -> bool {
+        matches!(self, Self::Yes(_))
+    }
+
+    /// Looks at the first bytes of the body, if none were kept; see [`Packed::next`].
+    pub(super) fn look(&mut self, bytes: &[u8], limits: Limits) {
+        if matches!(self, Self::Undecided(kept) if kept.is_empty()) {
+            self.decide(look(bytes), limits);
+        }
+    }
+
+    /// What stands before `bytes` and was kept, once it is known what they are; none if they are kept too.
+    pub(super) fn next(&mut self, bytes: &[u8], limits: Limits) -> Option<First> {
+        let Self::Undecided(kept) = self else {
+            return Some(First::new());
+        };
+        let before = kept.clone();
+        kept.extend_from_slice(bytes);
+        let seen = look(kept);
+        self.decide(seen, limits);
+        (seen != Look::More).then_some(before)
+    }
+
+    /// The body ended: what was kept is a text.
+    pub(super) fn end(&mut self) -> First {
+        match std::mem::replace(self, Self::No) {
+            Self::Undecided(kept) => kept,
+            Self::No => First::new(),
+            yes @ Self::Yes(_) => {
+                *self = yes;
+                First::new()
+            }
+        }
+    }
+
+    fn decide(&mut self, seen: Look, limits: Limits) {
+        match seen {
+            Look::More => {}
+            Look::Text => *self = Self::No,
+            Look::Container => {
+                let (unpacker, meter) = (Unpacker::new(1), Meter::new(limits));
+                *self = Self::Yes(Some(Box::new(Unpacking { unpacker, meter })));
+            }
+        }
+    }
+}
+
+/// What may come of the containers of a body.
+pub(super) const fn limits(bounds: &Bounds) -> Limits {
+    Limits {
+        depth_max: bounds.container_depth_max,
+        entries_max: bounds.container_entries_max,
+        bytes_max: bounds.container_bytes_max,
+        ratio_max: bounds.decoded_ratio_max,
+    }
+}
+
+impl Inspector {
+    /// Reads more of the container that the body is, or its end.
+    pub(super) fn unpack(&mut self, bytes: Option<&[u8]>) -> Result<(), Failure> {
+        let Packed::Yes(unpacking) = &mut self.packed else {
+            return Ok(());
+        };
+        let Some(mut under_way) = unpacking.take() else {
+            return Ok(());
+        };
+        let Unpacking { unpacker, meter } = &mut *under_way;
+        meter.read(bytes.map_or(0, <[u8]>::len) as u64);
+        let mut told = Told { texts: self, meter };
+        let read = match bytes {
+            Some(bytes) => unpacker.push(bytes, &mut told),
+            None => unpacker.finish(&mut told),
+        };
+        self.packed = Packed::Yes(Some(under_way));
+        read.map_err(Failure::from)
+    }
+}
+
+impl Texts for Inspector {
+    fn begin(&mut self, declared: Declared) {
+        next_text(&mut self.structure, &mut self.assembler, self.decoded);
+        self.structure = Structure::at(self.decoded, declared, self.settings);
+    }
+
+    fn text(&mut self, text: &[u8]) {
+        self.search(text);
+    }
+}
+
+/// A text ended, and the next has nothing to do with it.
+fn next_text(structure: &mut Structure, assembler: &mut Assembler, at: u64) {
+    structure.finish(assembler);
+    assembler.line(at);
+}
