@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::access::{Access, Caller, Monitor, Role};
 use super::desk::{ClockView, Desk};
 use super::fault::Fault;
-use super::{baselines, changes, desk::Readiness, revocations, scim, signals};
+use super::{baselines, changes, desk::Readiness, public, revocations, scim, signals};
 use crate::audit::Audit;
 use crate::engine::ledger::{Dimension, HoldView, KeyId, KeyView};
 use crate::events;
@@ -65,6 +65,7 @@ pub fn router(admin: Arc<Admin>) -> Router {
                 .delete(scim::delete),
         )
         .route("/api/v1/baselines", get(baselines::list))
+        .route("/api/v1/public", get(public::list))
         .route("/api/v1/config", get(config))
         .route("/api/v1/bypass", get(bypass))
         .route("/api/v1/clock", get(clock))
@@ -111,7 +112,7 @@ pub(super) struct List {
 
 impl List {
     /// Checks the query of a list.
-    fn check(query: Result<Query<Self>, QueryRejection>) -> Result<(Option<Dimension>, usize), Fault> {
+    pub(super) fn check(query: Result<Query<Self>, QueryRejection>) -> Result<(Option<Dimension>, usize), Fault> {
         let Query(list) = query.map_err(|error| Fault::bad_request(error.body_text()))?;
         let dimension = list.dimension.map(|name| {
             let known = Dimension::parse(&name);

@@ -255,7 +255,9 @@ pub(super) fn record(admin: &Admin, change: Change, succeeded: bool) {
 
 pub(super) fn refusal(error: DeskError) -> Fault {
     match error {
-        DeskError::Unknown => Fault::not_found("this key is not known, not held, not revoked or of no account that may be idle"),
+        DeskError::Unknown => {
+            Fault::not_found("this key is not known, not held, not revoked or of no account that may be idle")
+        }
         DeskError::Settled => Fault::new(StatusCode::CONFLICT, "the clock waits for nothing"),
         DeskError::Full => Fault::new(StatusCode::INSUFFICIENT_STORAGE, "there is no room for one more"),
         DeskError::Name(why) => Fault::bad_request(format!("`name` {why}")),

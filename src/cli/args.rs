@@ -14,8 +14,8 @@ use crate::proxy::EndpointUrl;
 use crate::simulate::recorded::Columns;
 
 pub use running::{
-    BaselinesArgs, ClockAction, ClockArgs, GatewayArgs, HoldArgs, KeysArgs, ListArgs, RecertifyArgs, ReinstateArgs, ReleaseArgs, RevokeArgs,
-    SizingArgs,
+    BaselinesArgs, ClockAction, ClockArgs, GatewayArgs, HoldArgs, KeysArgs, ListArgs, RecertifyArgs, ReinstateArgs,
+    ReleaseArgs, RevokeArgs, SizingArgs,
 };
 
 /// A proxy that counts how many people's data each actor is given, and stops a spill.
@@ -93,6 +93,8 @@ pub enum Command {
     Bypass(BypassArgs),
     /// Print the limits that a running gateway proposes, with what is usual
     Baselines(BaselinesArgs),
+    /// Print who a running gateway proposes as public: in the way of many accounts, and most likely nobody's data
+    Public(ListArgs),
     /// List the keys of a running gateway that were shown the most people
     Keys(KeysArgs),
     /// List the keys that a running gateway refuses for a time

@@ -65,7 +65,10 @@ mod tests {
         let table: toml::Table = text.parse().expect("it is TOML");
         let agent = &table["identity"]["group"]["agent"];
         assert_eq!(agent["people_per_day"].as_integer(), Some(100));
-        assert!(text.contains("41 people") && text.contains("38 accounts within 3"), "{text}");
+        assert!(
+            text.contains("41 people") && text.contains("38 accounts within 3"),
+            "{text}"
+        );
         assert!(text.contains("key 0a") && text.contains("2000 people"), "{text}");
         assert_eq!(lines(&json!({ "baselines": [] })).len(), 1);
     }

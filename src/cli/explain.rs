@@ -45,6 +45,7 @@ pub(super) fn execute(path: &Path, asked: &Asked, out: &mut dyn Write) -> Result
         destination: Some(host.as_bytes()),
         ..actor.facts(&address, &network, number)
     };
+    tell_questions(&loaded.set.policy, &facts, out)?;
     tell_plan(&loaded.set.policy, &loaded.set.policy.plan(&facts, now), out)
 }
 
@@ -99,6 +100,18 @@ fn tell_actor(actor: &Actor, out: &mut dyn Write) -> Result<(), Failed> {
     Ok(())
 }
 
+/// Budgets of which only the ledger of the running gateway knows whether they bind.
+fn tell_questions(policy: &Policy, facts: &Facts<'_>, out: &mut dyn Write) -> Result<(), Failed> {
+    for question in policy.questions(facts) {
+        let name = policy.get(question.budget()).map_or("", |budget| budget.name.as_str());
+        writeln!(
+            out,
+            "ledger     `{name}` binds whom the running gateway knows to be new or idle"
+        )?;
+    }
+    Ok(())
+}
+
 fn tell_plan(policy: &Policy, plan: &Plan, out: &mut dyn Write) -> Result<(), Failed> {
     if plan.keys.is_empty() {
         writeln!(
@@ -109,7 +122,11 @@ fn tell_plan(policy: &Policy, plan: &Plan, out: &mut dyn Write) -> Result<(), Fa
     }
     if let Some(allowance) = &plan.allowance {
         let people = allowance.limits.first().map_or(0, |limit| limit.people);
-        let of = if allowance.dimension == Dimension::Principal { "this approval" } else { "a day" };
+        let of = if allowance.dimension == Dimension::Principal {
+            "this approval"
+        } else {
+            "a day"
+        };
         writeln!(
             out,
             "\nallowance  the first {people} people of {of} count under it alone: key {}",

@@ -21,6 +21,7 @@ mod listing;
 mod manifest;
 mod offsets;
 mod progress;
+mod public;
 mod recertify;
 mod reinstate;
 mod release;
@@ -146,6 +147,7 @@ pub fn execute(cli: Cli, out: &mut dyn Write) -> Result<(), Failed> {
         ),
         Command::Bypass(args) => bypass::execute(&args, out),
         Command::Baselines(args) => baselines::execute(&args, out),
+        Command::Public(args) => public::execute(&args, out),
         Command::Keys(args) => keys::execute(&args, out),
         Command::Holds(args) => holds::execute(&args, out),
         Command::Hold(args) => hold::execute(&args, out),

@@ -11,6 +11,7 @@ use super::syntax::{ConfigSyntax, RouteSyntax, RulesSettings};
 use crate::audit::OnFull;
 use crate::engine::detect::{RuleSet, RuleSource, place_of};
 use crate::engine::inspect::Bounds;
+use crate::engine::ledger::PublicPeople;
 use crate::engine::policy::{GroupShape, Policy, RoutePolicy, Written};
 use crate::engine::problem::{Problem, Severity};
 use crate::engine::secret::HashKey;
@@ -98,6 +99,7 @@ pub fn compile(written: &ConfigSyntax, environment: &Environment<'_>) -> Result<
         reader.error("C000", 0..0, "`on_audit_full = \"block\"` is not in this version", None);
     }
     reader.fleet(&written.fleet);
+    let public = reader.public(&written.rules);
     let identity = reader.identity(written);
     let policy = policy(
         written,
@@ -115,6 +117,7 @@ pub fn compile(written: &ConfigSyntax, environment: &Environment<'_>) -> Result<
         generation: environment.generation,
         routes,
         policy: Arc::new(policy),
+        public: Arc::new(public),
         rules: Arc::new(rules),
         shadow,
         identity,
@@ -139,6 +142,21 @@ pub(super) struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// Who is declared public; nobody by a list that is wrong, which is a problem.
+    fn public(&mut self, written: &RulesSettings) -> PublicPeople {
+        let Some(path) = &written.public_people else {
+            return PublicPeople::default();
+        };
+        let file = std::fs::read(self.environment.base.join(path.get_ref()));
+        let file = file.map_err(|error| format!("it cannot be read: {error}"));
+        file.and_then(|bytes| PublicPeople::parse(&bytes))
+            .unwrap_or_else(|message| {
+                let help = "a line is: SUBJECT 2026-12-01 REASON, as `tidegate public` prints it";
+                self.error("C020", path.span(), &format!("`{path}`: {message}"), Some(help));
+                PublicPeople::default()
+            })
+    }
+
     /// The rules that are tried.
     fn shadow(&mut self, written: &RulesSettings) -> Option<Shadow> {
         let (dir, sources) = written.shadow_dir.as_ref().zip(self.environment.shadow)?;

@@ -261,6 +261,10 @@ pub struct RulesSettings {
     /// A directory of rule files that are tried: laid over those that are compiled in, they see bodies and decide nothing.
     #[schemars(with = "Option<String>")]
     pub shadow_dir: Option<Spanned<PathBuf>>,
+    /// A file of people who are nobody's data, since everybody is shown them: a subject as `tidegate public` prints it, its last
+    /// day and a reason a line. They count under no budget. At most 8 MiB. Default: none.
+    #[schemars(with = "Option<String>")]
+    pub public_people: Option<Text>,
     /// Of a hundred bodies, how many they see. Default 10.
     pub shadow_percent: u64,
     /// Bytes of one body that they see. Default 1,048,576.
@@ -273,6 +277,7 @@ impl Default for RulesSettings {
             dir: None,
             searched_bytes_max: Bounds::default().rule_searched_bytes_max,
             shadow_dir: None,
+            public_people: None,
             shadow_percent: 10,
             shadow_bytes_max: 1 << 20,
         }
@@ -286,7 +291,7 @@ impl RulesSettings {
             searched_bytes_max: 4_096..=1 << 40,
             shadow_percent: 0..=100,
             shadow_bytes_max: 4_096..=16 << 20;
-            dir, shadow_dir
+            dir, shadow_dir, public_people
         })
     }
 }

@@ -15,6 +15,7 @@ pub mod inspect;
 pub mod ledger;
 pub mod policy;
 pub mod problem;
+pub mod proposed;
 pub mod record;
 pub mod redact;
 pub mod secret;

@@ -1,4 +1,4 @@
-//! What is reported of baselines, its metric and its log lines.
+//! What is reported of baselines and of what is proposed, their metrics and log lines.
 
 use tracing::{error, warn};
 
@@ -24,6 +24,13 @@ pub enum BaselineFact<'a> {
         /// `account` or `group`: whose baseline it is.
         baseline: &'static str,
     },
+    /// People stand in the way of many accounts, and are proposed as public.
+    Proposed {
+        /// The route on which the last was refused.
+        route: &'a str,
+        /// How many people.
+        people: u64,
+    },
     /// What is usual could not be read or written.
     Unsaved {
         /// Why.
@@ -32,9 +39,10 @@ pub enum BaselineFact<'a> {
 }
 
 /// Moves the metric of a fact that has one.
-pub(super) fn count(deviations: &Family, fact: BaselineFact<'_>) {
+pub(super) fn count((deviations, proposals): (&Family, &Family), fact: BaselineFact<'_>) {
     match fact {
         BaselineFact::Deviated { baseline, .. } => deviations.add(baseline, 1),
+        BaselineFact::Proposed { people, .. } => proposals.add("public", people),
         BaselineFact::Unsaved { .. } => {}
     }
 }
@@ -53,6 +61,10 @@ pub(super) fn log(fact: BaselineFact<'_>) {
         } => warn!(
             key,
             group, people, median, deviation, limit, baseline, "far more people within a day than is usual"
+        ),
+        BaselineFact::Proposed { route, people } => warn!(
+            route,
+            people, "people stand in the way of many accounts: `tidegate public` lists who may be nobody's data"
         ),
         BaselineFact::Unsaved { reason } => error!(reason, "baselines cannot be kept"),
     }

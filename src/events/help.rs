@@ -202,6 +202,10 @@ pub(super) const HELP: &[(&str, &str)] = &[
         "Accounts that were shown far more people within a day than is usual, by whose baseline.",
     ),
     (
+        "tidegate_proposals_total",
+        "People who stand in the way of many accounts, and are proposed as public.",
+    ),
+    (
         "tidegate_clock_offset_seconds",
         "Seconds by which the system's clock is ahead of the gateway's time.",
     ),

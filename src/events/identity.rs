@@ -60,6 +60,7 @@ pub(super) struct IdentityMeters {
     unread: Family,
     approvals: Family,
     deviations: Family,
+    proposals: Family,
     births: Gauge,
     hellos_unread: Family,
 }
@@ -75,6 +76,7 @@ impl IdentityMeters {
             unread: make.family("tidegate_births_unread_total", "reason", None),
             approvals: make.family("tidegate_approvals_total", "result", None),
             deviations: make.family("tidegate_deviations_total", "baseline", None),
+            proposals: make.family("tidegate_proposals_total", "kind", None),
             births: make.gauge("tidegate_births", None),
             hellos_unread: make.family("tidegate_hellos_unread_total", "reason", None),
         }
@@ -86,7 +88,7 @@ impl IdentityMeters {
             self.disagreements.add(kind, 1);
         }
         if let Event::Baseline(fact) = *event {
-            super::baseline::count(&self.deviations, fact);
+            super::baseline::count((&self.deviations, &self.proposals), fact);
         }
         let Event::Identity(fact) = *event else { return };
         match fact {
@@ -123,5 +125,9 @@ pub(super) const FACTS: &[Event<'static>] = &[
         deviation: 3,
         limit: 88,
         baseline: "account",
+    }),
+    Event::Baseline(BaselineFact::Proposed {
+        route: "shop.example/",
+        people: 3,
     }),
 ];

@@ -302,7 +302,11 @@ impl Round {
     async fn batch(&mut self, link: &Link, frames: &[KeyFrame], now: Now) -> Result<(), Fault> {
         let groups = frames.iter().map(|frame| {
             let mut commands = Commands::new();
-            let window = if frame.of_actors { frame.window_max } else { self.window_of(frame.dimension) };
+            let window = if frame.of_actors {
+                frame.window_max
+            } else {
+                self.window_of(frame.dimension)
+            };
             push::push(&self.fleet.names, frame, window, &mut commands);
             self.pull(frame.key, now, &mut commands);
             commands

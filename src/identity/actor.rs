@@ -9,6 +9,7 @@ use super::approval::Approval;
 use super::revocation::Revocable;
 use crate::engine::births::{CredentialId, Doubt};
 use crate::engine::policy::{Facts, Standing};
+use crate::engine::secret::HashKey;
 
 /// Whether a credential was ever issued through the gateways.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -78,6 +79,13 @@ pub struct Actor {
 }
 
 impl Actor {
+    /// The account, as a number, if its credential was issued.
+    pub fn issued_to(&self, secret: &HashKey) -> Option<u64> {
+        let account = self.principal.as_ref().or(self.session.as_ref());
+        let account = account.filter(|_| self.provenance == Provenance::Issued)?;
+        Some(secret.hash64("tidegate account 1", &[account]))
+    }
+
     /// What a policy needs to know of it, with the keys of its address and network.
     pub fn facts<'a>(&'a self, address: &'a [u8], network: &'a [u8], route: usize) -> Facts<'a> {
         let bytes = |text: &'a Arc<str>| text.as_bytes();

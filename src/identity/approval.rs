@@ -98,7 +98,12 @@ impl Approver {
             return Err("malformed");
         }
         let id = fingerprint(&secret.hash("tidegate approval 1", &[token]));
-        let known = self.verified.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
+        let known = self
+            .verified
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&id)
+            .cloned();
         if let Some(known) = known {
             return Ok(known);
         }
@@ -138,7 +143,9 @@ impl Approver {
         }
         let (subject, id) = text("sub").zip(text("jti")).ok_or("malformed")?;
         let people = claims.get("people").and_then(Value::as_u64);
-        let people = people.filter(|people| (1..=PEOPLE_MAX).contains(people)).ok_or("malformed")?;
+        let people = people
+            .filter(|people| (1..=PEOPLE_MAX).contains(people))
+            .ok_or("malformed")?;
         // Its end is exact: whoever approved it meant that moment.
         let end = claims.get("exp").and_then(numeric_date).ok_or("malformed")?;
         let begin = claims.get("nbf").map_or(Some(0), numeric_date).ok_or("malformed")?;

@@ -155,7 +155,11 @@ pub(super) fn polls(settings: &Settings, read: ReadFile<'_>, problems: &mut Prob
 }
 
 /// The algorithms that somebody signs with.
-pub(super) fn algorithms(name: &Spanned<String>, list: &[Spanned<String>], problems: &mut Problems<'_>) -> Vec<Algorithm> {
+pub(super) fn algorithms(
+    name: &Spanned<String>,
+    list: &[Spanned<String>],
+    problems: &mut Problems<'_>,
+) -> Vec<Algorithm> {
     let mut algorithms = Vec::new();
     for algorithm in list {
         match parse_algorithm(algorithm.get_ref()) {

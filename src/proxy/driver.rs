@@ -333,6 +333,7 @@ impl Driver {
         let is_first = self.is_first_mask(budget);
         if is_first {
             self.terms.hold_if_asked(denial, self.account.keys(), now);
+            self.note_refused(now);
         }
         let is_redacted = self
             .terms
@@ -348,6 +349,12 @@ impl Driver {
         }
         self.outcome.denial.get_or_insert(denial);
         self.resolve(granted, Resolution::Cut)
+    }
+
+    /// Whoever was asked for may stand in the way of many.
+    fn note_refused(&self, now: Now) {
+        let asks = self.inspector.as_ref().map(|inspector| inspector.asks());
+        self.terms.note_refused(asks.unwrap_or_default(), now);
     }
 
     /// The record behind the granted ones leaves masked.
@@ -388,6 +395,7 @@ impl Driver {
         }
         if wait_ms > self.terms.set.throttle_wait_ms_max {
             let retry_after_s = wait_ms.div_ceil(1000);
+            self.note_refused(now);
             self.outcome
                 .denial
                 .get_or_insert(Denial::Throttled { budget, retry_after_s });

@@ -107,7 +107,7 @@ impl Exchanges {
         };
         self.gateway.refuse_revoked(&asked, now)?;
         let offer = head.extensions.remove::<OnUpgrade>();
-        let account = self.gateway.open_account(&mut asked.plan, now).await;
+        let account = self.gateway.open_account(&asked.set, &mut asked.plan, now).await;
         self.gateway.refuse_held(&asked, &account, now)?;
         self.gateway.refuse_over(&asked, (&account, Direction::Response), now)?;
         let mode = mode(&asked, &account);
@@ -449,6 +449,7 @@ impl Exchanges {
             unsafe_method: asked.is_unsafe(),
             not_found: matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE),
             may_mask: asked.may_mask(),
+            issued: asked.actor.issued_to(&self.gateway.secret),
         }
     }
 

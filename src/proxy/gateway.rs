@@ -21,8 +21,9 @@ use crate::clock::Clock;
 use crate::engine::baseline::{Baselines, Deviation, WINDOW_SECONDS};
 use crate::engine::detect::RuleSet;
 use crate::engine::inspect::Bounds;
-use crate::engine::ledger::{Account, BudgetId, KeyId, KeyUse, Ledger};
+use crate::engine::ledger::{Account, BudgetId, KeyId, KeyUse, Ledger, PublicPeople};
 use crate::engine::policy::{Facts, Plan, Policy, Question};
+use crate::engine::proposed::Proposed;
 use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
 use crate::events::{Event, Names, report};
@@ -47,6 +48,8 @@ pub struct Set {
     pub routes: Vec<Route>,
     /// Budgets, exceptions, allowances.
     pub policy: Arc<Policy>,
+    /// People who are declared public.
+    pub public: Arc<PublicPeople>,
     /// Detection rules.
     pub rules: Arc<RuleSet>,
     /// Detection rules that are tried beside them, if there are any.
@@ -135,6 +138,8 @@ pub struct Gateway {
     pub holds_told: Arc<Notify>,
     /// What is usual for accounts.
     pub baselines: Baselines,
+    /// Who stands in the way of many accounts.
+    pub proposed: Proposed,
     pub(super) shadows: Shadows,
     /// What budgets on shared keys refused to honest people.
     pub(super) fuse: Fuse,
@@ -167,6 +172,7 @@ impl Gateway {
             held: Arc::default(),
             holds_told: Arc::default(),
             baselines: Baselines::default(),
+            proposed: Proposed::default(),
             shadows: Shadows::default(),
             fuse: Fuse::default(),
             reauths: Paces::new(ISSUERS_MAX),
@@ -202,10 +208,11 @@ impl Gateway {
     }
 
     /// The account of an exchange that counts under `plan`, whose keys go to it.
-    pub(super) async fn open_account(&self, plan: &mut Plan, now: Now) -> Account {
+    pub(super) async fn open_account(&self, set: &Set, plan: &mut Plan, now: Now) -> Account {
         self.read_back(keys_of(plan)).await;
         let keys = std::mem::take(&mut plan.keys);
         let account = self.ledger.open(keys, plan.allowance.take(), now);
+        let account = account.sparing(&set.public);
         let mut account = account.summing(std::mem::take(&mut plan.sums));
         if let Some(gateways) = self.fleet.as_ref().and_then(|fleet| fleet.divided()) {
             account.divide(gateways);

@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use super::fail::{Fail, Reason};
 use super::gateway::{Gateway, Set};
 use super::outcome::Denial;
-use crate::engine::ledger::{Account, KeyUse};
+use crate::engine::ledger::{Account, Ask, KeyUse};
 use crate::engine::policy::{Action, Direction};
 use crate::engine::time::Now;
-use crate::events::{Event, report};
+use crate::events::{BaselineFact, Event, report};
 
 /// Bytes that all streams hold together.
 #[derive(Debug, Default)]
@@ -47,6 +47,8 @@ pub(super) struct Terms {
     pub(super) not_found: bool,
     /// Identifiers may leave masked.
     pub(super) may_mask: bool,
+    /// The account whose issued credential asks.
+    pub(super) issued: Option<u64>,
 }
 
 impl Terms {
@@ -74,6 +76,21 @@ impl Terms {
     pub(super) fn open_when_full(&self, account: &mut Account) {
         if !account.is_enforcing() || self.fail(Reason::LedgerFull) == Fail::Open {
             account.open_when_full();
+        }
+    }
+
+    /// A budget refuses what has `asks` in it: whoever is in the way of many accounts is proposed as public.
+    pub(super) fn note_refused(&self, asks: &[Ask], now: Now) {
+        let Some(account) = self.issued else { return };
+        let route = self.set.routes.get(self.route).map_or("", |route| route.name.as_str());
+        let people = asks.iter().flat_map(|ask| ask.people.iter().copied());
+        let people = people.filter(|person| !self.set.public.contains(person.0, now));
+        let proposed = self.gateway.proposed.refused(people, account, route, now);
+        if proposed > 0 {
+            report(&Event::Baseline(BaselineFact::Proposed {
+                route,
+                people: proposed as u64,
+            }));
         }
     }
 

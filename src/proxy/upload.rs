@@ -65,7 +65,7 @@ impl Exchanges {
     ) -> Result<(ForwardBody, Cause), (Refusal, Style)> {
         let (cause, clock) = (Cause::default(), self.gateway.clock);
         let now = clock.now();
-        let account = self.gateway.open_account(&mut plan, now).await;
+        let account = self.gateway.open_account(&asked.set, &mut plan, now).await;
         self.gateway.refuse_over(asked, (&account, Direction::Request), now)?;
         let mode = match (account.is_enforcing() && asked.route().inspect, plan.redacts) {
             (false, _) => Mode::Watch,

@@ -42,7 +42,9 @@ pub(super) fn recall(dir: &Path) -> Baselines {
 fn read(dir: &Path) -> io::Result<Baselines> {
     let path = dir.join(FILE);
     if fs::metadata(&path)?.len() > FILE_BYTES_MAX {
-        return Err(io::Error::other(format!("{FILE} is larger than {FILE_BYTES_MAX} bytes")));
+        return Err(io::Error::other(format!(
+            "{FILE} is larger than {FILE_BYTES_MAX} bytes"
+        )));
     }
     let saved = serde_json::from_slice(&fs::read(&path)?)?;
     Baselines::load(&saved).map_err(|error| io::Error::other(format!("{FILE}: {error}")))
@@ -67,7 +69,10 @@ pub(super) async fn run(gateway: Arc<Gateway>, dir: PathBuf, stop: CancellationT
             let (gateway, dir) = (Arc::clone(&gateway), dir.clone());
             let keep = move || {
                 if is_due {
-                    gateway.look_at_baselines().iter().for_each(|found| tell(&gateway, found));
+                    gateway
+                        .look_at_baselines()
+                        .iter()
+                        .for_each(|found| tell(&gateway, found));
                 }
                 save(&gateway.baselines, &dir).unwrap_or_else(|error| unsaved(&error));
             };

@@ -16,6 +16,7 @@ use crate::clock::{Look, Standing};
 use crate::engine::baseline::Proposal;
 use crate::engine::detect::RuleSet;
 use crate::engine::ledger::{Dimension, HoldView, KeyId, KeyView, RevokedBy};
+use crate::engine::proposed;
 use crate::engine::time::Now;
 use crate::identity::{Listed, PersonKeys, SignalError, What};
 use crate::proxy::Gateway;
@@ -170,6 +171,12 @@ impl Desk for GatewayDesk {
 
     fn baselines(&self) -> Vec<Proposal> {
         self.gateway.baselines.proposals()
+    }
+
+    fn public(&self, limit: usize) -> Vec<proposed::Proposal> {
+        let (set, now) = (self.gateway.set(), self.now());
+        let is_open = |subject| !set.public.contains(subject, now);
+        self.gateway.proposed.list(limit, is_open)
     }
 
     fn recertify(&self, key: KeyId) -> Result<(), DeskError> {

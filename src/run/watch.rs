@@ -189,7 +189,8 @@ fn named(written: &ConfigSyntax) -> impl Iterator<Item = &Path> {
         .iter()
         .chain(&identity.watch_list)
         .chain(&identity.revoked)
-        .chain(&identity.leavers);
+        .chain(&identity.leavers)
+        .chain(&written.rules.public_people);
     let lists = lists.map(toml::Spanned::get_ref);
     let texts = key_sets.chain(api_keys).chain(tokens).chain(lists).map(Path::new);
     certificates.chain(clients).chain(authorities).chain(going_out).chain(texts)

@@ -35,7 +35,12 @@ async fn an_account_that_is_shown_ten_times_what_is_usual_is_told_and_one_and_a_
     let gateway = Gateway::start_in(state, &text).await;
     let shown = async |account: &str, role: &str, range: &str| {
         let token = sign("k1", &json!({"sub": account, "role": role, "exp": 4_000_000_000_u32}));
-        let reply = get(gateway.address, &format!("/{range}"), &format!("Authorization: Bearer {token}\r\n")).await;
+        let reply = get(
+            gateway.address,
+            &format!("/{range}"),
+            &format!("Authorization: Bearer {token}\r\n"),
+        )
+        .await;
         assert_eq!(reply.status, 200);
         count_serials(&reply.body).len()
     };
@@ -54,17 +59,31 @@ async fn an_account_that_is_shown_ten_times_what_is_usual_is_told_and_one_and_a_
     assert_eq!(shown("new", "agent", "3000-200").await, 200);
     let mut found = shared.look_at_baselines();
     found.sort_by_key(|found| found.people);
-    let told: Vec<_> = found.iter().map(|found| (found.people, found.is_of_group, found.is_news)).collect();
-    assert_eq!(told, [(200, true, true), (201, false, true)], "of both who are far off, the new one by its group");
+    let told: Vec<_> = found
+        .iter()
+        .map(|found| (found.people, found.is_of_group, found.is_news))
+        .collect();
+    assert_eq!(
+        told,
+        [(200, true, true), (201, false, true)],
+        "of both who are far off, the new one by its group"
+    );
     assert!(found.iter().all(|found| found.usual.median == 20), "{found:?}");
     let keys = gateway.keys(Dimension::Principal);
-    assert!(keys.iter().any(|view| view.key == found[1].key), "the key is the one that is listed");
+    assert!(
+        keys.iter().any(|view| view.key == found[1].key),
+        "the key is the one that is listed"
+    );
 
     let reply = gateway.ask_admin("GET /api/v1/baselines", "").await;
     let answer: Value = serde_json::from_slice(&reply.body).expect("JSON");
     let [agents] = &answer["baselines"].as_array().expect("a list")[..] else {
         panic!("{answer}")
     };
-    assert_eq!((&agents["group"], &agents["median"]), (&json!("agent"), &json!(20)), "{answer}");
+    assert_eq!(
+        (&agents["group"], &agents["median"]),
+        (&json!("agent"), &json!(20)),
+        "{answer}"
+    );
     assert_eq!(agents["people_per_day"], 50, "the first step above six deviations");
 }

@@ -60,7 +60,12 @@ async fn an_idle_account_has_a_small_budget_until_a_person_says_that_it_is_in_us
         let token = sign("k1", &json!({"sub": account, "exp": 4_000_000_000_u32}));
         let mut shown = 0;
         for person in people {
-            let reply = get(gateway.address, &format!("/{person}"), &format!("Authorization: Bearer {token}\r\n")).await;
+            let reply = get(
+                gateway.address,
+                &format!("/{person}"),
+                &format!("Authorization: Bearer {token}\r\n"),
+            )
+            .await;
             shown += count_serials(&reply.body).len();
         }
         shown
@@ -70,9 +75,15 @@ async fn an_idle_account_has_a_small_budget_until_a_person_says_that_it_is_in_us
     assert_eq!(shown("nightly", 30..36).await, 6, "it is new");
 
     let keys = gateway.keys(Dimension::Principal);
-    assert_eq!(keys.len(), 1, "only who is idle counts there, and actors are no people: {keys:?}");
+    assert_eq!(
+        keys.len(),
+        1,
+        "only who is idle counts there, and actors are no people: {keys:?}"
+    );
     let line = format!("POST /api/v1/keys/{}/recertify", keys[0].key);
-    let reply = gateway.ask_admin(&line, r#"{"reason":"nightly backup, owned by ops"}"#).await;
+    let reply = gateway
+        .ask_admin(&line, r#"{"reason":"nightly backup, owned by ops"}"#)
+        .await;
     assert_eq!(reply.status, 200, "{}", reply.head);
     assert_eq!(shown("backup", 40..46).await, 6, "its owner said that it is in use");
 
@@ -81,7 +92,9 @@ async fn an_idle_account_has_a_small_budget_until_a_person_says_that_it_is_in_us
     let audit = gateway.state().join("audit.jsonl");
     until("the change is in the audit file", async || {
         let lines = std::fs::read_to_string(&audit).unwrap_or_default();
-        let changes = lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let changes = lines
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok());
         let mut changes = changes.filter(|change| change["api"]["operation"] == "recertify");
         changes.any(|change| {
             change["resources"][0]["uid"] == keys[0].key.to_string() && change["actor"]["user"]["name"] == "carol"

@@ -34,6 +34,7 @@ mod monitor;
 mod newcomers;
 mod provenance;
 mod proxy_protocol;
+mod public;
 mod refusals;
 mod reloads;
 mod revocations;

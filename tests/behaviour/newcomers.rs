@@ -49,7 +49,10 @@ fn came_before(gateway: &Gateway, customers: std::ops::Range<u32>) {
         };
         let questions = shared.set().policy.questions(&facts);
         assert_eq!(questions.len(), 1);
-        assert!(Policy::answer(&questions, &shared.ledger, earlier).is_empty(), "by no older memory");
+        assert!(
+            Policy::answer(&questions, &shared.ledger, earlier).is_empty(),
+            "by no older memory"
+        );
     }
 }
 
@@ -78,7 +81,11 @@ async fn of_a_shared_network_those_who_came_today_share_a_budget_and_nobody_else
     }
     assert_eq!(served, LIMIT, "of twenty accounts that were registered today");
     for customer in 0..10 {
-        assert_eq!(visit(&gateway, customer).await, 200, "customer {customer} was there before");
+        assert_eq!(
+            visit(&gateway, customer).await,
+            200,
+            "customer {customer} was there before"
+        );
     }
 }
 

@@ -100,10 +100,22 @@ async fn without_an_approval_an_account_is_slowed_and_then_stopped_and_with_one_
     assert_eq!(desk.shown(&approved, 8).await, 4, "as many as were approved");
     assert_eq!(desk.shown(&approved, 3).await, 0, "it is spent");
     let again = desk.approval("ann", "a-1", &json!({"exp": desk.second() + 900}));
-    assert_eq!(desk.shown(&desk.lines("ann", Some(&again)), 3).await, 0, "so is one of its name");
+    assert_eq!(
+        desk.shown(&desk.lines("ann", Some(&again)), 3).await,
+        0,
+        "so is one of its name"
+    );
     let next = desk.approval("ann", "a-2", &json!({"people": 2}));
-    assert_eq!(desk.shown(&desk.lines("ann", Some(&next)), 3).await, 2, "another is another");
-    assert_eq!(desk.shown(&desk.lines("bob", None), 8).await, MOST, "what ann was approved is hers");
+    assert_eq!(
+        desk.shown(&desk.lines("ann", Some(&next)), 3).await,
+        2,
+        "another is another"
+    );
+    assert_eq!(
+        desk.shown(&desk.lines("bob", None), 8).await,
+        MOST,
+        "what ann was approved is hers"
+    );
 
     // Who was shown under an approval uses up nothing of what is usual.
     let approval = desk.approval("cyd", "c-1", &json!({}));
@@ -122,12 +134,18 @@ async fn an_approval_that_is_not_good_is_worth_nothing() {
     let (_, signature) = rest.split_once('.').expect("a token");
     let more = signed(&json!({"people": 4_000}));
     let payload = more.split('.').nth(1).expect("a token");
-    let session = sign("k1", &json!({"iss": "login", "sub": "ann", "jti": "a-1", "people": 9, "exp": now + 60}));
+    let session = sign(
+        "k1",
+        &json!({"iss": "login", "sub": "ann", "jti": "a-1", "people": 9, "exp": now + 60}),
+    );
     for (why, token) in [
         ("of somebody else", desk.approval("bob", "b-1", &json!({}))),
         ("over", signed(&json!({"exp": now - 1}))),
         ("not yet good", signed(&json!({"nbf": now + 300}))),
-        ("longer than its people are remembered", signed(&json!({"exp": now + 31 * 86_400}))),
+        (
+            "longer than its people are remembered",
+            signed(&json!({"exp": now + 31 * 86_400})),
+        ),
         ("for another gateway", signed(&json!({"aud": "other"}))),
         ("of another workflow", signed(&json!({"iss": "login"}))),
         ("without a number", signed(&json!({"people": null}))),

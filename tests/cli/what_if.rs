@@ -153,7 +153,10 @@ fn a_replay_prints_a_table_a_chart_and_a_picture() {
     );
     let value: serde_json::Value = serde_json::from_str(&said.text).expect("one object");
     assert_eq!(value["worlds"][0]["outcomes"][0]["people_exposed"], 70);
-    assert!(value["worlds"][0]["outcomes"][0]["people_an_account"].is_null(), "it bought none");
+    assert!(
+        value["worlds"][0]["outcomes"][0]["people_an_account"].is_null(),
+        "it bought none"
+    );
 }
 
 #[test]
@@ -179,7 +182,9 @@ fn the_leak_per_account_that_the_thief_of_dell_bought_is_printed() {
     let printed = said.text.split_once("each of the 5 accounts").expect("the figure").1;
     // Fifty on its first day, and as many as the limit on each of the twenty that follow.
     for (limit, worth) in [("50", "1,050"), ("200", "4,050"), ("500", "10,050")] {
-        let line = printed.lines().find(|line| line.contains(&format!("principal-day = {limit} ")));
+        let line = printed
+            .lines()
+            .find(|line| line.contains(&format!("principal-day = {limit} ")));
         let line = line.unwrap_or_else(|| panic!("{limit} in\n{printed}"));
         assert_eq!(line.split_whitespace().last(), Some(worth), "{line}");
     }

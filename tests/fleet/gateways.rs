@@ -7,6 +7,8 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use tempfile::TempDir;
+use tidegate::engine::ledger::{Dimension, Meeting};
+use tidegate::engine::time::Now;
 use tidegate::fleet::Settings;
 use tidegate::tls::Authority;
 
@@ -273,13 +275,7 @@ async fn over_tls_with_the_rights_that_the_readme_names() {
     let keys = [used(1, 3, true)];
     assert_eq!(one.exchange(&keys, &[1, 2], false).await.people.len(), 2);
     assert_eq!(other.exchange(&keys, &[3, 4], false).await.people.len(), 1);
-    one.ledger.hold(
-        key(2),
-        tidegate::engine::ledger::Dimension::Session,
-        60,
-        None,
-        one.clock.now(),
-    );
+    one.ledger.hold(key(2), Dimension::Session, 60, None, one.clock.now());
     until("a hold arrives", async || {
         other.ledger.held(&[used(2, 1, false)], other.clock.now()).is_some()
     })
@@ -294,4 +290,47 @@ async fn over_tls_with_the_rights_that_the_readme_names() {
     let guesser = Member::begin(settings).expect("settings that can be used");
     tokio::time::sleep(std::time::Duration::from_millis(500)).await;
     assert!(!stranger.fleet.is_up() && !guesser.fleet.is_up());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_was_there_before_or_was_idle_is_known_to_all_gateways() {
+    const DAY_S: u32 = 86_400;
+    let server = Server::start(&[]).await;
+    let (one, other) = (
+        Member::start(settings(&server.url())).await,
+        Member::start(settings(&server.url())).await,
+    );
+    let now = one.clock.now();
+    let before = |days: u64| Now::from_millis(now.millis() - days * u64::from(DAY_S) * 1000);
+    for days in [2, 0] {
+        one.ledger.meet(key(1), Dimension::Network, 7, before(days));
+    }
+    for days in [101, 100] {
+        assert!(
+            !one.ledger
+                .is_idle(key(2), Dimension::Principal, 90 * DAY_S, before(days))
+        );
+    }
+    until("the other gateway knows who was there before", async || {
+        other.ledger.meet(key(1), Dimension::Network, 7, other.clock.now()) == Meeting::Known
+    })
+    .await;
+    until("the other gateway knows who was idle", async || {
+        other
+            .ledger
+            .is_idle(key(2), Dimension::Principal, 90 * DAY_S, other.clock.now())
+    })
+    .await;
+    assert!(other.ledger.recertify(key(2), other.clock.now()));
+    until("the first gateway knows that it is in use", async || {
+        !one.ledger
+            .is_idle(key(2), Dimension::Principal, 90 * DAY_S, one.clock.now())
+    })
+    .await;
+    assert!(
+        other.ledger.keys(None, 10, &|_| &[3_600], now).is_empty(),
+        "actors are no people"
+    );
+    one.end().await;
+    other.end().await;
 }

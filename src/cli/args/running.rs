@@ -53,7 +53,7 @@ pub struct BaselinesArgs {
     pub json: bool,
 }
 
-/// `tidegate holds` and `tidegate revocations`.
+/// `tidegate holds`, `tidegate revocations` and `tidegate public`.
 #[derive(Debug, Args)]
 pub struct ListArgs {
     /// Which gateway

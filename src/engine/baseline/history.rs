@@ -177,7 +177,11 @@ mod tests {
         for week in 0..6 {
             history.note(week * HOURS as u32, 10 * (week + 1));
         }
-        assert_eq!(history.usual(0).map(|usual| usual.median), Some(40), "of the last four weeks");
+        assert_eq!(
+            history.usual(0).map(|usual| usual.median),
+            Some(40),
+            "of the last four weeks"
+        );
         assert_eq!(history.usual(1), None);
     }
 }

@@ -164,7 +164,9 @@ impl Baselines {
         }
         let mut proposals: Vec<Proposal> = proposals.into_iter().flatten().collect();
         for proposal in &mut proposals {
-            proposal.exceptions.sort_by_key(|(key, people)| (u32::MAX - people, *key));
+            proposal
+                .exceptions
+                .sort_by_key(|(key, people)| (u32::MAX - people, *key));
             proposal.exceptions.truncate(EXCEPTIONS_MAX);
         }
         proposals

@@ -23,7 +23,11 @@ fn people(agent: u8, hour: u64) -> u32 {
 }
 
 /// Lives through the hours, with `changed` for who is not as usual.
-fn live(baselines: &Baselines, hours: std::ops::Range<u64>, changed: &dyn Fn(u8, u64) -> Option<u32>) -> Vec<Deviation> {
+fn live(
+    baselines: &Baselines,
+    hours: std::ops::Range<u64>,
+    changed: &dyn Fn(u8, u64) -> Option<u32>,
+) -> Vec<Deviation> {
     let look = |hour: u64| {
         let shown = |key: KeyId| changed(key.0[0], hour).unwrap_or_else(|| people(key.0[0], hour));
         baselines.look(at(hour), &shown)
@@ -74,8 +78,15 @@ fn a_new_account_is_compared_with_its_group() {
         _ => None,
     };
     let found = live(&baselines, 5 * WEEK + 24..5 * WEEK + 26, &new);
-    let told: Vec<_> = found.iter().map(|found| (found.key, found.is_of_group, found.people)).collect();
-    assert_eq!(told, [(key(50), true, 400), (key(50), true, 400)], "of `partner` nothing is known");
+    let told: Vec<_> = found
+        .iter()
+        .map(|found| (found.key, found.is_of_group, found.people))
+        .collect();
+    assert_eq!(
+        told,
+        [(key(50), true, 400), (key(50), true, 400)],
+        "of `partner` nothing is known"
+    );
 }
 
 #[test]
@@ -99,7 +110,10 @@ fn a_limit_is_proposed_for_each_group_and_for_who_is_shown_more() {
     let [agents] = &proposals[..] else {
         panic!("{proposals:?}")
     };
-    assert_eq!((&*agents.group, agents.accounts, agents.people_per_day), ("agent", 20, 100));
+    assert_eq!(
+        (&*agents.group, agents.accounts, agents.people_per_day),
+        ("agent", 20, 100)
+    );
     let exceptions: Vec<_> = agents.exceptions.iter().map(|(key, _)| *key).collect();
     assert_eq!(exceptions, [key(7)]);
     assert_eq!(Baselines::default().proposals(), []);
@@ -137,5 +151,8 @@ fn accounts_are_bounded_and_those_that_are_shown_nobody_go() {
     let followed = (0..2 * KEYS_MAX as u32).filter(|number| baselines.follow(many(*number), "agent"));
     assert_eq!(followed.count(), KEYS_MAX);
     baselines.look(at(0), &|_| 0);
-    assert!(baselines.follow(many(KEYS_MAX as u32 * 2), "agent"), "there is room again");
+    assert!(
+        baselines.follow(many(KEYS_MAX as u32 * 2), "agent"),
+        "there is room again"
+    );
 }

@@ -4,6 +4,7 @@ mod granted;
 mod hand_over;
 mod order;
 mod queue;
+mod wanted;
 
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ pub use hand_over::Handed;
 use order::{Order, take_own};
 use queue::{Queue, Waiting};
 use smallvec::SmallVec;
+use wanted::name;
 
 use super::entry::Entry;
 use super::limit::{Ask, Elements, KeyUse};
@@ -19,8 +21,7 @@ use super::locked::{Locked, Place, ShardList};
 use super::reserve::{List, Prefix, Stop, Wanted};
 use super::shards::{Ledger, shard_of};
 use super::strict::Strict;
-use super::subject_hash::spread;
-use super::{Amounts, BudgetId, Dimension, KeyId, SumUse};
+use super::{Amounts, BudgetId, Dimension, KeyId, PublicPeople, SumUse};
 use crate::engine::secret::Subject;
 use crate::engine::time::Now;
 
@@ -112,6 +113,8 @@ pub struct Account {
     /// Asks that left.
     handed_asks: u64,
     pub(super) strict: Strict,
+    /// Nobody's data: they count under no key.
+    public: Option<Arc<PublicPeople>>,
     /// Whether its limits are a share of what is allowed.
     pub(super) is_divided: bool,
     /// A key that finds no room goes uncounted; else what would count under it is refused.
@@ -166,6 +169,7 @@ impl Account {
             summed_at: Now::default(),
             handed_asks: 0,
             strict: Strict::default(),
+            public: None,
             is_divided: false,
             is_open_when_full: false,
             is_uncounted: false,
@@ -235,7 +239,7 @@ impl Account {
     /// Reserves `asks` in order; each is all of its people and values under all keys, or nothing. The answer names how many
     /// were granted. A denied ask adds nothing under any key.
     pub fn reserve(&mut self, asks: &[Ask], now: Now) -> Answer {
-        let mut wanted = self.wanted(asks);
+        let mut wanted = self.wanted(asks, now);
         let mut prefix = Prefix::of(asks.len(), self.ledger.reserves());
         if !wanted.is_empty() {
             let ledger = Arc::clone(&self.ledger);
@@ -264,50 +268,6 @@ impl Account {
         let is_counted = self.keys.iter().take(self.counted).any(|used| used.key == key);
         let entry = shard.keys.get_mut(key).filter(|_| is_counted);
         entry.map_or(0, |entry| entry.people(window, now))
-    }
-
-    /// What `asks` want that this exchange was not yet granted; from now on it is, until it turns out otherwise.
-    fn wanted(&mut self, asks: &[Ask]) -> Wanted {
-        let mut wanted = Wanted::default();
-        self.granted.reserve(asks.len());
-        for (number, ask) in (0..).zip(asks) {
-            let people = ask.people.iter().map(|person| (Elements::People, person.0));
-            let values = ask.values.iter().filter(|(class, _)| self.classes.contains(class));
-            let values = values.map(|(class, value)| (Elements::Values(*class), *value));
-            let asked = people.chain(values);
-            for (elements, element) in
-                asked.filter(|(elements, element)| self.granted.insert(name(*elements, *element)))
-            {
-                wanted.push(elements, number, element);
-            }
-        }
-        wanted
-    }
-
-    /// Takes out of `wanted` the people of asks that fit into the allowance whole.
-    fn allow(&mut self, locked: &mut Locked<'_>, wanted: &mut Wanted, now: Now) -> List {
-        let mut allowed = List::new();
-        let Some((used, place)) = self.allowance.as_ref().zip(self.places.last_mut()) else {
-            return allowed;
-        };
-        locked.enter(&self.ledger, used, place, now);
-        let Some(entry) = locked.at(used.key, *place) else {
-            return allowed;
-        };
-        for subjects in wanted
-            .of(Elements::People)
-            .chunk_by(|(one, _), (other, _)| one == other)
-        {
-            let before = allowed.len();
-            allowed.extend_from_slice(subjects);
-            let mut prefix = Prefix::of(usize::MAX, true);
-            prefix.rule(entry, ALLOWANCE, used, &allowed, now);
-            if prefix.stop.is_some() {
-                allowed.truncate(before);
-            }
-        }
-        wanted.take_out(&allowed);
-        allowed
     }
 
     /// Finds the keys that can refuse, or makes them; one without room is nowhere.
@@ -442,14 +402,6 @@ impl Drop for Account {
                 shard.rest(at, max);
             }
         }
-    }
-}
-
-/// What stands for an element among all that an exchange was granted: a value may be that by which someone is known.
-fn name(elements: Elements, element: u64) -> u64 {
-    match elements {
-        Elements::People => element,
-        Elements::Values(class) => element ^ spread(u64::from(class) + 1),
     }
 }
 

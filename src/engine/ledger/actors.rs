@@ -12,6 +12,7 @@
 
 use std::iter::once;
 
+use super::carry::Carrier;
 use super::entry::Entry;
 use super::shards::{Ledger, shard_of};
 use super::slot::Granting;
@@ -46,6 +47,16 @@ pub enum Meeting {
     Unsure,
 }
 
+/// What follows from a look at the actors of a key.
+enum Note {
+    /// Nothing: all is known.
+    Nothing,
+    /// Other gateways may know better: what they know is asked for in the next round.
+    Ask,
+    /// This element is seen now.
+    Seen(u64),
+}
+
 impl KeyId {
     /// Where it stands who was under the key; of that place, the key. Another place than that of revocations.
     #[must_use]
@@ -65,11 +76,14 @@ impl Ledger {
             let from = second.saturating_sub(KNOWN_SECONDS);
             let last = |element| entry.seen.last(element).filter(|last| *last >= from);
             match (last(actor), last(known)) {
-                (_, Some(last)) => (Meeting::Known, (second >= last.saturating_add(NOTED_SECONDS)).then_some(known)),
-                (Some(first), None) if second >= first.saturating_add(NEW_SECONDS) => (Meeting::Known, Some(known)),
-                (Some(_), None) => (Meeting::New, None),
-                (None, None) if entry.seen.is_exact(from) => (Meeting::New, Some(actor)),
-                (None, None) => (Meeting::Unsure, None),
+                (_, Some(last)) if second < last.saturating_add(NOTED_SECONDS) => (Meeting::Known, Note::Nothing),
+                (_, Some(_)) => (Meeting::Known, Note::Seen(known)),
+                (Some(first), None) if second >= first.saturating_add(NEW_SECONDS) => {
+                    (Meeting::Known, Note::Seen(known))
+                }
+                (Some(_), None) => (Meeting::New, Note::Ask),
+                (None, None) if entry.seen.is_exact(from) => (Meeting::New, Note::Seen(actor)),
+                (None, None) => (Meeting::Unsure, Note::Nothing),
             }
         });
         met.unwrap_or(Meeting::Unsure)
@@ -84,14 +98,17 @@ impl Ledger {
         let idle = self.with_actors(key, dimension, USED_SECONDS, now, |entry| {
             let (first, used) = (entry.seen.last(FIRST), entry.seen.last(USED));
             let Some(last) = used.or(first) else {
-                return (false, Some(FIRST));
+                return (false, Note::Seen(FIRST));
             };
             if second >= last.saturating_add(idle_s) {
-                return (true, None);
+                return (true, Note::Ask);
             }
             // What is noted too early would hide from the fleet that it was idle.
             let wait = if used.is_some() { NOTED_SECONDS } else { HEARD_SECONDS };
-            (false, (second >= last.saturating_add(wait)).then_some(USED))
+            if second < last.saturating_add(wait) {
+                return (false, Note::Nothing);
+            }
+            (false, Note::Seen(USED))
         });
         idle.unwrap_or(false)
     }
@@ -112,14 +129,14 @@ impl Ledger {
         true
     }
 
-    /// Looks at the actors under `key`, and notes the one that `look` names as seen now. `None` where the key has no room.
+    /// Looks at the actors under `key`, and notes what `look` says. `None` where the key has no room.
     fn with_actors<T>(
         &self,
         key: KeyId,
         dimension: Dimension,
         window: u32,
         now: Now,
-        look: impl FnOnce(&Entry) -> (T, Option<u64>),
+        look: impl FnOnce(&Entry) -> (T, Note),
     ) -> Option<T> {
         let key = key.of_actors();
         let mut shard = self.lock_shard(shard_of(key));
@@ -134,12 +151,16 @@ impl Ledger {
         let keep = self.settings().exact_elements_max;
         let entry = shard.keys.at(place)?;
         entry.note_actors(window, keep);
-        let (found, noted) = look(entry);
-        if let Some(element) = noted {
-            entry.seen.show(once((element, &mut false)), now.second(), Granting::None);
-            entry.forget(now, keep);
-            shard.weigh(place);
-            shard.changed(self.carriers, place, now.second());
+        let (found, note) = look(entry);
+        match note {
+            Note::Nothing => {}
+            Note::Ask => shard.changed(self.carriers & Carrier::Fleet.bit(), place, now.second()),
+            Note::Seen(element) => {
+                entry.seen.show(once((element, &mut false)), now.second(), Granting::None);
+                entry.forget(now, keep);
+                shard.weigh(place);
+                shard.changed(self.carriers, place, now.second());
+            }
         }
         Some(found)
     }
@@ -148,7 +169,7 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::ledger::{Carrier, Settings};
+    use crate::engine::ledger::Settings;
 
     const START: Now = Now::from_millis(1_800_000_000_000);
     const KEY: KeyId = KeyId([7; 12]);
@@ -175,7 +196,11 @@ mod tests {
         assert_eq!(meet(&ledger, 2, 24), Meeting::New, "another actor");
         assert_eq!(meet(&ledger, 2, 24 + 20 * 24), Meeting::Known, "it came once before");
         assert_eq!(meet(&ledger, 1, 24 + 29 * 24), Meeting::Known);
-        assert_eq!(meet(&ledger, 1, 24 + 58 * 24), Meeting::Known, "it came back within thirty days");
+        assert_eq!(
+            meet(&ledger, 1, 24 + 58 * 24),
+            Meeting::Known,
+            "it came back within thirty days"
+        );
         assert_eq!(meet(&ledger, 1, 24 + 89 * 24), Meeting::New, "it was away for longer");
     }
 
@@ -185,9 +210,16 @@ mod tests {
         for actor in 10..1_034 {
             assert_eq!(meet(&ledger, actor, 0), Meeting::New);
         }
-        assert_eq!(meet(&ledger, 2_000, 1), Meeting::New, "it is the first that is one too many");
+        assert_eq!(
+            meet(&ledger, 2_000, 1),
+            Meeting::New,
+            "it is the first that is one too many"
+        );
         assert_eq!(meet(&ledger, 2_001, 1), Meeting::Unsure);
-        assert!(ledger.keys(None, 10, &|_| &[3_600], START).is_empty(), "actors are no people");
+        assert!(
+            ledger.keys(None, 10, &|_| &[3_600], START).is_empty(),
+            "actors are no people"
+        );
     }
 
     #[test]

@@ -412,25 +412,33 @@ mod tests {
         let elements = prop::collection::btree_map(0_u64..40, any::<u32>(), 0..20);
         let registers = prop::collection::btree_map((0_u16..20, 0_u8..4), any::<u32>(), 0..20);
         let sums = prop::collection::btree_map((0_u64..3, 0_u32..9), any::<u64>(), 0..9);
-        (mark, elements, registers, sums, any::<(bool, bool, bool)>(), any::<u32>()).prop_map(
-            |(mark, elements, registers, sums, (enforced, may_be_made_up, of_actors), window_max)| KeyFrame {
-                enforced,
-                may_be_made_up,
-                of_actors,
-                window_max,
-                mark,
-                elements: elements.into_iter().collect(),
-                registers: registers
-                    .into_iter()
-                    .map(|((at, rank), second)| (at, rank, second))
-                    .collect(),
-                sums: sums
-                    .into_iter()
-                    .map(|((node, bucket), amount)| Sum { node, bucket, amount })
-                    .collect(),
-                ..KeyFrame::new(KeyId([7; 12]), Dimension::Session)
-            },
+        (
+            mark,
+            elements,
+            registers,
+            sums,
+            any::<(bool, bool, bool)>(),
+            any::<u32>(),
         )
+            .prop_map(
+                |(mark, elements, registers, sums, (enforced, may_be_made_up, of_actors), window_max)| KeyFrame {
+                    enforced,
+                    may_be_made_up,
+                    of_actors,
+                    window_max,
+                    mark,
+                    elements: elements.into_iter().collect(),
+                    registers: registers
+                        .into_iter()
+                        .map(|((at, rank), second)| (at, rank, second))
+                        .collect(),
+                    sums: sums
+                        .into_iter()
+                        .map(|((node, bucket), amount)| Sum { node, bucket, amount })
+                        .collect(),
+                    ..KeyFrame::new(KeyId([7; 12]), Dimension::Session)
+                },
+            )
     }
 
     fn joined(one: &KeyFrame, other: &KeyFrame) -> KeyFrame {

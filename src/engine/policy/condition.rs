@@ -87,13 +87,30 @@ mod tests {
 
     #[test]
     fn conditions_are_read_as_they_are_written() {
-        for text in ["unissued", "new", "idle:90d", "watched", "group:agent", "route:shop.example.com/stores"] {
+        for text in [
+            "unissued",
+            "new",
+            "idle:90d",
+            "watched",
+            "group:agent",
+            "route:shop.example.com/stores",
+        ] {
             assert_eq!(
                 Condition::parse(text).map(|condition| condition.text()),
                 Some(text.to_owned())
             );
         }
-        for wrong in ["", "idle", "idle:0d", "idle:12h", "idle:401d", "issued", "group", "group:", "Unissued"] {
+        for wrong in [
+            "",
+            "idle",
+            "idle:0d",
+            "idle:12h",
+            "idle:401d",
+            "issued",
+            "group",
+            "group:",
+            "Unissued",
+        ] {
             assert_eq!(Condition::parse(wrong), None);
         }
     }

@@ -32,6 +32,11 @@ enum What {
 }
 
 impl Question {
+    /// The budget.
+    pub fn budget(&self) -> BudgetId {
+        self.budget
+    }
+
     /// What must be in memory before it is asked.
     pub fn keys(&self) -> impl Iterator<Item = KeyId> {
         let memory = match self.what {
@@ -201,6 +206,9 @@ mod tests {
             ..facts(b"")
         };
         binds(&policy, &ledger, fresh(b"s1"), 25);
-        assert!(!binds(&policy, &ledger, fresh(b"s2"), 50), "who makes up cookies is an address");
+        assert!(
+            !binds(&policy, &ledger, fresh(b"s2"), 50),
+            "who makes up cookies is an address"
+        );
     }
 }

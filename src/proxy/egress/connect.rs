@@ -39,7 +39,7 @@ impl Exchanges {
             Decision::Pass(reason) => self.pass(asked, offer, reason).await,
             Decision::Intercept => {
                 // Who is held is told so before anything is opened.
-                let account = self.gateway.open_account(&mut asked.plan, now).await;
+                let account = self.gateway.open_account(&asked.set, &mut asked.plan, now).await;
                 self.gateway.refuse_held(&asked, &account, now)?;
                 Ok(self.intercept(&asked, &head, &forward, offer))
             }

@@ -49,7 +49,7 @@ impl Exchanges {
         let (gateway, now) = (&self.gateway, self.gateway.clock.now());
         let shown = std::mem::take(&mut asked.plan.sums);
         let sent = asked.upload.take().map(|plan| plan.sums).unwrap_or_default();
-        let account = gateway.open_account(&mut asked.plan, now).await;
+        let account = gateway.open_account(&asked.set, &mut asked.plan, now).await;
         gateway.refuse_held(&asked, &account, now)?;
         let mut summed = [(Direction::Response, shown), (Direction::Request, sent)].map(|(direction, sums)| Summed {
             direction,

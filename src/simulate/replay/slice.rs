@@ -108,7 +108,13 @@ impl<'r> Maker<'r> {
         let is_partner = groups.get(visit.group as usize) == Some(&"partner");
         let route = usize::from(is_partner) * (scenario.route.len() - 1);
         let policy = &self.ready.swept_of(by).policy;
-        plan_visit((policy, &self.memory), visit, &groups, route, Now::from_millis(visit.at_ms))
+        plan_visit(
+            (policy, &self.memory),
+            visit,
+            &groups,
+            route,
+            Now::from_millis(visit.at_ms),
+        )
     }
 
     fn note(&mut self, visit: &Visit) {

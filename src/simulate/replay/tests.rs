@@ -175,8 +175,17 @@ fn an_account_that_a_thief_buys_is_worth_what_the_budgets_of_its_group_address_a
         ];
         let report = run(&changes, 2);
         for (outcome, worth) in report.outcomes.iter().zip(worth) {
-            assert_eq!(outcome.counts.people_an_account(2), Some(worth), "{bounded_by}, {:?}", outcome.means);
-            assert_eq!((outcome.counts.customers, outcome.counts.partners), (0, 0), "{bounded_by}");
+            assert_eq!(
+                outcome.counts.people_an_account(2),
+                Some(worth),
+                "{bounded_by}, {:?}",
+                outcome.means
+            );
+            assert_eq!(
+                (outcome.counts.customers, outcome.counts.partners),
+                (0, 0),
+                "{bounded_by}"
+            );
         }
     }
 }

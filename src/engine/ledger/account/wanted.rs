@@ -1,0 +1,76 @@
+//! What an exchange asks for that it was not granted yet, and what of it its allowance takes.
+
+use std::sync::Arc;
+
+use super::super::PublicPeople;
+use super::super::limit::{Ask, Elements};
+use super::super::locked::Locked;
+use super::super::reserve::{List, Prefix, Wanted};
+use super::super::subject_hash::spread;
+use super::{ALLOWANCE, Account};
+use crate::engine::secret::Subject;
+use crate::engine::time::Now;
+
+impl Account {
+    /// Counts nobody who is public.
+    #[must_use]
+    pub fn sparing(mut self, public: &Arc<PublicPeople>) -> Self {
+        self.public = (!public.is_empty()).then(|| Arc::clone(public));
+        self
+    }
+
+    /// What `asks` want that this exchange was not yet granted; from now on it is, until it turns out otherwise.
+    pub(super) fn wanted(&mut self, asks: &[Ask], now: Now) -> Wanted {
+        let mut wanted = Wanted::default();
+        let public = self.public.clone();
+        let counts = |person: &&Subject| public.as_ref().is_none_or(|public| !public.contains(person.0, now));
+        self.granted.reserve(asks.len());
+        for (number, ask) in (0..).zip(asks) {
+            let people = ask.people.iter().filter(counts);
+            let people = people.map(|person| (Elements::People, person.0));
+            let values = ask.values.iter().filter(|(class, _)| self.classes.contains(class));
+            let values = values.map(|(class, value)| (Elements::Values(*class), *value));
+            let asked = people.chain(values);
+            for (elements, element) in
+                asked.filter(|(elements, element)| self.granted.insert(name(*elements, *element)))
+            {
+                wanted.push(elements, number, element);
+            }
+        }
+        wanted
+    }
+
+    /// Takes out of `wanted` the people of asks that fit into the allowance whole.
+    pub(super) fn allow(&mut self, locked: &mut Locked<'_>, wanted: &mut Wanted, now: Now) -> List {
+        let mut allowed = List::new();
+        let Some((used, place)) = self.allowance.as_ref().zip(self.places.last_mut()) else {
+            return allowed;
+        };
+        locked.enter(&self.ledger, used, place, now);
+        let Some(entry) = locked.at(used.key, *place) else {
+            return allowed;
+        };
+        for subjects in wanted
+            .of(Elements::People)
+            .chunk_by(|(one, _), (other, _)| one == other)
+        {
+            let before = allowed.len();
+            allowed.extend_from_slice(subjects);
+            let mut prefix = Prefix::of(usize::MAX, true);
+            prefix.rule(entry, ALLOWANCE, used, &allowed, now);
+            if prefix.stop.is_some() {
+                allowed.truncate(before);
+            }
+        }
+        wanted.take_out(&allowed);
+        allowed
+    }
+}
+
+/// What stands for an element among all that an exchange was granted: a value may be that by which someone is known.
+pub(super) fn name(elements: Elements, element: u64) -> u64 {
+    match elements {
+        Elements::People => element,
+        Elements::Values(class) => element ^ spread(u64::from(class) + 1),
+    }
+}
