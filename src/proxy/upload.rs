@@ -112,6 +112,7 @@ impl Exchanges {
             direction: Direction::Request,
             // Nothing has been done yet that a refusal would have done twice.
             unsafe_method: false,
+            issued: None,
             not_found: false,
             may_mask: redacts,
         };

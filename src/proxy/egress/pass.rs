@@ -69,6 +69,7 @@ impl Exchanges {
             route: asked.route,
             direction: Direction::Response,
             unsafe_method: false,
+            issued: None,
             not_found: false,
             may_mask: false,
         };
