@@ -1,5 +1,6 @@
 //! The reverse proxy: listen, check, identify, forward, inspect, answer.
 
+pub(crate) mod fetch;
 pub mod framing;
 pub mod headers;
 pub mod limits;

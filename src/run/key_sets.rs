@@ -11,13 +11,13 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use tokio_util::sync::CancellationToken;
 
-use super::fetch::{Fetched, fetch};
 use super::state::write_whole;
 use crate::clock::Clock;
 use crate::engine::time::Now;
 use crate::events::{Event, RevocationFact, report};
 use crate::identity::{Identity, check_key_set, key_set_file, key_set_url};
 use crate::proxy::Gateway;
+use crate::proxy::fetch::{Fetched, fetch};
 
 /// How often a set is fetched when all is well: a key that has gone from it is refused within so many seconds.
 const REFRESH_S: u32 = 300;

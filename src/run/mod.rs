@@ -1,7 +1,6 @@
 //! Wiring: from a configuration to a running gateway, and down again.
 
 mod desk;
-mod fetch;
 mod fleet;
 mod key_sets;
 mod load;
