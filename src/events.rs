@@ -370,6 +370,7 @@ fn log(meters: &Meters, event: &Event<'_>) {
         Event::Clock(fact) => clock::log(fact),
         Event::Journal(fact) => journal::log(meters, fact),
         Event::Revocation(fact) => revocation::log(meters, fact),
+        Event::Identity(fact) => identity::log(fact),
         Event::UpstreamFailed { .. }
         | Event::Refused { .. }
         | Event::FuseBlown { .. }
@@ -384,7 +385,6 @@ fn log(meters: &Meters, event: &Event<'_>) {
         Event::UpstreamRetried => debug!("sent a second time"),
         Event::Connection(_)
         | Event::TunnelBytes(_)
-        | Event::Identity(_)
         | Event::ExchangeEnded { .. }
         | Event::Inspected { .. }
         | Event::Uninspected { .. }

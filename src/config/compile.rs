@@ -139,7 +139,7 @@ pub fn compile(written: &ConfigSyntax, environment: &Environment<'_>) -> Result<
     })
 }
 
-/// A budget of unissued credentials binds nobody where no login is seen.
+/// A budget of unissued credentials binds nobody where no login is seen and nobody is asked for tokens.
 fn without_login(written: &ConfigSyntax, file: &str, policy: &Policy, identity: &Identity) -> Option<Problem> {
     let is_unissued = |name: &str| {
         let mut budgets = policy.budgets().iter();
@@ -149,7 +149,8 @@ fn without_login(written: &ConfigSyntax, file: &str, policy: &Policy, identity: 
         .budget
         .iter()
         .find(|budget| is_unissued(budget.name.get_ref()))?;
-    (!identity.sees_logins()).then(|| Problem {
+    let can_say = identity.sees_logins() || identity.introspection().is_some();
+    (!can_say).then(|| Problem {
         code: "P021",
         severity: Severity::Warning,
         file: file.to_owned(),

@@ -1,6 +1,7 @@
 //! What was made of credentials: facts and their metrics.
 
 use metrics::Gauge;
+use tracing::{info, warn};
 
 use super::Event;
 use super::family::{Family, Maker};
@@ -36,6 +37,19 @@ pub enum IdentityFact {
     },
     /// Credentials that are remembered now.
     Births(u64),
+    /// A value in the place of a credential names nobody.
+    Ignored {
+        /// `malformed`, `oversize`, `ambiguous`, or `untrusted`: a header of a proxy's that somebody else sent.
+        reason: &'static str,
+    },
+    /// An issuer was asked for an opaque token, or could not be.
+    Introspected {
+        /// `active` or `inactive`; or why nobody can say: `timeout`, `connect`, `tls`, `http`, `status`, `garbage`, `late`,
+        /// `open` (it failed too often lately), `crowded`, `limited`.
+        result: &'static str,
+    },
+    /// The issuer that is asked for tokens answers no more (`false`), or again.
+    Introspects(bool),
 }
 
 /// The metrics of identity.
@@ -47,6 +61,8 @@ pub(super) struct IdentityMeters {
     undurable: Family,
     unread: Family,
     births: Gauge,
+    ignored: Family,
+    introspected: Family,
 }
 
 impl IdentityMeters {
@@ -59,6 +75,8 @@ impl IdentityMeters {
             undurable: make.family("tidegate_births_undurable_total", "place", None),
             unread: make.family("tidegate_births_unread_total", "reason", None),
             births: make.gauge("tidegate_births", None),
+            ignored: make.family("tidegate_credentials_ignored_total", "reason", None),
+            introspected: make.family("tidegate_introspections_total", "result", None),
         }
     }
 
@@ -75,7 +93,28 @@ impl IdentityMeters {
             IdentityFact::Undurable { place } => self.undurable.add(place, 1),
             IdentityFact::Unread { reason } => self.unread.add(reason, 1),
             IdentityFact::Births(births) => self.births.set(approximate(births)),
+            IdentityFact::Ignored { reason } => self.ignored.add(reason, 1),
+            IdentityFact::Introspected { result } => self.introspected.add(result, 1),
+            IdentityFact::Introspects(_) => {}
         }
+    }
+}
+
+/// Writes the log line of a fact that has one.
+pub(super) fn log(fact: IdentityFact) {
+    match fact {
+        IdentityFact::Introspects(false) => {
+            warn!("the issuer that is asked for tokens does not answer: of new ones nobody can say");
+        }
+        IdentityFact::Introspects(true) => info!("the issuer that is asked for tokens answers again"),
+        IdentityFact::Shown { .. }
+        | IdentityFact::Unknown { .. }
+        | IdentityFact::Issued { .. }
+        | IdentityFact::Undurable { .. }
+        | IdentityFact::Unread { .. }
+        | IdentityFact::Births(_)
+        | IdentityFact::Ignored { .. }
+        | IdentityFact::Introspected { .. } => {}
     }
 }
 
@@ -90,4 +129,7 @@ pub(super) const FACTS: &[Event<'static>] = &[
     Event::Identity(IdentityFact::Undurable { place: "store" }),
     Event::Identity(IdentityFact::Unread { reason: "large" }),
     Event::Identity(IdentityFact::Births(3)),
+    Event::Identity(IdentityFact::Ignored { reason: "untrusted" }),
+    Event::Identity(IdentityFact::Introspected { result: "active" }),
+    Event::Identity(IdentityFact::Introspects(false)),
 ];

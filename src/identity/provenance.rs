@@ -5,6 +5,7 @@ use smallvec::SmallVec;
 
 use super::identify::Identity;
 use super::memory::{credential_hash, fingerprint};
+use super::source::Kind;
 use super::token::{Verified, lacks_key};
 use super::{Actor, Provenance, RouteMatch};
 use crate::engine::births::{CredentialId, Doubt, Look, Tag};
@@ -21,7 +22,7 @@ pub struct Shown {
     /// The second in which it says that it was issued.
     issued: Option<u32>,
     /// It cannot be verified, as the keys of its issuer could not be had.
-    lacks_key: bool,
+    pub(super) lacks_key: bool,
 }
 
 impl Shown {
@@ -60,7 +61,12 @@ impl Mark {
         }
     }
 
-    fn unknown(id: CredentialId, doubt: Doubt) -> Self {
+    /// Its issuer says that it is none of its own.
+    pub(super) fn unissued(id: CredentialId) -> Self {
+        Self::new(id, Provenance::Unissued, None)
+    }
+
+    pub(super) fn unknown(id: CredentialId, doubt: Doubt) -> Self {
         Self::new(id, Provenance::Unknown, Some(doubt))
     }
 }
@@ -176,14 +182,15 @@ impl Identity {
     pub fn issued_in_head(&self, headers: &HeaderMap, now: Now) -> SmallVec<[CredentialId; 2]> {
         let issued = self.sources.iter().flat_map(|source| {
             let values = source.issued(headers);
-            values.filter_map(|value| Some(self.issued(source.credential(&value)?, source.is_token, now)))
+            let may_be_token = source.kind == Kind::Token;
+            values.filter_map(move |value| Some(self.issued(source.credential(&value)?, may_be_token, now)))
         });
         issued.take(ISSUED_MAX).flat_map(|shown| shown.ids).collect()
     }
 
     /// The credential that an answer issues in its body, or a request sends in it to be renewed.
     pub fn in_body(&self, value: &[u8], now: Now) -> Shown {
-        self.issued(value, self.sources.iter().any(|source| source.is_token), now)
+        self.issued(value, self.sources.iter().any(|source| source.kind == Kind::Token), now)
     }
 
     fn issued(&self, value: &[u8], may_be_token: bool, now: Now) -> Shown {

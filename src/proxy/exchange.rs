@@ -29,7 +29,7 @@ use super::gateway::{Door, Gateway};
 use super::headers::{self, Hop, NotForwarded};
 use super::limits::Limits;
 use super::outcome::Denial;
-use super::provenance::{Learned, learn};
+use super::provenance::who;
 use super::respond::{Refusal, Style, respond};
 use super::revoked;
 use super::route;
@@ -38,7 +38,6 @@ use super::tunnel::tunnel;
 use super::upstream::UpstreamErrorKind;
 use super::vigil::{Vigil, Woken};
 use super::witness::Witness;
-use crate::engine::births::Doubt;
 use crate::engine::decode::Coding;
 use crate::engine::inspect::{Content, Inspector, Mode};
 use crate::engine::ledger::{Account, KeyId};
@@ -82,6 +81,7 @@ impl Exchanges {
         let now = self.gateway.clock.now();
         let mut asked = self.ask(&head, connection, now).await?;
         self.gateway.refuse_revoked(&asked, now)?;
+        self.gateway.tell_of_others(&asked, now);
         self.gateway.read_back(keys_of(&asked.plan)).await;
         let offer = head.extensions.remove::<OnUpgrade>();
         let keys = std::mem::take(&mut asked.plan.keys);
@@ -195,20 +195,8 @@ impl Exchanges {
             ended("", "no_route");
             (Refusal::NoRoute, style)
         })?;
-        let peer = connection.peer.ip();
         let started = set.identity.reads_credentials().then(Instant::now);
-        let mut actor = set.identity.identify(head, peer, &self.door.trusted, now);
-        let mut is_limited = false;
-        if !actor.unheard.is_empty() {
-            let learned = learn(&self.gateway, &set, &actor, now).await;
-            // Where nothing was asked nothing more is known.
-            if learned != Learned::Limited {
-                actor = set.identity.identify(head, peer, &self.door.trusted, now);
-            }
-            // Whoever shows an issued credential beside it is known well enough.
-            is_limited = learned == Learned::Limited && actor.doubt == Some(Doubt::Late);
-            actor.doubt = actor.doubt.map(|doubt| learned.or(doubt));
-        }
+        let (actor, is_limited) = who(&self.gateway, &set, head, (&self.door, &connection), now).await;
         if let Some(started) = started {
             report(&Event::AddedSeconds {
                 part: Part::Identity,
@@ -222,6 +210,9 @@ impl Exchanges {
             ..actor.facts(&address, &network, route)
         };
         let mut plan = set.policy.plan(&facts, now);
+        for other in actor.facts_of_others(facts) {
+            plan.join(set.policy.plan(&other, now));
+        }
         let is_bypassed = self.gateway.bypass().covers(&found.name, now);
         let must_log_in = is_limited && !is_bypassed && set.policy.refuses_unissued(&facts);
         if is_bypassed {
@@ -304,6 +295,7 @@ impl Exchanges {
             is_tls: self.door.tls,
             version: head.version,
         };
+        asked.set.identity.remove_untrusted_users(&mut head.headers, trusted);
         let authority = head.uri.authority().map(|authority| authority.as_str().to_owned());
         let forwarded = headers::forward_request(&mut head.headers, authority.as_deref(), &hop);
         forwarded.map_err(|why| {

@@ -29,6 +29,7 @@ mod foretold;
 mod forward;
 mod fuse;
 mod gateway;
+mod introspection;
 mod leaving;
 mod listen;
 mod outcome;

@@ -33,6 +33,7 @@ mod reloads;
 mod revocations;
 mod rules;
 mod signals;
+mod sources;
 mod sums;
 #[path = "../support/mod.rs"]
 mod support;

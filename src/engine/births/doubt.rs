@@ -32,6 +32,8 @@ pub enum Doubt {
     Crowded,
     /// The keys of its issuer could not be had, or not lately enough to know the one that it names.
     NoKey,
+    /// Its issuer was asked, and did not answer.
+    NoAnswer,
 }
 
 impl Doubt {
@@ -47,6 +49,7 @@ impl Doubt {
             Self::Late => "late",
             Self::Crowded => "crowded",
             Self::NoKey => "no_key",
+            Self::NoAnswer => "no_answer",
         }
     }
 
