@@ -35,6 +35,7 @@ use super::revoked;
 use super::route;
 use super::terms::Terms;
 use super::tunnel::tunnel;
+use super::unidentified;
 use super::upstream::UpstreamErrorKind;
 use super::vigil::{Vigil, Woken};
 use super::witness::Witness;
@@ -92,6 +93,7 @@ impl Exchanges {
         }
         self.refuse_held(&asked, &account, now)?;
         self.refuse_over(&asked, &account, now)?;
+        unidentified::refuse(&mut asked, &account)?;
         let mode = mode(&asked, &account);
         self.prepare(&mut head, mode, &asked)?;
         let until = now.after(self.limits.exchange_ms_max);
@@ -232,6 +234,7 @@ impl Exchanges {
             connection,
             honest,
             renewed: None,
+            passed: None,
             holds_seen: self.gateway.ledger.holds_changed(),
         };
         if must_log_in && !asked.is_login() {
@@ -356,7 +359,10 @@ impl Exchanges {
             inspector = Some(reader.counting_values(fields::counted_values(&account)));
             ending = ending.tried_in_shadow(content);
         }
-        let driver = Driver::new(inspector, (account, witness, confirm), terms, counted);
+        let mut driver = Driver::new(inspector, (account, witness, confirm), terms, counted);
+        if let Some(reason) = asked.passed {
+            driver.note_passed(reason);
+        }
         let connection = Arc::clone(&asked.connection);
         Opened {
             body: InspectedBody::new(body, driver, gateway.clock, connection, ending, vigil),

@@ -41,6 +41,7 @@ mod route;
 mod shadow;
 mod terms;
 mod tokens;
+mod unidentified;
 mod vigil;
 mod wire;
 mod witness;

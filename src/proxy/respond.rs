@@ -46,6 +46,8 @@ pub enum Refusal {
     },
     /// The body cannot be inspected and the route fails closed: 502.
     Uninspectable,
+    /// Nobody can say who asks, and the route fails closed: 503.
+    Unidentified,
     /// The upstream failed: 502, 503 or 504, with `Proxy-Status`.
     Upstream(UpstreamErrorKind),
 }
@@ -93,6 +95,7 @@ impl Refusal {
             Self::Expectation => StatusCode::EXPECTATION_FAILED,
             Self::Throttled { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Uninspectable => StatusCode::BAD_GATEWAY,
+            Self::Unidentified => StatusCode::SERVICE_UNAVAILABLE,
             Self::Upstream(kind) => kind.status(),
         }
     }
@@ -110,6 +113,7 @@ impl Refusal {
             Self::Expectation => ("expectation", "Nothing but 100-continue can be expected here"),
             Self::Throttled { .. } => ("throttled", "Too many requests for new data; slow down"),
             Self::Uninspectable => ("uninspectable", "The response could not be inspected"),
+            Self::Unidentified => ("unidentified", "Who is asking could not be found out; try again"),
             Self::Upstream(_) => ("upstream", "The origin did not answer properly"),
         }
     }
@@ -121,7 +125,7 @@ impl Refusal {
             Self::Throttled { .. } => "8",
             Self::Framing(_) | Self::Uninspectable | Self::Loop => "13",
             Self::NoRoute | Self::Expectation => "12",
-            Self::Upstream(_) => "14",
+            Self::Upstream(_) | Self::Unidentified => "14",
             Self::Reauthenticate { .. } | Self::Revoked { is_account: false, .. } => "16",
         }
     }
@@ -162,6 +166,9 @@ fn special_fields(refusal: &Refusal, headers: &mut HeaderMap) {
         }
         Refusal::Expectation => {
             headers.insert(PROXY_STATUS, HeaderValue::from_static(REQUEST_ERROR));
+        }
+        Refusal::Unidentified => {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
         }
         Refusal::Throttled { retry_after_s } => {
             headers.insert(RETRY_AFTER, HeaderValue::from((*retry_after_s).max(1)));

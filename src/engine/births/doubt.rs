@@ -53,6 +53,11 @@ impl Doubt {
         }
     }
 
+    /// Whether something that would say does not: it passes when that is there again.
+    pub const fn is_outage(self) -> bool {
+        matches!(self, Self::Outage | Self::Late | Self::Crowded | Self::NoAnswer)
+    }
+
     /// Whether a credential that is first seen now stays unknown.
     pub(super) const fn stays(self) -> bool {
         matches!(self, Self::WarmUp | Self::Outage)
