@@ -62,6 +62,7 @@ pub use forward::ForwardBody;
 pub use gateway::{Bypass, Door, Gateway, Set};
 pub use limits::Limits;
 pub use listen::Listener;
+pub use proxy_header::read as read_proxy_header;
 pub use route::{Pattern, ReadPattern, Route, find};
 pub use shadow::{Shadow, try_in_shadow};
 pub use terms::HeldTotal;

@@ -13,6 +13,7 @@
     reason = "a test says what went wrong where it went wrong, helpers included"
 )]
 
+mod bad_credentials;
 mod bounded_leak;
 mod classes;
 mod enforcement;

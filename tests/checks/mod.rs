@@ -6,28 +6,35 @@ mod body;
 mod coding;
 mod frames;
 mod framing;
+mod proxy_header;
 mod records;
 mod segments;
 mod signals;
 mod simulated;
 mod texts;
+#[path = "../support/token.rs"]
+#[allow(dead_code, reason = "some targets sign nothing")]
+mod token;
+mod tokens;
 
 pub(crate) use body::scan_chunks;
 pub(crate) use coding::decode;
 pub(crate) use frames::frames;
 pub(crate) use framing::framing;
+pub(crate) use proxy_header::proxy_header;
 pub(crate) use records::records;
 pub(crate) use segments::segments;
 pub(crate) use signals::signals;
 pub(crate) use simulated::{access_log, scenario};
 pub(crate) use texts::{config_syntax, rule_syntax};
+pub(crate) use tokens::tokens;
 
 /// Panics on a broken promise.
 pub(crate) type Check = fn(&[u8]);
 
 /// Every check under the name of its fuzz target and of its folders in `fuzz/corpus` and `fuzz/regressions`.
 #[cfg_attr(fuzzing, expect(dead_code, reason = "a fuzz target calls its one check"))]
-pub(crate) const CHECKS: [(&str, Check); 11] = [
+pub(crate) const CHECKS: [(&str, Check); 13] = [
     ("scan_chunks", scan_chunks),
     ("decode", decode),
     ("records", records),
@@ -36,6 +43,8 @@ pub(crate) const CHECKS: [(&str, Check); 11] = [
     ("frames", frames),
     ("segments", segments),
     ("signals", signals),
+    ("tokens", tokens),
+    ("proxy_header", proxy_header),
     ("config_syntax", config_syntax),
     ("access_log", access_log),
     ("scenario", scenario),
