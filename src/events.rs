@@ -356,6 +356,7 @@ fn log(meters: &Meters, event: &Event<'_>) {
         Event::Clock(fact) => clock::log(fact),
         Event::Journal(fact) => journal::log(meters, fact),
         Event::Revocation(fact) => revocation::log(meters, fact),
+        Event::Identity(fact) => identity::log(fact),
         Event::UpstreamFailed { .. }
         | Event::Refused { .. }
         | Event::FuseBlown { .. }
@@ -370,7 +371,6 @@ fn log(meters: &Meters, event: &Event<'_>) {
         Event::UpstreamRetried => debug!("sent a second time"),
         Event::Connection(_)
         | Event::TunnelBytes(_)
-        | Event::Identity(_)
         | Event::ExchangeEnded { .. }
         | Event::Crossed(_)
         | Event::Findings { .. }

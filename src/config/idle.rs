@@ -18,7 +18,7 @@ pub(super) fn idle(
     let has_ja4 = doors.iter().any(|open| open.door.tls || open.door.ja4_header.is_some());
     let kinds: [(bool, fn(&Budget) -> bool, _, _, _); 3] = [
         (
-            identity.sees_logins(),
+            identity.sees_logins() || identity.introspection().is_some(),
             Budget::spares_the_crowd,
             "P021",
             "binds nobody: where no login is seen nobody can say what was issued",

@@ -108,6 +108,14 @@ pub(super) const HELP: &[(&str, &str)] = &[
         "Requests that showed an approval, and what became of it.",
     ),
     (
+        "tidegate_credentials_ignored_total",
+        "Values in the place of a credential that name nobody, and why.",
+    ),
+    (
+        "tidegate_introspections_total",
+        "Opaque tokens of which their issuer was to be asked, by what came of it.",
+    ),
+    (
         "tidegate_credentials_disagree_total",
         "Requests whose credentials name different actors.",
     ),

@@ -1,6 +1,7 @@
 //! What was made of credentials: facts and their metrics.
 
 use metrics::Gauge;
+use tracing::{info, warn};
 
 use super::Event;
 #[cfg(test)]
@@ -48,6 +49,19 @@ pub enum IdentityFact {
         /// Why, from a fixed set.
         reason: &'static str,
     },
+    /// A value in the place of a credential names nobody.
+    Ignored {
+        /// `malformed`, `oversize`, `ambiguous`, or `untrusted`: a header of a proxy's that somebody else sent.
+        reason: &'static str,
+    },
+    /// An issuer was asked for an opaque token, or could not be.
+    Introspected {
+        /// `active` or `inactive`; or why nobody can say: `timeout`, `connect`, `tls`, `http`, `status`, `garbage`, `late`,
+        /// `open` (it failed too often lately), `crowded`, `limited`.
+        result: &'static str,
+    },
+    /// The issuer that is asked for tokens answers no more (`false`), or again.
+    Introspects(bool),
 }
 
 /// The metrics of identity.
@@ -63,6 +77,8 @@ pub(super) struct IdentityMeters {
     proposals: Family,
     births: Gauge,
     hellos_unread: Family,
+    ignored: Family,
+    introspected: Family,
 }
 
 impl IdentityMeters {
@@ -79,6 +95,8 @@ impl IdentityMeters {
             proposals: make.family("tidegate_proposals_total", "kind", None),
             births: make.gauge("tidegate_births", None),
             hellos_unread: make.family("tidegate_hellos_unread_total", "reason", None),
+            ignored: make.family("tidegate_credentials_ignored_total", "reason", None),
+            introspected: make.family("tidegate_introspections_total", "result", None),
         }
     }
 
@@ -100,7 +118,30 @@ impl IdentityMeters {
             IdentityFact::Approval { result } => self.approvals.add(result, 1),
             IdentityFact::Births(births) => self.births.set(approximate(births)),
             IdentityFact::HelloUnread { reason } => self.hellos_unread.add(reason, 1),
+            IdentityFact::Ignored { reason } => self.ignored.add(reason, 1),
+            IdentityFact::Introspected { result } => self.introspected.add(result, 1),
+            IdentityFact::Introspects(_) => {}
         }
+    }
+}
+
+/// Writes the log line of a fact that has one.
+pub(super) fn log(fact: IdentityFact) {
+    match fact {
+        IdentityFact::Introspects(false) => {
+            warn!("the issuer that is asked for tokens does not answer: of new ones nobody can say");
+        }
+        IdentityFact::Introspects(true) => info!("the issuer that is asked for tokens answers again"),
+        IdentityFact::Shown { .. }
+        | IdentityFact::Unknown { .. }
+        | IdentityFact::Issued { .. }
+        | IdentityFact::Undurable { .. }
+        | IdentityFact::Unread { .. }
+        | IdentityFact::Approval { .. }
+        | IdentityFact::HelloUnread { .. }
+        | IdentityFact::Births(_)
+        | IdentityFact::Ignored { .. }
+        | IdentityFact::Introspected { .. } => {}
     }
 }
 
@@ -130,4 +171,7 @@ pub(super) const FACTS: &[Event<'static>] = &[
         route: "shop.example/",
         people: 3,
     }),
+    Event::Identity(IdentityFact::Ignored { reason: "untrusted" }),
+    Event::Identity(IdentityFact::Introspected { result: "active" }),
+    Event::Identity(IdentityFact::Introspects(false)),
 ];

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use metrics::Gauge;
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::family::{Family, Maker};
 use super::meters::Meters;
@@ -35,6 +35,13 @@ pub enum RevocationFact {
         /// `disk`; or `stale`: it is no longer believed.
         result: &'static str,
     },
+    /// A key set behind a URL cannot be had: told when that begins, and each hour that it lasts.
+    KeySetFails {
+        /// As the results above.
+        why: &'static str,
+    },
+    /// It can be had again.
+    KeySetIsBack,
     /// Since when the oldest of them is known to be as it is.
     KeySetAge {
         /// In seconds.
@@ -79,6 +86,7 @@ impl RevocationMeters {
                 self.key_days_left.get_or_init(make).set(days as f64);
             }
             RevocationFact::KeySet { result } => self.key_sets.add(result, 1),
+            RevocationFact::KeySetFails { .. } | RevocationFact::KeySetIsBack => {}
             RevocationFact::KeySetAge { seconds } => {
                 let make = || self.make.gauge("tidegate_key_set_age_seconds", None);
                 self.key_set_age.get_or_init(make).set(f64::from(seconds));
@@ -101,6 +109,13 @@ pub(super) fn log(meters: &Meters, fact: RevocationFact) {
                 warn!("a security event was refused");
             }
         }
+        RevocationFact::KeySetFails { why } => {
+            warn!(
+                why,
+                "a key set cannot be fetched: the last one holds, for a day at most"
+            );
+        }
+        RevocationFact::KeySetIsBack => info!("the key set can be fetched again"),
         RevocationFact::KeySet { result: "stale" } => {
             warn!("a key set could not be fetched for a day: nothing that it signs is believed any more");
         }
@@ -119,9 +134,11 @@ pub(super) fn log(meters: &Meters, fact: RevocationFact) {
 
 /// One fact of each kind, for tests.
 #[cfg(test)]
-pub(super) const FACTS: [super::Event<'static>; 6] = [
+pub(super) const FACTS: [super::Event<'static>; 8] = [
     super::Event::Revocation(RevocationFact::KeySet { result: "fetched" }),
     super::Event::Revocation(RevocationFact::KeySetAge { seconds: 7 }),
+    super::Event::Revocation(RevocationFact::KeySetFails { why: "connect" }),
+    super::Event::Revocation(RevocationFact::KeySetIsBack),
     super::Event::Revocation(RevocationFact::Polled { result: "done" }),
     super::Event::Revocation(RevocationFact::Signal { result: "known" }),
     super::Event::Revocation(RevocationFact::Used { what: "kid" }),

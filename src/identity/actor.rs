@@ -6,6 +6,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::approval::Approval;
+use super::introspection::Unanswered;
 use super::revocation::Revocable;
 use crate::engine::births::{CredentialId, Doubt};
 use crate::engine::policy::{Facts, Standing};
@@ -76,6 +77,27 @@ pub struct Actor {
     pub lowered_percent: Option<u32>,
     /// The name of the cookie that carried the session, for `reauth` to expire it.
     pub session_cookie: Option<Arc<str>>,
+    /// As whom else the request shows itself: it counts under their keys too.
+    pub others: SmallVec<[Other; 1]>,
+    /// Tokens of which their issuer is to be asked.
+    pub unanswered: SmallVec<[Unanswered; 1]>,
+    /// It shows a token that cannot be verified, as the key of its issuer could not be had.
+    pub is_keyless: bool,
+}
+
+/// Somebody as whom a request shows itself beside the actor it is taken for; as secret as [`Actor`].
+#[derive(Clone)]
+pub struct Other {
+    /// As those of [`Actor`].
+    pub session: Option<Arc<[u8]>>,
+    /// The same.
+    pub principal: Option<Arc<[u8]>>,
+    /// The same.
+    pub issuer: Option<Arc<str>>,
+    /// The same.
+    pub kid: Option<Arc<[u8]>>,
+    /// The same.
+    pub is_watched: bool,
 }
 
 impl Actor {
@@ -113,5 +135,27 @@ impl Actor {
             place: self.place.as_ref().map(bytes),
             ..Facts::default()
         }
+    }
+
+    /// The accounts that it names, where these are several.
+    pub fn accounts_at_odds(&self) -> impl Iterator<Item = &[u8]> {
+        let own = self.principal.as_deref();
+        let others = self.others.iter().filter_map(|other| other.principal.as_deref());
+        let others = others.filter(move |other| own.is_some_and(|own| own != *other));
+        let mut others = others.peekable();
+        own.filter(|_| others.peek().is_some()).into_iter().chain(others)
+    }
+
+    /// What a policy needs to know of the others, beside the `facts` of the actor itself. No group favours them.
+    pub fn facts_of_others<'a>(&'a self, facts: Facts<'a>) -> impl Iterator<Item = Facts<'a>> {
+        self.others.iter().map(move |other| Facts {
+            session: other.session.as_deref().or(facts.session),
+            principal: other.principal.as_deref(),
+            group: None,
+            is_watched: other.is_watched,
+            kid: other.kid.as_deref(),
+            issuer: other.issuer.as_ref().map(|issuer| issuer.as_bytes()),
+            ..facts
+        })
     }
 }

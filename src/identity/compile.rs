@@ -16,9 +16,9 @@ use super::leavers::Leavers;
 use super::memory::VerifiedTokens;
 use super::places::Places;
 use super::revocation::{Known, RevocationList};
-use super::settings::{GroupSettings, IssuerSettings, Settings};
-use super::signers::{issuers, polls, transmitters};
-use super::source::Source;
+use super::settings::{GroupSettings, IntrospectionSettings, IssuerSettings, Settings};
+use super::signers::{introspection, issuers, polls, transmitters};
+use super::source::{Kind, Source};
 use super::{Identity, Pace, RouteMatch};
 use crate::engine::births::Births;
 use crate::engine::problem::{Problem, Severity};
@@ -72,7 +72,7 @@ impl Identity {
     /// All problems: `I001` a source, `I003` an algorithm, `I004` a key
     /// set, `I005` a group, `I006` a file of listed keys, `I007` a route, `I008` a number or a name outside its range,
     /// `I009` a file of networks or of watched principals, `I010` a list of who is revoked or leaves, `I012` a
-    /// transmitter of events, or a workflow of approvals, about accounts of nobody.
+    /// transmitter of events, or a workflow of approvals, about accounts of nobody, `I013` who is asked for opaque tokens.
     pub fn compile(settings: &Settings, file: &str, key: HashKey, read: ReadFile<'_>) -> Result<Self, Vec<Problem>> {
         let mut problems = Problems {
             file,
@@ -83,6 +83,7 @@ impl Identity {
         let transmitters = transmitters(settings, read, &mut problems);
         let polls = polls(settings, read, &mut problems);
         let approver = approver(settings, read, &mut problems);
+        let introspection = introspection(settings, &key, read, &mut problems);
         let (groups, group_list) = groups(settings, read, &mut problems);
         let (places, watched) = (
             places(settings, read, &mut problems),
@@ -138,6 +139,7 @@ impl Identity {
             signals_seen: Arc::default(),
             births: Arc::new(Births::new(settings.issued_tokens_max)),
             tokens: VerifiedTokens::new(settings.verified_tokens_max),
+            introspection,
         })
     }
 }
@@ -209,7 +211,7 @@ fn names<T: Default>(
     };
     let known = Known {
         secret,
-        issuers: &|name| settings.issuer.keys().any(|issuer| issuer.get_ref() == name),
+        issuers: &|name| is_issuer(settings, name),
         sources: &|label| settings.sources.iter().any(|source| source.get_ref() == label),
     };
     let file = read(Path::new(path.get_ref())).map_err(|error| format!("it cannot be read: {error}"));
@@ -218,6 +220,15 @@ fn names<T: Default>(
         problems.add("I010", path.span(), format!("`{path}`: {message}"), Some(help));
         T::default()
     })
+}
+
+/// Whether accounts may be named behind this.
+fn is_issuer(settings: &Settings, name: &str) -> bool {
+    let names_users =
+        |text: &Spanned<String>| Source::parse(text.get_ref()).is_ok_and(|source| source.names_users() == Some(name));
+    settings.issuer.keys().any(|issuer| issuer.get_ref() == name)
+        || settings.introspection.iter().any(|asked| accounts_of(asked) == name)
+        || settings.sources.iter().any(names_users)
 }
 
 fn sources(settings: &Settings, problems: &mut Problems<'_>) -> Vec<Source> {
@@ -244,17 +255,33 @@ fn sources(settings: &Settings, problems: &mut Problems<'_>) -> Vec<Source> {
             None,
         );
     }
-    if sources.iter().any(|source| source.is_token) && settings.issuer.is_empty() {
-        let span = settings.sources.first().map_or(0..0, Spanned::span);
+    let has = |kind: Kind| sources.iter().any(|source| source.kind == kind);
+    let span = settings.sources.first().map_or(0..0, Spanned::span);
+    if has(Kind::Token) && settings.issuer.is_empty() {
         let help = "add [identity.issuer.NAME] with jwks and algorithms";
-        problems.add(
-            "I001",
-            span,
-            "tokens are a source, but no issuer says how they are verified",
-            Some(help),
-        );
+        let message = "tokens are a source, but no issuer says how they are verified";
+        problems.add("I001", span.clone(), message, Some(help));
     }
+    if has(Kind::Introspected) && settings.introspection.is_none() {
+        let message = "tokens are to be asked for, but nobody is there who says what they are";
+        problems.add("I001", span, message, Some("add [identity.introspection] with url"));
+    }
+    share_places(&mut sources);
     sources
+}
+
+/// Marks the sources of tokens that stand where those of the other kind do.
+fn share_places(sources: &mut [Source]) {
+    let places = |kind: Kind| {
+        sources
+            .iter()
+            .filter(move |source| source.kind == kind)
+            .map(|source| source.place.clone())
+    };
+    let (verified, asked): (Vec<_>, Vec<_>) = (places(Kind::Token).collect(), places(Kind::Introspected).collect());
+    for source in sources {
+        source.shares_place = verified.contains(&source.place) && asked.contains(&source.place);
+    }
 }
 
 fn groups(settings: &Settings, read: ReadFile<'_>, problems: &mut Problems<'_>) -> (Groups, Vec<Group>) {
@@ -356,6 +383,14 @@ fn routes<'a>(list: impl Iterator<Item = &'a Spanned<String>>, problems: &mut Pr
         }
     }
     routes
+}
+
+/// The issuer whose accounts tokens name that are asked for.
+pub(super) fn accounts_of(written: &IntrospectionSettings) -> &str {
+    written
+        .accounts_of
+        .as_ref()
+        .map_or("introspection", |name| name.get_ref())
 }
 
 /// Names become parts of principals, labels and file lines: small letters, digits, `-`, `_`, at most 64 bytes.

@@ -6,10 +6,12 @@ use hashbrown::HashSet;
 use http::{Method, request};
 use smallvec::SmallVec;
 
+use super::actor::Other;
 use super::address::{address_key, client_address};
 use super::approval::Approver;
 use super::certificate::CERTIFICATE;
 use super::group::{Group, Groups};
+use super::introspection::Introspection;
 use super::key_memory::KeyMemory;
 use super::leavers::Leavers;
 use super::memory::{VerifiedTokens, credential_hash, fingerprint, stable_part};
@@ -18,15 +20,16 @@ use super::places::Places;
 use super::provenance::{Mark, Shown};
 use super::revocation::{Named, Revocable, RevocationList, principal};
 use super::signal::{Poll, SeenSignals, Transmitter};
-use super::source::{CertificatePart, Place, Source, VALUES_MAX, Values};
-use super::token::{Issuer, Verified, joined, verify};
+use super::source::{CertificatePart, Kind, Place, Source, VALUES_MAX, Values};
+use super::token::{Issuer, Verified, joined, unverified_names, verify};
+use super::user::{BASIC, BasicUser, TRUSTED, proxy_user, user_principal};
 use super::{Actor, Provenance};
 use crate::engine::births::Births;
 use crate::engine::ledger::Dimension;
 use crate::engine::policy::subject_of;
 use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
-use crate::events::{Event, report};
+use crate::events::{Event, IdentityFact, report};
 
 /// Credentials of one head that the store of the fleet is asked for at most; a token may be two.
 const UNHEARD_MAX: usize = 8;
@@ -54,6 +57,7 @@ pub struct Identity {
     pub(super) signals_seen: Arc<SeenSignals>,
     pub(super) births: Arc<Births>,
     pub(super) tokens: VerifiedTokens,
+    pub(super) introspection: Option<Introspection>,
 }
 
 /// One `METHOD /path`.
@@ -63,22 +67,22 @@ pub(super) struct RouteMatch {
 }
 
 /// What one credential says.
-struct Evidence {
-    session: Option<Arc<[u8]>>,
-    principal: Option<Arc<[u8]>>,
-    group: Option<Arc<str>>,
-    issuer: Option<Arc<str>>,
-    kid: Option<Arc<[u8]>>,
-    mark: Mark,
+pub(super) struct Evidence {
+    pub(super) session: Option<Arc<[u8]>>,
+    pub(super) principal: Option<Arc<[u8]>>,
+    pub(super) group: Option<Arc<str>>,
+    pub(super) issuer: Option<Arc<str>>,
+    pub(super) kid: Option<Arc<[u8]>>,
+    pub(super) mark: Mark,
     /// Whether it is verified, listed or issued.
-    is_known: bool,
+    pub(super) is_known: bool,
     /// Whether a value that the origin may go by was never issued: a token, or one of several.
-    is_forged: bool,
+    pub(super) is_forged: bool,
 }
 
 impl Evidence {
     /// Of a token; one that is not good names nobody.
-    fn of_token(mark: Mark, good: Option<&Verified>) -> Self {
+    pub(super) fn of_token(mark: Mark, good: Option<&Verified>) -> Self {
         Self {
             session: good.map(|verified| Arc::clone(&verified.session)),
             principal: good.and_then(|verified| verified.principal.clone()),
@@ -90,6 +94,35 @@ impl Evidence {
             is_forged: false,
         }
     }
+
+    /// Of the values of one source the first that is known counts, else the first. Another that is known as well is one that
+    /// the origin may go by: it is noted in `actor`.
+    pub(super) fn prefer(first: &mut Option<Self>, one: Self, actor: &mut Actor) {
+        match first {
+            Some(first) if first.is_known && one.is_known => actor.others.push(one.into()),
+            Some(first) if one.is_known => *first = one,
+            Some(_) => {}
+            None => *first = Some(one),
+        }
+    }
+}
+
+impl From<Evidence> for Other {
+    fn from(evidence: Evidence) -> Self {
+        Self {
+            session: evidence.session,
+            principal: evidence.principal,
+            issuer: evidence.issuer,
+            kid: evidence.kid,
+            is_watched: false,
+        }
+    }
+}
+
+/// An opaque value: what names its session, and what is known or not.
+struct Opaque {
+    session: Arc<[u8]>,
+    hash: [u8; 32],
 }
 
 /// What a login service and a shared store bear.
@@ -109,45 +142,19 @@ impl Identity {
 
     /// Who sends this head over the connection of `peer`. The session is that of the first source with a credential that is
     /// verified, listed or issued, else of the first that has one; the principal and the group are those of the first verified
-    /// or listed credential. Reports credentials that disagree. Never fails: an actor has an address.
+    /// or listed credential. Credentials that disagree are reported, and whom they name beside the actor is noted: a client
+    /// does not choose whom it counts as. Never fails: an actor has an address.
     pub fn identify(&self, head: &request::Parts, peer: &Peer<'_>, now: Now) -> Actor {
         let mut actor = self.stranger(head, peer);
         let mut is_forged = false;
         for source in &self.sources {
-            let evidence = match &source.place {
-                Place::Certificate(part) => self.of_certificate((source, *part), peer, &mut actor),
-                Place::Header(_) | Place::Cookie(_) | Place::Query(_) => self.evidence(source, head, &mut actor, now),
-            };
-            let Some(evidence) = evidence else {
+            let Some(evidence) = self.evidence(source, (head, peer), &mut actor, now) else {
                 continue;
             };
             is_forged |= evidence.is_forged;
-            // A fresh value for each request must make no new session beside a credential that cannot be made up.
-            if !actor.is_known && (actor.session.is_none() || evidence.is_known) {
-                actor.session = evidence.session;
-                (actor.provenance, actor.doubt) = (evidence.mark.provenance, evidence.mark.doubt);
-                actor.credential = Some(evidence.mark.id);
-                actor.is_known = evidence.is_known;
-                actor.session_cookie = match &source.place {
-                    Place::Cookie(name) => Some(Arc::clone(name)),
-                    Place::Header(_) | Place::Query(_) | Place::Certificate(_) => None,
-                };
-            }
-            if actor.issuer.is_none() {
-                (actor.issuer, actor.kid) = (evidence.issuer, evidence.kid);
-            }
-            match (&actor.principal, evidence.principal) {
-                (None, Some(principal)) => {
-                    actor.is_watched = self.is_watched(&principal, evidence.group.as_deref());
-                    actor.principal = Some(principal);
-                    actor.group = evidence.group;
-                }
-                (Some(one), Some(other)) if *one != other => {
-                    report(&Event::CredentialsDisagree { kind: "principals" });
-                }
-                (_, None) | (Some(_), Some(_)) => {}
-            }
+            self.take(source, evidence, &mut actor);
         }
+        self.settle_others(&mut actor);
         actor.lowered_percent = self.leavers.percent(&actor.revocable, now);
         // Who forges tokens may have an account as well: its cookie does not make them good.
         if is_forged {
@@ -220,6 +227,54 @@ impl Identity {
             is_watched: false,
             lowered_percent: None,
             session_cookie: None,
+            others: SmallVec::new(),
+            unanswered: SmallVec::new(),
+            is_keyless: false,
+        }
+    }
+
+    /// Takes in what one source says. Beside a credential that is known another one may be what the origin goes by: a stolen
+    /// cookie must not count under an account of the thief's. So its session, and whom it names, count as well.
+    fn take(&self, source: &Source, evidence: Evidence, actor: &mut Actor) {
+        let (own, named) = (actor.principal.as_deref(), evidence.principal.as_deref());
+        let is_same = own.zip(named).is_some_and(|(own, named)| is_same(own, named));
+        let is_beside = actor.is_known && evidence.is_known && !is_same;
+        // A fresh value for each request must make no new session beside a credential that cannot be made up.
+        if !actor.is_known && (actor.session.is_none() || evidence.is_known) {
+            actor.session.clone_from(&evidence.session);
+            (actor.provenance, actor.doubt) = (evidence.mark.provenance, evidence.mark.doubt);
+            actor.credential = Some(evidence.mark.id);
+            actor.is_known = evidence.is_known;
+            actor.session_cookie = match &source.place {
+                Place::Cookie(name) => Some(Arc::clone(name)),
+                Place::Header(_) | Place::Query(_) | Place::Certificate(_) => None,
+            };
+        }
+        if actor.issuer.is_none() {
+            (actor.issuer, actor.kid) = (evidence.issuer.clone(), evidence.kid.clone());
+        }
+        if let (None, Some(principal)) = (&actor.principal, &evidence.principal) {
+            actor.is_watched = self.is_watched(principal, evidence.group.as_deref());
+            actor.principal = Some(Arc::clone(principal));
+            actor.group.clone_from(&evidence.group);
+        }
+        if is_beside {
+            actor.others.push(evidence.into());
+        }
+    }
+
+    /// Of the others that were noted those stay who are not the actor itself; reports if one is another account.
+    fn settle_others(&self, actor: &mut Actor) {
+        let (session, principal) = (&actor.session, &actor.principal);
+        actor
+            .others
+            .retain(|other| other.session != *session || other.principal != *principal);
+        for other in &mut actor.others {
+            let watched = other.principal.as_deref();
+            other.is_watched = watched.is_some_and(|principal| self.is_watched(principal, None));
+        }
+        if actor.accounts_at_odds().next().is_some() {
+            report(&Event::CredentialsDisagree { kind: "principals" });
         }
     }
 
@@ -235,17 +290,31 @@ impl Identity {
 
     /// What the values of one source say. Every one of them may be revoked, and may be known to other gateways only: that is
     /// noted in `actor`. Whoever sends so many different ones that not all are looked at is taken for a forger.
-    fn evidence(&self, source: &Source, head: &request::Parts, actor: &mut Actor, now: Now) -> Option<Evidence> {
+    fn evidence(
+        &self,
+        source: &Source,
+        (head, peer): (&request::Parts, &Peer<'_>),
+        actor: &mut Actor,
+        now: Now,
+    ) -> Option<Evidence> {
+        if let Place::Certificate(part) = &source.place {
+            return self.of_certificate((source, *part), peer, actor);
+        }
         let mut values = source.values(head);
         if values.len() > 1 {
             report(&Event::CredentialsDisagree { kind: "duplicate" });
         }
         let is_flood = values.len() > VALUES_MAX && self.sees_logins();
         values.truncate(VALUES_MAX);
-        let evidence = if source.is_token {
-            self.of_tokens(source, &values, actor, now)
-        } else {
-            self.of_opaque(source, &values, actor, now)
+        let evidence = match source.kind {
+            Kind::Token => self.of_tokens(source, &values, actor, now),
+            Kind::Introspected => self.of_introspected(source, &values, actor, now),
+            Kind::Opaque => {
+                let opaque = values.iter().map(|value| self.opaque_value(source, value));
+                self.of_opaque(opaque.collect(), actor, now)
+            }
+            Kind::Basic => self.of_basic(source, &values, actor, now),
+            Kind::Trusted => self.of_trusted(source, &values, peer.is_trusted(), actor),
         };
         evidence.map(|evidence| Evidence {
             is_forged: evidence.is_forged || is_flood,
@@ -288,29 +357,38 @@ impl Identity {
             if let Some(verified) = &verified {
                 actor.revocable.extend_from_slice(&verified.revocable);
             }
-            let mark = self.look(&self.token_shown(value, verified.as_deref(), now), actor, now);
+            let shown = self.token_shown(value, verified.as_deref(), now);
+            if shown.lacks_key {
+                actor.is_keyless = true;
+                actor.revocable.extend(unverified_names(value, &self.issuers, now));
+            }
+            let mark = self.look(&shown, actor, now);
             let has_expired = verified.as_ref().is_some_and(|verified| verified.has_expired_at(now));
             is_forged |= mark.provenance == Provenance::Unissued && !has_expired;
             let good = verified.filter(|verified| verified.is_valid_at(now));
-            if evidence.is_none() || (good.is_some() && evidence.as_ref().is_some_and(|first| !first.is_known)) {
-                evidence = Some(Evidence::of_token(mark, good.as_deref()));
-            }
+            Evidence::prefer(&mut evidence, Evidence::of_token(mark, good.as_deref()), actor);
         }
         evidence.map(|evidence| Evidence { is_forged, ..evidence })
+    }
+
+    fn opaque_value(&self, source: &Source, value: &[u8]) -> Opaque {
+        Opaque {
+            session: session_of(&source.label, value),
+            hash: credential_hash(&self.key, value),
+        }
     }
 
     /// Where an opaque value stands there twice and differs, the origin may choose the other: a client could name a new
     /// session with each request and be served under the same one. So only one that is known counts then, and none else; and
     /// one that was never issued says so of the request, for the origin may choose that one.
-    fn of_opaque(&self, source: &Source, values: &Values<'_>, actor: &mut Actor, now: Now) -> Option<Evidence> {
+    fn of_opaque(&self, values: SmallVec<[Opaque; VALUES_MAX]>, actor: &mut Actor, now: Now) -> Option<Evidence> {
         let (mut known, mut unknown): (Option<Evidence>, Option<Evidence>) = (None, None);
         let mut is_forged = false;
-        for value in values {
-            let session = session_of(&source.label, value);
+        let is_one = values.len() == 1;
+        for Opaque { session, hash } in values {
             actor
                 .revocable
                 .push(Named::new(&self.key, Dimension::Session, &session));
-            let hash = credential_hash(&self.key, value);
             let listed = self.groups.listed.get(&hash);
             let principal = listed.map(|listed| Named::new(&self.key, Dimension::Principal, &listed.principal));
             actor.revocable.extend(principal);
@@ -319,11 +397,11 @@ impl Identity {
                 None => self.look(&Shown::of_hash(&hash), actor, now),
             };
             let is_known = mark.provenance == Provenance::Issued;
-            is_forged |= mark.provenance == Provenance::Unissued && values.len() > 1;
+            is_forged |= mark.provenance == Provenance::Unissued && !is_one;
             let evidence = Evidence {
                 issuer: None,
                 kid: None,
-                session: (is_known || values.len() == 1).then_some(session),
+                session: (is_known || is_one).then_some(session),
                 principal: listed.map(|listed| Arc::clone(&listed.principal)),
                 group: listed.map(|listed| Arc::clone(&listed.group)),
                 mark,
@@ -331,7 +409,7 @@ impl Identity {
                 is_forged: false,
             };
             if is_known {
-                known.get_or_insert(evidence);
+                Evidence::prefer(&mut known, evidence, actor);
             } else if unknown.is_none() || mark.provenance == Provenance::Unissued {
                 unknown = Some(evidence);
             }
@@ -339,8 +417,60 @@ impl Identity {
         known.or(unknown).map(|evidence| Evidence { is_forged, ..evidence })
     }
 
+    /// Only the origin can check a password, so that a user is as opaque as any other value, and known where the configuration
+    /// lists `user:password`. Its session is the user, whatever the password: a wrong one makes no new session.
+    fn of_basic(&self, source: &Source, values: &Values<'_>, actor: &mut Actor, now: Now) -> Option<Evidence> {
+        let mut users = SmallVec::new();
+        for user in values.iter().filter_map(|value| BasicUser::read(value)) {
+            match user {
+                Ok(user) => {
+                    let name = user_principal(BASIC, &user.name);
+                    actor.revocable.push(Named::new(&self.key, Dimension::Principal, &name));
+                    users.push(Opaque {
+                        session: session_of(&source.label, &user.name),
+                        hash: credential_hash(&self.key, &user.whole),
+                    });
+                }
+                Err(reason) => report(&Event::Identity(IdentityFact::Ignored { reason })),
+            }
+        }
+        self.of_opaque(users, actor, now)
+    }
+
+    /// A proxy that is trusted has let its user in; of anybody else's word nothing is believed, nor of two.
+    fn of_trusted(
+        &self,
+        source: &Source,
+        values: &Values<'_>,
+        is_trusted: bool,
+        actor: &mut Actor,
+    ) -> Option<Evidence> {
+        let named: SmallVec<[&[u8]; VALUES_MAX]> = values.iter().map(AsRef::as_ref).collect();
+        if named.is_empty() {
+            return None;
+        }
+        let user = proxy_user(&named, is_trusted)
+            .inspect_err(|reason| report(&Event::Identity(IdentityFact::Ignored { reason })))
+            .ok()?;
+        let principal: Arc<[u8]> = user_principal(TRUSTED, user).into();
+        let session = session_of(&source.label, user);
+        for (dimension, value) in [(Dimension::Principal, &principal), (Dimension::Session, &session)] {
+            actor.revocable.push(Named::new(&self.key, dimension, value));
+        }
+        Some(Evidence {
+            session: Some(session),
+            principal: Some(principal),
+            group: None,
+            issuer: None,
+            kid: None,
+            mark: Mark::listed(fingerprint(&credential_hash(&self.key, user))),
+            is_known: true,
+            is_forged: false,
+        })
+    }
+
     /// What is known of a credential; `actor` notes it where the shared store may know more.
-    fn look(&self, shown: &Shown, actor: &mut Actor, now: Now) -> Mark {
+    pub(super) fn look(&self, shown: &Shown, actor: &mut Actor, now: Now) -> Mark {
         let mark = self.mark(shown, now);
         if mark.is_unheard {
             let room = UNHEARD_MAX.saturating_sub(actor.unheard.len());
@@ -381,6 +511,7 @@ impl Identity {
     pub fn inherit_births(&mut self, earlier: &Self, now: Now) {
         self.births = Arc::clone(&earlier.births);
         self.signals_seen = Arc::clone(&earlier.signals_seen);
+        self.inherit_answers(earlier);
         self.remember_births(now);
     }
 
@@ -399,6 +530,12 @@ impl Identity {
     pub fn groups(&self) -> &[Group] {
         &self.group_list
     }
+}
+
+/// Whether two principals are one account. A proxy names its user without an issuer: whoever has that name at one is the same.
+fn is_same(one: &[u8], other: &[u8]) -> bool {
+    let is_of_proxy = |principal: &[u8]| principal.starts_with(b"trusted\0");
+    one == other || ((is_of_proxy(one) || is_of_proxy(other)) && subject_of(one) == subject_of(other))
 }
 
 /// The session of an opaque credential: the source as the configuration names it, and its value.

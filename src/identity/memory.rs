@@ -22,6 +22,11 @@ pub(super) fn stable_part(value: &[u8]) -> &[u8] {
     signing_input(value).unwrap_or(value)
 }
 
+/// Whether this is in the form of a JWT.
+pub(super) fn has_token_form(value: &[u8]) -> bool {
+    signing_input(value).is_some()
+}
+
 /// The first 16 bytes of a hash.
 pub(super) fn fingerprint(hash: &[u8; 32]) -> CredentialId {
     CredentialId(*hash.first_chunk().expect("a hash has 32 bytes"))

@@ -10,6 +10,7 @@ mod certificate;
 mod compile;
 mod group;
 mod identify;
+mod introspection;
 mod key_memory;
 mod leavers;
 mod memory;
@@ -24,25 +25,29 @@ mod signal;
 mod signers;
 mod source;
 mod token;
+mod user;
 mod users;
 
 #[cfg(test)]
 mod tests;
 
-pub use actor::{Actor, Provenance};
+pub use actor::{Actor, Other, Provenance};
 pub use address::{AddressKey, address_key, is_trusted, network_key, network_of};
 pub use approval::Approval;
 pub use certificate::Certificate;
 pub use compile::ReadFile;
 pub use group::Group;
 pub use identify::{Identity, Pace, listed_key_hash, session_of};
+pub use introspection::{ANSWER_BYTES_MAX, Introspection, Unanswered};
 pub use key_memory::{KnownKey, OldestKey};
 pub use peer::Peer;
 pub use provenance::{ISSUED_MAX, Shown};
 pub use provisioning::{Person, PersonKeys, filtered, patch, person, person_id, read_person_id};
 pub use remote::{RemoteKeys, check_key_set, key_set_file, key_set_url};
 pub use revocation::{Listed, NO_END, Named, Revocable, What, principal_of};
-pub use settings::{ApprovalSettings, GroupSettings, IssuerSettings, Settings, TransmitterSettings};
+pub use settings::{
+    ApprovalSettings, GroupSettings, IntrospectionSettings, IssuerSettings, Settings, TransmitterSettings,
+};
 pub use signal::{Act, Order, Poll, Signal, SignalError};
 pub use token::kid_of;
 pub use users::{Users, password_hash};

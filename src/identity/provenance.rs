@@ -5,6 +5,7 @@ use smallvec::SmallVec;
 
 use super::identify::Identity;
 use super::memory::{credential_hash, fingerprint};
+use super::source::Kind;
 use super::token::{Verified, lacks_key};
 use super::{Actor, Provenance, RouteMatch};
 use crate::engine::births::{CredentialId, Doubt, Look, Tag};
@@ -21,7 +22,7 @@ pub struct Shown {
     /// The second in which it says that it was issued.
     issued: Option<u32>,
     /// It cannot be verified, as the keys of its issuer could not be had.
-    lacks_key: bool,
+    pub(super) lacks_key: bool,
 }
 
 impl Shown {
@@ -60,7 +61,12 @@ impl Mark {
         }
     }
 
-    fn unknown(id: CredentialId, doubt: Doubt) -> Self {
+    /// Its issuer says that it is none of its own.
+    pub(super) fn unissued(id: CredentialId) -> Self {
+        Self::new(id, Provenance::Unissued, None)
+    }
+
+    pub(super) fn unknown(id: CredentialId, doubt: Doubt) -> Self {
         Self::new(id, Provenance::Unknown, Some(doubt))
     }
 }
@@ -176,14 +182,15 @@ impl Identity {
     pub fn issued_in_head(&self, headers: &HeaderMap, now: Now) -> SmallVec<[CredentialId; 2]> {
         let issued = self.sources.iter().flat_map(|source| {
             let values = source.issued(headers);
-            values.filter_map(|value| Some(self.issued(source.credential(&value)?, source.is_token, now)))
+            let may_be_token = source.kind == Kind::Token;
+            values.filter_map(move |value| Some(self.issued(source.credential(&value)?, may_be_token, now)))
         });
         issued.take(ISSUED_MAX).flat_map(|shown| shown.ids).collect()
     }
 
     /// The credential that an answer issues in its body, or a request sends in it to be renewed.
     pub fn in_body(&self, value: &[u8], now: Now) -> Shown {
-        self.issued(value, self.sources.iter().any(|source| source.is_token), now)
+        self.issued(value, self.sources.iter().any(|source| source.kind == Kind::Token), now)
     }
 
     fn issued(&self, value: &[u8], may_be_token: bool, now: Now) -> Shown {
@@ -196,5 +203,78 @@ impl Identity {
 }
 
 fn is_one(routes: &[RouteMatch], method: &Method, path: &str) -> bool {
-    routes.iter().any(|route| route.method == method && route.path == path)
+    let is_it = |route: &RouteMatch| route.method == method && is_same_path(&route.path, path);
+    routes.iter().any(is_it)
+}
+
+/// Whether an origin may take `path` for the route that is written as `route`: parameters of a segment (RFC 3986, section 3.3),
+/// escapes that stand for themselves (section 6.2.2.2) and one slash at the end name nothing else to those that know them. Of
+/// dot segments, doubled slashes and other escapes origins make too much: such a path is none of ours.
+fn is_same_path(route: &str, path: &str) -> bool {
+    if route == path {
+        return true;
+    }
+    let (route, path) = (without_slash(route), without_slash(path));
+    let mut segments = path.split('/').map(plain_segment);
+    let mut is_same = route
+        .split('/')
+        .map(plain_segment)
+        .all(|wanted| wanted.is_some() && segments.next() == Some(wanted));
+    is_same &= segments.next().is_none();
+    is_same
+}
+
+fn without_slash(path: &str) -> &str {
+    path.strip_suffix('/').unwrap_or(path)
+}
+
+/// A segment without its parameters, unreserved escapes undone; none where one stands for anything else.
+fn plain_segment(segment: &str) -> Option<String> {
+    let name = segment.split(';').next().unwrap_or_default();
+    let mut parts = name.split('%');
+    let mut plain = parts.next()?.to_owned();
+    for part in parts {
+        let (digits, rest) = part.split_at_checked(2)?;
+        let byte = u8::from_str_radix(digits, 16).ok()?;
+        let letter = char::from(byte);
+        if !letter.is_ascii_alphanumeric() && !matches!(letter, '-' | '_' | '~') {
+            return None;
+        }
+        plain.push(letter);
+        plain.push_str(rest);
+    }
+    Some(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_an_origin_may_take_for_the_route_is_the_route() {
+        for (path, is_same) in [
+            ("/auth/login", true),
+            ("/auth/login/", true),
+            ("/auth/login;jsessionid=1", true),
+            ("/auth;v=1/login;a/", true),
+            ("/auth/%6Cogin", true),
+            ("/auth/login//", false),
+            ("//auth/login", false),
+            ("/auth/login/x", false),
+            ("/auth", false),
+            ("/auth/LOGIN", false),
+            ("/auth/x/../login", false),
+            ("/auth/./login", false),
+            ("/auth/..;/auth/login", false),
+            ("/auth%2flogin", false),
+            ("/auth/login%2f", false),
+            ("/auth/log%69n%", false),
+            ("/auth/login%3b", false),
+            ("", false),
+        ] {
+            assert_eq!(is_same_path("/auth/login", path), is_same, "{path}");
+        }
+        assert!(is_same_path("/", "/") && is_same_path("/r/", "/r") && !is_same_path("/", "/r"));
+        assert!(is_same_path("/a%20b", "/a%20b"), "as it is written");
+    }
 }

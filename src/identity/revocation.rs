@@ -5,6 +5,7 @@ use smallvec::SmallVec;
 
 use super::certificate::{CERTIFICATE, certificate_value};
 use super::identify::{Identity, session_of};
+use super::source::Kind;
 use super::token::{joined, kid_of};
 use crate::engine::ledger::{Dimension, KeyId};
 use crate::engine::policy::{people_key, units};
@@ -347,11 +348,15 @@ impl Identity {
     pub fn revocation_key(&self, what: What, name: &str) -> Result<(KeyId, Dimension), &'static str> {
         let known = Known {
             secret: &self.key,
-            issuers: &|name| self.issuers.iter().any(|issuer| *issuer.name == *name),
+            issuers: &|name| {
+                self.issuers.iter().any(|issuer| *issuer.name == *name)
+                    || self.introspection.iter().any(|asked| *asked.accounts_of == *name)
+                    || self.sources.iter().any(|source| source.names_users() == Some(name))
+            },
             sources: &|label| {
                 self.sources
                     .iter()
-                    .any(|source| *source.label == *label && !source.is_token)
+                    .any(|source| *source.label == *label && source.kind != Kind::Token)
             },
         };
         Ok((known.key(what, name)?, what.dimension()))

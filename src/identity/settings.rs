@@ -11,12 +11,15 @@ use toml::Spanned;
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// Where credentials are read, tried in this order: `jwt:authorization`, `jwt:cookie:NAME`, `jwt:header:NAME`,
-    /// `jwt:query:NAME`, `cookie:NAME`, `header:NAME`, `query:NAME`, `certificate:spiffe`, `certificate:subject`. At most 16. Default: none, and the address alone tells actors apart.
+    /// `jwt:query:NAME`, the same with `introspect:`, `cookie:NAME`, `header:NAME`, `query:NAME`, `basic`, `trusted:HEADER`,
+    /// `certificate:spiffe`, `certificate:subject`. At most 16. Default: none, and the address alone tells actors apart.
     #[schemars(with = "Vec<String>")]
     pub sources: Vec<Spanned<String>>,
     /// Who signs tokens, by name. At most 16.
     #[schemars(with = "BTreeMap<String, IssuerSettings>")]
     pub issuer: BTreeMap<Spanned<String>, IssuerSettings>,
+    /// Who is asked for the tokens of `introspect:` sources. Default: nobody, and there are none.
+    pub introspection: Option<IntrospectionSettings>,
     /// Who pushes security events about accounts, by name. At most 16.
     #[schemars(with = "BTreeMap<String, TransmitterSettings>")]
     pub transmitter: BTreeMap<Spanned<String>, TransmitterSettings>,
@@ -70,6 +73,7 @@ impl Default for Settings {
         Self {
             sources: Vec::new(),
             issuer: BTreeMap::new(),
+            introspection: None,
             transmitter: BTreeMap::new(),
             group: BTreeMap::new(),
             approval: None,
@@ -131,6 +135,57 @@ fn default_leeway_s() -> Spanned<u32> {
 
 fn default_key_days_max() -> Spanned<u32> {
     Spanned::new(0..0, 365)
+}
+
+/// `[identity.introspection]`: who is asked for opaque tokens (RFC 7662).
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct IntrospectionSettings {
+    /// Where: an `https://` URL, or `http://` to a loopback address.
+    #[schemars(with = "String")]
+    pub url: Spanned<String>,
+    /// A file with `ID:SECRET`, by which this gateway is known there, and nothing else. Default: it says nothing of itself.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub client: Option<Spanned<String>>,
+    /// The issuer whose accounts its tokens name: one of `[identity.issuer]`, or another name. Default `introspection`.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub accounts_of: Option<Spanned<String>>,
+    /// The `iss` that an answer must have; of another the token is not active. Default: not looked at.
+    #[serde(default)]
+    pub issuer: Option<String>,
+    /// One of the values of `aud` that an answer must have, in the same way. Default: not looked at.
+    #[serde(default)]
+    pub audience: Option<String>,
+    /// Answers remembered, at most. About 500 bytes each. Default 100,000.
+    #[serde(default = "default_answers_max")]
+    pub answers_max: usize,
+    /// For how long a token is taken for active after it was said to be, in seconds. Default 60, from 1 to 3,600.
+    #[serde(default = "default_answer_s_max")]
+    pub answer_s_max: u32,
+    /// How long a request waits for an answer, in milliseconds. Default 500, from 1 to 5,000.
+    #[serde(default = "default_wait_ms_max")]
+    pub wait_ms_max: u32,
+    /// Tokens that are asked for, a second and network; of those beyond nobody says anything. Default 50.
+    #[serde(default = "default_asks_per_s_max")]
+    pub asks_per_s_max: u32,
+}
+
+fn default_answers_max() -> usize {
+    100_000
+}
+
+fn default_answer_s_max() -> u32 {
+    60
+}
+
+fn default_wait_ms_max() -> u32 {
+    500
+}
+
+fn default_asks_per_s_max() -> u32 {
+    50
 }
 
 /// `[identity.transmitter.NAME]`: who pushes security events (CAEP, RISC) to `/ssf/events` of the admin address.

@@ -9,18 +9,26 @@ use toml::Spanned;
 use zeroize::Zeroizing;
 
 use super::certificate::CERTIFICATE;
-use super::compile::{Problems, ReadFile, is_name};
+use super::compile::{Problems, ReadFile, accounts_of, is_name};
+use super::introspection::{Answers, Introspection};
 use super::remote::{RemoteKeys, key_set_file, key_set_url};
-use super::revocation::API_KEY;
+use super::revocation::{API_KEY, PROXY_USER};
 use super::settings::{IssuerSettings, Settings};
 use super::signal::{Poll, Transmitter};
 use super::token::{Issuer, SigningKey, parse_algorithm, read_keys};
+use super::user::{BASIC, TRUSTED, encode_basic};
 use crate::engine::secret::HashKey;
 
 const ISSUERS_MAX: usize = 16;
 const LEEWAY_S_MAX: u32 = 600;
 const KEY_DAYS_MAX: u32 = 36_500;
 const POLL_S_MAX: u32 = 3_600;
+const ANSWERS_MAX: usize = 10_000_000;
+const ANSWER_S_MAX: u32 = 3_600;
+const WAIT_MS_MAX: u32 = 5_000;
+const ASKS_PER_S_MAX: u32 = 1_000_000;
+/// What stands in the place of an issuer for those who have none.
+const RESERVED: [&str; 5] = [API_KEY, BASIC, CERTIFICATE, PROXY_USER, TRUSTED];
 
 /// Who signs tokens.
 pub(super) fn issuers(
@@ -46,16 +54,7 @@ fn issuer(
     problems: &mut Problems<'_>,
 ) -> Option<Issuer> {
     let before = problems.found.len();
-    let taken = [API_KEY, CERTIFICATE];
-    if !is_name(name.get_ref()) || taken.contains(&name.get_ref().as_str()) {
-        let help = "use small letters, digits, - and _; `api-key` and `certificate` are taken by listed keys and by clients'";
-        problems.add(
-            "I008",
-            name.span(),
-            format!("`{name}` cannot name an issuer"),
-            Some(help),
-        );
-    }
+    issuer_name(name, problems);
     let algorithms = algorithms(name, &written.algorithms, problems);
     leeway(&written.leeway_s, problems);
     if !(1..=KEY_DAYS_MAX).contains(written.key_days_max.get_ref()) {
@@ -79,6 +78,73 @@ fn issuer(
         retired: Vec::new(),
         key_days_max: *written.key_days_max.get_ref(),
     })
+}
+
+fn issuer_name(name: &Spanned<String>, problems: &mut Problems<'_>) {
+    if !is_name(name.get_ref()) || RESERVED.contains(&name.get_ref().as_str()) {
+        let help = "use small letters, digits, - and _; `api-key`, `basic`, `certificate`, `proxy-user` and `trusted` are taken";
+        let message = format!("`{name}` cannot name an issuer");
+        problems.add("I008", name.span(), message, Some(help));
+    }
+}
+
+/// Who is asked for opaque tokens; none where nobody is, or it is not right, which is a problem.
+pub(super) fn introspection(
+    settings: &Settings,
+    secret: &HashKey,
+    read: ReadFile<'_>,
+    problems: &mut Problems<'_>,
+) -> Option<Introspection> {
+    let written = settings.introspection.as_ref()?;
+    if let Some(name) = &written.accounts_of {
+        issuer_name(name, problems);
+    }
+    for (name, value, max) in [
+        ("answers_max", written.answers_max, ANSWERS_MAX),
+        ("answer_s_max", written.answer_s_max as usize, ANSWER_S_MAX as usize),
+        ("wait_ms_max", written.wait_ms_max as usize, WAIT_MS_MAX as usize),
+        (
+            "asks_per_s_max",
+            written.asks_per_s_max as usize,
+            ASKS_PER_S_MAX as usize,
+        ),
+    ] {
+        if !(1..=max).contains(&value) {
+            let message = format!("`identity.introspection.{name}` is not within 1 and {max}");
+            problems.add("I008", written.url.span(), message, None);
+        }
+    }
+    let client = written.client.as_ref().map(|path| {
+        let client = one_line(path, read).filter(|client| client.contains(':'));
+        if client.is_none() {
+            problems.add("I013", path.span(), format!("`{path}` holds no `ID:SECRET`"), None);
+        }
+        encode_basic(client.as_deref().map_or("", String::as_str))
+    });
+    let url = key_set_url(written.url.get_ref()).map_err(|_| {
+        let message = "tokens are asked for at an `https://` URL, or at `http://` on a loopback address";
+        problems.add("I013", written.url.span(), message, None);
+    });
+    Some(Introspection {
+        url: url.ok()?,
+        authorization: client,
+        wait_ms_max: written.wait_ms_max,
+        asks_per_s_max: written.asks_per_s_max,
+        accounts_of: accounts_of(written).into(),
+        iss: written.issuer.clone(),
+        aud: written.audience.clone(),
+        answer_s_max: written.answer_s_max,
+        secret: secret.clone(),
+        answers: Arc::new(Answers::new(written.answers_max)),
+    })
+}
+
+/// The one line of visible letters that a file holds.
+fn one_line(path: &Spanned<String>, read: ReadFile<'_>) -> Option<Zeroizing<String>> {
+    let bytes = read(Path::new(path.get_ref())).ok()?;
+    let text = Zeroizing::new(String::from_utf8(bytes).ok()?);
+    let line = Zeroizing::new(text.trim().to_owned());
+    Some(line).filter(|line| !line.is_empty() && line.bytes().all(|byte| byte.is_ascii_graphic()))
 }
 
 /// Who pushes security events.
@@ -126,11 +192,7 @@ pub(super) fn polls(settings: &Settings, read: ReadFile<'_>, problems: &mut Prob
             problems.add("I008", written.poll_s.span(), message, None);
         }
         let token = written.poll_token.as_ref().and_then(|path| {
-            let token = read(Path::new(path.get_ref()))
-                .ok()
-                .and_then(|bytes| String::from_utf8(bytes).ok());
-            let token = token.map(|text| Zeroizing::new(text.trim().to_owned()));
-            let token = token.filter(|token| !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic()));
+            let token = one_line(path, read);
             if token.is_none() {
                 problems.add("I012", path.span(), format!("`{path}` holds no token"), None);
             }

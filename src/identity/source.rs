@@ -7,6 +7,9 @@ use http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, SET_COOKIE};
 use http::request;
 use smallvec::SmallVec;
 
+use super::memory::has_token_form;
+use super::user::{BASIC, TRUSTED};
+
 /// Different values that one source may have in one head; more are not looked at, and make the request unissued.
 pub(super) const VALUES_MAX: usize = 4;
 
@@ -26,14 +29,30 @@ pub(super) enum Place {
     Query(Arc<str>),
 }
 
+/// How a value says who somebody is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// It does not: it is listed, was issued, or is nobody's.
+    Opaque,
+    /// A token that is verified here.
+    Token,
+    /// A token of which its issuer is asked.
+    Introspected,
+    /// A user and a password (RFC 7617), which only the origin can check.
+    Basic,
+    /// A user whom a proxy before the gateway has let in.
+    Trusted,
+}
+
 /// One entry of `sources`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Source {
     /// As the operator wrote it; part of the session, so that the same value in two places is two sessions.
     pub(super) label: Arc<str>,
     pub(super) place: Place,
-    /// Whether the value must be a verified token; else it is opaque.
-    pub(super) is_token: bool,
+    pub(super) kind: Kind,
+    /// Tokens to verify and tokens to ask for stand in one place: what has the form of the first is no other.
+    pub(super) shares_place: bool,
 }
 
 /// The different values of a source in one head, in order.
@@ -46,18 +65,24 @@ impl Source {
     ///
     /// A sentence that says what is wrong with it.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let (is_token, place) = text.strip_prefix("jwt:").map_or((false, text), |place| (true, place));
+        let (kind, place) = match text.split_once(':') {
+            Some(("jwt", place)) => (Kind::Token, place),
+            Some(("introspect", place)) => (Kind::Introspected, place),
+            Some((TRUSTED, name)) => (Kind::Trusted, name),
+            None if text == BASIC => (Kind::Basic, AUTHORIZATION.as_str()),
+            _ => (Kind::Opaque, text),
+        };
         let place = match place.split_once(':') {
-            Some(("cookie", name)) if is_cookie_name(name) => Place::Cookie(name.into()),
-            Some(("header", name)) => Place::Header(header_name(name)?),
-            Some(("query", name)) if !name.is_empty() => Place::Query(name.into()),
-            Some(("certificate", "spiffe")) if !is_token => Place::Certificate(CertificatePart::Spiffe),
-            Some(("certificate", "subject")) if !is_token => Place::Certificate(CertificatePart::Subject),
-            None if is_token => Place::Header(header_name(place)?),
+            Some(("certificate", "spiffe")) if kind == Kind::Opaque => Place::Certificate(CertificatePart::Spiffe),
+            Some(("certificate", "subject")) if kind == Kind::Opaque => Place::Certificate(CertificatePart::Subject),
+            Some(("cookie", name)) if kind != Kind::Trusted && is_cookie_name(name) => Place::Cookie(name.into()),
+            Some(("header", name)) if kind != Kind::Trusted => Place::Header(header_name(name)?),
+            Some(("query", name)) if kind != Kind::Trusted && !name.is_empty() => Place::Query(name.into()),
+            None if kind != Kind::Opaque => Place::Header(header_name(place)?),
             _ => {
                 return Err(
-                    "this is none of jwt:authorization, jwt:cookie:NAME, cookie:NAME, header:NAME, query:NAME, \
-                     certificate:spiffe, certificate:subject"
+                    "this is none of jwt:authorization, jwt:cookie:NAME, introspect:authorization, cookie:NAME, \
+                     header:NAME, query:NAME, basic, trusted:HEADER, certificate:spiffe, certificate:subject"
                         .to_owned(),
                 );
             }
@@ -65,11 +90,37 @@ impl Source {
         if matches!(&place, Place::Header(name) if name == COOKIE || name == SET_COOKIE) {
             return Err("a cookie is read with cookie:NAME".to_owned());
         }
+        if kind == Kind::Trusted && place == Place::Header(AUTHORIZATION) {
+            return Err("no proxy names a user in `authorization`".to_owned());
+        }
         Ok(Self {
             label: text.into(),
             place,
-            is_token,
+            kind,
+            shares_place: false,
         })
+    }
+
+    /// Whether its values are tokens, verified here or by their issuer.
+    pub(super) fn holds_tokens(&self) -> bool {
+        matches!(self.kind, Kind::Token | Kind::Introspected)
+    }
+
+    /// What stands in the place of an issuer for the users that it names without a token.
+    pub(super) fn names_users(&self) -> Option<&'static str> {
+        match self.kind {
+            Kind::Basic => Some(BASIC),
+            Kind::Trusted => Some(TRUSTED),
+            Kind::Opaque | Kind::Token | Kind::Introspected => None,
+        }
+    }
+
+    /// The header in which a proxy names a user.
+    pub(super) fn trusted_header(&self) -> Option<&HeaderName> {
+        match &self.place {
+            Place::Header(name) if self.kind == Kind::Trusted => Some(name),
+            Place::Header(_) | Place::Cookie(_) | Place::Query(_) | Place::Certificate(_) => None,
+        }
     }
 
     /// The values of this source in a request. One value repeated counts once; of more than [`VALUES_MAX`] one more
@@ -107,22 +158,26 @@ impl Source {
     }
 
     /// What of a value is the credential: in an `Authorization` that holds a token what stands behind the scheme, whatever
-    /// that is called, for the origin may not look at it. None of `Basic` (RFC 7617), which is no token.
+    /// that is called, for the origin may not look at it. None of `Basic` (RFC 7617), which is no token, and none of what
+    /// another source takes.
     pub(super) fn credential<'v>(&self, value: &'v [u8]) -> Option<&'v [u8]> {
-        let has_scheme = self.is_token && self.place == Place::Header(AUTHORIZATION);
+        let is_ours = |token: &&[u8]| !self.shares_place || has_token_form(token) == (self.kind == Kind::Token);
+        let has_scheme = self.holds_tokens() && self.place == Place::Header(AUTHORIZATION);
         let space = value.iter().position(|byte| *byte == b' ').filter(|_| has_scheme);
         let Some((scheme, credential)) = space.and_then(|at| value.split_at_checked(at)) else {
-            return Some(value);
+            return Some(value).filter(is_ours);
         };
         let credential = credential.trim_ascii_start();
         // No alphabet of base64 has a dot, and every token does.
         let is_basic = scheme == b"basic" && !credential.contains(&b'.');
-        (!is_basic).then_some(credential)
+        Some(credential).filter(is_ours).filter(|_| !is_basic)
     }
 
     /// The values that a response head issues for this source: `Set-Cookie` for a cookie, the header itself for a header.
+    /// A password is the user's, and a user is no credential: nobody issues those.
     pub(super) fn issued<'a>(&self, headers: &'a HeaderMap) -> impl Iterator<Item = Cow<'a, [u8]>> {
         let from = match &self.place {
+            _ if matches!(self.kind, Kind::Basic | Kind::Trusted) => None,
             Place::Header(name) => Some(name),
             Place::Cookie(_) => Some(&SET_COOKIE),
             Place::Query(_) | Place::Certificate(_) => None,
@@ -231,6 +286,10 @@ mod tests {
             "header:x-api-key",
             "certificate:spiffe",
             "certificate:subject",
+            "introspect:authorization",
+            "introspect:cookie:at",
+            "basic",
+            "trusted:x-forwarded-user",
         ];
         assert!(good.iter().all(|text| Source::parse(text).is_ok()));
         for (text, error) in [
@@ -244,6 +303,11 @@ mod tests {
             ("header:cookie", "a cookie is read with"),
             ("header:x y", "`x y` is not a header name"),
             ("basic:authorization", "this is none of"),
+            ("trusted:cookie:user", "this is none of"),
+            ("trusted:", "`` is not a header name"),
+            ("trusted:authorization", "no proxy names a user"),
+            ("trusted:cookie", "a cookie is read with"),
+            ("introspect", "this is none of"),
         ] {
             let message = Source::parse(text).expect_err("it is refused");
             assert!(message.starts_with(error), "{text}: {message}");
@@ -332,6 +396,21 @@ mod tests {
         }
         let cookie = Source::parse("jwt:cookie:token").expect("a source");
         assert_eq!(cookie.credential(b"basic dTpw"), Some(b"basic dTpw".as_slice()));
+    }
+
+    #[test]
+    fn of_two_kinds_of_tokens_in_one_place_each_is_read_by_its_own() {
+        for (label, takes) in [
+            ("jwt:authorization", ["eyJh.eyJz.c2ln"]),
+            ("introspect:authorization", ["opaque"]),
+        ] {
+            let mut source = Source::parse(label).expect("a source");
+            let taken = |source: &Source| ["eyJh.eyJz.c2ln", "opaque"].map(|value| source.credential(value.as_bytes()));
+            assert_eq!(taken(&source).iter().flatten().count(), 2, "{label} alone takes both");
+            source.shares_place = true;
+            let taken: Vec<_> = taken(&source).into_iter().flatten().collect();
+            assert_eq!(taken, takes.map(str::as_bytes), "{label}");
+        }
     }
 
     #[test]

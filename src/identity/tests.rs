@@ -14,6 +14,7 @@ use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
 
 mod provenance;
+mod sources;
 
 const JWKS: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","use":"sig","kid":"k1",
     "x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
@@ -370,6 +371,31 @@ const PROBLEMS: &[(&str, &str, &str)] = &[
         r#"issuer.api-key = { jwks = "jwks.json", algorithms = ["EdDSA"] }"#,
         "I008",
         "`api-key` cannot name",
+    ),
+    (
+        r#"sources = ["introspect:authorization"]"#,
+        "I001",
+        "tokens are to be asked for",
+    ),
+    (
+        r#"introspection = { url = "http://a.example/introspect" }"#,
+        "I013",
+        "tokens are asked for at an",
+    ),
+    (
+        r#"introspection = { url = "https://a.example/introspect", client = "jwks.json" }"#,
+        "I013",
+        "`jwks.json` holds no `ID:SECRET`",
+    ),
+    (
+        r#"introspection = { url = "https://a.example/introspect", answers_max = 0 }"#,
+        "I008",
+        "`identity.introspection.answers_max` is not within",
+    ),
+    (
+        r#"introspection = { url = "https://a.example/introspect", accounts_of = "basic" }"#,
+        "I008",
+        "`basic` cannot name an issuer",
     ),
     (
         r"issued_tokens_max = 0",

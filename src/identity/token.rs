@@ -166,8 +166,7 @@ pub(super) fn verify(token: &[u8], issuers: &[Issuer], groups: &Groups) -> Optio
     let header = read_header(token)?;
     let verified = issuers.iter().find_map(|issuer| {
         let claims = issuer.claims(token, &header)?;
-        let kid = header.kid.as_ref().map(|kid| kid_of(&issuer.name, kid));
-        issuer.believe(&claims, token, kid, groups)
+        issuer.voice().believe(&claims, token, issuer.kid(&header), groups)
     });
     if verified.is_none() {
         want_key(token, &header, issuers);
@@ -210,6 +209,23 @@ pub(super) fn lacks_key(token: &[u8], issuers: &[Issuer], now: Now) -> bool {
     let Some(claims) = unverified(token) else { return false };
     let mut remote = issuers.iter().filter(is_behind_url);
     remote.any(|issuer| issuer.may_have_signed(&header, iss_of(&claims)) && issuer.lacks_key(&header, now))
+}
+
+/// The names of whom `token` says it is, under each issuer that lacks the key to verify it: it may be believed of nobody, but
+/// who is revoked is so whoever names them.
+pub(super) fn unverified_names(token: &[u8], issuers: &[Issuer], now: Now) -> Revocable {
+    let claims = unverified(token);
+    let Some((header, claims)) = read_header(token).zip(claims) else {
+        return Revocable::new();
+    };
+    let is_lacking = |issuer: &&Issuer| {
+        issuer.remote.is_some() && issuer.may_have_signed(&header, iss_of(&claims)) && issuer.lacks_key(&header, now)
+    };
+    let named = issuers.iter().filter(is_lacking).filter_map(|issuer| {
+        let kid = issuer.kid(&header);
+        issuer.voice().believe(&claims, token, kid, &Groups::default())
+    });
+    named.flat_map(|named| named.revocable).collect()
 }
 
 /// The header of a token that may say who someone is.
@@ -298,9 +314,35 @@ impl Issuer {
         self.keys.is_empty() || (is_news && may_be_there)
     }
 
+    /// The key that a header names.
+    fn kid(&self, header: &Header) -> Option<Arc<[u8]>> {
+        header.kid.as_ref().map(|kid| kid_of(&self.name, kid))
+    }
+
+    fn voice(&self) -> Voice<'_> {
+        Voice {
+            name: &self.name,
+            leeway_s: self.leeway_s,
+            secret: &self.secret,
+        }
+    }
+}
+
+/// Who says what a token says.
+#[derive(Clone, Copy)]
+pub(super) struct Voice<'a> {
+    /// The issuer's name in the configuration.
+    pub(super) name: &'a Arc<str>,
+    /// How far its clock and ours may differ, in seconds.
+    pub(super) leeway_s: u32,
+    /// Keys the names under which its tokens may be revoked.
+    pub(super) secret: &'a HashKey,
+}
+
+impl Voice<'_> {
     /// What the claims say. `None` if they name no one, or times that are none.
-    fn believe(
-        &self,
+    pub(super) fn believe(
+        self,
         claims: &Map<String, Value>,
         token: &[u8],
         kid: Option<Arc<[u8]>>,
@@ -329,7 +371,7 @@ impl Issuer {
             claim,
             id.as_bytes(),
         ]);
-        let opaque = fingerprint(&credential_hash(&self.secret, token));
+        let opaque = fingerprint(&credential_hash(self.secret, token));
         let credential = if has_session {
             fingerprint(&self.secret.hash("tidegate session 1", &[&session]))
         } else {
@@ -339,7 +381,7 @@ impl Issuer {
         let issued = claims.get("iat").and_then(numeric_date);
         let issued = issued.map(|second| u32::try_from(second).unwrap_or(u32::MAX));
         let names = Token {
-            issuer: &self.name,
+            issuer: self.name,
             session: &session,
             subject,
             ids: [text("sid"), text("jti")],
@@ -348,11 +390,11 @@ impl Issuer {
             issued: issued.unwrap_or(0),
         };
         Some(Verified {
-            revocable: names.revocable(&self.secret),
+            revocable: names.revocable(self.secret),
             session,
-            principal: subject.map(|subject| principal(&self.name, subject).into()),
+            principal: subject.map(|subject| principal(self.name, subject).into()),
             group: groups.of_claims(claims),
-            issuer: Arc::clone(&self.name),
+            issuer: Arc::clone(self.name),
             kid,
             credential,
             opaque,

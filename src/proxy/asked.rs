@@ -7,6 +7,7 @@ use http::uri::PathAndQuery;
 
 use super::Upstream;
 use super::connection::ConnState;
+use super::fail::Reason;
 use super::framing::Fault;
 use super::gateway::{Gateway, Set};
 use super::respond::{Refusal, Style};
@@ -58,6 +59,8 @@ pub(super) struct Asked {
     pub(super) honest: Option<u64>,
     /// The credential that is renewed, where the body of the request sent one.
     pub(super) renewed: Option<(CredentialId, Provenance)>,
+    /// The fail mode that let it pass although nobody knows who asks.
+    pub(super) passed: Option<Reason>,
     /// The ledger's number of changed holds when the keys were last looked at: a hold that begins while the upstream
     /// thinks must not go unseen.
     pub(super) holds_seen: u64,

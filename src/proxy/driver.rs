@@ -310,7 +310,8 @@ impl Driver {
         passes
     }
 
-    fn note_passed(&mut self, reason: Reason) {
+    /// Something passes for this reason: told once.
+    pub(super) fn note_passed(&mut self, reason: Reason) {
         if !self.has_passed(reason) {
             let would_refuse = self.would_refuse(reason);
             self.outcome.passed.push((reason, would_refuse));

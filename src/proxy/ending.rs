@@ -158,7 +158,7 @@ impl Ending {
     fn journal(&self, driver: &mut Driver) {
         let passed = driver.outcome().passed.clone();
         for (reason, _) in passed {
-            if !matches!(reason, Reason::LedgerFull | Reason::JournalFull | Reason::StoreDown) {
+            if !is_inspected(reason) {
                 let bytes = passed_bytes(driver, reason);
                 let now = self.gateway.clock.now();
                 driver.witness().uninspected(reason.name(), bytes, now);
@@ -329,9 +329,22 @@ fn passed_bytes(driver: &Driver, reason: Reason) -> u64 {
     let Some(inspector) = driver.inspector() else {
         return driver.unread_bytes();
     };
+    if is_inspected(reason) {
+        return inspector.tally().inspected_bytes;
+    }
+    if reason == Reason::Body(Failure::RuleBudget) {
+        inspector.usage().skipped_bytes()
+    } else {
+        inspector.tally().uninspected_bytes
+    }
+}
+
+/// Whether the body was looked into all the same.
+fn is_inspected(reason: Reason) -> bool {
     match reason {
-        Reason::LedgerFull | Reason::StoreDown | Reason::JournalFull => inspector.tally().inspected_bytes,
-        Reason::Body(Failure::RuleBudget) => inspector.usage().skipped_bytes(),
-        Reason::Body(_) | Reason::Memory | Reason::Route => inspector.tally().uninspected_bytes,
+        Reason::LedgerFull | Reason::StoreDown | Reason::JournalFull | Reason::JwksDown | Reason::IdentityUnknown => {
+            true
+        }
+        Reason::Body(_) | Reason::Memory | Reason::Route => false,
     }
 }

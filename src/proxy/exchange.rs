@@ -32,16 +32,16 @@ use super::headers::{self, Hop, NotForwarded};
 use super::limits::Limits;
 use super::outcome::Denial;
 use super::outlet::{Cause, Outlet};
-use super::provenance::{Learned, learn};
+use super::provenance::who;
 use super::respond::{Refusal, Style, respond};
 use super::revoked;
 use super::route::{self, Leads};
 use super::terms::Terms;
 use super::tunnel::tunnel;
+use super::unidentified;
 use super::upstream::UpstreamErrorKind;
 use super::vigil::{Vigil, Woken};
 use super::witness::Witness;
-use crate::engine::births::Doubt;
 use crate::engine::decode::Coding;
 use crate::engine::inspect::{Content, Inspector, Mode};
 use crate::engine::ledger::Account;
@@ -106,10 +106,12 @@ impl Exchanges {
             self.ask(&head, connection, now).await?
         };
         self.gateway.refuse_revoked(&asked, now)?;
+        self.gateway.tell_of_others(&asked, now);
         let offer = head.extensions.remove::<OnUpgrade>();
         let account = self.gateway.open_account(&asked.set, &mut asked.plan, now).await;
         self.gateway.refuse_held(&asked, &account, now)?;
         self.gateway.refuse_over(&asked, (&account, Direction::Response), now)?;
+        unidentified::refuse(&mut asked, &account)?;
         let mode = mode(&asked, &account);
         let until = now.after(self.limits.exchange_ms_max);
         let body = births::sent(&self.gateway, &mut asked, &head.headers, (body, until)).await;
@@ -220,20 +222,8 @@ impl Exchanges {
             ended("", "no_route");
             (Refusal::NoRoute, style)
         })?;
-        let peer = self.door.peer(&connection);
         let started = set.identity.reads_credentials().then(Instant::now);
-        let mut actor = set.identity.identify(head, &peer, now);
-        let mut is_limited = false;
-        if !actor.unheard.is_empty() {
-            let learned = learn(&self.gateway, &set, &actor, now).await;
-            // Where nothing was asked nothing more is known.
-            if learned != Learned::Limited {
-                actor = set.identity.identify(head, &peer, now);
-            }
-            // Whoever shows an issued credential beside it is known well enough.
-            is_limited = learned == Learned::Limited && actor.doubt == Some(Doubt::Late);
-            actor.doubt = actor.doubt.map(|doubt| learned.or(doubt));
-        }
+        let (actor, is_limited) = who(&self.gateway, &set, head, (&self.door, &connection), now).await;
         if let Some(started) = started {
             report(&Event::AddedSeconds {
                 part: Part::Identity,
@@ -275,6 +265,15 @@ impl Exchanges {
         };
         let mut plan = set.policy.plan(&facts, now);
         let mut upload = set.policy.plan_upload(&facts, now);
+        for other in actor.facts_of_others(facts) {
+            plan.join(set.policy.plan(&other, now));
+            if let Some(other) = set.policy.plan_upload(&other, now) {
+                match &mut upload {
+                    Some(upload) => upload.join(other),
+                    None => upload = Some(other),
+                }
+            }
+        }
         self.gateway.follow(&set, &actor, &plan);
         let name = set.routes.get(met.route).map_or("", |route| route.name.as_str());
         let is_bypassed = self.gateway.bypass().covers(name, now);
@@ -304,6 +303,7 @@ impl Exchanges {
             connection,
             honest,
             renewed: None,
+            passed: None,
             holds_seen: self.gateway.ledger.holds_changed(),
         };
         if must_log_in && !asked.is_login() {
@@ -325,6 +325,7 @@ impl Exchanges {
             tells: !asked.is_outward,
             version: head.version,
         };
+        asked.set.identity.remove_untrusted_users(&mut head.headers, trusted);
         let authority = head.uri.authority().map(|authority| authority.as_str().to_owned());
         let forwarded = headers::forward_request(&mut head.headers, authority.as_deref(), &hop);
         forwarded.map_err(|why| {
@@ -385,7 +386,10 @@ impl Exchanges {
             inspector = Some(reader.counting_values(fields::counted_values(&account)));
             ending = ending.tried_in_shadow(content);
         }
-        let driver = Driver::new(inspector, (account, witness, confirm), terms, counted);
+        let mut driver = Driver::new(inspector, (account, witness, confirm), terms, counted);
+        if let Some(reason) = asked.passed {
+            driver.note_passed(reason);
+        }
         let outlet = Outlet::downstream(Arc::clone(&asked.connection));
         Opened {
             body: InspectedBody::new(body, driver, gateway.clock, outlet, ending, vigil),

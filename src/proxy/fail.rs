@@ -29,6 +29,10 @@ pub(super) enum Reason {
     StoreDown,
     /// The journal cannot be written.
     JournalFull,
+    /// A token is shown that cannot be verified, as the keys of its issuer could not be had.
+    JwksDown,
+    /// A credential is shown of which nobody can say whose it is, as what would say so does not answer.
+    IdentityUnknown,
     /// The route says that its bodies are not looked into; always open.
     Route,
 }
@@ -42,6 +46,8 @@ impl Reason {
             Self::LedgerFull => "ledger_full",
             Self::StoreDown => "store_down",
             Self::JournalFull => "journal_full",
+            Self::JwksDown => "jwks_down",
+            Self::IdentityUnknown => "identity_unknown",
             Self::Route => "route",
         }
     }
@@ -75,6 +81,11 @@ pub struct FailModes {
     pub store_down: Option<Fail>,
     /// The journal cannot be written: its disk is full, or gone.
     pub journal_full: Option<Fail>,
+    /// A token cannot be verified, as the key set of its issuer could not be had. Open where nothing is said here, whatever `fail`
+    /// says: whoever is unknown is not punished.
+    pub jwks_down: Option<Fail>,
+    /// Introspection, or the store of `[fleet]`, does not say of a credential what it is. Open in the same way.
+    pub identity_unknown: Option<Fail>,
 }
 
 impl FailModes {
@@ -95,6 +106,9 @@ impl FailModes {
             Reason::LedgerFull => self.ledger_full,
             Reason::StoreDown => self.store_down,
             Reason::JournalFull => self.journal_full,
+            // An outage of a login service is no reason to refuse its customers, unless the operator says so.
+            Reason::JwksDown => Some(self.jwks_down.unwrap_or(Fail::Open)),
+            Reason::IdentityUnknown => Some(self.identity_unknown.unwrap_or(Fail::Open)),
             Reason::Route => Some(Fail::Open),
         };
         mode.unwrap_or(default)

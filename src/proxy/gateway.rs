@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 
 use super::connection::ConnState;
 use super::fuse::Fuse;
+use super::introspection::Introspections;
 use super::pace::Paces;
 use super::route::Route;
 use super::shadow::{Shadow, Shadows};
@@ -147,6 +148,9 @@ pub struct Gateway {
     pub(super) reauths: Paces<Option<Arc<str>>>,
     /// Who asks for credentials that only the store that gateways share may know, by network.
     pub(super) look_ups: Paces<AddressKey>,
+    /// Who shows tokens of which their issuer is asked, by network; and the questions.
+    pub(super) introspection_pace: Paces<AddressKey>,
+    pub(super) introspections: Introspections,
     draining: AtomicBool,
 }
 
@@ -177,6 +181,8 @@ impl Gateway {
             fuse: Fuse::default(),
             reauths: Paces::new(ISSUERS_MAX),
             look_ups: Paces::new(NETWORKS_MAX),
+            introspection_pace: Paces::new(NETWORKS_MAX),
+            introspections: Introspections::default(),
             draining: AtomicBool::new(false),
         }
     }

@@ -1,6 +1,7 @@
 //! The proxy, reverse and forward: listen, check, identify, forward, inspect, answer.
 
 pub mod egress;
+pub(crate) mod fetch;
 pub mod framing;
 pub mod headers;
 pub mod limits;
@@ -30,6 +31,7 @@ mod forward;
 mod fuse;
 mod gateway;
 mod held;
+mod introspection;
 mod leaving;
 mod listen;
 mod outcome;
@@ -42,6 +44,7 @@ mod route;
 mod shadow;
 mod terms;
 mod tokens;
+mod unidentified;
 mod upload;
 mod vigil;
 mod wire;
@@ -64,6 +67,7 @@ pub use forward::ForwardBody;
 pub use gateway::{Bypass, Door, Gateway, Set};
 pub use limits::Limits;
 pub use listen::Listener;
+pub use proxy_header::read as read_proxy_header;
 pub use route::{Leads, Pattern, ReadPattern, Route, find};
 pub use shadow::{Shadow, try_in_shadow};
 pub use terms::HeldTotal;

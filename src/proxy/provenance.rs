@@ -1,10 +1,14 @@
-//! Who asks with a credential that is not known here: the store that gateways share is asked once, if it may be.
+//! Who asks: by the head alone, and where its credential is not known here by what its issuer and the store that gateways share
+//! say, each asked once, if it may be.
 
 use std::sync::Arc;
 
+use http::request;
 use smallvec::SmallVec;
 
-use super::gateway::{Gateway, Set};
+use super::connection::ConnState;
+use super::gateway::{Door, Gateway, Set};
+use super::introspection;
 use crate::engine::births::{Births, CredentialId, Doubt, Look};
 use crate::engine::ledger::Carrier;
 use crate::engine::time::Now;
@@ -32,6 +36,36 @@ impl Learned {
             _ => doubt,
         }
     }
+}
+
+/// Who sends this head, and whether its network asks for so many unknown credentials that it may well make them up.
+pub(super) async fn who(
+    gateway: &Arc<Gateway>,
+    set: &Arc<Set>,
+    head: &request::Parts,
+    (door, connection): (&Door, &ConnState),
+    now: Now,
+) -> (Actor, bool) {
+    let peer = door.peer(connection);
+    let identify = || set.identity.identify(head, &peer, now);
+    let mut actor = identify();
+    let mut is_limited = false;
+    if !actor.unanswered.is_empty() {
+        let learned = introspection::learn(gateway, set, &actor, now).await;
+        actor = identify();
+        is_limited = learned == introspection::Learned::Limited && actor.doubt == Some(Doubt::NoAnswer);
+    }
+    if !actor.unheard.is_empty() {
+        let learned = learn(gateway, set, &actor, now).await;
+        // Where nothing was asked nothing more is known.
+        if learned != Learned::Limited {
+            actor = identify();
+        }
+        // Whoever shows an issued credential beside it is known well enough.
+        is_limited |= learned == Learned::Limited && actor.doubt == Some(Doubt::Late);
+        actor.doubt = actor.doubt.map(|doubt| learned.or(doubt));
+    }
+    (actor, is_limited)
 }
 
 /// Asks for what the store knows of the actor's credentials that nothing is known of here, as often as its network may.

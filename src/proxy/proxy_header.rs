@@ -18,7 +18,7 @@ const REST_BYTES_MAX: usize = 2_048;
 ///
 /// # Errors
 /// Those of the stream; [`io::ErrorKind::InvalidData`] for what is no such header.
-pub(super) async fn read<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<Option<SocketAddr>> {
+pub async fn read<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<Option<SocketAddr>> {
     // The shortest of version 1 has more.
     let mut start = [0; SIGNATURE.len()];
     stream.read_exact(&mut start).await?;

@@ -57,6 +57,8 @@ pub enum Refusal {
     },
     /// The body that goes this way cannot be inspected and the route fails closed: 502, of a request 403.
     Uninspectable(Direction),
+    /// Nobody can say who asks, and the route fails closed: 503.
+    Unidentified,
     /// The upstream failed: 502, 503 or 504, with `Proxy-Status`.
     Upstream(UpstreamErrorKind),
 }
@@ -110,6 +112,7 @@ impl Refusal {
             Self::Expectation => StatusCode::EXPECTATION_FAILED,
             Self::Throttled { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Uninspectable(Direction::Response) => StatusCode::BAD_GATEWAY,
+            Self::Unidentified => StatusCode::SERVICE_UNAVAILABLE,
             Self::Upstream(kind) => kind.status(),
         }
     }
@@ -133,6 +136,7 @@ impl Refusal {
             Self::Throttled { .. } => ("throttled", "Too many requests for new data; slow down"),
             Self::Uninspectable(Direction::Response) => ("uninspectable", "The response could not be inspected"),
             Self::Uninspectable(Direction::Request) => ("uninspectable", "The request could not be inspected"),
+            Self::Unidentified => ("unidentified", "Who is asking could not be found out; try again"),
             Self::Upstream(kind) => ("upstream", origin_failed(*kind)),
         }
     }
@@ -148,7 +152,7 @@ impl Refusal {
             Self::Throttled { .. } => "8",
             Self::Framing(_) | Self::Uninspectable(_) | Self::Loop => "13",
             Self::NoRoute | Self::Expectation | Self::Misdirected => "12",
-            Self::Upstream(_) => "14",
+            Self::Upstream(_) | Self::Unidentified => "14",
             Self::Reauthenticate { .. } | Self::ProxyAuthentication | Self::Revoked { is_account: false, .. } => "16",
         }
     }
@@ -200,6 +204,9 @@ fn special_fields(refusal: &Refusal, headers: &mut HeaderMap) {
         }
         Refusal::Expectation => {
             headers.insert(PROXY_STATUS, HeaderValue::from_static(REQUEST_ERROR));
+        }
+        Refusal::Unidentified => {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
         }
         Refusal::Throttled { retry_after_s } => {
             headers.insert(RETRY_AFTER, HeaderValue::from((*retry_after_s).max(1)));

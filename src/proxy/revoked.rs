@@ -8,12 +8,15 @@ use super::gateway::Gateway;
 use super::respond::{Refusal, Style};
 use crate::audit::Sighting;
 use crate::engine::ledger::Dimension;
+use crate::engine::policy::people_key;
 use crate::engine::time::Now;
 use crate::events::{Event, RevocationFact, report};
 use crate::identity::{Named, network_of};
 
 /// The policy that incidents name, beside the names of budgets.
 const POLICY: &str = "revoked";
+/// The same of credentials that name different accounts.
+const AT_ODDS: &str = "credentials-disagree";
 
 impl Gateway {
     /// The first of `names` that is revoked at `now`: here, at another gateway, by the list in force, as it signed and has
@@ -41,6 +44,27 @@ impl Gateway {
         ended(route, POLICY);
         self.tell_revoked(name, network_of(asked.actor.address), route);
         Err((refusal(asked, name), asked.style))
+    }
+
+    /// An incident for each account that one request names, where these are several: whoever does so tries who it is taken for.
+    pub(super) fn tell_of_others(&self, asked: &Asked, now: Now) {
+        for account in asked.actor.accounts_at_odds() {
+            let sighting = Sighting {
+                key: people_key(&self.secret, Dimension::Principal, account),
+                dimension: Dimension::Principal,
+                budget: AT_ODDS,
+                route: &asked.route().name,
+                action: "alert",
+                enforced: false,
+                unit: "uses",
+                people: 1,
+                limit: 0,
+                window_s: 0,
+                classes: &[],
+                network: network_of(asked.actor.address),
+            };
+            self.audit.sighted(&sighting, now);
+        }
     }
 
     /// A metric, and an incident for each key that is revoked: whoever uses it, or signs with it, is not its owner or has left.

@@ -2,7 +2,6 @@
 
 mod baselines;
 mod desk;
-mod fetch;
 mod fleet;
 mod key_sets;
 mod load;

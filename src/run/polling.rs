@@ -13,11 +13,11 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::fetch::{self, request};
 use super::outside;
 use crate::events::{Event, RevocationFact, report};
 use crate::identity::{Poll, SignalError};
 use crate::proxy::Gateway;
+use crate::proxy::fetch::{self, request};
 
 /// How often it is looked who is to be asked.
 const LOOK: Duration = Duration::from_secs(1);

@@ -184,6 +184,8 @@ fn named(written: &ConfigSyntax) -> impl Iterator<Item = &Path> {
         .chain(poll_tokens)
         .map(toml::Spanned::get_ref);
     let identity = &written.identity;
+    let client = identity.introspection.iter().filter_map(|asked| asked.client.as_ref());
+    let tokens = tokens.chain(client.map(toml::Spanned::get_ref));
     let lists = identity
         .places
         .iter()

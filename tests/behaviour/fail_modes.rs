@@ -2,7 +2,7 @@
 
 use http::header;
 
-use crate::support::client::{H2, get};
+use crate::support::client::{H2, get, http1};
 use crate::support::coding::Coding;
 use crate::support::gateway::{Gateway, until};
 use crate::support::origin::{Answer, Origin};
@@ -135,4 +135,109 @@ async fn open_passes_and_counts_closed_refuses_and_monitor_does_neither() {
             "{name} in monitor"
         );
     }
+}
+
+/// Who shows a credential of which nobody can say: a token whose key set is nowhere, and one whose issuer does not answer.
+const UNIDENTIFIED: [(&str, &str, &str); 2] = [
+    (
+        "jwt",
+        "jwks_down",
+        "eyJhbGciOiJFZERTQSIsImtpZCI6ImsxIn0.eyJzdWIiOiJraW0ifQ.AAAA",
+    ),
+    ("introspect", "identity_unknown", "opaque-token"),
+];
+
+/// A gateway whose login service is not there, with what its route says.
+async fn without_login_service(origin: &Origin, source: &str, fail: &str, mode: &str) -> Gateway {
+    let nowhere = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        listener.local_addr().expect("an address")
+    };
+    let text = format!(
+        "[identity]\nsources = [\"{source}:authorization\"]\nlogs_in_at = [\"POST /login\"]\n\
+         [identity.issuer.shop]\njwks = \"http://{nowhere}/jwks\"\nalgorithms = [\"EdDSA\"]\n\
+         [identity.introspection]\nurl = \"http://{nowhere}/introspect\"\n\
+         [[route]]\nmatch = \"*/who/{source}\"\nupstream = [\"http://{0}\"]\n{fail}\n\
+         [[route]]\nmatch = \"*/login\"\nupstream = [\"http://{0}\"]\n{fail}\n\
+         [[budget]]\nname = \"limit\"\nper = \"address\"\npeople = 500\nwindow = \"1d\"\naction = \"block\"\nmode = \"{mode}\"\n",
+        origin.address
+    );
+    Gateway::start(&text).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_cannot_be_known_passes_and_is_counted_unless_the_route_says_otherwise() {
+    let origin = Origin::serve(|_| Answer::new("application/json", body(Format::Json, 0..3))).await;
+    for (source, reason, token) in UNIDENTIFIED {
+        let path = format!("/who/{source}");
+        let bearer = format!("Authorization: Bearer {token}\r\n");
+        let closed = format!("fail_on = {{ {reason} = \"closed\" }}");
+        let open = without_login_service(&origin, source, "fail = \"closed\"", "enforce").await;
+        // Other tests have passed for this reason, but not on this route.
+        let on_route = async || {
+            let text = open.metrics().await;
+            let mut lines = text
+                .lines()
+                .filter(|line| line.starts_with("tidegate_uninspected_bytes_total{"));
+            lines.any(|line| line.contains(&format!("route=\"*{path}\"")) && line.contains(reason))
+        };
+        let passed = get(open.address, &path, &bearer).await;
+        assert_eq!(
+            (passed.status, count_serials(&passed.body).len()),
+            (200, 3),
+            "{reason}: nobody is punished for an outage"
+        );
+        until(reason, async || on_route().await).await;
+
+        let enforcing = without_login_service(&origin, source, &closed, "enforce").await;
+        let seen = origin.seen().len();
+        let refused = get(enforcing.address, &path, &bearer).await;
+        assert_eq!(
+            (refused.status, refused.header("retry-after")),
+            (503, Some("5")),
+            "{reason}: {}",
+            refused.head
+        );
+        let problem: serde_json::Value = serde_json::from_slice(&refused.body).expect("JSON");
+        assert_eq!(problem["type"], "urn:tidegate:problem:unidentified");
+        assert_eq!(origin.seen().len(), seen, "{reason}: the origin is not asked");
+        let refusals = counted(&enforcing, "tidegate_refusals_total", reason).await;
+        assert!(refusals >= 1, "{reason}");
+        assert_eq!(
+            get(enforcing.address, &path, "").await.status,
+            200,
+            "{reason}: who shows nothing is known by the address"
+        );
+        let login = format!(
+            "POST /login HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\nContent-Length: 0\r\n{bearer}\r\n"
+        );
+        let login = http1(enforcing.address, login.as_bytes()).await;
+        assert_eq!(login.status, 200, "{reason}: who logs in is not refused");
+
+        let watching = without_login_service(&origin, source, &closed, "monitor").await;
+        let before = counted(&watching, "tidegate_would_fail_total", reason).await;
+        assert_eq!(
+            get(watching.address, &path, &bearer).await.status,
+            200,
+            "{reason} in monitor"
+        );
+        until(reason, async || {
+            counted(&watching, "tidegate_would_fail_total", reason).await > before
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn who_is_revoked_is_refused_also_while_no_token_can_be_verified() {
+    let origin = Origin::serve(|_| Answer::new("text/plain", "here")).await;
+    let (source, _, token) = UNIDENTIFIED[0];
+    let gateway = without_login_service(&origin, source, "", "enforce").await;
+    let bearer = format!("Authorization: Bearer {token}\r\n");
+    assert_eq!(get(gateway.address, "/who/jwt", &bearer).await.status, 200);
+    let key = gateway.revoke("principal", "shop:kim").await;
+    assert_eq!(get(gateway.address, "/who/jwt", &bearer).await.status, 403);
+    gateway.reinstate(&key).await;
+    gateway.revoke("kid", "shop:k1").await;
+    assert_eq!(get(gateway.address, "/who/jwt", &bearer).await.status, 401);
 }

@@ -72,6 +72,27 @@ async fn a_key_set_is_fetched_at_the_start_and_again_for_a_key_that_is_new() {
 }
 
 #[tokio::test]
+async fn a_restart_needs_no_login_service() {
+    let (shop, (login, _)) = (shop().await, login_service(Some(&key_set("k1"))).await);
+    let text = text(&login, &shop);
+    let gateway = Gateway::start(&text).await;
+    assert_eq!(believed_after(&gateway, "k1", "ann").await, 1);
+    let state = tempfile::tempdir().expect("a directory");
+    for file in std::fs::read_dir(gateway.state()).expect("a directory").flatten() {
+        if file.file_name().to_string_lossy().starts_with("jwks-") {
+            std::fs::copy(file.path(), state.path().join(file.file_name())).expect("a copy");
+        }
+    }
+    drop((gateway, login));
+    let gateway = Gateway::start_in(state, &text).await;
+    assert_eq!(
+        believed_after(&gateway, "k1", "bob").await,
+        1,
+        "the last set is in force"
+    );
+}
+
+#[tokio::test]
 async fn what_cannot_be_had_changes_nothing_and_what_is_no_key_set_is_refused() {
     let (shop, (login, served)) = (shop().await, login_service(None).await);
     let gateway = Gateway::start(&text(&login, &shop)).await;

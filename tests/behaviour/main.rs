@@ -13,6 +13,7 @@
     reason = "a test says what went wrong where it went wrong, helpers included"
 )]
 
+mod bad_credentials;
 mod baselines;
 mod bounded_leak;
 mod certificates;
@@ -40,6 +41,7 @@ mod reloads;
 mod revocations;
 mod rules;
 mod signals;
+mod sources;
 mod step_up;
 mod sums;
 #[path = "../support/mod.rs"]

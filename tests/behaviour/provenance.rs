@@ -201,6 +201,39 @@ async fn who_renews_a_forged_token_has_a_forged_token() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_route_is_seen_however_its_path_is_spelt() {
+    let origin = shop().await;
+    let gateway = gateway(&origin, "warm_up_s = 0\nreauth_per_s_max = 1000", "enforce").await;
+    let at = |path: &'static str, lines: String| {
+        let address = gateway.address;
+        async move { session(&http1(address, post(path, &lines).as_bytes()).await) }
+    };
+    let mut honest = Vec::new();
+    for (customer, (login, refresh)) in (0..).zip([
+        ("/login/", "/refresh"),
+        ("/login;jsessionid=1", "/refresh;x"),
+        ("/login;a/", "/refresh/"),
+    ]) {
+        let own = at(login, format!("X-Customer: {customer}\r\n")).await;
+        honest.push(at(refresh, own.bearer.clone()).await);
+        honest.push(own);
+    }
+    let mut seen = BTreeSet::new();
+    for stranger in STRANGERS..STRANGERS + 3 * LIMIT as u32 {
+        let renewed = at("/refresh;x", forged(stranger)).await;
+        for shown in [renewed.bearer, renewed.cookie] {
+            seen.extend(people(&get(gateway.address, "/me", &shown).await.body));
+        }
+    }
+    assert_eq!(seen.len(), LIMIT, "a forged token is forged there too");
+    for own in &honest {
+        for shown in [&own.bearer, &own.cookie] {
+            assert_eq!(get(gateway.address, "/me", shown).await.status, 200);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn first_requests_at_once_pipelined_or_as_streams_share_one_budget() {
     let origin = shop().await;
     let at_once = Arc::new(gateway(&origin, "warm_up_s = 0\nreauth_per_s_max = 1000", "enforce").await);

@@ -8,11 +8,16 @@ mod containers;
 mod frames;
 mod framing;
 mod hello;
+mod proxy_header;
 mod records;
 mod segments;
 mod signals;
 mod simulated;
 mod texts;
+#[path = "../support/token.rs"]
+#[allow(dead_code, reason = "some targets sign nothing")]
+mod token;
+mod tokens;
 
 pub(crate) use body::scan_chunks;
 pub(crate) use coding::decode;
@@ -20,18 +25,20 @@ pub(crate) use containers::containers;
 pub(crate) use frames::frames;
 pub(crate) use framing::framing;
 pub(crate) use hello::client_hello;
+pub(crate) use proxy_header::proxy_header;
 pub(crate) use records::records;
 pub(crate) use segments::segments;
 pub(crate) use signals::signals;
 pub(crate) use simulated::{access_log, scenario};
 pub(crate) use texts::{config_syntax, rule_syntax};
+pub(crate) use tokens::tokens;
 
 /// Panics on a broken promise.
 pub(crate) type Check = fn(&[u8]);
 
 /// Every check under the name of its fuzz target and of its folders in `fuzz/corpus` and `fuzz/regressions`.
 #[cfg_attr(fuzzing, expect(dead_code, reason = "a fuzz target calls its one check"))]
-pub(crate) const CHECKS: [(&str, Check); 13] = [
+pub(crate) const CHECKS: [(&str, Check); 15] = [
     ("scan_chunks", scan_chunks),
     ("decode", decode),
     ("containers", containers),
@@ -42,6 +49,8 @@ pub(crate) const CHECKS: [(&str, Check); 13] = [
     ("frames", frames),
     ("segments", segments),
     ("signals", signals),
+    ("tokens", tokens),
+    ("proxy_header", proxy_header),
     ("config_syntax", config_syntax),
     ("access_log", access_log),
     ("scenario", scenario),

@@ -7,9 +7,7 @@ use tidegate::engine::secret::HashKey;
 use tidegate::engine::time::Now;
 use tidegate::identity::{Identity, Settings, filtered, patch, person, person_id, read_person_id};
 
-#[path = "../support/token.rs"]
-#[allow(dead_code, reason = "events are signed here, and nothing else")]
-mod token;
+use super::token;
 
 const SETTINGS: &str = "[issuer.shop]\njwks = \"keys\"\nalgorithms = [\"EdDSA\"]\nissuer = \"https://login.example\"\n\
     [transmitter.idp]\njwks = \"keys\"\nalgorithms = [\"EdDSA\"]\nissuer = \"https://idp.example\"\naudience = \"gateway\"\n\

@@ -153,7 +153,7 @@ async fn gateway(origin: SocketAddr, mode: &str) -> (Tidegate, PathBuf) {
     (Tidegate::start_in(dir, &config).await, authority)
 }
 
-async fn certificates(dir: &TempDir) -> PathBuf {
+pub(super) async fn certificates(dir: &TempDir) -> PathBuf {
     for arguments in [["authority", "new"].as_slice(), &["authority", "leaf", "localhost"]] {
         let mut make = command(dir.path());
         make.args(arguments);

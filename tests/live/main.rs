@@ -20,6 +20,7 @@ mod support;
 mod bad_client;
 mod bad_origin;
 mod commands;
+mod example;
 mod honest;
 mod lifecycle;
 mod memory;

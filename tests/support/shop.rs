@@ -37,7 +37,10 @@ pub(crate) async fn shop() -> Origin {
     let issued = Arc::new(AtomicU64::new(0));
     Origin::serve(move |request| {
         let number = issued.fetch_add(1, Ordering::Relaxed);
-        match (&request.method, request.uri.path()) {
+        // As many servers do: without parameters, and without the slash at the end.
+        let path = request.uri.path().split(';').next().unwrap_or_default();
+        let path = path.strip_suffix('/').unwrap_or(path);
+        match (&request.method, path) {
             (&Method::POST, "/login") => {
                 let customer = text(&request.headers, "x-customer").and_then(|number| number.parse().ok());
                 customer.map_or_else(refusal, |customer| issue(customer, number))

@@ -32,6 +32,8 @@ pub enum Doubt {
     Crowded,
     /// The keys of its issuer could not be had, or not lately enough to know the one that it names.
     NoKey,
+    /// Its issuer was asked, and did not answer.
+    NoAnswer,
 }
 
 impl Doubt {
@@ -47,7 +49,13 @@ impl Doubt {
             Self::Late => "late",
             Self::Crowded => "crowded",
             Self::NoKey => "no_key",
+            Self::NoAnswer => "no_answer",
         }
+    }
+
+    /// Whether something that would say does not: it passes when that is there again.
+    pub const fn is_outage(self) -> bool {
+        matches!(self, Self::Outage | Self::Late | Self::Crowded | Self::NoAnswer)
     }
 
     /// Whether a credential that is first seen now stays unknown.

@@ -521,10 +521,6 @@ impl Reader<'_> {
         }
     }
 
-    fn later(&mut self, span: std::ops::Range<usize>, what: &str) {
-        self.error("P000", Some(span), &format!("{what} is not in this version"), None);
-    }
-
     pub(super) fn error(
         &mut self,
         code: &'static str,

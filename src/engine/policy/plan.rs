@@ -81,6 +81,46 @@ pub struct Plan {
     pub redacts: bool,
 }
 
+impl Plan {
+    /// Has the exchange count as `other` says as well, whom it also shows itself as. Under a key of both the stricter limits hold,
+    /// and nobody's allowance does.
+    pub fn join(&mut self, other: Self) {
+        self.allowance = None;
+        self.redacts |= other.redacts;
+        for used in other.keys {
+            match self.keys.iter_mut().find(|known| known.key == used.key) {
+                Some(known) => known.limits.iter_mut().for_each(|limit| tighten(limit, &used.limits)),
+                None => self.keys.push(used),
+            }
+        }
+        for used in other.sums {
+            match self.sums.iter_mut().find(|known| known.key == used.key) {
+                Some(known) => known
+                    .limits
+                    .iter_mut()
+                    .for_each(|limit| tighten_sum(limit, &used.limits)),
+                None => self.sums.push(used),
+            }
+        }
+    }
+}
+
+fn tighten(limit: &mut Limit, others: &[Limit]) {
+    for other in others.iter().filter(|other| other.budget == limit.budget) {
+        limit.people = limit.people.min(other.people);
+        if limit.excess == Excess::Told {
+            limit.excess = other.excess;
+        }
+    }
+}
+
+fn tighten_sum(limit: &mut SumLimit, others: &[SumLimit]) {
+    for other in others.iter().filter(|other| other.budget == limit.budget) {
+        limit.amount = limit.amount.min(other.amount);
+        limit.refuses |= other.refuses;
+    }
+}
+
 /// The keys whose values do not depend on who asks, hashed once.
 pub(super) struct FixedKeys {
     exchange: KeyId,

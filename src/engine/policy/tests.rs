@@ -128,6 +128,51 @@ fn a_combination_is_one_key_of_all_its_values() {
 }
 
 #[test]
+fn who_shows_themselves_as_two_has_the_keys_of_both_and_the_stricter_limits() {
+    let text = budget("a", "per = \"principal\"\npeople = 9")
+        + &budget("b", "per = \"network\"\npeople = 8")
+        + &budget("c", "per = \"session\"\nbytes = \"1KiB\"");
+    let policy = policy(&text).unwrap();
+    let plan = |facts: &Facts<'_>| policy.plan(facts, Now::from_millis(0));
+    let other = Facts {
+        session: Some(b"t"),
+        principal: Some(b"shop\0q"),
+        lowered_percent: Some(50),
+        ..facts()
+    };
+    let mut both = plan(&facts());
+    both.join(plan(&other));
+    let limits: Vec<_> = both
+        .keys
+        .iter()
+        .map(|used| (used.dimension, used.limits[0].people))
+        .collect();
+    assert_eq!(
+        limits,
+        [
+            (Dimension::Principal, 9),
+            (Dimension::Network, 8),
+            (Dimension::Principal, 4)
+        ]
+    );
+    assert_eq!(both.keys[0].key, plan(&facts()).keys[0].key);
+    assert_eq!(both.keys[2].key, plan(&other).keys[0].key);
+    assert_eq!(both.sums.len(), 2);
+    let lowered = Facts {
+        lowered_percent: Some(50),
+        ..facts()
+    };
+    let mut stricter = plan(&facts());
+    stricter.join(plan(&lowered));
+    let limits: Vec<_> = stricter.keys.iter().map(|used| used.limits[0].people).collect();
+    assert_eq!(
+        (limits, stricter.sums[0].limits[0].amount),
+        (vec![4, 8], 512),
+        "whoever is asked first"
+    );
+}
+
+#[test]
 fn routes_of_one_service_share_its_key_and_not_their_own() {
     let text = budget("a", "per = \"service\"\npeople = 9") + &budget("b", "per = \"route\"\npeople = 9");
     let policy = policy(&text).unwrap();

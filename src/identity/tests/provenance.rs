@@ -214,7 +214,7 @@ fn an_issued_value_does_not_make_another_of_its_source_good() {
 }
 
 /// An issuer whose key set is behind a URL and has these keys; none: it was never had.
-fn behind_url(kids: Option<&[&str]>) -> Identity {
+pub(super) fn behind_url(kids: Option<&[&str]>) -> Identity {
     let config = CONFIG.replace("\"jwks.json\"", "\"https://login.shop.example/jwks.json\"");
     let settings: Settings = toml::from_str(&config).expect("the configuration parses");
     let set = |path: &Path| match (path.to_str(), kids) {

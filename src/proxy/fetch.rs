@@ -1,4 +1,4 @@
-//! One small request to an identity provider: a key set, or its events.
+//! One small request to an identity provider: a key set, its events, or what it says of a token.
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -31,7 +31,7 @@ static TLS: LazyLock<Option<Arc<ClientConfig>>> = LazyLock::new(|| {
 });
 
 /// What came.
-pub(super) enum Fetched {
+pub(crate) enum Fetched {
     /// It is as it was.
     Same,
     /// It is new, with its entity tag.
@@ -42,7 +42,7 @@ pub(super) enum Fetched {
 ///
 /// # Errors
 /// Why not, in a word: `timeout`, `connect`, `tls`, `http`, `status`.
-pub(super) async fn fetch(url: &Uri, tag: Option<&str>) -> Result<Fetched, &'static str> {
+pub(crate) async fn fetch(url: &Uri, tag: Option<&str>) -> Result<Fetched, &'static str> {
     let mut request = request(Method::GET, url).header(ACCEPT, "application/jwk-set+json, application/json");
     if let Some(tag) = tag {
         request = request.header(IF_NONE_MATCH, tag);
@@ -61,7 +61,7 @@ pub(super) async fn fetch(url: &Uri, tag: Option<&str>) -> Result<Fetched, &'sta
 }
 
 /// The head of a request for `url`.
-pub(super) fn request(method: Method, url: &Uri) -> http::request::Builder {
+pub(crate) fn request(method: Method, url: &Uri) -> http::request::Builder {
     Request::builder()
         .method(method)
         .uri(url.path_and_query().map_or("/", |path| path.as_str()))
@@ -73,7 +73,7 @@ pub(super) fn request(method: Method, url: &Uri) -> http::request::Builder {
 ///
 /// # Errors
 /// As [`fetch`], but for `status`.
-pub(super) async fn ask(
+pub(crate) async fn ask(
     url: &Uri,
     request: Request<Full<Bytes>>,
     bytes_max: usize,

@@ -1,0 +1,201 @@
+//! Users who are named without a token: by themselves with a password (RFC 7617), or by a proxy that has let them in.
+
+use http::{HeaderMap, HeaderName};
+use smallvec::SmallVec;
+use zeroize::Zeroizing;
+
+use super::Identity;
+use super::source::Source;
+use crate::events::{Event, IdentityFact, report};
+
+/// The source of users with a password, and what stands in the place of an issuer for them.
+pub(super) const BASIC: &str = "basic";
+/// The same for users whom a proxy names.
+pub(super) const TRUSTED: &str = "trusted";
+/// Bytes of a user's name; an address of e-mail has at most 254.
+const USER_BYTES_MAX: usize = 256;
+/// Bytes of a user and a password in base64.
+const BASIC_BYTES_MAX: usize = 4 * 1024;
+
+/// Why a value names nobody: the value of the label `reason`.
+pub(super) type Ignored = &'static str;
+
+/// A user with a password.
+pub(super) struct BasicUser {
+    pub(super) name: Vec<u8>,
+    /// `user:password`, as a file of keys lists it.
+    pub(super) whole: Vec<u8>,
+}
+
+impl BasicUser {
+    /// Reads `basic dTpw`; none of another scheme, which is somebody else's.
+    ///
+    /// # Errors
+    /// What has the scheme and is no user and password.
+    pub(super) fn read(value: &[u8]) -> Option<Result<Self, Ignored>> {
+        let encoded = value.strip_prefix(b"basic ")?;
+        if encoded.len() > BASIC_BYTES_MAX {
+            return Some(Err("oversize"));
+        }
+        let whole = base64(encoded).filter(|whole| !whole.iter().any(u8::is_ascii_control));
+        let user = whole.and_then(|whole| {
+            let colon = whole.iter().position(|byte| *byte == b':')?;
+            let name = whole.get(..colon)?.to_vec();
+            Some(Self { name, whole })
+        });
+        Some(
+            user.ok_or("malformed")
+                .and_then(|user| named(&user.name).map(|()| user)),
+        )
+    }
+}
+
+/// The one user whom a proxy names in these values.
+pub(super) fn proxy_user<'v>(values: &[&'v [u8]], is_trusted: bool) -> Result<&'v [u8], Ignored> {
+    if !is_trusted {
+        return Err("untrusted");
+    }
+    let [value] = values else { return Err("ambiguous") };
+    named(value).map(|()| *value)
+}
+
+/// Who that is, wherever principals are named.
+pub(super) fn user_principal(source: &str, name: &[u8]) -> Vec<u8> {
+    [source.as_bytes(), b"\0", name].concat()
+}
+
+fn named(name: &[u8]) -> Result<(), Ignored> {
+    match name.len() {
+        0 => Err("malformed"),
+        length if length > USER_BYTES_MAX => Err("oversize"),
+        _ => Ok(()),
+    }
+}
+
+impl Identity {
+    /// Takes away the headers in which only a trusted proxy may name a user, unless one sent them; and whatever is spelt so that
+    /// an origin may read it as one of them (RFC 3875, section 4.1.18, makes one variable of `-` and `_`).
+    pub fn remove_untrusted_users(&self, headers: &mut HeaderMap, is_trusted: bool) {
+        for wanted in self.sources.iter().filter_map(Source::trusted_header) {
+            let is_odd = |name: &&HeaderName| *name != wanted && is_one_variable(name, wanted);
+            let odd: SmallVec<[HeaderName; 1]> = headers.keys().filter(is_odd).cloned().collect();
+            for name in odd {
+                headers.remove(name);
+                report(&Event::Identity(IdentityFact::Ignored { reason: "untrusted" }));
+            }
+            if !is_trusted {
+                headers.remove(wanted);
+            }
+        }
+    }
+}
+
+fn is_one_variable(one: &HeaderName, other: &HeaderName) -> bool {
+    let letters = |name: &'_ HeaderName| name.as_str().replace('_', "-");
+    one.as_str().len() == other.as_str().len() && letters(one) == letters(other)
+}
+
+/// Decodes base64 (RFC 4648, section 4), with or without padding: how it is spelt says nothing of the user.
+fn base64(text: &[u8]) -> Option<Vec<u8>> {
+    let text = text.trim_ascii();
+    let text = text
+        .strip_suffix(b"==")
+        .or_else(|| text.strip_suffix(b"="))
+        .unwrap_or(text);
+    let (mut bits, mut count, mut bytes) = (0_u32, 0, Vec::with_capacity(text.len() * 3 / 4));
+    for letter in text {
+        let value = match letter {
+            b'A'..=b'Z' => letter - b'A',
+            b'a'..=b'z' => letter - b'a' + 26,
+            b'0'..=b'9' => letter - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            _ => return None,
+        };
+        bits = bits << 6 | u32::from(value);
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            bytes.push((bits >> count & 0xff) as u8);
+        }
+    }
+    Some(bytes)
+}
+
+/// The value of `Authorization` of `user:password` (RFC 7617).
+pub(super) fn encode_basic(whole: &str) -> Zeroizing<String> {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut value = Zeroizing::new("Basic ".to_owned());
+    for group in whole.as_bytes().chunks(3) {
+        let byte = |at: usize| u32::from(group.get(at).copied().unwrap_or_default());
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        let letters = (0..4).map(|at| LETTERS.get((bits >> (18 - 6 * at) & 0x3f) as usize));
+        value.extend(
+            letters
+                .flatten()
+                .take(group.len() + 1)
+                .map(|letter| char::from(*letter)),
+        );
+        (group.len()..3).for_each(|_| value.push('='));
+    }
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_has_a_name_before_the_first_colon() {
+        let read = |value: &str| BasicUser::read(value.as_bytes());
+        for (value, name, whole) in [
+            ("basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==", "Aladdin", "Aladdin:open sesame"),
+            ("basic QWxhZGRpbjpvcGVuIHNlc2FtZQ", "Aladdin", "Aladdin:open sesame"),
+            ("basic dTo=", "u", "u:"),
+            ("basic dTphOmI=", "u", "u:a:b"),
+        ] {
+            let user = read(value)
+                .expect("the scheme")
+                .unwrap_or_else(|why| panic!("{value}: {why}"));
+            assert_eq!(
+                (user.name.as_slice(), user.whole.as_slice()),
+                (name.as_bytes(), whole.as_bytes())
+            );
+        }
+        for (value, why) in [
+            ("basic ", "malformed"),
+            ("basic !", "malformed"),
+            ("basic dXNlcg==", "malformed"),
+            ("basic OnB3", "malformed"),
+            ("basic dQp1OnA=", "malformed"),
+        ] {
+            assert_eq!(read(value).and_then(Result::err), Some(why), "{value}");
+        }
+        assert_eq!(
+            read(&format!("basic {}", "QUFB".repeat(2_000))).and_then(Result::err),
+            Some("oversize")
+        );
+        assert!(read("bearer dTpw").is_none() && read("opaque").is_none());
+    }
+
+    #[test]
+    fn what_is_encoded_is_read_again() {
+        assert_eq!(
+            *encode_basic("Aladdin:open sesame"),
+            "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="
+        );
+        for whole in ["u:", "u:p", "u:pw", "gateway:\u{e9}~/?"] {
+            let value = encode_basic(whole).replacen("Basic", "basic", 1);
+            let user = BasicUser::read(value.as_bytes()).and_then(Result::ok).expect("a user");
+            assert_eq!(user.whole, whole.as_bytes());
+        }
+    }
+
+    #[test]
+    fn a_proxy_names_one_user_and_only_where_it_is_trusted() {
+        assert_eq!(proxy_user(&[b"kim"], true), Ok(&b"kim"[..]));
+        assert_eq!(proxy_user(&[b"kim"], false), Err("untrusted"));
+        assert_eq!(proxy_user(&[b"kim", b"lee"], true), Err("ambiguous"));
+        assert_eq!(proxy_user(&[&[b'x'; 300]], true), Err("oversize"));
+    }
+}
