@@ -1,4 +1,4 @@
-//! A ClientHello is the same however its bytes arrive, and its fingerprint has one form.
+//! A `ClientHello` is the same however its bytes arrive, and its fingerprint has one form.
 #![no_main]
 
 #[path = "../../tests/checks/mod.rs"]

@@ -77,7 +77,10 @@ impl Reader<'_> {
         });
         if let Some((files, written)) = clients.as_ref().zip(listen.client_certificates.as_ref()) {
             if certificates.is_empty() {
-                let (message, help) = ("without `tls` no client shows a certificate", Some("tls = { cert, key }"));
+                let (message, help) = (
+                    "without `tls` no client shows a certificate",
+                    Some("tls = { cert, key }"),
+                );
                 self.error("C014", written.ca.span(), message, help);
             }
             if let Err(error) = files.check() {

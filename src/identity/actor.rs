@@ -51,7 +51,8 @@ pub struct Actor {
     pub certificate: Option<Arc<str>>,
     /// The group whose declaration binds this actor; only verified or listed credentials have one.
     pub group: Option<Arc<str>>,
-    /// The names under which any credential that is sent may be revoked; of who sends none, the session that its address is.
+    /// The names under which any credential that is sent, and the certificate of the connection, may be revoked; of who sends
+    /// no credential, the session that its address is.
     pub revocable: Revocable,
     /// Whether its credential was ever issued.
     pub provenance: Provenance,

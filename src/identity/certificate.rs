@@ -75,9 +75,8 @@ mod tests {
         };
         assert_eq!(nameless.name(), digest);
         assert_eq!(shown.revocable(&HashKey::new([1; 32])).len(), 3);
-        let printed = digest.to_uppercase();
-        let pairs: Vec<&str> = (0..32).map(|at| &printed[2 * at..2 * at + 2]).collect();
-        assert_eq!(certificate_value(&pairs.join(":")), digest.as_bytes());
+        let printed = ["AB"; 32].join(":");
+        assert_eq!(certificate_value(&printed), digest.as_bytes());
         assert_eq!(certificate_value("CN=a:b"), b"CN=a:b");
     }
 }

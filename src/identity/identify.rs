@@ -146,6 +146,7 @@ impl Identity {
     /// does not choose whom it counts as. Never fails: an actor has an address.
     pub fn identify(&self, head: &request::Parts, peer: &Peer<'_>, now: Now) -> Actor {
         let mut actor = self.stranger(head, peer);
+        let of_connection = actor.revocable.len();
         let mut is_forged = false;
         for source in &self.sources {
             let Some(evidence) = self.evidence(source, (head, peer), &mut actor, now) else {
@@ -165,7 +166,7 @@ impl Identity {
             let read = asking.and_then(|(approver, of)| approver.read(&head.headers, of, &self.key, now));
             actor.approval = read;
         }
-        if actor.revocable.is_empty() {
+        if actor.revocable.len() == of_connection {
             let address = address_key(actor.address);
             actor
                 .revocable
@@ -210,7 +211,7 @@ impl Identity {
             ja4: peer.client_ja4(&head.headers, address),
             session: None,
             principal: None,
-            certificate: peer.certificate.map(|shown| shown.name().into()),
+            certificate: peer.client_certificate(address).map(|shown| shown.name().into()),
             group: None,
             revocable: peer
                 .certificate
@@ -329,7 +330,7 @@ impl Identity {
         peer: &Peer<'_>,
         actor: &mut Actor,
     ) -> Option<Evidence> {
-        let name = peer.certificate?.part(part)?;
+        let name = peer.client_certificate(actor.address)?.part(part)?;
         let principal = principal(CERTIFICATE, name);
         actor
             .revocable

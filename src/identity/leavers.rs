@@ -41,7 +41,9 @@ impl Leavers {
 fn leaves(line: &Line<'_>) -> Result<u32, &'static str> {
     match line.what {
         What::Principal | What::Email => {}
-        What::Sessions | What::Session | What::Sid | What::Kid | What::Certificate => return Err("only a principal or an email leaves"),
+        What::Sessions | What::Session | What::Sid | What::Kid | What::Certificate => {
+            return Err("only a principal or an email leaves");
+        }
     }
     let end = units::end_of_day(line.when).ok_or("its third word is no day: 2026-12-01")?;
     Ok(end.saturating_sub(DAY_S))

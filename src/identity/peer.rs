@@ -27,7 +27,7 @@ pub struct Peer<'a> {
     pub ja4_header: Option<&'a HeaderName>,
 }
 
-impl<'a> Peer<'a> {
+impl Peer<'_> {
     /// A client without TLS, that nobody stands before.
     pub fn at(address: IpAddr) -> Self {
         Self {
@@ -45,6 +45,16 @@ impl<'a> Peer<'a> {
         is_trusted(self.address, self.trusted)
     }
 
+    /// Whether it is the client at `client` itself, and no proxy before it.
+    fn is_client(&self, client: IpAddr) -> bool {
+        client == self.address.to_canonical()
+    }
+
+    /// The certificate of the client at `client`: a proxy's own says nothing about those behind it.
+    pub(super) fn client_certificate(&self, client: IpAddr) -> Option<Certificate<'_>> {
+        self.certificate.filter(|_| self.is_client(client))
+    }
+
     /// The fingerprint of the hello of the client at `client`: what a trusted peer says, else that of the connection, if it is
     /// the client's own. A proxy's hello says nothing about those behind it.
     pub(super) fn client_ja4(&self, headers: &HeaderMap, client: IpAddr) -> Option<Arc<str>> {
@@ -53,8 +63,7 @@ impl<'a> Peer<'a> {
             .map(|name| headers.get_all(name))
             .filter(|values| values.iter().next().is_some())
         else {
-            let is_its_own = client == self.address.to_canonical();
-            return self.ja4.filter(|_| is_its_own).cloned();
+            return self.ja4.filter(|_| self.is_client(client)).cloned();
         };
         let said = only(values.iter()).and_then(|value| value.to_str().ok());
         let ja4 = said.map(str::trim).filter(|text| is_ja4(text));
@@ -121,11 +130,12 @@ mod tests {
 
     #[test]
     fn a_fingerprint_is_the_clients_own_or_what_a_trusted_proxy_says() {
+        /// Peer, whether the header is named, its values, the client, the fingerprint.
+        type Case<'a> = (&'a str, bool, &'a [&'a str], &'a str, Option<&'a str>);
         let trusted = ["10.0.0.0/8".parse().expect("a network")];
         let (client, proxy) = ("192.0.2.1", "10.0.0.1");
         let header = HeaderName::from_static("x-ja4");
-        // peer, whether the header is named, its values, the client, the fingerprint
-        let cases: [(&str, bool, &[&str], &str, Option<&str>); 9] = [
+        let cases: [Case<'_>; 9] = [
             (client, false, &[], client, Some(BROWSER)),
             (client, true, &[OTHER], client, Some(BROWSER)),
             (proxy, true, &[OTHER], client, Some(OTHER)),
@@ -148,6 +158,18 @@ mod tests {
             for value in values {
                 headers.append(&header, value.parse().expect("a value"));
             }
+            let certificate = Certificate {
+                spiffe: None,
+                subject: Some("CN=own"),
+                digest: "",
+            };
+            let peer = Peer {
+                certificate: Some(certificate),
+                ..peer
+            };
+            let client_address = client.parse().expect("an address");
+            let is_its_own = peer.client_certificate(client_address).is_some();
+            assert_eq!(is_its_own, client == address, "{address}, {client}");
             let found = peer.client_ja4(&headers, client.parse().expect("an address"));
             assert_eq!(
                 found.as_deref(),

@@ -7,8 +7,9 @@ use http::Request;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 
-use super::{Actor, Identity, Peer, Settings, listed_key_hash};
+use super::{Actor, Certificate, Identity, Peer, Provenance, Settings, listed_key_hash};
 use crate::engine::births::Tag;
+use crate::engine::ledger::Dimension;
 use crate::engine::problem::Problem;
 use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
@@ -431,4 +432,43 @@ fn an_unknown_field_is_refused() {
     ] {
         assert!(toml::from_str::<Settings>(config).is_err(), "{config}");
     }
+}
+
+#[test]
+fn who_shows_a_certificate_is_known_by_it_and_may_be_revoked_under_all_its_names() {
+    let settings: Settings = toml::from_str("sources = [\"certificate:spiffe\", \"cookie:sid\"]").expect("it parses");
+    let identity =
+        Identity::compile(&settings, "tidegate.toml", key(), &read).unwrap_or_else(|found| panic!("{found:?}"));
+    let ask = |cookie: &str, spiffe| {
+        let request = Request::builder().header("cookie", cookie);
+        let (head, ()) = request.body(()).expect("a request").into_parts();
+        let certificate = Certificate {
+            spiffe,
+            subject: Some("CN=billing"),
+            digest: "00",
+        };
+        let peer = Peer {
+            certificate: Some(certificate),
+            ..Peer::at("192.0.2.1".parse().expect("an address"))
+        };
+        identity.identify(&head, &peer, now())
+    };
+    let id = "spiffe://shop.example/billing";
+    let known = ask("sid=made-up", Some(id));
+    let principal = format!("certificate\0{id}");
+    assert_eq!(known.principal.as_deref(), Some(principal.as_bytes()));
+    assert!(known.is_known && known.provenance == Provenance::Issued);
+    assert_eq!(known.certificate.as_deref(), Some(id));
+    assert_eq!(ask("sid=another", Some(id)).session, known.session, "not the cookie's");
+    let nobody = ask("", None);
+    assert_eq!(
+        (nobody.principal.as_deref(), nobody.certificate.as_deref()),
+        (None, Some("CN=billing"))
+    );
+    let may_be_revoked = |actor: &Actor, dimension| actor.revocable.iter().any(|name| name.dimension == dimension);
+    for dimension in [Dimension::Certificate, Dimension::Principal, Dimension::Session] {
+        assert!(may_be_revoked(&known, dimension), "{dimension:?}");
+    }
+    assert!(may_be_revoked(&nobody, Dimension::Certificate));
+    assert!(may_be_revoked(&nobody, Dimension::Session), "by its address");
 }

@@ -278,31 +278,25 @@ struct Opened {
 fn open(doors: Vec<OpenDoor>, limits: &Arc<Limits>) -> Result<Vec<Opened>, StartError> {
     doors
         .into_iter()
-        .map(
-            |OpenDoor {
-                 door,
-                 address,
-                 tls,
-             }| {
-                let acceptor = tls
-                    .map(Acceptor::new)
-                    .transpose()
-                    .map_err(|error| StartError::Tls(error.to_string()))?
-                    .map(Arc::new);
-                let bind = |error| StartError::Bind(address.to_string(), error);
-                let mut listener = Listener::bind(address, Arc::clone(limits), acceptor.clone()).map_err(bind)?;
-                if door.proxy_protocol {
-                    listener = listener.behind(&door.trusted);
-                }
-                let address = listener.local_addr().map_err(bind)?;
-                Ok(Opened {
-                    door,
-                    listener,
-                    address,
-                    acceptor,
-                })
-            },
-        )
+        .map(|OpenDoor { door, address, tls }| {
+            let acceptor = tls
+                .map(Acceptor::new)
+                .transpose()
+                .map_err(|error| StartError::Tls(error.to_string()))?
+                .map(Arc::new);
+            let bind = |error| StartError::Bind(address.to_string(), error);
+            let mut listener = Listener::bind(address, Arc::clone(limits), acceptor.clone()).map_err(bind)?;
+            if door.proxy_protocol {
+                listener = listener.behind(&door.trusted);
+            }
+            let address = listener.local_addr().map_err(bind)?;
+            Ok(Opened {
+                door,
+                listener,
+                address,
+                acceptor,
+            })
+        })
         .collect()
 }
 

@@ -146,7 +146,9 @@ impl Sources {
 /// Every file that a configuration names, as it is written there.
 fn named(written: &ConfigSyntax) -> impl Iterator<Item = &Path> {
     let listeners = written.listen.values();
-    let clients = listeners.clone().filter_map(|listen| listen.client_certificates.as_ref());
+    let clients = listeners
+        .clone()
+        .filter_map(|listen| listen.client_certificates.as_ref());
     let clients = clients.flat_map(|clients| std::iter::once(&clients.ca).chain(&clients.crls));
     let clients = clients.map(|file| file.get_ref().as_path());
     let certificates = listeners.flat_map(|listen| listen.tls.iter().chain(&listen.certificates));

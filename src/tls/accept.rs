@@ -317,7 +317,10 @@ mod tests {
             shown(&acceptor, &authority.certificate(), "a.example").await.unwrap(),
             new
         );
-        assert!(matches!(Acceptor::new(TlsFiles::default()), Err(TlsError::NoCertificate)));
+        assert!(matches!(
+            Acceptor::new(TlsFiles::default()),
+            Err(TlsError::NoCertificate)
+        ));
 
         let other = vec![leaf(&authority, &["b.example"])];
         acceptor.reload(Some(&other.into())).unwrap();

@@ -1,4 +1,4 @@
-//! The ClientHello that a TLS connection begins with (RFC 8446, sections 4.1.2 and 5.1): the parts that a fingerprint is
+//! The `ClientHello` that a TLS connection begins with (RFC 8446, sections 4.1.2 and 5.1): the parts that a fingerprint is
 //! made of, read without TLS and without I/O.
 //!
 //! ```text
@@ -150,7 +150,7 @@ impl ClientHello {
         self.version = message.u16()?;
         message.take(RANDOM_BYTES)?;
         let _session = message.short()?;
-        self.ciphers = numbers(message.long()?)?;
+        self.ciphers = numbers(&message.long()?)?;
         let _compressions = message.short()?;
         if message.0.is_empty() {
             // Before TLS 1.2 there need be none.
@@ -175,8 +175,8 @@ impl ClientHello {
                     self.first_protocol = protocols.short()?.0.to_vec();
                 }
             }
-            SIGNATURE_ALGORITHMS => self.signature_algorithms = numbers(content.long()?)?,
-            SUPPORTED_VERSIONS => self.version = numbers(content.short()?)?.into_iter().max().unwrap_or(0),
+            SIGNATURE_ALGORITHMS => self.signature_algorithms = numbers(&content.long()?)?,
+            SUPPORTED_VERSIONS => self.version = numbers(&content.short()?)?.into_iter().max().unwrap_or(0),
             _ => {}
         }
         Some(())
@@ -184,7 +184,7 @@ impl ClientHello {
 }
 
 /// Numbers of two bytes, without those that mean nothing.
-fn numbers(list: Reader<'_>) -> Option<Vec<u16>> {
+fn numbers(list: &Reader<'_>) -> Option<Vec<u16>> {
     let (pairs, []) = list.0.as_chunks::<2>() else {
         return None;
     };

@@ -19,7 +19,7 @@ use x509_parser::objects::{oid_registry, oid2abbrev};
 use x509_parser::prelude::FromDer as _;
 use x509_parser::x509::{AttributeTypeAndValue, X509Name};
 
-use super::provider::{TlsError, certificates, file_error, provider, sha256};
+use super::provider::{TlsError, certificates, file_error, hexadecimal, provider, sha256};
 
 /// Bytes of one revocation list: what is larger is not watched for changes.
 const CRL_BYTES_MAX: usize = 8 << 20;
@@ -72,9 +72,7 @@ impl Judge {
         if !files.required {
             builder = builder.allow_unauthenticated();
         }
-        // The roots are some, so that it is a list that does not parse.
-        let named = files.crls.first().unwrap_or(&files.ca);
-        let verifier = builder.build().map_err(|error| file_error(named, error))?;
+        let verifier = builder.build().map_err(|error| file_error(&files.ca, error))?;
         Ok(Self { verifier, reading })
     }
 
@@ -89,15 +87,20 @@ fn revocation_lists(path: &Path) -> Result<Vec<CertificateRevocationListDer<'sta
     if bytes.len() > CRL_BYTES_MAX {
         return Err(file_error(path, format!("is larger than {CRL_BYTES_MAX} bytes")));
     }
-    if memchr::memmem::find(&bytes, b"-----BEGIN").is_none() {
-        return Ok(vec![bytes.into()]);
+    let lists = if memchr::memmem::find(&bytes, b"-----BEGIN").is_some() {
+        CertificateRevocationListDer::pem_slice_iter(&bytes).collect::<Result<Vec<_>, _>>()
+    } else {
+        Ok(vec![bytes.into()])
+    };
+    let lists = lists.map_err(|error| file_error(path, error))?;
+    if lists.is_empty() {
+        return Err(file_error(path, "holds no revocation list"));
     }
-    let lists = CertificateRevocationListDer::pem_slice_iter(&bytes).collect::<Result<Vec<_>, _>>();
-    match lists {
-        Ok(lists) if !lists.is_empty() => Ok(lists),
-        Ok(_) => Err(file_error(path, "holds no revocation list")),
-        Err(error) => Err(file_error(path, error)),
+    for list in &lists {
+        // Here the file is known that does not parse.
+        webpki::BorrowedCertRevocationList::from_der(list).map_err(|error| file_error(path, error))?;
     }
+    Ok(lists)
 }
 
 /// A certificate that a client showed, good when its connection began. Whom it names is nobody's business: there is no
@@ -206,12 +209,13 @@ fn read(leaf: &CertificateDer<'_>) -> (Names, u64) {
 /// The one URI among the names of a certificate, if it is a SPIFFE ID (X509-SVID, section 2).
 fn spiffe_id(certificate: &X509Certificate<'_>) -> Option<String> {
     let names = certificate.subject_alternative_name().ok()??.value;
-    let mut uris = names.general_names.iter().filter_map(|name| match name {
-        GeneralName::URI(uri) => Some(*uri),
-        _ => None,
-    });
+    let uri = |name: &GeneralName<'_>| {
+        let GeneralName::URI(uri) = name else { return None };
+        Some((*uri).to_owned())
+    };
+    let mut uris = names.general_names.iter().filter_map(uri);
     let only = uris.next().filter(|_| uris.next().is_none())?;
-    is_spiffe_id(only).then(|| only.to_owned())
+    is_spiffe_id(&only).then_some(only)
 }
 
 /// `spiffe://TRUST-DOMAIN/PATH`, in its one spelling (SPIFFE-ID, section 2).
@@ -244,8 +248,7 @@ fn attribute(attribute: &AttributeTypeAndValue<'_>) -> String {
     let kind = oid2abbrev(attribute.attr_type(), oid_registry());
     let kind = kind.map_or_else(|_| attribute.attr_type().to_id_string(), str::to_owned);
     let Ok(value) = attribute.as_str() else {
-        let bytes = attribute.as_slice().iter();
-        let digits: String = bytes.map(|byte| format!("{byte:02x}")).collect();
+        let digits = hexadecimal(attribute.as_slice());
         return format!("{kind}=#{digits}");
     };
     let mut escaped = String::with_capacity(value.len());
@@ -337,6 +340,22 @@ mod tests {
         }
         assert!(is_spiffe_id("spiffe://shop.example"));
         assert!(!is_spiffe_id(&format!("spiffe://a/{}", "a".repeat(2_048))));
+    }
+
+    #[test]
+    fn a_file_that_is_no_list_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("clients.crl");
+        for text in [
+            "",
+            "no list",
+            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+            "-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n",
+        ] {
+            std::fs::write(&path, text).unwrap();
+            let error = revocation_lists(&path).unwrap_err().to_string();
+            assert!(error.contains("clients.crl"), "{text:?}: {error}");
+        }
     }
 
     #[test]

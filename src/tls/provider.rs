@@ -76,7 +76,14 @@ pub(super) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsErro
 pub(super) fn sha256(bytes: &[u8]) -> String {
     let suite = TLS13_AES_128_GCM_SHA256.tls13();
     let hash = suite.expect("a suite of TLS 1.3").common.hash_provider.hash(bytes);
-    hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(hash.as_ref())
+}
+
+/// Two digits for each byte.
+pub(super) fn hexadecimal(bytes: &[u8]) -> String {
+    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16);
+    let digits = bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0x0f)]);
+    digits.flatten().collect()
 }
 
 pub(super) fn file_error(path: &Path, message: impl fmt::Display) -> TlsError {

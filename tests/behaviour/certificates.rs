@@ -115,12 +115,19 @@ async fn who_shows_a_certificate_is_known_by_it_and_counts_under_it() {
     let renewed = place.plain.showing(&place.clients.sign("two", &[BILLING]));
     let other = place.plain.showing(&place.clients.sign("batch", &[]));
     let mut statuses = Vec::new();
-    for (number, tls) in [&first, &renewed, &first, &renewed, &other, &place.plain].into_iter().enumerate() {
+    for (number, tls) in [&first, &renewed, &first, &renewed, &other, &place.plain]
+        .into_iter()
+        .enumerate()
+    {
         // The cookie is one's own choice, the certificate is not.
         let cookie = format!("Cookie: sid={number}\r\n");
         statuses.push(place.ask(tls, &format!("/{number}"), &cookie).await.status);
     }
-    assert_eq!(statuses, [200, 200, 200, 403, 200, 200], "a renewed certificate is the same client");
+    assert_eq!(
+        statuses,
+        [200, 200, 200, 403, 200, 200],
+        "a renewed certificate is the same client"
+    );
     let people = |dimension, name: &str| {
         let key = people_key(&place.gateway.shared().secret, dimension, name.as_bytes());
         let view = place.gateway.keys(dimension).into_iter().find(|view| view.key == key);
@@ -128,9 +135,16 @@ async fn who_shows_a_certificate_is_known_by_it_and_counts_under_it() {
     };
     assert_eq!(people(Dimension::Certificate, BILLING), Some(3));
     assert_eq!(people(Dimension::Certificate, "CN=batch"), Some(1));
-    assert_eq!(people(Dimension::Principal, &format!("certificate\0{BILLING}")), Some(3));
+    assert_eq!(
+        people(Dimension::Principal, &format!("certificate\0{BILLING}")),
+        Some(3)
+    );
     assert_eq!(people(Dimension::Principal, "certificate\0CN=batch"), Some(1));
-    assert_eq!(place.gateway.keys(Dimension::Certificate).len(), 2, "who shows none has none");
+    assert_eq!(
+        place.gateway.keys(Dimension::Certificate).len(),
+        2,
+        "who shows none has none"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -147,7 +161,10 @@ async fn a_certificate_that_is_not_good_is_refused_and_counted_with_its_reason()
     assert_eq!(place.ask(&place.plain, "/0", "").await.status, 0, "nor without one");
     assert_eq!(place.status(&good).await, 200);
     place.publish(&place.clients.revoke(&[&revoked], 2021));
-    until("a list past its next update lets nobody in", async || place.status(&good).await == 0).await;
+    until("a list past its next update lets nobody in", async || {
+        place.status(&good).await == 0
+    })
+    .await;
     let metrics = place.gateway.metrics().await;
     for kind in ["revoked", "unknown_issuer", "expired", "missing", "crl_expired"] {
         let counted = format!("tidegate_tls_failures_total{{leg=\"downstream\",kind=\"certificate_{kind}\"}}");
@@ -155,7 +172,10 @@ async fn a_certificate_that_is_not_good_is_refused_and_counted_with_its_reason()
     }
     place.publish("no list");
     let refused = "tidegate_config_last_reload_successful 0";
-    until("it is refused", async || place.gateway.metrics().await.contains(refused)).await;
+    until("it is refused", async || {
+        place.gateway.metrics().await.contains(refused)
+    })
+    .await;
     assert_eq!(place.status(&revoked).await, 0, "the list before it stays in force");
 }
 
@@ -182,7 +202,11 @@ async fn a_revocation_list_reaches_connections_that_stand_and_streams_under_way(
     let mut standing = Vec::new();
     for shown in [&good, &revoked, &revoked] {
         let tls = place.plain.showing(shown);
-        standing.push(tls.connect_from(HOME, place.gateway.address).await.expect("a handshake"));
+        standing.push(
+            tls.connect_from(HOME, place.gateway.address)
+                .await
+                .expect("a handshake"),
+        );
     }
     let [good, idle, streaming] = &mut standing[..] else {
         panic!("three connections")
@@ -216,7 +240,10 @@ async fn no_session_that_showed_a_certificate_is_resumed() {
     let resuming = Tls::resuming(&place.own.certificate(), Resumption::in_memory_sessions(8));
     let resuming = resuming.showing(&place.clients.sign("one", &[]));
     for _ in 0..3 {
-        let mut stream = resuming.connect_from(HOME, place.gateway.address).await.expect("a handshake");
+        let mut stream = resuming
+            .connect_from(HOME, place.gateway.address)
+            .await
+            .expect("a handshake");
         stream.write_all(request("/0", "").as_bytes()).await.unwrap();
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await.ok();
@@ -229,7 +256,10 @@ async fn no_session_that_showed_a_certificate_is_resumed() {
 async fn certificates_are_revoked_by_their_names_and_by_their_digest() {
     let origin = one_each().await;
     let place = Place::start(&origin, "", "[identity]\nsources = [\"certificate:subject\"]\n").await;
-    let (one, renewed) = (place.clients.sign("one", &[BILLING]), place.clients.sign("one", &[BILLING]));
+    let (one, renewed) = (
+        place.clients.sign("one", &[BILLING]),
+        place.clients.sign("one", &[BILLING]),
+    );
     let digest = printed_digest(&one);
     for (what, name, statuses) in [
         ("certificate", BILLING, [403, 403]),
@@ -238,7 +268,11 @@ async fn certificates_are_revoked_by_their_names_and_by_their_digest() {
         ("principal", "certificate:CN=one", [403, 403]),
     ] {
         let key = place.gateway.revoke(what, name).await;
-        assert_eq!([place.status(&one).await, place.status(&renewed).await], statuses, "{what} {name}");
+        assert_eq!(
+            [place.status(&one).await, place.status(&renewed).await],
+            statuses,
+            "{what} {name}"
+        );
         place.gateway.reinstate(&key).await;
         assert_eq!([place.status(&one).await, place.status(&renewed).await], [200, 200]);
     }

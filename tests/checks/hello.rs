@@ -1,4 +1,4 @@
-//! A ClientHello is the same however its bytes arrive, and whatever stands behind it.
+//! A `ClientHello` is the same however its bytes arrive, and whatever stands behind it.
 
 use tidegate::tls::{HELLO_BYTES_MAX, Peek, Transport, ja4, peek};
 

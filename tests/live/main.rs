@@ -19,6 +19,7 @@ mod support;
 
 mod bad_client;
 mod bad_origin;
+mod certificates;
 mod commands;
 mod example;
 mod honest;

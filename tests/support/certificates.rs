@@ -1,8 +1,8 @@
 //! An authority of clients' certificates, made when a test asks for it, and the revocation lists that it signs.
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
-    KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SanType, SerialNumber, date_time_ymd,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SanType, SerialNumber, date_time_ymd,
 };
 
 /// The authority.
@@ -16,6 +16,7 @@ pub(crate) struct ClientAuthority {
 #[derive(Clone)]
 pub(crate) struct Shown {
     /// The certificate in PEM.
+    #[allow(dead_code, reason = "one suite writes it into a file")]
     pub(crate) pem: String,
     /// Its key in PEM.
     pub(crate) key: String,

@@ -72,7 +72,6 @@ pub(crate) async fn http1_from(from: Ipv4Addr, address: SocketAddr, request: &[u
 }
 
 /// The same over TLS, to `localhost`; the head says 0 where there was no handshake.
-#[allow(dead_code, reason = "not every suite speaks TLS")]
 pub(crate) async fn https_from(from: Ipv4Addr, address: SocketAddr, tls: &Tls, request: &[u8]) -> RawReply {
     match tls.connect_from(from, address).await {
         Ok(stream) => exchange(stream, request).await,
@@ -81,11 +80,9 @@ pub(crate) async fn https_from(from: Ipv4Addr, address: SocketAddr, tls: &Tls, r
 }
 
 /// How a client speaks TLS. It resumes no sessions: a hello that does has another fingerprint.
-#[allow(dead_code, reason = "not every suite speaks TLS")]
 #[derive(Clone)]
 pub(crate) struct Tls(Arc<ClientConfig>);
 
-#[allow(dead_code, reason = "not every suite speaks TLS")]
 impl Tls {
     /// Trusts this authority, and speaks HTTP/1.1.
     pub(crate) fn trusting(authority: &Path) -> Self {
