@@ -67,23 +67,24 @@ pub(super) async fn run(gateway: Arc<Gateway>, dir: PathBuf, stop: CancellationT
         let is_due = std::mem::replace(&mut hour, hour_of(&gateway)) != hour;
         if is_due || is_over {
             let (gateway, dir) = (Arc::clone(&gateway), dir.clone());
-            let keep = move || {
-                if is_due {
-                    gateway
-                        .look_at_baselines()
-                        .iter()
-                        .for_each(|found| tell(&gateway, found));
-                }
-                save(&gateway.baselines, &dir).unwrap_or_else(|error| unsaved(&error));
-            };
             // It takes a moment for each of thousands of accounts.
-            let kept = tokio::task::spawn_blocking(keep).await;
+            let kept = tokio::task::spawn_blocking(move || keep(&gateway, &dir, is_due)).await;
             kept.unwrap_or_else(|error| unsaved(&io::Error::other(error)));
         }
         if is_over {
             return;
         }
     }
+}
+
+/// Keeps what is usual, where an hour `is_over` after a look at it.
+fn keep(gateway: &Gateway, dir: &Path, is_over: bool) {
+    if is_over {
+        for found in gateway.look_at_baselines() {
+            tell(gateway, &found);
+        }
+    }
+    save(&gateway.baselines, dir).unwrap_or_else(|error| unsaved(&error));
 }
 
 fn hour_of(gateway: &Gateway) -> u32 {

@@ -129,9 +129,8 @@ impl Baselines {
             for (key, account) in accounts.iter_mut() {
                 let people = people(*key);
                 let at = usize::from(account.group);
-                if let Some(members) = of_groups.get_mut(at).filter(|_| people > 0) {
-                    members.push(people);
-                }
+                let members = of_groups.get_mut(at).into_iter();
+                members.for_each(|members| members.extend((people > 0).then_some(people)));
                 let of_group = usual.get(at).copied().flatten();
                 let name = groups.get(at).map_or("", |group| &group.name);
                 deviations.extend(account.look(hour, people, of_group).map(|found| Deviation {
@@ -153,14 +152,7 @@ impl Baselines {
         let groups = self.groups();
         let mut proposals: Vec<Option<Proposal>> = groups.iter().map(Group::propose).collect();
         for shard in &self.shards {
-            for (key, account) in lock(shard).iter() {
-                let proposal = proposals.get_mut(usize::from(account.group)).and_then(Option::as_mut);
-                let Some(proposal) = proposal else { continue };
-                proposal.accounts += 1;
-                let own = account.history.most().map(|usual| step_above(usual.limit()));
-                let own = own.filter(|own| *own > proposal.people_per_day);
-                proposal.exceptions.extend(own.map(|own| (*key, own)));
-            }
+            add(&mut proposals, &lock(shard));
         }
         let mut proposals: Vec<Proposal> = proposals.into_iter().flatten().collect();
         for proposal in &mut proposals {
@@ -247,6 +239,25 @@ impl Group {
             people_per_day: step_above(usual.limit()),
             exceptions: Vec::new(),
         })
+    }
+}
+
+impl Proposal {
+    /// One account of its group.
+    fn add(&mut self, key: KeyId, account: &Account) {
+        self.accounts += 1;
+        let own = account.history.most().map(|usual| step_above(usual.limit()));
+        let own = own.filter(|own| *own > self.people_per_day);
+        self.exceptions.extend(own.map(|own| (key, own)));
+    }
+}
+
+/// Adds `accounts` to the proposals of their groups.
+fn add(proposals: &mut [Option<Proposal>], accounts: &HashMap<KeyId, Account>) {
+    for (key, account) in accounts {
+        if let Some(Some(proposal)) = proposals.get_mut(usize::from(account.group)) {
+            proposal.add(*key, account);
+        }
     }
 }
 

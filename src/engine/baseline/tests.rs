@@ -128,7 +128,7 @@ fn what_is_usual_outlives_a_restart() {
     assert_eq!(again.proposals(), baselines.proposals());
     let busy = |agent, hour| (agent == 3).then(|| people(3, hour) * 10);
     let day = 5 * WEEK + 24..5 * WEEK + 48;
-    assert_eq!(live(&again, day.clone(), &busy).len(), 24);
+    assert_eq!(live(&again, day, &busy).len(), 24);
 
     for (from, to, error) in [
         ("\"version\":1", "\"version\":2", SavedError::Version(2)),

@@ -117,7 +117,7 @@ impl<'a> Facts<'a> {
     fn actor(&self) -> &'a [u8] {
         let principal = self.principal.filter(|_| self.standing != Standing::Unissued);
         principal
-            .or(self.session.filter(|_| self.is_known))
+            .or_else(|| self.session.filter(|_| self.is_known))
             .unwrap_or(self.address)
     }
 }
