@@ -184,6 +184,18 @@ fn every_problem_of_a_configuration_is_shown_where_it_is() {
             "[[route]]\nmatch = \"a.example/\"\nupstream = [\"127.0.0.1:9000\"]\n".to_owned(),
         ),
         ("C009 no read", route("reads = [\"/search\"]")),
+        (
+            "C020 open to anybody",
+            "[listen.out]\naddress = \"0.0.0.0:3128\"\n[listen.out.forward]\nports = [443]\n".to_owned(),
+        ),
+        (
+            "C021 no users",
+            "[listen.out.forward]\nusers = \"nowhere.users\"\n".to_owned(),
+        ),
+        (
+            "C022 no host",
+            "[listen.out.forward]\npass = [\"https://bank.example\"]\n".to_owned(),
+        ),
         ("C010 no authority", route("ca = \"nowhere.pem\"")),
         (
             "P001 no direction",

@@ -103,7 +103,11 @@ pub(super) fn activity(change: &Change, now: Now) -> Value {
     let endpoint = change
         .network
         .map_or_else(|| "process".to_owned(), |network| network.to_string());
-    let kind = if change.operation == Operation::Mint { "host" } else { "key" };
+    let kind = if change.operation == Operation::Mint {
+        "host"
+    } else {
+        "key"
+    };
     let resources: Vec<Value> = change
         .target
         .iter()

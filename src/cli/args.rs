@@ -152,7 +152,7 @@ pub enum Command {
         #[command(subcommand)]
         kind: HashKind,
     },
-    /// Development certificates
+    /// The authority that signs certificates: for development, and to look inside what goes out
     Authority {
         /// What to make
         #[command(subcommand)]

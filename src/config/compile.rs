@@ -152,7 +152,7 @@ impl Reader<'_> {
         file.and_then(|bytes| PublicPeople::parse(&bytes))
             .unwrap_or_else(|message| {
                 let help = "a line is: SUBJECT 2026-12-01 REASON, as `tidegate public` prints it";
-                self.error("C020", path.span(), &format!("`{path}`: {message}"), Some(help));
+                self.error("C023", path.span(), &format!("`{path}`: {message}"), Some(help));
                 PublicPeople::default()
             })
     }

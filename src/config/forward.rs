@@ -73,13 +73,20 @@ impl Reader<'_> {
         let is_open = self.address(name.get_ref(), listen)?.ip().to_canonical().is_loopback();
         if !is_open && written.clients.is_empty() && written.users.is_none() {
             let message = "anybody who reaches this address could go out through it";
-            self.error("C020", forward.span(), message, Some("clients = [\"10.0.0.0/8\"], or users"));
+            self.error(
+                "C020",
+                forward.span(),
+                message,
+                Some("clients = [\"10.0.0.0/8\"], or users"),
+            );
         }
         let users = written.users.as_ref().and_then(|path| self.users(path));
         let minter = written.authority.as_ref().and_then(|directory| {
             let minter = Minter::open(&self.path(directory.get_ref()));
             let help = Some("tidegate authority new");
-            minter.map_err(|error| self.error("C014", directory.span(), &error.to_string(), help)).ok()
+            minter
+                .map_err(|error| self.error("C014", directory.span(), &error.to_string(), help))
+                .ok()
         });
         let ca = written.ca.as_ref().map(|ca| self.path(ca.get_ref()));
         let tls = client_config(ca.as_deref()).map_err(|error| {
@@ -118,7 +125,9 @@ impl Reader<'_> {
         let read = std::fs::read(self.path(path.get_ref())).map_err(|error| format!("it cannot be read: {error}"));
         let users = read.and_then(|bytes| Users::read(&bytes, secret));
         let help = Some("printf %s PASSWORD | tidegate hash proxy-user NAME");
-        users.map_err(|error| self.error("C021", path.span(), &error, help)).ok()
+        users
+            .map_err(|error| self.error("C021", path.span(), &error, help))
+            .ok()
     }
 
     fn hosts(&mut self, texts: &[Text]) -> Hosts {

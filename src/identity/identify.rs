@@ -190,9 +190,7 @@ impl Identity {
             actor.principal = Some(Arc::clone(user));
             actor.is_known = true;
             actor.is_watched = self.is_watched(user, None);
-            actor
-                .revocable
-                .push(Named::new(&self.key, Dimension::Principal, user));
+            actor.revocable.push(Named::new(&self.key, Dimension::Principal, user));
             actor.lowered_percent = self.leavers.percent(&actor.revocable, now);
         } else {
             let address = address_key(actor.address);

@@ -103,8 +103,9 @@ impl Refusal {
             Self::Blocked(_)
             | Self::Uninspectable(Direction::Request)
             | Self::Held
+            | Self::NotAdmitted
+            | Self::NotReached
             | Self::Revoked { is_account: true, .. } => StatusCode::FORBIDDEN,
-            Self::NotAdmitted | Self::NotReached => StatusCode::FORBIDDEN,
             Self::ProxyAuthentication => StatusCode::PROXY_AUTHENTICATION_REQUIRED,
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Self::NoRoute => StatusCode::NOT_FOUND,
@@ -160,12 +161,18 @@ impl Refusal {
 
 /// Why an origin is not spoken to, where a person can do something about it.
 const fn origin_failed(kind: UpstreamErrorKind) -> &'static str {
+    use UpstreamErrorKind::{
+        Certificate, CertificateExpired, CertificateName, Connect, ConnectTimeout, Dns, DnsTimeout, Framing,
+        HeadTimeout, PoolFull, Prohibited, RequestBody, Reset, Tls,
+    };
     match kind {
-        UpstreamErrorKind::Certificate => "The certificate of the origin is signed by nobody who is trusted here",
-        UpstreamErrorKind::CertificateExpired => "The certificate of the origin has expired, or is not valid yet",
-        UpstreamErrorKind::CertificateName => "The certificate of the origin is another host's",
-        UpstreamErrorKind::Prohibited => "This address may not be reached from here",
-        _ => "The origin did not answer properly",
+        Certificate => "The certificate of the origin is signed by nobody who is trusted here",
+        CertificateExpired => "The certificate of the origin has expired, or is not valid yet",
+        CertificateName => "The certificate of the origin is another host's",
+        Prohibited => "This address may not be reached from here",
+        Dns | DnsTimeout | Connect | ConnectTimeout | Tls | HeadTimeout | Reset | Framing | PoolFull | RequestBody => {
+            "The origin did not answer properly"
+        }
     }
 }
 

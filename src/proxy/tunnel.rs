@@ -50,7 +50,12 @@ where
 {
     let (down_read, down_write) = split(downstream);
     let (up_read, up_write) = split(upstream);
-    let copies = async { tokio::try_join!(copy(down_read, up_write, &meter.up), copy(up_read, down_write, &meter.down)) };
+    let copies = async {
+        tokio::try_join!(
+            copy(down_read, up_write, &meter.up),
+            copy(up_read, down_write, &meter.down)
+        )
+    };
     tokio::select! {
         // Either side may break off: a tunnel has no error to tell.
         _ = copies => {}

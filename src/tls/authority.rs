@@ -114,7 +114,9 @@ impl Authority {
     pub fn export(&self, path: &Path) -> Result<String, AuthorityError> {
         let chain = certificates(&self.certificate()).map_err(AuthorityError::Tls)?;
         let der = chain.first().ok_or(AuthorityError::Tls(TlsError::NoCertificate))?;
-        let is_der = path.extension().is_some_and(|extension| extension == "der" || extension == "crt");
+        let is_der = path
+            .extension()
+            .is_some_and(|extension| extension == "der" || extension == "crt");
         let pem = read(&self.certificate())?;
         write(path, if is_der { der } else { pem.as_bytes() }, 0o644)?;
         let digits = sha256(der).to_ascii_uppercase();
@@ -231,15 +233,13 @@ fn write_pair(directory: &Path, stem: &str, chain: &str, key: &KeyPair) -> Resul
 /// Writes a file that must not exist: its mode is right from the first byte.
 fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), AuthorityError> {
     let opened = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
-    opened
-        .and_then(|mut file| file.write_all(bytes))
-        .map_err(|error| {
-            if error.kind() == io::ErrorKind::AlreadyExists {
-                AuthorityError::Exists(path.to_owned())
-            } else {
-                AuthorityError::File(path.to_owned(), error)
-            }
-        })
+    opened.and_then(|mut file| file.write_all(bytes)).map_err(|error| {
+        if error.kind() == io::ErrorKind::AlreadyExists {
+            AuthorityError::Exists(path.to_owned())
+        } else {
+            AuthorityError::File(path.to_owned(), error)
+        }
+    })
 }
 
 #[cfg(test)]

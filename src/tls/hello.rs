@@ -39,7 +39,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Hello<T> {
         let hello = start.client_hello();
         let server_name = hello.server_name().map(str::to_ascii_lowercase);
         let offered = hello.alpn().into_iter().flatten();
-        let protocols = offered.filter(|name| *name == H2 || *name == HTTP_1_1).map(<[u8]>::to_vec);
+        let protocols = offered
+            .filter(|name| *name == H2 || *name == HTTP_1_1)
+            .map(<[u8]>::to_vec);
         let protocols = protocols.collect();
         Ok(Self {
             start,

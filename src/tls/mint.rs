@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use quick_cache::sync::Cache;
 use rcgen::{Issuer, KeyPair};
+use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs::Ticketer;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ProducesTickets, ResolvesServerCert};
 use rustls::sign::{CertifiedKey, SigningKey};
-use rustls::ServerConfig;
 use zeroize::Zeroizing;
 
 use super::authority::{Authority, AuthorityError, leaf_of};
@@ -41,12 +41,18 @@ impl Minter {
         let tls = |error: TlsError| AuthorityError::Tls(error);
         let authority = Authority::open(directory);
         let chain = certificates(&authority.certificate()).map_err(tls)?;
-        let certificate = chain.into_iter().next().ok_or(AuthorityError::Tls(TlsError::NoCertificate))?;
+        let certificate = chain
+            .into_iter()
+            .next()
+            .ok_or(AuthorityError::Tls(TlsError::NoCertificate))?;
         let issuer = Issuer::from_ca_cert_der(&certificate, authority.private_key()?)?;
         let key = KeyPair::generate()?;
         let der = Zeroizing::new(key.serialize_der());
         let der = PrivateKeyDer::try_from(der.to_vec()).map_err(|_| rcgen::Error::CouldNotParseKeyPair)?;
-        let signs = provider().key_provider.load_private_key(der).map_err(|error| tls(error.into()))?;
+        let signs = provider()
+            .key_provider
+            .load_private_key(der)
+            .map_err(|error| tls(error.into()))?;
         Ok(Self {
             issuer,
             authority: certificate,
@@ -84,7 +90,11 @@ impl Minter {
     ///
     /// # Errors
     /// None in practice: the provider has both versions of TLS.
-    pub fn shows(&self, certificate: Arc<CertifiedKey>, protocol: Option<&[u8]>) -> Result<Arc<ServerConfig>, TlsError> {
+    pub fn shows(
+        &self,
+        certificate: Arc<CertifiedKey>,
+        protocol: Option<&[u8]>,
+    ) -> Result<Arc<ServerConfig>, TlsError> {
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
@@ -129,7 +139,10 @@ mod tests {
             asked.into_iter().map(|one| usize::from(one.join().unwrap())).sum()
         });
         assert_eq!(new, 1);
-        let (one, other) = (minter.certificate("a.example").unwrap(), minter.certificate("b.example").unwrap());
+        let (one, other) = (
+            minter.certificate("a.example").unwrap(),
+            minter.certificate("b.example").unwrap(),
+        );
         assert!(!one.1 && other.1);
         assert_ne!(one.0.cert[0], other.0.cert[0]);
         assert!(minter.certificate("no name").is_err() && minter.certificate(&"a".repeat(300)).is_err());
@@ -148,7 +161,10 @@ mod tests {
             leaf.verify_is_valid_for_subject_name(&subject).unwrap();
             // The identifier of the authority's key (RFC 5280 section 4.2.1.2) stands in the leaf as it stands there.
             let identifier = subject_key_identifier(&minter.authority);
-            assert!(key.cert[0].windows(identifier.len()).any(|part| part == identifier), "{name}");
+            assert!(
+                key.cert[0].windows(identifier.len()).any(|part| part == identifier),
+                "{name}"
+            );
         }
     }
 

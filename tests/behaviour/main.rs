@@ -23,6 +23,7 @@ mod enforcement;
 mod fail_modes;
 mod fields;
 mod fingerprints;
+mod forward;
 mod full_ledger;
 mod holds;
 mod hops;

@@ -22,6 +22,7 @@ mod bad_origin;
 mod certificates;
 mod commands;
 mod example;
+mod forward;
 mod honest;
 mod lifecycle;
 mod memory;

@@ -30,7 +30,7 @@ fn text() -> String {
     text
 }
 
-fn resident_kib(gateway: &Tidegate) -> u64 {
+pub(crate) fn resident_kib(gateway: &Tidegate) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", gateway.id())).expect("it runs");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());

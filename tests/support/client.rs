@@ -127,7 +127,8 @@ impl Tls {
     }
 }
 
-async fn exchange(mut stream: impl AsyncRead + AsyncWrite + Unpin, request: &[u8]) -> RawReply {
+/// Writes `request` on a stream and reads until the peer closes.
+pub(crate) async fn exchange(mut stream: impl AsyncRead + AsyncWrite + Unpin, request: &[u8]) -> RawReply {
     // A peer that has refused the head may have closed already: what it said is read all the same.
     stream.write_all(request).await.ok();
     let mut wire = Vec::new();
@@ -268,6 +269,14 @@ impl H2 {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.expect("a listening peer");
         stream.set_nodelay(true).ok();
+        Self::over(address, stream).await
+    }
+
+    /// The same over a stream that is there.
+    pub(crate) async fn over<T>(address: SocketAddr, stream: T) -> Self
+    where
+        T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
         let handshake = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await;
         let (sender, connection) = handshake.expect("an HTTP/2 peer");
         tokio::spawn(connection);

@@ -91,6 +91,13 @@ impl Gateway {
         }
     }
 
+    /// Where the listener of this name listens.
+    #[allow(dead_code, reason = "one suite has several")]
+    pub(crate) fn listener(&self, name: &str) -> SocketAddr {
+        let mut listeners = self.running.listeners.iter();
+        listeners.find(|(known, _)| known == name).expect("a listener").1
+    }
+
     /// Its state directory.
     pub(crate) fn state(&self) -> &Path {
         self.state.path()

@@ -7,6 +7,7 @@ pub(crate) mod coding;
 pub(crate) mod export;
 pub(crate) mod gateway;
 pub(crate) mod origin;
+pub(crate) mod origin_certificates;
 pub(crate) mod people;
 pub(crate) mod shop;
 pub(crate) mod token;

@@ -15,7 +15,8 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tidegate::tls::{Acceptor, CertificateFiles};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -53,6 +54,30 @@ impl Origin {
         let (seen, answer) = (Arc::default(), Arc::new(answer));
         let log = Arc::clone(&seen);
         let each = move |stream| connection(stream, Arc::clone(&log), Arc::clone(&answer));
+        let (address, open) = accept(each).await;
+        Self {
+            address,
+            seen,
+            raw_heads: Arc::default(),
+            _open: open,
+        }
+    }
+
+    /// The same over TLS, with what `files` hold and both versions of HTTP by ALPN.
+    pub(crate) async fn serve_tls(
+        files: Vec<CertificateFiles>,
+        answer: impl Fn(&Seen) -> Answer + Send + Sync + 'static,
+    ) -> Self {
+        let (seen, answer) = (Arc::default(), Arc::new(answer));
+        let (log, acceptor) = (Arc::clone(&seen), Arc::new(Acceptor::new(files).expect("certificates")));
+        let each = move |stream| {
+            let (log, answer, acceptor) = (Arc::clone(&log), Arc::clone(&answer), Arc::clone(&acceptor));
+            async move {
+                if let Ok((stream, ..)) = acceptor.accept(stream).await {
+                    connection(stream, log, answer).await;
+                }
+            }
+        };
         let (address, open) = accept(each).await;
         Self {
             address,
@@ -255,8 +280,9 @@ where
     (address, open)
 }
 
-async fn connection<A>(stream: TcpStream, seen: Arc<Mutex<Vec<Seen>>>, answer: Arc<A>)
+async fn connection<T, A>(stream: T, seen: Arc<Mutex<Vec<Seen>>>, answer: Arc<A>)
 where
+    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     A: Fn(&Seen) -> Answer + Send + Sync + 'static,
 {
     let service = service_fn(move |request: Request<Incoming>| {

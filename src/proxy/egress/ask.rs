@@ -51,7 +51,8 @@ impl Exchanges {
         let name = Forward::route_name(&forward.listener);
         let way = match &self.inside {
             Some(inside) => {
-                let is_meant = host_of(head).and_then(|host| Target::at(&host, 443, true)) == Some(inside.target.clone());
+                let is_meant =
+                    host_of(head).and_then(|host| Target::at(&host, 443, true)) == Some(inside.target.clone());
                 if !is_meant {
                     return Err(refused(&name, "misdirected", Refusal::Misdirected, style));
                 }
@@ -61,14 +62,19 @@ impl Exchanges {
                     user: inside.user.clone(),
                 }
             }
-            None => self.way_out(head, &connection, &forward, now).await.map_err(|refusal| {
-                let verdict = match refusal {
-                    Refusal::NoRoute => "no_route",
-                    Refusal::NotAdmitted | Refusal::ProxyAuthentication => "not_admitted",
-                    _ => "not_reached",
-                };
-                refused(&name, verdict, refusal, style)
-            })?,
+            None => self
+                .way_out(head, &connection, &forward, now)
+                .await
+                .map_err(|refusal| {
+                    let verdict = if refusal == Refusal::NotReached {
+                        "not_reached"
+                    } else if refusal == Refusal::NoRoute {
+                        "no_route"
+                    } else {
+                        "not_admitted"
+                    };
+                    refused(&name, verdict, refusal, style)
+                })?,
         };
         let peer = self.door.peer(&connection);
         let actor = set.identity.of_client(head, &peer, way.user.as_ref(), now);

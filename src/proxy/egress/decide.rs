@@ -1,4 +1,4 @@
-//! What becomes of a connection out: a pure function of the policy, of the host that is asked for and of the ClientHello.
+//! What becomes of a connection out: a pure function of the policy, of the host that is asked for and of the `ClientHello`.
 
 /// Hosts: `example.com` is one, `*.example.com` all below it, `*` all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -101,7 +101,9 @@ impl Tunnel {
             };
             let (protocols, offered) = (hello.protocols.clone(), !hello.protocols.is_empty());
             let (upstream, agreed) = self.verify(&name, protocols).await;
-            let is_h2 = agreed.unwrap_or(hello.protocols.iter().all(|protocol| protocol == H2) && offered);
+            // Where the origin cannot be spoken to the client is told so, in what it speaks.
+            let speaks_h2_alone = offered && hello.protocols.iter().all(|protocol| protocol == H2);
+            let is_h2 = agreed.unwrap_or(speaks_h2_alone);
             let protocol = offered.then_some(if is_h2 { H2 } else { HTTP_1_1 });
             let Some(config) = self.shows(&name, protocol) else {
                 return failed("name");
@@ -125,7 +127,11 @@ impl Tunnel {
 
     /// Connects to the origin, which must prove to be `name`: whether it speaks HTTP/2, or why it cannot be spoken to.
     async fn verify(&self, name: &str, protocols: Vec<Vec<u8>>) -> (Arc<Upstream>, Result<bool, UpstreamErrorKind>) {
-        let offered = if protocols.is_empty() { vec![HTTP_1_1.to_vec()] } else { protocols };
+        let offered = if protocols.is_empty() {
+            vec![HTTP_1_1.to_vec()]
+        } else {
+            protocols
+        };
         let tls = offering(&self.forward.tls, offered);
         let upstream = self.target.upstream(&self.forward, tls, Some(name));
         let agreed = upstream.warm().await.map_err(|error| error.kind);
@@ -156,7 +162,16 @@ impl Tunnel {
             failure,
         };
         let exchanges = self.exchanges.within(Some(inside));
-        serve(stream, self.addresses, Some(facts), Arc::new(exchanges), limits, self.stop, None).await;
+        serve(
+            stream,
+            self.addresses,
+            Some(facts),
+            Arc::new(exchanges),
+            limits,
+            self.stop,
+            None,
+        )
+        .await;
     }
 }
 

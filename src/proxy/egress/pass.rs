@@ -9,7 +9,7 @@ use http_body_util::{Empty, Full};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 
-use crate::engine::ledger::{Amounts, OverSum, SumUse};
+use crate::engine::ledger::{Account, Amounts, OverSum, SumUse};
 use crate::engine::policy::Direction;
 use crate::events::{Crossed, Crossing, Event, report};
 use crate::proxy::answer::Answer;
@@ -48,39 +48,22 @@ impl Exchanges {
     ) -> Result<Response<Answer>, (Refusal, Style)> {
         let (gateway, now) = (&self.gateway, self.gateway.clock.now());
         let shown = std::mem::take(&mut asked.plan.sums);
-        let sent = asked.upload.take().map(|plan| plan.sums).unwrap_or_default();
+        let uploaded = asked.upload.take().map(|plan| plan.sums).unwrap_or_default();
         let account = gateway.open_account(&asked.set, &mut asked.plan, now).await;
         gateway.refuse_held(&asked, &account, now)?;
-        let mut summed = [(Direction::Response, shown), (Direction::Request, sent)].map(|(direction, sums)| Summed {
+        let both = [(Direction::Response, shown), (Direction::Request, uploaded)];
+        let mut summed = both.map(|(direction, sums)| Summed {
             direction,
             sums,
             told: 0,
         });
-        for one in &mut summed {
-            gateway.refuse_sums(&asked, &gateway.ledger.add(&one.sums, Amounts::default(), now), one.direction, now)?;
+        for one in &summed {
+            let over = gateway.ledger.add(&one.sums, Amounts::default(), now);
+            gateway.refuse_sums(&asked, &over, one.direction, now)?;
         }
-        let until = now.after(self.limits.exchange_ms_max);
-        let vigil = Vigil::new(Arc::clone(gateway), until, &asked);
-        let sent = asked.upstream.stream().await;
-        let upstream = sent.map_err(|error| asked.upstream_failed(error.kind))?;
-        let terms = Terms {
-            gateway: Arc::clone(gateway),
-            set: Arc::clone(&asked.set),
-            route: asked.route,
-            direction: Direction::Response,
-            unsafe_method: false,
-            issued: None,
-            not_found: false,
-            may_mask: false,
-        };
-        let witness = Witness::new(gateway, &asked.set, asked.route, &asked.actor, account.keys());
-        let confirm = Confirm::new(&account, gateway);
-        let set = Arc::clone(&asked.set);
-        let ending = Ending::new(Arc::clone(gateway), set, asked.route, &asked.actor, &account);
-        let driver = Driver::new(None, (account, witness, confirm), terms, FieldCount::default());
-        let outlet = Outlet::downstream(Arc::clone(&asked.connection));
-        let mut body = InspectedBody::new(Empty::<Bytes>::new(), driver, gateway.clock, outlet, ending, vigil);
-        body.switch();
+        let upstream = asked.upstream.stream().await;
+        let upstream = upstream.map_err(|error| asked.upstream_failed(error.kind))?;
+        let mut body = self.tunnel_of(&asked, account);
         let (limits, stop, gateway) = (Arc::clone(&self.limits), self.stop.clone(), Arc::clone(gateway));
         tokio::spawn(async move {
             let Ok(downstream) = offer.await else { return };
@@ -96,23 +79,38 @@ impl Exchanges {
             if let Some(over) = over.flatten() {
                 body.exceeded(over);
             }
-            let now = gateway.clock.now();
             for one in &mut summed {
-                let news = one.news(&meter);
-                // Nobody is left whom it could be told.
-                let _over = gateway.ledger.add(&one.sums, news, now);
-                report(&Event::Crossed(Crossing {
-                    route: &asked.route().name,
-                    direction: one.direction,
-                    what: Crossed::Uninspected {
-                        reason,
-                        bytes: one.told,
-                    },
-                }));
+                one.end(&gateway, (&asked.route().name, reason), &meter);
             }
             body.tunnelled(meter.total());
         });
         Ok(Response::new(Answer::Own(Full::default())))
+    }
+
+    /// What stays with the tunnel, and reports its end.
+    fn tunnel_of(&self, asked: &Asked, account: Account) -> Box<InspectedBody<Empty<Bytes>>> {
+        let gateway = &self.gateway;
+        let terms = Terms {
+            gateway: Arc::clone(gateway),
+            set: Arc::clone(&asked.set),
+            route: asked.route,
+            direction: Direction::Response,
+            unsafe_method: false,
+            issued: None,
+            not_found: false,
+            may_mask: false,
+        };
+        let until = gateway.clock.now().after(self.limits.exchange_ms_max);
+        let vigil = Vigil::new(Arc::clone(gateway), until, asked);
+        let witness = Witness::new(gateway, &asked.set, asked.route, &asked.actor, account.keys());
+        let confirm = Confirm::new(&account, gateway);
+        let set = Arc::clone(&asked.set);
+        let ending = Ending::new(Arc::clone(gateway), set, asked.route, &asked.actor, &account);
+        let driver = Driver::new(None, (account, witness, confirm), terms, FieldCount::default());
+        let outlet = Outlet::downstream(Arc::clone(&asked.connection));
+        let mut body = InspectedBody::new(Empty::new(), driver, gateway.clock, outlet, ending, vigil);
+        body.switch();
+        body
     }
 }
 
@@ -129,6 +127,21 @@ impl Summed {
             uninspected: bytes,
             ..Amounts::default()
         }
+    }
+
+    /// The tunnel has ended: the rest is summed, and all of it told.
+    fn end(&mut self, gateway: &Gateway, (route, reason): (&str, &'static str), meter: &Meter) {
+        let news = self.news(meter);
+        // Nobody is left whom it could be told.
+        let _over = gateway.ledger.add(&self.sums, news, gateway.clock.now());
+        report(&Event::Crossed(Crossing {
+            route,
+            direction: self.direction,
+            what: Crossed::Uninspected {
+                reason,
+                bytes: self.told,
+            },
+        }));
     }
 }
 

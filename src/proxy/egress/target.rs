@@ -30,7 +30,10 @@ impl Target {
             return None;
         }
         let authority = head.uri.authority()?;
-        let port = authority.port_u16().or((!is_tls).then_some(80))?;
+        let port = match authority.port_u16() {
+            None if is_tls => return None,
+            port => port.unwrap_or(80),
+        };
         Self::at(authority, port, is_tls)
     }
 
@@ -42,7 +45,12 @@ impl Target {
     }
 
     /// The way there; over TLS it must prove to be `name`.
-    pub(super) fn upstream(&self, forward: &Forward, tls: Arc<rustls::ClientConfig>, name: Option<&str>) -> Arc<Upstream> {
+    pub(super) fn upstream(
+        &self,
+        forward: &Forward,
+        tls: Arc<rustls::ClientConfig>,
+        name: Option<&str>,
+    ) -> Arc<Upstream> {
         let proves = name.filter(|name| *name != &*self.host);
         let url = EndpointUrl::of(&self.host, self.port, self.is_tls, proves);
         let (reach, limits) = (Arc::clone(&forward.reach), Arc::clone(&forward.limits));
@@ -95,9 +103,16 @@ mod tests {
             ("GET", "/x", None),
             ("CONNECT", "a.example", None),
         ] {
-            let (head, ()) = Request::builder().method(method).uri(uri).body(()).unwrap().into_parts();
+            let (head, ()) = Request::builder()
+                .method(method)
+                .uri(uri)
+                .body(())
+                .unwrap()
+                .into_parts();
             let target = Target::of(&head);
-            let found = target.as_ref().map(|target| (&*target.host, target.port, target.is_tls));
+            let found = target
+                .as_ref()
+                .map(|target| (&*target.host, target.port, target.is_tls));
             assert_eq!(found, expected, "{method} {uri}");
         }
     }

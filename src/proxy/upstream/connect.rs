@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use rustls::{CertificateError, ClientConfig};
 use rustls::pki_types::ServerName;
+use rustls::{CertificateError, ClientConfig};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -44,8 +44,8 @@ pub(super) async fn dial<B: RequestBody>(
         Protocol::Http => http1(stream, limits).await,
         Protocol::H2c => http2(stream, limits).await,
         Protocol::Https => {
-            let name =
-                ServerName::try_from(url.proves.as_deref().unwrap_or(&url.host)).map_err(|_| UpstreamError::new(UpstreamErrorKind::Certificate))?;
+            let name = ServerName::try_from(url.proves.as_deref().unwrap_or(&url.host))
+                .map_err(|_| UpstreamError::new(UpstreamErrorKind::Certificate))?;
             let handshake = TlsConnector::from(Arc::clone(tls)).connect(name.to_owned(), stream);
             let stream = match timeout_at(deadline, handshake).await {
                 Ok(Ok(stream)) => stream,
@@ -70,8 +70,7 @@ pub(super) async fn reach(addresses: &[SocketAddr], deadline: Instant) -> Result
         match timeout(part, TcpStream::connect(address)).await {
             // Fails only on a socket that is already dead.
             Ok(Ok(stream)) if stream.set_nodelay(true).is_ok() => return Ok(stream),
-            Ok(Ok(_)) => kind = UpstreamErrorKind::Connect,
-            Ok(Err(_)) => kind = UpstreamErrorKind::Connect,
+            Ok(Ok(_) | Err(_)) => kind = UpstreamErrorKind::Connect,
             Err(_) => kind = UpstreamErrorKind::ConnectTimeout,
         }
     }
@@ -79,6 +78,10 @@ pub(super) async fn reach(addresses: &[SocketAddr], deadline: Instant) -> Result
 }
 
 /// What is wrong with a certificate, as far as a person can do something about it.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the library adds reasons; whichever they are, it is not trusted"
+)]
 fn of_certificate(why: &CertificateError) -> UpstreamErrorKind {
     use CertificateError::{
         Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet, NotValidYetContext,

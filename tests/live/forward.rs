@@ -1,0 +1,202 @@
+//! Real clients that go out through TLS that is opened.
+
+use std::convert::Infallible;
+use std::path::Path;
+use std::pin::pin;
+use std::process::{Command, Output};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use tempfile::TempDir;
+use tidegate::tls::{Acceptor, Authority, CertificateFiles};
+use tokio::net::TcpListener;
+
+use super::memory::resident_kib;
+use super::process::{Tidegate, output};
+use super::tools;
+use crate::support::origin_certificates::Origins;
+use crate::support::origin::{Answer, Origin};
+use crate::support::people::{Format, body};
+
+/// L.
+const PEOPLE_MAX: u32 = 20;
+/// Bytes of a file in which nobody is, and how much the gateway may grow while it passes.
+const LARGE_BYTES: u64 = 96 << 20;
+const GROWTH_KIB_MAX: u64 = 24 << 10;
+/// Between two looks at its memory.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// A gateway before an origin at `port`, whose authority is in `origins` of `dir`; the organisation's is in `ours`.
+async fn gateway(dir: &Arc<TempDir>, port: u16) -> Tidegate {
+    Authority::create(&dir.path().join("ours")).expect("an authority");
+    let config = format!(
+        "[listen.out]\naddress = \"127.0.0.1:0\"\n[listen.out.forward]\nports = [{port}]\nauthority = \"ours\"\n\
+         ca = \"origins/authority.pem\"\nreaches = [\"127.0.0.0/8\", \"::1/128\"]\n\
+         [[budget]]\nname = \"out\"\nper = \"address\"\npeople = {PEOPLE_MAX}\nwindow = \"1d\"\naction = \"block\"\nmode = \"enforce\"\n"
+    );
+    Tidegate::start_in(Arc::clone(dir), &config).await
+}
+
+/// What curl says of a request through the gateway, with the organisation's authority alone.
+async fn curl(gateway: &Tidegate, arguments: &[&str]) -> Output {
+    tools::require();
+    let mut curl = Command::new("curl");
+    curl.current_dir(gateway.dir.path()).env_remove("no_proxy");
+    let proxy = format!("http://{}", gateway.address("out"));
+    curl.args([
+        "--silent",
+        "--show-error",
+        "--noproxy",
+        "",
+        "--cacert",
+        "ours/authority.pem",
+        "--proxy",
+        &proxy,
+    ]);
+    curl.args(arguments);
+    output(curl).await
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn curl_goes_out_over_both_versions_and_is_stopped_at_the_limit() {
+    let dir = Arc::new(tempfile::tempdir().expect("a directory"));
+    let origins = Origins::create(&dir.path().join("origins"));
+    let small = body(Format::Json, 0..5);
+    let page = small.clone();
+    let files = origins.leaf(&["localhost"]);
+    let origin = Origin::serve_tls(files, move |_| Answer::new("application/json", page.clone())).await;
+    let gateway = gateway(&dir, origin.address.port()).await;
+    std::fs::write(dir.path().join("file.json"), body(Format::Json, 0..60)).expect("a file");
+    let url = format!("https://localhost:{}/page", origin.address.port());
+    for (version, told) in [("--http1.1", "1.1"), ("--http2", "2")] {
+        let got = curl(&gateway, &[version, &url]).await;
+        assert_eq!(
+            (got.status.code(), &got.stdout),
+            (Some(0), &small),
+            "{version}: {got:?}"
+        );
+        let said = curl(
+            &gateway,
+            &[version, "--output", "-", "--write-out", "\n%{http_version}", &url],
+        )
+        .await;
+        assert!(text(&said).ends_with(&format!("\n{told}")), "{version}");
+        for upload in [
+            ["--data-binary", "@file.json"],
+            ["--form", "file=@file.json;type=application/json"],
+        ] {
+            let refused = curl(&gateway, &[version, upload[0], upload[1], &url]).await;
+            let is_told = text(&refused).contains("The request was blocked");
+            assert!(is_told, "{version} {upload:?}: {refused:?}");
+        }
+    }
+    let whole = origin
+        .seen()
+        .iter()
+        .filter(|seen| seen.is_whole && !seen.body.is_empty())
+        .count();
+    assert_eq!(whole, 0, "no upload came whole");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn curl_is_told_why_an_origin_is_not_to_be_trusted() {
+    type Make = fn(&Origins) -> Vec<CertificateFiles>;
+    let cases: [(Make, &str); 3] = [
+        (|origins| origins.expired("localhost"), "has expired"),
+        (
+            |origins| origins.self_signed("localhost"),
+            "signed by nobody who is trusted here",
+        ),
+        (|origins| origins.leaf(&["other.example"]), "is another host's"),
+    ];
+    for (make, why) in cases {
+        let dir = Arc::new(tempfile::tempdir().expect("a directory"));
+        let origins = Origins::create(&dir.path().join("origins"));
+        let origin = Origin::serve_tls(make(&origins), |_| Answer::new("text/plain", "hello")).await;
+        let gateway = gateway(&dir, origin.address.port()).await;
+        let url = format!("https://localhost:{}/", origin.address.port());
+        let told = curl(&gateway, &["--header", "Accept: text/html", &url]).await;
+        assert!(text(&told).contains(why), "{why}: {told:?}");
+        assert!(origin.seen().is_empty());
+    }
+}
+
+/// An origin over TLS that counts what it is sent and keeps none of it; its port.
+async fn sink(files: Vec<CertificateFiles>, count: Arc<AtomicU64>) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let acceptor = Arc::new(Acceptor::new(files).expect("a certificate"));
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let (acceptor, count) = (Arc::clone(&acceptor), Arc::clone(&count));
+            tokio::spawn(async move {
+                let Ok((stream, ..)) = acceptor.accept(stream).await else {
+                    return;
+                };
+                let service = service_fn(move |request: Request<Incoming>| swallow(request, Arc::clone(&count)));
+                let served = auto::Builder::new(TokioExecutor::new());
+                served.serve_connection(TokioIo::new(stream), service).await.ok();
+            });
+        }
+    });
+    port
+}
+
+async fn swallow(request: Request<Incoming>, count: Arc<AtomicU64>) -> Result<Response<Full<Bytes>>, Infallible> {
+    let mut sent = request.into_body();
+    while let Some(Ok(frame)) = sent.frame().await {
+        count.fetch_add(frame.into_data().map_or(0, |chunk| chunk.len() as u64), Relaxed);
+    }
+    Ok(Response::new(Full::from("all of it")))
+}
+
+fn sparse(path: &Path, bytes: u64) {
+    let file = std::fs::File::create(path).expect("a file");
+    file.set_len(bytes).expect("room for it");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_clean_upload_passes_at_bounded_memory() {
+    let dir = Arc::new(tempfile::tempdir().expect("a directory"));
+    let origins = Origins::create(&dir.path().join("origins"));
+    let count = Arc::new(AtomicU64::new(0));
+    let port = sink(origins.leaf(&["localhost"]), Arc::clone(&count)).await;
+    let gateway = gateway(&dir, port).await;
+    sparse(&dir.path().join("large"), LARGE_BYTES);
+    sparse(&dir.path().join("small"), 4 << 20);
+    let url = format!("https://localhost:{port}/in");
+    for version in ["--http1.1", "--http2"] {
+        // What the first upload of a process takes is not what its length takes.
+        assert_eq!(
+            text(&curl(&gateway, &[version, "--upload-file", "small", &url]).await),
+            "all of it"
+        );
+        let before = resident_kib(&gateway);
+        let mut sending = pin!(curl(&gateway, &[version, "--upload-file", "large", &url]));
+        let mut most = 0;
+        let sent = loop {
+            tokio::select! {
+                sent = &mut sending => break sent,
+                () = tokio::time::sleep(LOOK_EVERY) => most = most.max(resident_kib(&gateway)),
+            }
+        };
+        assert_eq!(text(&sent), "all of it", "{version}: {sent:?}");
+        assert!(
+            most > 0 && most < before + GROWTH_KIB_MAX,
+            "{version}: {before} to {most} KiB"
+        );
+    }
+    assert_eq!(count.load(Relaxed), 2 * (LARGE_BYTES + (4 << 20)));
+}

@@ -1,0 +1,62 @@
+//! Certificates of test origins: one that is good, and those that must not be trusted.
+
+#![allow(dead_code, reason = "each suite uses what it needs")]
+
+use std::path::{Path, PathBuf};
+
+use rcgen::{CertificateParams, Issuer, KeyPair};
+use tidegate::tls::{Authority, CertificateFiles};
+
+/// An authority that signs for origins, and is none that clients of the gateway trust.
+pub(crate) struct Origins(pub(crate) Authority, PathBuf);
+
+impl Origins {
+    /// Its files are in `dir`.
+    pub(crate) fn create(dir: &Path) -> Self {
+        Self(Authority::create(dir).expect("an authority"), dir.to_owned())
+    }
+
+    /// The certificate by which its leaves are trusted.
+    pub(crate) fn ca(&self) -> PathBuf {
+        self.0.certificate()
+    }
+
+    /// A leaf for these names.
+    pub(crate) fn leaf(&self, names: &[&str]) -> Vec<CertificateFiles> {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let (cert, key) = self.0.leaf(&names).expect("a leaf");
+        vec![CertificateFiles { cert, key }]
+    }
+
+    /// A leaf for `name` whose time is over.
+    pub(crate) fn expired(&self, name: &str) -> Vec<CertificateFiles> {
+        let read = |file: &str| std::fs::read_to_string(self.1.join(file)).expect("a file of the authority");
+        let signer = KeyPair::from_pem(&read("authority.key")).expect("a key");
+        let issuer = Issuer::from_ca_cert_pem(&read("authority.pem"), signer).expect("an issuer");
+        let (params, key) = leaf(name, 2001);
+        let leaf = params.signed_by(&key, &issuer).expect("a leaf");
+        self.write("expired", &leaf.pem(), &key)
+    }
+
+    /// A leaf for `name` that nobody signed but itself.
+    pub(crate) fn self_signed(&self, name: &str) -> Vec<CertificateFiles> {
+        let (params, key) = leaf(name, 2096);
+        let leaf = params.self_signed(&key).expect("a leaf");
+        self.write("self-signed", &leaf.pem(), &key)
+    }
+
+    fn write(&self, stem: &str, cert_pem: &str, key: &KeyPair) -> Vec<CertificateFiles> {
+        let (cert, key_path) = (self.1.join(format!("{stem}.pem")), self.1.join(format!("{stem}.key")));
+        std::fs::write(&cert, cert_pem).expect("a certificate");
+        std::fs::write(&key_path, key.serialize_pem()).expect("a key");
+        vec![CertificateFiles { cert, key: key_path }]
+    }
+}
+
+/// Valid from 2000 to `until`.
+fn leaf(name: &str, until: i32) -> (CertificateParams, KeyPair) {
+    let mut params = CertificateParams::new(vec![name.to_owned()]).expect("a name");
+    params.not_before = rcgen::date_time_ymd(2000, 1, 1);
+    params.not_after = rcgen::date_time_ymd(until, 1, 1);
+    (params, KeyPair::generate().expect("a key"))
+}
