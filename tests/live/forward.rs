@@ -184,7 +184,8 @@ async fn a_large_clean_upload_passes_at_bounded_memory() {
             "all of it"
         );
         let before = resident_kib(&gateway);
-        let mut sending = pin!(curl(&gateway, &[version, "--upload-file", "large", &url]));
+        let arguments = [version, "--upload-file", "large", &url];
+        let mut sending = pin!(curl(&gateway, &arguments));
         let mut most = 0;
         let sent = loop {
             tokio::select! {
