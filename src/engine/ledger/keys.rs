@@ -12,7 +12,9 @@ const CHUNK: usize = 256;
 pub(super) struct Keys {
     index: Index,
     chunks: Vec<Vec<Option<(KeyId, Entry)>>>,
-    /// Places without a key.
+    /// Places that were ever made.
+    made: u32,
+    /// Those without a key.
     free: Vec<u32>,
 }
 
@@ -40,21 +42,14 @@ impl Keys {
     /// The entry at a place, if there is one.
     #[inline]
     pub(super) fn at(&mut self, place: u32) -> Option<&mut Entry> {
-        let slot = self
-            .chunks
-            .get_mut(place as usize / CHUNK)?
-            .get_mut(place as usize % CHUNK)?;
-        slot.as_mut().map(|(_, entry)| entry)
+        let (_, entry) = self.slot(place)?.as_mut()?;
+        Some(entry)
     }
 
     /// The entry of `key`, if it is at `place`.
     #[inline]
     pub(super) fn of(&mut self, key: KeyId, place: u32) -> Option<&mut Entry> {
-        let slot = self
-            .chunks
-            .get_mut(place as usize / CHUNK)?
-            .get_mut(place as usize % CHUNK)?;
-        let (_, entry) = slot.as_mut().filter(|(known, _)| *known == key)?;
+        let (_, entry) = self.slot(place)?.as_mut().filter(|(known, _)| *known == key)?;
         Some(entry)
     }
 
@@ -70,20 +65,17 @@ impl Keys {
     /// The place of a key that is not here yet.
     #[inline]
     pub(super) fn insert(&mut self, key: KeyId, entry: Entry) -> u32 {
-        let place = self.free.pop().unwrap_or_else(|| {
-            let last = self.chunks.len().wrapping_sub(1);
-            let length = self.chunks.last().map_or(CHUNK, Vec::len);
-            if length == CHUNK {
+        let place = self.free.pop().unwrap_or(self.made);
+        if place == self.made {
+            self.made += 1;
+            if (place as usize).is_multiple_of(CHUNK) {
                 self.chunks.push(Vec::with_capacity(CHUNK));
-                return (last.wrapping_add(1) * CHUNK) as u32;
             }
-            (last * CHUNK + length) as u32
-        });
-        if let Some(chunk) = self.chunks.get_mut(place as usize / CHUNK) {
-            match chunk.get_mut(place as usize % CHUNK) {
-                Some(slot) => *slot = Some((key, entry)),
-                None => chunk.push(Some((key, entry))),
+            if let Some(chunk) = self.chunks.last_mut() {
+                chunk.push(Some((key, entry)));
             }
+        } else if let Some(slot) = self.slot(place) {
+            *slot = Some((key, entry));
         }
         self.index.insert(hash(key), place);
         place
@@ -91,11 +83,7 @@ impl Keys {
 
     /// Takes out the key at a place.
     pub(super) fn remove(&mut self, place: u32) {
-        let slot = self
-            .chunks
-            .get_mut(place as usize / CHUNK)
-            .and_then(|chunk| chunk.get_mut(place as usize % CHUNK));
-        let Some((key, _)) = slot.and_then(Option::take) else {
+        let Some((key, _)) = self.slot(place).and_then(Option::take) else {
             return;
         };
         self.index.remove(hash(key), place);
@@ -122,6 +110,12 @@ impl Keys {
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (KeyId, &mut Entry)> {
         let places = self.chunks.iter_mut().flatten().flatten();
         places.map(|(key, entry)| (*key, entry))
+    }
+
+    #[inline]
+    fn slot(&mut self, place: u32) -> Option<&mut Option<(KeyId, Entry)>> {
+        let chunk = self.chunks.get_mut(place as usize / CHUNK)?;
+        chunk.get_mut(place as usize % CHUNK)
     }
 
     pub(super) fn key(&self, place: u32) -> Option<KeyId> {

@@ -144,7 +144,7 @@ impl Ring {
         late.sort_unstable_by_key(|(_, second)| *second);
         for (element, second) in late {
             self.touch([(element, ())].into_iter(), second, |slot, ()| {
-                _ = slot.show(Granting::None)
+                _ = slot.show(Granting::None);
             });
         }
     }

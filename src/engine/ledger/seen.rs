@@ -112,15 +112,12 @@ impl Seen {
             let Some((element, is_new)) = elements.next() else {
                 return;
             };
-            match few.get_mut(element) {
-                Some(slot) => {
-                    slot.last = slot.last.max(second);
-                    *is_new |= slot.show(granting);
-                }
-                None => {
-                    self.add(Slot::new(element, second));
-                    *is_new = true;
-                }
+            if let Some(slot) = few.get_mut(element) {
+                slot.last = slot.last.max(second);
+                *is_new |= slot.show(granting);
+            } else {
+                self.add(Slot::new(element, second));
+                *is_new = true;
             }
         }
         let Self::Big(big) = self else { return };

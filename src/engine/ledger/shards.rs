@@ -93,6 +93,11 @@ impl Shard {
         if place.is_some() {
             return place;
         }
+        self.wake(key, dimension)
+    }
+
+    /// The place of `key`, if it rested until now.
+    fn wake(&mut self, key: KeyId, dimension: Dimension) -> Option<u32> {
         let people = self.young.wake(key)?;
         let window_max = self.young.window_max();
         let place = self.insert(key, dimension);

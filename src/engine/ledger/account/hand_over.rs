@@ -7,7 +7,7 @@ use super::super::limit::{Elements, Excess, KeyUse, Limit};
 use super::super::reserve::window_of;
 use super::super::shards::shard_of;
 use super::super::slot::Granting;
-use super::super::{Amounts, OverSum};
+use super::super::{Amounts, KeyId, OverSum};
 use super::{ALLOWANCE, Account, OWN, Told, Waiting, tell_once};
 use crate::engine::time::Now;
 
@@ -122,29 +122,44 @@ impl Account {
         let mut shard = self.ledger.lock_shard(shard_of(used.key));
         shard.enter(&self.ledger, used, &mut place.at, now);
         let at = (place.at, now.second(), self.ledger.carriers);
-        let shown = shard.showing(at, |entry| {
-            // Nearly always no limit is near.
-            let mut near: SmallVec<[(&Limit, u32); 1]> = SmallVec::new();
-            for limit in &used.limits {
-                let before = entry.people(limit.window, now);
-                if before.saturating_add(most) > entry.allowed(limit, now) {
-                    near.push((limit, before));
-                }
-            }
+        let told = shard.showing(at, |entry| {
+            let near = near(entry, used, most, now);
             let counts = |one: &Waiting| one.elements == used.elements && !one.is_under(ALLOWANCE);
             show(entry, (leaving, Granting::None), counts, now, keep);
-            for (limit, before) in near {
-                let people = entry.people(limit.window, now);
-                if people > before && people > entry.allowed(limit, now) {
-                    news.extend(tell_once(
-                        &mut self.told,
-                        [(limit.budget, used.key, people)].into_iter(),
-                    ));
-                }
-            }
+            exceeded(entry, used.key, near, now)
         });
-        self.is_uncounted |= shown.is_none();
+        match told {
+            Some(told) if told.is_empty() => {}
+            Some(told) => news.extend(tell_once(&mut self.told, told.into_iter())),
+            None => self.is_uncounted = true,
+        }
     }
+}
+
+/// Limits that so many more people may exceed, each with how many count under it: nearly always none.
+#[inline]
+fn near<'u>(entry: &mut Entry, used: &'u KeyUse, more: u32, now: Now) -> SmallVec<[(&'u Limit, u32); 1]> {
+    let mut near = SmallVec::new();
+    for limit in &used.limits {
+        let people = entry.people(limit.window, now);
+        if people.saturating_add(more) > entry.allowed(limit, now) {
+            near.push((limit, people));
+        }
+    }
+    near
+}
+
+/// Those of the limits that are exceeded now, and by more people than `before`.
+#[inline]
+fn exceeded(entry: &mut Entry, key: KeyId, before: SmallVec<[(&Limit, u32); 1]>, now: Now) -> SmallVec<[Told; 1]> {
+    let mut told = SmallVec::new();
+    for (limit, before) in before {
+        let people = entry.people(limit.window, now);
+        if people > before && people > entry.allowed(limit, now) {
+            told.push((limit.budget, key, people));
+        }
+    }
+    told
 }
 
 /// Shows those of `leaving` that count under the key of `entry`, and notes whom it had not been shown.
