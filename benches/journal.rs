@@ -17,7 +17,7 @@ use tidegate::clock::Clock;
 use tidegate::engine::detect::{ClassSet, RuleSet};
 use tidegate::engine::ledger::{self, Dimension, KeyId};
 use tidegate::engine::policy::{BudgetSyntax, Policy, Written};
-use tidegate::engine::secret::{HashKey, Subject};
+use tidegate::engine::secret::{DEFAULT_TENANT, HashKey, Subject};
 use tidegate::simulate::recorded::{Journal as Recorded, Simulation, Watch, simulate};
 use tidegate::store::journal::{
     Actor, Asked, Exchange, Journal, Key, Page, Person, Reader, Settings, Verdict, expose, key_id,
@@ -150,7 +150,12 @@ fn main() -> Result<(), Fault> {
         hourly: [hourly * 4 / 10 / 2 * 2, hourly * 2 / 10, hourly * 4 / 10 / 10 * 10],
     };
     let started = Instant::now();
-    let journal = Journal::start(&dir, &Settings::default(), (state.path(), &month.secret), clock)?;
+    let journal = Journal::start(
+        &dir,
+        &Settings::default(),
+        (state.path(), &month.secret, &[DEFAULT_TENANT.to_owned()]),
+        clock,
+    )?;
     for hour in 0..HOURS {
         month.write(&journal, hour);
     }

@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand};
 
 use super::report::Format;
 use crate::admin::Role;
+use crate::engine::secret::DEFAULT_TENANT;
 use crate::proxy::EndpointUrl;
 use crate::simulate::recorded::Columns;
 
@@ -301,6 +302,9 @@ pub struct ExposureArgs {
     /// `-` reads it from standard input
     #[arg(long)]
     pub key: String,
+    /// Whose data it was, where routes name tenants: under another one the same value is another key
+    #[arg(long, default_value = DEFAULT_TENANT)]
+    pub tenant: String,
     /// From when: 2026-11-01, or 2026-11-01T08:30:00Z; default: 30 days before the end
     #[arg(long)]
     pub from: Option<String>,

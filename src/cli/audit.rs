@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::args::JournalArgs;
 use super::report::counted;
 use super::{Exit, Failed};
-use crate::run::{Origin, dir_of, journal_of, rules_of};
+use crate::run::{Origin, dir_of, journal_of, rules_of, tenants_named};
 use crate::store::journal::{self, JournalError, Signer, Verified, Verifier};
 
 /// Verifies, and prints what was found.
@@ -81,6 +81,11 @@ impl JournalArgs {
         rules_of(&self.origin())
     }
 
+    /// Whose data the routes serve, where the configuration can be read.
+    pub(super) fn tenants(&self) -> Option<Vec<String>> {
+        tenants_named(&self.origin())
+    }
+
     /// Where the hash key is.
     pub(super) fn state_dir(&self) -> PathBuf {
         self.state_dir.clone().unwrap_or_else(|| dir_of(&self.origin()))
@@ -107,9 +112,11 @@ pub(super) fn whole(damaged: &[JournalError]) -> Result<(), Failed> {
 pub(super) fn refused(error: JournalError) -> Failed {
     let exit = match &error {
         JournalError::Signer(..) => Exit::Permission,
-        JournalError::Io(..) | JournalError::Foreign(_) | JournalError::OtherKey(_) | JournalError::Damaged { .. } => {
-            Exit::Io
-        }
+        JournalError::Io(..)
+        | JournalError::Foreign(_)
+        | JournalError::OtherKey(_)
+        | JournalError::OtherTenant(..)
+        | JournalError::Damaged { .. } => Exit::Io,
     };
     Failed::new(exit, error)
 }

@@ -41,6 +41,7 @@ pub(super) fn refused(error: &StoreError) -> Failed {
         | StoreError::Foreign(_)
         | StoreError::Version(..)
         | StoreError::OtherKey(_)
+        | StoreError::OtherTenant(..)
         | StoreError::Row(..) => Exit::Failure,
     };
     Failed::new(exit, error)
@@ -150,7 +151,8 @@ fn export(dir: &Path, to: Option<&Path>, out: &mut dyn Write) -> Result<(), Fail
 }
 
 fn export_into(file: &mut StoreFile, out: &mut dyn Write) -> Result<(), Failed> {
-    write_head(file.mark(), out)?;
+    let tenants = file.tenants().map_err(|error| refused(&error))?;
+    write_head(file.mark(), tenants, out)?;
     let (mut failed, mut faults) = (None, 0_u64);
     let read = file.each(|row| match row.frame {
         Ok(frame) if failed.is_none() => failed = write_frame(&frame, out).err(),
@@ -178,14 +180,17 @@ fn import(dir: &Path, from: &Path, out: &mut dyn Write) -> Result<(), Failed> {
     let told = |error| match error {
         LinesError::Store(error) => refused(&error),
         LinesError::Io(_) => Failed::new(Exit::Io, format!("{}: {error}", from.display())),
-        LinesError::Line(..) | LinesError::OtherKey => {
+        LinesError::Line(..) | LinesError::OtherKey | LinesError::OtherTenant(_) => {
             Failed::new(Exit::Failure, format!("{}: {error}", from.display()))
         }
     };
     // Before a ledger is made that may be of no use.
     let mut lines = Lines::new(BufReader::new(lines), mark).map_err(told)?;
     let mut file = StoreFile::open_or_create(dir, mark, now).map_err(|error| refused(&error))?;
+    let known = file.tenants().map_err(|error| refused(&error))?;
+    let tenants = lines.tenants(&known).map_err(told)?;
     file.import(&mut lines, now).map_err(told)?;
+    file.admit(&tenants).map_err(|error| refused(&error))?;
     let count = lines.number().saturating_sub(1);
     writeln!(out, "{}: {count} lines merged", file.path().display())?;
     Ok(())

@@ -21,6 +21,8 @@ use crate::identity::{Identity, key_set_file};
 use crate::proxy::{EndpointUrl, Leads, Pattern, ReadPattern, Route, Set, Shadow, Upstream};
 use crate::tls::client_config;
 
+/// Bytes of the name of a tenant.
+const TENANT_BYTES_MAX: usize = 64;
 /// Routes at most: each is looked at for every exchange.
 const ROUTES_MAX: usize = 1024;
 
@@ -368,6 +370,31 @@ fn service_of(route: &RouteSyntax) -> String {
     route.service.clone().unwrap_or_else(|| host(route.pattern.get_ref()))
 }
 
+/// Whose data a route serves; empty where it does not say.
+fn tenant_of(route: &RouteSyntax, file: &str, problems: &mut Vec<Problem>) -> String {
+    let Some(tenant) = &route.tenant else {
+        return String::new();
+    };
+    let name = tenant.get_ref();
+    let is_name = |name: &str| {
+        name.bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+    };
+    if name.is_empty() || name.len() > TENANT_BYTES_MAX || !is_name(name) {
+        let message =
+            format!("a tenant's name has letters, digits, `-`, `_` and `.`, and at most {TENANT_BYTES_MAX} of them");
+        problems.push(Problem {
+            code: "C020",
+            severity: Severity::Error,
+            file: file.to_owned(),
+            span: Some(tenant.span()),
+            message,
+            help: None,
+        });
+    }
+    name.clone()
+}
+
 /// What a configuration says of people: its budgets, exceptions, allowances and shapes, without the rest of the gateway.
 /// `None` when there is an error; all that is wrong goes to `problems`.
 pub fn policy(
@@ -383,6 +410,7 @@ pub fn policy(
         .map(|route| RoutePolicy {
             name: route.pattern.get_ref().clone(),
             service: service_of(route),
+            tenant: tenant_of(route, file, problems),
             public: route.public,
             allow: route.allow.clone(),
         })

@@ -155,6 +155,11 @@ pub struct RouteSyntax {
     /// What the route serves: several routes with one name count as one `service`. Default: the host of `match`.
     #[serde(default)]
     pub service: Option<String>,
+    /// Whose data the route serves: its people and keys are counted and hashed apart from those of every other tenant.
+    /// Default: one tenant for all routes that name none.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub tenant: Option<Text>,
     /// Declared data of no person, such as store locators; still measured.
     #[serde(default)]
     pub public: bool,

@@ -2,6 +2,9 @@
 
 use zeroize::Zeroizing;
 
+/// Whose data it is where no route says so.
+pub const DEFAULT_TENANT: &str = "default";
+
 /// The 256-bit key of all subject, key and credential hashes of one gateway. Zeroised when dropped.
 #[derive(Clone)]
 pub struct HashKey(Zeroizing<[u8; 32]>);
@@ -10,6 +13,16 @@ impl HashKey {
     /// A key from 32 secret bytes.
     pub fn new(bytes: [u8; 32]) -> Self {
         Self(Zeroizing::new(bytes))
+    }
+
+    /// The key of one tenant: what is hashed for another can be neither compared with it nor taken for it. That of
+    /// [`DEFAULT_TENANT`] is this one.
+    #[must_use]
+    pub fn of_tenant(&self, tenant: &str) -> Self {
+        if tenant == DEFAULT_TENANT {
+            return self.clone();
+        }
+        Self::new(self.hash("tidegate tenant 1", &[tenant.as_bytes()]))
     }
 
     /// The keyed BLAKE3 hash of `parts` under `domain`; each part is length-prefixed, so that no two lists collide.

@@ -380,7 +380,7 @@ impl Exchanges {
         ending.honest = asked.honest;
         let mut inspector = None;
         if asked.route().inspect {
-            let (rules, secret) = (Arc::clone(&set.rules), gateway.secret.clone());
+            let (rules, secret) = (Arc::clone(&set.rules), set.policy.secret_of(asked.route).clone());
             let content = Content::new(coding, content_type(&head.headers));
             let reader = Inspector::new(mode, set.bounds, content, rules, secret);
             inspector = Some(reader.counting_values(fields::counted_values(&account)));

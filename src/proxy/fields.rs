@@ -139,7 +139,7 @@ impl<'w> Walk<'w> {
         });
         let in_fields = head::people(
             values,
-            (&terms.set.rules, &terms.gateway.secret),
+            (&terms.set.rules, terms.set.policy.secret_of(terms.route)),
             counted_values(account),
         );
         found.extend(in_fields);

@@ -132,7 +132,7 @@ impl Exchanges {
         );
         (ending.honest, ending.direction) = (asked.honest, Direction::Request);
         let inspector = asked.route().inspect.then(|| {
-            let (rules, secret) = (Arc::clone(&set.rules), gateway.secret.clone());
+            let (rules, secret) = (Arc::clone(&set.rules), set.policy.secret_of(asked.route).clone());
             let content = Content::new(coding, content_type(&head.headers));
             let reader = Inspector::new(mode, set.bounds, content, rules, secret);
             reader.counting_values(fields::counted_values(&account))

@@ -16,7 +16,7 @@ mod watch;
 pub use load::{LoadError, Loaded, Origin, load, look};
 pub use state::{
     BYPASS_FILE, BypassFile, StateError, Suspension, dir_of, journal_of, key_of, known_secret, read_bypass, rules_of,
-    secret, state_dir, write_bypass,
+    secret, state_dir, tenants_named, write_bypass,
 };
 
 use std::net::SocketAddr;
@@ -36,7 +36,7 @@ use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
 use crate::events::{self, ClockFact, Event, report};
 use crate::fleet::FleetError;
-use crate::proxy::{Door, Exchanges, Gateway, Limits, Listener};
+use crate::proxy::{Door, Exchanges, Gateway, Limits, Listener, Set};
 use crate::store::journal::{self, Journal, JournalError};
 use crate::store::{self, Store, StoreError};
 use crate::tls::Acceptor;
@@ -137,7 +137,8 @@ pub async fn start_over(
     let admin_socket = TcpListener::bind(loaded.admin).await.map_err(bind)?;
     let admin = admin_socket.local_addr().map_err(bind)?;
 
-    let journal = journal(&loaded.journal, (&loaded.state_dir, &loaded.secret), clock)?;
+    let tenants = tenants_of(&loaded.set);
+    let journal = journal(&loaded.journal, (&loaded.state_dir, &loaded.secret, &tenants), clock)?;
     let evidence = (audit.clone(), journal.clone());
     let mut gateway = Gateway::new(loaded.set, (ledger, store), clock, loaded.secret, evidence);
     gateway.baselines = baselines::recall(&loaded.state_dir);
@@ -207,6 +208,7 @@ fn remember(loaded: &Loaded, mut ledger: Ledger, clock: Clock) -> Result<(Arc<Le
     }
     let (dir, identity) = (&loaded.state_dir, &loaded.set.identity);
     let mut stored = store::Loaded::load(dir, &loaded.secret, &ledger, clock).map_err(StartError::Store)?;
+    stored.admit(&tenants_of(&loaded.set)).map_err(StartError::Store)?;
     stored.recall(identity.births(), clock).map_err(StartError::Store)?;
     identity.remember_births(clock.now());
     let (newest, ledger) = (stored.newest(), Arc::new(ledger));
@@ -216,6 +218,11 @@ fn remember(loaded: &Loaded, mut ledger: Ledger, clock: Clock) -> Result<(Arc<Le
     }
     let store = stored.start(loaded.store, Arc::clone(&ledger), clock);
     Ok((ledger, store.map_err(StartError::Thread)?, newest))
+}
+
+/// Whose data a set serves.
+fn tenants_of(set: &Set) -> Vec<String> {
+    set.policy.tenants().map(str::to_owned).collect()
 }
 
 /// A ledger is at most so far ahead of the system's clock, in seconds: what was slewed when the process before ended is
@@ -258,13 +265,13 @@ fn serve(
 /// The journal that the settings name, if they name one.
 fn journal(
     settings: &journal::Settings,
-    (state_dir, secret): (&Path, &HashKey),
+    (state_dir, secret, tenants): (&Path, &HashKey, &[String]),
     clock: Clock,
 ) -> Result<Journal, StartError> {
     let Some(dir) = &settings.dir else {
         return Ok(Journal::off());
     };
-    Journal::start(dir, settings, (state_dir, secret), clock).map_err(StartError::Journal)
+    Journal::start(dir, settings, (state_dir, secret, tenants), clock).map_err(StartError::Journal)
 }
 
 /// A listener that is bound.

@@ -18,8 +18,9 @@ use crate::admin::Access;
 use crate::audit::{Change, Operation};
 use crate::config::OpenDoor;
 use crate::engine::problem::{Problem, Severity};
+use crate::engine::secret::DEFAULT_TENANT;
 use crate::events::{self, Event, Place, report};
-use crate::proxy::Gateway;
+use crate::proxy::{Gateway, Set};
 use crate::tls::Acceptor;
 
 /// How often files are looked at although no change was told: some file systems tell none.
@@ -125,7 +126,9 @@ impl Reloader {
         let doors = loaded.as_ref().map_or(&[][..], |loaded| loaded.doors.as_slice());
         let certificates = self.renew(doors);
         match loaded {
-            Ok(loaded) if certificates => self.put_in_force(loaded, generation, started),
+            Ok(loaded) if certificates && serves_known(started, &loaded.set) => {
+                self.put_in_force(loaded, generation, started);
+            }
             Ok(_) => self.refused(sources, generation - 1),
             Err(error) => {
                 tell_all(&error);
@@ -219,6 +222,31 @@ fn needs_restart(started: &Value, now: &Value) -> Vec<String> {
     parts.map(|(name, _)| name).chain(listeners).collect()
 }
 
+/// Whether the set serves nobody's data but the tenants' of the start: what is on disk is theirs alone until the next one.
+fn serves_known(started: &Value, set: &Set) -> bool {
+    let new = new_tenant(started, set.policy.tenants());
+    if let Some(new) = new {
+        let message = format!("the tenant `{new}` is new: a gateway that runs does not begin to count another's data");
+        tell("C016", &message);
+    }
+    new.is_none()
+}
+
+/// The first of `tenants` that no route named at the start.
+fn new_tenant<'t>(started: &Value, mut tenants: impl Iterator<Item = &'t str>) -> Option<&'t str> {
+    let routes = started.get("route").and_then(Value::as_array);
+    let routes = routes.map(Vec::as_slice).unwrap_or_default();
+    let named = |route: &Value| {
+        route
+            .get("tenant")
+            .and_then(Value::as_str)
+            .unwrap_or(DEFAULT_TENANT)
+            .to_owned()
+    };
+    let known: Vec<String> = routes.iter().map(named).collect();
+    tenants.find(|tenant| !known.iter().any(|known| known == tenant))
+}
+
 /// The listeners without their certificates, which are renewed, but with whether they have any.
 fn listeners(effective: &Value) -> Option<Value> {
     let mut listeners = effective.get("listen")?.clone();
@@ -292,6 +320,20 @@ fn tell(code: &'static str, message: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_tenant_that_no_route_named_at_the_start_is_new() {
+        let started = serde_json::json!({ "route": [{ "match": "a/" }, { "match": "b/", "tenant": "acme" }] });
+        assert_eq!(new_tenant(&started, ["default", "acme"].into_iter()), None);
+        assert_eq!(
+            new_tenant(&started, ["acme"].into_iter()),
+            None,
+            "one that goes is none"
+        );
+        assert_eq!(new_tenant(&started, ["acme", "other"].into_iter()), Some("other"));
+        let acme = serde_json::json!({ "route": [{ "match": "b/", "tenant": "acme" }] });
+        assert_eq!(new_tenant(&acme, ["acme", "default"].into_iter()), Some("default"));
+    }
 
     #[test]
     fn what_only_a_start_reads_is_named() {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::secret::HashKey;
+use crate::engine::secret::{DEFAULT_TENANT, HashKey};
 
 /// The file of the 256-bit hash key.
 const KEY_FILE: &str = "hash.key";
@@ -104,6 +104,19 @@ pub fn journal_of(origin: &super::Origin) -> Option<PathBuf> {
 /// The directory of its own rules, if it has any.
 pub fn rules_of(origin: &super::Origin) -> Option<PathBuf> {
     dir_setting(origin, "rules").map(|dir| origin.base().join(dir))
+}
+
+/// Whose data its routes serve, as it is written; none where there is no route to be read.
+pub fn tenants_named(origin: &super::Origin) -> Option<Vec<String>> {
+    let text = fs::read_to_string(origin.path.as_ref()?).ok()?;
+    let table = toml::from_str::<toml::Table>(&text).ok()?;
+    let routes = table.get("route")?.as_array()?.iter();
+    let tenant = |route: &toml::Value| route.get("tenant").and_then(toml::Value::as_str).map(str::to_owned);
+    Some(
+        routes
+            .map(|route| tenant(route).unwrap_or_else(|| DEFAULT_TENANT.to_owned()))
+            .collect(),
+    )
 }
 
 /// The setting `dir` of a section, as it is written.

@@ -25,6 +25,8 @@ pub enum StoreError {
     Version(PathBuf, String),
     /// It was written under another hash key.
     OtherKey(PathBuf),
+    /// It counts the data of this tenant, which is none of those that are served.
+    OtherTenant(PathBuf, String),
     /// One row is not readable, the others may be.
     Row(PathBuf, RowFault),
 }
@@ -76,6 +78,12 @@ impl fmt::Display for StoreError {
                  beside it, or move it away and lose all counts and holds",
                 path.display()
             ),
+            Self::OtherTenant(path, tenant) => write!(
+                f,
+                "{} counts the data of the tenant `{tenant}`, which no route names: name it, or move the file away and \
+                 lose all counts and holds",
+                path.display()
+            ),
             Self::Row(path, fault) => write!(
                 f,
                 "{} is damaged ({fault}); `tidegate ledger verify` says where, `tidegate ledger export` saves all other \
@@ -95,7 +103,12 @@ impl StoreError {
             Self::Full(..) => "full",
             Self::Io(..) | Self::Missing(_) => "io",
             Self::Locked(_) => "locked",
-            Self::Corrupt(..) | Self::Foreign(_) | Self::Version(..) | Self::OtherKey(_) | Self::Row(..) => "damaged",
+            Self::Corrupt(..)
+            | Self::Foreign(_)
+            | Self::Version(..)
+            | Self::OtherKey(_)
+            | Self::OtherTenant(..)
+            | Self::Row(..) => "damaged",
         }
     }
 

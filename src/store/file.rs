@@ -16,7 +16,7 @@ use super::fault::{Fault, guarded};
 use super::rows::{LargeKeys, ROWS, RowKey, Rows, decode, is_needed, key_and_part, note, row_key};
 use crate::engine::births::{Birth, CredentialId};
 use crate::engine::ledger::{KeyFrame, KeyId};
-use crate::engine::secret::HashKey;
+use crate::engine::secret::{DEFAULT_TENANT, HashKey};
 use crate::engine::time::Now;
 
 /// Its name in the state directory.
@@ -41,6 +41,8 @@ const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 const META_FORMAT: &str = "format";
 /// Which hash key.
 const META_KEY: &str = "hash_key";
+/// Whose data it counts, a name a line. A file without it is of the default tenant; a new one is nobody's yet.
+const META_TENANTS: &str = "tenants";
 /// The unix second in which it was made, four bytes.
 const META_CREATED: &str = "created";
 
@@ -148,6 +150,43 @@ impl StoreFile {
     /// The hash key that it was written under.
     pub fn mark(&self) -> KeyMark {
         self.mark
+    }
+
+    /// Whose data it counts; of nobody yet where it is new.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn tenants(&self) -> Result<Vec<String>, StoreError> {
+        let names = guarded(&self.path, || {
+            let reading = self.database.begin_read()?;
+            let names = reading.open_table(META)?.get(META_TENANTS)?;
+            Ok(names.map(|names| names.value().to_vec()))
+        })?;
+        let names = names.unwrap_or_else(|| DEFAULT_TENANT.into());
+        let names = String::from_utf8(names).map_err(|_| StoreError::Foreign(self.path.clone()))?;
+        Ok(names.lines().map(str::to_owned).collect())
+    }
+
+    /// From now on it counts the data of these `tenants`, whose it must be already, as far as it is somebody's.
+    ///
+    /// # Errors
+    /// When it counts someone else's, and those of the disk.
+    pub fn admit(&mut self, tenants: &[String]) -> Result<(), StoreError> {
+        let known = self.tenants()?;
+        if let Some(other) = known.iter().find(|known| !tenants.contains(known)) {
+            return Err(StoreError::OtherTenant(self.path.clone(), other.clone()));
+        }
+        if known.len() == tenants.len() {
+            return Ok(());
+        }
+        guarded(&self.path, || {
+            let writing = begin(&self.database)?;
+            writing
+                .open_table(META)?
+                .insert(META_TENANTS, tenants.join("\n").as_bytes())?;
+            writing.commit()?;
+            Ok(())
+        })
     }
 
     /// Bytes of the file.
@@ -377,6 +416,7 @@ fn create(dir: &Path, path: &Path, mark: KeyMark, now: Now) -> Result<(), StoreE
             let mut meta = writing.open_table(META)?;
             meta.insert(META_FORMAT, FORMAT.to_le_bytes().as_slice())?;
             meta.insert(META_KEY, mark.0.as_slice())?;
+            meta.insert(META_TENANTS, [].as_slice())?;
             meta.insert(META_CREATED, now.second().to_le_bytes().as_slice())?;
             writing.open_table(ROWS)?;
         }

@@ -67,6 +67,14 @@ impl Loaded {
         })
     }
 
+    /// The file counts the data of these tenants from now on.
+    ///
+    /// # Errors
+    /// When it counts someone else's, or cannot be written.
+    pub fn admit(&mut self, tenants: &[String]) -> Result<(), StoreError> {
+        self.file.admit(tenants)
+    }
+
     /// Has `births` take in all that is in the file, which is kept up to them from now on.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::error::StoreError;
 use super::file::KeyMark;
 use crate::engine::ledger::{BudgetId, Dimension, KeyFrame, KeyId, Mark, RevokedBy, Sum, Tag};
+use crate::engine::secret::DEFAULT_TENANT;
 
 /// The version of the lines.
 const FORMAT: u32 = 1;
@@ -22,6 +23,13 @@ const LINE_BYTES_MAX: u64 = 1 << 20;
 struct Head {
     tidegate_ledger: u32,
     hash_key: String,
+    /// Whose data it counts.
+    #[serde(default = "default_tenant")]
+    tenants: Vec<String>,
+}
+
+fn default_tenant() -> Vec<String> {
+    vec![DEFAULT_TENANT.to_owned()]
 }
 
 /// Some of what is known of a key.
@@ -80,6 +88,8 @@ pub enum LinesError {
     Line(u64, String),
     /// They are of a ledger under another hash key.
     OtherKey,
+    /// They count the data of this tenant, and the ledger that they go into does not.
+    OtherTenant(String),
     /// The ledger that they go into cannot be written.
     Store(StoreError),
 }
@@ -91,6 +101,10 @@ impl fmt::Display for LinesError {
             Self::Line(number, why) => write!(f, "line {number}: {why}; nothing was imported"),
             Self::OtherKey => f.write_str(
                 "these lines were exported under another hash key: nobody in them would be known again; nothing was imported",
+            ),
+            Self::OtherTenant(tenant) => write!(
+                f,
+                "these lines count the data of the tenant `{tenant}`, whose this ledger is not; nothing was imported"
             ),
             Self::Store(error) => write!(f, "{error}"),
         }
@@ -109,10 +123,11 @@ impl From<StoreError> for LinesError {
 ///
 /// # Errors
 /// Those of `out`.
-pub fn write_head(mark: KeyMark, out: &mut dyn Write) -> io::Result<()> {
+pub fn write_head(mark: KeyMark, tenants: Vec<String>, out: &mut dyn Write) -> io::Result<()> {
     let head = Head {
         tidegate_ledger: FORMAT,
         hash_key: hex(mark),
+        tenants,
     };
     write_line(&head, out)
 }
@@ -157,6 +172,7 @@ fn write_line(line: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
 pub struct Lines<R> {
     from: R,
     number: u64,
+    tenants: Vec<String>,
 }
 
 impl<R: BufRead> Lines<R> {
@@ -165,7 +181,11 @@ impl<R: BufRead> Lines<R> {
     /// # Errors
     /// When it is none, or of another hash key or version.
     pub fn new(from: R, mark: KeyMark) -> Result<Self, LinesError> {
-        let mut lines = Self { from, number: 0 };
+        let mut lines = Self {
+            from,
+            number: 0,
+            tenants: Vec::new(),
+        };
         let head = lines.line()?.unwrap_or_default();
         let head: Head = serde_json::from_slice(&head).map_err(|_| lines.wrong("no export of a ledger begins so"))?;
         if head.tidegate_ledger != FORMAT {
@@ -174,7 +194,20 @@ impl<R: BufRead> Lines<R> {
         if head.hash_key != hex(mark) {
             return Err(LinesError::OtherKey);
         }
+        lines.tenants = head.tenants;
         Ok(lines)
+    }
+
+    /// Whose data they count, all of whom are among `known`, whose the ledger is that they go into; that may be nobody's yet.
+    ///
+    /// # Errors
+    /// When they count someone else's.
+    pub fn tenants(&self, known: &[String]) -> Result<Vec<String>, LinesError> {
+        match self.tenants.iter().find(|tenant| !known.contains(tenant)) {
+            Some(other) if !known.is_empty() => Err(LinesError::OtherTenant(other.clone())),
+            _ if known.is_empty() => Ok(self.tenants.clone()),
+            _ => Ok(known.to_vec()),
+        }
     }
 
     /// How many lines were read.
@@ -306,12 +339,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::clock::Clock;
+    use crate::store::file::StoreFile;
 
     const MARK: KeyMark = KeyMark([9; 16]);
 
     fn written(frame: &KeyFrame) -> Vec<u8> {
         let mut text = Vec::new();
-        write_head(MARK, &mut text).unwrap();
+        write_head(MARK, default_tenant(), &mut text).unwrap();
         write_frame(frame, &mut text).unwrap();
         text
     }
@@ -380,5 +415,44 @@ mod tests {
             text.extend(line.as_bytes());
             let _read = read_back(&text).is_ok();
         }
+    }
+
+    #[test]
+    fn another_tenants_ledger_and_export_are_refused() {
+        let names = |names: &[&str]| -> Vec<String> { names.iter().map(|name| (*name).to_owned()).collect() };
+        let (dir, now) = (tempfile::tempdir().unwrap(), Clock::start().now());
+        let open = || StoreFile::open_or_create(dir.path(), MARK, now).unwrap();
+        open().admit(&names(&["acme"])).unwrap();
+        open().admit(&names(&["default", "acme"])).unwrap();
+        let refused = open().admit(&names(&["default"])).unwrap_err();
+        assert!(
+            matches!(&refused, StoreError::OtherTenant(_, tenant) if tenant == "acme"),
+            "{refused}"
+        );
+        assert!(
+            refused.to_string().contains("ledger.redb") && refused.to_string().contains("name it"),
+            "{refused}"
+        );
+        assert_eq!(
+            open().tenants().unwrap(),
+            ["default", "acme"],
+            "a refusal changes nothing"
+        );
+
+        let mut text = Vec::new();
+        write_head(open().mark(), open().tenants().unwrap(), &mut text).unwrap();
+        let lines = Lines::new(&text[..], open().mark()).unwrap();
+        assert_eq!(
+            lines.tenants(&[]).unwrap(),
+            names(&["default", "acme"]),
+            "into a new ledger"
+        );
+        let known = names(&["default", "acme", "other"]);
+        assert_eq!(lines.tenants(&known).unwrap(), known);
+        let refused = lines.tenants(&names(&["default"])).unwrap_err().to_string();
+        assert!(
+            refused.contains("`acme`") && refused.contains("nothing was imported"),
+            "{refused}"
+        );
     }
 }

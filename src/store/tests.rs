@@ -425,7 +425,7 @@ fn an_import_merges_all_or_nothing() {
     let whole = sample(&dir);
     let mut file = StoreFile::open(dir.path()).unwrap();
     let mut text = Vec::new();
-    write_head(file.mark(), &mut text).unwrap();
+    write_head(file.mark(), file.tenants().unwrap(), &mut text).unwrap();
     file.each(|row| write_frame(&row.frame.unwrap(), &mut text).unwrap())
         .unwrap();
     let (new, now) = (tempfile::tempdir().unwrap(), Clock::start().now());

@@ -48,6 +48,7 @@ mod sums;
 #[path = "../support/mod.rs"]
 mod support;
 mod support_itself;
+mod tenants;
 mod unsafe_methods;
 mod uploads;
 #[path = "../support/forms.rs"]

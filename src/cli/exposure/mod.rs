@@ -29,7 +29,17 @@ const SECONDS_BY_DEFAULT: u32 = 30 * 86_400;
 pub(super) fn execute(args: &ExposureArgs, out: &mut dyn Write) -> Result<(), Failed> {
     let dir = args.journal.journal_dir()?;
     let state_dir = args.journal.state_dir();
+    if args
+        .journal
+        .tenants()
+        .is_some_and(|tenants| !tenants.contains(&args.tenant))
+    {
+        let message = format!("--tenant: no route names the tenant `{}`", args.tenant);
+        return Err(Failed::new(Exit::Usage, message));
+    }
     let secret = known_secret(&state_dir);
+    let key_id = secret.as_ref().ok().map(key_id);
+    let secret = secret.map(|secret| secret.of_tenant(&args.tenant));
     let key = key::read(&args.key, &secret)?;
     let to = match &args.to {
         Some(text) => moment(text, true)?,
@@ -39,12 +49,7 @@ pub(super) fn execute(args: &ExposureArgs, out: &mut dyn Write) -> Result<(), Fa
         Some(text) => moment(text, false)?,
         None => to.saturating_sub(SECONDS_BY_DEFAULT),
     };
-    let asked = Asked {
-        key,
-        from,
-        to,
-        key_id: secret.as_ref().ok().map(key_id),
-    };
+    let asked = Asked { key, from, to, key_id };
     let found = expose(&dir, asked).map_err(refused)?;
     let joined = match (&args.join, secret) {
         (None, _) => None,

@@ -25,7 +25,7 @@ use plan::FixedKeys;
 use crate::engine::detect::{RuleSet, closest, did_you_mean};
 use crate::engine::ledger::{BudgetId, Dimension, REFUSING_KEYS_MAX};
 use crate::engine::problem::{Problem, Severity};
-use crate::engine::secret::HashKey;
+use crate::engine::secret::{DEFAULT_TENANT, HashKey};
 use crate::engine::time::Now;
 
 /// Budgets at most: each is work for every exchange.
@@ -38,8 +38,16 @@ pub struct Policy {
     routes: Vec<Route>,
     /// The windows that budgets ask of each dimension, ascending.
     windows: BTreeMap<Dimension, Vec<u32>>,
-    fixed: FixedKeys,
+    /// Those whose data some route serves, and the default tenant first.
+    tenants: Vec<Tenant>,
     secret: HashKey,
+}
+
+/// Whose data it is: the people and keys of one are not those of another.
+struct Tenant {
+    name: String,
+    secret: HashKey,
+    fixed: FixedKeys,
 }
 
 /// An exception as meant.
@@ -55,6 +63,8 @@ struct Exception {
 struct Route {
     name: String,
     service: String,
+    /// The number of its tenant.
+    tenant: usize,
     public: bool,
     allow: Option<(String, u32)>,
 }
@@ -96,11 +106,16 @@ impl Policy {
         refuse_too_many_keys(&budgets, written, problems);
         warn_of_shadowed(&budgets, written, problems);
         let exceptions = read_exceptions(written, &budgets, now, problems);
-        let routes: Vec<Route> = written
-            .routes
-            .iter()
-            .map(|route| read_route(route, written, problems))
+        let names = tenant_names(written);
+        let routes = written.routes.iter();
+        let routes: Vec<Route> = routes
+            .map(|route| read_route(route, &names, written, problems))
             .collect();
+        let tenants = names.into_iter().map(|name| {
+            let secret = secret.of_tenant(&name);
+            let fixed = FixedKeys::new(&secret, routes.iter().map(|route| route.name.as_str()));
+            Tenant { name, secret, fixed }
+        });
         let failed = problems
             .get(before..)
             .unwrap_or_default()
@@ -110,10 +125,27 @@ impl Policy {
             windows: windows(&budgets),
             budgets,
             exceptions,
-            fixed: FixedKeys::new(&secret, routes.iter().map(|route| route.name.as_str())),
+            tenants: tenants.collect(),
             routes,
             secret,
         })
+    }
+
+    /// The key under which the people of a route's tenant are hashed.
+    pub fn secret_of(&self, route: usize) -> &HashKey {
+        self.tenant(route).map_or(&self.secret, |tenant| &tenant.secret)
+    }
+
+    /// Whose data some route serves.
+    pub fn tenants(&self) -> impl Iterator<Item = &str> {
+        let is_served = |number: usize| self.routes.iter().any(|route| route.tenant == number);
+        let tenants = self.tenants.iter().enumerate();
+        tenants.filter_map(move |(number, tenant)| is_served(number).then_some(tenant.name.as_str()))
+    }
+
+    fn tenant(&self, route: usize) -> Option<&Tenant> {
+        let number = self.routes.get(route).map_or(0, |route| route.tenant);
+        self.tenants.get(number)
     }
 
     /// This budget; none for an allowance, or one that only an earlier policy had.
@@ -265,7 +297,19 @@ fn read_exceptions(written: &Written<'_>, budgets: &[Budget], now: Now, problems
     exceptions
 }
 
-fn read_route(route: &RoutePolicy, written: &Written<'_>, problems: &mut Vec<Problem>) -> Route {
+/// All tenants, each once, the default one first.
+fn tenant_names(written: &Written<'_>) -> Vec<String> {
+    let mut names = vec![DEFAULT_TENANT.to_owned()];
+    let tenants = written.routes.iter().map(|route| &route.tenant);
+    for name in tenants.filter(|name| !name.is_empty()) {
+        if !names.contains(name) {
+            names.push(name.clone());
+        }
+    }
+    names
+}
+
+fn read_route(route: &RoutePolicy, tenants: &[String], written: &Written<'_>, problems: &mut Vec<Problem>) -> Route {
     let allow = route.allow.as_ref().map(|allow| {
         let group = allow.group.get_ref();
         if !written.group_names.contains(group) {
@@ -284,6 +328,7 @@ fn read_route(route: &RoutePolicy, written: &Written<'_>, problems: &mut Vec<Pro
     Route {
         name: route.name.clone(),
         service: route.service.clone(),
+        tenant: tenants.iter().position(|name| *name == route.tenant).unwrap_or(0),
         public: route.public,
         allow,
     }

@@ -4,7 +4,7 @@ use smallvec::{SmallVec, smallvec};
 
 use super::condition::{DAY_S, Standing};
 use super::direction::Direction;
-use super::{Action, Budget, Enforcement, Exception, Policy, Route, WINDOW_SECONDS_MAX};
+use super::{Action, Budget, Enforcement, Exception, Policy, Route, Tenant, WINDOW_SECONDS_MAX};
 use crate::engine::ledger::{BudgetId, Counted, Dimension, Elements, Excess, KeyId, KeyUse, Limit, SumLimit, SumUse};
 use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
@@ -152,7 +152,8 @@ impl FixedKeys {
     }
 }
 
-/// The tenant of a single-tenant gateway, the direction, the condition and what is counted, for most budgets.
+/// The direction, the condition and what is counted, for most budgets. The tenant is in the key of the hash: the first word
+/// stands for all of them.
 const SCOPE: &[u8] = b"default/response//people";
 /// The same of requests.
 const REQUEST_SCOPE: &[u8] = b"default/request//people";
@@ -251,14 +252,16 @@ impl Policy {
             return None;
         }
         let value = [route.name.as_bytes(), b"\0", group.as_bytes()].concat();
-        let key = KeyId::new(&self.secret, Dimension::Route, &value, b"default/response//allowance");
+        let secret = self.secret_of(facts.route);
+        let key = KeyId::new(secret, Dimension::Route, &value, b"default/response//allowance");
         Some(allowance(key, Dimension::Route, *people, DAY_S))
     }
 
     /// What whoever asks was approved for. It ends before its people leave the window, so that they count until then.
     fn approved(&self, facts: &Facts<'_>) -> Option<KeyUse> {
         let (id, people) = facts.approval.filter(|_| facts.standing != Standing::Unissued)?;
-        let key = KeyId::new(&self.secret, Dimension::Principal, id, b"default/response//approval");
+        let secret = self.secret_of(facts.route);
+        let key = KeyId::new(secret, Dimension::Principal, id, b"default/response//approval");
         Some(allowance(key, Dimension::Principal, people, WINDOW_SECONDS_MAX))
     }
 
@@ -306,7 +309,7 @@ impl Policy {
 
     /// The key of a route, by its number.
     pub fn route_key(&self, route: usize) -> Option<KeyId> {
-        self.fixed.routes.get(route).copied()
+        self.tenant(route)?.fixed.routes.get(route).copied()
     }
 
     /// Adds what `budget` sums, if it does.
@@ -357,16 +360,12 @@ impl Policy {
     }
 
     pub(super) fn key(&self, dimension: Dimension, facts: &Facts<'_>, scope: &[u8]) -> Option<KeyId> {
-        if let Some(key) = self.fixed.get(dimension, facts.route).filter(|_| scope == SCOPE) {
+        let Tenant { secret, fixed, .. } = self.tenant(facts.route)?;
+        if let Some(key) = fixed.get(dimension, facts.route).filter(|_| scope == SCOPE) {
             return Some(key);
         }
         let Dimension::Combined(parts) = dimension else {
-            return Some(KeyId::new(
-                &self.secret,
-                dimension,
-                self.value(dimension, facts)?,
-                scope,
-            ));
+            return Some(KeyId::new(secret, dimension, self.value(dimension, facts)?, scope));
         };
         let mut joined: SmallVec<[u8; 64]> = SmallVec::new();
         for part in parts.dimensions() {
@@ -374,7 +373,7 @@ impl Policy {
             joined.extend_from_slice(&(value.len() as u32).to_le_bytes());
             joined.extend_from_slice(value);
         }
-        Some(KeyId::new(&self.secret, dimension, &joined, scope))
+        Some(KeyId::new(secret, dimension, &joined, scope))
     }
 
     /// What the exchange shows of one dimension.
@@ -410,7 +409,7 @@ impl Policy {
         let is_of_session =
             dimension == Dimension::Session || (dimension == Dimension::Principal && facts.principal.is_none());
         let may_be_made_up = is_of_session && facts.session.is_some() && !facts.is_known;
-        may_be_made_up.then(|| KeyId::new(&self.secret, dimension, facts.address, scope))
+        may_be_made_up.then(|| KeyId::new(self.secret_of(facts.route), dimension, facts.address, scope))
     }
 
     /// Whether `budget` acts for who asks.

@@ -119,6 +119,8 @@ pub struct RoutePolicy {
     pub name: String,
     /// What it serves: several routes may be one service.
     pub service: String,
+    /// Whose data it is; empty is the default tenant.
+    pub tenant: String,
     /// Declared data of no person; still measured.
     pub public: bool,
     /// The allowance.

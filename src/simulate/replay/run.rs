@@ -56,6 +56,7 @@ pub fn prepare(file: &str, scenario: Scenario, problems: &mut Vec<Problem>) -> R
                 service: route.pattern.get_ref().clone(),
                 public: false,
                 allow: route.allow.clone(),
+                ..RoutePolicy::default()
             })
             .collect();
         let mut group_names: Vec<String> = ["customer", "agent", "partner"].map(str::to_owned).into();

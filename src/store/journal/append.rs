@@ -13,9 +13,10 @@ use super::index::Index;
 use super::memory::Memory;
 use super::recover::{Closed, recover};
 use super::seal::{HEAD_FILE, Signer, Statement};
-use super::segment;
+use super::segment::{self, Segment};
 use super::settings::Settings;
 use crate::engine::ledger::KeyId;
+use crate::engine::secret::DEFAULT_TENANT;
 use crate::events::{Event, JournalFact, report};
 
 /// Between two checkpoints, and so between two writes that wait for the disk, at most.
@@ -32,6 +33,8 @@ pub(super) struct Appender {
     bytes_max: u64,
     signer: Signer,
     key_id: u64,
+    /// Whose data it names, a tenant a line; empty where that is the default one's alone.
+    tenants: String,
     /// Closed segments, the oldest first.
     closed: VecDeque<Closed>,
     /// The number of the newest segment, and the hash at its end if it is closed.
@@ -42,6 +45,18 @@ pub(super) struct Appender {
     /// A frame that the disk did not take: it is tried again, and what comes meanwhile is lost.
     stuck: Option<(Vec<u8>, [u32; 2], u64)>,
     is_failing: bool,
+}
+
+/// Refuses a segment that names data of anyone but these tenants.
+fn refuse_others(path: &Path, tenants: &[String]) -> Result<(), JournalError> {
+    let mut segment = Segment::open(path, Vec::new())?;
+    let first = segment.next().ok().filter(|frame| frame.kind == Kind::Tenants);
+    let names = first.map_or(DEFAULT_TENANT.as_bytes(), |frame| frame.content);
+    let names = String::from_utf8_lossy(names);
+    match names.lines().find(|name| !tenants.iter().any(|tenant| tenant == name)) {
+        Some(other) => Err(JournalError::OtherTenant(path.to_owned(), other.to_owned())),
+        None => Ok(()),
+    }
 }
 
 /// A segment that is being written.
@@ -64,8 +79,13 @@ impl Appender {
     /// Goes on where the journal in `dir` ends.
     ///
     /// # Errors
-    /// When the directory or a segment in it cannot be used.
-    pub(super) fn start(dir: &Path, settings: &Settings, signer: Signer, key_id: u64) -> Result<Self, JournalError> {
+    /// When the directory or a segment in it cannot be used, or the last one names another tenant's data.
+    pub(super) fn start(
+        dir: &Path,
+        settings: &Settings,
+        signer: Signer,
+        (key_id, tenants): (u64, &[String]),
+    ) -> Result<Self, JournalError> {
         fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -73,6 +93,10 @@ impl Appender {
             .map_err(JournalError::io(dir))?;
         let lock = lock(dir).map_err(JournalError::io(dir))?;
         let found = recover(dir, &signer)?;
+        if found.sequence > 0 {
+            refuse_others(&segment::path(dir, found.sequence), tenants)?;
+        }
+        let is_default = tenants.iter().all(|tenant| tenant == DEFAULT_TENANT);
         Ok(Self {
             dir: dir.to_owned(),
             _lock: lock,
@@ -80,6 +104,7 @@ impl Appender {
             bytes_max: settings.journal_bytes_max,
             signer,
             key_id,
+            tenants: if is_default { String::new() } else { tenants.join("\n") },
             closed: found.closed,
             sequence: found.sequence,
             chain: found.chain,
@@ -186,8 +211,11 @@ impl Appender {
             };
             let opened = Open::new(&self.dir, header);
             self.told(&opened);
-            self.open = Some(opened?);
+            let open = self.open.insert(opened?);
             self.sequence += 1;
+            if !self.tenants.is_empty() {
+                open.append(Kind::Tenants, self.tenants.as_bytes())?;
+            }
         }
         Ok(())
     }

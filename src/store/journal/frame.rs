@@ -50,6 +50,8 @@ pub enum JournalError {
     Foreign(PathBuf),
     /// A segment whose hashes were made with another hash key.
     OtherKey(PathBuf),
+    /// A segment that names the data of this tenant, which is none of those that are served.
+    OtherTenant(PathBuf, String),
     /// The signing key is not one, or can be read by others.
     Signer(PathBuf, &'static str),
 }
@@ -61,6 +63,11 @@ impl fmt::Display for JournalError {
             Self::Damaged { path, offset, what } => write!(f, "{}: at byte {offset}: {what}", path.display()),
             Self::Foreign(path) => write!(f, "{}: no segment of a journal that this version reads", path.display()),
             Self::OtherKey(path) => write!(f, "{}: its hashes were made with another hash key", path.display()),
+            Self::OtherTenant(path, tenant) => write!(
+                f,
+                "{}: it names the data of the tenant `{tenant}`, which no route names: name it, or keep another journal",
+                path.display()
+            ),
             Self::Signer(path, what) => write!(f, "{}: {what}", path.display()),
         }
     }
@@ -135,10 +142,18 @@ pub(super) enum Kind {
     Index,
     /// Older segments were removed.
     Removed,
+    /// Whose data the segment names, a tenant a line, if it is not the default one's alone; the first frame.
+    Tenants,
 }
 
 impl Kind {
-    const ALL: [Self; 4] = [Self::Entries, Self::Checkpoint, Self::Index, Self::Removed];
+    const ALL: [Self; 5] = [
+        Self::Entries,
+        Self::Checkpoint,
+        Self::Index,
+        Self::Removed,
+        Self::Tenants,
+    ];
 
     const fn code(self) -> u8 {
         match self {
@@ -146,6 +161,7 @@ impl Kind {
             Self::Checkpoint => 2,
             Self::Index => 3,
             Self::Removed => 4,
+            Self::Tenants => 5,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What is written comes back; what is torn, changed, taken away or too old is told.
 
+mod tenants;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
@@ -13,7 +15,7 @@ use super::*;
 use crate::clock::Clock;
 use crate::engine::detect::{ClassSet, RuleSet};
 use crate::engine::ledger::{Dimension, KeyId};
-use crate::engine::secret::{HashKey, Subject};
+use crate::engine::secret::{DEFAULT_TENANT, HashKey, Subject};
 
 const BEGIN: u32 = 1_800_000_000;
 
@@ -21,6 +23,11 @@ static RULES: LazyLock<Arc<RuleSet>> = LazyLock::new(|| Arc::new(RuleSet::builti
 
 fn secret() -> HashKey {
     HashKey::new([3; 32])
+}
+
+/// The default tenant alone.
+fn nobodys() -> Vec<String> {
+    vec![DEFAULT_TENANT.to_owned()]
 }
 
 fn key(dimension: Dimension, value: u64) -> Key {
@@ -47,7 +54,7 @@ impl Bench {
 
     fn appender(&self, settings: &Settings) -> Appender {
         let signer = Signer::open(self.dir.path()).unwrap();
-        Appender::start(&self.journal(), settings, signer, key_id(&secret())).unwrap()
+        Appender::start(&self.journal(), settings, signer, (key_id(&secret()), &nobodys())).unwrap()
     }
 
     fn verified(&self) -> Verified {
@@ -465,7 +472,13 @@ fn the_thread_writes_what_is_queued_and_a_full_queue_loses_the_page() {
         ..Settings::default()
     };
     let place = bench.dir.path();
-    let journal = Journal::start(&bench.journal(), &settings, (place, &secret()), Clock::start()).unwrap();
+    let journal = Journal::start(
+        &bench.journal(),
+        &settings,
+        (place, &secret(), &nobodys()),
+        Clock::start(),
+    )
+    .unwrap();
     let people: Vec<(u64, Verdict)> = (0..2_000).map(|subject| (subject, Verdict::Granted)).collect();
     journal.record(bench.page(1, BEGIN, &people));
     journal.record(bench.page(1, BEGIN, &people[..10]));
@@ -480,7 +493,7 @@ fn two_processes_do_not_write_one_journal() {
     let bench = Bench::new();
     let appender = bench.appender(&Settings::default());
     let signer = Signer::open(bench.dir.path()).unwrap();
-    let other = Appender::start(&bench.journal(), &Settings::default(), signer, 0);
+    let other = Appender::start(&bench.journal(), &Settings::default(), signer, (0, &nobodys()));
     assert!(other.err().unwrap().to_string().contains("another process"));
     drop(appender);
     drop(bench.appender(&Settings::default()));

@@ -202,6 +202,7 @@ impl Walk<'_> {
             Kind::Checkpoint => self.checkpoint(frame.content, statement).err(),
             Kind::Index => is_index(sum, frame.content).err(),
             Kind::Removed => self.removed(frame.content).err(),
+            Kind::Tenants => None,
         };
         self.chain = Some(frame.chain());
         self.found.frames += 1;

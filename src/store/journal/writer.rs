@@ -48,18 +48,19 @@ impl Journal {
         Self(None)
     }
 
-    /// Goes on with the journal in `dir`, or begins it.
+    /// Goes on with the journal in `dir`, or begins it, with the data of these tenants.
     ///
     /// # Errors
-    /// When the directory, a segment in it or the signing key in `state_dir` cannot be used, or no thread can be started.
+    /// When the directory, a segment in it or the signing key in `state_dir` cannot be used, the last segment is another
+    /// tenant's, or no thread can be started.
     pub fn start(
         dir: &Path,
         settings: &Settings,
-        (state_dir, secret): (&Path, &HashKey),
+        (state_dir, secret, tenants): (&Path, &HashKey, &[String]),
         clock: Clock,
     ) -> Result<Self, JournalError> {
         let signer = Signer::open(state_dir)?;
-        let appender = Appender::start(dir, settings, signer, key_id(secret))?;
+        let appender = Appender::start(dir, settings, signer, (key_id(secret), tenants))?;
         let (queue, messages) = sync_channel(settings.queue_sightings_max);
         let waiting = Arc::new(AtomicUsize::new(0));
         let is_failing = Arc::new(AtomicBool::new(false));

@@ -1,0 +1,45 @@
+//! Tenants: what one is shown counts for nobody else, whoever asks.
+
+use crate::support::client::get;
+use crate::support::gateway::Gateway;
+use crate::support::origin::{Answer, Origin};
+use crate::support::people::{Format, body};
+
+#[tokio::test]
+async fn a_session_may_be_shown_as_many_people_of_each_tenant() {
+    let origin = Origin::serve(|request| {
+        let range = request.uri.path().rsplit('/').next().unwrap_or_default();
+        let (from, to) = range.split_once('-').unwrap_or(("0", "0"));
+        let people = from.parse().expect("a number")..to.parse().expect("a number");
+        Answer::new("application/json", body(Format::Json, people))
+    })
+    .await;
+    let route = |path: &str, tenant: &str| {
+        let address = origin.address;
+        format!("[[route]]\nmatch = \"*/{path}\"\nupstream = [\"http://{address}\"]\n{tenant}\n")
+    };
+    let routes = [
+        route("", ""),
+        route("acme/", "tenant = \"acme\""),
+        route("export/", "tenant = \"acme\""),
+        route("other/", "tenant = \"other\""),
+    ];
+    let gateway = Gateway::start(&format!(
+        "[identity]\nsources = [\"cookie:sid\"]\n{}[[budget]]\nname = \"day\"\nper = \"session\"\npeople = 5\n\
+         window = \"1d\"\naction = \"block\"\nmode = \"enforce\"\n",
+        routes.concat()
+    ))
+    .await;
+    let status = async |path: &str| get(gateway.address, path, "Cookie: sid=a\r\n").await.status;
+    for path in ["/acme/0-5", "/other/0-5", "/plain/0-5"] {
+        assert_eq!(
+            status(path).await,
+            200,
+            "{path}: nobody else's people were counted for it"
+        );
+    }
+    for path in ["/acme/5-6", "/export/5-6", "/other/5-6", "/plain/5-6"] {
+        assert_eq!(status(path).await, 403, "{path}");
+    }
+    assert_eq!(status("/export/0-5").await, 200, "whom its tenant has shown already");
+}
