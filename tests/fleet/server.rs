@@ -1,5 +1,6 @@
-//! A `redis-server` that is killed with its owner, and a wire to it that can be cut or tell another time.
+//! A `redis-server`, or `valkey-server` where that is what there is, that is killed with its owner, and a wire to it that can be cut or tell another time.
 
+use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -99,19 +100,28 @@ impl Drop for Server {
 
 fn spawn(port: u16, dir: &TempDir, arguments: &[String]) -> Child {
     let port = port.to_string();
-    let mut command = Command::new("redis-server");
-    if !arguments.iter().any(|argument| argument == "--port") {
-        command.args(["--port", &port]);
-    }
-    command
-        .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
-        .args(arguments)
-        .current_dir(dir.path())
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("redis-server is installed: `make test` does it")
+    let spawn = |program: &str| {
+        let mut command = Command::new(program);
+        if !arguments.iter().any(|argument| argument == "--port") {
+            command.args(["--port", &port]);
+        }
+        command
+            .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+            .args(arguments)
+            .current_dir(dir.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+    };
+    let child = spawn("redis-server").or_else(|error| {
+        if error.kind() == ErrorKind::NotFound {
+            spawn("valkey-server")
+        } else {
+            Err(error)
+        }
+    });
+    child.expect("redis-server or valkey-server is installed: `make test` does it")
 }
 
 /// A port that is free now, and whose cluster bus is a port too.
