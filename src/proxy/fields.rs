@@ -64,7 +64,7 @@ pub(super) async fn count_request(
     confirm: &mut Confirm,
 ) -> FieldCount {
     let (path, query) = (target.path().as_bytes(), target.query().unwrap_or_default().as_bytes());
-    let reader = (&terms.set.rules, &terms.gateway.secret);
+    let reader = (&terms.set.rules, terms.set.policy.secret_of(terms.route));
     let found = head::people_in_target((path, query), reader, counted_values(account));
     let found = found.into_iter().map(|record| (TARGET, record)).collect();
     count_with(found, fields, account, (terms, witness), confirm).await
