@@ -433,15 +433,12 @@ mod tests {
             refused.to_string().contains("ledger.redb") && refused.to_string().contains("name it"),
             "{refused}"
         );
-        assert_eq!(
-            open().tenants().unwrap(),
-            ["default", "acme"],
-            "a refusal changes nothing"
-        );
+        let tenants = open().tenants().unwrap();
+        assert_eq!(tenants, ["default", "acme"], "a refusal changes nothing");
 
         let mut text = Vec::new();
-        write_head(open().mark(), open().tenants().unwrap(), &mut text).unwrap();
-        let lines = Lines::new(&text[..], open().mark()).unwrap();
+        write_head(MARK, tenants, &mut text).unwrap();
+        let lines = Lines::new(&text[..], MARK).unwrap();
         assert_eq!(
             lines.tenants(&[]).unwrap(),
             names(&["default", "acme"]),
