@@ -384,7 +384,7 @@ fn tenant_of(route: &RouteSyntax, file: &str, problems: &mut Vec<Problem>) -> St
         let message =
             format!("a tenant's name has letters, digits, `-`, `_` and `.`, and at most {TENANT_BYTES_MAX} of them");
         problems.push(Problem {
-            code: "C020",
+            code: "C024",
             severity: Severity::Error,
             file: file.to_owned(),
             span: Some(tenant.span()),
