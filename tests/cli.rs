@@ -197,7 +197,7 @@ fn every_problem_of_a_configuration_is_shown_where_it_is() {
             "[listen.out.forward]\npass = [\"https://bank.example\"]\n".to_owned(),
         ),
         ("C010 no authority", route("ca = \"nowhere.pem\"")),
-        ("C020 no name of a tenant", route("tenant = \"the shop\"")),
+        ("C024 no name of a tenant", route("tenant = \"the shop\"")),
         (
             "P001 no direction",
             budget(&format!("per = \"session\"\ndirection = \"request\"\n{people}")),

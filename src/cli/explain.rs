@@ -46,7 +46,12 @@ pub(super) fn execute(path: &Path, asked: &Asked, out: &mut dyn Write) -> Result
         ..actor.facts(&address, &network, number)
     };
     tell_questions(&loaded.set.policy, &facts, out)?;
-    tell_plan(&loaded.set.policy, &loaded.set.policy.plan(&facts, now), out)
+    let policy = &loaded.set.policy;
+    let mut plan = policy.plan(&facts, now);
+    for other in actor.facts_of_others(facts) {
+        plan.join(policy.plan(&other, now));
+    }
+    tell_plan(policy, &plan, out)
 }
 
 impl Asked {

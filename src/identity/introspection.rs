@@ -204,7 +204,7 @@ impl Identity {
         Some(is_active)
     }
 
-    /// Goes on with the answers of an earlier configuration that asked the same.
+    /// Goes on with the answers of an earlier configuration that asked the same. Their bound stays in force until the next start.
     pub(super) fn inherit_answers(&mut self, earlier: &Self) {
         if let (Some(ours), Some(earlier)) = (&mut self.introspection, &earlier.introspection)
             && ours.continues(earlier)

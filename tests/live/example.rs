@@ -185,7 +185,11 @@ async fn the_example_of_the_design_is_checked_as_it_stands_and_runs() {
     let session: &[_] = &[("Host", HOST), ("Cookie", "sid=honest")];
     assert_eq!(shown("/first", session).await, (200, 60));
     assert_eq!(shown("/second", session).await, (200, 40));
-    assert_eq!(shown("/third", session).await, (403, 0), "a session is shown a hundred people a day");
+    assert_eq!(
+        shown("/third", session).await,
+        (403, 0),
+        "a session is shown a hundred people a day"
+    );
     assert_eq!(shown("/first", session).await, (200, 60), "and those again");
     assert_eq!(shown("/", &[("Host", "elsewhere.example")]).await, (404, 0));
 }

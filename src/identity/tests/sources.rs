@@ -121,7 +121,10 @@ fn a_known_credential_beside_another_counts_too_and_one_that_may_be_made_up_does
     let stolen = ask(&identity, &[("cookie", "sid=stolen")]).session;
     let both = ask(&identity, &[("authorization", &*own), ("cookie", "sid=stolen")]);
     assert_eq!(both.principal.as_deref(), Some(b"shop\0c-17".as_slice()));
-    assert!(both.others.len() == 1 && both.others[0].session == stolen, "the origin may go by the cookie");
+    assert!(
+        both.others.len() == 1 && both.others[0].session == stolen,
+        "the origin may go by the cookie"
+    );
     assert_eq!(both.accounts_at_odds().count(), 0, "a cookie names no account");
     let cart = ask(&identity, &[("authorization", &*own), ("cookie", "sid=cart")]);
     assert!(cart.others.is_empty());
