@@ -12,6 +12,8 @@ mod signals;
 mod simulated;
 mod texts;
 
+use tidegate::engine::structure::Declared;
+
 pub(crate) use body::scan_chunks;
 pub(crate) use coding::decode;
 pub(crate) use frames::frames;
@@ -21,6 +23,19 @@ pub(crate) use segments::segments;
 pub(crate) use signals::signals;
 pub(crate) use simulated::{access_log, scenario};
 pub(crate) use texts::{config_syntax, rule_syntax};
+
+/// The forms of text that settings choose from, in an order that found inputs rely on.
+const TEXTS: [Declared; 9] = [
+    Declared::Unknown,
+    Declared::Json,
+    Declared::Table,
+    Declared::Lines,
+    Declared::Markup,
+    Declared::Xml,
+    Declared::Script,
+    Declared::Sql,
+    Declared::Form,
+];
 
 /// Panics on a broken promise.
 pub(crate) type Check = fn(&[u8]);

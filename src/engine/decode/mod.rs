@@ -4,14 +4,16 @@ mod br;
 mod coding;
 mod deflate;
 mod entity;
+pub(crate) mod grpc;
 mod unescape;
 mod zstd;
 
 pub use br::Br;
 pub use coding::{Coding, DecodeError, Decoder, Progress};
 pub use deflate::Inflate;
+pub use grpc::{Compression, GrpcForm, Messages};
 pub use unescape::Unescaped;
-pub(crate) use unescape::is_inline;
+pub(crate) use unescape::{EVENT_LINE, is_inline};
 pub use zstd::Zstd;
 
 #[cfg(test)]

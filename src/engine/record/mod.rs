@@ -7,6 +7,7 @@ mod fields;
 mod frame;
 mod gather;
 mod join;
+mod joined;
 mod settled;
 mod subject;
 #[cfg(test)]

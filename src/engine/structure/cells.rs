@@ -12,7 +12,7 @@ use std::ops::Range;
 
 use memchr::{memchr, memchr2, memmem};
 
-use crate::engine::decode::Unescaped;
+use crate::engine::decode::{EVENT_LINE, Unescaped};
 
 use crate::engine::block::wakes;
 
@@ -78,6 +78,8 @@ pub enum CellForm {
     Markup,
     /// A quoted SQL string: two quotes stand for one, and so does a backslash and a quote.
     SqlString,
+    /// The data of an event, with what begins each further line of it: `a\ndata: b` is read as `a\nb`.
+    Event,
 }
 
 impl<'a> Cell<'a> {
@@ -128,6 +130,7 @@ impl<'a> Cell<'a> {
             CellForm::Percent => text.percent(self.raw),
             CellForm::Markup => text.markup(self.raw),
             CellForm::SqlString => text.sql(self.raw),
+            CellForm::Event => text.event(self.raw),
             CellForm::JsonString | CellForm::Plain | CellForm::Bare => text.json(self.raw),
         }
     }
@@ -158,6 +161,7 @@ impl<'a> Cell<'a> {
             CellForm::Percent => memchr2(b'%', b'+', self.raw).is_some(),
             CellForm::Markup => memchr2(b'&', b'<', self.raw).is_some(),
             CellForm::SqlString => memchr2(b'\\', b'\'', self.raw).is_some(),
+            CellForm::Event => memmem::find(self.raw, EVENT_LINE).is_some(),
         }
     }
 }
