@@ -126,6 +126,22 @@ pub enum Event<'a> {
         /// Bytes, as they came.
         bytes: u64,
     },
+    /// Bytes that were searched, and not by all that should or not counted under all keys.
+    PartlyInspected {
+        /// The route's name.
+        route: &'a str,
+        /// Why, from a fixed set.
+        reason: &'static str,
+        /// Bytes.
+        bytes: u64,
+    },
+    /// Bytes that left while a bypass suspended the budgets.
+    Bypassed {
+        /// The route's name.
+        route: &'a str,
+        /// Bytes, as they came.
+        bytes: u64,
+    },
     /// Bytes that were let through unread.
     Uninspected {
         /// The route's name.
@@ -387,6 +403,8 @@ fn log(meters: &Meters, event: &Event<'_>) {
         | Event::Identity(_)
         | Event::ExchangeEnded { .. }
         | Event::Inspected { .. }
+        | Event::PartlyInspected { .. }
+        | Event::Bypassed { .. }
         | Event::Uninspected { .. }
         | Event::Findings { .. }
         | Event::RuleRan { .. }

@@ -44,6 +44,14 @@ pub(super) const HELP: &[(&str, &str)] = &[
     ),
     ("tidegate_inspected_bytes_total", "Bytes that were searched."),
     (
+        "tidegate_partly_inspected_bytes_total",
+        "Bytes that were searched, though not by every expression or not counted everywhere, and why.",
+    ),
+    (
+        "tidegate_bypassed_bytes_total",
+        "Bytes that left while a bypass suspended the budgets.",
+    ),
+    (
         "tidegate_uninspected_bytes_total",
         "Bytes that were let through unread, and why.",
     ),

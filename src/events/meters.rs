@@ -144,10 +144,10 @@ impl Meters {
             Event::TunnelBytes(bytes) => self.tunnel_bytes.increment(bytes),
             Event::CredentialsDisagree { .. } | Event::Identity(_) => self.identity.count(event),
             Event::ExchangeEnded { route, verdict } => self.names.load().route(route).exchanges.add(verdict, 1),
-            Event::Inspected { route, bytes } => self.names.load().route(route).inspected.increment(bytes),
-            Event::Uninspected { route, reason, bytes } => {
-                self.names.load().route(route).uninspected.add(reason, bytes);
-            }
+            Event::Inspected { route, .. }
+            | Event::PartlyInspected { route, .. }
+            | Event::Uninspected { route, .. }
+            | Event::Bypassed { route, .. } => self.names.load().route(route).covered(event),
             Event::Findings { class, count } => self.names.load().class(class).increment(count),
             Event::RuleRan {
                 rule,
@@ -337,15 +337,6 @@ mod tests {
             route: "shop",
             verdict: "block",
         },
-        Event::Inspected {
-            route: "shop",
-            bytes: 10,
-        },
-        Event::Uninspected {
-            route: "shop",
-            reason: "coding",
-            bytes: 3,
-        },
         Event::Findings {
             class: "email",
             count: 50,
@@ -412,6 +403,7 @@ mod tests {
             .chain(&revocation::FACTS)
             .chain(fleet::EVENTS)
             .chain(identity::FACTS)
+            .chain(&super::super::names::COVERAGE)
         {
             meters.count(event);
         }

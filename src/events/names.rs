@@ -94,8 +94,10 @@ impl NameTables {
 pub(super) struct RouteMeters {
     pub(super) exchanges: Family,
     pub(super) people: Counter,
-    pub(super) inspected: Counter,
-    pub(super) uninspected: Family,
+    inspected: Counter,
+    partly: Family,
+    uninspected: Family,
+    bypassed: Counter,
     pub(super) failures: Family,
 }
 
@@ -106,11 +108,49 @@ impl RouteMeters {
             exchanges: make.family("tidegate_exchanges_total", "verdict", route),
             people: make.counter("tidegate_people_total", route),
             inspected: make.counter("tidegate_inspected_bytes_total", route),
+            partly: make.family("tidegate_partly_inspected_bytes_total", "reason", route),
             uninspected: make.family("tidegate_uninspected_bytes_total", "reason", route),
+            bypassed: make.counter("tidegate_bypassed_bytes_total", route),
             failures: make.family("tidegate_upstream_failures_total", "kind", route),
         }
     }
+
+    /// How far bytes were looked into.
+    pub(super) fn covered(&self, event: &Event<'_>) {
+        if let Event::Inspected { bytes, .. } = event {
+            self.inspected.increment(*bytes);
+        } else if let Event::PartlyInspected { reason, bytes, .. } = event {
+            self.partly.add(reason, *bytes);
+        } else if let Event::Uninspected { reason, bytes, .. } = event {
+            self.uninspected.add(reason, *bytes);
+        } else if let Event::Bypassed { bytes, .. } = event {
+            self.bypassed.increment(*bytes);
+        }
+    }
 }
+
+/// One event of each kind of coverage.
+#[cfg(test)]
+pub(super) const COVERAGE: [Event<'static>; 4] = [
+    Event::Inspected {
+        route: "shop",
+        bytes: 10,
+    },
+    Event::PartlyInspected {
+        route: "shop",
+        reason: "rule_budget",
+        bytes: 4,
+    },
+    Event::Uninspected {
+        route: "shop",
+        reason: "coding",
+        bytes: 3,
+    },
+    Event::Bypassed {
+        route: "shop",
+        bytes: 5,
+    },
+];
 
 pub(super) struct BudgetMeters {
     pub(super) refusals: Family,

@@ -19,11 +19,14 @@ use super::births;
 use super::body::{InspectedBody, Start};
 use super::confirm::Confirm;
 use super::connection::{ConnState, Handler};
-use super::content::{coding, content_type, drop_content, mark_altered, restrict_codings};
-use super::driver::{Driver, Flow};
+use super::content::{coding, content, drop_content, mark_altered, restrict_codings, restrict_compressions};
+use super::coverage;
+use super::driver::Driver;
 use super::ending::Ending;
+use super::fail::Reason;
 use super::fields;
 use super::forward::ForwardBody;
+use super::framing::Fault;
 use super::fuse;
 use super::gateway::{Door, Gateway};
 use super::headers::{self, Hop, NotForwarded};
@@ -33,14 +36,14 @@ use super::provenance::{Learned, learn};
 use super::respond::{Refusal, Style, respond};
 use super::revoked;
 use super::route;
+use super::switch::{Offer, restrict_upgrades};
 use super::terms::Terms;
-use super::tunnel::tunnel;
 use super::upstream::UpstreamErrorKind;
 use super::vigil::{Vigil, Woken};
 use super::witness::Witness;
 use crate::engine::births::Doubt;
 use crate::engine::decode::Coding;
-use crate::engine::inspect::{Content, Inspector, Mode};
+use crate::engine::inspect::{Inspector, Mode};
 use crate::engine::ledger::{Account, KeyId};
 use crate::engine::policy::{Action, Facts, Plan};
 use crate::engine::time::Now;
@@ -49,15 +52,18 @@ use crate::identity::{Actor, address_key, is_trusted, network_key};
 
 /// Answers the requests of one listener.
 pub struct Exchanges {
-    gateway: Arc<Gateway>,
+    pub(super) gateway: Arc<Gateway>,
     door: Arc<Door>,
-    limits: Arc<Limits>,
-    stop: CancellationToken,
+    pub(super) limits: Arc<Limits>,
+    pub(super) stop: CancellationToken,
 }
 
+/// What is known, or what the client is told instead.
+pub(super) type Told<T> = Result<T, (Refusal, Style)>;
+
 /// A response whose head is known and has not left.
-struct Opened {
-    body: Box<InspectedBody<UpstreamBody>>,
+pub(super) struct Opened {
+    pub(super) body: Box<InspectedBody<UpstreamBody>>,
     coding: Option<Coding>,
     masked_head: bool,
 }
@@ -83,33 +89,42 @@ impl Exchanges {
         let mut asked = self.ask(&head, connection, now).await?;
         self.gateway.refuse_revoked(&asked, now)?;
         self.gateway.read_back(keys_of(&asked.plan)).await;
-        let offer = head.extensions.remove::<OnUpgrade>();
-        let keys = std::mem::take(&mut asked.plan.keys);
-        let account = self.gateway.ledger.open(keys, asked.plan.allowance.take(), now);
-        let mut account = account.summing(std::mem::take(&mut asked.plan.sums));
-        if let Some(gateways) = self.gateway.fleet.as_ref().and_then(|fleet| fleet.divided()) {
-            account.divide(gateways);
-        }
+        let upgrade = head.extensions.remove::<OnUpgrade>();
+        let offer = Offer::of(&head, &asked)?;
+        let redacts = asked.plan.redacts;
+        let account = self.account(std::mem::take(&mut asked.plan), now);
+        asked.plan.redacts = redacts;
         self.refuse_held(&asked, &account, now)?;
         self.refuse_over(&asked, &account, now)?;
         let mode = mode(&asked, &account);
         self.prepare(&mut head, mode, &asked)?;
+        if mode != Mode::Watch {
+            let fail = asked.route().fail_on.of(Reason::Tunnel, asked.route().fail);
+            restrict_upgrades(&mut head.headers, offer.is_some(), fail);
+        }
         let until = now.after(self.limits.exchange_ms_max);
         let mut vigil = Vigil::new(Arc::clone(&self.gateway), until, &asked);
         let body = births::sent(&self.gateway, &mut asked, &head.headers, (body, until)).await;
         let request = Request::from_parts(head, ForwardBody::new(body, self.gateway.clock, until));
         let mut response = self.answered(&asked, &account, &mut vigil, request).await?;
         let sides = if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            let downstream = offer.ok_or_else(|| asked.upstream_failed(UpstreamErrorKind::Framing))?;
+            let downstream = upgrade.ok_or_else(|| asked.upstream_failed(UpstreamErrorKind::Framing))?;
             Some((downstream, hyper::upgrade::on(&mut response)))
         } else {
             None
         };
         let (mut head, body) = response.into_parts();
+        // Nobody asked for a part; what was done is told all the same.
+        if mode != Mode::Watch && head.status == StatusCode::PARTIAL_CONTENT && !asked.is_unsafe() {
+            return Err(asked.misframed(Fault::UnaskedPart));
+        }
+        offer
+            .as_ref()
+            .map_or(Ok(()), |offer| offer.check(&head, mode, &asked))?;
         let body = births::remember(&self.gateway, &asked, &head, (body, until)).await;
         let mut opened = self.open(&asked, account, vigil, mode, &mut head, body).await;
         if let Some(sides) = sides {
-            return self.switch(&asked, sides, head, opened).await;
+            return self.switch(&asked, (sides, offer), (head, mode), opened).await;
         }
         let watching = mode == Mode::Watch;
         let start = poll_fn(|cx| opened.body.poll_start(cx, watching)).await;
@@ -146,35 +161,6 @@ impl Exchanges {
                 Err(Woken::Held) => self.refuse_held(asked, account, self.gateway.clock.now())?,
             }
         }
-    }
-
-    /// Both sides leave HTTP: a tunnel, counted as uninspected. What was opened stays with it, and reports its end.
-    async fn switch(
-        &self,
-        asked: &Asked,
-        (downstream, upstream): (OnUpgrade, OnUpgrade),
-        head: response::Parts,
-        opened: Opened,
-    ) -> Result<Response<Answer>, (Refusal, Style)> {
-        let mut body = opened.body;
-        if body.driver().flow() == Flow::Cut {
-            return Err((self.refusal(asked, &body), asked.style));
-        }
-        body.switch();
-        self.leave(asked, &mut body).await?;
-        let limits = Arc::clone(&self.limits);
-        let stop = self.stop.clone();
-        tokio::spawn(async move {
-            let stopped = async {
-                tokio::select! {
-                    () = stop.cancelled() => {}
-                    () = poll_fn(|cx| body.poll_held(cx)) => {}
-                }
-            };
-            let moved = tunnel(downstream, upstream, &limits, stopped).await;
-            body.tunnelled(moved);
-        });
-        Ok(Response::from_parts(head, Answer::Own(Full::default())))
     }
 
     /// Who asks for what, and what it counts under.
@@ -239,6 +225,7 @@ impl Exchanges {
             method,
             path,
             connection,
+            is_bypassed,
             honest,
             renewed: None,
             holds_seen: self.gateway.ledger.holds_changed(),
@@ -323,6 +310,7 @@ impl Exchanges {
                     .insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
             }
         }
+        restrict_compressions(&mut head.headers, mode == Mode::Rewrite);
         // A part of a body has no whole records.
         head.headers.remove(RANGE);
         head.headers.remove(IF_RANGE);
@@ -348,18 +336,11 @@ impl Exchanges {
         let counted = fields::count(&mut head.headers, &mut account, &terms, &mut witness, &mut confirm).await;
         let masked_head = counted.is_masked;
         let coding = coding(&head.headers);
-        let mut ending = Ending::new(
-            Arc::clone(gateway),
-            Arc::clone(set),
-            asked.route,
-            &asked.actor,
-            &account,
-        );
-        ending.honest = asked.honest;
+        let mut ending = Ending::new(gateway, asked, &account);
         let mut inspector = None;
         if asked.route().inspect {
             let (rules, secret) = (Arc::clone(&set.rules), gateway.secret.clone());
-            let content = Content::new(coding, content_type(&head.headers));
+            let content = content(&head.headers);
             let reader = Inspector::new(mode, set.bounds, content, rules, secret);
             inspector = Some(reader.counting_values(fields::counted_values(&account)));
             ending = ending.tried_in_shadow(content);
@@ -405,12 +386,20 @@ impl Exchanges {
         if mode != Mode::Watch || masked_head {
             mark_altered(&mut head, mode, coding, masked_head || asked.may_mask());
         }
+        if asked.route().tells_coverage {
+            head.headers
+                .insert(coverage::FIELD, coverage::value(body.driver(), mode));
+        }
         self.leave(asked, &mut body).await?;
         Ok(Response::from_parts(head, Answer::Inspected(body)))
     }
 
     /// The head leaves, once whoever is in it may.
-    async fn leave(&self, asked: &Asked, body: &mut InspectedBody<UpstreamBody>) -> Result<(), (Refusal, Style)> {
+    pub(super) async fn leave(
+        &self,
+        asked: &Asked,
+        body: &mut InspectedBody<UpstreamBody>,
+    ) -> Result<(), (Refusal, Style)> {
         body.hand_over_head();
         if poll_fn(|cx| body.poll_leaving(cx)).await {
             Ok(())
@@ -419,7 +408,7 @@ impl Exchanges {
         }
     }
 
-    fn terms(&self, asked: &Asked, status: StatusCode) -> Terms {
+    pub(super) fn terms(&self, asked: &Asked, status: StatusCode) -> Terms {
         Terms {
             gateway: Arc::clone(&self.gateway),
             set: Arc::clone(&asked.set),
@@ -431,7 +420,7 @@ impl Exchanges {
     }
 
     /// What the client is told when nothing of the response left.
-    fn refusal(&self, asked: &Asked, body: &InspectedBody<UpstreamBody>) -> Refusal {
+    pub(super) fn refusal(&self, asked: &Asked, body: &InspectedBody<UpstreamBody>) -> Refusal {
         match body.driver().outcome().denial {
             Some(Denial::Budget { budget, .. }) => match asked.set.policy.get(budget).map(|budget| budget.action) {
                 Some(Action::Reauth) => asked.reauthenticate(&self.gateway, self.gateway.clock.now()),

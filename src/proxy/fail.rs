@@ -29,11 +29,23 @@ pub(super) enum Reason {
     StoreDown,
     /// The journal cannot be written.
     JournalFull,
+    /// The exchange leaves HTTP for a protocol that is not looked into.
+    Tunnel,
+    /// Frames that break their protocol, or are in an extension of it, where nothing is enforced; always open.
+    Frames,
     /// The route says that its bodies are not looked into; always open.
     Route,
 }
 
 impl Reason {
+    /// Whether what it lets pass was searched all the same: not by every expression, or without being counted everywhere.
+    pub(super) const fn is_partial(self) -> bool {
+        match self {
+            Self::Body(Failure::RuleBudget) | Self::LedgerFull | Self::StoreDown | Self::JournalFull => true,
+            Self::Body(_) | Self::Memory | Self::Tunnel | Self::Frames | Self::Route => false,
+        }
+    }
+
     /// The name in metrics, events and configuration.
     pub(super) const fn name(self) -> &'static str {
         match self {
@@ -42,6 +54,8 @@ impl Reason {
             Self::LedgerFull => "ledger_full",
             Self::StoreDown => "store_down",
             Self::JournalFull => "journal_full",
+            Self::Tunnel => "tunnel",
+            Self::Frames => "frames",
             Self::Route => "route",
         }
     }
@@ -69,6 +83,8 @@ pub struct FailModes {
     pub store_down: Option<Fail>,
     /// The journal cannot be written: its disk is full, or gone.
     pub journal_full: Option<Fail>,
+    /// A request offers to switch to a protocol other than WebSocket.
+    pub tunnel: Option<Fail>,
 }
 
 impl FailModes {
@@ -84,7 +100,8 @@ impl FailModes {
             Reason::LedgerFull => self.ledger_full,
             Reason::StoreDown => self.store_down,
             Reason::JournalFull => self.journal_full,
-            Reason::Route => Some(Fail::Open),
+            Reason::Tunnel => self.tunnel,
+            Reason::Frames | Reason::Route => Some(Fail::Open),
         };
         mode.unwrap_or(default)
     }

@@ -59,7 +59,7 @@ async fn copy(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin,
 }
 
 /// Returns when nothing has moved for the limit.
-async fn silence(moved: &AtomicU64, limits: &Limits) {
+pub(super) async fn silence(moved: &AtomicU64, limits: &Limits) {
     let mut seen = moved.load(Relaxed);
     loop {
         tokio::time::sleep(ms(limits.tunnel_idle_ms_max)).await;
