@@ -16,9 +16,13 @@
 mod bounded_leak;
 mod classes;
 mod enforcement;
+mod evasions;
+mod events;
 mod fail_modes;
 mod fields;
 mod full_ledger;
+mod grpc;
+mod heads;
 mod holds;
 mod hops;
 mod hosts;
@@ -38,3 +42,4 @@ mod sums;
 mod support;
 mod support_itself;
 mod unsafe_methods;
+mod websockets;
