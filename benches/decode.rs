@@ -47,7 +47,9 @@ fn main() {
     let other = cases.add("miniz_oxide", bytes, move || asserted(bytes, || miniz(&member)));
     let measured = cases.measure();
     println!("On {core}: processor time, {} rounds.\n", measure::ROUNDS);
-    println!("| coding | to one byte coded | MB/s | plain library, MB/s | ratio, middle | fastest |\n|---|---|---|---|---|---|");
+    println!(
+        "| coding | to one byte coded | MB/s | plain library, MB/s | ratio, middle | fastest |\n|---|---|---|---|---|---|"
+    );
     for (coding, length, ours, theirs) in &rows {
         let ratio = measured.ratio(*ours, *theirs);
         println!(

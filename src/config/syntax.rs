@@ -152,6 +152,10 @@ pub struct RouteSyntax {
     /// media that holds nobody's data.
     #[serde(default = "yes")]
     pub inspect: bool,
+    /// Whether answers say in `Tidegate-Coverage` how far they were looked into. Default false: for setting a gateway up, since a
+    /// client has no need to know.
+    #[serde(default)]
+    pub coverage_header: bool,
     /// What the route serves: several routes with one name count as one `service`. Default: the host of `match`.
     #[serde(default)]
     pub service: Option<String>,

@@ -104,6 +104,14 @@ impl Reader {
         }
     }
 
+    /// One for a body of bytes: no mark in it means anything.
+    pub(super) fn bytes() -> Self {
+        Self {
+            declared: Charset::Utf8,
+            state: State::Same,
+        }
+    }
+
     /// Whether the bytes of the body are not its text.
     pub(super) fn is_other(&self) -> bool {
         matches!(self.state, State::Other(_))

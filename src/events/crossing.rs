@@ -19,6 +19,15 @@ pub struct Crossing<'a> {
 pub enum Crossed {
     /// Bytes that were decoded, searched and settled, as they came.
     Inspected(u64),
+    /// Bytes that were searched, and not by all that should or not counted under all keys.
+    Partly {
+        /// Why, from a fixed set.
+        reason: &'static str,
+        /// How many.
+        bytes: u64,
+    },
+    /// Bytes that left while a bypass suspended the budgets, as they came.
+    Bypassed(u64),
     /// Bytes that were let through unread, as they came.
     Uninspected {
         /// Why, from a fixed set.
@@ -35,6 +44,8 @@ pub(super) fn count(names: &NameTables, crossing: Crossing<'_>) {
     let meters = names.route(crossing.route).crossing(crossing.direction);
     match crossing.what {
         Crossed::Inspected(bytes) => meters.inspected.increment(bytes),
+        Crossed::Partly { reason, bytes } => meters.partly.add(reason, bytes),
+        Crossed::Bypassed(bytes) => meters.bypassed.increment(bytes),
         Crossed::Uninspected { reason, bytes } => meters.uninspected.add(reason, bytes),
         Crossed::People(count) => meters.people.increment(count),
     }
@@ -46,6 +57,8 @@ pub(super) fn facts() -> impl Iterator<Item = super::Event<'static>> {
     let reason = "coding";
     let whats = [
         Crossed::Inspected(10),
+        Crossed::Partly { reason, bytes: 4 },
+        Crossed::Bypassed(5),
         Crossed::Uninspected { reason, bytes: 3 },
         Crossed::People(49),
     ];

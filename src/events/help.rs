@@ -56,6 +56,22 @@ pub(super) const HELP: &[(&str, &str)] = &[
         "Bytes of request bodies that were let through unread, and why.",
     ),
     (
+        "tidegate_upload_partly_inspected_bytes_total",
+        "The same of request bodies.",
+    ),
+    (
+        "tidegate_upload_bypassed_bytes_total",
+        "Bytes of request bodies that left while a bypass suspended the budgets.",
+    ),
+    (
+        "tidegate_partly_inspected_bytes_total",
+        "Bytes that were searched, though not by every expression or not counted everywhere, and why.",
+    ),
+    (
+        "tidegate_bypassed_bytes_total",
+        "Bytes that left while a bypass suspended the budgets.",
+    ),
+    (
         "tidegate_uninspected_bytes_total",
         "Bytes that were let through unread, and why.",
     ),

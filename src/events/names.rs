@@ -103,7 +103,9 @@ pub(super) struct RouteMeters {
 pub(super) struct CrossingMeters {
     pub(super) people: Counter,
     pub(super) inspected: Counter,
+    pub(super) partly: Family,
     pub(super) uninspected: Family,
+    pub(super) bypassed: Counter,
 }
 
 impl RouteMeters {
@@ -115,12 +117,16 @@ impl RouteMeters {
             shown: CrossingMeters {
                 people: make.counter("tidegate_people_total", route),
                 inspected: make.counter("tidegate_inspected_bytes_total", route),
+                partly: make.family("tidegate_partly_inspected_bytes_total", "reason", route),
                 uninspected: make.family("tidegate_uninspected_bytes_total", "reason", route),
+                bypassed: make.counter("tidegate_bypassed_bytes_total", route),
             },
             uploaded: CrossingMeters {
                 people: make.counter("tidegate_upload_people_total", route),
                 inspected: make.counter("tidegate_upload_inspected_bytes_total", route),
+                partly: make.family("tidegate_upload_partly_inspected_bytes_total", "reason", route),
                 uninspected: make.family("tidegate_upload_uninspected_bytes_total", "reason", route),
+                bypassed: make.counter("tidegate_upload_bypassed_bytes_total", route),
             },
         }
     }

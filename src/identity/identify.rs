@@ -177,13 +177,7 @@ impl Identity {
 
     /// Who goes out through the gateway: a client at this address, and `user` where it said who it is. What it shows to its
     /// origin is no business of ours.
-    pub fn of_client(
-        &self,
-        head: &request::Parts,
-        peer: &Peer<'_>,
-        user: Option<&Arc<[u8]>>,
-        now: Now,
-    ) -> Actor {
+    pub fn of_client(&self, head: &request::Parts, peer: &Peer<'_>, user: Option<&Arc<[u8]>>, now: Now) -> Actor {
         let mut actor = self.stranger(head, peer);
         if let Some(user) = user {
             actor.session = Some(Arc::clone(user));

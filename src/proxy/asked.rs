@@ -18,7 +18,7 @@ use crate::engine::inspect::Mode;
 use crate::engine::ledger::{Account, Dimension, Excess, KeyUse};
 use crate::engine::policy::Plan;
 use crate::engine::time::Now;
-use crate::events::{Event, report};
+use crate::events::{Event, Leg, report};
 use crate::identity::{Actor, Provenance};
 
 /// Who was found to ask for what, before it is known what that counts under.
@@ -55,6 +55,8 @@ pub(super) struct Asked {
     /// The path that was asked for; `*` and CONNECT have none.
     pub(super) path: Option<PathAndQuery>,
     pub(super) connection: Arc<ConnState>,
+    /// A bypass suspends its budgets.
+    pub(super) is_bypassed: bool,
     /// Whose refusal by a budget on a shared key counts.
     pub(super) honest: Option<u64>,
     /// The credential that is renewed, where the body of the request sent one.
@@ -82,6 +84,15 @@ impl Asked {
         let route = &self.route().name;
         ended(route, failed(route, kind));
         (self.unanswered(kind), self.style)
+    }
+
+    /// The upstream's answer breaks a rule that its framing did not see.
+    pub(super) fn misframed(&self, fault: Fault) -> (Refusal, Style) {
+        report(&Event::HeadRefused {
+            leg: Leg::Upstream,
+            fault: fault.name(),
+        });
+        self.upstream_failed(UpstreamErrorKind::Framing)
     }
 
     /// What is told instead of an answer. A request body that failed without breaking a rule ended too early.

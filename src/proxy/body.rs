@@ -16,8 +16,9 @@ use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Sleep, sleep};
 
 use super::connection::BoxError;
-use super::driver::{Driver, Flow};
+use super::driver::{Driver, Flow, MakeInspector};
 use super::ending::Ending;
+use super::fail::Reason;
 use super::leaving::Leaving;
 use super::outcome::Denial;
 use super::outlet::Outlet;
@@ -56,6 +57,18 @@ pub struct InspectedBody<B> {
     finished: bool,
     /// The task gives way when so many bytes were read.
     rest_at: u64,
+}
+
+/// What leaves.
+#[derive(Debug)]
+pub(super) enum Released {
+    Bytes(Bytes),
+    /// Nothing more of what was read.
+    All,
+    /// The whole body has left.
+    Whole,
+    /// Nothing more, and the client is to see that it is not all.
+    Cut,
 }
 
 /// What is known before the head may go.
@@ -200,6 +213,18 @@ where
         self.vigil.waive_deadline();
     }
 
+    /// The exchange carries messages from here on, each read by an inspector that `make` makes.
+    pub(super) fn carry_messages(&mut self, make: MakeInspector) {
+        self.source = None;
+        self.vigil.waive_deadline();
+        self.driver.carry_messages(make, self.clock.now());
+    }
+
+    /// Whether something in it was refused.
+    pub(super) fn is_denied(&self) -> bool {
+        self.driver.outcome().denial.is_some()
+    }
+
     /// Ready when a hold begins on one of the exchange's keys, or what it showed is revoked.
     pub(super) fn poll_held(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.poll_vigil(cx) {
@@ -209,10 +234,63 @@ where
         }
     }
 
-    /// The tunnel that the exchange became has ended, after so many bytes.
+    /// The tunnel that the exchange became has ended, after so many bytes; whoever joined its sides has told of them.
     pub(super) fn tunnelled(&mut self, bytes: u64) {
         let now = self.clock.now();
-        self.driver.witness().uninspected("tunnel", bytes, now);
+        self.driver.witness().uninspected(Reason::Tunnel.name(), bytes, now);
+    }
+
+    /// So many bytes passed unread, for this reason.
+    pub(super) fn passed_unread(&mut self, reason: Reason, bytes: u64) {
+        self.driver.passed_unread(reason, bytes, self.clock.now());
+    }
+
+    /// A piece of the message under way, where the exchange carries messages; [`Self::poll_message`] until it was read.
+    pub(super) fn feed(&mut self, piece: Bytes) {
+        self.driver.input(piece, self.clock.now());
+    }
+
+    /// What leaves of the message under way; with `ended`, to its end.
+    pub(super) fn poll_message(&mut self, ended: bool, cx: &mut Context<'_>) -> Poll<Released> {
+        self.poll_released(cx, |this, _, now| {
+            if this.driver.go_on(now) {
+                return Poll::Ready(true);
+            }
+            if ended {
+                this.driver.finish(now);
+            }
+            Poll::Ready(ended)
+        })
+    }
+
+    /// The message has left whole, and is reported; the next one is another body.
+    pub(super) fn next_message(&mut self) {
+        if let Some(ending) = &mut self.ending {
+            ending.message(&mut self.driver);
+        }
+        self.driver.next_message(self.clock.now());
+    }
+
+    /// Counts who is in what stands beside the messages: false if it is to be left out, `None` if the exchange ends for it.
+    /// It leaves once [`Self::poll_leaving`] says so.
+    pub(super) fn count_aside(&mut self, text: &[u8]) -> Option<bool> {
+        self.driver.hand_over_aside(text, self.clock.now())
+    }
+
+    /// The other side of the same exchange was refused, and this ends with it: that side reports it.
+    pub(super) fn ends_beside(&mut self) {
+        if let Some(ending) = &mut self.ending {
+            ending.is_beside = true;
+        }
+    }
+
+    /// The client is told that it is not all: who must log in again is asked to on the next request.
+    pub(super) fn tell_cut(&mut self) {
+        if !std::mem::replace(&mut self.cut, true)
+            && let Some(ending) = &self.ending
+        {
+            ending.cut(&self.driver);
+        }
     }
 
     pub(super) fn driver(&self) -> &Driver {
@@ -323,6 +401,53 @@ where
         }
     }
 
+    /// The next bytes that leave. `read` gives the driver more of the body, or its end; false if there is nothing yet.
+    fn poll_released(
+        &mut self,
+        cx: &mut Context<'_>,
+        read: impl Fn(&mut Self, &mut Context<'_>, Now) -> Poll<bool>,
+    ) -> Poll<Released> {
+        let driver = &self.driver;
+        let held = self
+            .vigil
+            .newly_held(driver.keys(), &|budget| driver.has_caused(budget));
+        if let Some(held) = held {
+            self.ends(held);
+        }
+        // What one poll does takes no time that a window could tell; a wait within it has its own look at the clock.
+        let now = self.clock.now();
+        if !self.late && self.vigil.is_late(now) {
+            self.ends(Woken::Late);
+        }
+        loop {
+            if self.late || !ready!(self.poll_leaving(cx)) {
+                return Poll::Ready(Released::Cut);
+            }
+            if let Some(bytes) = self.next.take() {
+                return Poll::Ready(Released::Bytes(bytes));
+            }
+            self.next = self.driver.output(now);
+            if self.next.is_some() {
+                continue;
+            }
+            match self.driver.flow() {
+                Flow::Cut => return Poll::Ready(Released::Cut),
+                Flow::Done if self.refuses_trailers(now) => {}
+                Flow::Done if !ready!(self.poll_leaving(cx)) => return Poll::Ready(Released::Cut),
+                Flow::Done => return Poll::Ready(Released::Whole),
+                Flow::Wait(until) => ready!(self.poll_wait(cx, until)),
+                Flow::Confirm => ready!(self.poll_confirmed(cx)),
+                Flow::Input if self.failed.is_some() => return Poll::Ready(Released::Cut),
+                Flow::Input => match read(self, cx, now) {
+                    Poll::Ready(true) => {}
+                    Poll::Ready(false) => return Poll::Ready(Released::All),
+                    Poll::Pending if self.poll_vigil(cx) => {}
+                    Poll::Pending => return Poll::Pending,
+                },
+            }
+        }
+    }
+
     /// Whether someone in the trailers must not leave: then they are dropped, and the stream is cut.
     fn refuses_trailers(&mut self, now: Now) -> bool {
         if let Some(trailers) = self.trailers.take() {
@@ -334,11 +459,7 @@ where
     /// Ends the stream so that whoever is sent it sees it is not whole, after everything that was released.
     fn poll_cut(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         self.source = None;
-        if !std::mem::replace(&mut self.cut, true)
-            && let Some(ending) = &self.ending
-        {
-            ending.cut(&self.driver);
-        }
+        self.tell_cut();
         let error = ready!(self.outlet.poll_cut(self.driver.outcome().denial, cx));
         self.finished = true;
         Poll::Ready(Some(Err(error)))
@@ -358,48 +479,14 @@ where
         if this.finished {
             return Poll::Ready(None);
         }
-        let driver = &this.driver;
-        let held = this
-            .vigil
-            .newly_held(driver.keys(), &|budget| driver.has_caused(budget));
-        if let Some(held) = held {
-            this.ends(held);
-        }
-        // What one poll does takes no time that a window could tell; a wait within it has its own look at the clock.
-        let now = this.clock.now();
-        if !this.late && this.vigil.is_late(now) {
-            this.ends(Woken::Late);
-        }
-        loop {
-            if this.late {
-                return this.poll_cut(cx);
-            }
-            if !ready!(this.poll_leaving(cx)) {
-                return this.poll_cut(cx);
-            }
-            if let Some(bytes) = this.next.take() {
-                return Poll::Ready(Some(Ok(Frame::data(bytes))));
-            }
-            this.next = this.driver.output(now);
-            if this.next.is_some() {
-                continue;
-            }
-            match this.driver.flow() {
-                Flow::Cut => return this.poll_cut(cx),
-                Flow::Done if this.refuses_trailers(now) => {}
-                Flow::Done if !ready!(this.poll_leaving(cx)) => return this.poll_cut(cx),
-                Flow::Done => {
-                    this.finished = true;
-                    let trailers = this.counted.take().map(|trailers| Ok(Frame::trailers(trailers)));
-                    return Poll::Ready(trailers);
-                }
-                Flow::Wait(until) => ready!(this.poll_wait(cx, until)),
-                Flow::Confirm => ready!(this.poll_confirmed(cx)),
-                Flow::Input if this.failed.is_some() => return this.poll_cut(cx),
-                Flow::Input if this.poll_source(cx, now).is_pending() && !this.poll_vigil(cx) => {
-                    return Poll::Pending;
-                }
-                Flow::Input => {}
+        let read = |this: &mut Self, cx: &mut Context<'_>, now| this.poll_source(cx, now).map(|()| true);
+        match ready!(this.poll_released(cx, read)) {
+            Released::Bytes(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
+            Released::Cut => this.poll_cut(cx),
+            Released::Whole | Released::All => {
+                this.finished = true;
+                let trailers = this.counted.take().map(|trailers| Ok(Frame::trailers(trailers)));
+                Poll::Ready(trailers)
             }
         }
     }

@@ -1,10 +1,14 @@
 //! What a head says of its content, and what is left of that when the content is read, changed or dropped.
 
 use http::header::{ACCEPT_ENCODING, ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue, response};
+use http::{HeaderMap, HeaderName, HeaderValue, response};
 
 use crate::engine::decode::Coding;
-use crate::engine::inspect::Mode;
+use crate::engine::inspect::{Content, Mode};
+
+/// How the messages of a body are compressed, and may be (gRPC over HTTP/2, "Message-Encoding").
+const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
+const GRPC_ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 
 /// Leaves of `Accept-Encoding` what can be looked into.
 pub(super) fn restrict_codings(headers: &mut HeaderMap) {
@@ -20,6 +24,23 @@ pub(super) fn restrict_codings(headers: &mut HeaderMap) {
     let value = if value.is_empty() { "identity".to_owned() } else { value };
     if let Ok(value) = HeaderValue::try_from(value) {
         headers.insert(ACCEPT_ENCODING, value);
+    }
+}
+
+/// Leaves of what a gRPC client accepts the compressions of messages that can be looked into; none where they are masked.
+pub(super) fn restrict_compressions(headers: &mut HeaderMap, masks: bool) {
+    if headers.contains_key(GRPC_ACCEPT_ENCODING) {
+        let value = if masks { "identity" } else { "identity, gzip, deflate" };
+        headers.insert(GRPC_ACCEPT_ENCODING, HeaderValue::from_static(value));
+    }
+}
+
+/// What a body is, as its head says.
+pub(super) fn content(headers: &HeaderMap) -> Content {
+    let content = Content::new(coding(headers), content_type(headers));
+    match headers.get(GRPC_ENCODING) {
+        Some(value) => content.with_grpc_encoding(value.as_bytes()),
+        None => content,
     }
 }
 

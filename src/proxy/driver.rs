@@ -11,11 +11,12 @@ use tokio::time::Instant;
 use super::backlog::Backlog;
 use super::confirm::Confirm;
 use super::fail::{Fail, Reason};
-use super::fields::FieldCount;
+use super::fields::{self, FieldCount};
 use super::outcome::{Denial, Outcome};
 use super::terms::Terms;
 use super::witness::Witness;
 use crate::clock::Clock;
+use crate::engine::detect::ClassSet;
 use crate::engine::inspect::{Failure, Inspector, Piece, Resolution, Step, Tally};
 use crate::engine::ledger::{Account, BudgetId, Dimension, KeyId, KeyUse, Next};
 use crate::engine::policy::Action;
@@ -40,10 +41,15 @@ pub(super) enum Flow {
     Done,
 }
 
-/// The driver of one body.
+/// Makes the inspector of another message.
+pub(super) type MakeInspector = Box<dyn Fn() -> Inspector + Send + Sync>;
+
+/// The driver of one body, or of one message after another.
 pub(super) struct Driver {
     /// Boxed, as it is large and the driver is moved. None where the body is not looked into: then all of it passes.
     inspector: Option<Box<Inspector>>,
+    /// Where the exchange carries messages.
+    make: Option<MakeInspector>,
     /// Bytes that passed without an inspector.
     unread_bytes: u64,
     account: Account,
@@ -75,6 +81,7 @@ impl Driver {
         let unread = inspector.is_none().then_some((Reason::Route, false));
         Self {
             inspector: inspector.map(Box::new),
+            make: None,
             unread_bytes: 0,
             asks_before: account.asks_granted(),
             account,
@@ -225,6 +232,29 @@ impl Driver {
         self.outcome.switched = true;
     }
 
+    /// The messages of the exchange are bodies by themselves, each read by an inspector that `make` makes.
+    pub(super) fn carry_messages(&mut self, make: MakeInspector, now: Now) {
+        self.make = Some(make);
+        self.next_message(now);
+    }
+
+    /// The message under way has left whole: another begins.
+    pub(super) fn next_message(&mut self, now: Now) {
+        self.hand_over_granted(now);
+        self.asks_before = self.account.asks_granted();
+        self.masked_before = self.outcome.masked.len();
+        self.inspector = self.make.as_ref().map(|make| Box::new(make()));
+        self.outcome.forget_body();
+        self.flow = Flow::Input;
+    }
+
+    /// So many bytes passed that nothing looked into.
+    pub(super) fn passed_unread(&mut self, reason: Reason, bytes: u64, now: Now) {
+        self.note_passed(reason);
+        self.unread_bytes += bytes;
+        self.sum_unread(bytes, now);
+    }
+
     /// A hold began on one of the exchange's keys, or what it showed was revoked: nothing more leaves.
     pub(super) fn ends(&mut self, denial: Denial) {
         self.backlog.drop_released();
@@ -341,7 +371,7 @@ impl Driver {
             .set
             .policy
             .get(budget)
-            .is_some_and(|budget| budget.action == Action::Redact);
+            .is_some_and(|budget| budget.action == Action::Redact && self.terms.may_mask);
         if is_redacted || self.terms.unsafe_method {
             if is_first && self.can_mask() {
                 self.outcome.masked.push((budget, key, people));
@@ -433,6 +463,11 @@ impl Driver {
         }
         self.deny(Denial::Fail(reason));
         None
+    }
+
+    /// The classes whose values count.
+    pub(super) fn counted_values(&self) -> ClassSet {
+        fields::counted_values(&self.account)
     }
 
     /// Whether the exchange was refused because its body could not be read.

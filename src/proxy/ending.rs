@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use smallvec::SmallVec;
 
-use super::asked::failed;
+use super::asked::{Asked, failed};
 use super::driver::Driver;
 use super::fail::Reason;
 use super::fuse;
@@ -19,7 +19,7 @@ use crate::engine::inspect::{Content, Failure};
 use crate::engine::ledger::{Account, BudgetId, Dimension, KeyId};
 use crate::engine::policy::{Action, Direction};
 use crate::events::{Crossed, Crossing, Event, Part, report};
-use crate::identity::{Actor, network_of};
+use crate::identity::network_of;
 
 /// How long a session that was cut mid-stream is asked to log in again on its next request, in seconds.
 const REAUTH_MARK_SECONDS: u32 = 3600;
@@ -33,25 +33,34 @@ pub(super) struct Ending {
     /// The first key of the exchange that is not shared: an incident is about it.
     keys: SmallVec<[(KeyId, Dimension); 6]>,
     /// Whose refusal by a budget on a shared key counts.
-    pub(super) honest: Option<u64>,
+    honest: Option<u64>,
     /// Of which side of the exchange this is the end: that of the response is the exchange's own.
     pub(super) direction: Direction,
     /// The copy of its body, where other rules are tried on it.
     recording: Option<Recording>,
+    /// One side of an exchange whose end the other side reports.
+    pub(super) is_beside: bool,
+    /// A bypass suspends its budgets.
+    is_bypassed: bool,
+    /// So many of the budgets that told, and that masked, were reported with a message before.
+    met: [usize; 2],
 }
 
 impl Ending {
-    pub(super) fn new(gateway: Arc<Gateway>, set: Arc<Set>, route: usize, actor: &Actor, account: &Account) -> Self {
+    pub(super) fn new(gateway: &Arc<Gateway>, asked: &Asked, account: &Account) -> Self {
         let keys = account.keys().iter().map(|used| (used.key, used.dimension)).collect();
         Self {
-            gateway,
-            set,
-            route,
-            network: network_of(actor.address),
+            gateway: Arc::clone(gateway),
+            set: Arc::clone(&asked.set),
+            route: asked.route,
+            network: network_of(asked.actor.address),
             keys,
-            honest: None,
+            honest: asked.honest,
             direction: Direction::Response,
+            is_bypassed: asked.is_bypassed,
             recording: None,
+            is_beside: false,
+            met: [0; 2],
         }
     }
 
@@ -112,27 +121,44 @@ impl Ending {
         }
     }
 
+    /// Tells of one message, where the exchange carries more than one.
+    pub(super) fn message(&mut self, driver: &mut Driver) {
+        self.tell_body(driver);
+    }
+
+    /// Tells what was read of the body, and which budgets it met.
+    fn tell_body(&mut self, driver: &mut Driver) {
+        let met = self.met(driver);
+        self.journal(driver);
+        let route = self.route_name();
+        self.report_body(route, driver);
+        let classes = self.classes(driver);
+        for (budget, key, people, done) in met {
+            self.sighted(budget, key, people, done, route, &classes);
+        }
+        drop(classes);
+        self.met = [driver.outcome().told.len(), driver.outcome().masked.len()];
+    }
+
+    fn route_name(&self) -> &str {
+        self.set.routes.get(self.route).map_or("", |route| route.name.as_str())
+    }
+
     /// Tells everything. `failure`: how the upstream failed within its body.
     pub(super) fn report(mut self, driver: &mut Driver, failure: Option<UpstreamErrorKind>) {
         if let Some(recording) = self.recording.take() {
             self.gateway.shadows.end(recording);
         }
-        let route = self.set.routes.get(self.route).map_or("", |route| route.name.as_str());
-        let met = self.met(driver);
-        self.journal(driver);
-        let outcome = driver.outcome();
-        self.report_body(route, driver);
-        if self.direction == Direction::Response {
-            let failed = failure.map(|kind| failed(route, kind));
-            let verdict = failed
-                .filter(|_| outcome.denial.is_none())
-                .unwrap_or_else(|| self.verdict(outcome));
+        self.tell_body(driver);
+        let (route, outcome) = (self.route_name(), driver.outcome());
+        let failed = failure.map(|kind| failed(route, kind));
+        let verdict = failed
+            .filter(|_| outcome.denial.is_none())
+            .unwrap_or_else(|| self.verdict(outcome));
+        if !self.is_beside && self.direction == Direction::Response {
             report(&Event::ExchangeEnded { route, verdict });
         }
         let classes = self.classes(driver);
-        for (budget, key, people, done) in met {
-            self.sighted(budget, key, people, done, route, &classes);
-        }
         match outcome.denial {
             Some(Denial::Budget {
                 budget, key, people, ..
@@ -158,7 +184,7 @@ impl Ending {
     fn journal(&self, driver: &mut Driver) {
         let passed = driver.outcome().passed.clone();
         for (reason, _) in passed {
-            if !is_inspected(reason) {
+            if !reason.is_inspected() {
                 let bytes = passed_bytes(driver, reason);
                 let now = self.gateway.clock.now();
                 driver.witness().uninspected(reason.name(), bytes, now);
@@ -169,17 +195,20 @@ impl Ending {
     /// The budgets that told or masked, with the people who count under each by now.
     fn met(&self, driver: &mut Driver) -> Vec<(BudgetId, KeyId, u32, Option<&'static str>)> {
         let outcome = driver.outcome();
-        if outcome.told.is_empty() && outcome.masked.is_empty() {
+        if self.met == [outcome.told.len(), outcome.masked.len()] {
             return Vec::new();
         }
         let now = self.gateway.clock.now();
+        let [told_before, masked_before] = self.met;
         let told = outcome
             .told
             .iter()
+            .skip(told_before)
             .map(|(budget, key, people)| (*budget, *key, *people, None));
         let masked = outcome
             .masked
             .iter()
+            .skip(masked_before)
             .map(|(budget, key, people)| (*budget, *key, *people, Some("redact")));
         let mut met: Vec<_> = told.chain(masked).collect();
         for (budget, key, people, _) in &mut met {
@@ -191,6 +220,11 @@ impl Ending {
 
     fn report_body(&self, route: &str, driver: &Driver) {
         let (tally, outcome) = (driver.tally(), driver.outcome());
+        if self.is_bypassed {
+            let read = tally.map_or(0, |tally| tally.inspected_bytes + tally.uninspected_bytes);
+            let bytes = read + driver.unread_bytes();
+            self.crossed(route, Crossed::Bypassed(bytes));
+        }
         if let Some(tally) = tally.filter(|tally| tally.inspected_bytes > 0) {
             self.crossed(route, Crossed::Inspected(tally.inspected_bytes));
         }
@@ -216,20 +250,7 @@ impl Ending {
         if outcome.new_people > 0 {
             self.crossed(route, Crossed::People(outcome.new_people));
         }
-        for (reason, would_refuse) in &outcome.passed {
-            if *would_refuse {
-                report(&Event::WouldFail { reason: reason.name() });
-            }
-            let (reason_name, bytes) = (reason.name(), passed_bytes(driver, *reason));
-            let what = Crossed::Uninspected {
-                reason: reason_name,
-                bytes,
-            };
-            self.crossed(route, what);
-            if *reason == Reason::LedgerFull {
-                report(&Event::LedgerFull);
-            }
-        }
+        self.report_passed(route, driver);
         if let Some(Denial::Fail(reason)) = outcome.denial {
             report(&Event::Refused {
                 budget: "fail_mode",
@@ -259,6 +280,25 @@ impl Ending {
             direction: self.direction,
             what,
         }));
+    }
+
+    /// Tells what fail modes let pass.
+    fn report_passed(&self, route: &str, driver: &Driver) {
+        for (reason, would_refuse) in &driver.outcome().passed {
+            let (bytes, name) = (passed_bytes(driver, *reason), reason.name());
+            if *would_refuse {
+                report(&Event::WouldFail { reason: name });
+            }
+            if *reason == Reason::LedgerFull {
+                report(&Event::LedgerFull);
+            }
+            let what = if reason.is_partial() {
+                Crossed::Partly { reason: name, bytes }
+            } else {
+                Crossed::Uninspected { reason: name, bytes }
+            };
+            self.crossed(route, what);
+        }
     }
 
     fn verdict(&self, outcome: &Outcome) -> &'static str {
@@ -329,22 +369,10 @@ fn passed_bytes(driver: &Driver, reason: Reason) -> u64 {
     let Some(inspector) = driver.inspector() else {
         return driver.unread_bytes();
     };
-    if is_inspected(reason) {
-        return inspector.tally().inspected_bytes;
-    }
-    if reason == Reason::Body(Failure::RuleBudget) {
-        inspector.usage().skipped_bytes()
-    } else {
-        inspector.tally().uninspected_bytes
-    }
-}
-
-/// Whether the body was looked into all the same.
-fn is_inspected(reason: Reason) -> bool {
     match reason {
-        Reason::LedgerFull | Reason::StoreDown | Reason::JournalFull | Reason::JwksDown | Reason::IdentityUnknown => {
-            true
-        }
-        Reason::Body(_) | Reason::Memory | Reason::Route => false,
+        Reason::Tunnel | Reason::Frames => driver.unread_bytes(),
+        reason if reason.is_inspected() => inspector.tally().inspected_bytes,
+        Reason::Body(Failure::RuleBudget) => inspector.usage().skipped_bytes(),
+        _ => inspector.tally().uninspected_bytes,
     }
 }

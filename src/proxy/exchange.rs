@@ -20,12 +20,15 @@ use super::births;
 use super::body::{InspectedBody, Start};
 use super::confirm::Confirm;
 use super::connection::{ConnState, Handler};
-use super::content::{coding, content_type, drop_content, mark_altered, restrict_codings};
-use super::driver::{Driver, Flow};
+use super::content::{coding, content, drop_content, mark_altered, restrict_codings, restrict_compressions};
+use super::coverage;
+use super::driver::Driver;
 use super::egress::Inside;
 use super::ending::Ending;
+use super::fail::Reason;
 use super::fields;
 use super::forward::ForwardBody;
+use super::framing::Fault;
 use super::fuse;
 use super::gateway::{Door, Gateway, Set};
 use super::headers::{self, Hop, NotForwarded};
@@ -36,14 +39,14 @@ use super::provenance::who;
 use super::respond::{Refusal, Style, respond};
 use super::revoked;
 use super::route::{self, Leads};
+use super::switch::{Offer, restrict_upgrades};
 use super::terms::Terms;
-use super::tunnel::tunnel;
 use super::unidentified;
 use super::upstream::UpstreamErrorKind;
 use super::vigil::{Vigil, Woken};
 use super::witness::Witness;
 use crate::engine::decode::Coding;
-use crate::engine::inspect::{Content, Inspector, Mode};
+use crate::engine::inspect::{Inspector, Mode};
 use crate::engine::ledger::Account;
 use crate::engine::policy::{Action, Direction, Facts};
 use crate::engine::time::Now;
@@ -60,9 +63,12 @@ pub struct Exchanges {
     pub(super) inside: Option<Inside>,
 }
 
+/// What is known, or what the client is told instead.
+pub(super) type Told<T> = Result<T, (Refusal, Style)>;
+
 /// A response whose head is known and has not left.
-struct Opened {
-    body: Box<InspectedBody<UpstreamBody>>,
+pub(super) struct Opened {
+    pub(super) body: Box<InspectedBody<UpstreamBody>>,
     coding: Option<Coding>,
     masked_head: bool,
 }
@@ -107,7 +113,8 @@ impl Exchanges {
         };
         self.gateway.refuse_revoked(&asked, now)?;
         self.gateway.tell_of_others(&asked, now);
-        let offer = head.extensions.remove::<OnUpgrade>();
+        let upgrade = head.extensions.remove::<OnUpgrade>();
+        let offer = Offer::of(&head, &asked)?;
         let account = self.gateway.open_account(&asked.set, &mut asked.plan, now).await;
         self.gateway.refuse_held(&asked, &account, now)?;
         self.gateway.refuse_over(&asked, (&account, Direction::Response), now)?;
@@ -117,20 +124,31 @@ impl Exchanges {
         let body = births::sent(&self.gateway, &mut asked, &head.headers, (body, until)).await;
         let (body, cause) = self.upload(&mut asked, &mut head, (body, until)).await?;
         self.prepare(&mut head, mode, &asked)?;
+        if mode != Mode::Watch {
+            let fail = asked.route().fail_on.of(Reason::Tunnel, asked.route().fail);
+            restrict_upgrades(&mut head.headers, offer.is_some(), fail);
+        }
         let mut vigil = Vigil::new(Arc::clone(&self.gateway), until, &asked);
         let request = Request::from_parts(head, body);
         let mut response = self.answered(&asked, &account, (&mut vigil, &cause), request).await?;
         let sides = if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            let downstream = offer.ok_or_else(|| asked.upstream_failed(UpstreamErrorKind::Framing))?;
+            let downstream = upgrade.ok_or_else(|| asked.upstream_failed(UpstreamErrorKind::Framing))?;
             Some((downstream, hyper::upgrade::on(&mut response)))
         } else {
             None
         };
         let (mut head, body) = response.into_parts();
+        // Nobody asked for a part; what was done is told all the same.
+        if mode != Mode::Watch && head.status == StatusCode::PARTIAL_CONTENT && !asked.is_unsafe() {
+            return Err(asked.misframed(Fault::UnaskedPart));
+        }
+        offer
+            .as_ref()
+            .map_or(Ok(()), |offer| offer.check(&head, mode, &asked))?;
         let body = births::remember(&self.gateway, &asked, &head, (body, until)).await;
         let mut opened = self.open(&asked, account, vigil, mode, &mut head, body).await;
         if let Some(sides) = sides {
-            return self.switch(&asked, sides, head, opened).await;
+            return self.switch(&asked, (sides, offer), (head, mode), opened).await;
         }
         let watching = mode == Mode::Watch;
         let start = poll_fn(|cx| opened.body.poll_start(cx, watching)).await;
@@ -169,35 +187,6 @@ impl Exchanges {
                 Err(Woken::Held) => self.gateway.refuse_held(asked, account, self.gateway.clock.now())?,
             }
         }
-    }
-
-    /// Both sides leave HTTP: a tunnel, counted as uninspected. What was opened stays with it, and reports its end.
-    async fn switch(
-        &self,
-        asked: &Asked,
-        (downstream, upstream): (OnUpgrade, OnUpgrade),
-        head: response::Parts,
-        opened: Opened,
-    ) -> Result<Response<Answer>, (Refusal, Style)> {
-        let mut body = opened.body;
-        if body.driver().flow() == Flow::Cut {
-            return Err((self.body_refusal(asked, &body), asked.style));
-        }
-        body.switch();
-        self.leave(asked, &mut body).await?;
-        let limits = Arc::clone(&self.limits);
-        let stop = self.stop.clone();
-        tokio::spawn(async move {
-            let stopped = async {
-                tokio::select! {
-                    () = stop.cancelled() => {}
-                    () = poll_fn(|cx| body.poll_held(cx)) => {}
-                }
-            };
-            let moved = tunnel(downstream, upstream, &limits, stopped).await;
-            body.tunnelled(moved);
-        });
-        Ok(Response::from_parts(head, Answer::Own(Full::default())))
     }
 
     /// Who asks for what, and what it counts under.
@@ -301,6 +290,7 @@ impl Exchanges {
             method,
             path,
             connection,
+            is_bypassed,
             honest,
             renewed: None,
             passed: None,
@@ -345,6 +335,7 @@ impl Exchanges {
                     .insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
             }
         }
+        restrict_compressions(&mut head.headers, mode == Mode::Rewrite);
         // A part of a body has no whole records.
         head.headers.remove(RANGE);
         head.headers.remove(IF_RANGE);
@@ -370,18 +361,11 @@ impl Exchanges {
         let counted = fields::count(&mut head.headers, &mut account, &terms, &mut witness, &mut confirm).await;
         let masked_head = counted.is_masked;
         let coding = coding(&head.headers);
-        let mut ending = Ending::new(
-            Arc::clone(gateway),
-            Arc::clone(set),
-            asked.route,
-            &asked.actor,
-            &account,
-        );
-        ending.honest = asked.honest;
+        let mut ending = Ending::new(gateway, asked, &account);
         let mut inspector = None;
         if asked.route().inspect {
             let (rules, secret) = (Arc::clone(&set.rules), set.policy.secret_of(asked.route).clone());
-            let content = Content::new(coding, content_type(&head.headers));
+            let content = content(&head.headers);
             let reader = Inspector::new(mode, set.bounds, content, rules, secret);
             inspector = Some(reader.counting_values(fields::counted_values(&account)));
             ending = ending.tried_in_shadow(content);
@@ -430,12 +414,20 @@ impl Exchanges {
         if mode != Mode::Watch || masked_head {
             mark_altered(&mut head, mode, coding, masked_head || asked.may_mask());
         }
+        if asked.route().tells_coverage {
+            head.headers
+                .insert(coverage::FIELD, coverage::value(body.driver(), mode));
+        }
         self.leave(asked, &mut body).await?;
         Ok(Response::from_parts(head, Answer::Inspected(body)))
     }
 
     /// The head leaves, once whoever is in it may.
-    async fn leave(&self, asked: &Asked, body: &mut InspectedBody<UpstreamBody>) -> Result<(), (Refusal, Style)> {
+    pub(super) async fn leave(
+        &self,
+        asked: &Asked,
+        body: &mut InspectedBody<UpstreamBody>,
+    ) -> Result<(), (Refusal, Style)> {
         body.hand_over_head();
         if poll_fn(|cx| body.poll_leaving(cx)).await {
             Ok(())
@@ -444,7 +436,7 @@ impl Exchanges {
         }
     }
 
-    fn terms(&self, asked: &Asked, status: StatusCode) -> Terms {
+    pub(super) fn terms(&self, asked: &Asked, status: StatusCode) -> Terms {
         Terms {
             gateway: Arc::clone(&self.gateway),
             set: Arc::clone(&asked.set),
@@ -458,7 +450,7 @@ impl Exchanges {
     }
 
     /// What the client is told when nothing of the response left.
-    fn body_refusal(&self, asked: &Asked, body: &InspectedBody<UpstreamBody>) -> Refusal {
+    pub(super) fn body_refusal(&self, asked: &Asked, body: &InspectedBody<UpstreamBody>) -> Refusal {
         self.refusal(asked, body.driver().outcome().denial, Direction::Response)
     }
 

@@ -33,11 +33,28 @@ pub(super) enum Reason {
     JwksDown,
     /// A credential is shown of which nobody can say whose it is, as what would say so does not answer.
     IdentityUnknown,
+    /// The exchange leaves HTTP for a protocol that is not looked into.
+    Tunnel,
+    /// Frames that break their protocol, or are in an extension of it, where nothing is enforced; always open.
+    Frames,
     /// The route says that its bodies are not looked into; always open.
     Route,
 }
 
 impl Reason {
+    /// Whether what it lets pass was searched all the same, and not counted everywhere, or not under who asked.
+    pub(super) const fn is_inspected(self) -> bool {
+        match self {
+            Self::LedgerFull | Self::StoreDown | Self::JournalFull | Self::JwksDown | Self::IdentityUnknown => true,
+            Self::Body(_) | Self::Memory | Self::Tunnel | Self::Frames | Self::Route => false,
+        }
+    }
+
+    /// The same, or it was not searched by every expression.
+    pub(super) const fn is_partial(self) -> bool {
+        self.is_inspected() || matches!(self, Self::Body(Failure::RuleBudget))
+    }
+
     /// The name in metrics, events and configuration.
     pub(super) const fn name(self) -> &'static str {
         match self {
@@ -48,6 +65,8 @@ impl Reason {
             Self::JournalFull => "journal_full",
             Self::JwksDown => "jwks_down",
             Self::IdentityUnknown => "identity_unknown",
+            Self::Tunnel => "tunnel",
+            Self::Frames => "frames",
             Self::Route => "route",
         }
     }
@@ -86,6 +105,8 @@ pub struct FailModes {
     pub jwks_down: Option<Fail>,
     /// Introspection, or the store of `[fleet]`, does not say of a credential what it is. Open in the same way.
     pub identity_unknown: Option<Fail>,
+    /// A request offers to switch to a protocol other than WebSocket.
+    pub tunnel: Option<Fail>,
 }
 
 impl FailModes {
@@ -109,7 +130,8 @@ impl FailModes {
             // An outage of a login service is no reason to refuse its customers, unless the operator says so.
             Reason::JwksDown => Some(self.jwks_down.unwrap_or(Fail::Open)),
             Reason::IdentityUnknown => Some(self.identity_unknown.unwrap_or(Fail::Open)),
-            Reason::Route => Some(Fail::Open),
+            Reason::Tunnel => self.tunnel,
+            Reason::Frames | Reason::Route => Some(Fail::Open),
         };
         mode.unwrap_or(default)
     }

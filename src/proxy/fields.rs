@@ -15,7 +15,7 @@ use crate::engine::policy::Direction;
 use crate::engine::record::Record;
 use crate::engine::time::Now;
 
-/// Fields of digits that are the protocol's and never a person's; a value without digits or `@` costs nothing anyway.
+/// Fields whose digits are the protocol's and never a person's; a value without digits or `@` costs nothing anyway.
 fn is_impersonal(name: &HeaderName) -> bool {
     matches!(
         name.as_str(),
@@ -131,7 +131,7 @@ impl<'w> Walk<'w> {
         (terms, witness): (&'w Terms, &'w mut Witness),
     ) -> Option<(Self, Vec<(usize, Record)>)> {
         let values = fields.iter().map(|(name, value)| {
-            if is_impersonal(name) {
+            if is_impersonal(name) && !value.as_bytes().contains(&b'@') {
                 &b""[..]
             } else {
                 value.as_bytes()

@@ -61,3 +61,14 @@ pub(super) struct Outcome {
     /// Waiting until who was handed over is on disk.
     pub(super) store: Duration,
 }
+
+impl Outcome {
+    /// What was told of one body need not be told with the next.
+    pub(super) fn forget_body(&mut self) {
+        self.new_people = 0;
+        self.passed.clear();
+        for time in [&mut self.scan, &mut self.ledger, &mut self.holdback, &mut self.store] {
+            *time = Duration::ZERO;
+        }
+    }
+}

@@ -107,6 +107,8 @@ pub struct Route {
     pub fail: Fail,
     /// Fail modes by reason.
     pub fail_on: FailModes,
+    /// Whether its answers say how far they were looked into.
+    pub tells_coverage: bool,
     /// Whether it is declared public, has an allowance or is not looked into: an ambiguous path never meets it.
     pub lenient: bool,
 }

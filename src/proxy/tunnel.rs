@@ -59,7 +59,7 @@ where
     tokio::select! {
         // Either side may break off: a tunnel has no error to tell.
         _ = copies => {}
-        () = silence(meter, limits) => report(&Event::LimitHit { limit: "tunnel_idle_ms_max" }),
+        () = silence(|| meter.total(), limits) => report(&Event::LimitHit { limit: "tunnel_idle_ms_max" }),
         stopped = stopped => return Some(stopped),
     }
     None
@@ -79,11 +79,11 @@ async fn copy(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin,
 }
 
 /// Returns when nothing has moved for the limit.
-async fn silence(meter: &Meter, limits: &Limits) {
-    let mut seen = meter.total();
+pub(super) async fn silence(moved: impl Fn() -> u64, limits: &Limits) {
+    let mut seen = moved();
     loop {
         tokio::time::sleep(ms(limits.tunnel_idle_ms_max)).await;
-        let now = meter.total();
+        let now = moved();
         if now == seen {
             return;
         }

@@ -123,14 +123,8 @@ impl Exchanges {
         let fields = (&head.uri, &mut head.headers);
         let counted = fields::count_request(fields, &mut account, &terms, &mut witness, &mut confirm).await;
         let (is_masked, coding) = (counted.is_masked, coding(&head.headers));
-        let mut ending = Ending::new(
-            Arc::clone(gateway),
-            Arc::clone(set),
-            asked.route,
-            &asked.actor,
-            &account,
-        );
-        (ending.honest, ending.direction) = (asked.honest, Direction::Request);
+        let mut ending = Ending::new(gateway, asked, &account);
+        ending.direction = Direction::Request;
         let inspector = asked.route().inspect.then(|| {
             let (rules, secret) = (Arc::clone(&set.rules), set.policy.secret_of(asked.route).clone());
             let content = Content::new(coding, content_type(&head.headers));

@@ -197,7 +197,11 @@ fn named(written: &ConfigSyntax) -> impl Iterator<Item = &Path> {
         .chain(&written.rules.public_people);
     let lists = lists.map(toml::Spanned::get_ref);
     let texts = key_sets.chain(api_keys).chain(tokens).chain(lists).map(Path::new);
-    certificates.chain(clients).chain(authorities).chain(going_out).chain(texts)
+    certificates
+        .chain(clients)
+        .chain(authorities)
+        .chain(going_out)
+        .chain(texts)
 }
 
 fn read(path: &Path) -> Option<Vec<u8>> {

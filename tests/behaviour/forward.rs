@@ -16,10 +16,10 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::support::origin_certificates::Origins;
 use crate::support::client::{H2, RawReply, exchange, http1};
 use crate::support::gateway::{Gateway, quoted, until};
 use crate::support::origin::{Answer, Origin};
+use crate::support::origin_certificates::Origins;
 use crate::support::people::{Format, body, cut_body};
 
 /// L.

@@ -7,7 +7,7 @@ use smallvec::smallvec;
 use tidegate::engine::ledger::{Ask, BudgetId, Dimension, Elements, Excess, KeyId, KeyUse, Limit};
 use tidegate::engine::secret::Subject;
 
-use crate::fail_modes::uninspected;
+use crate::fail_modes::counted;
 use crate::support::client::{RawReply, get};
 use crate::support::coding::Coding;
 use crate::support::export::Export;
@@ -71,20 +71,22 @@ fn fill(gateway: &Gateway, fallback: Option<KeyId>) {
     }
 }
 
+const PARTLY: &str = "tidegate_partly_inspected_bytes_total";
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_ledger_leaves_the_budget_of_the_address_in_force() {
     let origin = Export::origin().await;
     let gateway = gateway(&origin, "").await;
     assert!(ask(&gateway, "first", 0..1).await.is_whole);
     fill(&gateway, None);
-    let before = uninspected(&gateway, "ledger_full").await;
+    let before = counted(&gateway, PARTLY, "ledger_full").await;
     let mut people = BTreeSet::new();
     for session in ["a", "b", "c"] {
         people.extend(count_serials(&ask(&gateway, session, 0..1_000).await.body));
     }
     assert_eq!(people.len(), ADDRESS_MAX);
     until("the bytes are told", async || {
-        uninspected(&gateway, "ledger_full").await > before
+        counted(&gateway, PARTLY, "ledger_full").await > before
     })
     .await;
 }

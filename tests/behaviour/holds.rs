@@ -52,11 +52,11 @@ fn is_held(reply: &RawReply) -> bool {
 }
 
 fn offer() -> &'static [u8] {
-    b"GET /raw HTTP/1.1\r\nHost: a\r\nCookie: sid=s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+    b"GET /raw HTTP/1.1\r\nHost: a\r\nCookie: sid=s\r\nConnection: Upgrade\r\nUpgrade: raw\r\n\r\n"
 }
 
 fn switch(fields: &str) -> Step {
-    let head = format!("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n{fields}\r\n");
+    let head = format!("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: raw\r\n{fields}\r\n");
     Step::Write(Bytes::from(head))
 }
 

@@ -167,7 +167,7 @@ async fn a_revocation_cuts_a_stream_of_each_version_and_no_neighbour() {
 
 #[tokio::test]
 async fn a_revocation_ends_a_tunnel_and_answers_who_waits() {
-    let switch = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
+    let switch = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: raw\r\n\r\n";
     let never = || Step::Wait(std::sync::Arc::new(tokio::sync::Notify::new()));
     for steps in [
         vec![Step::Write(Bytes::from_static(switch.as_bytes())), never()],
@@ -178,8 +178,7 @@ async fn a_revocation_ends_a_tunnel_and_answers_who_waits() {
         let text = configuration(&state, &origin, &raw, "");
         let gateway = Gateway::start_in(state, &text).await;
         let mut stream = TcpStream::connect(gateway.address).await.expect("it listens");
-        let offer =
-            "GET /raw HTTP/1.1\r\nHost: a\r\nCookie: sid=a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+        let offer = "GET /raw HTTP/1.1\r\nHost: a\r\nCookie: sid=a\r\nConnection: Upgrade\r\nUpgrade: raw\r\n\r\n";
         stream.write_all(offer.as_bytes()).await.expect("it reads");
         until("the origin is asked", async || !raw.raw_heads().is_empty()).await;
         let mut line = vec![0; 13];

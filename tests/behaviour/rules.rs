@@ -60,7 +60,7 @@ async fn an_expression_has_a_budget_a_metric_and_a_fail_mode() {
         ("tidegate_rule_searched_bytes_total", "rule=", 4_090),
         ("tidegate_rule_skipped_bytes_total", "rule=", 5_910),
         ("tidegate_rule_findings_total", "rule=", 409),
-        ("tidegate_uninspected_bytes_total", "\"rule_budget\"", 5_910),
+        ("tidegate_partly_inspected_bytes_total", "\"rule_budget\"", 5_910),
     ] {
         until(family, async || metric(&gateway, family, label).await == expected).await;
     }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use tidegate::engine::decode::Coding;
+use tidegate::engine::decode::{Coding, Compression, GrpcForm};
 use tidegate::engine::detect::RuleSet;
 use tidegate::engine::inspect::{Bounds, Charset, Content, Failure, Inspector, Mode, Piece, Resolution, Step};
 use tidegate::engine::secret::{HashKey, Subject};
@@ -18,7 +18,10 @@ const CHARSETS: [&[u8]; 6] = [
     b"a/b;charset=iso-2022-jp",
     b"a/b;charset=latin1",
 ];
-const DECLARED: [Declared; 9] = Declared::ALL;
+const DECLARED: [Declared; 9] = super::TEXTS;
+/// Others, for settings that were seldom used before there were any.
+const OTHERS: [Declared; 3] = [Declared::Events, Declared::Grpc, Declared::Protobuf];
+const OTHERS_FROM: u8 = 240;
 const CODINGS: [Coding; 5] = [
     Coding::Identity,
     Coding::Gzip,
@@ -55,7 +58,15 @@ pub(crate) fn scan_chunks(data: &[u8]) {
         content: Content {
             coding: Some(pick(CODINGS, coding)),
             charset: Charset::from_content_type(pick(CHARSETS, charset)),
-            structure: pick(DECLARED, structure),
+            structure: if declared < OTHERS_FROM {
+                pick(DECLARED, structure)
+            } else {
+                pick(OTHERS, declared)
+            },
+            grpc: GrpcForm {
+                compression: pick([Compression::None, Compression::Gzip, Compression::Deflate], coding),
+                text: coding & 0x80 != 0,
+            },
         },
         then: pick(THEN, then),
     };
@@ -65,13 +76,15 @@ pub(crate) fn scan_chunks(data: &[u8]) {
         assert!(whole.released == body, "watching changes nothing");
     }
     let is_marked = body.starts_with(b"\xff\xfe") || body.starts_with(b"\xfe\xff") || body.starts_with(b"\0\0\xfe\xff");
-    let is_plain = plan.content.charset == Charset::Utf8 && !is_marked;
+    // Messages have a format of their own, which may break.
+    let is_framed = plan.content.structure == Declared::Grpc;
+    let is_plain = plan.content.charset == Charset::Utf8 && !is_marked && !is_framed;
     if plan.content.coding == Some(Coding::Identity) && is_plain {
         assert!(whole.failure.is_none(), "identity has no format to break");
         assert!(whole.released.len() <= body.len(), "masks keep lengths");
         assert!(whole == split, "one answer, whatever the chunks are");
     }
-    if plan.content.coding == Some(Coding::Identity) && plan.then.is_none() {
+    if plan.content.coding == Some(Coding::Identity) && plan.then.is_none() && !is_framed {
         assert!(
             whole.people == split.people && whole.failure == split.failure,
             "the same people, whatever the chunks are"

@@ -19,6 +19,8 @@ mod texts;
 mod token;
 mod tokens;
 
+use tidegate::engine::structure::Declared;
+
 pub(crate) use body::scan_chunks;
 pub(crate) use coding::decode;
 pub(crate) use containers::containers;
@@ -32,6 +34,19 @@ pub(crate) use signals::signals;
 pub(crate) use simulated::{access_log, scenario};
 pub(crate) use texts::{config_syntax, rule_syntax};
 pub(crate) use tokens::tokens;
+
+/// The forms of text that settings choose from, in an order that found inputs rely on.
+const TEXTS: [Declared; 9] = [
+    Declared::Unknown,
+    Declared::Json,
+    Declared::Table,
+    Declared::Lines,
+    Declared::Markup,
+    Declared::Xml,
+    Declared::Script,
+    Declared::Sql,
+    Declared::Form,
+];
 
 /// Panics on a broken promise.
 pub(crate) type Check = fn(&[u8]);

@@ -9,7 +9,7 @@ use tidegate::engine::record::{Crowd, Record};
 use tidegate::engine::secret::HashKey;
 use tidegate::engine::structure::Declared;
 
-const DECLARED: [Declared; 9] = Declared::ALL;
+const DECLARED: [Declared; 9] = super::TEXTS;
 const HELD: [u64; 3] = [64, 4_096, 64 << 10];
 const SEGMENTS: [usize; 3] = [16, 256, 2_048];
 const BUDGETS: [u64; 3] = [40, 1_000, u64::MAX];

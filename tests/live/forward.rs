@@ -22,8 +22,8 @@ use tokio::net::TcpListener;
 use super::memory::resident_kib;
 use super::process::{Tidegate, output};
 use super::tools;
-use crate::support::origin_certificates::Origins;
 use crate::support::origin::{Answer, Origin};
+use crate::support::origin_certificates::Origins;
 use crate::support::people::{Format, body};
 
 /// L.

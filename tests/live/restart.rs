@@ -177,7 +177,7 @@ async fn a_full_disk_follows_the_fail_mode_and_heals() {
     assert!(gateway.metric("tidegate_store_failures_total{reason=\"full\"}").await >= 1.0);
     let open = get(address, "/open/0-4550", "").await;
     assert!(open.is_whole, "open lets it pass");
-    let passed = "tidegate_uninspected_bytes_total{route=\"*/open/\",reason=\"store_down\"}";
+    let passed = "tidegate_partly_inspected_bytes_total{route=\"*/open/\",reason=\"store_down\"}";
     gateway.metric_grows(passed, 0.0).await;
     let closed = get(address, "/0-4600", "").await;
     assert!(closed.status == 502 || !closed.is_whole, "{}", closed.head);

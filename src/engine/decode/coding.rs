@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::br::Br;
 use super::deflate::Inflate;
+use super::grpc::{GrpcForm, Messages};
 use super::zstd::Zstd;
 
 /// A content coding that can be looked into.
@@ -89,6 +90,8 @@ pub enum Decoder {
     Br(Box<Br>),
     /// zstd.
     Zstd(Box<Zstd>),
+    /// The messages of gRPC.
+    Grpc(Box<Messages>),
 }
 
 impl Decoder {
@@ -103,6 +106,11 @@ impl Decoder {
         }
     }
 
+    /// A decoder for a body of gRPC in this form.
+    pub fn grpc(form: GrpcForm) -> Self {
+        Self::Grpc(Box::new(Messages::new(form)))
+    }
+
     /// Decodes from `input` into `output`. The input is used up and the decoder drained when all of `input` was read and
     /// `output` not filled; until then call again with what is left.
     ///
@@ -113,6 +121,15 @@ impl Decoder {
             Self::Inflate(inflate) => inflate.step(input, output),
             Self::Br(br) => br.step(input, output),
             Self::Zstd(zstd) => zstd.step(input, output),
+            Self::Grpc(messages) => messages.step(input, output),
+        }
+    }
+
+    /// Whether more can be decoded of what was read, though there was room for it.
+    pub fn has_more(&self) -> bool {
+        match self {
+            Self::Inflate(_) | Self::Br(_) | Self::Zstd(_) => false,
+            Self::Grpc(messages) => messages.has_more(),
         }
     }
 
@@ -123,6 +140,7 @@ impl Decoder {
             // Symbol by symbol: what the bytes so far can yield, they have yielded.
             Self::Inflate(_) | Self::Br(_) => true,
             Self::Zstd(zstd) => zstd.is_checkpoint(),
+            Self::Grpc(messages) => messages.is_checkpoint(),
         }
     }
 
@@ -135,6 +153,7 @@ impl Decoder {
             Self::Inflate(inflate) => inflate.is_complete(),
             Self::Br(br) => br.is_complete(),
             Self::Zstd(zstd) => zstd.is_complete(),
+            Self::Grpc(messages) => messages.is_complete(),
         };
         if complete { Ok(()) } else { Err(DecodeError::Truncated) }
     }

@@ -6,6 +6,7 @@ mod coding;
 mod deflate;
 mod entity;
 mod forms;
+pub(crate) mod grpc;
 mod unescape;
 mod zstd;
 
@@ -14,8 +15,9 @@ pub use br::Br;
 pub use coding::{Coding, DecodeError, Decoder, Progress};
 pub use deflate::Inflate;
 pub(crate) use forms::{has_form, hides};
+pub use grpc::{Compression, GrpcForm, Messages};
 pub use unescape::Unescaped;
-pub(crate) use unescape::is_inline;
+pub(crate) use unescape::{EVENT_LINE, is_inline};
 pub use zstd::Zstd;
 
 #[cfg(test)]

@@ -1,12 +1,15 @@
 //! Escapes of JSON strings, quoted cells, forms, markup and SQL, undone with a map back, so that what is found can be
 //! masked in place.
 
-use memchr::{memchr, memchr2};
+use memchr::{memchr, memchr2, memmem};
 
 use super::entity;
 
 /// The longest inline tag that may stand inside a value of markup, brackets included: `</strong>`.
 const INLINE_TAG_BYTES_MAX: usize = 9;
+
+/// What begins a further line of an event's data, with the line end before it (HTML Living Standard, section 9.2.6).
+pub(crate) const EVENT_LINE: &[u8] = b"\ndata:";
 
 /// A text without its escapes, and where each of its bytes stood.
 #[derive(Clone, Default)]
@@ -191,6 +194,18 @@ impl Unescaped {
         );
     }
 
+    /// Joins the lines of an event's data: of what begins one of them only the line end stays.
+    pub fn event(&mut self, raw: &[u8]) {
+        self.undo(
+            raw,
+            |rest| memmem::find(rest, EVENT_LINE),
+            |text, rest, at| {
+                text.put(b'\n', at);
+                EVENT_LINE.len() + usize::from(rest.get(EVENT_LINE.len()) == Some(&b' '))
+            },
+        );
+    }
+
     /// Undoes what `find` finds: `escape` is given what begins with it and where that stands, and returns its length, at
     /// least 1. What is between stays as it is.
     fn undo(
@@ -357,7 +372,9 @@ mod tests {
     #[test]
     fn forms_markup_and_sql_are_undone_and_mapped_back() {
         type Undo = fn(&mut Unescaped, &[u8]);
-        let rows: [(Undo, &str, &str); 9] = [
+        let rows: [(Undo, &str, &str); 11] = [
+            (Unescaped::event, "a\ndata: b\ndata:c\ndata:  d", "a\nb\nc\n d"),
+            (Unescaped::event, "a\ndat: b", "a\ndat: b"),
             (Unescaped::percent, "kim%40mail.example", "kim@mail.example"),
             (Unescaped::percent, "%2B82+10", "+82 10"),
             (Unescaped::percent, "100%", "100%"),

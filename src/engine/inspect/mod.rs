@@ -22,14 +22,14 @@ use packed::Packed;
 
 pub use crate::engine::charset::Charset;
 use crate::engine::charset::Reader;
-use crate::engine::decode::{Coding, Decoder};
+use crate::engine::decode::{Coding, Compression, Decoder, GrpcForm};
 use crate::engine::detect::{ClassSet, RuleSet, Usage};
 use crate::engine::ledger::Ask;
 use crate::engine::record::{Assembler, Place, Record};
 use crate::engine::secret::HashKey;
 use crate::engine::step::Phase;
 pub use crate::engine::step::{Bounds, Failure, Mode, Piece, Resolution, Step, Tally};
-use crate::engine::structure::{CellSettings, Declared, Structure};
+use crate::engine::structure::{CellSettings, Declared, Structure, is_grpc_text};
 
 /// What a head says of its body.
 #[derive(Clone, Copy, Debug, Default)]
@@ -40,6 +40,8 @@ pub struct Content {
     pub charset: Charset,
     /// The structure.
     pub structure: Declared,
+    /// How messages of gRPC are written, where it has any.
+    pub grpc: GrpcForm,
 }
 
 impl Content {
@@ -49,7 +51,36 @@ impl Content {
             coding,
             charset: Charset::from_content_type(content_type),
             structure: Declared::from_content_type(content_type),
+            grpc: GrpcForm {
+                text: is_grpc_text(content_type),
+                ..GrpcForm::default()
+            },
         }
+    }
+
+    /// The same with this `grpc-encoding`.
+    #[must_use]
+    pub fn with_grpc_encoding(mut self, value: &[u8]) -> Self {
+        self.grpc.compression = Compression::from_header(value);
+        self
+    }
+
+    /// What decodes it in `mode`, if anything must; or why it cannot be.
+    fn decoder(&self, mode: Mode) -> Result<Option<Decoder>, Failure> {
+        let coding = self.coding.ok_or(Failure::UnknownCoding)?;
+        if self.structure != Declared::Grpc {
+            return Ok(Decoder::new(coding));
+        }
+        if coding != Coding::Identity {
+            return Err(Failure::UnknownCoding);
+        }
+        // What is masked leaves as it was written, and so must have come.
+        let masks = mode == Mode::Rewrite;
+        if masks && self.grpc.text {
+            return Err(Failure::Undecodable);
+        }
+        let form = if masks { GrpcForm::default() } else { self.grpc };
+        Ok(Some(Decoder::grpc(form)))
     }
 }
 
@@ -60,6 +91,7 @@ impl From<Declared> for Content {
             coding: Some(Coding::Identity),
             charset: Charset::Utf8,
             structure,
+            grpc: GrpcForm::default(),
         }
     }
 }
@@ -117,6 +149,15 @@ impl Inspector {
         } else {
             content.charset
         };
+        let charset = if content.structure.is_binary() {
+            Reader::bytes()
+        } else {
+            Reader::new(declared)
+        };
+        let (decoder, failure) = match content.decoder(mode) {
+            Ok(decoder) => (decoder, None),
+            Err(failure) => (None, Some(failure)),
+        };
         let settings = CellSettings::new(bounds.segment_bytes, rules.has_expressions());
         let mut assembler = Assembler::new(rules, secret);
         assembler.usage = Usage::new(bounds.rule_searched_bytes_max);
@@ -124,9 +165,9 @@ impl Inspector {
         Self {
             mode,
             bounds,
-            decoder: content.coding.and_then(Decoder::new),
+            decoder,
             packed: Packed::default(),
-            charset: Reader::new(declared),
+            charset,
             settings,
             structure: Structure::new(content.structure, settings),
             assembler,
@@ -147,7 +188,7 @@ impl Inspector {
             phase: Phase::Open,
             ended: false,
             output: Vec::new(),
-            failure: content.coding.is_none().then_some(Failure::UnknownCoding),
+            failure,
             failed_at: 0,
             tally: Tally::default(),
         }

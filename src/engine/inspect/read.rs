@@ -81,7 +81,7 @@ impl Inspector {
                 return Ok(());
             };
             let progress = decoder.step(slice, output).map_err(Failure::from)?;
-            let drained = progress.written < output.len();
+            let drained = progress.written < output.len() && !decoder.has_more();
             let checkpoint = drained && decoder.is_checkpoint();
             slice = slice.get(progress.read..).unwrap_or_default();
             *coded += progress.read as u64;

@@ -156,7 +156,9 @@ impl Ledger {
             Note::Nothing => {}
             Note::Ask => shard.changed(self.carriers & Carrier::Fleet.bit(), place, now.second()),
             Note::Seen(element) => {
-                entry.seen.show(once((element, &mut false)), now.second(), Granting::None);
+                entry
+                    .seen
+                    .show(once((element, &mut false)), now.second(), Granting::None);
                 entry.forget(now, keep);
                 shard.weigh(place);
                 shard.changed(self.carriers, place, now.second());

@@ -91,7 +91,12 @@ impl Policy {
             Condition::Idle(days) => What::Idle(days.saturating_mul(DAY_S)),
             Condition::New => What::New {
                 actor: self.secret.hash64("tidegate actor 1", &[facts.actor()]),
-                memory: KeyId::new(self.secret_of(facts.route), budget.per, MEMORY, budget.scopes.of(facts.direction)),
+                memory: KeyId::new(
+                    self.secret_of(facts.route),
+                    budget.per,
+                    MEMORY,
+                    budget.scopes.of(facts.direction),
+                ),
             },
             Condition::Unissued | Condition::Watched | Condition::Group(_) | Condition::Route(_) => return None,
         };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::embedded;
 use super::fields::{self, FieldRef, Fields};
 use super::frame::{self, Frame, Shape};
+use super::joined;
 use super::layers::LAYERS_MAX;
 use super::settled::Settled;
 use super::stream::Stream;
@@ -253,6 +254,7 @@ impl Assembler {
         if !found.is_empty() && field.is_none_or(|field| !field.key.is_known()) || is_text() {
             embedded::search(&self.rules, cell, &self.unescaped, &mut self.usage, &mut found);
         }
+        joined::search(&self.rules, cell, &self.unescaped, &mut self.usage, &mut found);
         self.usage.found(&found);
         if self.usage.is_newly_spent() {
             let at = cell.at + cell.within.0 as u64;

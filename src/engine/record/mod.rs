@@ -9,6 +9,7 @@ mod frame;
 mod gather;
 mod inner;
 mod join;
+mod joined;
 mod layers;
 mod settled;
 mod stream;

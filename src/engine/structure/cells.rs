@@ -13,7 +13,7 @@ use std::ops::Range;
 use memchr::{memchr, memchr2, memmem};
 
 use crate::engine::block::{is_veiled, wakes};
-use crate::engine::decode::{Unescaped, hides};
+use crate::engine::decode::{EVENT_LINE, Unescaped, hides};
 
 /// Text before a segment that boundaries and context words may need, in bytes.
 const LOOK_BEHIND: usize = 256;
@@ -77,6 +77,8 @@ pub enum CellForm {
     Markup,
     /// A quoted SQL string: two quotes stand for one, and so does a backslash and a quote.
     SqlString,
+    /// The data of an event, with what begins each further line of it: `a\ndata: b` is read as `a\nb`.
+    Event,
 }
 
 impl<'a> Cell<'a> {
@@ -127,6 +129,7 @@ impl<'a> Cell<'a> {
             CellForm::Percent => text.percent(self.raw),
             CellForm::Markup => text.markup(self.raw),
             CellForm::SqlString => text.sql(self.raw),
+            CellForm::Event => text.event(self.raw),
             CellForm::JsonString | CellForm::Plain | CellForm::Bare => text.json(self.raw),
         }
     }
@@ -157,6 +160,7 @@ impl<'a> Cell<'a> {
             CellForm::Percent => memchr2(b'%', b'+', self.raw).is_some(),
             CellForm::Markup => memchr2(b'&', b'<', self.raw).is_some(),
             CellForm::SqlString => memchr2(b'\\', b'\'', self.raw).is_some(),
+            CellForm::Event => memmem::find(self.raw, EVENT_LINE).is_some(),
         }
     }
 }

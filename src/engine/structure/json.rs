@@ -73,6 +73,13 @@ impl Json {
         }
     }
 
+    /// So many bytes that come next are none of its text; false if a string is under way, in which no place is left out.
+    pub(super) fn skip(&mut self, bytes: u64) -> bool {
+        let may_skip = self.state == State::Between;
+        self.at += if may_skip { bytes } else { 0 };
+        may_skip
+    }
+
     pub(super) fn finish(&mut self, sink: &mut impl Sink) {
         match self.state {
             State::Between => {}

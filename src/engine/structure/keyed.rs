@@ -1,5 +1,6 @@
 //! Lines of text: each is one thing, except that `key: value` lines that follow one another describe one thing together
-//! (vCard, LDIF, YAML, INI, mail heads). An event's JSON is read as JSON.
+//! (vCard, LDIF, YAML, INI, mail heads). An event's JSON is read as JSON; in a stream of events the data of one is what stands
+//! on all its `data:` lines.
 
 use memchr::{memchr, memchr_iter};
 use smallvec::SmallVec;
@@ -29,6 +30,10 @@ pub(super) struct Lines {
     bars: Bars,
     /// Whether the line before was a keyed one.
     in_block: bool,
+    /// Whether the body is a stream of events.
+    events: bool,
+    /// The data of the event under way, which goes on if the next line is data too.
+    data: Option<Data>,
     begun: bool,
     settings: CellSettings,
     carry: Carry,
@@ -39,10 +44,20 @@ enum State {
     Start(SmallVec<[u8; 8]>),
     Line,
     Json(Box<Json>),
+    /// Data of an event that is no JSON.
+    Text,
+}
+
+/// The data of an event up to the end of a line.
+enum Data {
+    Json(Box<Json>),
+    /// It is carried.
+    Text,
 }
 
 impl Lines {
-    pub(super) fn new(at: u64, settings: CellSettings) -> Self {
+    /// `events`: it is a stream of events (HTML Living Standard, section 9.2).
+    pub(super) fn new(at: u64, settings: CellSettings, events: bool) -> Self {
         let mut carry = Carry::new(settings);
         carry.begin(at);
         Self {
@@ -53,6 +68,8 @@ impl Lines {
             names: Names::default(),
             bars: Bars::default(),
             in_block: false,
+            events,
+            data: None,
             begun: false,
             settings,
             carry,
@@ -60,9 +77,9 @@ impl Lines {
     }
 
     pub(super) fn decided_to(&self) -> u64 {
-        match &self.state {
-            State::Start(_) | State::Line => self.carry.searched_to(),
-            State::Json(json) => json.decided_to(),
+        match (&self.state, &self.data) {
+            (State::Json(json), _) | (_, Some(Data::Json(json))) => json.decided_to(),
+            (State::Start(_) | State::Line | State::Text, _) => self.carry.searched_to(),
         }
     }
 
@@ -94,29 +111,44 @@ impl Lines {
         }
         if let State::Start(start) = &mut self.state {
             let start = std::mem::take(start);
+            if start.is_empty() && self.data.is_some() {
+                self.end_data(sink);
+                return sink.close(self.at);
+            }
+            self.end_data(sink);
             self.state = State::Line;
             self.part(&start, sink);
         }
         self.end_line(sink);
+        self.end_data(sink);
         sink.close(self.at);
     }
 
-    /// The line begins with `start`: is it an event's JSON, a line like any other, or too early to say?
+    /// The line begins with `start`: is it an event's data, a line like any other, or too early to say?
     fn start(&mut self, start: &[u8], sink: &mut impl Sink) {
         let data = start.strip_prefix(EVENT);
-        let is_json = data.is_some_and(|data| matches!(data.trim_ascii_start().first(), Some(b'{' | b'[')));
-        if is_json {
+        let first = data.and_then(|data| data.trim_ascii_start().first());
+        if data.is_some() && self.data.is_some() {
+            self.go_on(start, sink);
+        } else if matches!(first, Some(b'{' | b'[')) {
             sink.line(self.line_at);
             self.names.clear();
             let bracket = self.at + start.len() as u64 - 1;
             self.state = State::Json(Box::new(Json::new(bracket, self.settings)));
             self.at = bracket;
             self.part(start.last_chunk::<1>().map_or(&[][..], |last| last), sink);
-            return;
-        }
-        let may_be = EVENT.starts_with(start) || data.is_some_and(|data| data.is_empty() || data == b" ");
-        if !may_be {
-            self.state = State::Line;
+        } else if EVENT.starts_with(start) || data.is_some_and(|data| data.is_empty() || data == b" ") {
+            // Too early.
+        } else {
+            if self.events && data.is_some() {
+                sink.line(self.line_at);
+                self.names.clear();
+                Name::default().tell(self.line_at, sink);
+                self.state = State::Text;
+            } else {
+                self.end_data(sink);
+                self.state = State::Line;
+            }
             self.part(start, sink);
             if start.last() == Some(&b'\n') {
                 self.end_line(sink);
@@ -124,28 +156,61 @@ impl Lines {
         }
     }
 
+    /// One more line of data of the event under way; `start` is what makes it one.
+    fn go_on(&mut self, start: &[u8], sink: &mut impl Sink) {
+        let is_skipped = match &mut self.data {
+            Some(Data::Json(json)) => json.skip(start.len() as u64),
+            Some(Data::Text) | None => false,
+        };
+        self.state = match self.data.take() {
+            Some(Data::Json(json)) => State::Json(json),
+            Some(Data::Text) | None => State::Text,
+        };
+        if is_skipped {
+            self.at += start.len() as u64;
+        } else {
+            self.part(start, sink);
+        }
+    }
+
     fn part(&mut self, part: &[u8], sink: &mut impl Sink) {
         self.at += part.len() as u64;
-        if let State::Json(json) = &mut self.state {
-            json.push(part, sink);
-            return;
-        }
-        self.head.extend(part);
-        self.carry
-            .extend_long(part, CellForm::Plain, &mut |cell| sink.cell(cell));
+        let form = match &mut self.state {
+            State::Json(json) => return json.push(part, sink),
+            State::Text => CellForm::Event,
+            State::Start(_) | State::Line => {
+                self.head.extend(part);
+                CellForm::Plain
+            }
+        };
+        self.carry.extend_long(part, form, &mut |cell| sink.cell(cell));
     }
 
     fn end_line(&mut self, sink: &mut impl Sink) {
-        if let State::Json(mut json) = std::mem::replace(&mut self.state, State::Start(SmallVec::new())) {
-            json.finish(sink);
-            sink.line(self.at);
-            self.in_block = false;
-        } else {
-            self.end_text(sink);
+        match std::mem::replace(&mut self.state, State::Start(SmallVec::new())) {
+            State::Json(json) => self.data = Some(Data::Json(json)),
+            State::Text => self.data = Some(Data::Text),
+            State::Start(_) | State::Line => self.end_text(sink),
         }
         self.head.clear();
         self.line_at = self.at;
-        self.carry.begin(self.at);
+        match &self.data {
+            Some(_) if !self.events => self.end_data(sink),
+            Some(Data::Text) => {}
+            Some(Data::Json(_)) | None => self.carry.begin(self.at),
+        }
+    }
+
+    /// The data of the event under way, if there is any, ends before this line.
+    fn end_data(&mut self, sink: &mut impl Sink) {
+        match self.data.take() {
+            Some(Data::Json(mut json)) => json.finish(sink),
+            Some(Data::Text) => self.carry.end(&[], CellForm::Event, &mut |cell| sink.cell(cell)),
+            None => return,
+        }
+        sink.line(self.line_at);
+        self.in_block = false;
+        self.carry.begin(self.line_at);
     }
 
     fn end_text(&mut self, sink: &mut impl Sink) {

@@ -9,6 +9,7 @@ mod cells;
 mod columns;
 mod delimited;
 mod form;
+mod grpc;
 mod html;
 mod json;
 mod keyed;
@@ -20,6 +21,7 @@ mod nesting;
 mod page;
 mod pairs;
 mod plain_names;
+mod protobuf;
 mod script;
 mod sniff;
 mod sql;
@@ -28,11 +30,13 @@ mod xml;
 
 use delimited::Delimited;
 use form::Form;
+use grpc::Grpc;
 use html::Html;
 use json::Json;
 use keyed::Lines;
 use markup::Markup;
 use multipart::Multipart;
+use protobuf::Protobuf;
 use script::Script;
 use sql::Sql;
 use xml::Xml;
@@ -99,8 +103,10 @@ pub enum Declared {
     Json,
     /// A table with one row a line.
     Table,
-    /// Text in which a line is one thing: plain text, event streams, logs.
+    /// Text in which a line is one thing: plain text, logs.
     Lines,
+    /// An event stream.
+    Events,
     /// HTML.
     Markup,
     /// XML.
@@ -111,17 +117,22 @@ pub enum Declared {
     Sql,
     /// `application/x-www-form-urlencoded`.
     Form,
+    /// Messages of gRPC, or of gRPC-Web, behind their lengths.
+    Grpc,
+    /// One message of Protocol Buffers.
+    Protobuf,
     /// `multipart/form-data` and its kin, with the boundary of their parts.
     Multipart(Boundary),
 }
 
 impl Declared {
-    /// Each that needs no parameter: all but [`Declared::Multipart`].
-    pub const ALL: [Self; 9] = [
+    /// Each form of text that needs no parameter.
+    pub const ALL: [Self; 10] = [
         Self::Unknown,
         Self::Json,
         Self::Table,
         Self::Lines,
+        Self::Events,
         Self::Markup,
         Self::Xml,
         Self::Script,
@@ -146,8 +157,10 @@ impl Declared {
             b"text/css" | b"text/javascript" | b"application/javascript" | b"application/x-javascript" => Self::Script,
             b"application/sql" | b"application/x-sql" | b"text/sql" | b"text/x-sql" => Self::Sql,
             b"application/x-www-form-urlencoded" => Self::Form,
-            b"text/event-stream"
-            | b"text/vcard"
+            b"application/protobuf" | b"application/x-protobuf" | b"application/vnd.google.protobuf" => Self::Protobuf,
+            grpc if is_grpc(grpc) => Self::Grpc,
+            b"text/event-stream" => Self::Events,
+            b"text/vcard"
             | b"text/x-vcard"
             | b"text/directory"
             | b"text/calendar"
@@ -165,6 +178,24 @@ impl Declared {
             _ => Self::Unknown,
         }
     }
+}
+
+impl Declared {
+    /// Whether the body is bytes, in no character set.
+    pub const fn is_binary(self) -> bool {
+        matches!(self, Self::Grpc | Self::Protobuf)
+    }
+}
+
+fn is_grpc(essence: &[u8]) -> bool {
+    essence.starts_with(b"application/grpc")
+}
+
+/// Whether a `Content-Type` is that of gRPC-Web in base64.
+pub fn is_grpc_text(content_type: &[u8]) -> bool {
+    const TEXT: &[u8] = b"application/grpc-web-text";
+    let essence = content_type.get(..TEXT.len());
+    essence.is_some_and(|essence| essence.eq_ignore_ascii_case(TEXT))
 }
 
 /// The structure of one body.
@@ -190,6 +221,8 @@ enum Reader {
     Sql(Box<Sql>),
     Form(Box<Form>),
     Multipart(Box<Multipart>),
+    Grpc(Box<Grpc>),
+    Protobuf(Box<Protobuf>),
 }
 
 impl Structure {
@@ -200,11 +233,19 @@ impl Structure {
 
     /// A structure for a body that begins at offset `at` of another.
     pub(in crate::engine) fn at(at: u64, declared: Declared, settings: CellSettings) -> Self {
+        // No byte of these is a blank.
+        let reader = if declared == Declared::Grpc {
+            Reader::Grpc(Box::new(Grpc::new(at, settings)))
+        } else if declared == Declared::Protobuf {
+            Reader::Protobuf(Box::new(Protobuf::new(at, None, settings)))
+        } else {
+            Reader::Undecided
+        };
         Self {
             declared,
             settings,
             skipped: at,
-            reader: Reader::Undecided,
+            reader,
         }
     }
 
@@ -229,6 +270,8 @@ impl Structure {
             Reader::Sql(sql) => sql.push(chunk, sink),
             Reader::Form(form) => form.push(chunk, sink),
             Reader::Multipart(parts) => parts.push(chunk, sink),
+            Reader::Grpc(messages) => messages.push(chunk, sink),
+            Reader::Protobuf(message) => message.push(chunk, sink),
         }
     }
 
@@ -246,6 +289,8 @@ impl Structure {
             Reader::Sql(sql) => sql.finish(sink),
             Reader::Form(form) => form.finish(sink),
             Reader::Multipart(parts) => parts.finish(sink),
+            Reader::Grpc(messages) => messages.finish(sink),
+            Reader::Protobuf(message) => message.finish(sink),
         }
     }
 
@@ -267,6 +312,8 @@ impl Structure {
             Reader::Sql(sql) => sql.decided_to(),
             Reader::Form(form) => form.decided_to(),
             Reader::Multipart(parts) => parts.decided_to(),
+            Reader::Grpc(messages) => messages.decided_to(),
+            Reader::Protobuf(message) => message.decided_to(),
         }
     }
 
@@ -288,9 +335,16 @@ impl Structure {
             (Declared::Script, _) => Reader::Script(Box::new(Script::new(at, settings, b""))),
             (Declared::Sql, _) => Reader::Sql(Box::new(Sql::new(at, settings))),
             (Declared::Form, _) => Reader::Form(Box::new(Form::new(at, settings))),
-            (Declared::Unknown | Declared::Json | Declared::Table | Declared::Lines, _) => {
-                Reader::FirstLine(Vec::new())
-            }
+            (Declared::Events, _) => Reader::Lines(Box::new(Lines::new(at, settings, true))),
+            (
+                Declared::Unknown
+                | Declared::Json
+                | Declared::Table
+                | Declared::Lines
+                | Declared::Grpc
+                | Declared::Protobuf,
+                _,
+            ) => Reader::FirstLine(Vec::new()),
         };
         rest
     }
@@ -348,7 +402,7 @@ impl Structure {
         {
             Reader::Delimited(Box::new(Delimited::new(at, settings, delimiter)))
         } else {
-            Reader::Lines(Box::new(Lines::new(at, settings)))
+            Reader::Lines(Box::new(Lines::new(at, settings, line.starts_with(b"data:"))))
         }
     }
 }

@@ -111,7 +111,7 @@ fn outline(declared: Declared, body: &str) -> String {
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table")]
 fn readers_tell_rows_keys_and_cells() {
-    let rows: [(Declared, &str, &str); 23] = [
+    let rows: [(Declared, &str, &str); 25] = [
         (
             Declared::Json,
             r#"[["name","tel"],["Kim","1000000"],["Lee",2000000]]"#,
@@ -223,6 +223,16 @@ fn readers_tell_rows_keys_and_cells() {
             "Flow( | Object( tel: 1 ) | | | id: id: 2 | | )",
         ),
         (
+            Declared::Events,
+            "data: {\"tel\":\ndata: \"1\"}\n\nid: 2\n",
+            "Flow( | Object( tel: 1 ) | | | id: id: 2 | | )",
+        ),
+        (
+            Declared::Events,
+            "event: x\ndata: Kim\ndata: 1\n\ndata:Lee\n\n",
+            "Flow( event: event: x | data: Kim\ndata: 1 | | | | data:Lee | | | | | )",
+        ),
+        (
             boundary(),
             "--xyz\r\nContent-Disposition: form-data; name=\"tel\"\r\n\r\n1\r\n--xyz--\r\n",
             "",
@@ -234,6 +244,76 @@ fn readers_tell_rows_keys_and_cells() {
             assert!(outline.contains("tel: 1"), "{outline}");
         } else {
             assert_eq!(outline, expected, "{declared:?}: {body}");
+        }
+    }
+}
+
+#[test]
+fn messages_of_protobuf_and_grpc_are_told_however_cut() {
+    let person = b"\x0a\x03Kim\x12\x10kim@mail.example\x18\x05";
+    let element = [&[0x0a, person.len() as u8][..], person].concat();
+    let page = [b"\x1a\x04page", &element[..], &element].concat();
+    let long = [&[0x0a, 0xa0, 0x38][..], "x ".repeat(3_600).as_bytes()].concat();
+    let strings = b"\x0a\x01a\x0a\x01b\x12\x01c\x0d1234";
+    let frame = |flags: u8, message: &[u8]| [&[flags, 0, 0, 0, message.len() as u8][..], message].concat();
+    let frames = [
+        frame(0, person),
+        frame(0, b""),
+        frame(0, strings),
+        frame(0x80, b"grpc-status: 0"),
+    ]
+    .concat();
+    let pieces = [frame(0x40, &person[..7]), frame(0x40, &person[7..]), frame(0, b"")].concat();
+    let rows: [(Declared, &[u8], &str); 8] = [
+        (Declared::Protobuf, person, "Element( f1: Kim f2: kim@mail.example )"),
+        (
+            Declared::Protobuf,
+            &page,
+            "Element( f3: page f1: Element( f1: Kim f2: kim@mail.example ) f1: Element( f1: Kim f2: kim@mail.example ) )",
+        ),
+        (Declared::Protobuf, strings, "Element( f1: Array( a b ) f2: c )"),
+        (Declared::Protobuf, b"{\"tel\":\"1\"}", "Object( tel: 1 )"),
+        (
+            Declared::Protobuf,
+            b"\x0a\x03Kim\x12\x10kim@",
+            "Element( f1: Kim f2: kim@ )",
+        ),
+        (
+            Declared::Grpc,
+            &frames,
+            "Element( f1: Kim f2: kim@mail.example ) | | Element( f1: Array( a b ) f2: c ) | Flow( grpc-status: 0 ) |",
+        ),
+        (Declared::Grpc, &pieces, "Element( f1: Kim f2: kim@mail.example ) |"),
+        (Declared::Protobuf, &long, ""),
+    ];
+    for (declared, body, expected) in rows {
+        let mut whole = read(declared, body, 2048, &[]);
+        whole.outline.retain(|word| !word.is_empty() && word != ":");
+        if !expected.is_empty() {
+            assert_eq!(
+                whole.outline.join(" "),
+                expected,
+                "{:?}",
+                body.escape_ascii().to_string()
+            );
+        }
+        let every: Vec<usize> = (0..body.len()).collect();
+        assert_eq!(read(declared, body, 2048, &every).events, whole.events);
+        for cut in 0..body.len() {
+            assert_eq!(read(declared, body, 2048, &[cut]).events, whole.events, "cut at {cut}");
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_told_the_same_as_messages(
+        bytes in prop::collection::vec(prop_oneof![any::<u8>(), 0_u8..0x20], 0..400), cut in any::<prop::sample::Index>()
+    ) {
+        let cut = cut.index(bytes.len() + 1);
+        for declared in [Declared::Grpc, Declared::Protobuf] {
+            let whole = read(declared, &bytes, 64, &[]);
+            prop_assert_eq!(&read(declared, &bytes, 64, &[cut]).events, &whole.events, "{:?}", declared);
         }
     }
 }

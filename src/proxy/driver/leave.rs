@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::time::Instant;
 
 use super::super::fail::{Fail, Reason};
@@ -16,6 +16,9 @@ use crate::engine::inspect::Inspector;
 use crate::engine::ledger::{Amounts, OverSum};
 use crate::engine::policy::Direction;
 use crate::engine::time::Now;
+
+/// Under which name what is no field is searched as one.
+const ASIDE: HeaderName = HeaderName::from_static("x-aside");
 
 impl Driver {
     /// The head leaves, and the people in it enter the ledger.
@@ -49,8 +52,37 @@ impl Driver {
             self.deny(denial);
             return None;
         }
-        self.hand_over(self.account.asks_granted(), now);
+        self.hand_over_granted(now);
         Some(trailers)
+    }
+
+    /// The same of what stands beside the messages that the exchange carries: whether it leaves; `None` if someone in it must not,
+    /// and the exchange ends.
+    pub(in crate::proxy) fn hand_over_aside(&mut self, text: &[u8], now: Now) -> Option<bool> {
+        let printable: Vec<u8> = text
+            .iter()
+            .map(|byte| if byte.is_ascii_control() { b' ' } else { *byte })
+            .collect();
+        let value = HeaderValue::from_bytes(&printable).ok()?;
+        let granted = self.account.asks_granted();
+        let left = self.hand_over_trailers(HeaderMap::from_iter([(ASIDE, value)]), now)?;
+        self.asks_before += self.account.asks_granted() - granted;
+        Some(!left.is_empty())
+    }
+
+    /// Everyone who was granted leaves.
+    pub(super) fn hand_over_granted(&mut self, now: Now) {
+        self.hand_over(self.account.asks_granted(), now);
+    }
+
+    /// Sums bytes that nothing looked into.
+    pub(super) fn sum_unread(&mut self, bytes: u64, now: Now) {
+        let amounts = Amounts {
+            bytes,
+            uninspected: bytes,
+            ..Amounts::default()
+        };
+        self.sum(amounts, true, now);
     }
 
     /// Whether someone was handed over since the last call who must be on disk before the bytes leave.

@@ -104,8 +104,7 @@ impl Exchanges {
         let vigil = Vigil::new(Arc::clone(gateway), until, asked);
         let witness = Witness::new(gateway, &asked.set, asked.route, &asked.actor, account.keys());
         let confirm = Confirm::new(&account, gateway);
-        let set = Arc::clone(&asked.set);
-        let ending = Ending::new(Arc::clone(gateway), set, asked.route, &asked.actor, &account);
+        let ending = Ending::new(gateway, asked, &account);
         let driver = Driver::new(None, (account, witness, confirm), terms, FieldCount::default());
         let outlet = Outlet::downstream(Arc::clone(&asked.connection));
         let mut body = InspectedBody::new(Empty::new(), driver, gateway.clock, outlet, ending, vigil);

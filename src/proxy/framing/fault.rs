@@ -91,6 +91,12 @@ faults! {
     UnaskedResponse = "unasked_response",
     /// A switch of protocols nobody asked for.
     UnaskedUpgrade = "unasked_upgrade",
+    /// Part of an object where the whole was asked for (RFC 9110 section 15.3.7).
+    UnaskedPart = "unasked_part",
+    /// An offer of WebSocket, or the answer to it, that is no handshake (RFC 6455 section 4).
+    WebsocketHandshake = "websocket_handshake",
+    /// A WebSocket frame that breaks the protocol (RFC 6455 section 5).
+    WebsocketFrame = "websocket_frame",
 }
 
 impl Fault {

@@ -217,7 +217,10 @@ mod tests {
     #[test]
     fn numbers_that_others_publish_are_judged_as_they_judge_them() {
         let mut judged = 0;
-        for line in include_str!("vectors.txt").lines().filter(|line| !line.starts_with('#')) {
+        for line in include_str!("vectors.txt")
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+        {
             let (name, rest) = line.split_once(' ').expect("a validator");
             let (expected, number) = rest.split_once(' ').expect("a judgement and a number");
             let validator = Validator::by_name(name).expect(name);

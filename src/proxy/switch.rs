@@ -1,0 +1,181 @@
+//! An exchange whose sides leave HTTP: for WebSocket, whose messages are inspected, or for a tunnel, which is counted.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{CONNECTION, SEC_WEBSOCKET_EXTENSIONS, UPGRADE};
+use http::{HeaderMap, Response, StatusCode, request, response};
+use http_body_util::{Empty, Full};
+use hyper::upgrade::OnUpgrade;
+
+use super::answer::{Answer, UpstreamBody};
+use super::asked::{Asked, ended};
+use super::body::InspectedBody;
+use super::confirm::Confirm;
+use super::driver::{Driver, Flow, MakeInspector};
+use super::ending::Ending;
+use super::exchange::{Exchanges, Opened, Told};
+use super::fail::{Fail, Reason};
+use super::fields::FieldCount;
+use super::framing::Fault;
+use super::outlet::Outlet;
+use super::respond::Refusal;
+use super::terms::Terms;
+use super::tunnel::tunnel;
+use super::vigil::Vigil;
+use super::websocket::{Handshake, Peers, deflates, relay};
+use super::witness::Witness;
+use crate::engine::detect::ClassSet;
+use crate::engine::inspect::{Content, Inspector, Mode};
+use crate::engine::policy::Plan;
+use crate::engine::structure::Declared;
+use crate::events::{Event, Leg, report};
+
+/// A request that offers to switch to WebSocket, on a route whose bodies are looked into.
+pub(super) struct Offer {
+    handshake: Handshake,
+    /// What the messages of the client count under.
+    plan: Plan,
+}
+
+/// The two sides of an exchange that leave HTTP.
+pub(super) type Sides = (OnUpgrade, OnUpgrade);
+
+impl Offer {
+    /// The one in the head of a request, if there is one.
+    pub(super) fn of(head: &request::Parts, asked: &Asked) -> Told<Option<Self>> {
+        if !asked.route().inspect {
+            return Ok(None);
+        }
+        let handshake = Handshake::of(head).map_err(|fault| {
+            let (leg, name) = (Leg::Downstream, fault.name());
+            report(&Event::HeadRefused { leg, fault: name });
+            ended(&asked.route().name, "upgrade");
+            (Refusal::Framing(fault), asked.style)
+        })?;
+        Ok(handshake.map(|handshake| Self {
+            handshake,
+            plan: asked.plan.clone(),
+        }))
+    }
+
+    /// Whether the head of the answer, if it is a 101, is one to this offer.
+    pub(super) fn check(&self, head: &response::Parts, mode: Mode, asked: &Asked) -> Told<()> {
+        let is_switch = head.status == StatusCode::SWITCHING_PROTOCOLS;
+        if !is_switch || self.handshake.is_met(&head.headers, mode == Mode::Watch) {
+            return Ok(());
+        }
+        Err(asked.misframed(Fault::WebsocketHandshake))
+    }
+}
+
+/// Where something is enforced: takes from a request the offer of what could not be looked into.
+pub(super) fn restrict_upgrades(headers: &mut HeaderMap, is_websocket: bool, fail: Fail) {
+    if is_websocket {
+        // Messages could be deflated with a context that we do not have.
+        headers.remove(SEC_WEBSOCKET_EXTENSIONS);
+    } else if fail == Fail::Closed && headers.contains_key(UPGRADE) {
+        headers.remove(UPGRADE);
+        headers.remove(CONNECTION);
+    }
+}
+
+impl Exchanges {
+    /// Both sides leave HTTP. What was opened stays with them, and reports their end.
+    pub(super) async fn switch(
+        &self,
+        asked: &Asked,
+        (sides, offer): (Sides, Option<Offer>),
+        (head, mode): (response::Parts, Mode),
+        opened: Opened,
+    ) -> Told<Response<Answer>> {
+        let mut body = opened.body;
+        if body.driver().flow() == Flow::Cut {
+            return Err((self.body_refusal(asked, &body), asked.style));
+        }
+        if offer.is_none() {
+            body.switch();
+        }
+        self.leave(asked, &mut body).await?;
+        match offer {
+            Some(offer) => {
+                self.carry_messages(asked, (sides, offer), (&head.headers, mode), body)
+                    .await;
+            }
+            None => self.tunnel(sides, body),
+        }
+        Ok(Response::from_parts(head, Answer::Own(Full::default())))
+    }
+
+    fn tunnel(&self, (downstream, upstream): Sides, mut body: Box<InspectedBody<UpstreamBody>>) {
+        let limits = Arc::clone(&self.limits);
+        let stop = self.stop.clone();
+        tokio::spawn(async move {
+            let stopped = async {
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = poll_fn(|cx| body.poll_held(cx)) => {}
+                }
+            };
+            let moved = tunnel(downstream, upstream, &limits, stopped).await;
+            body.passed_unread(Reason::Tunnel, moved);
+        });
+    }
+
+    async fn carry_messages(
+        &self,
+        asked: &Asked,
+        (sides, offer): (Sides, Offer),
+        (headers, mode): (&HeaderMap, Mode),
+        mut to_client: Box<InspectedBody<UpstreamBody>>,
+    ) {
+        let watches = mode == Mode::Watch;
+        let classes = to_client.driver().counted_values();
+        to_client.carry_messages(self.inspectors(asked, mode, classes));
+        // What a client sends is never masked: a mask would be saved over what it hides.
+        let sent = if watches { mode } else { Mode::Guard };
+        let mut to_server = self.beside(asked, offer.plan).await;
+        to_server.carry_messages(self.inspectors(asked, sent, classes));
+        let peers = Peers {
+            to_client,
+            to_server,
+            watches,
+            deflates: deflates(headers),
+            limits: Arc::clone(&self.limits),
+        };
+        let stop = self.stop.clone();
+        tokio::spawn(async move { relay(sides, peers, stop.cancelled()).await });
+    }
+
+    /// Makes the inspectors of messages.
+    fn inspectors(&self, asked: &Asked, mode: Mode, classes: ClassSet) -> MakeInspector {
+        let (rules, secret) = (
+            Arc::clone(&asked.set.rules),
+            asked.set.policy.secret_of(asked.route).clone(),
+        );
+        let bounds = asked.set.bounds;
+        Box::new(move || {
+            let content = Content::from(Declared::Unknown);
+            Inspector::new(mode, bounds, content, Arc::clone(&rules), secret.clone()).counting_values(classes)
+        })
+    }
+
+    /// What the client sends of an exchange: a stream of its own, under the same keys.
+    async fn beside(&self, asked: &Asked, mut plan: Plan) -> Box<InspectedBody<Empty<Bytes>>> {
+        let (gateway, set) = (&self.gateway, &asked.set);
+        let now = gateway.clock.now();
+        let account = gateway.open_account(set, &mut plan, now).await;
+        let terms = Terms {
+            may_mask: false,
+            ..self.terms(asked, StatusCode::SWITCHING_PROTOCOLS)
+        };
+        let witness = Witness::new(gateway, set, asked.route, &asked.actor, account.keys());
+        let confirm = Confirm::new(&account, gateway);
+        let ending = Ending::new(gateway, asked, &account);
+        let vigil = Vigil::new(Arc::clone(gateway), now, asked);
+        let driver = Driver::new(None, (account, witness, confirm), terms, FieldCount::default());
+        let outlet = Outlet::downstream(Arc::clone(&asked.connection));
+        InspectedBody::new(Empty::new(), driver, gateway.clock, outlet, ending, vigil)
+    }
+}
