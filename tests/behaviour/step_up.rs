@@ -56,13 +56,6 @@ impl Desk {
         }
     }
 
-    /// The lines of a session of an account, with this approval.
-    fn lines(&self, account: &str, approval: Option<&str>) -> String {
-        let claims = json!({"iss": "login", "sub": account, "role": "agent", "exp": 4_000_000_000_u32});
-        let approval = approval.map_or_else(String::new, |approval| format!("X-PAM: {approval}\r\n"));
-        format!("Authorization: Bearer {}\r\n{approval}", sign("k1", &claims))
-    }
-
     /// How many of so many more people a session is shown.
     async fn shown(&self, lines: &str, asks: u32) -> usize {
         let from = self.next.replace(self.next.get() + asks);
@@ -91,42 +84,45 @@ impl Desk {
     }
 }
 
+/// The lines of a session of an account, with this approval.
+fn lines(account: &str, approval: Option<&str>) -> String {
+    let claims = json!({"iss": "login", "sub": account, "role": "agent", "exp": 4_000_000_000_u32});
+    let approval = approval.map_or_else(String::new, |approval| format!("X-PAM: {approval}\r\n"));
+    format!("Authorization: Bearer {}\r\n{approval}", sign("k1", &claims))
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_an_approval_an_account_is_slowed_and_then_stopped_and_with_one_it_is_shown_that_many_more() {
     let desk = Desk::open().await;
-    assert_eq!(desk.shown(&desk.lines("ann", None), 8).await, MOST);
+    assert_eq!(desk.shown(&lines("ann", None), 8).await, MOST);
     let approval = desk.approval("ann", "a-1", &json!({}));
-    let approved = desk.lines("ann", Some(&approval));
+    let approved = lines("ann", Some(&approval));
     assert_eq!(desk.shown(&approved, 8).await, 4, "as many as were approved");
     assert_eq!(desk.shown(&approved, 3).await, 0, "it is spent");
     let again = desk.approval("ann", "a-1", &json!({"exp": desk.second() + 900}));
     assert_eq!(
-        desk.shown(&desk.lines("ann", Some(&again)), 3).await,
+        desk.shown(&lines("ann", Some(&again)), 3).await,
         0,
         "so is one of its name"
     );
     let next = desk.approval("ann", "a-2", &json!({"people": 2}));
+    assert_eq!(desk.shown(&lines("ann", Some(&next)), 3).await, 2, "another is another");
     assert_eq!(
-        desk.shown(&desk.lines("ann", Some(&next)), 3).await,
-        2,
-        "another is another"
-    );
-    assert_eq!(
-        desk.shown(&desk.lines("bob", None), 8).await,
+        desk.shown(&lines("bob", None), 8).await,
         MOST,
         "what ann was approved is hers"
     );
 
     // Who was shown under an approval uses up nothing of what is usual.
     let approval = desk.approval("cyd", "c-1", &json!({}));
-    assert_eq!(desk.shown(&desk.lines("cyd", Some(&approval)), 4).await, 4);
-    assert_eq!(desk.shown(&desk.lines("cyd", None), 8).await, MOST);
+    assert_eq!(desk.shown(&lines("cyd", Some(&approval)), 4).await, 4);
+    assert_eq!(desk.shown(&lines("cyd", None), 8).await, MOST);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_approval_that_is_not_good_is_worth_nothing() {
     let desk = Desk::open().await;
-    assert_eq!(desk.shown(&desk.lines("ann", None), MOST as u32).await, MOST);
+    assert_eq!(desk.shown(&lines("ann", None), MOST as u32).await, MOST);
     let now = desk.second();
     let signed = |changes: &Value| desk.approval("ann", "a-1", changes);
     let good = signed(&json!({}));
@@ -159,9 +155,9 @@ async fn an_approval_that_is_not_good_is_worth_nothing() {
         ("garbage", "x".repeat(9_000)),
         ("shown twice", format!("{good}\r\nX-PAM: {good}")),
     ] {
-        assert_eq!(desk.shown(&desk.lines("ann", Some(&token)), 1).await, 0, "{why}");
+        assert_eq!(desk.shown(&lines("ann", Some(&token)), 1).await, 0, "{why}");
     }
-    assert_eq!(desk.shown(&desk.lines("ann", Some(&good)), 1).await, 1);
+    assert_eq!(desk.shown(&lines("ann", Some(&good)), 1).await, 1);
     let metrics = desk.gateway.metrics().await;
     for result in ["good", "foreign", "over", "long", "malformed", "unsigned", "several"] {
         let line = format!("tidegate_approvals_total{{result=\"{result}\"}}");
