@@ -1,5 +1,6 @@
 //! The command line as typed.
 
+mod authority;
 mod running;
 
 use std::net::SocketAddr;
@@ -14,6 +15,7 @@ use crate::engine::secret::DEFAULT_TENANT;
 use crate::proxy::EndpointUrl;
 use crate::simulate::recorded::Columns;
 
+pub use authority::AuthorityCommand;
 pub use running::{
     BaselinesArgs, ClockAction, ClockArgs, GatewayArgs, HoldArgs, KeysArgs, ListArgs, RecertifyArgs, ReinstateArgs,
     ReleaseArgs, RevokeArgs, SizingArgs,
@@ -481,34 +483,5 @@ pub enum HashKind {
         /// What its owner may do; each role may do what those before it may
         #[arg(value_parser = PossibleValuesParser::new(Role::ALL.map(Role::name)))]
         role: String,
-    },
-}
-
-/// `tidegate authority`.
-#[derive(Debug, Subcommand)]
-pub enum AuthorityCommand {
-    /// Make a new authority
-    New {
-        /// Where its certificate and key go
-        #[arg(long, default_value = "certs")]
-        dir: PathBuf,
-    },
-    /// Write the certificate that clients are to trust, without its key
-    Export {
-        /// Where the authority is
-        #[arg(long, default_value = "certs")]
-        dir: PathBuf,
-        /// Where the certificate goes; a name that ends in `.der` or `.crt` makes it DER
-        #[arg(long)]
-        out: PathBuf,
-    },
-    /// Sign a certificate for names or addresses
-    Leaf {
-        /// Where the authority is, and where the leaf goes
-        #[arg(long, default_value = "certs")]
-        dir: PathBuf,
-        /// DNS names or IP addresses
-        #[arg(required = true)]
-        names: Vec<String>,
     },
 }

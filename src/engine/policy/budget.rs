@@ -1,8 +1,8 @@
 //! A budget as meant, and the conversion from what was written.
 
 use super::condition::Condition;
-use super::direction::Direction;
-use super::plan::{Facts, scope_start};
+use super::direction::{Direction, Scopes};
+use super::plan::Facts;
 use super::syntax::{BudgetSyntax, Text};
 use super::{Written, units};
 use crate::engine::detect::{Category, RuleSet};
@@ -95,34 +95,6 @@ pub struct Budget {
     pub counted: Option<(Counted, u64)>,
     /// Tenant, direction, condition and what is counted, as they are part of its keys: of each direction.
     pub(super) scopes: Scopes,
-}
-
-/// What stands in the keys of a budget beside their value, of responses and of requests.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Scopes {
-    response: Vec<u8>,
-    request: Vec<u8>,
-}
-
-impl Scopes {
-    /// The scopes of keys under a condition.
-    pub(super) fn new(when: &[Condition], counted: &str) -> Self {
-        let conditions: Vec<String> = when.iter().map(Condition::text).collect();
-        let conditions = conditions.join("+");
-        let scope = |direction| format!("{}{conditions}/{counted}", scope_start(direction)).into_bytes();
-        Self {
-            response: scope(Direction::Response),
-            request: scope(Direction::Request),
-        }
-    }
-
-    /// That of one direction.
-    pub(super) fn of(&self, direction: Direction) -> &[u8] {
-        match direction {
-            Direction::Response => &self.response,
-            Direction::Request => &self.request,
-        }
-    }
 }
 
 impl Budget {
@@ -248,25 +220,6 @@ pub(super) struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// The direction, where one is named and there is such a one. Only responses say that there is nothing.
-    #[expect(clippy::option_option, reason = "what is not said is as right as what is")]
-    fn direction(&mut self, written: &BudgetSyntax, counted: Option<(Counted, u64)>) -> Option<Option<Direction>> {
-        let is_of_answers = matches!(counted, Some((Counted::NotFound, _)));
-        let Some(text) = &written.direction else {
-            return Some(is_of_answers.then_some(Direction::Response));
-        };
-        let direction = Direction::parse(text.get_ref());
-        let help = Some("direction = \"requests\", or \"responses\"");
-        if direction.is_none() {
-            let message = format!("there is no direction `{}`", text.get_ref());
-            self.error("P001", Some(text.span()), &message, help);
-        } else if is_of_answers && direction == Some(Direction::Request) {
-            self.error("P018", Some(text.span()), "no request says that there is nothing", help);
-            return None;
-        }
-        direction.map(Some)
-    }
-
     fn dimension(&mut self, per: &Text) -> Option<Dimension> {
         let name = per.get_ref().as_str();
         let dimension = Dimension::parse(name);

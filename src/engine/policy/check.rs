@@ -3,11 +3,35 @@
 use super::Written;
 use super::budget::{Action, Budget, Reader};
 use super::condition::Condition;
+use super::direction::Direction;
 use super::syntax::BudgetSyntax;
 use crate::engine::ledger::{Counted, Dimension};
 use crate::engine::problem::Severity;
 
 impl Reader<'_> {
+    /// The direction, where one is named and there is such a one. Only responses say that there is nothing.
+    #[expect(clippy::option_option, reason = "what is not said is as right as what is")]
+    pub(super) fn direction(
+        &mut self,
+        written: &BudgetSyntax,
+        counted: Option<(Counted, u64)>,
+    ) -> Option<Option<Direction>> {
+        let is_of_answers = matches!(counted, Some((Counted::NotFound, _)));
+        let Some(text) = &written.direction else {
+            return Some(is_of_answers.then_some(Direction::Response));
+        };
+        let direction = Direction::parse(text.get_ref());
+        let help = Some("direction = \"requests\", or \"responses\"");
+        if direction.is_none() {
+            let message = format!("there is no direction `{}`", text.get_ref());
+            self.error("P001", Some(text.span()), &message, help);
+        } else if is_of_answers && direction == Some(Direction::Request) {
+            self.error("P018", Some(text.span()), "no request says that there is nothing", help);
+            return None;
+        }
+        direction.map(Some)
+    }
+
     /// The rules that keep a company safe from its own gateway.
     pub(super) fn check(&mut self, budget: &Budget, written: &BudgetSyntax, around: &Written<'_>) -> bool {
         let exact_max = around.exact_elements_max;

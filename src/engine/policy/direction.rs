@@ -1,5 +1,8 @@
 //! Which way data crosses the gateway: each direction counts for itself.
 
+use super::condition::Condition;
+use super::plan::scope_start;
+
 /// A direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Direction {
@@ -26,5 +29,33 @@ impl Direction {
     pub(super) fn parse(text: &str) -> Option<Self> {
         let name = text.strip_suffix('s')?;
         Self::ALL.into_iter().find(|direction| direction.name() == name)
+    }
+}
+
+/// What stands in the keys of a budget beside their value, of responses and of requests.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Scopes {
+    response: Vec<u8>,
+    request: Vec<u8>,
+}
+
+impl Scopes {
+    /// The scopes of keys under a condition.
+    pub(super) fn new(when: &[Condition], counted: &str) -> Self {
+        let conditions: Vec<String> = when.iter().map(Condition::text).collect();
+        let conditions = conditions.join("+");
+        let scope = |direction| format!("{}{conditions}/{counted}", scope_start(direction)).into_bytes();
+        Self {
+            response: scope(Direction::Response),
+            request: scope(Direction::Request),
+        }
+    }
+
+    /// That of one direction.
+    pub(super) fn of(&self, direction: Direction) -> &[u8] {
+        match direction {
+            Direction::Response => &self.response,
+            Direction::Request => &self.request,
+        }
     }
 }

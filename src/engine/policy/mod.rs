@@ -96,7 +96,7 @@ impl Policy {
             when: Vec::new(),
             counted: None,
             direction: Some(Direction::Response),
-            scopes: budget::Scopes::new(&[], "people"),
+            scopes: direction::Scopes::new(&[], "people"),
             strict: false,
         }));
         if budgets.len() > BUDGETS_MAX {
