@@ -306,6 +306,7 @@ where
             return Poll::Pending;
         }
         if self.driver.go_on(now) {
+            self.end_with_its_bytes(now);
             return Poll::Ready(());
         }
         let Some(source) = &mut self.source else {
@@ -328,6 +329,7 @@ where
                         ending.came(&chunk);
                     }
                     self.driver.input(chunk, now);
+                    self.end_with_its_bytes(now);
                 }
                 Err(frame) => {
                     if let Ok(trailers) = frame.into_trailers() {
@@ -337,6 +339,16 @@ where
             },
         }
         Poll::Ready(())
+    }
+
+    /// A body whose length was told ends with its last byte, behind which nobody may ask: who is known only then is counted
+    /// before it leaves.
+    fn end_with_its_bytes(&mut self, now: Now) {
+        let has_ended = self.upstream.as_ref().is_some_and(Body::is_end_stream);
+        if has_ended && self.driver.has_read_all() {
+            self.upstream = None;
+            self.driver.finish(now);
+        }
     }
 
     /// Waits until the millisecond `until`, then resumes; or until the vigil ends the wait.

@@ -169,6 +169,11 @@ impl Driver {
         true
     }
 
+    /// Whether all chunks so far were read, and nothing is waited for.
+    pub(super) fn has_read_all(&self) -> bool {
+        self.unread.is_empty() && self.flow == Flow::Input
+    }
+
     fn piece(&mut self, chunk: Bytes, now: Now) {
         let Some(inspector) = &mut self.inspector else {
             self.unread_bytes += chunk.len() as u64;
@@ -281,7 +286,10 @@ impl Driver {
             Step::Settle => return self.settle(now),
             Step::Fail(failure) => return self.pass_or_deny(Reason::Body(failure)),
             Step::More => Flow::Input,
-            Step::Done => Flow::Done,
+            Step::Done => {
+                self.hand_over_last(now);
+                Flow::Done
+            }
             Step::Stopped => Flow::Cut,
         };
         None

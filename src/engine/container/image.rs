@@ -22,6 +22,8 @@ const UNPACKED_AT_ONCE_BYTES: usize = 4096;
 pub(super) struct Png {
     level: u32,
     head: Vec<u8>,
+    /// Only the sum of the last chunk is to come.
+    has_ended: bool,
     state: PngState,
 }
 
@@ -47,34 +49,49 @@ impl Png {
         Self {
             level,
             head: Vec::new(),
+            has_ended: false,
             state: PngState::Pass(SIGNATURE_BYTES),
+        }
+    }
+
+    pub(super) fn is_drained(&self) -> bool {
+        match &self.state {
+            PngState::Text(_, Chunk::Fields(fields, _)) => fields.is_empty(),
+            PngState::Text(..) | PngState::Pass(_) | PngState::Head => true,
+            PngState::Tail(tail) => tail.is_drained(),
         }
     }
 
     pub(super) fn push(&mut self, mut bytes: &[u8], told: &mut Told<'_>) -> Result<(), Fault> {
         while !bytes.is_empty() {
-            match &mut self.state {
-                PngState::Pass(left) => {
-                    *left -= take(&mut bytes, *left).len() as u64;
-                    if *left == 0 {
-                        self.state = PngState::Head;
-                    }
+            self.step(&mut bytes, told)?;
+        }
+        Ok(())
+    }
+
+    /// Reads what `bytes` begin with.
+    fn step(&mut self, bytes: &mut &[u8], told: &mut Told<'_>) -> Result<(), Fault> {
+        match &mut self.state {
+            PngState::Pass(left) => {
+                *left -= take(bytes, *left).len() as u64;
+                if *left == 0 {
+                    self.state = self.behind_sum();
                 }
-                PngState::Head => {
-                    if gather(&mut self.head, CHUNK_HEAD_BYTES, &mut bytes) {
-                        self.begin(told)?;
-                    }
-                }
-                PngState::Text(left, chunk) => {
-                    let data = take(&mut bytes, *left);
-                    *left -= data.len() as u64;
-                    chunk.push(data, told)?;
-                    if *left == 0 {
-                        self.state = PngState::Pass(CHUNK_SUM_BYTES);
-                    }
-                }
-                PngState::Tail(tail) => return tail.push(bytes, told),
             }
+            PngState::Head => {
+                if gather(&mut self.head, CHUNK_HEAD_BYTES, bytes) {
+                    self.begin(told)?;
+                }
+            }
+            PngState::Text(left, chunk) => {
+                let data = take(bytes, *left);
+                *left -= data.len() as u64;
+                chunk.push(data, told)?;
+                if *left == 0 {
+                    self.state = PngState::Pass(CHUNK_SUM_BYTES);
+                }
+            }
+            PngState::Tail(tail) => tail.push(take(bytes, u64::MAX), told)?,
         }
         Ok(())
     }
@@ -86,12 +103,22 @@ impl Png {
         }
     }
 
+    /// Behind the sum of a chunk.
+    fn behind_sum(&self) -> PngState {
+        if self.has_ended {
+            PngState::Tail(Box::new(Unpacker::new(self.level)))
+        } else {
+            PngState::Head
+        }
+    }
+
     fn begin(&mut self, told: &mut Told<'_>) -> Result<(), Fault> {
         let head = std::mem::take(&mut self.head);
         let (left, name) = (big(part(&head, 0, 4)), part(&head, 4, 4));
         if name == b"IEND" {
-            // Its sum is passed over; a length of it is a lie, and what it is of is a part of the tail.
-            self.state = PngState::Tail(Box::new(Unpacker::new(self.level)));
+            // It has no data: what it says it has is a part of the tail.
+            self.has_ended = true;
+            self.state = PngState::Pass(CHUNK_SUM_BYTES);
             return Ok(());
         }
         if PIXELS.contains(&name) || left == 0 {
@@ -192,35 +219,47 @@ impl Jpeg {
         }
     }
 
+    pub(super) fn is_drained(&self) -> bool {
+        match &self.state {
+            JpegState::Mark | JpegState::Segment(..) | JpegState::Pixels(_) => true,
+            JpegState::Tail(tail) => tail.is_drained(),
+        }
+    }
+
     pub(super) fn push(&mut self, mut bytes: &[u8], told: &mut Told<'_>) -> Result<(), Fault> {
-        while let [first, rest @ ..] = bytes {
-            match &mut self.state {
-                JpegState::Mark => {
-                    self.head.push(*first);
-                    bytes = rest;
-                    self.mark(told)?;
-                }
-                JpegState::Segment(left, is_told) => {
-                    let data = take(&mut bytes, *left);
-                    *left -= data.len() as u64;
-                    if *is_told {
-                        lines(data, told)?;
-                    }
-                    if *left == 0 {
-                        self.state = JpegState::Mark;
-                    }
-                }
-                JpegState::Pixels(is_marked) => {
-                    let has_ended = *is_marked && *first == 0xd9;
-                    // Behind other marks come more pixels, or a segment that is passed over like them.
-                    *is_marked = *first == 0xff;
-                    bytes = rest;
-                    if has_ended {
-                        self.state = JpegState::Tail(Box::new(Unpacker::new(self.level)));
-                    }
-                }
-                JpegState::Tail(tail) => return tail.push(bytes, told),
+        while !bytes.is_empty() {
+            self.step(&mut bytes, told)?;
+        }
+        Ok(())
+    }
+
+    /// Reads what `bytes` begin with.
+    fn step(&mut self, bytes: &mut &[u8], told: &mut Told<'_>) -> Result<(), Fault> {
+        match &mut self.state {
+            JpegState::Mark => {
+                self.head.extend_from_slice(take(bytes, 1));
+                self.mark(told)?;
             }
+            JpegState::Segment(left, is_told) => {
+                let data = take(bytes, *left);
+                *left -= data.len() as u64;
+                if *is_told {
+                    lines(data, told)?;
+                }
+                if *left == 0 {
+                    self.state = JpegState::Mark;
+                }
+            }
+            JpegState::Pixels(is_marked) => {
+                let byte = take(bytes, 1);
+                let has_ended = *is_marked && byte == [0xd9];
+                // Behind other marks come more pixels, or a segment that is passed over like them.
+                *is_marked = byte == [0xff];
+                if has_ended {
+                    self.state = JpegState::Tail(Box::new(Unpacker::new(self.level)));
+                }
+            }
+            JpegState::Tail(tail) => tail.push(take(bytes, u64::MAX), told)?,
         }
         Ok(())
     }
@@ -234,7 +273,6 @@ impl Jpeg {
 
     fn mark(&mut self, told: &mut Told<'_>) -> Result<(), Fault> {
         let state = match self.head.as_slice() {
-            [] | [0xff] => return Ok(()),
             // The image begins, or the mark is filled up.
             [0xff, 0xd8] => JpegState::Mark,
             [0xff, 0xff] => {
@@ -242,7 +280,7 @@ impl Jpeg {
                 return Ok(());
             }
             [0xff, 0xd9] => JpegState::Tail(Box::new(Unpacker::new(self.level))),
-            [0xff, _] | [0xff, _, _] => return Ok(()),
+            [] | [0xff] | [0xff, _] | [0xff, _, _] => return Ok(()),
             [0xff, 0xda, ..] => JpegState::Pixels(false),
             [0xff, mark, length @ ..] => {
                 // Tables of pixels and of codes say nothing: comments and what applications add may.

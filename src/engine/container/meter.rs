@@ -3,26 +3,26 @@
 /// Unpacked bytes beyond which ratios are measured: small files may be as repetitive as they like.
 const RATIO_FREE_BYTES: u64 = 1 << 20;
 
-/// Bounds of one body's containers. Against: bombs.
+/// The most of each that may come of one body's containers. Against: bombs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::engine) struct Limits {
     /// Containers inside one another.
-    pub(in crate::engine) depth_max: u32,
+    pub(in crate::engine) depth: u32,
     /// Entries of all of them together.
-    pub(in crate::engine) entries_max: u32,
+    pub(in crate::engine) entries: u32,
     /// Bytes that come of them.
-    pub(in crate::engine) bytes_max: u64,
+    pub(in crate::engine) bytes: u64,
     /// Bytes that come of one byte of the body.
-    pub(in crate::engine) ratio_max: u64,
+    pub(in crate::engine) ratio: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            depth_max: 4,
-            entries_max: 10_000,
-            bytes_max: 1 << 30,
-            ratio_max: 250,
+            depth: 4,
+            entries: 10_000,
+            bytes: 1 << 30,
+            ratio: 250,
         }
     }
 }
@@ -65,8 +65,8 @@ impl Meter {
     /// So many more came of it, on whatever level.
     pub(super) fn unpacked(&mut self, bytes: u64) -> Result<(), Fault> {
         self.unpacked += bytes;
-        let is_bomb = self.unpacked > RATIO_FREE_BYTES && self.unpacked / self.read.max(1) > self.limits.ratio_max;
-        if is_bomb || self.unpacked > self.limits.bytes_max {
+        let is_bomb = self.unpacked > RATIO_FREE_BYTES && self.unpacked / self.read.max(1) > self.limits.ratio;
+        if is_bomb || self.unpacked > self.limits.bytes {
             return Err(Fault::Limit);
         }
         Ok(())
@@ -75,7 +75,7 @@ impl Meter {
     /// Another entry.
     pub(super) fn entry(&mut self) -> Result<(), Fault> {
         self.entries += 1;
-        if self.entries > self.limits.entries_max {
+        if self.entries > self.limits.entries {
             return Err(Fault::Limit);
         }
         Ok(())
@@ -83,7 +83,7 @@ impl Meter {
 
     /// Another container at this level; the outermost is 1.
     pub(super) fn level(&self, level: u32) -> Result<(), Fault> {
-        if level > self.limits.depth_max {
+        if level > self.limits.depth {
             return Err(Fault::Limit);
         }
         Ok(())

@@ -43,7 +43,7 @@ impl Office {
         })
     }
 
-    pub(super) fn finish(&mut self, told: &mut Told<'_>) -> Result<(), Fault> {
+    pub(super) fn finish(told: &mut Told<'_>) -> Result<(), Fault> {
         told.text(b"\n")
     }
 }

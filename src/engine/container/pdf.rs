@@ -55,22 +55,35 @@ impl Pdf {
         }
     }
 
+    pub(super) fn is_drained(&self) -> bool {
+        match &self.state {
+            State::Packed(_, Kind::Page(page)) => page.is_drained(),
+            State::Packed(_, Kind::Text) | State::Objects | State::Begin => true,
+        }
+    }
+
     pub(super) fn push(&mut self, mut bytes: &[u8], told: &mut Told<'_>) -> Result<(), Fault> {
         while !bytes.is_empty() {
-            match &mut self.state {
-                State::Objects => self.objects(&mut bytes, told)?,
-                State::Begin => {
-                    if matches!(bytes.first(), Some(b'\r' | b'\n' | b' ')) {
-                        take(&mut bytes, 1);
-                    } else {
-                        self.begin(told)?;
-                    }
+            self.step(&mut bytes, told)?;
+        }
+        Ok(())
+    }
+
+    /// Reads what `bytes` begin with.
+    fn step(&mut self, bytes: &mut &[u8], told: &mut Told<'_>) -> Result<(), Fault> {
+        match &mut self.state {
+            State::Objects => self.objects(bytes, told)?,
+            State::Begin => {
+                if matches!(bytes.first(), Some(b'\r' | b'\n' | b' ')) {
+                    take(bytes, 1);
+                } else {
+                    self.begin(told)?;
                 }
-                State::Packed(decoder, kind) => {
-                    if unpack(decoder, kind, &mut bytes, told)? {
-                        self.state = State::Objects;
-                        self.is_begun = false;
-                    }
+            }
+            State::Packed(decoder, kind) => {
+                if unpack(decoder, kind, bytes, told)? {
+                    self.state = State::Objects;
+                    self.is_begun = false;
                 }
             }
         }

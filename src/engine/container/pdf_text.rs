@@ -57,6 +57,10 @@ impl PageText {
         }
     }
 
+    pub(super) const fn is_drained(&self) -> bool {
+        self.string.is_empty()
+    }
+
     pub(super) fn push(&mut self, bytes: &[u8], told: &mut Told<'_>) -> Result<(), Fault> {
         for byte in bytes {
             self.state = self.next(*byte, told)?;
@@ -75,7 +79,7 @@ impl PageText {
 
     fn next(&mut self, byte: u8, told: &mut Told<'_>) -> Result<State, Fault> {
         let state = match (self.state, byte) {
-            (State::Comment, b'\n' | b'\r') => State::Between,
+            (State::Comment, b'\n' | b'\r') | (State::Hex(_), b'>') => State::Between,
             (State::Comment, _) => State::Comment,
             (State::String(depth), b'\\') => State::Escape(depth, 0, 0),
             (State::String(depth), _) => self.string(depth, byte, told)?,
@@ -91,7 +95,6 @@ impl PageText {
                 self.state = State::String(depth);
                 return self.next(byte, told);
             }
-            (State::Hex(_), b'>') => State::Between,
             (State::Hex(first), _) => self.hex(first, byte, told)?,
             (State::Between | State::Word, _) => self.between(byte, told)?,
         };
@@ -100,7 +103,7 @@ impl PageText {
 
     fn string(&mut self, depth: u32, byte: u8, told: &mut Told<'_>) -> Result<State, Fault> {
         match (byte, depth) {
-            (b')', 1) => return Ok(State::Between),
+            (b')', 1) => Ok(State::Between),
             (b')', _) => {
                 self.put(byte, told)?;
                 Ok(State::String(depth - 1))

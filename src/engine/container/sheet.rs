@@ -78,6 +78,10 @@ impl Sheet {
         }
     }
 
+    pub(super) const fn is_drained(&self) -> bool {
+        self.value.is_empty()
+    }
+
     pub(super) fn push(&mut self, bytes: &[u8], book: &mut Book, told: &mut Told<'_>) -> Result<(), Fault> {
         let mut tags = std::mem::take(&mut self.tags);
         let read = tags.push(bytes, |token| match token {
@@ -91,8 +95,12 @@ impl Sheet {
                 self.tell(book, told)?;
                 told.text(rest)
             }
+            Token::Text(text) if text.trim_ascii().is_empty() => Ok(()),
             // Headers and footers of the page, formulas: texts like any other.
-            Token::Text(text) => self.row.cell(0, text, told),
+            Token::Text(text) => {
+                self.row.cell(0, text, told)?;
+                told.text(b" ")
+            }
             Token::Tag(tag) => self.tag(tag, book, told),
         });
         self.tags = tags;
@@ -110,7 +118,7 @@ impl Sheet {
         match (name, is_closing) {
             (b"c", false) => {
                 let stated = attribute(tag, b"r").and_then(column);
-                self.column = stated.unwrap_or(self.row.column + u32::from(self.row.is_begun));
+                self.column = stated.unwrap_or_else(|| self.row.column + u32::from(self.row.is_begun));
                 self.is_shared = attribute(tag, b"t") == Some(b"s");
             }
             (b"c", true) => self.tell(book, told)?,
@@ -192,6 +200,10 @@ impl Strings {
             in_text: false,
             text: Vec::new(),
         }
+    }
+
+    pub(super) const fn is_drained(&self) -> bool {
+        self.text.is_empty()
     }
 
     pub(super) fn push(&mut self, bytes: &[u8], book: &Book, told: &mut Told<'_>) -> Result<(), Fault> {

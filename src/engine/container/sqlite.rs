@@ -32,6 +32,15 @@ impl Sqlite {
         }
     }
 
+    pub(super) const fn is_drained(&self) -> bool {
+        self.page.is_empty()
+    }
+
+    /// Bytes up to the end of the page.
+    pub(super) const fn wanted(&self) -> usize {
+        self.page_bytes.saturating_sub(self.page.len())
+    }
+
     pub(super) fn push(&mut self, mut bytes: &[u8], told: &mut Told<'_>) -> Result<(), Fault> {
         while gather(&mut self.page, self.page_bytes, &mut bytes) {
             if self.page_bytes == HEADER_BYTES {

@@ -34,32 +34,43 @@ impl Tags {
             let end = memchr::memchr(mark, bytes);
             let (part, rest) = bytes.split_at(end.unwrap_or(bytes.len()));
             bytes = rest.get(1..).unwrap_or_default();
-            if !self.is_inside {
-                if !part.is_empty() {
-                    see(Token::Text(part))?;
-                }
+            if self.is_inside {
+                self.tag(part, end.is_some(), &mut see)?;
+            } else {
+                see_text(part, &mut see)?;
                 self.is_inside = end.is_some();
-                continue;
-            }
-            let known = self.tag.len();
-            let room = TAG_BYTES_MAX.saturating_sub(known).min(part.len());
-            self.tag.extend_from_slice(part.get(..room).unwrap_or_default());
-            if let Some(text) = self.tag.strip_prefix(AS_IT_IS) {
-                // A text, but for its last two brackets; of a long one the rest is a text like any other.
-                let text = SmallVec::<[u8; 64]>::from_slice(text);
-                self.is_inside = false;
-                self.tag.clear();
-                see(Token::Text(&text))?;
-                see(Token::Text(part.get(room..).unwrap_or_default()))?;
-                continue;
-            }
-            if end.is_some() {
-                self.is_inside = false;
-                see(Token::Tag(&self.tag))?;
-                self.tag.clear();
             }
         }
         Ok(())
+    }
+
+    /// More of a tag, or (`ends`) the last of it.
+    fn tag<E>(&mut self, part: &[u8], ends: bool, see: &mut impl FnMut(Token<'_>) -> Result<(), E>) -> Result<(), E> {
+        let room = TAG_BYTES_MAX.saturating_sub(self.tag.len()).min(part.len());
+        let (kept, rest) = part.split_at(room);
+        self.tag.extend_from_slice(kept);
+        if let Some(text) = self.tag.strip_prefix(AS_IT_IS) {
+            // A text, but for its last two brackets; of a long one the rest is a text like any other.
+            let text = SmallVec::<[u8; 64]>::from_slice(text);
+            self.is_inside = false;
+            self.tag.clear();
+            see_text(&text, see)?;
+            return see_text(rest, see);
+        }
+        if ends {
+            self.is_inside = false;
+            see(Token::Tag(&self.tag))?;
+            self.tag.clear();
+        }
+        Ok(())
+    }
+}
+
+fn see_text<E>(text: &[u8], see: &mut impl FnMut(Token<'_>) -> Result<(), E>) -> Result<(), E> {
+    if text.is_empty() {
+        Ok(())
+    } else {
+        see(Token::Text(text))
     }
 }
 

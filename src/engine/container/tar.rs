@@ -37,29 +37,43 @@ impl Tar {
         }
     }
 
+    pub(super) fn is_drained(&self) -> bool {
+        match &self.state {
+            State::Header | State::Fill(_) => self.header.is_empty(),
+            State::File { file, .. } => file.is_drained(),
+            State::Rest(rest) => rest.is_drained(),
+        }
+    }
+
     pub(super) fn push(&mut self, mut bytes: &[u8], told: &mut Told<'_>) -> Result<(), Fault> {
         while !bytes.is_empty() {
-            match &mut self.state {
-                State::Header => {
-                    if gather(&mut self.header, BLOCK_BYTES as usize, &mut bytes) {
-                        self.begin(told)?;
-                    }
+            self.step(&mut bytes, told)?;
+        }
+        Ok(())
+    }
+
+    /// Reads what `bytes` begin with.
+    fn step(&mut self, bytes: &mut &[u8], told: &mut Told<'_>) -> Result<(), Fault> {
+        match &mut self.state {
+            State::Header => {
+                if gather(&mut self.header, BLOCK_BYTES as usize, bytes) {
+                    self.begin(told)?;
                 }
-                State::File { left, fill, file } => {
-                    let data = take(&mut bytes, *left);
-                    *left -= data.len() as u64;
-                    file.push(data, told)?;
-                    if *left == 0 {
-                        file.finish(told)?;
-                        self.state = State::Fill(*fill);
-                    }
+            }
+            State::File { left, fill, file } => {
+                let data = take(bytes, *left);
+                *left -= data.len() as u64;
+                file.push(data, told)?;
+                if *left == 0 {
+                    file.finish(told)?;
+                    self.state = State::Fill(*fill);
                 }
-                State::Fill(left) => *left -= take(&mut bytes, *left).len() as u64,
-                State::Rest(rest) => return rest.push(bytes, told),
             }
-            if matches!(self.state, State::Fill(0)) {
-                self.state = State::Header;
-            }
+            State::Fill(left) => *left -= take(bytes, *left).len() as u64,
+            State::Rest(rest) => rest.push(take(bytes, u64::MAX), told)?,
+        }
+        if matches!(self.state, State::Fill(0)) {
+            self.state = State::Header;
         }
         Ok(())
     }
@@ -122,7 +136,7 @@ fn size(field: &[u8]) -> Option<u64> {
         && first & 0x80 != 0
     {
         let (high, low) = rest.split_at_checked(rest.len().checked_sub(8)?)?;
-        let is_small = high.iter().all(|byte| *byte == 0) && first & 0x7f == 0;
+        let is_small = high.iter().all(|byte| *byte == 0) && first.trailing_zeros() >= 7;
         return is_small.then(|| super::bytes::big(low)).filter(|size| *size < 1 << 62);
     }
     let text = std::str::from_utf8(field).ok()?;

@@ -57,19 +57,25 @@ pub(in crate::engine) enum Look {
 /// Looks at the first bytes of a body, however few they are.
 pub(in crate::engine) fn look(first: &[u8]) -> Look {
     match kind(first) {
-        Some(Some(_)) => Look::Container,
-        Some(None) => Look::Text,
-        None => Look::More,
+        Seen::File(_) => Look::Container,
+        Seen::Text => Look::Text,
+        Seen::More => Look::More,
     }
 }
 
-/// The format of what begins so; `None` until it is known whether there is one.
-fn kind(first: &[u8]) -> Option<Option<Kind>> {
+/// What begins so.
+enum Seen {
+    More,
+    Text,
+    File(Kind),
+}
+
+fn kind(first: &[u8]) -> Seen {
     if let Some((_, kind)) = MAGICS.iter().find(|(magic, _)| first.starts_with(magic)) {
-        return Some(Some(*kind));
+        return Seen::File(*kind);
     }
     let may_be = first.len() < FIRST_BYTES && MAGICS.iter().any(|(magic, _)| magic.starts_with(first));
-    (!may_be).then_some(None)
+    if may_be { Seen::More } else { Seen::Text }
 }
 
 /// The reader of one file.
@@ -103,10 +109,30 @@ impl Unpacker {
 
     /// Whether it reads a ZIP archive.
     pub(super) fn is_zip(&self) -> bool {
+        matches!(self.reader, Reader::Undecided(_) | Reader::Zip(_))
+    }
+
+    /// Whether all that was read was told, or says nothing: what comes next needs none of it.
+    pub(in crate::engine) fn is_drained(&self) -> bool {
         match &self.reader {
-            Reader::Undecided(_) | Reader::Zip(_) => true,
-            _ => false,
+            Reader::Undecided(first) => first.is_empty(),
+            Reader::Text => true,
+            Reader::Pdf(pdf) => pdf.is_drained(),
+            Reader::Gzip(_, inner) => inner.is_drained(),
+            Reader::Zip(zip) => zip.is_drained(),
+            Reader::Tar(tar) => tar.is_drained(),
+            Reader::Png(png) => png.is_drained(),
+            Reader::Jpeg(jpeg) => jpeg.is_drained(),
+            Reader::Sqlite(sqlite) => sqlite.is_drained(),
         }
+    }
+
+    /// How many bytes more it is drained behind, where that is known.
+    pub(in crate::engine) fn wanted(&self) -> Option<usize> {
+        if let Reader::Sqlite(sqlite) = &self.reader {
+            return Some(sqlite.wanted());
+        }
+        None
     }
 
     /// More of the file.
@@ -118,9 +144,9 @@ impl Unpacker {
             first.extend_from_slice(bytes);
             // Of a body within one it may be known late; what is a text at its first byte is none of the others.
             let is_open = match kind(first) {
-                None => true,
-                Some(None) => self.level > 1 && may_be_tar(first),
-                Some(Some(_)) => false,
+                Seen::More => true,
+                Seen::Text => self.level > 1 && may_be_tar(first),
+                Seen::File(_) => false,
             };
             return if is_open { Ok(()) } else { self.decide(told) };
         }
@@ -156,7 +182,10 @@ impl Unpacker {
         };
         let first = std::mem::take(first);
         let is_tar = self.level > 1 && first.get(TAR_AT..).is_some_and(|rest| rest.starts_with(TAR));
-        let kind = kind(&first).flatten().or(is_tar.then_some(Kind::Tar));
+        let kind = match kind(&first) {
+            Seen::File(kind) => Some(kind),
+            Seen::Text | Seen::More => is_tar.then_some(Kind::Tar),
+        };
         if kind.is_some() {
             told.meter.level(self.level)?;
         }

@@ -74,23 +74,36 @@ impl Zip {
         }
     }
 
+    pub(super) fn is_drained(&self) -> bool {
+        match &self.state {
+            State::Outside => true,
+            State::Header => self.header.is_empty(),
+            State::Entry(entry) => entry.part.is_drained(),
+        }
+    }
+
     pub(super) fn push(&mut self, mut bytes: &[u8], told: &mut Told<'_>) -> Result<(), Fault> {
         while !bytes.is_empty() {
-            match &mut self.state {
-                State::Outside => self.outside(&mut bytes, told)?,
-                State::Header => {
-                    // Once its fixed part is there, it says how long its names are.
-                    if gather(&mut self.header, HEADER_BYTES, &mut bytes) {
-                        let length = HEADER_BYTES + names_bytes(&self.header);
-                        if gather(&mut self.header, length, &mut bytes) {
-                            self.begin(told)?;
-                        }
-                    }
+            self.step(&mut bytes, told)?;
+        }
+        Ok(())
+    }
+
+    /// Reads what `bytes` begin with.
+    fn step(&mut self, bytes: &mut &[u8], told: &mut Told<'_>) -> Result<(), Fault> {
+        match &mut self.state {
+            State::Outside => self.outside(bytes, told)?,
+            State::Header => {
+                // Once its fixed part is there, it says how long its names are.
+                let is_fixed = gather(&mut self.header, HEADER_BYTES, bytes);
+                let length = HEADER_BYTES + names_bytes(&self.header);
+                if is_fixed && gather(&mut self.header, length, bytes) {
+                    self.begin(told)?;
                 }
-                State::Entry(entry) => {
-                    if entry.push(&mut bytes, &mut self.book, told)? {
-                        self.state = State::Outside;
-                    }
+            }
+            State::Entry(entry) => {
+                if entry.push(bytes, &mut self.book, told)? {
+                    self.state = State::Outside;
                 }
             }
         }
@@ -144,12 +157,8 @@ impl Zip {
         };
         let size = (size > 0 || flags & SIZES_BEHIND == 0).then_some(size);
         let inflate = match (method, size) {
-            (_, Some(0)) => {
-                self.state = State::Outside;
-                return Ok(());
-            }
-            // Where it ends nobody says: it is read as what stands between entries.
-            (STORED, None) => {
+            // It has nothing; or nobody says where it ends, and it is read as what stands between entries.
+            (_, Some(0)) | (STORED, None) => {
                 self.state = State::Outside;
                 return Ok(());
             }
@@ -266,6 +275,15 @@ impl Part {
         matches!(self, Self::File(file) if file.is_zip())
     }
 
+    fn is_drained(&self) -> bool {
+        match self {
+            Self::File(file) => file.is_drained(),
+            Self::Office(_) => true,
+            Self::Sheet(sheet) => sheet.is_drained(),
+            Self::Strings(strings) => strings.is_drained(),
+        }
+    }
+
     fn push(&mut self, bytes: &[u8], book: &mut Book, told: &mut Told<'_>) -> Result<(), Fault> {
         match self {
             Self::File(file) => file.push(bytes, told),
@@ -278,7 +296,7 @@ impl Part {
     fn finish(&mut self, book: &mut Book, told: &mut Told<'_>) -> Result<(), Fault> {
         match self {
             Self::File(file) => file.finish(told),
-            Self::Office(office) => office.finish(told),
+            Self::Office(_) => Office::finish(told),
             Self::Sheet(sheet) => sheet.finish(book, told),
             Self::Strings(strings) => strings.finish(book, told),
         }

@@ -40,10 +40,9 @@ impl Alphabet {
     fn value(self, byte: u8) -> Option<u8> {
         let value = match (self, byte) {
             (Self::Hex, _) => char::from(byte).to_digit(16)? as u8,
-            (Self::Base32, b'A'..=b'Z') => byte - b'A',
+            (Self::Base32 | Self::Base64, b'A'..=b'Z') => byte - b'A',
             (Self::Base32, b'a'..=b'z') => byte - b'a',
             (Self::Base32, b'2'..=b'7') => byte - b'2' + 26,
-            (Self::Base64, b'A'..=b'Z') => byte - b'A',
             (Self::Base64, b'a'..=b'z') => byte - b'a' + 26,
             (Self::Base64, b'0'..=b'9') => byte - b'0' + 52,
             (Self::Base64, b'+' | b'-') => 62,

@@ -69,7 +69,7 @@ fn form(rest: &[u8]) -> Option<(usize, Stands)> {
         },
         // Quoted-printable (RFC 2045, section 6.7): a line end behind `=` is none.
         [b'=', b'\r', b'\n', ..] => Some((3, Stands::Nothing)),
-        [b'=', b'\n', ..] => Some((2, Stands::Nothing)),
+        [b'=', b'\n', ..] | [0xc2, 0xad, ..] => Some((2, Stands::Nothing)),
         [b'=', high, low, ..] => {
             let is_digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'A'..=b'F');
             let byte = percent_escape(rest).filter(|byte| is_digit(high) && is_digit(low) && *byte >= b' ');
@@ -77,7 +77,6 @@ fn form(rest: &[u8]) -> Option<(usize, Stands)> {
         }
         [b'<', ..] => inline_tag(rest).map(|length| (length, Stands::Nothing)),
         [b'(' | b'[' | b'{', ..] => word(rest),
-        [0xc2, 0xad, ..] => Some((2, Stands::Nothing)),
         [first, ..] if !first.is_ascii() => character(rest),
         _ => None,
     }
@@ -115,19 +114,23 @@ fn character(rest: &[u8]) -> Option<(usize, Stands)> {
     let code = value as u32;
     let counted = |first: u32, base: u8| Stands::Byte(base + (code - first) as u8);
     let stands = match value {
-        '\u{34f}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' => Stands::Nothing,
-        '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' => Stands::Nothing,
+        '\u{34f}'
+        | '\u{180e}'
+        | '\u{200b}'..='\u{200f}'
+        | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{fe00}'..='\u{fe0f}'
+        | '\u{feff}' => Stands::Nothing,
         '\u{a0}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{3000}' => Stands::Byte(b' '),
         '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{fe63}' => Stands::Byte(b'-'),
         '\u{fe6b}' => Stands::Byte(b'@'),
         '\u{ff01}'..='\u{ff5e}' => counted(0xff01, b'!'),
         '²' | '³' => counted(0xb2, b'2'),
         '¹' => Stands::Byte(b'1'),
-        '⁰' => Stands::Byte(b'0'),
+        '⁰' | '⓪' => Stands::Byte(b'0'),
         '⁴'..='⁹' => counted(0x2074, b'4'),
         '₀'..='₉' => counted(0x2080, b'0'),
         '①'..='⑨' => counted(0x2460, b'1'),
-        '⓪' => Stands::Byte(b'0'),
         'Ⓐ'..='Ⓩ' => counted(0x24b6, b'A'),
         'ⓐ'..='ⓩ' => counted(0x24d0, b'a'),
         '\u{1d7ce}'..='\u{1d7ff}' => Stands::Byte(b'0' + ((code - 0x1d7ce) % 10) as u8),

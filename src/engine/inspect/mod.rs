@@ -281,9 +281,10 @@ impl Inspector {
             .extend(leave.unwrap_or_default().iter().map(|record| record.start));
         self.resolved += granted;
         // Nothing of a container can be masked: its people leave as they are or not at all.
-        let then = match then {
-            Resolution::Mask if !self.can_mask() => Resolution::Cut,
-            other => other,
+        let then = if then == Resolution::Mask && !self.can_mask() {
+            Resolution::Cut
+        } else {
+            then
         };
         match (then, self.ready.get_mut(self.resolved)) {
             (Resolution::Cut, Some(denied)) => {
@@ -362,6 +363,11 @@ impl Inspector {
                 self.release(self.grantable(), otherwise)
             }
         }
+    }
+
+    /// Whether people are counted and nothing waits for it.
+    pub fn is_watching(&self) -> bool {
+        self.mode == Mode::Watch
     }
 
     /// What the operator's expressions did so far.

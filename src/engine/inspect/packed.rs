@@ -35,6 +35,23 @@ impl Packed {
         matches!(self, Self::Yes(_))
     }
 
+    /// Whether all that was read of it was told: then what was read may be let go once that is granted.
+    pub(super) fn is_drained(&self) -> bool {
+        match self {
+            Self::Undecided(kept) => kept.is_empty(),
+            Self::No | Self::Yes(None) => true,
+            Self::Yes(Some(unpacking)) => unpacking.unpacker.is_drained(),
+        }
+    }
+
+    /// How many of the next `bytes` are to be read at once, so that it is drained where it can be.
+    pub(super) fn wanted(&self, bytes: usize) -> usize {
+        match self {
+            Self::Yes(Some(unpacking)) => unpacking.unpacker.wanted().map_or(bytes, |wanted| wanted.min(bytes)),
+            Self::Undecided(_) | Self::No | Self::Yes(None) => bytes,
+        }
+    }
+
     /// Looks at the first bytes of the body, if none were kept; see [`Packed::next`].
     pub(super) fn look(&mut self, bytes: &[u8], limits: Limits) {
         if matches!(self, Self::Undecided(kept) if kept.is_empty()) {
@@ -81,10 +98,10 @@ impl Packed {
 /// What may come of the containers of a body.
 pub(super) const fn limits(bounds: &Bounds) -> Limits {
     Limits {
-        depth_max: bounds.container_depth_max,
-        entries_max: bounds.container_entries_max,
-        bytes_max: bounds.container_bytes_max,
-        ratio_max: bounds.decoded_ratio_max,
+        depth: bounds.container_depth_max,
+        entries: bounds.container_entries_max,
+        bytes: bounds.container_bytes_max,
+        ratio: bounds.decoded_ratio_max,
     }
 }
 

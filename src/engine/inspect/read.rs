@@ -60,7 +60,7 @@ impl Inspector {
         while !left.is_empty() {
             let slice = left.get(..SLICE).unwrap_or(left);
             let length = if self.decoder.is_none() {
-                self.charset.whole(slice)
+                self.packed.wanted(self.charset.whole(slice)).max(1)
             } else {
                 slice.len()
             };
@@ -109,7 +109,7 @@ impl Inspector {
     /// Remembers that the first `coded` bytes yield what was decoded so far, and no more.
     fn checkpoint(&mut self, coded: u64) {
         let waits = self.mode == Mode::Guard || (self.mode == Mode::Rewrite && self.packed.is_container());
-        if !waits || !self.charset.is_between_characters() {
+        if !waits || !self.charset.is_between_characters() || !self.packed.is_drained() {
             return;
         }
         // The header of a coding alone is no reason to begin an answer that may yet be refused.

@@ -28,18 +28,18 @@ pub struct Assembler {
     pub(super) fields: Fields,
     objects: u32,
     /// A scalar that is a record by itself, while its segments arrive.
-    scalar: Vec<Item>,
-    scalar_start: Option<u64>,
+    pub(super) scalar: Vec<Item>,
+    pub(super) scalar_start: Option<u64>,
     /// Neighbours in text outside any container.
     pub(super) free: Vec<Item>,
     /// Text before this offset belongs to what was settled.
-    free_from: u64,
+    pub(super) free_from: u64,
     /// Whether a person's name stood among them.
     free_has_name: bool,
     /// Text bytes outside any container so far, and how many there were at the end of the last neighbour.
     free_text: u64,
     pub(super) free_last: u64,
-    common: Common,
+    pub(super) common: Common,
     pub(super) settled: Settled,
     found: Vec<Finding>,
     pub(super) unescaped: Unescaped,
@@ -97,54 +97,6 @@ impl Assembler {
         self.settled.counted = classes;
     }
 
-    /// The offset before which every record is settled, when everything before `decided` was searched. `lines`: a line
-    /// is one thing, so that a name on it waits for the phone after it.
-    pub fn holds_from(&self, decided: u64, lines: bool) -> u64 {
-        let from = self.own_from(decided, lines);
-        self.stream
-            .as_ref()
-            .map_or(from, |stream| from.min(stream.inner.holds_from()))
-    }
-
-    /// The same without the value that goes on.
-    fn own_from(&self, decided: u64, lines: bool) -> u64 {
-        if let Some(from) = self.frames.iter().find_map(Frame::holds_from) {
-            return from.min(decided);
-        }
-        if let Some(from) = self.scalar_start {
-            return from.min(decided);
-        }
-        if self.frames.iter().any(|frame| frame.container != Container::Flow) {
-            return decided;
-        }
-        let cluster = self.free.first().map(|item| item.place.span.start);
-        let context = cluster
-            .unwrap_or(decided)
-            .saturating_sub(GAP_BYTES_MAX)
-            .max(self.free_from);
-        if lines {
-            self.free_from.min(decided)
-        } else {
-            context.min(decided)
-        }
-    }
-
-    /// Settles the outermost open record by what it has shown: it outgrew the hold-back.
-    pub fn force(&mut self, decided: u64) {
-        if self.force_stream(self.own_from(decided, false)) {
-            // It held the most.
-        } else if let Some(at) = self.frames.iter().position(|frame| frame.holds_from().is_some()) {
-            self.force_frame(at, decided);
-        } else if self.scalar_start.is_some() {
-            let items = std::mem::take(&mut self.scalar);
-            let start = self.scalar_start.replace(decided).unwrap_or(decided);
-            self.settle(start, decided, &items, false);
-        } else {
-            self.settle_free(decided);
-            self.free_from = decided;
-        }
-    }
-
     /// Moves the records that begin before `holds_from` to `ready`, by their first byte.
     pub fn take_settled(&mut self, holds_from: u64, ready: &mut Vec<Record>) {
         let settled = &mut self.settled.records;
@@ -175,28 +127,6 @@ impl Assembler {
             self.close(end);
         }
         self.settle_free(end);
-    }
-
-    pub(super) fn force_frame(&mut self, at: usize, decided: u64) {
-        let mut items = Vec::new();
-        let mut has_name = false;
-        let mut start = decided;
-        for (depth, frame) in self.frames.iter_mut().enumerate().skip(at) {
-            if depth > at && frame.is_record {
-                break;
-            }
-            if depth == at {
-                start = frame.holds_from().unwrap_or(decided);
-            }
-            items.append(&mut frame.take_items());
-            items.append(&mut frame.key_items);
-            frame.awaits_value = false;
-            has_name |= frame.has_name;
-            frame.pieces.get_or_insert_default();
-        }
-        let Some(frame) = self.frames.get_mut(at) else { return };
-        let people = subject::subjects(&items, has_name, &mut self.common, frame.pieces.as_deref_mut());
-        self.settled.push(start, decided, &items, people);
     }
 
     pub(super) fn settle(&mut self, start: u64, end: u64, items: &[Item], has_name: bool) {
@@ -271,14 +201,7 @@ impl Assembler {
             });
         }
         if escaped {
-            for finding in &mut found {
-                let (start, end) = (finding.span.start as usize, finding.span.end as usize);
-                let (start, end) = self.unescaped.raw(start, end);
-                finding.span = Span {
-                    start: start as u64,
-                    end: end as u64,
-                };
-            }
+            self.place_in_raw(&mut found);
         }
         let known = found.len();
         if self.stream.is_some() || hides(if escaped { &self.unescaped.text } else { cell.raw }) {
@@ -294,12 +217,6 @@ impl Assembler {
             keep(self, item);
         }
         self.found = found;
-    }
-
-    /// Where the record stands, in a text without lines and in one with, that begins what is searched at `at`.
-    pub(super) fn stops_at(&self, at: u64) -> [u64; 2] {
-        self.stops_at
-            .unwrap_or_else(|| [false, true].map(|lines| self.holds_from(at, lines)))
     }
 
     fn item(&self, finding: &Finding, span: Span, number: bool) -> Item {

@@ -8,7 +8,7 @@ use super::inner::Inner;
 use super::layers::{End, Layers, first_start};
 use super::stream::Stream;
 use crate::engine::decode::{Reader, Unescaped, next_run};
-use crate::engine::detect::{Context, Finding, Key};
+use crate::engine::detect::{Context, Finding, Key, Span};
 use crate::engine::structure::Cell;
 
 /// Characters of a line that may go on in the next, as MIME writes it (RFC 2045, section 6.8: up to 76).
@@ -48,6 +48,18 @@ impl Assembler {
         found
     }
 
+    /// Says of `found` where it stands in the raw text of its cell.
+    pub(super) fn place_in_raw(&self, found: &mut [Finding]) {
+        for finding in found {
+            let (start, end) = (finding.span.start as usize, finding.span.end as usize);
+            let (start, end) = self.unescaped.raw(start, end);
+            finding.span = Span {
+                start: start as u64,
+                end: end as u64,
+            };
+        }
+    }
+
     /// Reads `body`, which stands behind `cell`, and settles who is in it.
     fn settle_body(&mut self, body: &Unescaped, layers: u32, cell: &Cell<'_>) {
         let begin = cell.at + body.raw(0, 0).0 as u64;
@@ -55,7 +67,7 @@ impl Assembler {
         let stops_at = self.stops_at(begin);
         inner.lend(&mut self.usage, stops_at);
         inner.push_view(body, cell.at);
-        inner.finish();
+        inner.finish(cell.at + body.raw(0, body.text.len()).1 as u64);
         self.take(&mut inner, true);
         inner.lend(&mut self.usage, stops_at);
     }
@@ -68,7 +80,7 @@ impl Assembler {
     /// Takes over what was settled inside a value.
     fn take(&mut self, inner: &mut Inner, all: bool) {
         inner.take(all, &mut self.settled.records);
-        self.fault = self.fault.or(inner.assembler().fault);
+        self.fault = self.fault.or_else(|| inner.assembler().fault);
         if all {
             self.findings += inner.assembler().findings();
             self.orders.join(inner.assembler().orders());
@@ -137,7 +149,7 @@ impl Assembler {
     fn end(&mut self, mut stream: Stream) {
         let stops_at = self.stops_at(stream.next);
         stream.inner.lend(&mut self.usage, stops_at);
-        stream.inner.finish();
+        stream.inner.finish(stream.next);
         stream.inner.lend(&mut self.usage, stops_at);
         self.take(&mut stream.inner, true);
     }

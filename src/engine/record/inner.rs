@@ -101,7 +101,9 @@ impl Inner {
         } else {
             self.more(bytes);
         }
-        self.map.push(self.read.text, raw);
+        if self.is_drained() {
+            self.map.push(self.read.text, raw);
+        }
     }
 
     /// All of `view`, which is of a cell at `at`.
@@ -113,7 +115,7 @@ impl Inner {
     }
 
     /// It ended.
-    pub(super) fn finish(&mut self) {
+    pub(super) fn finish(&mut self, raw: u64) {
         self.begin();
         if let Packed::Container(container) = &mut self.packed {
             let (unpacker, meter) = &mut **container;
@@ -129,6 +131,7 @@ impl Inner {
         } = &mut self.read;
         structure.finish(assembler);
         assembler.finish(*text);
+        self.map.push(self.read.text, raw);
     }
 
     /// Settles by force what it holds.
@@ -173,6 +176,15 @@ impl Inner {
     fn holds(&self) -> u64 {
         let (decided, lines) = (self.read.structure.decided_to(), self.read.structure.is_lines());
         self.read.assembler.holds_from(decided, lines)
+    }
+
+    /// Whether all that was read was told.
+    fn is_drained(&self) -> bool {
+        match &self.packed {
+            Packed::Unknown(first) => first.is_empty(),
+            Packed::Container(container) => container.0.is_drained(),
+            Packed::No | Packed::Zlib(_) | Packed::Broken => true,
+        }
     }
 
     /// Its first bytes tell what it is.
@@ -229,7 +241,7 @@ fn inflate(decoder: &mut Decoder, mut bytes: &[u8], read: &mut Read) -> Result<(
         let progress = decoder.step(bytes, &mut output).map_err(|_| Fault::Unreadable)?;
         bytes = bytes.get(progress.read..).unwrap_or_default();
         read.text(output.get(..progress.written).unwrap_or_default());
-        if read.text > read.assembler.limits.bytes_max {
+        if read.text > read.assembler.limits.bytes {
             return Err(Fault::Limit);
         }
         if bytes.is_empty() && progress.written < output.len() {

@@ -7,6 +7,7 @@ mod embedded;
 mod fields;
 mod frame;
 mod gather;
+mod holding;
 mod inner;
 mod join;
 mod joined;

@@ -167,6 +167,13 @@ impl Driver {
         self.deny(denial);
     }
 
+    /// The body ended. Where nothing waits, its last people may be known only when all its bytes have left.
+    pub(super) fn hand_over_last(&mut self, now: Now) {
+        if self.inspector().is_some_and(Inspector::is_watching) {
+            self.hand_over(self.account.asks_granted(), now);
+        }
+    }
+
     /// The first `asks` asks that were granted leave: the people in them enter the ledger, and the journal.
     fn hand_over(&mut self, asks: u64, now: Now) {
         self.witness.left(asks, &self.account, now);
