@@ -344,9 +344,9 @@ where
     /// A body whose length was told ends with its last byte, behind which nobody may ask: who is known only then is counted
     /// before it leaves.
     fn end_with_its_bytes(&mut self, now: Now) {
-        let has_ended = self.upstream.as_ref().is_some_and(Body::is_end_stream);
+        let has_ended = self.source.as_ref().is_some_and(Body::is_end_stream);
         if has_ended && self.driver.has_read_all() {
-            self.upstream = None;
+            self.source = None;
             self.driver.finish(now);
         }
     }
