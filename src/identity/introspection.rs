@@ -11,8 +11,9 @@ use http::Uri;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
+use super::evidence::Evidence;
 use super::group::Groups;
-use super::identify::{Evidence, Identity, session_of};
+use super::identify::{Identity, session_of};
 use super::memory::{fingerprint, has_token_form};
 use super::provenance::Mark;
 use super::source::{Source, Values};

@@ -8,6 +8,7 @@ mod address;
 mod approval;
 mod certificate;
 mod compile;
+mod evidence;
 mod group;
 mod identify;
 mod introspection;

@@ -6,6 +6,8 @@
 //!   Outlet  ◀── Driver::output: here the people in it enter the ledger
 //! ```
 
+mod messages;
+
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -16,7 +18,7 @@ use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Sleep, sleep};
 
 use super::connection::BoxError;
-use super::driver::{Driver, Flow, MakeInspector};
+use super::driver::{Driver, Flow};
 use super::ending::Ending;
 use super::fail::Reason;
 use super::leaving::Leaving;
@@ -213,18 +215,6 @@ where
         self.vigil.waive_deadline();
     }
 
-    /// The exchange carries messages from here on, each read by an inspector that `make` makes.
-    pub(super) fn carry_messages(&mut self, make: MakeInspector) {
-        self.source = None;
-        self.vigil.waive_deadline();
-        self.driver.carry_messages(make, self.clock.now());
-    }
-
-    /// Whether something in it was refused.
-    pub(super) fn is_denied(&self) -> bool {
-        self.driver.outcome().denial.is_some()
-    }
-
     /// Ready when a hold begins on one of the exchange's keys, or what it showed is revoked.
     pub(super) fn poll_held(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.poll_vigil(cx) {
@@ -243,45 +233,6 @@ where
     /// So many bytes passed unread, for this reason.
     pub(super) fn passed_unread(&mut self, reason: Reason, bytes: u64) {
         self.driver.passed_unread(reason, bytes, self.clock.now());
-    }
-
-    /// A piece of the message under way, where the exchange carries messages; [`Self::poll_message`] until it was read.
-    pub(super) fn feed(&mut self, piece: Bytes) {
-        self.driver.input(piece, self.clock.now());
-    }
-
-    /// What leaves of the message under way; with `ended`, to its end.
-    pub(super) fn poll_message(&mut self, ended: bool, cx: &mut Context<'_>) -> Poll<Released> {
-        self.poll_released(cx, |this, _, now| {
-            if this.driver.go_on(now) {
-                return Poll::Ready(true);
-            }
-            if ended {
-                this.driver.finish(now);
-            }
-            Poll::Ready(ended)
-        })
-    }
-
-    /// The message has left whole, and is reported; the next one is another body.
-    pub(super) fn next_message(&mut self) {
-        if let Some(ending) = &mut self.ending {
-            ending.message(&mut self.driver);
-        }
-        self.driver.next_message(self.clock.now());
-    }
-
-    /// Counts who is in what stands beside the messages: false if it is to be left out, `None` if the exchange ends for it.
-    /// It leaves once [`Self::poll_leaving`] says so.
-    pub(super) fn count_aside(&mut self, text: &[u8]) -> Option<bool> {
-        self.driver.hand_over_aside(text, self.clock.now())
-    }
-
-    /// The other side of the same exchange was refused, and this ends with it: that side reports it.
-    pub(super) fn ends_beside(&mut self) {
-        if let Some(ending) = &mut self.ending {
-            ending.is_beside = true;
-        }
     }
 
     /// The client is told that it is not all: who must log in again is asked to on the next request.

@@ -35,7 +35,7 @@ use super::headers::{self, Hop, NotForwarded};
 use super::limits::Limits;
 use super::outcome::Denial;
 use super::outlet::{Cause, Outlet};
-use super::provenance::who;
+use super::provenance::{tell, who};
 use super::respond::{Refusal, Style, respond};
 use super::revoked;
 use super::route::{self, Leads};
@@ -50,8 +50,8 @@ use crate::engine::inspect::{Inspector, Mode};
 use crate::engine::ledger::Account;
 use crate::engine::policy::{Action, Direction, Facts};
 use crate::engine::time::Now;
-use crate::events::{Event, IdentityFact, Part, report};
-use crate::identity::{Actor, address_key, is_trusted, network_key};
+use crate::events::{Event, Part, report};
+use crate::identity::{address_key, is_trusted, network_key};
 
 /// Answers the requests of one listener.
 pub struct Exchanges {
@@ -467,19 +467,6 @@ impl Exchanges {
             Some(Denial::Revoked(name)) => revoked::refusal(asked, name),
             Some(Denial::Fail(_)) | None => Refusal::Uninspectable(direction),
         }
-    }
-}
-
-/// Tells what is known of the credential that was sent, if one was.
-fn tell(actor: &Actor) {
-    if actor.credential.is_none() {
-        return;
-    }
-    let provenance = actor.provenance.name();
-    report(&Event::Identity(IdentityFact::Shown { provenance }));
-    if let Some(doubt) = actor.doubt {
-        let reason = doubt.name();
-        report(&Event::Identity(IdentityFact::Unknown { reason }));
     }
 }
 

@@ -12,7 +12,7 @@ use super::introspection;
 use crate::engine::births::{Births, CredentialId, Doubt, Look};
 use crate::engine::ledger::Carrier;
 use crate::engine::time::Now;
-use crate::events::{Event, Fact, report};
+use crate::events::{Event, Fact, IdentityFact, report};
 use crate::fleet::{Fleet, Heard};
 use crate::identity::{Actor, network_key};
 
@@ -97,4 +97,17 @@ pub(super) async fn ask(gateway: &Gateway, births: &Births, ids: &[CredentialId]
         }
     }
     learned
+}
+
+/// Tells what is known of the credential that was sent, if one was.
+pub(super) fn tell(actor: &Actor) {
+    if actor.credential.is_none() {
+        return;
+    }
+    let provenance = actor.provenance.name();
+    report(&Event::Identity(IdentityFact::Shown { provenance }));
+    if let Some(doubt) = actor.doubt {
+        let reason = doubt.name();
+        report(&Event::Identity(IdentityFact::Unknown { reason }));
+    }
 }

@@ -4,6 +4,7 @@ mod budget;
 mod check;
 mod condition;
 mod direction;
+mod fixed;
 mod plan;
 mod question;
 mod syntax;
@@ -20,7 +21,7 @@ pub use syntax::{AllowSyntax, BudgetSyntax, ExceptionSyntax, GroupShape, RoutePo
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use plan::FixedKeys;
+use fixed::FixedKeys;
 
 use crate::engine::detect::{RuleSet, closest, did_you_mean};
 use crate::engine::ledger::{BudgetId, Dimension, REFUSING_KEYS_MAX};

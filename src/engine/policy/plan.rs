@@ -121,40 +121,9 @@ fn tighten_sum(limit: &mut SumLimit, others: &[SumLimit]) {
     }
 }
 
-/// The keys whose values do not depend on who asks, hashed once.
-pub(super) struct FixedKeys {
-    exchange: KeyId,
-    global: KeyId,
-    /// By the number of the route.
-    routes: Vec<KeyId>,
-}
-
-impl FixedKeys {
-    pub(super) fn new<'a>(secret: &HashKey, route_names: impl Iterator<Item = &'a str>) -> Self {
-        let key = |dimension, value: &str| KeyId::new(secret, dimension, value.as_bytes(), SCOPE);
-        Self {
-            exchange: key(Dimension::Exchange, ""),
-            global: key(Dimension::Global, ""),
-            routes: route_names.map(|name| key(Dimension::Route, name)).collect(),
-        }
-    }
-}
-
-impl FixedKeys {
-    fn get(&self, dimension: Dimension, route: usize) -> Option<KeyId> {
-        if dimension == Dimension::Route {
-            return self.routes.get(route).copied();
-        }
-        let known = [(Dimension::Exchange, self.exchange), (Dimension::Global, self.global)];
-        known
-            .into_iter()
-            .find_map(|(fixed, key)| (fixed == dimension).then_some(key))
-    }
-}
-
 /// The direction, the condition and what is counted, for most budgets. The tenant is in the key of the hash: the first word
 /// stands for all of them.
-const SCOPE: &[u8] = b"default/response//people";
+pub(super) const SCOPE: &[u8] = b"default/response//people";
 /// The same of requests.
 const REQUEST_SCOPE: &[u8] = b"default/request//people";
 

@@ -1,5 +1,7 @@
 //! Which keys an exchange counts under: every dimension, condition and sum that a budget can name.
 
+mod tenants;
+
 use super::*;
 use crate::engine::detect::RuleSet;
 use crate::engine::ledger::{Counted, Dimension, KeyId};
@@ -179,52 +181,6 @@ fn routes_of_one_service_share_its_key_and_not_their_own() {
     let (one, other) = (keys(&policy, &facts()), keys(&policy, &Facts { route: 1, ..facts() }));
     assert_eq!(one[0], other[0]);
     assert_ne!(one[1], other[1]);
-}
-
-#[test]
-fn what_one_tenant_is_shown_is_counted_and_hashed_apart_from_every_other() {
-    #[derive(serde::Deserialize)]
-    struct File {
-        budget: Vec<BudgetSyntax>,
-    }
-    let dimensions = ["session", "address", "route", "service", "global", "address+route"];
-    let text: String = dimensions
-        .iter()
-        .map(|per| budget(per, &format!("per = \"{per}\"\npeople = 9")))
-        .collect();
-    let File { budget } = toml::from_str(&text).unwrap();
-    let compiled = |tenants: [&str; 4]| {
-        let routes = tenants.map(|tenant| RoutePolicy {
-            name: "shop.example/".to_owned(),
-            tenant: tenant.to_owned(),
-            ..RoutePolicy::default()
-        });
-        let written = Written {
-            budgets: &budget,
-            routes: &routes,
-            exact_elements_max: 100_000,
-            ..Written::default()
-        };
-        Policy::compile(&written, HashKey::new([1; 32]), Now::from_millis(0), &mut Vec::new()).unwrap()
-    };
-    let policy = compiled(["", "acme", "other", "acme"]);
-    let of = |route: usize| keys(&policy, &Facts { route, ..facts() });
-    assert_eq!(of(1), of(3), "two routes of one tenant");
-    assert_eq!(
-        of(0),
-        keys(&compiled(["default"; 4]), &facts()),
-        "who names none is the default one"
-    );
-    for (one, other) in [(0, 1), (0, 2), (1, 2)] {
-        assert!(of(one).iter().all(|key| !of(other).contains(key)), "{one} and {other}");
-        let subject = |route| policy.secret_of(route).hash64("a person", &[]);
-        assert_ne!(subject(one), subject(other));
-    }
-    assert!(policy.tenants().eq(["default", "acme", "other"]));
-    assert!(
-        compiled(["acme"; 4]).tenants().eq(["acme"]),
-        "nobody's data is the default one's"
-    );
 }
 
 #[test]
