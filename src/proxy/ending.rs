@@ -369,10 +369,14 @@ fn passed_bytes(driver: &Driver, reason: Reason) -> u64 {
     let Some(inspector) = driver.inspector() else {
         return driver.unread_bytes();
     };
-    match reason {
-        Reason::Tunnel | Reason::Frames => driver.unread_bytes(),
-        reason if reason.is_inspected() => inspector.tally().inspected_bytes,
-        Reason::Body(Failure::RuleBudget) => inspector.usage().skipped_bytes(),
-        _ => inspector.tally().uninspected_bytes,
+    if reason.is_inspected() {
+        return inspector.tally().inspected_bytes;
     }
+    if matches!(reason, Reason::Tunnel | Reason::Frames) {
+        return driver.unread_bytes();
+    }
+    if reason == Reason::Body(Failure::RuleBudget) {
+        return inspector.usage().skipped_bytes();
+    }
+    inspector.tally().uninspected_bytes
 }

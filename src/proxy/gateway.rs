@@ -285,6 +285,7 @@ fn keys_of(plan: &Plan) -> impl Iterator<Item = &KeyId> {
 
 /// What a listener says about its clients.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts of one listener")]
 pub struct Door {
     /// The listener's name.
     pub name: String,

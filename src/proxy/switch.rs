@@ -132,11 +132,11 @@ impl Exchanges {
     ) {
         let watches = mode == Mode::Watch;
         let classes = to_client.driver().counted_values();
-        to_client.carry_messages(self.inspectors(asked, mode, classes));
+        to_client.carry_messages(inspectors(asked, mode, classes));
         // What a client sends is never masked: a mask would be saved over what it hides.
         let sent = if watches { mode } else { Mode::Guard };
         let mut to_server = self.beside(asked, offer.plan).await;
-        to_server.carry_messages(self.inspectors(asked, sent, classes));
+        to_server.carry_messages(inspectors(asked, sent, classes));
         let peers = Peers {
             to_client,
             to_server,
@@ -146,19 +146,6 @@ impl Exchanges {
         };
         let stop = self.stop.clone();
         tokio::spawn(async move { relay(sides, peers, stop.cancelled()).await });
-    }
-
-    /// Makes the inspectors of messages.
-    fn inspectors(&self, asked: &Asked, mode: Mode, classes: ClassSet) -> MakeInspector {
-        let (rules, secret) = (
-            Arc::clone(&asked.set.rules),
-            asked.set.policy.secret_of(asked.route).clone(),
-        );
-        let bounds = asked.set.bounds;
-        Box::new(move || {
-            let content = Content::from(Declared::Unknown);
-            Inspector::new(mode, bounds, content, Arc::clone(&rules), secret.clone()).counting_values(classes)
-        })
     }
 
     /// What the client sends of an exchange: a stream of its own, under the same keys.
@@ -178,4 +165,17 @@ impl Exchanges {
         let outlet = Outlet::downstream(Arc::clone(&asked.connection));
         InspectedBody::new(Empty::new(), driver, gateway.clock, outlet, ending, vigil)
     }
+}
+
+/// Makes the inspectors of messages.
+fn inspectors(asked: &Asked, mode: Mode, classes: ClassSet) -> MakeInspector {
+    let (rules, secret) = (
+        Arc::clone(&asked.set.rules),
+        asked.set.policy.secret_of(asked.route).clone(),
+    );
+    let bounds = asked.set.bounds;
+    Box::new(move || {
+        let content = Content::from(Declared::Unknown);
+        Inspector::new(mode, bounds, content, Arc::clone(&rules), secret.clone()).counting_values(classes)
+    })
 }

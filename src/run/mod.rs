@@ -133,9 +133,7 @@ pub async fn start_over(
     metrics.register(&loaded.set.names());
     let (ledger, store, newest) = remember(&loaded, ledger(loaded.ledger), clock)?;
     let doors = open(loaded.doors, &loaded.limits)?;
-    let bind = |error| StartError::Bind(format!("{} (admin)", loaded.admin), error);
-    let admin_socket = TcpListener::bind(loaded.admin).await.map_err(bind)?;
-    let admin = admin_socket.local_addr().map_err(bind)?;
+    let (admin_socket, admin) = bind_admin(loaded.admin).await?;
 
     let tenants = tenants_of(&loaded.set);
     let journal = journal(&loaded.journal, (&loaded.state_dir, &loaded.secret, &tenants), clock)?;
@@ -218,6 +216,13 @@ fn remember(loaded: &Loaded, mut ledger: Ledger, clock: Clock) -> Result<(Arc<Le
     }
     let store = stored.start(loaded.store, Arc::clone(&ledger), clock);
     Ok((ledger, store.map_err(StartError::Thread)?, newest))
+}
+
+async fn bind_admin(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = |error| StartError::Bind(format!("{address} (admin)"), error);
+    let socket = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = socket.local_addr().map_err(failed)?;
+    Ok((socket, bound))
 }
 
 /// Whose data a set serves.

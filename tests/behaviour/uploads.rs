@@ -318,7 +318,9 @@ async fn bytes_that_are_sent_are_a_budget_too() {
     let fields = "Cookie: sid=a\r\nContent-Type: text/plain\r\n";
     assert_eq!(post(&gateway, "/", fields, &[b'x'; 9_000], None).await.status, 200);
     assert_eq!(
-        post(&gateway, "/", fields, &[b'x'; 400_000], Some(4_000)).await.status,
+        post(&gateway, "/", fields, &vec![b'x'; 400_000], Some(4_000))
+            .await
+            .status,
         403
     );
     assert_eq!(post(&gateway, "/", fields, b"x", None).await.status, 403);

@@ -288,7 +288,7 @@ where
     let service = service_fn(move |request: Request<Incoming>| {
         let (seen, answer) = (Arc::clone(&seen), Arc::clone(&answer));
         async move {
-            let request = Reading::of(request, seen).to_end().await;
+            let request = Reading::of(request, seen).whole().await;
             let Answer {
                 status,
                 mut headers,
@@ -335,7 +335,7 @@ impl Reading {
         }
     }
 
-    async fn to_end(mut self) -> Seen {
+    async fn whole(mut self) -> Seen {
         loop {
             match self.rest.frame().await {
                 Some(Ok(frame)) => self.body.extend(frame.into_data()),
