@@ -84,7 +84,12 @@ pub struct Actor {
     pub unanswered: SmallVec<[Unanswered; 1]>,
     /// It shows a token that cannot be verified, as the key of its issuer could not be had.
     pub is_keyless: bool,
+    /// It shows more credentials than are looked at: what it is taken for says nothing.
+    pub is_flooded: bool,
 }
+
+/// As so many others a request may show itself; whoever shows more floods it.
+pub(super) const OTHERS_MAX: usize = 3;
 
 /// Somebody as whom a request shows itself beside the actor it is taken for; as secret as [`Actor`].
 #[derive(Clone)]

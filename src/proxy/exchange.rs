@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::answer::{Answer, OriginBody, UpstreamBody};
-use super::asked::{Asked, Met, ended, mode, suspend, upload_keys};
+use super::asked::{Asked, Met, ended, flooded, mode, suspend, upload_keys};
 use super::authority::destination;
 use super::births;
 use super::body::{InspectedBody, Start};
@@ -213,6 +213,9 @@ impl Exchanges {
         })?;
         let started = set.identity.reads_credentials().then(Instant::now);
         let (actor, is_limited) = who(&self.gateway, &set, head, (&self.door, &connection), now).await;
+        if actor.is_flooded {
+            return Err(flooded(&set.routes, route, style));
+        }
         if let Some(started) = started {
             report(&Event::AddedSeconds {
                 part: Part::Identity,
@@ -255,6 +258,11 @@ impl Exchanges {
         let mut plan = set.policy.plan(&facts, now);
         let mut upload = set.policy.plan_upload(&facts, now);
         for other in actor.facts_of_others(facts) {
+            let answered = self.gateway.answered(&set.policy, &other, now).await;
+            let other = Facts {
+                answered: &answered,
+                ..other
+            };
             plan.join(set.policy.plan(&other, now));
             if let Some(other) = set.policy.plan_upload(&other, now) {
                 match &mut upload {
