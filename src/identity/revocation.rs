@@ -442,7 +442,7 @@ mod tests {
             ("principal shop:ann-secret -", "it has no reason"),
             ("sessions shop:ann-secret - x", "`sessions` are revoked"),
             ("session cookie:sid=secret - x", "a list holds no credential"),
-            ("sid api-key:ann-secret - x", "what it names is of none of"),
+            ("sid api-key:ann-secret - x", "what it names has no tokens"),
         ] {
             let message = parse(&format!("# one\n{line}\n")).err().expect(line);
             assert!(message.starts_with(&format!("line 2: {why}")), "{line}: {message}");

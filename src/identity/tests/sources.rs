@@ -54,10 +54,12 @@ fn a_user_with_a_listed_password_is_who_the_list_says() {
         wrong.principal.is_none() && !wrong.is_known,
         "another password is nobody's"
     );
+    let again = ask(&identity, &[("authorization", "Basic a2ltOnRocmVl")]);
     assert!(
-        wrong.session == kim.session && wrong.session.is_some(),
-        "and makes no new session"
+        wrong.session == again.session && wrong.session.is_some(),
+        "and the next makes no new session"
     );
+    assert!(wrong.session != kim.session, "nor fills up that of the user");
     for garbage in ["Basic !!!", "Basic a2lt", "Basic OnB3"] {
         let nobody = ask(&identity, &[("authorization", garbage)]);
         assert!(nobody.session.is_none() && nobody.principal.is_none(), "{garbage}");
@@ -248,13 +250,17 @@ fn introspection_makes_no_signed_token_good_that_was_never_issued() {
     };
     // A blank before the JSON of its head, and five parts, are tokens of somebody's key as well.
     for forged in ["eyJ9.eyJ9.c2ln", "IHsiYWxnIn0.eyJ9.c2ln", "eyJ9.a.b.c.d"] {
-        let active = json!({ "active": true, "iss": "https://login.example", "sub": "kim", "exp": start.second() + 10 });
+        let active =
+            json!({ "active": true, "iss": "https://login.example", "sub": "kim", "exp": start.second() + 10 });
         let asked = shown(forged, start);
         assert_eq!(answer(&identity, &asked, &active, start), Some(true), "{forged}");
         assert_eq!(shown(forged, start).provenance, Provenance::Unissued, "{forged}");
         let over = start.after(120_000);
         let asked = shown(forged, over);
-        assert_eq!(answer(&identity, &asked, &json!({ "active": false }), over), Some(false));
+        assert_eq!(
+            answer(&identity, &asked, &json!({ "active": false }), over),
+            Some(false)
+        );
         assert_eq!(shown(forged, over).provenance, Provenance::Unissued, "{forged}, ended");
     }
 }
