@@ -243,7 +243,10 @@ impl Exchanges {
         connection: Arc<ConnState>,
         now: Now,
     ) -> Result<Asked, (Refusal, Style)> {
-        let (actor, style) = (met.actor, Style::of(&head.headers));
+        let (mut actor, style) = (met.actor, Style::of(&head.headers));
+        if let Some(secret) = set.policy.own_secret_of(met.route) {
+            actor.name_under(secret);
+        }
         let (address, network) = (address_key(actor.address), network_key(actor.address));
         let facts = Facts {
             destination: Some(met.destination.as_bytes()),
