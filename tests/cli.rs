@@ -13,6 +13,8 @@
     reason = "a test says what went wrong where it went wrong, helpers included"
 )]
 
+#[path = "cli/checked.rs"]
+mod checked;
 #[path = "cli/compared.rs"]
 mod compared;
 #[path = "cli/documents.rs"]
@@ -338,42 +340,6 @@ fn what_is_probably_not_meant_is_a_warning() {
     write(&dir, "tidegate.toml", &format!("{GOOD}{}", rows[0].1));
     assert_eq!(tidegate(dir.path(), &["check", "--deny-warnings"]).code, Some(78));
     insta::assert_snapshot!(all);
-}
-
-#[test]
-fn a_check_leaves_nothing_behind() {
-    let dir = dir();
-    write(&dir, "tidegate.toml", GOOD);
-    let said = tidegate(dir.path(), &["check"]);
-    assert_eq!(
-        (said.code, said.text.as_str()),
-        (Some(0), "tidegate.toml: 1 route, 0 budgets: 0 errors, 0 warnings\n")
-    );
-    assert_eq!(std::fs::read_dir(dir.path()).expect("ours").count(), 1);
-    let said = tidegate(dir.path(), &["check", "--config", "nowhere.toml"]);
-    assert!(
-        said.code == Some(74) && said.text.starts_with("tidegate: nowhere.toml: "),
-        "{}",
-        said.text
-    );
-}
-
-#[test]
-fn problems_as_json() {
-    let dir = dir();
-    write(
-        &dir,
-        "tidegate.toml",
-        &format!(
-            "{GOOD}{}",
-            budget("per = \"sesion\"\npeople = 1\nwindow = \"1d\"\naction = \"block\"")
-        ),
-    );
-    let said = tidegate(dir.path(), &["check", "--format", "json"]);
-    assert_eq!(said.code, Some(78));
-    let problem: serde_json::Value = serde_json::from_str(said.text.trim()).expect("one object a line");
-    let place = (&problem["file"], &problem["line"], &problem["column"], &problem["code"]);
-    assert_eq!(place, (&"tidegate.toml".into(), &8.into(), &7.into(), &"P001".into()));
 }
 
 #[test]

@@ -7,8 +7,9 @@ use smallvec::SmallVec;
 
 use super::approval::Approval;
 use super::introspection::Unanswered;
-use super::revocation::Revocable;
+use super::revocation::{Named, Revocable};
 use crate::engine::births::{CredentialId, Doubt};
+use crate::engine::ledger::Dimension;
 use crate::engine::policy::{Facts, Standing};
 use crate::engine::secret::HashKey;
 
@@ -84,7 +85,12 @@ pub struct Actor {
     pub unanswered: SmallVec<[Unanswered; 1]>,
     /// It shows a token that cannot be verified, as the key of its issuer could not be had.
     pub is_keyless: bool,
+    /// It shows more credentials than are looked at: what it is taken for says nothing.
+    pub is_flooded: bool,
 }
+
+/// As so many others a request may show itself; whoever shows more floods it.
+pub(super) const OTHERS_MAX: usize = 3;
 
 /// Somebody as whom a request shows itself beside the actor it is taken for; as secret as [`Actor`].
 #[derive(Clone)]
@@ -107,6 +113,30 @@ impl Actor {
         let account = self.principal.as_ref().or(self.session.as_ref());
         let account = account.filter(|_| self.provenance == Provenance::Issued)?;
         Some(secret.hash64("tidegate account 1", &[account]))
+    }
+
+    /// It may be revoked as well by the keys that it has with a tenant of this secret, which are those that incidents name.
+    pub fn name_under(&mut self, secret: &HashKey) {
+        let own = (&self.session, &self.principal, &self.kid);
+        let others = self
+            .others
+            .iter()
+            .map(|other| (&other.session, &other.principal, &other.kid));
+        let mut names = Revocable::new();
+        for (session, principal, kid) in std::iter::once(own).chain(others) {
+            let shown = [
+                (Dimension::Session, session),
+                (Dimension::Principal, principal),
+                (Dimension::Kid, kid),
+            ];
+            let shown = shown
+                .into_iter()
+                .filter_map(|(dimension, value)| Some((dimension, value.as_deref()?)));
+            names.extend(shown.map(|(dimension, value)| Named::new(secret, dimension, value)));
+        }
+        let certificate = self.certificate.as_deref();
+        names.extend(certificate.map(|name| Named::new(secret, Dimension::Certificate, name.as_bytes())));
+        self.revocable.extend(names);
     }
 
     /// What a policy needs to know of it, with the keys of its address and network.

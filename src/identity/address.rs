@@ -58,7 +58,7 @@ pub(super) fn client_address(headers: &HeaderMap, peer: &Peer<'_>) -> IpAddr {
         headers
             .get_all(name)
             .iter()
-            .filter_map(|value| value.to_str().ok())
+            .map(|value| String::from_utf8_lossy(value.as_bytes()))
             .collect::<Vec<_>>()
     };
     let classic = values("x-forwarded-for");

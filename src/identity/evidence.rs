@@ -6,6 +6,7 @@ use http::request;
 use smallvec::SmallVec;
 
 use super::actor::Other;
+use super::address::address_key;
 use super::certificate::CERTIFICATE;
 use super::identify::{Identity, session_of};
 use super::memory::{credential_hash, fingerprint};
@@ -96,6 +97,7 @@ impl Identity {
         if values.len() > 1 {
             report(&Event::CredentialsDisagree { kind: "duplicate" });
         }
+        actor.is_flooded |= values.len() > VALUES_MAX;
         let is_flood = values.len() > VALUES_MAX && self.sees_logins();
         values.truncate(VALUES_MAX);
         let evidence = match source.kind {
@@ -218,15 +220,27 @@ impl Identity {
                 Ok(user) => {
                     let name = user_principal(BASIC, &user.name);
                     actor.revocable.push(Named::new(&self.key, Dimension::Principal, &name));
+                    let hash = credential_hash(&self.key, &user.whole);
                     users.push(Opaque {
-                        session: session_of(&source.label, &user.name),
-                        hash: credential_hash(&self.key, &user.whole),
+                        session: self.session_of_user(source, &user.name, &hash, actor),
+                        hash,
                     });
                 }
                 Err(reason) => report(&Event::Identity(IdentityFact::Ignored { reason })),
             }
         }
         self.of_opaque(users, actor, now)
+    }
+
+    /// A user is one session, whatever the password; but under a wrong one only where it comes from, or anybody could fill up the
+    /// budgets of a name.
+    fn session_of_user(&self, source: &Source, name: &[u8], hash: &[u8; 32], actor: &mut Actor) -> Arc<[u8]> {
+        let own = session_of(&source.label, name);
+        if self.groups.listed.contains_key(hash) {
+            return own;
+        }
+        actor.revocable.push(Named::new(&self.key, Dimension::Session, &own));
+        session_of(&source.label, &joined(&[name, &address_key(actor.address)]))
     }
 
     /// A proxy that is trusted has let its user in; of anybody else's word nothing is believed, nor of two.

@@ -6,6 +6,7 @@ use hashbrown::HashSet;
 use http::{Method, request};
 use smallvec::SmallVec;
 
+use super::actor::OTHERS_MAX;
 use super::address::{address_key, client_address};
 use super::approval::Approver;
 use super::evidence::Evidence;
@@ -162,6 +163,7 @@ impl Identity {
             others: SmallVec::new(),
             unanswered: SmallVec::new(),
             is_keyless: false,
+            is_flooded: false,
         }
     }
 
@@ -205,6 +207,8 @@ impl Identity {
             let watched = other.principal.as_deref();
             other.is_watched = watched.is_some_and(|principal| self.is_watched(principal, None));
         }
+        actor.is_flooded |= actor.others.len() > OTHERS_MAX;
+        actor.others.truncate(OTHERS_MAX);
         if actor.accounts_at_odds().next().is_some() {
             report(&Event::CredentialsDisagree { kind: "principals" });
         }

@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use super::evidence::Evidence;
 use super::group::Groups;
 use super::identify::{Identity, session_of};
-use super::memory::{fingerprint, has_token_form};
+use super::memory::fingerprint;
 use super::provenance::Mark;
 use super::source::{Source, Values};
 use super::token::{TOKEN_BYTES_MAX, Verified, Voice};
@@ -239,7 +239,8 @@ impl Identity {
                 introspection.answers.get(&id, now)
             };
             let mark = self.mark_of_answer(value, answer.as_ref(), actor, now);
-            is_forged |= mark.provenance == Provenance::Unissued;
+            // As of any token: one that has ended is only good to be renewed.
+            is_forged |= mark.provenance == Provenance::Unissued && !matches!(answer, Some(Answer::Ended));
             let one = match answer {
                 Some(Answer::Active(verified)) => {
                     actor.revocable.extend_from_slice(&verified.revocable);
@@ -267,7 +268,7 @@ impl Identity {
         let is_born = |id| matches!(self.births.look(id, now), Look::Said(Tag::Issued | Tag::Unissued));
         match answer {
             _ if shown.ids.iter().copied().any(is_born) => mark,
-            Some(Answer::Active(_)) if has_token_form(value) => mark,
+            Some(Answer::Active(_) | Answer::Ended) if may_be_signed(value) => mark,
             Some(Answer::Active(_) | Answer::Ended) => Mark::listed(mark.id),
             // Its issuer knows where no login is seen.
             Some(Answer::Inactive) if mark.doubt == Some(Doubt::NoLogin) => Mark::unissued(mark.id),
@@ -275,4 +276,10 @@ impl Identity {
             None => Mark::unknown(mark.id, Doubt::NoAnswer),
         }
     }
+}
+
+/// Whether it has three parts or more, as every token has that somebody's key signed or sealed: introspection may look at no more
+/// than that, so that its birth decides.
+fn may_be_signed(value: &[u8]) -> bool {
+    value.iter().filter(|byte| **byte == b'.').count() >= 2
 }

@@ -45,9 +45,10 @@ impl Peer<'_> {
         is_trusted(self.address, self.trusted)
     }
 
-    /// Whether it is the client at `client` itself, and no proxy before it.
+    /// Whether it is the client at `client` itself, and no proxy before it: one that is trusted speaks for others, also where
+    /// nobody can read for whom.
     fn is_client(&self, client: IpAddr) -> bool {
-        client == self.address.to_canonical()
+        !self.is_trusted() && client == self.address.to_canonical()
     }
 
     /// The certificate of the client at `client`: a proxy's own says nothing about those behind it.
@@ -141,7 +142,7 @@ mod tests {
             (proxy, true, &[OTHER], client, Some(OTHER)),
             (proxy, false, &[OTHER], client, None),
             (proxy, true, &[], client, None),
-            (proxy, true, &[], proxy, Some(BROWSER)),
+            (proxy, true, &[], proxy, None),
             (proxy, true, &["made up"], client, None),
             (proxy, true, &["made up"], proxy, None),
             (proxy, true, &[BROWSER, OTHER], client, None),
@@ -169,7 +170,7 @@ mod tests {
             };
             let client_address = client.parse().expect("an address");
             let is_its_own = peer.client_certificate(client_address).is_some();
-            assert_eq!(is_its_own, client == address, "{address}, {client}");
+            assert_eq!(is_its_own, client == address && address != proxy, "{address}, {client}");
             let found = peer.client_ja4(&headers, client.parse().expect("an address"));
             assert_eq!(
                 found.as_deref(),

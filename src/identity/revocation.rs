@@ -7,6 +7,7 @@ use super::certificate::{CERTIFICATE, certificate_value};
 use super::identify::{Identity, session_of};
 use super::source::Kind;
 use super::token::{joined, kid_of};
+use super::user::{BASIC, TRUSTED};
 use crate::engine::ledger::{Dimension, KeyId};
 use crate::engine::policy::{people_key, units};
 use crate::engine::secret::HashKey;
@@ -82,6 +83,9 @@ impl Token<'_> {
         names
     }
 }
+
+/// Whose principals no token names: in the place of an issuer.
+pub(super) const USERS: [&str; 5] = [API_KEY, BASIC, CERTIFICATE, PROXY_USER, TRUSTED];
 
 /// A principal as credentials name it: `ISSUER:SUBJECT`, `api-key:NAME`, `certificate:NAME` or `proxy-user:NAME`.
 pub fn principal_of(text: &str) -> Vec<u8> {
@@ -200,8 +204,11 @@ impl Known<'_> {
             What::Principal | What::Email | What::Sessions | What::Sid | What::Kid => {
                 let parts = name.split_once(':').filter(|(_, id)| !id.is_empty());
                 let (issuer, id) = parts.ok_or("is named by 24 digits, or behind its issuer and a colon")?;
-                let is_ours = matches!(what, What::Principal) && [API_KEY, CERTIFICATE, PROXY_USER].contains(&issuer);
-                if !is_ours && !(self.issuers)(issuer) {
+                let is_user = USERS.contains(&issuer);
+                if is_user && what != What::Principal {
+                    return Err("has no tokens: name it as a principal");
+                }
+                if !is_user && !(self.issuers)(issuer) {
                     return Err("is of none of `identity.issuer`");
                 }
                 match what {
@@ -435,7 +442,7 @@ mod tests {
             ("principal shop:ann-secret -", "it has no reason"),
             ("sessions shop:ann-secret - x", "`sessions` are revoked"),
             ("session cookie:sid=secret - x", "a list holds no credential"),
-            ("sid api-key:ann-secret - x", "what it names is of none of"),
+            ("sid api-key:ann-secret - x", "what it names has no tokens"),
         ] {
             let message = parse(&format!("# one\n{line}\n")).err().expect(line);
             assert!(message.starts_with(&format!("line 2: {why}")), "{line}: {message}");

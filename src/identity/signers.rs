@@ -8,15 +8,14 @@ use jsonwebtoken::Algorithm;
 use toml::Spanned;
 use zeroize::Zeroizing;
 
-use super::certificate::CERTIFICATE;
 use super::compile::{Problems, ReadFile, accounts_of, is_name};
 use super::introspection::{Answers, Introspection};
 use super::remote::{RemoteKeys, key_set_file, key_set_url};
-use super::revocation::{API_KEY, PROXY_USER};
+use super::revocation::USERS;
 use super::settings::{IssuerSettings, Settings};
 use super::signal::{Poll, Transmitter};
 use super::token::{Issuer, SigningKey, parse_algorithm, read_keys};
-use super::user::{BASIC, TRUSTED, encode_basic};
+use super::user::encode_basic;
 use crate::engine::secret::HashKey;
 
 const ISSUERS_MAX: usize = 16;
@@ -28,7 +27,6 @@ const ANSWER_S_MAX: u32 = 3_600;
 const WAIT_MS_MAX: u32 = 5_000;
 const ASKS_PER_S_MAX: u32 = 1_000_000;
 /// What stands in the place of an issuer for those who have none.
-const RESERVED: [&str; 5] = [API_KEY, BASIC, CERTIFICATE, PROXY_USER, TRUSTED];
 
 /// Who signs tokens.
 pub(super) fn issuers(
@@ -81,7 +79,7 @@ fn issuer(
 }
 
 fn issuer_name(name: &Spanned<String>, problems: &mut Problems<'_>) {
-    if !is_name(name.get_ref()) || RESERVED.contains(&name.get_ref().as_str()) {
+    if !is_name(name.get_ref()) || USERS.contains(&name.get_ref().as_str()) {
         let help = "use small letters, digits, - and _; `api-key`, `basic`, `certificate`, `proxy-user` and `trusted` are taken";
         let message = format!("`{name}` cannot name an issuer");
         problems.add("I008", name.span(), message, Some(help));

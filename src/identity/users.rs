@@ -22,6 +22,10 @@ const CREDENTIAL_BYTES_MAX: usize = 1024;
 const HASH_KIB_MAX: u32 = 256 << 10;
 /// Passwords that are checked at once: each takes a thread and the memory of its hash.
 const CHECKS_MAX: usize = 2;
+/// Requests that wait for a password to be checked; those beyond are answered as if it were wrong.
+const WAITING_MAX: usize = 64;
+/// Passes over the memory that a hash may ask for: the default of Argon2 is two.
+const HASH_PASSES_MAX: u32 = 10;
 /// Checked passwords that are remembered, and for how many seconds.
 const KNOWN_MAX: usize = 4_096;
 const KNOWN_S: u32 = 300;
@@ -32,7 +36,11 @@ pub struct Users {
     hashes: HashMap<Box<str>, Arc<str>>,
     /// By a keyed hash of name and password: until when they are known to be right.
     known: Cache<[u8; 32], u32>,
-    turns: Semaphore,
+    turns: Arc<Semaphore>,
+    /// Those who wait for one; others are told to come again.
+    waiting: Semaphore,
+    /// What takes as long to check as any other, for those whom nobody knows.
+    nobody: Arc<str>,
 }
 
 impl Users {
@@ -62,7 +70,9 @@ impl Users {
             key,
             hashes,
             known: Cache::new(KNOWN_MAX),
-            turns: Semaphore::new(CHECKS_MAX),
+            turns: Arc::new(Semaphore::new(CHECKS_MAX)),
+            waiting: Semaphore::new(WAITING_MAX),
+            nobody: password_hash(&[]).unwrap_or_default().into(),
         })
     }
 
@@ -73,15 +83,21 @@ impl Users {
         let (name, password) = pair.split_at_checked(colon)?;
         let (name, password) = (std::str::from_utf8(name).ok()?, password.get(1..)?);
         let principal = || principal(PROXY_USER, name).into();
-        let hash = Arc::clone(self.hashes.get(name)?);
+        // Whom nobody knows takes as long as a wrong password, so that names cannot be told apart.
+        let hash = Arc::clone(self.hashes.get(name).unwrap_or(&self.nobody));
         let known = self.key.hash("tidegate proxy user 1", &[&pair, hash.as_bytes()]);
         if self.known.get(&known).is_some_and(|until| until > now.second()) {
             return Some(principal());
         }
         let password = Zeroizing::new(password.to_vec());
-        let _turn = self.turns.acquire().await.ok()?;
-        let check = move || Argon2::default().verify_password(&password, &*hash).is_ok();
-        if !tokio::task::spawn_blocking(check).await.unwrap_or(false) {
+        let _place = self.waiting.try_acquire().ok()?;
+        let turn = Arc::clone(&self.turns).acquire_owned().await.ok()?;
+        let check = move || {
+            // Whoever goes away leaves the work behind, and its turn with it.
+            let _turn = turn;
+            Argon2::default().verify_password(&password, &*hash).is_ok()
+        };
+        if !tokio::task::spawn_blocking(check).await.unwrap_or(false) || !self.hashes.contains_key(name) {
             return None;
         }
         self.known.insert(known, now.second().saturating_add(KNOWN_S));
@@ -103,6 +119,9 @@ fn check_hash(hash: &str) -> Result<(), &'static str> {
     let params = params.ok_or("has no Argon2 hash")?;
     if params.m_cost() > HASH_KIB_MAX {
         return Err("asks for more than 256 MiB");
+    }
+    if params.t_cost() > HASH_PASSES_MAX {
+        return Err("asks for more than 10 passes");
     }
     Ok(())
 }

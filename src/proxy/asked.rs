@@ -138,6 +138,17 @@ impl Asked {
     }
 }
 
+/// More credentials than anybody honest shows, of which not all are looked at: one may be revoked, or the one that counts.
+pub(super) fn flooded(routes: &[Route], route: usize, style: Style) -> (Refusal, Style) {
+    let fault = Fault::TooManyCredentials;
+    report(&Event::HeadRefused {
+        leg: Leg::Downstream,
+        fault: fault.name(),
+    });
+    ended(routes.get(route).map_or("", |route| route.name.as_str()), "credentials");
+    (Refusal::Framing(fault), style)
+}
+
 /// Reports a failure of the upstream, and gives the verdict on the exchange: what a client's body did is no failure.
 pub(super) fn failed(route: &str, kind: UpstreamErrorKind) -> &'static str {
     if kind == UpstreamErrorKind::RequestBody {

@@ -1,6 +1,7 @@
 //! Drives one body: what the inspector asks, the account answers; what it releases waits here for downstream.
 
 mod leave;
+mod passed;
 
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -253,13 +254,6 @@ impl Driver {
         self.flow = Flow::Input;
     }
 
-    /// So many bytes passed that nothing looked into.
-    pub(super) fn passed_unread(&mut self, reason: Reason, bytes: u64, now: Now) {
-        self.note_passed(reason);
-        self.unread_bytes += bytes;
-        self.sum_unread(bytes, now);
-    }
-
     /// A hold began on one of the exchange's keys, or what it showed was revoked: nothing more leaves.
     pub(super) fn ends(&mut self, denial: Denial) {
         self.backlog.drop_released();
@@ -346,19 +340,6 @@ impl Driver {
             self.note_passed(Reason::JournalFull);
         }
         passes
-    }
-
-    /// Something passes for this reason: told once.
-    pub(super) fn note_passed(&mut self, reason: Reason) {
-        if !self.has_passed(reason) {
-            let would_refuse = self.would_refuse(reason);
-            self.outcome.passed.push((reason, would_refuse));
-        }
-    }
-
-    /// Whether `reason` let something pass already.
-    fn has_passed(&self, reason: Reason) -> bool {
-        self.outcome.passed.iter().any(|(passed, _)| *passed == reason)
     }
 
     fn denied(&mut self, granted: usize, budget: BudgetId, on: (KeyId, Dimension, u32), now: Now) -> Option<Step> {

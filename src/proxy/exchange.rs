@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::answer::{Answer, OriginBody, UpstreamBody};
-use super::asked::{Asked, Met, ended, mode, suspend, upload_keys};
+use super::asked::{Asked, Met, ended, flooded, mode, suspend, upload_keys};
 use super::authority::destination;
 use super::births;
 use super::body::{InspectedBody, Start};
@@ -213,6 +213,9 @@ impl Exchanges {
         })?;
         let started = set.identity.reads_credentials().then(Instant::now);
         let (actor, is_limited) = who(&self.gateway, &set, head, (&self.door, &connection), now).await;
+        if actor.is_flooded {
+            return Err(flooded(&set.routes, route, style));
+        }
         if let Some(started) = started {
             report(&Event::AddedSeconds {
                 part: Part::Identity,
@@ -240,7 +243,10 @@ impl Exchanges {
         connection: Arc<ConnState>,
         now: Now,
     ) -> Result<Asked, (Refusal, Style)> {
-        let (actor, style) = (met.actor, Style::of(&head.headers));
+        let (mut actor, style) = (met.actor, Style::of(&head.headers));
+        if let Some(secret) = set.policy.own_secret_of(met.route) {
+            actor.name_under(secret);
+        }
         let (address, network) = (address_key(actor.address), network_key(actor.address));
         let facts = Facts {
             destination: Some(met.destination.as_bytes()),
@@ -255,6 +261,11 @@ impl Exchanges {
         let mut plan = set.policy.plan(&facts, now);
         let mut upload = set.policy.plan_upload(&facts, now);
         for other in actor.facts_of_others(facts) {
+            let answered = self.gateway.answered(&set.policy, &other, now).await;
+            let other = Facts {
+                answered: &answered,
+                ..other
+            };
             plan.join(set.policy.plan(&other, now));
             if let Some(other) = set.policy.plan_upload(&other, now) {
                 match &mut upload {

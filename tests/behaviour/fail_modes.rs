@@ -178,7 +178,7 @@ async fn who_cannot_be_known_passes_and_is_counted_unless_the_route_says_otherwi
             let text = open.metrics().await;
             let mut lines = text
                 .lines()
-                .filter(|line| line.starts_with("tidegate_uninspected_bytes_total{"));
+                .filter(|line| line.starts_with("tidegate_partly_inspected_bytes_total{"));
             lines.any(|line| line.contains(&format!("route=\"*{path}\"")) && line.contains(reason))
         };
         let passed = get(open.address, &path, &bearer).await;

@@ -1,5 +1,7 @@
 //! Tenants: what one is shown counts for nobody else, whoever asks.
 
+use tidegate::engine::ledger::Dimension;
+
 use crate::support::client::get;
 use crate::support::gateway::Gateway;
 use crate::support::origin::{Answer, Origin};
@@ -42,4 +44,18 @@ async fn a_session_may_be_shown_as_many_people_of_each_tenant() {
         assert_eq!(status(path).await, 403, "{path}");
     }
     assert_eq!(status("/export/0-5").await, 200, "whom its tenant has shown already");
+    // By the key that its incident names a session is revoked for that tenant; by the default one's, which is its name, for all.
+    let mut refused = Vec::new();
+    for view in gateway.keys(Dimension::Session) {
+        let key = view.key.to_string();
+        gateway.revoke("session", &key).await;
+        let mut statuses = [0; 3];
+        for (status_of, path) in statuses.iter_mut().zip(["/acme/0-5", "/other/0-5", "/plain/0-5"]) {
+            *status_of = status(path).await;
+        }
+        refused.push(statuses.map(|status| status == 401));
+        gateway.reinstate(&key).await;
+    }
+    refused.sort_unstable();
+    assert_eq!(refused, [[false, true, false], [true, false, false], [true; 3]]);
 }

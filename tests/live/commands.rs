@@ -112,7 +112,7 @@ async fn a_held_key_is_found_released_and_held_again_by_hand() {
     ] {
         let (text, code) = said(&gateway, "policy", arguments).await;
         assert!(
-            code == 1 && text.contains("this key is not known, not held or not revoked"),
+            code == 1 && text.contains("this key is not known, not held, not revoked"),
             "{text}"
         );
     }

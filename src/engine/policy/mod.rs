@@ -137,6 +137,15 @@ impl Policy {
         self.tenant(route).map_or(&self.secret, |tenant| &tenant.secret)
     }
 
+    /// The same, where it is not that of the default tenant.
+    pub fn own_secret_of(&self, route: usize) -> Option<&HashKey> {
+        let number = self.routes.get(route).map(|route| route.tenant)?;
+        self.tenants
+            .get(number)
+            .filter(|_| number > 0)
+            .map(|tenant| &tenant.secret)
+    }
+
     /// Whose data some route serves.
     pub fn tenants(&self) -> impl Iterator<Item = &str> {
         let is_served = |number: usize| self.routes.iter().any(|route| route.tenant == number);

@@ -54,10 +54,12 @@ fn a_user_with_a_listed_password_is_who_the_list_says() {
         wrong.principal.is_none() && !wrong.is_known,
         "another password is nobody's"
     );
+    let again = ask(&identity, &[("authorization", "Basic a2ltOnRocmVl")]);
     assert!(
-        wrong.session == kim.session && wrong.session.is_some(),
-        "and makes no new session"
+        wrong.session == again.session && wrong.session.is_some(),
+        "and the next makes no new session"
     );
+    assert!(wrong.session != kim.session, "nor fills up that of the user");
     for garbage in ["Basic !!!", "Basic a2lt", "Basic OnB3"] {
         let nobody = ask(&identity, &[("authorization", garbage)]);
         assert!(nobody.session.is_none() && nobody.principal.is_none(), "{garbage}");
@@ -234,6 +236,49 @@ fn a_token_that_ended_is_no_forgery_and_one_that_never_was_is() {
         "it was good once"
     );
     issue(&identity, b"born");
+}
+
+#[test]
+fn introspection_makes_no_signed_token_good_that_was_never_issued() {
+    let identity = others("logs_in_at = [\"POST /login\"]\nwarm_up_s = 1");
+    let start = now().after(60_000);
+    identity.remember_births(now());
+    let shown = |value: &str, at| {
+        let request = Request::builder().header("cookie", format!("at={value}"));
+        let (head, ()) = request.body(()).expect("a request").into_parts();
+        identity.identify(&head, &Peer::at(CLIENT), at)
+    };
+    // A blank before the JSON of its head, and five parts, are tokens of somebody's key as well.
+    for forged in ["eyJ9.eyJ9.c2ln", "IHsiYWxnIn0.eyJ9.c2ln", "eyJ9.a.b.c.d"] {
+        let active =
+            json!({ "active": true, "iss": "https://login.example", "sub": "kim", "exp": start.second() + 10 });
+        let asked = shown(forged, start);
+        assert_eq!(answer(&identity, &asked, &active, start), Some(true), "{forged}");
+        assert_eq!(shown(forged, start).provenance, Provenance::Unissued, "{forged}");
+        let over = start.after(120_000);
+        let asked = shown(forged, over);
+        assert_eq!(
+            answer(&identity, &asked, &json!({ "active": false }), over),
+            Some(false)
+        );
+        assert_eq!(shown(forged, over).provenance, Provenance::Unissued, "{forged}, ended");
+    }
+}
+
+#[test]
+fn more_credentials_than_are_looked_at_are_a_flood() {
+    let identity = others("");
+    let cookies = |count: usize| (0..count).map(|number| format!("at=v{number}; ")).collect::<String>();
+    assert!(!ask(&identity, &[("cookie", &cookies(4))]).is_flooded);
+    assert!(ask(&identity, &[("cookie", &cookies(5))]).is_flooded);
+    let accounts = |count: usize| {
+        let tokens = (0..count).map(|number| format!("Bearer {}", token(&format!("c-{number}"), &json!({}))));
+        let tokens: Vec<String> = tokens.collect();
+        let headers: Vec<_> = tokens.iter().map(|token| ("authorization", token.as_str())).collect();
+        ask(&identity, &headers)
+    };
+    let four = accounts(4);
+    assert_eq!((four.is_flooded, four.others.len()), (false, 3));
 }
 
 #[test]

@@ -93,6 +93,8 @@ faults! {
     UnaskedUpgrade = "unasked_upgrade",
     /// Part of an object where the whole was asked for (RFC 9110 section 15.3.7).
     UnaskedPart = "unasked_part",
+    /// More credentials than are looked at: one of them may be revoked, or the one that the origin goes by.
+    TooManyCredentials = "too_many_credentials",
     /// An offer of WebSocket, or the answer to it, that is no handshake (RFC 6455 section 4).
     WebsocketHandshake = "websocket_handshake",
     /// A WebSocket frame that breaks the protocol (RFC 6455 section 5).

@@ -216,7 +216,7 @@ mod tests {
 
     #[test]
     fn numbers_that_others_publish_are_judged_as_they_judge_them() {
-        let mut judged = 0;
+        let (mut judged, mut differing) = (0, Vec::new());
         for line in include_str!("vectors.txt")
             .lines()
             .filter(|line| !line.starts_with('#'))
@@ -224,10 +224,12 @@ mod tests {
             let (name, rest) = line.split_once(' ').expect("a validator");
             let (expected, number) = rest.split_once(' ').expect("a judgement and a number");
             let validator = Validator::by_name(name).expect(name);
-            assert_eq!(validator.accepts(number.as_bytes()), expected == "yes", "{line}");
             judged += 1;
+            if validator.accepts(number.as_bytes()) != (expected == "yes") {
+                differing.push(line);
+            }
         }
-        assert_eq!(judged, 493);
+        assert_eq!((judged, differing), (478, vec![]));
     }
 
     #[test]
