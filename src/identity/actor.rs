@@ -38,6 +38,7 @@ impl Provenance {
 
 /// One actor. The values are those that keys are hashed from; they are secret or personal, so there is no `Debug`.
 #[derive(Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts of one request")]
 pub struct Actor {
     /// The client's address: of the connection, or the one a trusted proxy names.
     pub address: IpAddr,

@@ -18,7 +18,7 @@ use super::memory::fingerprint;
 use super::provenance::Mark;
 use super::source::{Source, Values};
 use super::token::{TOKEN_BYTES_MAX, Verified, Voice};
-use super::{Actor, Named, Provenance};
+use super::{Actor, Named, Provenance, Revocable};
 use crate::engine::births::{CredentialId, Doubt, Look, Tag};
 use crate::engine::generations::Generations;
 use crate::engine::ledger::Dimension;
@@ -105,6 +105,15 @@ impl Answers {
         let entry = answers.get(id).filter(|entry| now.second() < entry.until)?;
         let is_over = matches!(&entry.answer, Answer::Active(verified) if !verified.is_valid_at(now));
         Some(if is_over { Answer::Ended } else { entry.answer.clone() })
+    }
+
+    /// Under which names a token may be revoked that was active when it was last asked for: silence takes no revocation back.
+    fn names(&self, id: &CredentialId) -> Revocable {
+        let answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match answers.get(id).map(|entry| &entry.answer) {
+            Some(Answer::Active(verified)) => verified.revocable.clone(),
+            Some(Answer::Ended | Answer::Inactive) | None => Revocable::new(),
+        }
     }
 
     fn put(&self, id: CredentialId, answer: Answer, until: u32) {
@@ -248,6 +257,7 @@ impl Identity {
                 }
                 Some(Answer::Ended | Answer::Inactive) => Evidence::of_token(mark, None),
                 None => {
+                    actor.revocable.extend(introspection.answers.names(&id));
                     Unanswered::note(id, value, actor);
                     Evidence {
                         session: Some(session),
@@ -281,5 +291,5 @@ impl Identity {
 /// Whether it has three parts or more, as every token has that somebody's key signed or sealed: introspection may look at no more
 /// than that, so that its birth decides.
 fn may_be_signed(value: &[u8]) -> bool {
-    value.iter().filter(|byte| **byte == b'.').count() >= 2
+    memchr::memchr_iter(b'.', value).nth(1).is_some()
 }

@@ -26,7 +26,6 @@ const ANSWERS_MAX: usize = 10_000_000;
 const ANSWER_S_MAX: u32 = 3_600;
 const WAIT_MS_MAX: u32 = 5_000;
 const ASKS_PER_S_MAX: u32 = 1_000_000;
-/// What stands in the place of an issuer for those who have none.
 
 /// Who signs tokens.
 pub(super) fn issuers(

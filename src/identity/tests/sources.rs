@@ -200,6 +200,11 @@ fn an_answer_holds_for_its_time_and_outlives_a_reload() {
     let at = |seconds: u64| cookie_at(&identity, "other", now().after(seconds * 1000));
     assert_eq!(answer(&identity, &at(0), &active, now()), Some(true));
     assert!(at(59).principal.is_some() && at(60).principal.is_none() && at(60).unanswered.len() == 1);
+    let (known, asked) = (at(59).revocable, at(60).revocable);
+    assert!(
+        known.iter().all(|name| asked.contains(name)),
+        "silence takes no revocation back"
+    );
 }
 
 #[test]
