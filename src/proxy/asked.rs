@@ -16,7 +16,7 @@ use super::upstream::UpstreamErrorKind;
 use crate::engine::births::CredentialId;
 use crate::engine::inspect::Mode;
 use crate::engine::ledger::{Account, Dimension, Excess, KeyUse};
-use crate::engine::policy::Plan;
+use crate::engine::policy::{Facts, Plan};
 use crate::engine::time::Now;
 use crate::events::{Event, Leg, report};
 use crate::identity::{Actor, Provenance};
@@ -135,6 +135,33 @@ impl Asked {
         Refusal::Reauthenticate {
             cookie: self.actor.session_cookie.as_deref().map(Box::from),
         }
+    }
+}
+
+impl Gateway {
+    /// What it counts under, for what it is shown and for what it sends: under its own keys, and those of whomever else it shows
+    /// itself as.
+    pub(super) async fn plans(&self, set: &Set, actor: &Actor, own: Facts<'_>, now: Now) -> (Plan, Option<Plan>) {
+        let mut plans: Option<(Plan, Option<Plan>)> = None;
+        for facts in std::iter::once(own).chain(actor.facts_of_others(own)) {
+            let answered = self.answered(&set.policy, &facts, now).await;
+            let facts = Facts {
+                answered: &answered,
+                ..facts
+            };
+            let (shown, uploaded) = (set.policy.plan(&facts, now), set.policy.plan_upload(&facts, now));
+            let Some((plan, upload)) = &mut plans else {
+                plans = Some((shown, uploaded));
+                continue;
+            };
+            plan.join(shown);
+            match (&mut *upload, uploaded) {
+                (Some(upload), Some(uploaded)) => upload.join(uploaded),
+                (None, uploaded) => *upload = uploaded,
+                (Some(_), None) => {}
+            }
+        }
+        plans.unwrap_or_default()
     }
 }
 

@@ -253,27 +253,7 @@ impl Exchanges {
             is_forward: met.is_outward,
             ..actor.facts(&address, &network, met.route)
         };
-        let answered = self.gateway.answered(&set.policy, &facts, now).await;
-        let facts = Facts {
-            answered: &answered,
-            ..facts
-        };
-        let mut plan = set.policy.plan(&facts, now);
-        let mut upload = set.policy.plan_upload(&facts, now);
-        for other in actor.facts_of_others(facts) {
-            let answered = self.gateway.answered(&set.policy, &other, now).await;
-            let other = Facts {
-                answered: &answered,
-                ..other
-            };
-            plan.join(set.policy.plan(&other, now));
-            if let Some(other) = set.policy.plan_upload(&other, now) {
-                match &mut upload {
-                    Some(upload) => upload.join(other),
-                    None => upload = Some(other),
-                }
-            }
-        }
+        let (mut plan, mut upload) = self.gateway.plans(&set, &actor, facts, now).await;
         self.gateway.follow(&set, &actor, &plan);
         let name = set.routes.get(met.route).map_or("", |route| route.name.as_str());
         let is_bypassed = self.gateway.bypass().covers(name, now);

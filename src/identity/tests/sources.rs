@@ -273,7 +273,12 @@ fn introspection_makes_no_signed_token_good_that_was_never_issued() {
 #[test]
 fn more_credentials_than_are_looked_at_are_a_flood() {
     let identity = others("");
-    let cookies = |count: usize| (0..count).map(|number| format!("at=v{number}; ")).collect::<String>();
+    let cookies = |count: usize| {
+        (0..count)
+            .map(|number| format!("at=v{number}"))
+            .collect::<Vec<_>>()
+            .join("; ")
+    };
     assert!(!ask(&identity, &[("cookie", &cookies(4))]).is_flooded);
     assert!(ask(&identity, &[("cookie", &cookies(5))]).is_flooded);
     let accounts = |count: usize| {
