@@ -38,7 +38,7 @@ pub(super) struct Ending {
     pub(super) direction: Direction,
     /// The copy of its body, where other rules are tried on it.
     recording: Option<Recording>,
-    /// One side of an exchange whose end the other side reports.
+    /// One side of an exchange whose end is reported elsewhere: with the other side.
     pub(super) is_beside: bool,
     /// A bypass suspends its budgets.
     is_bypassed: bool,
@@ -155,7 +155,7 @@ impl Ending {
         let verdict = failed
             .filter(|_| outcome.denial.is_none())
             .unwrap_or_else(|| self.verdict(outcome));
-        if !self.is_beside && self.direction == Direction::Response {
+        if !self.is_beside {
             report(&Event::ExchangeEnded { route, verdict });
         }
         let classes = self.classes(driver);

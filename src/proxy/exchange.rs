@@ -39,7 +39,7 @@ use super::provenance::{tell, who};
 use super::respond::{Refusal, Style, respond};
 use super::revoked;
 use super::route::{self, Leads};
-use super::switch::{Offer, restrict_upgrades};
+use super::switch::{Offer, check, guards_upload, restrict_upgrades};
 use super::terms::Terms;
 use super::unidentified;
 use super::upstream::UpstreamErrorKind;
@@ -114,17 +114,18 @@ impl Exchanges {
         self.gateway.refuse_revoked(&asked, now)?;
         self.gateway.tell_of_others(&asked, now);
         let upgrade = head.extensions.remove::<OnUpgrade>();
-        let offer = Offer::of(&head, &asked)?;
+        let offer = Offer::of(&mut head, &asked)?;
         let account = self.gateway.open_account(&asked.set, &mut asked.plan, now).await;
         self.gateway.refuse_held(&asked, &account, now)?;
         self.gateway.refuse_over(&asked, (&account, Direction::Response), now)?;
         unidentified::refuse(&mut asked, &account)?;
         let mode = mode(&asked, &account);
+        let watches = mode == Mode::Watch && !guards_upload(&asked);
         let until = now.after(self.limits.exchange_ms_max);
         let body = births::sent(&self.gateway, &mut asked, &head.headers, (body, until)).await;
         let (body, cause) = self.upload(&mut asked, &mut head, (body, until)).await?;
         self.prepare(&mut head, mode, &asked)?;
-        if mode != Mode::Watch {
+        if !watches {
             let fail = asked.route().fail_on.of(Reason::Tunnel, asked.route().fail);
             restrict_upgrades(&mut head.headers, offer.is_some(), fail);
         }
@@ -142,13 +143,11 @@ impl Exchanges {
         if mode != Mode::Watch && head.status == StatusCode::PARTIAL_CONTENT && !asked.is_unsafe() {
             return Err(asked.misframed(Fault::UnaskedPart));
         }
-        offer
-            .as_ref()
-            .map_or(Ok(()), |offer| offer.check(&head, mode, &asked))?;
+        check(offer.as_ref(), &head, watches, &asked)?;
         let body = births::remember(&self.gateway, &asked, &head, (body, until)).await;
         let mut opened = self.open(&asked, account, vigil, mode, &mut head, body).await;
         if let Some(sides) = sides {
-            return self.switch(&asked, (sides, offer), (head, mode), opened).await;
+            return self.switch(&asked, (sides, offer), (head, mode, watches), opened).await;
         }
         let watching = mode == Mode::Watch;
         let start = poll_fn(|cx| opened.body.poll_start(cx, watching)).await;
