@@ -128,11 +128,15 @@ impl Ending {
 
     /// Tells what was read of the body, and which budgets it met.
     fn tell_body(&mut self, driver: &mut Driver) {
-        let met = self.met(driver);
         self.journal(driver);
-        let route = self.route_name();
-        self.report_body(route, driver);
-        let classes = self.classes(driver);
+        self.report_body(self.route_name(), driver);
+        self.tell_met(driver);
+    }
+
+    /// Tells which budgets were met since it last was.
+    pub(super) fn tell_met(&mut self, driver: &mut Driver) {
+        let met = self.met(driver);
+        let (route, classes) = (self.route_name(), self.classes(driver));
         for (budget, key, people, done) in met {
             self.sighted(budget, key, people, done, route, &classes);
         }

@@ -42,6 +42,7 @@ use super::route::{self, Leads};
 use super::switch::{Offer, check, guards_upload, restrict_upgrades};
 use super::terms::Terms;
 use super::unidentified;
+use super::unread::Unread;
 use super::upstream::UpstreamErrorKind;
 use super::vigil::{Vigil, Woken};
 use super::witness::Witness;
@@ -119,6 +120,7 @@ impl Exchanges {
         self.gateway.refuse_held(&asked, &account, now)?;
         self.gateway.refuse_over(&asked, (&account, Direction::Response), now)?;
         unidentified::refuse(&mut asked, &account)?;
+        let upgrade = upgrade.map(|upgrade| (upgrade, Unread::of(&self.gateway, &asked)));
         let mode = mode(&asked, &account);
         let watches = mode == Mode::Watch && !guards_upload(&asked);
         let until = now.after(self.limits.exchange_ms_max);
@@ -133,8 +135,8 @@ impl Exchanges {
         let request = Request::from_parts(head, body);
         let mut response = self.answered(&asked, &account, (&mut vigil, &cause), request).await?;
         let sides = if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            let downstream = upgrade.ok_or_else(|| asked.upstream_failed(UpstreamErrorKind::Framing))?;
-            Some((downstream, hyper::upgrade::on(&mut response)))
+            let upgrade = upgrade.ok_or_else(|| asked.upstream_failed(UpstreamErrorKind::Framing))?;
+            Some((upgrade, hyper::upgrade::on(&mut response)))
         } else {
             None
         };
@@ -146,8 +148,9 @@ impl Exchanges {
         check(offer.as_ref(), &head, watches, &asked)?;
         let body = births::remember(&self.gateway, &asked, &head, (body, until)).await;
         let mut opened = self.open(&asked, account, vigil, mode, &mut head, body).await;
-        if let Some(sides) = sides {
-            return self.switch(&asked, (sides, offer), (head, mode, watches), opened).await;
+        if let Some(((downstream, unread), upstream)) = sides {
+            let sides = ((downstream, upstream), offer, unread);
+            return self.switch(&asked, sides, (head, mode, watches), opened).await;
         }
         let watching = mode == Mode::Watch;
         let start = poll_fn(|cx| opened.body.poll_start(cx, watching)).await;

@@ -1,6 +1,5 @@
 //! An exchange whose sides leave HTTP: for WebSocket, whose messages are inspected, or for a tunnel, which is counted.
 
-use std::future::poll_fn;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -8,6 +7,7 @@ use http::header::{CONNECTION, SEC_WEBSOCKET_EXTENSIONS, UPGRADE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, request, response};
 use http_body_util::{Empty, Full};
 use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
 
 use super::answer::{Answer, UpstreamBody};
 use super::asked::{Asked, ended};
@@ -22,7 +22,7 @@ use super::framing::Fault;
 use super::outlet::Outlet;
 use super::respond::Refusal;
 use super::terms::Terms;
-use super::tunnel::tunnel;
+use super::unread::Unread;
 use super::vigil::Vigil;
 use super::websocket::{Handshake, Peers, deflates, offers_websocket, relay};
 use super::witness::Witness;
@@ -42,7 +42,7 @@ pub(super) struct Offer {
 }
 
 /// The two sides of an exchange that leave HTTP.
-pub(super) type Sides = (OnUpgrade, OnUpgrade);
+type Sides = (OnUpgrade, OnUpgrade);
 
 impl Offer {
     /// The one in the head of a request, if there is one. Then nothing else is offered to the origin.
@@ -105,7 +105,7 @@ impl Exchanges {
     pub(super) async fn switch(
         &self,
         asked: &Asked,
-        (sides, offer): (Sides, Option<Offer>),
+        (sides, offer, unread): (Sides, Option<Offer>, Unread),
         (head, mode, watches): (response::Parts, Mode, bool),
         opened: Opened,
     ) -> Told<Response<Answer>> {
@@ -115,6 +115,7 @@ impl Exchanges {
         }
         if offer.is_none() {
             body.switch();
+            body.note_passed(Reason::Tunnel);
         }
         self.leave(asked, &mut body).await?;
         match offer {
@@ -122,23 +123,18 @@ impl Exchanges {
                 self.carry_messages(asked, (sides, offer), (&head.headers, mode, watches), body)
                     .await;
             }
-            None => self.tunnel(sides, body),
+            None => self.tunnel(sides, unread, body),
         }
         Ok(Response::from_parts(head, Answer::Own(Full::default())))
     }
 
-    fn tunnel(&self, (downstream, upstream): Sides, mut body: Box<InspectedBody<UpstreamBody>>) {
-        let limits = Arc::clone(&self.limits);
-        let stop = self.stop.clone();
+    fn tunnel(&self, (downstream, upstream): Sides, unread: Unread, body: Box<InspectedBody<UpstreamBody>>) {
+        let (limits, stop) = (Arc::clone(&self.limits), self.stop.clone());
         tokio::spawn(async move {
-            let stopped = async {
-                tokio::select! {
-                    () = stop.cancelled() => {}
-                    () = poll_fn(|cx| body.poll_held(cx)) => {}
-                }
-            };
-            let moved = tunnel(downstream, upstream, &limits, stopped).await;
-            body.passed_unread(Reason::Tunnel, moved);
+            if let (Ok(downstream), Ok(upstream)) = tokio::join!(downstream, upstream) {
+                let sides = (TokioIo::new(downstream), TokioIo::new(upstream));
+                unread.cross(sides, body, (&limits, stop), Reason::Tunnel.name()).await;
+            }
         });
     }
 
