@@ -55,6 +55,7 @@ use crate::events::{Event, Part, report};
 use crate::identity::{address_key, is_trusted, network_key};
 
 /// Answers the requests of one listener.
+#[derive(Clone)]
 pub struct Exchanges {
     pub(super) gateway: Arc<Gateway>,
     pub(super) door: Arc<Door>,
@@ -86,14 +87,18 @@ impl Exchanges {
         }
     }
 
-    /// Those of the same listener inside a tunnel that was opened.
-    pub(super) fn within(&self, inside: Option<Inside>) -> Self {
+    /// Those of the same listener inside a tunnel that was opened. There the client itself speaks: nobody is believed about others.
+    pub(super) fn within(&self, inside: Inside) -> Self {
+        let door = Door {
+            trusted: Vec::new(),
+            address_header: None,
+            ja4_header: None,
+            ..(*self.door).clone()
+        };
         Self {
-            gateway: Arc::clone(&self.gateway),
-            door: Arc::clone(&self.door),
-            limits: Arc::clone(&self.limits),
-            stop: self.stop.clone(),
-            inside,
+            door: Arc::new(door),
+            inside: Some(inside),
+            ..self.clone()
         }
     }
 
@@ -115,12 +120,12 @@ impl Exchanges {
         self.gateway.refuse_revoked(&asked, now)?;
         self.gateway.tell_of_others(&asked, now);
         let upgrade = head.extensions.remove::<OnUpgrade>();
+        let upgrade = upgrade.map(|upgrade| (upgrade, Unread::of(&self.gateway, &asked)));
         let offer = Offer::of(&mut head, &asked)?;
         let account = self.gateway.open_account(&asked.set, &mut asked.plan, now).await;
         self.gateway.refuse_held(&asked, &account, now)?;
         self.gateway.refuse_over(&asked, (&account, Direction::Response), now)?;
         unidentified::refuse(&mut asked, &account)?;
-        let upgrade = upgrade.map(|upgrade| (upgrade, Unread::of(&self.gateway, &asked)));
         let mode = mode(&asked, &account);
         let watches = mode == Mode::Watch && !guards_upload(&asked);
         let until = now.after(self.limits.exchange_ms_max);
