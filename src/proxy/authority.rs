@@ -1,5 +1,7 @@
 //! Which host a request is for: one answer, whoever reads it (RFC 9113 section 8.3.1 of HTTP/2).
 
+use std::net::{IpAddr, Ipv6Addr};
+
 use http::header::HOST;
 use http::{HeaderMap, Uri};
 
@@ -21,12 +23,23 @@ pub(super) fn fault(uri: &Uri, fields: &HeaderMap) -> Option<Fault> {
     }
 }
 
-/// The host of an authority as it is counted under: in lower case, without its port and the dot of the root.
+/// The host of an authority as it is counted under: in lower case, without its port and the dot of the root. An address has one
+/// spelling.
 pub(super) fn destination(authority: &str) -> String {
     let (name, port) = authority.rsplit_once(':').unwrap_or((authority, ""));
     let is_port = port.bytes().all(|byte| byte.is_ascii_digit());
     let host = if is_port { name } else { authority };
-    host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
+    let host = host.strip_suffix('.').unwrap_or(host);
+    canonical(host).unwrap_or_else(|| host.to_ascii_lowercase())
+}
+
+/// An IPv6 address in brackets as RFC 5952 writes it, and one that stands for an IPv4 address as that.
+fn canonical(host: &str) -> Option<String> {
+    let address: Ipv6Addr = host.strip_prefix('[')?.strip_suffix(']')?.parse().ok()?;
+    Some(match address.to_canonical() {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => format!("[{address}]"),
+    })
 }
 
 #[cfg(test)]
@@ -42,6 +55,8 @@ mod tests {
             ("a.example.:80", "a.example"),
             ("[2001:db8::1]:443", "[2001:db8::1]"),
             ("[2001:DB8::1]", "[2001:db8::1]"),
+            ("[2001:db8:0:0:0::0001]", "[2001:db8::1]"),
+            ("[::ffff:c000:207]:80", "192.0.2.7"),
             ("192.0.2.7:8080", "192.0.2.7"),
             ("", ""),
         ] {

@@ -27,7 +27,7 @@ use super::outlet::Outlet;
 use super::upstream::{UpstreamError, UpstreamErrorKind};
 use super::vigil::{Vigil, Woken};
 use crate::clock::Clock;
-use crate::engine::ledger::OverSum;
+use crate::engine::ledger::{KeyUse, OverSum};
 use crate::engine::time::Now;
 use crate::events::{Event, report};
 
@@ -200,9 +200,22 @@ where
         self.driver.switch();
     }
 
-    /// A limit on what crossed is exceeded.
-    pub(super) fn exceeded(&mut self, over: OverSum) {
-        self.driver.exceeded(over, self.clock.now());
+    /// A limit on what crossed is exceeded. A hold falls on one of `keys`, where those are not the account's.
+    pub(super) fn exceeded(&mut self, over: OverSum, keys: Option<&[KeyUse]>) {
+        self.driver.exceeded(over, keys, self.clock.now());
+    }
+
+    /// So is one that only tells, and it does at once: a tunnel may last.
+    pub(super) fn tells_over(&mut self, over: OverSum) {
+        self.driver.tells_over(over);
+        if let Some(ending) = &mut self.ending {
+            ending.tell_met(&mut self.driver);
+        }
+    }
+
+    /// It leaves HTTP unread because of a fail mode.
+    pub(super) fn note_passed(&mut self, reason: Reason) {
+        self.driver.note_passed(reason);
     }
 
     /// Whether it took longer than it may.

@@ -38,7 +38,7 @@ pub(super) struct Ending {
     pub(super) direction: Direction,
     /// The copy of its body, where other rules are tried on it.
     recording: Option<Recording>,
-    /// One side of an exchange whose end the other side reports.
+    /// One side of an exchange whose end is reported elsewhere: with the other side.
     pub(super) is_beside: bool,
     /// A bypass suspends its budgets.
     is_bypassed: bool,
@@ -128,11 +128,15 @@ impl Ending {
 
     /// Tells what was read of the body, and which budgets it met.
     fn tell_body(&mut self, driver: &mut Driver) {
-        let met = self.met(driver);
         self.journal(driver);
-        let route = self.route_name();
-        self.report_body(route, driver);
-        let classes = self.classes(driver);
+        self.report_body(self.route_name(), driver);
+        self.tell_met(driver);
+    }
+
+    /// Tells which budgets were met since it last was.
+    pub(super) fn tell_met(&mut self, driver: &mut Driver) {
+        let met = self.met(driver);
+        let (route, classes) = (self.route_name(), self.classes(driver));
         for (budget, key, people, done) in met {
             self.sighted(budget, key, people, done, route, &classes);
         }
@@ -155,7 +159,7 @@ impl Ending {
         let verdict = failed
             .filter(|_| outcome.denial.is_none())
             .unwrap_or_else(|| self.verdict(outcome));
-        if !self.is_beside && self.direction == Direction::Response {
+        if !self.is_beside {
             report(&Event::ExchangeEnded { route, verdict });
         }
         let classes = self.classes(driver);

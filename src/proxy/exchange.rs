@@ -39,9 +39,10 @@ use super::provenance::{tell, who};
 use super::respond::{Refusal, Style, respond};
 use super::revoked;
 use super::route::{self, Leads};
-use super::switch::{Offer, restrict_upgrades};
+use super::switch::{Offer, check, guards_upload, restrict_upgrades};
 use super::terms::Terms;
 use super::unidentified;
+use super::unread::Unread;
 use super::upstream::UpstreamErrorKind;
 use super::vigil::{Vigil, Woken};
 use super::witness::Witness;
@@ -54,6 +55,7 @@ use crate::events::{Event, Part, report};
 use crate::identity::{address_key, is_trusted, network_key};
 
 /// Answers the requests of one listener.
+#[derive(Clone)]
 pub struct Exchanges {
     pub(super) gateway: Arc<Gateway>,
     pub(super) door: Arc<Door>,
@@ -85,14 +87,18 @@ impl Exchanges {
         }
     }
 
-    /// Those of the same listener inside a tunnel that was opened.
-    pub(super) fn within(&self, inside: Option<Inside>) -> Self {
+    /// Those of the same listener inside a tunnel that was opened. There the client itself speaks: nobody is believed about others.
+    pub(super) fn within(&self, inside: Inside) -> Self {
+        let door = Door {
+            trusted: Vec::new(),
+            address_header: None,
+            ja4_header: None,
+            ..(*self.door).clone()
+        };
         Self {
-            gateway: Arc::clone(&self.gateway),
-            door: Arc::clone(&self.door),
-            limits: Arc::clone(&self.limits),
-            stop: self.stop.clone(),
-            inside,
+            door: Arc::new(door),
+            inside: Some(inside),
+            ..self.clone()
         }
     }
 
@@ -114,17 +120,19 @@ impl Exchanges {
         self.gateway.refuse_revoked(&asked, now)?;
         self.gateway.tell_of_others(&asked, now);
         let upgrade = head.extensions.remove::<OnUpgrade>();
-        let offer = Offer::of(&head, &asked)?;
+        let upgrade = upgrade.map(|upgrade| (upgrade, Unread::of(&self.gateway, &asked)));
+        let offer = Offer::of(&mut head, &asked)?;
         let account = self.gateway.open_account(&asked.set, &mut asked.plan, now).await;
         self.gateway.refuse_held(&asked, &account, now)?;
         self.gateway.refuse_over(&asked, (&account, Direction::Response), now)?;
         unidentified::refuse(&mut asked, &account)?;
         let mode = mode(&asked, &account);
+        let watches = mode == Mode::Watch && !guards_upload(&asked);
         let until = now.after(self.limits.exchange_ms_max);
         let body = births::sent(&self.gateway, &mut asked, &head.headers, (body, until)).await;
         let (body, cause) = self.upload(&mut asked, &mut head, (body, until)).await?;
         self.prepare(&mut head, mode, &asked)?;
-        if mode != Mode::Watch {
+        if !watches {
             let fail = asked.route().fail_on.of(Reason::Tunnel, asked.route().fail);
             restrict_upgrades(&mut head.headers, offer.is_some(), fail);
         }
@@ -132,8 +140,8 @@ impl Exchanges {
         let request = Request::from_parts(head, body);
         let mut response = self.answered(&asked, &account, (&mut vigil, &cause), request).await?;
         let sides = if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            let downstream = upgrade.ok_or_else(|| asked.upstream_failed(UpstreamErrorKind::Framing))?;
-            Some((downstream, hyper::upgrade::on(&mut response)))
+            let upgrade = upgrade.ok_or_else(|| asked.upstream_failed(UpstreamErrorKind::Framing))?;
+            Some((upgrade, hyper::upgrade::on(&mut response)))
         } else {
             None
         };
@@ -142,13 +150,12 @@ impl Exchanges {
         if mode != Mode::Watch && head.status == StatusCode::PARTIAL_CONTENT && !asked.is_unsafe() {
             return Err(asked.misframed(Fault::UnaskedPart));
         }
-        offer
-            .as_ref()
-            .map_or(Ok(()), |offer| offer.check(&head, mode, &asked))?;
+        check(offer.as_ref(), &head, watches, &asked)?;
         let body = births::remember(&self.gateway, &asked, &head, (body, until)).await;
         let mut opened = self.open(&asked, account, vigil, mode, &mut head, body).await;
-        if let Some(sides) = sides {
-            return self.switch(&asked, (sides, offer), (head, mode), opened).await;
+        if let Some(((downstream, unread), upstream)) = sides {
+            let sides = ((downstream, upstream), offer, unread);
+            return self.switch(&asked, sides, (head, mode, watches), opened).await;
         }
         let watching = mode == Mode::Watch;
         let start = poll_fn(|cx| opened.body.poll_start(cx, watching)).await;

@@ -1,6 +1,7 @@
 //! Counts the people in a head, that of a request with its target, and in trailers, before they leave.
 
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HOST};
+use http::uri::Authority;
 use http::{HeaderMap, HeaderName, Uri};
 
 use super::confirm::Confirm;
@@ -66,7 +67,14 @@ pub(super) async fn count_request(
     let (path, query) = (target.path().as_bytes(), target.query().unwrap_or_default().as_bytes());
     let reader = (&terms.set.rules, terms.set.policy.secret_of(terms.route));
     let found = head::people_in_target((path, query), reader, counted_values(account));
-    let found = found.into_iter().map(|record| (TARGET, record)).collect();
+    // Over HTTP/2 there may be no field that names the host as well.
+    let host = target.authority().map_or("", Authority::host).as_bytes();
+    let in_host = head::people_in_target((host, b""), reader, counted_values(account));
+    let found = found
+        .into_iter()
+        .chain(in_host)
+        .map(|record| (TARGET, record))
+        .collect();
     count_with(found, fields, account, (terms, witness), confirm).await
 }
 

@@ -47,6 +47,7 @@ mod switch;
 mod terms;
 mod tokens;
 mod unidentified;
+mod unread;
 mod upload;
 mod vigil;
 mod websocket;

@@ -1,13 +1,13 @@
 //! An exchange whose sides leave HTTP: for WebSocket, whose messages are inspected, or for a tunnel, which is counted.
 
-use std::future::poll_fn;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{CONNECTION, SEC_WEBSOCKET_EXTENSIONS, UPGRADE};
-use http::{HeaderMap, Response, StatusCode, request, response};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, request, response};
 use http_body_util::{Empty, Full};
 use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
 
 use super::answer::{Answer, UpstreamBody};
 use super::asked::{Asked, ended};
@@ -22,13 +22,13 @@ use super::framing::Fault;
 use super::outlet::Outlet;
 use super::respond::Refusal;
 use super::terms::Terms;
-use super::tunnel::tunnel;
+use super::unread::Unread;
 use super::vigil::Vigil;
-use super::websocket::{Handshake, Peers, deflates, relay};
+use super::websocket::{Handshake, Peers, deflates, offers_websocket, relay};
 use super::witness::Witness;
 use crate::engine::detect::ClassSet;
 use crate::engine::inspect::{Content, Inspector, Mode};
-use crate::engine::policy::Plan;
+use crate::engine::policy::{Direction, Plan};
 use crate::engine::structure::Declared;
 use crate::events::{Event, Leg, report};
 
@@ -37,14 +37,16 @@ pub(super) struct Offer {
     handshake: Handshake,
     /// What the messages of the client count under.
     plan: Plan,
+    /// As what they do: as requests where some budget counts those.
+    direction: Direction,
 }
 
 /// The two sides of an exchange that leave HTTP.
-pub(super) type Sides = (OnUpgrade, OnUpgrade);
+type Sides = (OnUpgrade, OnUpgrade);
 
 impl Offer {
-    /// The one in the head of a request, if there is one.
-    pub(super) fn of(head: &request::Parts, asked: &Asked) -> Told<Option<Self>> {
+    /// The one in the head of a request, if there is one. Then nothing else is offered to the origin.
+    pub(super) fn of(head: &mut request::Parts, asked: &Asked) -> Told<Option<Self>> {
         if !asked.route().inspect {
             return Ok(None);
         }
@@ -54,20 +56,37 @@ impl Offer {
             ended(&asked.route().name, "upgrade");
             (Refusal::Framing(fault), asked.style)
         })?;
-        Ok(handshake.map(|handshake| Self {
+        let Some(handshake) = handshake else { return Ok(None) };
+        head.headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+        let (plan, direction) = match &asked.upload {
+            Some(upload) => (upload.clone(), Direction::Request),
+            None => (asked.plan.clone(), Direction::Response),
+        };
+        Ok(Some(Self {
             handshake,
-            plan: asked.plan.clone(),
+            plan,
+            direction,
         }))
     }
+}
 
-    /// Whether the head of the answer, if it is a 101, is one to this offer.
-    pub(super) fn check(&self, head: &response::Parts, mode: Mode, asked: &Asked) -> Told<()> {
-        let is_switch = head.status == StatusCode::SWITCHING_PROTOCOLS;
-        if !is_switch || self.handshake.is_met(&head.headers, mode == Mode::Watch) {
-            return Ok(());
-        }
+/// Whether the head of the answer, if it is a 101, is one to `offer`; a WebSocket that nobody offered would pass unread.
+pub(super) fn check(offer: Option<&Offer>, head: &response::Parts, watches: bool, asked: &Asked) -> Told<()> {
+    let is_good = match offer {
+        _ if head.status != StatusCode::SWITCHING_PROTOCOLS => true,
+        Some(offer) => offer.handshake.is_met(&head.headers, watches),
+        None => !asked.route().inspect || !offers_websocket(&head.headers),
+    };
+    if is_good {
+        Ok(())
+    } else {
         Err(asked.misframed(Fault::WebsocketHandshake))
     }
+}
+
+/// Whether something is enforced on what is sent.
+pub(super) fn guards_upload(asked: &Asked) -> bool {
+    asked.route().inspect && asked.upload.as_ref().is_some_and(Plan::is_enforcing)
 }
 
 /// Where something is enforced: takes from a request the offer of what could not be looked into.
@@ -86,8 +105,8 @@ impl Exchanges {
     pub(super) async fn switch(
         &self,
         asked: &Asked,
-        (sides, offer): (Sides, Option<Offer>),
-        (head, mode): (response::Parts, Mode),
+        (sides, offer, unread): (Sides, Option<Offer>, Unread),
+        (head, mode, watches): (response::Parts, Mode, bool),
         opened: Opened,
     ) -> Told<Response<Answer>> {
         let mut body = opened.body;
@@ -96,30 +115,26 @@ impl Exchanges {
         }
         if offer.is_none() {
             body.switch();
+            body.note_passed(Reason::Tunnel);
         }
         self.leave(asked, &mut body).await?;
         match offer {
             Some(offer) => {
-                self.carry_messages(asked, (sides, offer), (&head.headers, mode), body)
+                self.carry_messages(asked, (sides, offer), (&head.headers, mode, watches), body)
                     .await;
             }
-            None => self.tunnel(sides, body),
+            None => self.tunnel(sides, unread, body),
         }
         Ok(Response::from_parts(head, Answer::Own(Full::default())))
     }
 
-    fn tunnel(&self, (downstream, upstream): Sides, mut body: Box<InspectedBody<UpstreamBody>>) {
-        let limits = Arc::clone(&self.limits);
-        let stop = self.stop.clone();
+    fn tunnel(&self, (downstream, upstream): Sides, unread: Unread, body: Box<InspectedBody<UpstreamBody>>) {
+        let (limits, stop) = (Arc::clone(&self.limits), self.stop.clone());
         tokio::spawn(async move {
-            let stopped = async {
-                tokio::select! {
-                    () = stop.cancelled() => {}
-                    () = poll_fn(|cx| body.poll_held(cx)) => {}
-                }
-            };
-            let moved = tunnel(downstream, upstream, &limits, stopped).await;
-            body.passed_unread(Reason::Tunnel, moved);
+            if let (Ok(downstream), Ok(upstream)) = tokio::join!(downstream, upstream) {
+                let sides = (TokioIo::new(downstream), TokioIo::new(upstream));
+                unread.cross(sides, body, (&limits, stop), Reason::Tunnel.name()).await;
+            }
         });
     }
 
@@ -127,15 +142,15 @@ impl Exchanges {
         &self,
         asked: &Asked,
         (sides, offer): (Sides, Offer),
-        (headers, mode): (&HeaderMap, Mode),
+        (headers, mode, watches): (&HeaderMap, Mode, bool),
         mut to_client: Box<InspectedBody<UpstreamBody>>,
     ) {
-        let watches = mode == Mode::Watch;
         let classes = to_client.driver().counted_values();
         to_client.carry_messages(inspectors(asked, mode, classes));
         // What a client sends is never masked: a mask would be saved over what it hides.
-        let sent = if watches { mode } else { Mode::Guard };
-        let mut to_server = self.beside(asked, offer.plan).await;
+        let sent = if watches { Mode::Watch } else { Mode::Guard };
+        let mut to_server = self.beside(asked, offer).await;
+        let classes = to_server.driver().counted_values();
         to_server.carry_messages(inspectors(asked, sent, classes));
         let peers = Peers {
             to_client,
@@ -148,18 +163,25 @@ impl Exchanges {
         tokio::spawn(async move { relay(sides, peers, stop.cancelled()).await });
     }
 
-    /// What the client sends of an exchange: a stream of its own, under the same keys.
-    async fn beside(&self, asked: &Asked, mut plan: Plan) -> Box<InspectedBody<Empty<Bytes>>> {
+    /// What the client sends of an exchange: a stream of its own, under the keys of requests or, where none are counted, under
+    /// the same ones.
+    async fn beside(&self, asked: &Asked, offer: Offer) -> Box<InspectedBody<Empty<Bytes>>> {
         let (gateway, set) = (&self.gateway, &asked.set);
         let now = gateway.clock.now();
+        let (mut plan, direction) = (offer.plan, offer.direction);
         let account = gateway.open_account(set, &mut plan, now).await;
         let terms = Terms {
             may_mask: false,
+            direction,
             ..self.terms(asked, StatusCode::SWITCHING_PROTOCOLS)
         };
-        let witness = Witness::new(gateway, set, asked.route, &asked.actor, account.keys());
+        let mut witness = Witness::new(gateway, set, asked.route, &asked.actor, account.keys());
+        if direction == Direction::Request {
+            witness = witness.of_upload(&asked.destination);
+        }
         let confirm = Confirm::new(&account, gateway);
-        let ending = Ending::new(gateway, asked, &account);
+        let mut ending = Ending::new(gateway, asked, &account);
+        ending.direction = direction;
         let vigil = Vigil::new(Arc::clone(gateway), now, asked);
         let driver = Driver::new(None, (account, witness, confirm), terms, FieldCount::default());
         let outlet = Outlet::downstream(Arc::clone(&asked.connection));

@@ -20,7 +20,7 @@ use super::connection::{BoxError, ConnState};
 use super::flush::FlushTicket;
 use super::limits::Limits;
 use super::testing::{TestBody, echo, forward, forward_to, gateway, origin, read_head, talk};
-use super::tunnel::tunnel;
+use super::tunnel::{Meter, join};
 use super::upstream::Upstream;
 use crate::tls::{Acceptor, Authority, CertificateFiles, client_config};
 
@@ -194,7 +194,13 @@ async fn switching(
     let mut response = upstream.send(request.map(TestBody::Incoming)).await.unwrap();
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         let other = hyper::upgrade::on(&mut response);
-        tokio::spawn(async move { tunnel(downstream, other, &limits, stop.cancelled()).await });
+        tokio::spawn(async move {
+            let (Ok(downstream), Ok(other)) = tokio::join!(downstream, other) else {
+                return;
+            };
+            let (downstream, other) = (TokioIo::new(downstream), TokioIo::new(other));
+            join(downstream, other, &limits, &Meter::default(), stop.cancelled()).await;
+        });
     }
     response.map(|body| TestBody::Response(Box::new(body)))
 }

@@ -3,8 +3,6 @@
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
 
 use super::limits::{Limits, ms};
@@ -14,29 +12,7 @@ use crate::events::{Event, report};
 const COPY_BYTES: usize = 16_384;
 
 /// Joins the two sides of an exchange that left HTTP, and returns when both have ended, one broke, nothing moved for
-/// `tunnel_idle_ms_max`, or `stopped` is ready. The bytes are counted whatever ends it; gives how many there were.
-pub async fn tunnel(
-    downstream: OnUpgrade,
-    upstream: OnUpgrade,
-    limits: &Limits,
-    stopped: impl Future<Output = ()>,
-) -> u64 {
-    let (Ok(downstream), Ok(upstream)) = tokio::join!(downstream, upstream) else {
-        return 0;
-    };
-    let meter = Meter::default();
-    join(
-        TokioIo::new(downstream),
-        TokioIo::new(upstream),
-        limits,
-        &meter,
-        stopped,
-    )
-    .await;
-    meter.total()
-}
-
-/// The same of two streams; gives what `stopped` gave, if that ended it.
+/// `tunnel_idle_ms_max`, or `stopped` is ready. The bytes are counted whatever ends it. Gives what `stopped` gave, if that ended it.
 pub(super) async fn join<D, U, S>(
     downstream: D,
     upstream: U,

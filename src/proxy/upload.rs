@@ -125,6 +125,7 @@ impl Exchanges {
         let (is_masked, coding) = (counted.is_masked, coding(&head.headers));
         let mut ending = Ending::new(gateway, asked, &account);
         ending.direction = Direction::Request;
+        ending.is_beside = true;
         let inspector = asked.route().inspect.then(|| {
             let (rules, secret) = (Arc::clone(&set.rules), set.policy.secret_of(asked.route).clone());
             let content = Content::new(coding, content_type(&head.headers));

@@ -247,7 +247,8 @@ fn new_tenant<'t>(started: &Value, mut tenants: impl Iterator<Item = &'t str>) -
     tenants.find(|tenant| !known.iter().any(|known| known == tenant))
 }
 
-/// The listeners without their certificates, which are renewed, but with whether they have any.
+/// The listeners without their certificates, which are renewed, and what is said of clients that go out, but with whether they
+/// have any.
 fn listeners(effective: &Value) -> Option<Value> {
     let mut listeners = effective.get("listen")?.clone();
     for listener in listeners.as_object_mut()?.values_mut().filter_map(Value::as_object_mut) {
@@ -257,6 +258,8 @@ fn listeners(effective: &Value) -> Option<Value> {
             .iter()
             .any(Option::is_some);
         listener.insert("tls".to_owned(), is_tls.into());
+        let is_forward = listener.remove("forward").is_some_and(|forward| !forward.is_null());
+        listener.insert("forward".to_owned(), is_forward.into());
     }
     Some(listeners)
 }
@@ -340,7 +343,7 @@ mod tests {
         let read = |text: &str| serde_json::to_value(toml::from_str::<toml::Table>(text).unwrap()).unwrap();
         let started =
             "[listen.a]\naddress = \"127.0.0.1:1\"\ntls = { cert = \"a\", key = \"a\" }\n[admin]\ntokens = \"a\"\n";
-        let cases: [(&str, &[&str]); 6] = [
+        let cases: [(&str, &[&str]); 7] = [
             (started, &[]),
             (
                 "[listen.a]\naddress = \"127.0.0.1:1\"\ntls = { cert = \"b\", key = \"b\" }\n[admin]\ntokens = \"b\"\n",
@@ -348,6 +351,7 @@ mod tests {
             ),
             ("[listen.a]\naddress = \"127.0.0.1:1\"\n", &["[listen]"]),
             (&started.replace(":1", ":2"), &["[listen]"]),
+            (&format!("{started}[listen.a.forward]\n"), &["[listen]"]),
             (
                 &format!("{started}address = \"127.0.0.1:3\"\n"),
                 &["`address` of [admin]"],
@@ -360,5 +364,7 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(needs_restart(&read(started), &read(text)), expected, "{text}");
         }
+        let [narrow, wide] = ["80", "80, 443"].map(|ports| read(&format!("[listen.a.forward]\nports = [{ports}]\n")));
+        assert!(needs_restart(&narrow, &wide).is_empty(), "it goes by the set in force");
     }
 }

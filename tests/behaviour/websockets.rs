@@ -12,6 +12,7 @@ use tidegate::cli::demo::people::{count_serials, person};
 use tidegate::engine::ledger::Dimension;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio_tungstenite::tungstenite::handshake::server::{Request as Asked, Response as Answered};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
@@ -98,10 +99,15 @@ async fn converse(
 }
 
 async fn gateway(chat: &Chat, action: &str, mode: &str) -> Gateway {
+    gateway_with(chat, action, mode, "").await
+}
+
+/// The same with other settings of the one budget.
+async fn gateway_with(chat: &Chat, action: &str, mode: &str, rest: &str) -> Gateway {
     Gateway::start(&format!(
         "[identity]\nsources = [\"cookie:sid\"]\n[[route]]\nmatch = \"*/\"\nupstream = [\"http://{}\"]\n\
          [[budget]]\nname = \"limit\"\nper = \"session\"\npeople = {PEOPLE_MAX}\nwindow = \"1d\"\naction = \"{action}\"\n\
-         mode = \"{mode}\"\n",
+         mode = \"{mode}\"\n{rest}\n",
         chat.address
     ))
     .await
@@ -247,6 +253,67 @@ async fn a_client_that_says_too_much_is_closed_too() {
     assert_eq!(counted_under_the_session(&gateway), PEOPLE_MAX);
 }
 
+/// Where a budget counts requests, what a client sends counts under it, and what it is shown does not.
+#[tokio::test]
+async fn what_a_client_says_counts_under_budgets_of_requests() {
+    let chat = Chat::serve((100..110).map(text).collect()).await;
+    for action in ["block", "redact"] {
+        let gateway = gateway_with(&chat, action, "enforce", "direction = \"requests\"").await;
+        let mut socket = connect(&gateway).await;
+        let mut shown = Vec::new();
+        for _ in 0..10 {
+            shown.push(socket.next().await.expect("a message").expect("a message"));
+        }
+        assert_eq!(people_of(&shown), Vec::from_iter(100..110));
+        for number in 0..10 {
+            // It may be closed already.
+            socket.send(text(number)).await.ok();
+        }
+        let (_, code) = read_to_close(&mut socket).await;
+        assert_eq!(code, Some(CloseCode::Policy), "{action}");
+        until("the origin is told", async || {
+            chat.closed_with() == Some(CloseCode::Policy)
+        })
+        .await;
+        assert_eq!(chat.heard_people(), PEOPLE_MAX as usize, "{action}");
+        assert_eq!(counted_under_the_session(&gateway), PEOPLE_MAX);
+        chat.heard.lock().expect("no test panics while it looks").clear();
+    }
+}
+
+/// However WebSocket is offered, it alone is: an origin that picks it from a list is not left unread.
+#[tokio::test]
+async fn websocket_in_a_list_of_protocols_is_read() {
+    for offer in ["websocket, raw", "h2c, WebSocket", "raw\r\nUpgrade: websocket"] {
+        let chat = Chat::serve((0..60).map(text).collect()).await;
+        let gateway = gateway(&chat, "block", "enforce").await;
+        let mut stream = TcpStream::connect(gateway.address).await.expect("it listens");
+        let head = format!(
+            "GET /chat HTTP/1.1\r\nHost: shop.example\r\nCookie: sid=s\r\nConnection: Upgrade\r\nUpgrade: {offer}\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.expect("it reads");
+        let mut wire = Vec::new();
+        let read = tokio::time::timeout(ARRIVAL_MAX, stream.read_to_end(&mut wire)).await;
+        read.expect("an end").expect("no reset");
+        assert!(wire.starts_with(b"HTTP/1.1 101 "), "{offer}");
+        assert_eq!(count_serials(&wire).len(), PEOPLE_MAX as usize, "{offer}");
+        let heads = chat.heads.lock().expect("no test panics while it looks").clone();
+        assert_eq!(heads[0]["upgrade"], "websocket");
+    }
+    // Nor is one that switches to it unasked.
+    let answer = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
+    let origin = Origin::raw(vec![Step::Write(Bytes::from_static(answer.as_bytes()))]).await;
+    let chat = Chat {
+        address: origin.address,
+        heard: Arc::default(),
+        heads: Arc::default(),
+    };
+    let gateway = gateway(&chat, "block", "monitor").await;
+    let request = "GET /raw HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, close\r\nUpgrade: raw\r\n\r\n";
+    assert_eq!(http1(gateway.address, request.as_bytes()).await.status, 502);
+}
+
 #[tokio::test]
 async fn control_frames_carry_people_too() {
     let ping = |name: &str| Message::Ping(Bytes::from(format!("{name}@mail.example")));
@@ -339,17 +406,20 @@ async fn in_monitor_nothing_is_changed_and_people_count() {
 
 #[tokio::test]
 async fn an_offer_to_deflate_is_taken_out_where_something_is_enforced() {
-    let chat = Chat::serve(vec![text(0)]).await;
-    let gateway = gateway(&chat, "block", "enforce").await;
     let request = "GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
                    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
-    let mut stream = TcpStream::connect(gateway.address).await.expect("it listens");
-    stream.write_all(request.as_bytes()).await.expect("it reads");
-    let mut line = [0; 13];
-    stream.read_exact(&mut line).await.expect("a head");
-    assert_eq!(&line, b"HTTP/1.1 101 ");
-    let heads = chat.heads.lock().expect("no test panics while it looks").clone();
-    assert!(!heads[0].contains_key("sec-websocket-extensions"), "{:?}", heads[0]);
+    for direction in ["responses", "requests"] {
+        let chat = Chat::serve(vec![text(0)]).await;
+        let counts = format!("direction = \"{direction}\"");
+        let gateway = gateway_with(&chat, "block", "enforce", &counts).await;
+        let mut stream = TcpStream::connect(gateway.address).await.expect("it listens");
+        stream.write_all(request.as_bytes()).await.expect("it reads");
+        let mut line = [0; 13];
+        stream.read_exact(&mut line).await.expect("a head");
+        assert_eq!(&line, b"HTTP/1.1 101 ");
+        let heads = chat.heads.lock().expect("no test panics while it looks").clone();
+        assert!(!heads[0].contains_key("sec-websocket-extensions"), "{:?}", heads[0]);
+    }
 }
 
 #[tokio::test]
@@ -423,11 +493,17 @@ async fn over_http2_nothing_is_switched() {
 #[tokio::test]
 async fn another_protocol_is_refused_or_counted() {
     let answer = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: raw\r\n\r\nkim@mail.example";
-    for (fail, status) in [("open", 101), ("closed", 502)] {
+    let cases = [
+        ("open", "responses", 101),
+        ("closed", "responses", 502),
+        ("open", "requests", 101),
+        ("closed", "requests", 502),
+    ];
+    for (fail, direction, status) in cases {
         let origin = Origin::raw(vec![Step::Write(Bytes::from_static(answer.as_bytes()))]).await;
         let gateway = Gateway::start(&format!(
             "[[route]]\nmatch = \"*/\"\nupstream = [\"http://{}\"]\nfail_on = {{ tunnel = \"{fail}\" }}\n[[budget]]\n\
-             name = \"limit\"\nper = \"address\"\npeople = 3\nwindow = \"1d\"\naction = \"block\"\nmode = \"enforce\"\n",
+             name = \"limit\"\nper = \"address\"\npeople = 3\nwindow = \"1d\"\naction = \"block\"\nmode = \"enforce\"\ndirection = \"{direction}\"\n",
             origin.address
         ))
         .await;
@@ -444,4 +520,59 @@ async fn another_protocol_is_refused_or_counted() {
             .await;
         }
     }
+}
+
+/// What is summed of a tunnel is looked at while it lasts, whichever way it crosses.
+#[tokio::test]
+async fn a_tunnel_of_another_protocol_is_cut_at_a_sum() {
+    let answer = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: raw\r\n\r\n";
+    let dark = vec![b'x'; 60_000];
+    for direction in ["responses", "requests"] {
+        let shown = if direction == "responses" { &dark[..] } else { b"" };
+        let never = Arc::new(Notify::new());
+        let says = Bytes::from([answer.as_bytes(), shown].concat());
+        let origin = Origin::raw(vec![Step::Write(says), Step::Wait(never)]).await;
+        let gateway = Gateway::start(&format!(
+            "[[route]]\nmatch = \"*/\"\nupstream = [\"http://{}\"]\n[[budget]]\nname = \"dark\"\nper = \"address\"\n\
+             uninspected = \"20KB\"\nwindow = \"1d\"\naction = \"block\"\nmode = \"enforce\"\ndirection = \"{direction}\"\n",
+            origin.address
+        ))
+        .await;
+        let mut stream = TcpStream::connect(gateway.address).await.expect("it listens");
+        let request = "GET /raw HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: raw\r\n\r\n";
+        stream.write_all(request.as_bytes()).await.expect("it reads");
+        let mut line = [0; 13];
+        stream.read_exact(&mut line).await.expect("a head");
+        assert_eq!(&line, b"HTTP/1.1 101 ", "{direction}");
+        if direction == "requests" {
+            stream.write_all(&dark).await.expect("it reads");
+        }
+        let mut rest = Vec::new();
+        let read = tokio::time::timeout(ARRIVAL_MAX, stream.read_to_end(&mut rest)).await;
+        // It may be reset, too.
+        read.expect("the tunnel is cut").ok();
+        let again = request.replace("Connection: Upgrade", "Connection: Upgrade, close");
+        let again = http1(gateway.address, again.as_bytes()).await;
+        assert_eq!(again.status, 403, "{direction}");
+    }
+}
+
+/// Where people are not counted frames that break the protocol pass, up to what may pass unread.
+#[tokio::test]
+async fn broken_frames_are_cut_at_a_sum() {
+    let head = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\
+                Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+    let says = [head.as_bytes(), &vec![0xff; 2_000_000]].concat();
+    let origin = Origin::raw(vec![Step::Write(Bytes::from(says))]).await;
+    let gateway = Gateway::start(&format!(
+        "[[route]]\nmatch = \"*/\"\nupstream = [\"http://{}\"]\n[[budget]]\nname = \"dark\"\nper = \"address\"\n\
+         uninspected = \"20KB\"\nwindow = \"1d\"\naction = \"block\"\nmode = \"enforce\"\n",
+        origin.address
+    ))
+    .await;
+    let request = "GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                   Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    let reply = http1(gateway.address, request.as_bytes()).await;
+    assert_eq!(reply.status, 101, "{}", reply.head);
+    assert!(reply.wire.len() < 100_000, "{}", reply.wire.len());
 }

@@ -101,7 +101,7 @@ impl KeyUse {
 
     /// Whether some limit of the key can refuse or delay.
     #[inline]
-    pub(super) fn is_enforcing(&self) -> bool {
+    pub fn is_enforcing(&self) -> bool {
         self.limits.iter().any(|limit| limit.excess != Excess::Told)
     }
 }

@@ -82,6 +82,11 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Whether some limit of its keys can refuse or delay.
+    pub fn is_enforcing(&self) -> bool {
+        self.keys.iter().any(KeyUse::is_enforcing)
+    }
+
     /// Has the exchange count as `other` says as well, whom it also shows itself as. Under a key of both the stricter limits hold,
     /// and nobody's allowance does.
     pub fn join(&mut self, other: Self) {

@@ -13,7 +13,7 @@ use super::super::fields;
 use super::super::outcome::Denial;
 use super::{Driver, Flow};
 use crate::engine::inspect::Inspector;
-use crate::engine::ledger::{Amounts, OverSum};
+use crate::engine::ledger::{Amounts, KeyUse, OverSum};
 use crate::engine::policy::Direction;
 use crate::engine::time::Now;
 
@@ -145,24 +145,30 @@ impl Driver {
     fn sum(&mut self, amounts: Amounts, is_last: bool, now: Now) {
         for over in self.account.sum(amounts, is_last, now) {
             if over.refuses && !self.terms.unsafe_method {
-                self.exceeded(over, now);
-                continue;
+                self.exceeded(over, None, now);
+            } else {
+                self.tells_over(over);
             }
-            let (budget, key, people) = (over.budget, over.key, u32::try_from(over.amount).unwrap_or(u32::MAX));
-            let is_news = self.outcome.told.iter().all(|(known, ..)| *known != budget);
-            self.outcome.told.extend(is_news.then_some((budget, key, people)));
         }
     }
 
-    /// A limit that refuses is exceeded: nothing more leaves.
-    pub(in crate::proxy) fn exceeded(&mut self, over: OverSum, now: Now) {
+    /// A limit that only tells is exceeded: once an exchange.
+    pub(in crate::proxy) fn tells_over(&mut self, over: OverSum) {
+        let (budget, key, people) = (over.budget, over.key, u32::try_from(over.amount).unwrap_or(u32::MAX));
+        let is_news = self.outcome.told.iter().all(|(known, ..)| *known != budget);
+        self.outcome.told.extend(is_news.then_some((budget, key, people)));
+    }
+
+    /// A limit that refuses is exceeded: nothing more leaves. A hold falls on one of `keys`, or of the account's.
+    pub(in crate::proxy) fn exceeded(&mut self, over: OverSum, keys: Option<&[KeyUse]>, now: Now) {
         let denial = Denial::Budget {
             budget: over.budget,
             key: over.key,
             dimension: over.dimension,
             people: u32::try_from(over.amount).unwrap_or(u32::MAX),
         };
-        self.terms.hold_if_asked(denial, self.account.keys(), now);
+        let keys = keys.unwrap_or_else(|| self.account.keys());
+        self.terms.hold_if_asked(denial, keys, now);
         self.backlog.drop_released();
         self.deny(denial);
     }

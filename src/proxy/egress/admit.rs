@@ -7,6 +7,7 @@ use http::HeaderMap;
 use http::header::PROXY_AUTHORIZATION;
 
 use super::Forward;
+use super::decide::is_odd_address;
 use super::target::Target;
 use crate::engine::time::Now;
 use crate::identity::is_trusted;
@@ -41,6 +42,7 @@ impl Forward {
 
     /// Whether `target` may be asked for.
     pub(super) fn leads_to(&self, target: &Target) -> bool {
-        self.ports.contains(&target.port) && !self.hosts.refuse.contains(&target.host)
+        let is_refused = is_odd_address(&target.host) || self.hosts.refuse.contains(&target.host);
+        self.ports.contains(&target.port) && !is_refused
     }
 }

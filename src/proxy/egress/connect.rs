@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use http::uri::Authority;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
@@ -31,6 +32,9 @@ impl Exchanges {
         let (Some(forward), Some(offer)) = (forward, offer) else {
             return Err((Refusal::Framing(Fault::Target), asked.style));
         };
+        // A name that is looked up, or shown to an origin, is sent.
+        self.count_host(&asked, head.uri.authority().map_or("", Authority::as_str))
+            .await?;
         match decide(&forward.hosts, &asked.destination) {
             Decision::Refuse => {
                 ended(&asked.route().name, "not_reached");
@@ -41,7 +45,7 @@ impl Exchanges {
                 // Who is held is told so before anything is opened.
                 let account = self.gateway.open_account(&asked.set, &mut asked.plan, now).await;
                 self.gateway.refuse_held(&asked, &account, now)?;
-                Ok(self.intercept(&asked, &head, &forward, offer))
+                Ok(self.intercept(asked, &head, &forward, offer))
             }
         }
     }

@@ -1,5 +1,9 @@
 //! What becomes of a connection out: a pure function of the policy, of the host that is asked for and of the `ClientHello`.
 
+use std::net::Ipv4Addr;
+
+use crate::proxy::authority::destination;
+
 /// Hosts: `example.com` is one, `*.example.com` all below it, `*` all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hosts(Vec<Pattern>);
@@ -23,6 +27,7 @@ impl Hosts {
         let pattern = match text.strip_prefix('*') {
             Some("") => Pattern::All,
             Some(below) if below.strip_prefix('.').is_some_and(is_name) => Pattern::Below(below.to_owned()),
+            None if is_name(&text) && text.starts_with('[') => Pattern::One(destination(&text)),
             None if is_name(&text) => Pattern::One(text),
             Some(_) | None => return false,
         };
@@ -76,6 +81,15 @@ pub(super) fn decide(policy: &HostPolicy, host: &str) -> Decision {
     }
 }
 
+/// Whether `host`, in lower case, is an IPv4 address to some that read it, and not as everybody writes one: `0x7f.1`,
+/// `2130706433`, `0300.0.2.7` (the URL standard's "ends in a number").
+pub(super) fn is_odd_address(host: &str) -> bool {
+    let last = host.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
+    let is_number = !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit());
+    let is_hex = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    (is_number || last.strip_prefix("0x").is_some_and(is_hex)) && host.parse::<Ipv4Addr>().is_err()
+}
+
 /// The name for which a certificate is shown, where TLS is opened to `host` and the `ClientHello` names `claimed`; none where
 /// the two are not one: a front behind which another origin may be meant.
 pub(super) fn shown_name<'a>(host: &'a str, claimed: Option<&'a str>) -> Option<&'a str> {
@@ -117,6 +131,34 @@ mod tests {
         assert!(hosts(&["*"]).contains("anything"));
         for wrong in ["", "*example.com", "*.", "a b", ".a", "a.", "https://a"] {
             assert!(!Hosts::default().add(wrong), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_written_in_one_way() {
+        assert!(hosts(&["[2001:DB8:0::1]"]).contains("[2001:db8::1]"));
+        for odd in [
+            "0x7f.1",
+            "0x7f000001",
+            "0x",
+            "2130706433",
+            "0300.0.2.7",
+            "192.0.2.007",
+            "192.0.2",
+            "192.0.2.7.",
+            "a.example.1",
+        ] {
+            assert!(is_odd_address(odd), "{odd}");
+        }
+        for good in [
+            "192.0.2.7",
+            "a.example",
+            "1.example",
+            "[2001:db8::1]",
+            "0x.example",
+            "x1",
+        ] {
+            assert!(!is_odd_address(good), "{good}");
         }
     }
 

@@ -22,6 +22,7 @@ use crate::events::{Event, Leg, report};
 use crate::proxy::Upstream;
 use crate::proxy::answer::Answer;
 use crate::proxy::asked::{Asked, ended};
+use crate::proxy::authority::destination;
 use crate::proxy::checked_io::Abort;
 use crate::proxy::connection::{Stop, serve};
 use crate::proxy::exchange::Exchanges;
@@ -31,6 +32,7 @@ use crate::proxy::upstream::UpstreamErrorKind;
 use crate::tls::{H2, HTTP_1_1, Hello, Tee, TlsFacts, offering};
 
 /// What is known of all exchanges inside one tunnel.
+#[derive(Clone)]
 pub(in crate::proxy) struct Inside {
     pub(super) target: Target,
     /// The connection that was verified, and those that may follow it.
@@ -47,8 +49,10 @@ struct Tunnel {
     forward: Arc<Forward>,
     target: Target,
     user: Option<Arc<[u8]>>,
+    /// The client's, and our own.
     addresses: (SocketAddr, SocketAddr),
     stop: Stop,
+    asked: Asked,
 }
 
 type Stream = TlsStream<Tee<TokioIo<Upgraded>>>;
@@ -62,7 +66,7 @@ impl Exchanges {
     /// Grants the tunnel and opens it aside.
     pub(super) fn intercept(
         &self,
-        asked: &Asked,
+        asked: Asked,
         head: &request::Parts,
         forward: &Arc<Forward>,
         offer: OnUpgrade,
@@ -70,13 +74,16 @@ impl Exchanges {
         ended(&asked.route().name, "intercept");
         if let Some(target) = Target::of(head) {
             let connection = &asked.connection;
+            // Who asked is who speaks inside, whoever stands before us.
+            let client = SocketAddr::new(asked.actor.address, connection.peer.port());
             let tunnel = Tunnel {
-                exchanges: self.within(None),
+                exchanges: self.clone(),
                 forward: Arc::clone(forward),
                 target,
                 user: asked.actor.principal.clone(),
-                addresses: (connection.peer, connection.local),
+                addresses: (client, connection.local),
                 stop: connection.stop.clone(),
+                asked,
             };
             tokio::spawn(tunnel.open(offer));
         }
@@ -87,7 +94,7 @@ impl Exchanges {
 impl Tunnel {
     /// Opens the tunnel and serves what is inside to its end. Boxed, and of a type that can be named: exchanges inside are of
     /// the same type as the one that asked for the tunnel.
-    fn open(self, offer: OnUpgrade) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    fn open(mut self, offer: OnUpgrade) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         Box::pin(async move {
             let Ok(upgraded) = offer.await else { return };
             let until = Instant::now() + ms(self.exchanges.limits.handshake_ms_max);
@@ -99,6 +106,9 @@ impl Tunnel {
             let Some(name) = shown_name(&self.target.host, hello.server_name.as_deref()).map(str::to_owned) else {
                 return failed("front");
             };
+            if !self.may_be_named(&name).await {
+                return failed("name");
+            }
             let (protocols, offered) = (hello.protocols.clone(), !hello.protocols.is_empty());
             let (upstream, agreed) = self.verify(&name, protocols).await;
             // Where the origin cannot be spoken to the client is told so, in what it speaks.
@@ -123,6 +133,15 @@ impl Tunnel {
             };
             self.serve(stream, facts, (upstream, agreed.err())).await;
         })
+    }
+
+    /// Whether the origin may be told `name`, which is not always the host that was asked for.
+    async fn may_be_named(&mut self, name: &str) -> bool {
+        if *name == *self.target.host {
+            return true;
+        }
+        let is_refused = self.forward.hosts.refuse.contains(&destination(name));
+        !is_refused && self.exchanges.count_host(&self.asked, name).await.is_ok()
     }
 
     /// Connects to the origin, which must prove to be `name`: whether it speaks HTTP/2, or why it cannot be spoken to.
@@ -161,7 +180,7 @@ impl Tunnel {
             user: self.user,
             failure,
         };
-        let exchanges = self.exchanges.within(Some(inside));
+        let exchanges = self.exchanges.within(inside);
         serve(
             stream,
             self.addresses,

@@ -4,6 +4,7 @@ mod admit;
 mod ask;
 mod connect;
 mod decide;
+mod host;
 mod intercept;
 mod pass;
 mod settings;

@@ -2,7 +2,7 @@
 
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use http::header::{SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
-use http::{HeaderMap, HeaderValue, Method, request};
+use http::{HeaderMap, Method, request};
 
 use crate::proxy::framing::Fault;
 
@@ -22,16 +22,13 @@ pub(in crate::proxy) struct Handshake {
 }
 
 impl Handshake {
-    /// The one in the head of a request; none if it offers nothing, or another protocol.
+    /// The one in the head of a request; none if it offers nothing, or other protocols alone.
     ///
     /// # Errors
     ///
     /// It offers WebSocket and is no handshake: an origin would not switch, and whoever thinks it has is fooled.
     pub(in crate::proxy) fn of(head: &request::Parts) -> Result<Option<Self>, Fault> {
-        let Some(offer) = head.headers.get(UPGRADE) else {
-            return Ok(None);
-        };
-        if !is_websocket(offer) {
+        if !offers_websocket(&head.headers) {
             return Ok(None);
         }
         let bad = Fault::WebsocketHandshake;
@@ -45,7 +42,7 @@ impl Handshake {
 
     /// Whether an answer with these fields has understood it; `offered` says whether extensions were offered.
     pub(in crate::proxy) fn is_met(&self, answer: &HeaderMap, offered: bool) -> bool {
-        answer.get(UPGRADE).is_some_and(is_websocket)
+        only(answer, &UPGRADE).is_some_and(is_websocket)
             && only(answer, &SEC_WEBSOCKET_ACCEPT) == Some(&self.accept)
             && (offered || !answer.contains_key(SEC_WEBSOCKET_EXTENSIONS))
     }
@@ -57,8 +54,18 @@ pub(in crate::proxy) fn deflates(answer: &HeaderMap) -> bool {
     values.any(|value| value.as_bytes().starts_with(b"permessage-deflate"))
 }
 
-fn is_websocket(protocol: &HeaderValue) -> bool {
-    protocol.as_bytes().eq_ignore_ascii_case(b"websocket")
+/// Whether WebSocket is among the protocols that are named, of whatever version (RFC 9110, section 7.8).
+pub(in crate::proxy) fn offers_websocket(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(UPGRADE).iter();
+    let mut protocols = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    protocols.any(|protocol| {
+        let name = protocol.split(|byte| *byte == b'/').next().unwrap_or_default();
+        is_websocket(name.trim_ascii())
+    })
+}
+
+fn is_websocket(protocol: &[u8]) -> bool {
+    protocol.eq_ignore_ascii_case(b"websocket")
 }
 
 /// The value of a field that stands once.
@@ -89,7 +96,7 @@ fn accept(key: &[u8]) -> [u8; 28] {
 
 #[cfg(test)]
 mod tests {
-    use http::Request;
+    use http::{HeaderValue, Request};
 
     use super::*;
 
@@ -139,7 +146,14 @@ mod tests {
                 "without it"
             );
         }
-        for other in ["h2c", "websocket, h2c", "raw"] {
+        for list in ["websocket, h2c", "raw , WebSocket", "websocket/13"] {
+            let mut fields = fields;
+            fields[0].1 = list;
+            assert!(Handshake::of(&asked("GET", &fields)).unwrap().is_some(), "{list}");
+            let without = Handshake::of(&asked("GET", &fields[..1]));
+            assert_eq!(without, Err(Fault::WebsocketHandshake), "{list}");
+        }
+        for other in ["h2c", "websockets, h2c", "raw"] {
             assert_eq!(Handshake::of(&asked("GET", &[("upgrade", other)])), Ok(None));
         }
         assert_eq!(Handshake::of(&asked("GET", &[])), Ok(None));

@@ -4,5 +4,5 @@ mod frame;
 mod handshake;
 mod relay;
 
-pub(super) use handshake::{Handshake, deflates};
+pub(super) use handshake::{Handshake, deflates, offers_websocket};
 pub(super) use relay::{Peers, relay};

@@ -81,7 +81,7 @@ impl std::convert::From<io::Error> for End {
 /// Relays messages until both peers have closed, one is refused, nothing moved for `tunnel_idle_ms_max`, or `stopped` is ready.
 pub(in crate::proxy) async fn relay<D, U>(
     (downstream, upstream): (OnUpgrade, OnUpgrade),
-    peers: Peers<D, U>,
+    mut peers: Peers<D, U>,
     stopped: impl Future<Output = ()>,
 ) where
     D: Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
@@ -89,6 +89,8 @@ pub(in crate::proxy) async fn relay<D, U>(
 {
     if let (Ok(downstream), Ok(upstream)) = tokio::join!(downstream, upstream) {
         join(TokioIo::new(downstream), TokioIo::new(upstream), peers, stopped).await;
+    } else {
+        peers.to_server.ends_beside();
     }
 }
 
@@ -213,6 +215,10 @@ where
         }
         seen.clear();
         self.body.passed_unread(Reason::Frames, read);
+        if self.body.is_denied() {
+            self.body.tell_cut();
+            return Err(End::Refused);
+        }
         Ok(())
     }
 
