@@ -201,15 +201,19 @@ where
     }
 
     /// A limit on what crossed is exceeded. A hold falls on one of `keys`, where those are not the account's.
-    pub(super) fn exceeded(&mut self, over: OverSum, keys: Option<&[KeyUse]>) {
+    fn exceeded(&mut self, over: OverSum, keys: Option<&[KeyUse]>) {
         self.driver.exceeded(over, keys, self.clock.now());
     }
 
-    /// So is one that only tells, and it does at once: a tunnel may last.
-    pub(super) fn tells_over(&mut self, over: OverSum) {
-        self.driver.tells_over(over);
-        if let Some(ending) = &mut self.ending {
-            ending.tell_met(&mut self.driver);
+    /// A sum is over a limit: one that only tells does so at once, for a tunnel may last.
+    pub(super) fn is_over(&mut self, over: OverSum, keys: Option<&[KeyUse]>) {
+        if over.refuses && !self.is_denied() {
+            self.exceeded(over, keys);
+        } else if !over.refuses {
+            self.driver.tells_over(over);
+            if let Some(ending) = &mut self.ending {
+                ending.tell_met(&mut self.driver);
+            }
         }
     }
 

@@ -124,11 +124,7 @@ impl Unread {
         for way in &mut self.ways {
             let news = way.news(meter);
             for over in self.gateway.ledger.add(&way.sums, news, now) {
-                if !over.refuses {
-                    body.tells_over(over);
-                } else if !body.is_denied() {
-                    body.exceeded(over, way.keys.as_deref());
-                }
+                body.is_over(over, way.keys.as_deref());
             }
         }
         body.is_denied()

@@ -264,7 +264,7 @@ async fn what_a_client_says_counts_under_budgets_of_requests() {
         for _ in 0..10 {
             shown.push(socket.next().await.expect("a message").expect("a message"));
         }
-        assert_eq!(people_of(&shown), Vec::from_iter(100..110));
+        assert_eq!(people_of(&shown), (100..110).collect::<Vec<_>>());
         for number in 0..10 {
             // It may be closed already.
             socket.send(text(number)).await.ok();
