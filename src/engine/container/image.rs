@@ -125,7 +125,7 @@ impl Png {
             self.state = PngState::Pass(left + CHUNK_SUM_BYTES);
             return Ok(());
         }
-        told.meter.entry()?;
+        told.meter().entry()?;
         told.begin(Declared::Lines);
         let chunk = match name {
             b"zTXt" => Chunk::Fields(Vec::new(), false),
@@ -286,7 +286,7 @@ impl Jpeg {
                 // Tables of pixels and of codes say nothing: comments and what applications add may.
                 let is_told = matches!(mark, 0xe0..=0xef | 0xfe);
                 if is_told {
-                    told.meter.entry()?;
+                    told.meter().entry()?;
                     told.begin(Declared::Lines);
                 }
                 match big(length).saturating_sub(2) {

@@ -133,7 +133,7 @@ impl Pdf {
             self.state = State::Objects;
             return Ok(());
         };
-        told.meter.entry()?;
+        told.meter().entry()?;
         // Pages, forms and patterns have no type, or the one of a form.
         let is_page = !has(b"/Type") || has(b"/XObject");
         told.begin(Declared::Lines);
@@ -154,7 +154,7 @@ fn unpack(decoder: &mut Decoder, kind: &mut Kind, bytes: &mut &[u8], told: &mut 
         let progress = decoder.step(bytes, &mut output).map_err(|_| Fault::Unreadable)?;
         take(bytes, progress.read as u64);
         let text = output.get(..progress.written).unwrap_or_default();
-        told.meter.unpacked(text.len() as u64)?;
+        told.meter().unpacked(text.len() as u64)?;
         match kind {
             Kind::Text => told.text(text)?,
             Kind::Page(page) => page.push(text, told)?,

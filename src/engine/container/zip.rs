@@ -138,7 +138,7 @@ impl Zip {
 
     /// A header is whole.
     fn begin(&mut self, told: &mut Told<'_>) -> Result<(), Fault> {
-        told.meter.entry()?;
+        told.meter().entry()?;
         let header = std::mem::take(&mut self.header);
         let (flags, method) = (little(part(&header, 2, 2)), little(part(&header, 4, 2)));
         let name_bytes = little(part(&header, 22, 2)) as usize;
@@ -261,7 +261,7 @@ fn unpack(
         let rest = data.get(read..).unwrap_or_default();
         let progress = inflate.step(rest, &mut output).map_err(|_| Fault::Unreadable)?;
         read += progress.read;
-        told.meter.unpacked(progress.written as u64)?;
+        told.meter().unpacked(progress.written as u64)?;
         part.push(output.get(..progress.written).unwrap_or_default(), book, told)?;
         let is_drained = read == data.len() && progress.written < output.len();
         if is_drained || inflate.has_ended() {

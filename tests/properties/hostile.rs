@@ -1,0 +1,111 @@
+//! Containers that were written to hide people or to cost much: they are read, or refused with a reason.
+
+use std::io::Write as _;
+
+use tidegate::engine::decode::Coding;
+use tidegate::engine::inspect::{Bounds, Failure, Mode};
+
+use super::containers::{Outcome, Plan, WATCH, gzip, inspect};
+
+fn zlib(text: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(text).expect("memory");
+    encoder.finish().expect("memory")
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What is found, which is the same however `body` is cut.
+fn found(body: &[u8]) -> (usize, Option<Failure>) {
+    let seen = |outcome: &Outcome| (outcome.people.len(), outcome.failure);
+    let whole = seen(&inspect(WATCH, body, body.len()));
+    for chunk in [1, 7, 100] {
+        assert_eq!(seen(&inspect(WATCH, body, chunk)), whole, "in chunks of {chunk}");
+    }
+    whole
+}
+
+#[test]
+fn what_comes_of_all_values_of_a_body_together_has_a_limit() {
+    let bounds = Bounds {
+        decoded_ratio_max: 50,
+        ..WATCH.bounds
+    };
+    let value = hex(&zlib(&vec![b' '; 600 << 10]));
+    let inner = format!("{{\"x\":\"{value}\"}}");
+    let nested = hex(&zlib(format!("[{}]", vec![inner.as_str(); 20].join(",")).as_bytes()));
+    for (values, failure) in [
+        (vec![value.as_str(); 1], None),
+        (vec![value.as_str(); 8], Some(Failure::ContainerLimit)),
+        (vec![nested.as_str(); 4], Some(Failure::ContainerLimit)),
+    ] {
+        let values: Vec<String> = values.iter().map(|value| format!("{{\"x\":\"{value}\"}}")).collect();
+        let body = format!("[{}]", values.join(",")).into_bytes();
+        for chunk in [1_000, body.len()] {
+            let outcome = inspect(Plan { bounds, ..WATCH }, &body, chunk);
+            assert_eq!(outcome.failure, failure, "{} values, {chunk}", values.len());
+        }
+    }
+}
+
+#[test]
+fn pixels_count_for_the_ratio_of_a_coded_body() {
+    let pixels: u32 = 4 << 20;
+    let mut png = b"\x89PNG\r\n\x1a\n".to_vec();
+    png.extend(pixels.to_be_bytes());
+    png.extend(b"IDAT");
+    png.resize(png.len() + pixels as usize, 0);
+    let coded = Plan {
+        coding: Coding::Gzip,
+        ..WATCH
+    };
+    let body = gzip(&png);
+    for chunk in [100, body.len()] {
+        assert_eq!(inspect(coded, &body, chunk).failure, Some(Failure::Ratio), "{chunk}");
+    }
+}
+
+#[test]
+fn what_waits_to_be_rewritten_has_a_limit() {
+    let mut header = header("a", 0, 0, 0);
+    header[26..28].copy_from_slice(&60_000_u16.to_le_bytes());
+    header.resize(50_000, b'a');
+    let plan = Plan {
+        mode: Mode::Rewrite,
+        coding: Coding::Gzip,
+        bounds: Bounds {
+            held_decoded_bytes_max: 10_000,
+            ..WATCH.bounds
+        },
+        ..WATCH
+    };
+    let body = gzip(&header);
+    assert_eq!(inspect(plan, &body, body.len()).failure, Some(Failure::HoldBack));
+}
+
+/// The local header of an entry of a ZIP archive.
+fn header(name: &str, flags: u16, method: u16, packed_bytes: u32) -> Vec<u8> {
+    let mut out = b"PK\x03\x04\x14\0".to_vec();
+    out.extend(flags.to_le_bytes());
+    out.extend(method.to_le_bytes());
+    out.extend([0; 8]);
+    out.extend(packed_bytes.to_le_bytes());
+    out.extend(packed_bytes.to_le_bytes());
+    out.extend((name.len() as u16).to_le_bytes());
+    out.extend([0; 2]);
+    out.extend(name.as_bytes());
+    out
+}
+
+fn deflate(text: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(text).expect("memory");
+    encoder.finish().expect("memory")
+}
+
+/// An entry whose bytes are stored.
+fn stored(name: &str, data: &[u8]) -> Vec<u8> {
+    [&header(name, 0, 0, data.len() as u32), data].concat()
+}
