@@ -11,6 +11,8 @@ const PLACES_MAX: usize = 1 << 20;
 const COLUMNS_MAX: u32 = 256;
 /// Bytes of a cell that are told at once: as many as it may have (ECMA-376, part 1, section 18.18).
 const CELL_BYTES_MAX: usize = 32 << 10;
+/// Strings between one whose place is known and a further one, whose place is remembered too.
+const PLACES_APART_MAX: usize = 1 << 16;
 const NOWHERE: (u32, u16) = (u32::MAX, 0);
 
 /// What the parts of one file know of one another.
@@ -152,7 +154,9 @@ impl Book {
         let number = std::str::from_utf8(number)
             .ok()
             .and_then(|text| text.trim().parse::<usize>().ok());
-        let Some(number) = number.filter(|number| *number < PLACES_MAX) else {
+        // What a few bytes say must not cost much memory.
+        let max = PLACES_MAX.min(self.places.len() + PLACES_APART_MAX);
+        let Some(number) = number.filter(|number| *number < max) else {
             return;
         };
         if self.places.len() <= number {
@@ -262,5 +266,19 @@ impl Strings {
             self.at = row;
         }
         self.row.cell(u32::from(column), &text, told)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_far_number_costs_no_memory() {
+        let mut book = Book::default();
+        for (number, places) in [("70000", 0), ("65535", 65_536), ("x", 65_536), ("131071", 131_072)] {
+            book.stands_at(number.as_bytes(), 1);
+            assert_eq!(book.places.len(), places, "{number}");
+        }
     }
 }
