@@ -109,3 +109,50 @@ fn deflate(text: &[u8]) -> Vec<u8> {
 fn stored(name: &str, data: &[u8]) -> Vec<u8> {
     [&header(name, 0, 0, data.len() as u32), data].concat()
 }
+
+#[test]
+fn what_follows_a_stream_that_ends_early_is_read() {
+    let packed = deflate(b"kim@mail.example\n");
+    let first = [&header("a.txt", 0, 8, packed.len() as u32 + 40), &packed[..], &[7; 40]].concat();
+    let archive = [first, stored("b.txt", b"lee@mail.example\n")].concat();
+    assert_eq!(found(&archive), (2, None));
+}
+
+#[test]
+fn an_entry_without_a_size_is_read_or_refused() {
+    let lee = stored("b.txt", b"lee@mail.example\n");
+    let packed = gzip(b"kim@mail.example\n");
+    let descriptor = [&b"PK\x07\x08"[..], &[0; 12]].concat();
+    let rows = [
+        ("data", [&header("a.txt", 0, 8, 0), &deflate(b"kim@mail.example")[..], &lee].concat(), Err(())),
+        ("none", [&header("a/", 0, 0, 0)[..], &lee].concat(), Ok(1)),
+        ("unsized", [&header("a.gz", 8, 0, 0), &packed[..], &descriptor, &lee].concat(), Ok(2)),
+        ("unsigned", [&header("a.gz", 8, 0, 0), &packed[..], &[7; 12], &lee].concat(), Err(())),
+        ("P", [&header("a", 8, 0, 0), &b"PPK kim@mail.example\nP"[..], &descriptor, &lee].concat(), Ok(2)),
+    ];
+    for (name, archive, expected) in rows {
+        let (people, failure) = found(&archive);
+        match expected {
+            Ok(count) => assert_eq!((people, failure), (count, None), "{name}"),
+            Err(()) => assert_eq!(failure, Some(Failure::Unreadable), "{name}"),
+        }
+    }
+}
+
+#[test]
+fn texts_outside_the_known_elements_of_a_part_are_read() {
+    let long = "x".repeat(300);
+    for (part, text) in [
+        ("word/document.xml", "<w:p><w:t>a</w:t><x>kim@mail.example</x></w:p>".to_owned()),
+        ("word/document.xml", "<w:p a='1' title=\"kim@mail.example\"/>".to_owned()),
+        ("word/document.xml", format!("<w:p a='{long}' title='kim@mail.example'/>")),
+        ("xl/worksheets/sheet1.xml", "<row><c r='A1'/></row><hyperlink display='kim@mail.example'/>".to_owned()),
+        ("xl/sharedStrings.xml", "<sst><si><x>kim@mail.example</x></si></sst>".to_owned()),
+        ("xl/sharedStrings.xml", " \nkim@mail.example".to_owned()),
+        ("word/document.xml", "kim@mail.example".to_owned()),
+    ] {
+        assert_eq!(found(&stored(part, text.as_bytes())), (1, None), "{text}");
+    }
+    let packed = stored("word/document.xml", &gzip(b"kim@mail.example"));
+    assert_eq!(found(&packed), (1, None), "a part that is none");
+}

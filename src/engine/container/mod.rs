@@ -8,6 +8,7 @@
 //!
 //! What cannot be read is a [`Fault`]: nothing is passed over in silence. All that is kept of a file is bounded.
 
+mod aside;
 mod bytes;
 mod image;
 mod meter;

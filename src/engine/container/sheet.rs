@@ -1,6 +1,7 @@
 //! Sheets of Office Open XML (ECMA-376, section 18): rows of cells, as a table. What a cell says may stand in a list of all
 //! strings, which most writers put behind the sheets: then a string is told where it first stands in them.
 
+use super::aside::Aside;
 use super::tags::{Tags, Token, attribute, name};
 use super::{Fault, Told};
 use crate::engine::structure::Declared;
@@ -64,6 +65,7 @@ pub(super) struct Sheet {
     is_shared: bool,
     in_value: bool,
     value: Vec<u8>,
+    aside: Aside,
 }
 
 impl Sheet {
@@ -77,11 +79,12 @@ impl Sheet {
             is_shared: false,
             in_value: false,
             value: Vec::new(),
+            aside: Aside::default(),
         }
     }
 
     pub(super) const fn is_drained(&self) -> bool {
-        self.value.is_empty()
+        self.value.is_empty() && self.aside.is_empty()
     }
 
     pub(super) fn push(&mut self, bytes: &[u8], book: &mut Book, told: &mut Told<'_>) -> Result<(), Fault> {
@@ -111,12 +114,14 @@ impl Sheet {
 
     pub(super) fn finish(&mut self, book: &mut Book, told: &mut Told<'_>) -> Result<(), Fault> {
         self.tell(book, told)?;
-        self.row.end(told)
+        self.row.end(told)?;
+        self.aside.tell(told)
     }
 
     fn tag(&mut self, tag: &[u8], book: &mut Book, told: &mut Told<'_>) -> Result<(), Fault> {
         let (is_closing, name) = name(tag);
         let is_empty = tag.ends_with(b"/");
+        self.aside.tag(tag, told)?;
         match (name, is_closing) {
             (b"c", false) => {
                 let stated = attribute(tag, b"r").and_then(column);
@@ -128,6 +133,7 @@ impl Sheet {
             (b"row", true) => {
                 book.rows = book.rows.saturating_add(1);
                 self.row.end(told)?;
+                self.aside.tell(told)?;
             }
             _ => {}
         }
@@ -186,6 +192,7 @@ pub(super) struct Strings {
     number: usize,
     in_text: bool,
     text: Vec<u8>,
+    aside: Aside,
 }
 
 impl Strings {
@@ -203,11 +210,12 @@ impl Strings {
             number: 0,
             in_text: false,
             text: Vec::new(),
+            aside: Aside::default(),
         }
     }
 
     pub(super) const fn is_drained(&self) -> bool {
-        self.text.is_empty()
+        self.text.is_empty() && self.aside.is_empty()
     }
 
     pub(super) fn push(&mut self, bytes: &[u8], book: &Book, told: &mut Told<'_>) -> Result<(), Fault> {
@@ -223,19 +231,8 @@ impl Strings {
                 self.tell(book, told)?;
                 told.text(rest)
             }
-            Token::Text(_) => Ok(()),
-            Token::Tag(tag) => match name(tag) {
-                (is_closing, b"t") => {
-                    self.in_text = !is_closing && !tag.ends_with(b"/");
-                    Ok(())
-                }
-                (true, b"si") => {
-                    self.tell(book, told)?;
-                    self.number += 1;
-                    Ok(())
-                }
-                _ => Ok(()),
-            },
+            Token::Text(text) => self.aside.text(text, told),
+            Token::Tag(tag) => self.tag(tag, book, told),
         });
         self.tags = tags;
         read
@@ -243,7 +240,21 @@ impl Strings {
 
     pub(super) fn finish(&mut self, book: &Book, told: &mut Told<'_>) -> Result<(), Fault> {
         self.tell(book, told)?;
-        told.text(b"\n")
+        told.text(b"\n")?;
+        self.aside.tell(told)
+    }
+
+    fn tag(&mut self, tag: &[u8], book: &Book, told: &mut Told<'_>) -> Result<(), Fault> {
+        self.aside.tag(tag, told)?;
+        match name(tag) {
+            (is_closing, b"t") => self.in_text = !is_closing && !tag.ends_with(b"/"),
+            (true, b"si") => {
+                self.tell(book, told)?;
+                self.number += 1;
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     fn tell(&mut self, book: &Book, told: &mut Told<'_>) -> Result<(), Fault> {
