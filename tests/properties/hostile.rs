@@ -156,3 +156,34 @@ fn texts_outside_the_known_elements_of_a_part_are_read() {
     let packed = stored("word/document.xml", &gzip(b"kim@mail.example"));
     assert_eq!(found(&packed), (1, None), "a part that is none");
 }
+
+#[test]
+fn a_stream_of_a_page_is_unpacked_or_refused() {
+    let packed = zlib(b"BT (kim@mail.example) Tj ET");
+    for (dictionary, data, expected) in [
+        ("/Filter /FlateDecode", &packed[..], Ok(1)),
+        ("/Filter[/Fl]", &packed, Ok(1)),
+        ("/#46ilter /Fl#61teDecode", &packed, Ok(1)),
+        ("/Length 16", b"kim@mail.example", Ok(1)),
+        ("/Subtype /Image /Filter /DCTDecode", b"x", Ok(0)),
+        ("/Subtype/Image/Filter[/FlateDecode/DCTDecode]", b"x", Ok(0)),
+        ("/Filter /DCTDecode", b"x", Err(())),
+        ("/Filter /AHx", b"6b696d", Err(())),
+        ("/Filter /A85", b"x", Err(())),
+        ("/Filter /LZW#44ecode", b"x", Err(())),
+        ("/#46ilter [/LZWDecode]", b"x", Err(())),
+        ("/Filter [/FlateDecode /FlateDecode]", &packed, Err(())),
+        ("/Filter 9 0 R", b"x", Err(())),
+        ("/Image 1 /Filter /RunLengthDecode", b"x", Err(())),
+    ] {
+        let head = format!("%PDF-1.7\n1 0 obj\n<</Length 9 {dictionary}>>\nstream\n");
+        let body = [head.as_bytes(), data, b"\nendstream\nendobj\n"].concat();
+        let (people, failure) = found(&body);
+        match expected {
+            Ok(count) => assert_eq!((people, failure), (count, None), "{dictionary}"),
+            Err(()) => assert_eq!(failure, Some(Failure::Unreadable), "{dictionary}"),
+        }
+    }
+    let long = format!("%PDF-1.7\n1 0 obj\n<</Filter/A85 /X({})>>\nstream\nx", " ".repeat(9_000));
+    assert_eq!(found(long.as_bytes()).1, Some(Failure::Unreadable), "too long to be known");
+}
