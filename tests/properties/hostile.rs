@@ -51,7 +51,7 @@ fn what_comes_of_all_values_of_a_body_together_has_a_limit() {
 }
 
 #[test]
-fn pixels_count_for_the_ratio_of_a_coded_body() {
+fn pixels_count_for_the_ratio_of_their_body() {
     let pixels: u32 = 4 << 20;
     let mut png = b"\x89PNG\r\n\x1a\n".to_vec();
     png.extend(pixels.to_be_bytes());
@@ -63,7 +63,9 @@ fn pixels_count_for_the_ratio_of_a_coded_body() {
     };
     let body = gzip(&png);
     for chunk in [100, body.len()] {
-        assert_eq!(inspect(coded, &body, chunk).failure, Some(Failure::Ratio), "{chunk}");
+        let failure = inspect(coded, &body, chunk).failure;
+        let is_refused = matches!(failure, Some(Failure::Ratio | Failure::ContainerLimit));
+        assert!(is_refused, "{failure:?}, {chunk}");
     }
 }
 
@@ -124,11 +126,33 @@ fn an_entry_without_a_size_is_read_or_refused() {
     let packed = gzip(b"kim@mail.example\n");
     let descriptor = [&b"PK\x07\x08"[..], &[0; 12]].concat();
     let rows = [
-        ("data", [&header("a.txt", 0, 8, 0), &deflate(b"kim@mail.example")[..], &lee].concat(), Err(())),
+        (
+            "data",
+            [&header("a.txt", 0, 8, 0), &deflate(b"kim@mail.example")[..], &lee].concat(),
+            Err(()),
+        ),
         ("none", [&header("a/", 0, 0, 0)[..], &lee].concat(), Ok(1)),
-        ("unsized", [&header("a.gz", 8, 0, 0), &packed[..], &descriptor, &lee].concat(), Ok(2)),
-        ("unsigned", [&header("a.gz", 8, 0, 0), &packed[..], &[7; 12], &lee].concat(), Err(())),
-        ("P", [&header("a", 8, 0, 0), &b"PPK kim@mail.example\nP"[..], &descriptor, &lee].concat(), Ok(2)),
+        (
+            "unsized",
+            [&header("a.gz", 8, 0, 0), &packed[..], &descriptor, &lee].concat(),
+            Ok(2),
+        ),
+        (
+            "unsigned",
+            [&header("a.gz", 8, 0, 0), &packed[..], &[7; 12], &lee].concat(),
+            Err(()),
+        ),
+        (
+            "P",
+            [
+                &header("a", 8, 0, 0),
+                &b"PPK kim@mail.example\nP"[..],
+                &descriptor,
+                &lee,
+            ]
+            .concat(),
+            Ok(2),
+        ),
     ];
     for (name, archive, expected) in rows {
         let (people, failure) = found(&archive);
@@ -143,11 +167,26 @@ fn an_entry_without_a_size_is_read_or_refused() {
 fn texts_outside_the_known_elements_of_a_part_are_read() {
     let long = "x".repeat(300);
     for (part, text) in [
-        ("word/document.xml", "<w:p><w:t>a</w:t><x>kim@mail.example</x></w:p>".to_owned()),
-        ("word/document.xml", "<w:p a='1' title=\"kim@mail.example\"/>".to_owned()),
-        ("word/document.xml", format!("<w:p a='{long}' title='kim@mail.example'/>")),
-        ("xl/worksheets/sheet1.xml", "<row><c r='A1'/></row><hyperlink display='kim@mail.example'/>".to_owned()),
-        ("xl/sharedStrings.xml", "<sst><si><x>kim@mail.example</x></si></sst>".to_owned()),
+        (
+            "word/document.xml",
+            "<w:p><w:t>a</w:t><x>kim@mail.example</x></w:p>".to_owned(),
+        ),
+        (
+            "word/document.xml",
+            "<w:p a='1' title=\"kim@mail.example\"/>".to_owned(),
+        ),
+        (
+            "word/document.xml",
+            format!("<w:p a='{long}' title='kim@mail.example'/>"),
+        ),
+        (
+            "xl/worksheets/sheet1.xml",
+            "<row><c r='A1'/></row><hyperlink display='kim@mail.example'/>".to_owned(),
+        ),
+        (
+            "xl/sharedStrings.xml",
+            "<sst><si><x>kim@mail.example</x></si></sst>".to_owned(),
+        ),
         ("xl/sharedStrings.xml", " \nkim@mail.example".to_owned()),
         ("word/document.xml", "kim@mail.example".to_owned()),
     ] {
@@ -184,6 +223,25 @@ fn a_stream_of_a_page_is_unpacked_or_refused() {
             Err(()) => assert_eq!(failure, Some(Failure::Unreadable), "{dictionary}"),
         }
     }
-    let long = format!("%PDF-1.7\n1 0 obj\n<</Filter/A85 /X({})>>\nstream\nx", " ".repeat(9_000));
-    assert_eq!(found(long.as_bytes()).1, Some(Failure::Unreadable), "too long to be known");
+    let long = format!(
+        "%PDF-1.7\n1 0 obj\n<</Filter/A85 /X({})>>\nstream\nx",
+        " ".repeat(9_000)
+    );
+    assert_eq!(
+        found(long.as_bytes()).1,
+        Some(Failure::Unreadable),
+        "too long to be known"
+    );
+}
+
+#[test]
+fn a_text_among_pixels_is_read() {
+    let chunk = |name: &[u8], data: &[u8]| [&(data.len() as u32).to_be_bytes()[..], name, data, &[0; 4]].concat();
+    let text = b"\nkim@mail.example\n";
+    let png = [b"\x89PNG\r\n\x1a\n".to_vec(), chunk(b"IDAT", text), chunk(b"IEND", b"")];
+    assert_eq!(found(&png.concat()), (1, None));
+    let pixels = [&b"\xff\xd8\xff\xda"[..], text, b"\xff\xd9"].concat();
+    assert_eq!(found(&pixels), (1, None));
+    let table = [&b"\xff\xd8\xff\xdb\0\x14"[..], text, b"\xff\xd9"].concat();
+    assert_eq!(found(&table), (1, None));
 }

@@ -42,7 +42,8 @@ impl Aside {
     pub(super) fn tag(&mut self, tag: &[u8], told: &mut Told<'_>) -> Result<(), Fault> {
         self.end(told)?;
         let mut rest = tag;
-        while let Some((quote, value)) = memchr::memchr2(b'"', b'\'', rest).and_then(|at| rest.get(at..)?.split_first()) {
+        while let Some((quote, value)) = memchr::memchr2(b'"', b'\'', rest).and_then(|at| rest.get(at..)?.split_first())
+        {
             let end = memchr::memchr(*quote, value).unwrap_or(value.len());
             rest = value.get(end + 1..).unwrap_or_default();
             let value = value.get(..end).unwrap_or_default();

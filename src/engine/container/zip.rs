@@ -287,7 +287,9 @@ impl Entry {
     /// Reads what of a stored entry of unknown size `bytes` begin with, one byte if it may begin a record; whether it ended. Its
     /// end is told by the record, which is left to be read.
     fn push_unsized(&mut self, bytes: &mut &[u8], book: &mut Book, told: &mut Told<'_>) -> Result<bool, Fault> {
-        let Some(ending) = &mut self.ending else { return Ok(false) };
+        let Some(ending) = &mut self.ending else {
+            return Ok(false);
+        };
         if ending.is_empty() {
             let end = memchr::memchr(b'P', bytes).unwrap_or(bytes.len());
             self.part.push(take(bytes, end as u64), book, told)?;

@@ -66,12 +66,7 @@ impl Texts for Read {
 
 impl Inner {
     /// One whose text begins at `raw` of the body around it, in which so many layers are looked behind.
-    pub(super) fn new(
-        (rules, secret): (&Arc<RuleSet>, &HashKey),
-        counted: ClassSet,
-        layers: u32,
-        raw: u64,
-    ) -> Self {
+    pub(super) fn new((rules, secret): (&Arc<RuleSet>, &HashKey), counted: ClassSet, layers: u32, raw: u64) -> Self {
         let mut assembler = Assembler::new(Arc::clone(rules), secret.clone());
         assembler.count_values(counted);
         assembler.layers = layers;
