@@ -28,6 +28,8 @@ mod containers;
 mod documents;
 #[path = "properties/forms.rs"]
 mod forms;
+#[path = "properties/hostile.rs"]
+mod hostile;
 #[path = "properties/soup.rs"]
 mod soup;
 #[path = "support/forms.rs"]

@@ -75,6 +75,26 @@ fn a_body_in_another_character_set_shows_its_people_and_is_cut_at_the_limit() {
 }
 
 #[test]
+fn a_mark_may_come_alone() {
+    let (body, _, content) = table("utf-16le", "김");
+    let secret = HashKey::new([7; 32]);
+    let mut inspector = Inspector::new(Mode::Watch, Bounds::default(), content, rules(), secret);
+    let (first, rest) = body.split_at(1);
+    let mut people = 0;
+    for part in [first, rest] {
+        let mut step = inspector.push(&Bytes::copy_from_slice(part));
+        while step != Step::More {
+            people += inspector.asks().len();
+            step = match step {
+                Step::Settle => inspector.resolve(usize::MAX, Resolution::Granted),
+                _ => inspector.step(),
+            };
+        }
+    }
+    assert!(people > 0, "the first byte may be that of a JPEG");
+}
+
+#[test]
 fn what_is_released_goes_on_while_people_are_granted() {
     for (label, letter) in CASES {
         let (body, encoding, content) = table(label, letter);

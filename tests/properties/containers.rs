@@ -55,24 +55,24 @@ fn file(name: &str) -> Vec<u8> {
 
 /// What one file became.
 #[derive(Debug, Default, PartialEq)]
-struct Outcome {
-    people: HashSet<Subject>,
+pub(super) struct Outcome {
+    pub(super) people: HashSet<Subject>,
     released: Vec<u8>,
-    failure: Option<Failure>,
+    pub(super) failure: Option<Failure>,
     is_stopped: bool,
 }
 
 /// How a file is inspected.
 #[derive(Clone, Copy)]
-struct Plan {
-    mode: Mode,
-    coding: Coding,
-    bounds: Bounds,
+pub(super) struct Plan {
+    pub(super) mode: Mode,
+    pub(super) coding: Coding,
+    pub(super) bounds: Bounds,
     /// What the person after [`GRANTED`] meets.
-    then: Option<Resolution>,
+    pub(super) then: Option<Resolution>,
 }
 
-const WATCH: Plan = Plan {
+pub(super) const WATCH: Plan = Plan {
     mode: Mode::Watch,
     coding: Coding::Identity,
     bounds: Bounds {
@@ -89,7 +89,7 @@ const WATCH: Plan = Plan {
     then: None,
 };
 
-fn inspect(plan: Plan, body: &[u8], chunk: usize) -> Outcome {
+pub(super) fn inspect(plan: Plan, body: &[u8], chunk: usize) -> Outcome {
     let content = Content::new(Some(plan.coding), b"application/octet-stream");
     let mut inspector = Inspector::new(plan.mode, plan.bounds, content, rules(), HashKey::new([7; 32]));
     let mut outcome = Outcome::default();
@@ -218,7 +218,7 @@ fn a_container_is_cut_before_the_person_after_the_limit() {
     }
 }
 
-fn gzip(body: &[u8]) -> Vec<u8> {
+pub(super) fn gzip(body: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     std::io::Write::write_all(&mut encoder, body).expect("memory");
     encoder.finish().expect("memory")

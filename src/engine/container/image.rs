@@ -1,4 +1,5 @@
-//! Images: the texts between their pixels, and what follows their end.
+//! Images: the texts between their pixels, and what follows their end. What is no text by its place, packed pixels included, is
+//! searched as it stands, as any body is that nobody knows.
 
 use super::bytes::{big, gather, part, take};
 use super::unpack::Unpacker;
@@ -11,7 +12,7 @@ const SIGNATURE_BYTES: u64 = 8;
 /// A chunk's length and type, and its sum (section 5.3).
 const CHUNK_HEAD_BYTES: usize = 8;
 const CHUNK_SUM_BYTES: u64 = 4;
-/// Chunks of pixels and colours, in which no text is.
+/// Chunks of pixels and colours, which are no entries.
 const PIXELS: [&[u8]; 8] = [b"IHDR", b"PLTE", b"IDAT", b"tRNS", b"gAMA", b"cHRM", b"pHYs", b"fdAT"];
 /// Bytes of the fields before a text; their keyword has 79 at most (section 11.3.3).
 const FIELDS_BYTES_MAX: usize = 512;
@@ -38,6 +39,8 @@ enum PngState {
 
 /// A chunk of text.
 enum Chunk {
+    /// As it stands.
+    Pixels,
     Plain,
     /// The fields before the text so far; of `iTXt` more of them.
     Fields(Vec<u8>, bool),
@@ -121,13 +124,16 @@ impl Png {
             self.state = PngState::Pass(CHUNK_SUM_BYTES);
             return Ok(());
         }
-        if PIXELS.contains(&name) || left == 0 {
-            self.state = PngState::Pass(left + CHUNK_SUM_BYTES);
+        if left == 0 {
+            self.state = PngState::Pass(CHUNK_SUM_BYTES);
             return Ok(());
         }
-        told.meter.entry()?;
+        if !PIXELS.contains(&name) {
+            told.meter().entry()?;
+        }
         told.begin(Declared::Lines);
         let chunk = match name {
+            name if PIXELS.contains(&name) => Chunk::Pixels,
             b"zTXt" => Chunk::Fields(Vec::new(), false),
             b"iTXt" => Chunk::Fields(Vec::new(), true),
             _ => Chunk::Plain,
@@ -154,6 +160,7 @@ impl Chunk {
             };
         }
         match self {
+            Self::Pixels => told.text(bytes),
             Self::Packed(decoder) => unpack(decoder, bytes, told),
             Self::Plain | Self::Fields(..) => lines(bytes, told),
         }
@@ -203,8 +210,8 @@ pub(super) struct Jpeg {
 enum JpegState {
     /// Two bytes of a mark, and two of a length where one follows.
     Mark,
-    /// A segment, with so many bytes left; whether it is told.
-    Segment(u64, bool),
+    /// A segment, with so many bytes left.
+    Segment(u64),
     /// Pixels; whether the last byte began a mark.
     Pixels(bool),
     Tail(Box<Unpacker>),
@@ -221,7 +228,7 @@ impl Jpeg {
 
     pub(super) fn is_drained(&self) -> bool {
         match &self.state {
-            JpegState::Mark | JpegState::Segment(..) | JpegState::Pixels(_) => true,
+            JpegState::Mark | JpegState::Segment(_) | JpegState::Pixels(_) => true,
             JpegState::Tail(tail) => tail.is_drained(),
         }
     }
@@ -240,22 +247,22 @@ impl Jpeg {
                 self.head.extend_from_slice(take(bytes, 1));
                 self.mark(told)?;
             }
-            JpegState::Segment(left, is_told) => {
+            JpegState::Segment(left) => {
                 let data = take(bytes, *left);
                 *left -= data.len() as u64;
-                if *is_told {
-                    lines(data, told)?;
-                }
+                lines(data, told)?;
                 if *left == 0 {
                     self.state = JpegState::Mark;
                 }
             }
             JpegState::Pixels(is_marked) => {
-                let byte = take(bytes, 1);
-                let has_ended = *is_marked && byte == [0xd9];
-                // Behind other marks come more pixels, or a segment that is passed over like them.
-                *is_marked = byte == [0xff];
-                if has_ended {
+                // Behind other marks come more pixels, or a segment that is read like them.
+                let end = bytes.iter().position(|byte| {
+                    let was_marked = std::mem::replace(is_marked, *byte == 0xff);
+                    was_marked && *byte == 0xd9
+                });
+                told.text(take(bytes, end.map_or(u64::MAX, |end| end as u64 + 1)))?;
+                if end.is_some() {
                     self.state = JpegState::Tail(Box::new(Unpacker::new(self.level)));
                 }
             }
@@ -267,7 +274,7 @@ impl Jpeg {
     pub(super) fn finish(&mut self, told: &mut Told<'_>) -> Result<(), Fault> {
         match &mut self.state {
             JpegState::Tail(tail) => tail.finish(told),
-            JpegState::Mark | JpegState::Segment(..) | JpegState::Pixels(_) => Ok(()),
+            JpegState::Mark | JpegState::Segment(_) | JpegState::Pixels(_) => Ok(()),
         }
     }
 
@@ -281,17 +288,19 @@ impl Jpeg {
             }
             [0xff, 0xd9] => JpegState::Tail(Box::new(Unpacker::new(self.level))),
             [] | [0xff] | [0xff, _] | [0xff, _, _] => return Ok(()),
-            [0xff, 0xda, ..] => JpegState::Pixels(false),
+            [0xff, 0xda, ..] => {
+                told.begin(Declared::Lines);
+                JpegState::Pixels(false)
+            }
             [0xff, mark, length @ ..] => {
-                // Tables of pixels and of codes say nothing: comments and what applications add may.
-                let is_told = matches!(mark, 0xe0..=0xef | 0xfe);
-                if is_told {
-                    told.meter.entry()?;
-                    told.begin(Declared::Lines);
+                // Comments and what applications add are entries, tables of pixels and of codes none.
+                if matches!(mark, 0xe0..=0xef | 0xfe) {
+                    told.meter().entry()?;
                 }
+                told.begin(Declared::Lines);
                 match big(length).saturating_sub(2) {
                     0 => JpegState::Mark,
-                    left => JpegState::Segment(left, is_told),
+                    left => JpegState::Segment(left),
                 }
             }
             // No mark: what is here is no image, and is read for what it is.

@@ -38,7 +38,7 @@ pub(in crate::engine) enum Fault {
     Limit,
 }
 
-/// What came of one body's containers so far.
+/// What came of one body's containers so far, those inside values included.
 #[derive(Debug)]
 pub(in crate::engine) struct Meter {
     limits: Limits,
@@ -59,12 +59,12 @@ impl Meter {
 
     /// So many more bytes of the body itself.
     pub(in crate::engine) const fn read(&mut self, bytes: u64) {
-        self.read += bytes;
+        self.read = self.read.saturating_add(bytes);
     }
 
     /// So many more came of it, on whatever level.
-    pub(super) fn unpacked(&mut self, bytes: u64) -> Result<(), Fault> {
-        self.unpacked += bytes;
+    pub(in crate::engine) fn unpacked(&mut self, bytes: u64) -> Result<(), Fault> {
+        self.unpacked = self.unpacked.saturating_add(bytes);
         let is_bomb = self.unpacked > RATIO_FREE_BYTES && self.unpacked / self.read.max(1) > self.limits.ratio;
         if is_bomb || self.unpacked > self.limits.bytes {
             return Err(Fault::Limit);
@@ -74,7 +74,7 @@ impl Meter {
 
     /// Another entry.
     pub(super) fn entry(&mut self) -> Result<(), Fault> {
-        self.entries += 1;
+        self.entries = self.entries.saturating_add(1);
         if self.entries > self.limits.entries {
             return Err(Fault::Limit);
         }

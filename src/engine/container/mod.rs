@@ -8,6 +8,7 @@
 //!
 //! What cannot be read is a [`Fault`]: nothing is passed over in silence. All that is kept of a file is bounded.
 
+mod aside;
 mod bytes;
 mod image;
 mod meter;
@@ -32,12 +33,13 @@ pub(in crate::engine) trait Texts {
     fn begin(&mut self, declared: Declared);
     /// More of it.
     fn text(&mut self, text: &[u8]);
+    /// What came of all containers of the body so far.
+    fn meter(&mut self) -> &mut Meter;
 }
 
-/// Texts, and what may still be unpacked.
+/// Texts, as containers tell them.
 pub(in crate::engine) struct Told<'t> {
     pub(in crate::engine) texts: &'t mut dyn Texts,
-    pub(in crate::engine) meter: &'t mut Meter,
 }
 
 impl Told<'_> {
@@ -45,10 +47,14 @@ impl Told<'_> {
         self.texts.begin(declared);
     }
 
+    fn meter(&mut self) -> &mut Meter {
+        self.texts.meter()
+    }
+
     /// # Errors
     /// When more was told than may be.
     fn text(&mut self, text: &[u8]) -> Result<(), Fault> {
-        self.meter.unpacked(text.len() as u64)?;
+        self.meter().unpacked(text.len() as u64)?;
         self.texts.text(text);
         Ok(())
     }

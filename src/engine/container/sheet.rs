@@ -1,6 +1,7 @@
 //! Sheets of Office Open XML (ECMA-376, section 18): rows of cells, as a table. What a cell says may stand in a list of all
 //! strings, which most writers put behind the sheets: then a string is told where it first stands in them.
 
+use super::aside::Aside;
 use super::tags::{Tags, Token, attribute, name};
 use super::{Fault, Told};
 use crate::engine::structure::Declared;
@@ -11,6 +12,8 @@ const PLACES_MAX: usize = 1 << 20;
 const COLUMNS_MAX: u32 = 256;
 /// Bytes of a cell that are told at once: as many as it may have (ECMA-376, part 1, section 18.18).
 const CELL_BYTES_MAX: usize = 32 << 10;
+/// Strings between one whose place is known and a further one, whose place is remembered too.
+const PLACES_APART_MAX: usize = 1 << 16;
 const NOWHERE: (u32, u16) = (u32::MAX, 0);
 
 /// What the parts of one file know of one another.
@@ -62,6 +65,7 @@ pub(super) struct Sheet {
     is_shared: bool,
     in_value: bool,
     value: Vec<u8>,
+    aside: Aside,
 }
 
 impl Sheet {
@@ -75,11 +79,12 @@ impl Sheet {
             is_shared: false,
             in_value: false,
             value: Vec::new(),
+            aside: Aside::default(),
         }
     }
 
     pub(super) const fn is_drained(&self) -> bool {
-        self.value.is_empty()
+        self.value.is_empty() && self.aside.is_empty()
     }
 
     pub(super) fn push(&mut self, bytes: &[u8], book: &mut Book, told: &mut Told<'_>) -> Result<(), Fault> {
@@ -109,12 +114,14 @@ impl Sheet {
 
     pub(super) fn finish(&mut self, book: &mut Book, told: &mut Told<'_>) -> Result<(), Fault> {
         self.tell(book, told)?;
-        self.row.end(told)
+        self.row.end(told)?;
+        self.aside.tell(told)
     }
 
     fn tag(&mut self, tag: &[u8], book: &mut Book, told: &mut Told<'_>) -> Result<(), Fault> {
         let (is_closing, name) = name(tag);
         let is_empty = tag.ends_with(b"/");
+        self.aside.tag(tag, told)?;
         match (name, is_closing) {
             (b"c", false) => {
                 let stated = attribute(tag, b"r").and_then(column);
@@ -126,6 +133,7 @@ impl Sheet {
             (b"row", true) => {
                 book.rows = book.rows.saturating_add(1);
                 self.row.end(told)?;
+                self.aside.tell(told)?;
             }
             _ => {}
         }
@@ -152,7 +160,9 @@ impl Book {
         let number = std::str::from_utf8(number)
             .ok()
             .and_then(|text| text.trim().parse::<usize>().ok());
-        let Some(number) = number.filter(|number| *number < PLACES_MAX) else {
+        // What a few bytes say must not cost much memory.
+        let max = PLACES_MAX.min(self.places.len() + PLACES_APART_MAX);
+        let Some(number) = number.filter(|number| *number < max) else {
             return;
         };
         if self.places.len() <= number {
@@ -182,6 +192,7 @@ pub(super) struct Strings {
     number: usize,
     in_text: bool,
     text: Vec<u8>,
+    aside: Aside,
 }
 
 impl Strings {
@@ -199,11 +210,12 @@ impl Strings {
             number: 0,
             in_text: false,
             text: Vec::new(),
+            aside: Aside::default(),
         }
     }
 
     pub(super) const fn is_drained(&self) -> bool {
-        self.text.is_empty()
+        self.text.is_empty() && self.aside.is_empty()
     }
 
     pub(super) fn push(&mut self, bytes: &[u8], book: &Book, told: &mut Told<'_>) -> Result<(), Fault> {
@@ -219,19 +231,8 @@ impl Strings {
                 self.tell(book, told)?;
                 told.text(rest)
             }
-            Token::Text(_) => Ok(()),
-            Token::Tag(tag) => match name(tag) {
-                (is_closing, b"t") => {
-                    self.in_text = !is_closing && !tag.ends_with(b"/");
-                    Ok(())
-                }
-                (true, b"si") => {
-                    self.tell(book, told)?;
-                    self.number += 1;
-                    Ok(())
-                }
-                _ => Ok(()),
-            },
+            Token::Text(text) => self.aside.text(text, told),
+            Token::Tag(tag) => self.tag(tag, book, told),
         });
         self.tags = tags;
         read
@@ -239,7 +240,21 @@ impl Strings {
 
     pub(super) fn finish(&mut self, book: &Book, told: &mut Told<'_>) -> Result<(), Fault> {
         self.tell(book, told)?;
-        told.text(b"\n")
+        told.text(b"\n")?;
+        self.aside.tell(told)
+    }
+
+    fn tag(&mut self, tag: &[u8], book: &Book, told: &mut Told<'_>) -> Result<(), Fault> {
+        self.aside.tag(tag, told)?;
+        match name(tag) {
+            (is_closing, b"t") => self.in_text = !is_closing && !tag.ends_with(b"/"),
+            (true, b"si") => {
+                self.tell(book, told)?;
+                self.number += 1;
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     fn tell(&mut self, book: &Book, told: &mut Told<'_>) -> Result<(), Fault> {
@@ -262,5 +277,19 @@ impl Strings {
             self.at = row;
         }
         self.row.cell(u32::from(column), &text, told)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_far_number_costs_no_memory() {
+        let mut book = Book::default();
+        for (number, places) in [("70000", 0), ("65535", 65_536), ("x", 65_536), ("131071", 131_072)] {
+            book.stands_at(number.as_bytes(), 1);
+            assert_eq!(book.places.len(), places, "{number}");
+        }
     }
 }

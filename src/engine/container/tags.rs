@@ -2,8 +2,8 @@
 
 use smallvec::SmallVec;
 
-/// Bytes of a tag that are kept: of the tags that say something, all.
-const TAG_BYTES_MAX: usize = 256;
+/// Bytes of a tag that are kept: of the tags that say something, all. The rest passes as a text.
+const TAG_BYTES_MAX: usize = 4096;
 /// What stands for a text as it is (XML 1.0, section 2.7).
 const AS_IT_IS: &[u8] = b"![CDATA[";
 
@@ -57,6 +57,7 @@ impl Tags {
             see_text(&text, see)?;
             return see_text(rest, see);
         }
+        see_text(rest, see)?;
         if ends {
             self.is_inside = false;
             see(Token::Tag(&self.tag))?;

@@ -101,7 +101,7 @@ impl Tar {
             self.state = State::Rest(Box::new(rest));
             return Ok(());
         }
-        told.meter.entry()?;
+        told.meter().entry()?;
         let size = size(part(&header, 124, 12)).ok_or(Fault::Unreadable)?;
         told.begin(Declared::Lines);
         for (from, length) in [(0, 100), (157, 100), (265, 64), (345, 155)] {

@@ -187,7 +187,7 @@ impl Unpacker {
             Seen::Text | Seen::More => is_tar.then_some(Kind::Tar),
         };
         if kind.is_some() {
-            told.meter.level(self.level)?;
+            told.meter().level(self.level)?;
         }
         let inner = self.level + 1;
         self.reader = match kind {
@@ -234,7 +234,7 @@ fn unpack(decoder: &mut Decoder, inner: &mut Unpacker, mut bytes: &[u8], told: &
     loop {
         let progress = decoder.step(bytes, &mut output).map_err(|_| Fault::Unreadable)?;
         bytes = bytes.get(progress.read..).unwrap_or_default();
-        told.meter.unpacked(progress.written as u64)?;
+        told.meter().unpacked(progress.written as u64)?;
         inner.push(output.get(..progress.written).unwrap_or_default(), told)?;
         if bytes.is_empty() && progress.written < output.len() {
             return Ok(());

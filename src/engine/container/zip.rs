@@ -1,7 +1,7 @@
 //! ZIP (APPNOTE 6.3.10), by its local headers as they pass: the directory at its end comes too late.
 //!
-//! What stands between two entries is told as text and searched for the next header, so that an archive behind something else,
-//! a hidden entry and what follows a stored entry of unknown size are read all the same. A header inside an entry that is no
+//! What stands between two entries is told as text and searched for the next header, so that an archive behind something else
+//! and a hidden entry are read all the same. A stored entry of unknown size ends where the next record begins. A header inside an entry that is no
 //! archive itself would be an entry to those who ask the directory, and is refused.
 
 use super::bytes::{Word, gather, little, part, take};
@@ -15,6 +15,19 @@ use crate::engine::structure::Declared;
 /// A local header's first bytes (section 4.3.7), and the length of its fixed part without them.
 const HEADER: &[u8] = b"PK\x03\x04";
 const HEADER_BYTES: usize = 26;
+/// How every record begins, and what tells which one it is (sections 4.3.7 to 4.3.16).
+const RECORD: &[u8] = b"PK";
+const RECORDS: [&[u8]; 8] = [
+    HEADER,
+    b"PK\x07\x08",
+    b"PK\x01\x02",
+    b"PK\x05\x05",
+    b"PK\x05\x06",
+    b"PK\x06\x06",
+    b"PK\x06\x07",
+    b"PK\x06\x08",
+];
+const RECORD_BYTES: usize = 4;
 /// Flags: encrypted, and sizes behind the data (section 4.4.4).
 const ENCRYPTED: u64 = 1;
 const SIZES_BEHIND: u64 = 1 << 3;
@@ -32,6 +45,8 @@ pub(super) struct Zip {
     header: Vec<u8>,
     word: Word,
     is_telling: bool,
+    /// What must come next: behind an entry without data, another record.
+    expected: &'static [u8],
     state: State,
     book: Book,
 }
@@ -52,6 +67,8 @@ struct Entry {
     /// Looks for a header in its data.
     word: Word,
     hides_header: bool,
+    /// Of a stored entry whose size stands behind it: the bytes that may begin the next record.
+    ending: Option<Vec<u8>>,
 }
 
 /// What an entry is.
@@ -60,6 +77,16 @@ enum Part {
     Office(Box<Office>),
     Sheet(Box<Sheet>),
     Strings(Box<Strings>),
+    /// A part by its name, whose first byte must tell that it is one.
+    Named(Named, u32),
+}
+
+/// What the name of a part of Office Open XML says that it is.
+#[derive(Clone, Copy)]
+enum Named {
+    Office,
+    Sheet,
+    Strings,
 }
 
 impl Zip {
@@ -69,6 +96,7 @@ impl Zip {
             header: Vec::new(),
             word: Word::new(HEADER),
             is_telling: false,
+            expected: b"",
             state: State::Outside,
             book: Book::default(),
         }
@@ -78,7 +106,7 @@ impl Zip {
         match &self.state {
             State::Outside => true,
             State::Header => self.header.is_empty(),
-            State::Entry(entry) => entry.part.is_drained(),
+            State::Entry(entry) => entry.is_drained(),
         }
     }
 
@@ -103,7 +131,11 @@ impl Zip {
             }
             State::Entry(entry) => {
                 if entry.push(bytes, &mut self.book, told)? {
+                    let record = entry.ending.take().unwrap_or_default();
                     self.state = State::Outside;
+                    if !record.is_empty() {
+                        self.outside(&mut record.as_slice(), told)?;
+                    }
                 }
             }
         }
@@ -124,6 +156,11 @@ impl Zip {
     fn outside(&mut self, bytes: &mut &[u8], told: &mut Told<'_>) -> Result<(), Fault> {
         let end = self.word.find(bytes);
         let text = take(bytes, end.map_or(u64::MAX, |end| end as u64));
+        let (expected, rest) = self.expected.split_at(self.expected.len().min(text.len()));
+        if !text.starts_with(expected) {
+            return Err(Fault::Unreadable);
+        }
+        self.expected = rest;
         if !std::mem::replace(&mut self.is_telling, true) {
             told.begin(Declared::Lines);
         }
@@ -138,7 +175,7 @@ impl Zip {
 
     /// A header is whole.
     fn begin(&mut self, told: &mut Told<'_>) -> Result<(), Fault> {
-        told.meter.entry()?;
+        told.meter().entry()?;
         let header = std::mem::take(&mut self.header);
         let (flags, method) = (little(part(&header, 2, 2)), little(part(&header, 4, 2)));
         let name_bytes = little(part(&header, 22, 2)) as usize;
@@ -157,34 +194,36 @@ impl Zip {
         };
         let size = (size > 0 || flags & SIZES_BEHIND == 0).then_some(size);
         let inflate = match (method, size) {
-            // It has nothing; or nobody says where it ends, and it is read as what stands between entries.
-            (_, Some(0)) | (STORED, None) => {
+            // It has nothing, which what follows must show.
+            (_, Some(0)) => {
+                self.expected = RECORD;
                 self.state = State::Outside;
                 return Ok(());
             }
-            (STORED, Some(_)) => None,
+            (STORED, _) => None,
             (DEFLATED, _) => Some(Inflate::raw()),
             _ => return Err(Fault::Unreadable),
         };
         self.state = State::Entry(Box::new(Entry {
             left: size,
             inflate,
-            part: self.part(name, told),
+            part: self.part(name),
             word: Word::new(HEADER),
             hides_header: false,
+            ending: (method == STORED && size.is_none()).then(Vec::new),
         }));
         Ok(())
     }
 
     /// What an entry of this name is.
-    fn part(&mut self, name: &[u8], told: &mut Told<'_>) -> Part {
+    fn part(&self, name: &[u8]) -> Part {
         let is_xml = name.ends_with(b".xml");
         if is_xml && name.starts_with(b"xl/worksheets/") {
-            Part::Sheet(Box::new(Sheet::new(&mut self.book, told)))
+            Part::Named(Named::Sheet, self.level)
         } else if name == b"xl/sharedStrings.xml" {
-            Part::Strings(Box::new(Strings::new(&self.book, told)))
+            Part::Named(Named::Strings, self.level)
         } else if is_xml && (name.starts_with(b"word/") || name.starts_with(b"ppt/")) {
-            Part::Office(Box::new(Office::new(told)))
+            Part::Named(Named::Office, self.level)
         } else {
             Part::File(Box::new(Unpacker::new(self.level)))
         }
@@ -211,6 +250,10 @@ fn size_elsewhere(mut extra: &[u8]) -> Option<u64> {
 impl Entry {
     /// Reads what of the entry `bytes` begin with; whether it ended.
     fn push(&mut self, bytes: &mut &[u8], book: &mut Book, told: &mut Told<'_>) -> Result<bool, Fault> {
+        if self.ending.is_some() {
+            return self.push_unsized(bytes, book, told);
+        }
+        let whole = *bytes;
         let data = take(bytes, self.left.unwrap_or(u64::MAX));
         let read = match &mut self.inflate {
             None => {
@@ -219,7 +262,7 @@ impl Entry {
             }
             Some(inflate) => unpack(inflate, &mut self.part, data, book, told)?,
         };
-        let (data, behind) = data.split_at(read);
+        let data = data.get(..read).unwrap_or_default();
         self.hides_header |= self.word.find(data).is_some();
         if let Some(left) = &mut self.left {
             *left -= read as u64;
@@ -234,17 +277,39 @@ impl Entry {
         if has_ended {
             self.part.finish(book, told)?;
             // What the entry has left behind its data is no data: it is looked at from there.
-            *bytes = rejoin(behind, bytes);
+            *bytes = whole.get(read..).unwrap_or_default();
         } else if self.left == Some(0) {
             return Err(Fault::Unreadable);
         }
         Ok(has_ended)
     }
-}
 
-/// `behind` and `bytes`, which follow one another; where nothing is behind, `bytes` alone.
-fn rejoin<'c>(behind: &'c [u8], bytes: &'c [u8]) -> &'c [u8] {
-    if behind.is_empty() { bytes } else { behind }
+    /// Reads what of a stored entry of unknown size `bytes` begin with, one byte if it may begin a record; whether it ended. Its
+    /// end is told by the record, which is left to be read.
+    fn push_unsized(&mut self, bytes: &mut &[u8], book: &mut Book, told: &mut Told<'_>) -> Result<bool, Fault> {
+        let Some(ending) = &mut self.ending else {
+            return Ok(false);
+        };
+        if ending.is_empty() {
+            let end = memchr::memchr(b'P', bytes).unwrap_or(bytes.len());
+            self.part.push(take(bytes, end as u64), book, told)?;
+        }
+        ending.extend_from_slice(take(bytes, 1));
+        while !ending.is_empty() && !RECORDS.iter().any(|record| record.starts_with(ending)) {
+            // None: its first byte is data, and of the others one may be the first of another.
+            let first = ending.remove(0);
+            self.part.push(&[first], book, told)?;
+        }
+        if ending.len() < RECORD_BYTES {
+            return Ok(false);
+        }
+        self.part.finish(book, told)?;
+        Ok(true)
+    }
+
+    fn is_drained(&self) -> bool {
+        self.part.is_drained() && self.ending.as_ref().is_none_or(Vec::is_empty)
+    }
 }
 
 /// Inflates `data` into `part`; the bytes that were read.
@@ -261,7 +326,7 @@ fn unpack(
         let rest = data.get(read..).unwrap_or_default();
         let progress = inflate.step(rest, &mut output).map_err(|_| Fault::Unreadable)?;
         read += progress.read;
-        told.meter.unpacked(progress.written as u64)?;
+        told.meter().unpacked(progress.written as u64)?;
         part.push(output.get(..progress.written).unwrap_or_default(), book, told)?;
         let is_drained = read == data.len() && progress.written < output.len();
         if is_drained || inflate.has_ended() {
@@ -278,14 +343,27 @@ impl Part {
     fn is_drained(&self) -> bool {
         match self {
             Self::File(file) => file.is_drained(),
-            Self::Office(_) => true,
+            Self::Office(office) => office.is_drained(),
+            Self::Named(..) => true,
             Self::Sheet(sheet) => sheet.is_drained(),
             Self::Strings(strings) => strings.is_drained(),
         }
     }
 
-    fn push(&mut self, bytes: &[u8], book: &mut Book, told: &mut Told<'_>) -> Result<(), Fault> {
+    fn push(&mut self, mut bytes: &[u8], book: &mut Book, told: &mut Told<'_>) -> Result<(), Fault> {
+        if let Self::Named(named, level) = *self {
+            bytes = bytes.trim_ascii_start();
+            let Some(first) = bytes.first() else { return Ok(()) };
+            *self = match named {
+                // Neither a tag nor the first byte of a mark before one (UTF-8): whatever it is, it is not what its name says.
+                _ if !matches!(first, b'<' | 0xef) => Self::File(Box::new(Unpacker::new(level))),
+                Named::Office => Self::Office(Box::new(Office::new(told))),
+                Named::Sheet => Self::Sheet(Box::new(Sheet::new(book, told))),
+                Named::Strings => Self::Strings(Box::new(Strings::new(book, told))),
+            };
+        }
         match self {
+            Self::Named(..) => Ok(()),
             Self::File(file) => file.push(bytes, told),
             Self::Office(office) => office.push(bytes, told),
             Self::Sheet(sheet) => sheet.push(bytes, book, told),
@@ -296,7 +374,8 @@ impl Part {
     fn finish(&mut self, book: &mut Book, told: &mut Told<'_>) -> Result<(), Fault> {
         match self {
             Self::File(file) => file.finish(told),
-            Self::Office(_) => Office::finish(told),
+            Self::Office(office) => office.finish(told),
+            Self::Named(..) => Ok(()),
             Self::Sheet(sheet) => sheet.finish(book, told),
             Self::Strings(strings) => strings.finish(book, told),
         }

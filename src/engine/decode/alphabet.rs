@@ -7,6 +7,8 @@ use crate::engine::block::RUN_BYTES_MIN;
 
 /// Decoded bytes that are looked at to tell what a run is.
 const TOLD_BYTES: usize = 24;
+/// Characters that they are written in, at most: two for each of hex, before a line may end.
+const TOLD_CHARACTERS: usize = 64;
 /// Decoded bytes that must be text, at least: eleven digits are as many.
 const TEXT_BYTES_MIN: usize = 7;
 /// Characters of a line that the next goes on with: MIME writes 76, PEM 64 (RFC 2045, section 6.8; RFC 7468, section 2).
@@ -138,13 +140,18 @@ pub(crate) struct Run {
 /// not with the run.
 pub(crate) fn next(text: &[u8], from: usize) -> Option<Run> {
     let is_word = |byte: &u8| byte.is_ascii_alphanumeric();
+    // Where the characters of base64 around `at` begin.
+    let mut began = from;
     let mut at = from;
     while let Some(rest) = text.get(at..) {
-        at += rest.iter().position(is_word)?;
+        let before = rest.get(..rest.iter().position(is_word)?)?;
+        let other = before.iter().rposition(|byte| Alphabet::Base64.value(*byte).is_none());
+        began = other.map_or(began, |other| at + other + 1);
+        at += before.len();
         let rest = text.get(at..)?;
         let length = rest.iter().position(|byte| !is_word(byte)).unwrap_or(rest.len());
         if length >= RUN_BYTES_MIN as usize
-            && let Some(run) = run(text, from, at)
+            && let Some(run) = run(text, began, at)
         {
             return Some(run);
         }
@@ -153,13 +160,16 @@ pub(crate) fn next(text: &[u8], from: usize) -> Option<Run> {
     None
 }
 
-/// The run of which letters and digits at `at` are a part, if it decodes to something; it does not begin before `from`.
-fn run(text: &[u8], from: usize, at: usize) -> Option<Run> {
+/// The run of which letters and digits at `at` are a part, if it decodes to something; characters of base64 around them begin
+/// at `began`.
+fn run(text: &[u8], began: usize, at: usize) -> Option<Run> {
     let told = |alphabet, start: usize| {
         let run = text.get(start..)?;
+        // Its first characters tell, and only of what they tell the length is asked: a long text is read once.
+        let first = run.get(..TOLD_CHARACTERS).unwrap_or(run);
+        let first = first.get(..Reader::new(alphabet).length(first))?;
+        let is_packed = tells(alphabet, first)?;
         let length = Reader::new(alphabet).length(run);
-        let run = run.get(..length)?;
-        let is_packed = tells(alphabet, run)?;
         let range = start..start + length;
         Some(Run {
             alphabet,
@@ -168,13 +178,9 @@ fn run(text: &[u8], from: usize, at: usize) -> Option<Run> {
         })
     };
     // A slash may be a part of it, or stand before it.
-    let before = text.get(from..at).unwrap_or_default().iter().rev();
-    let others = before
-        .take_while(|byte| Alphabet::Base64.value(**byte).is_some())
-        .count();
     told(Alphabet::Hex, at)
         .or_else(|| told(Alphabet::Base32, at))
-        .or_else(|| told(Alphabet::Base64, at - others))
+        .or_else(|| told(Alphabet::Base64, began))
         .or_else(|| (0..4).find_map(|skip| told(Alphabet::Base64, at + skip)))
 }
 
@@ -266,6 +272,50 @@ mod tests {
         }
         let packed = next(b"H4sIAAAAAAAAA8vOzAUA", 0).expect("gzip");
         assert!(packed.is_packed && packed.alphabet == Alphabet::Base64);
+    }
+
+    /// A run as it is found by looking at all of it from each word.
+    fn slow(text: &[u8]) -> Option<(usize, Alphabet)> {
+        let words = (0..text.len()).filter(|at| {
+            let is_word = |at: usize| text.get(at).is_some_and(u8::is_ascii_alphanumeric);
+            is_word(*at) && at.checked_sub(1).is_none_or(|before| !is_word(before))
+        });
+        let told = |alphabet, start: usize| {
+            let run = text.get(start..)?;
+            tells(alphabet, run.get(..Reader::new(alphabet).length(run))?).map(|_| (start, alphabet))
+        };
+        let mut words = words.filter(|at| {
+            let word = text[*at..].iter().take_while(|byte| byte.is_ascii_alphanumeric());
+            word.count() >= RUN_BYTES_MIN as usize
+        });
+        words.find_map(|at| {
+            let letters = text[..at].iter().rev();
+            let others = letters.take_while(|byte| Alphabet::Base64.value(**byte).is_some());
+            let began = at - others.count();
+            told(Alphabet::Hex, at)
+                .or_else(|| told(Alphabet::Base32, at))
+                .or_else(|| told(Alphabet::Base64, began))
+                .or_else(|| (0..4).find_map(|skip| told(Alphabet::Base64, at + skip)))
+        })
+    }
+
+    #[test]
+    fn the_first_characters_of_a_run_tell_what_all_of_it_tells() {
+        let long = "a2ltQG1haWwuZXhhbXBsZQ".repeat(9);
+        let hex = "6b696d406d61696c2e6578616d706c65".repeat(9);
+        let words = "blueblueblueblueblueblue-cottoncottoncottoncotton_".repeat(400);
+        for text in [
+            long.clone(),
+            hex.clone(),
+            format!("{words}{long}"),
+            format!("{words} {hex}"),
+            format!("--{words}=={long}\r\n{words}"),
+            format!("/{}\r\n{}", &long[..76], &long[76..]),
+            words.clone(),
+        ] {
+            let fast = next(text.as_bytes(), 0).map(|run| (run.range.start, run.alphabet));
+            assert_eq!(fast, slow(text.as_bytes()), "{text}");
+        }
     }
 
     #[test]

@@ -70,6 +70,8 @@ fn form(rest: &[u8]) -> Option<(usize, Stands)> {
         // Quoted-printable (RFC 2045, section 6.7): a line end behind `=` is none.
         [b'=', b'\r', b'\n', ..] => Some((3, Stands::Nothing)),
         [b'=', b'\n', ..] | [0xc2, 0xad, ..] => Some((2, Stands::Nothing)),
+        // Of `a=4012345678` the digits are a value, and no escape.
+        [b'=', high, low, next, ..] if [high, low, next].iter().all(|byte| byte.is_ascii_digit()) => None,
         [b'=', high, low, ..] => {
             let is_digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'A'..=b'F');
             let byte = percent_escape(rest).filter(|byte| is_digit(high) && is_digit(low) && *byte >= b' ');
@@ -172,6 +174,8 @@ mod tests {
                 "plain (blue) 100% a=b & c < d \\ e",
             ),
             ("2\u{a0}000", "2 000"),
+            ("card=4012888888881881", "card=4012888888881881"),
+            ("kim=40m.example, 2=4E3", "kim@m.example, 2N3"),
         ] {
             assert_eq!(seen(text).0, expected, "{text}");
             assert_eq!(has_form(text.as_bytes()), text != expected, "{text}");

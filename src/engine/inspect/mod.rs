@@ -22,6 +22,7 @@ use packed::Packed;
 
 pub use crate::engine::charset::Charset;
 use crate::engine::charset::Reader;
+use crate::engine::container::Meter;
 use crate::engine::decode::{Coding, Compression, Decoder, GrpcForm};
 use crate::engine::detect::{ClassSet, RuleSet, Usage};
 use crate::engine::ledger::Ask;
@@ -161,7 +162,7 @@ impl Inspector {
         let settings = CellSettings::new(bounds.segment_bytes, rules.has_expressions());
         let mut assembler = Assembler::new(rules, secret);
         assembler.usage = Usage::new(bounds.rule_searched_bytes_max);
-        assembler.limits = packed::limits(&bounds);
+        assembler.meter = Meter::new(packed::limits(&bounds));
         Self {
             mode,
             bounds,
@@ -229,6 +230,7 @@ impl Inspector {
             self.failure = None;
         }
         if self.phase == Phase::Open && self.failure.is_none() {
+            self.failed_at = self.pushed;
             self.failure = self.read_end().err();
         }
         if self.phase == Phase::Open && self.failure.is_none() {

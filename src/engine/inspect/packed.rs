@@ -15,13 +15,7 @@ pub(super) enum Packed {
     Undecided(First),
     No,
     /// It is; but while it is read, when it is with its reader.
-    Yes(Option<Box<Unpacking>>),
-}
-
-/// A container under way.
-pub(super) struct Unpacking {
-    unpacker: Unpacker,
-    meter: Meter,
+    Yes(Option<Box<Unpacker>>),
 }
 
 impl Default for Packed {
@@ -35,39 +29,44 @@ impl Packed {
         matches!(self, Self::Yes(_))
     }
 
+    /// Whether it is known to be none.
+    pub(super) const fn is_text(&self) -> bool {
+        matches!(self, Self::No)
+    }
+
     /// Whether all that was read of it was told: then what was read may be let go once that is granted.
     pub(super) fn is_drained(&self) -> bool {
         match self {
             Self::Undecided(kept) => kept.is_empty(),
             Self::No | Self::Yes(None) => true,
-            Self::Yes(Some(unpacking)) => unpacking.unpacker.is_drained(),
+            Self::Yes(Some(unpacker)) => unpacker.is_drained(),
         }
     }
 
     /// How many of the next `bytes` are to be read at once, so that it is drained where it can be.
     pub(super) fn wanted(&self, bytes: usize) -> usize {
         match self {
-            Self::Yes(Some(unpacking)) => unpacking.unpacker.wanted().map_or(bytes, |wanted| wanted.min(bytes)),
+            Self::Yes(Some(unpacker)) => unpacker.wanted().map_or(bytes, |wanted| wanted.min(bytes)),
             Self::Undecided(_) | Self::No | Self::Yes(None) => bytes,
         }
     }
 
     /// Looks at the first bytes of the body, if none were kept; see [`Packed::next`].
-    pub(super) fn look(&mut self, bytes: &[u8], limits: Limits) {
+    pub(super) fn look(&mut self, bytes: &[u8]) {
         if matches!(self, Self::Undecided(kept) if kept.is_empty()) {
-            self.decide(look(bytes), limits);
+            self.decide(look(bytes));
         }
     }
 
     /// What stands before `bytes` and was kept, once it is known what they are; none if they are kept too.
-    pub(super) fn next(&mut self, bytes: &[u8], limits: Limits) -> Option<First> {
+    pub(super) fn next(&mut self, bytes: &[u8]) -> Option<First> {
         let Self::Undecided(kept) = self else {
             return Some(First::new());
         };
         let before = kept.clone();
         kept.extend_from_slice(bytes);
         let seen = look(kept);
-        self.decide(seen, limits);
+        self.decide(seen);
         (seen != Look::More).then_some(before)
     }
 
@@ -83,14 +82,11 @@ impl Packed {
         }
     }
 
-    fn decide(&mut self, seen: Look, limits: Limits) {
+    fn decide(&mut self, seen: Look) {
         match seen {
             Look::More => {}
             Look::Text => *self = Self::No,
-            Look::Container => {
-                let (unpacker, meter) = (Unpacker::new(1), Meter::new(limits));
-                *self = Self::Yes(Some(Box::new(Unpacking { unpacker, meter })));
-            }
+            Look::Container => *self = Self::Yes(Some(Box::new(Unpacker::new(1)))),
         }
     }
 }
@@ -108,20 +104,18 @@ pub(super) const fn limits(bounds: &Bounds) -> Limits {
 impl Inspector {
     /// Reads more of the container that the body is, or its end.
     pub(super) fn unpack(&mut self, bytes: Option<&[u8]>) -> Result<(), Failure> {
-        let Packed::Yes(unpacking) = &mut self.packed else {
+        let Packed::Yes(under_way) = &mut self.packed else {
             return Ok(());
         };
-        let Some(mut under_way) = unpacking.take() else {
+        let Some(mut unpacker) = under_way.take() else {
             return Ok(());
         };
-        let Unpacking { unpacker, meter } = &mut *under_way;
-        meter.read(bytes.map_or(0, <[u8]>::len) as u64);
-        let mut told = Told { texts: self, meter };
+        let mut told = Told { texts: self };
         let read = match bytes {
             Some(bytes) => unpacker.push(bytes, &mut told),
             None => unpacker.finish(&mut told),
         };
-        self.packed = Packed::Yes(Some(under_way));
+        self.packed = Packed::Yes(Some(unpacker));
         read.map_err(Failure::from)
     }
 }
@@ -134,6 +128,10 @@ impl Texts for Inspector {
 
     fn text(&mut self, text: &[u8]) {
         self.search(text);
+    }
+
+    fn meter(&mut self) -> &mut Meter {
+        &mut self.assembler.meter
     }
 }
 

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{Failure, Inspector, Mode, packed};
+use super::{Failure, Inspector, Mode};
 use crate::engine::charset::Text;
 
 /// Records are looked for, and the hold-back measured, every so many decoded bytes: a fixed grid, whatever the chunks.
@@ -20,13 +20,14 @@ const TEXT_BYTES: usize = 4096;
 impl Inspector {
     pub(super) fn inspect(&mut self, chunk: &Bytes) -> Result<(), Failure> {
         if self.decoder.is_none() {
-            let limits = packed::limits(&self.bounds);
-            self.packed.look(chunk, limits);
+            self.packed.look(chunk);
         }
-        if self.decoder.is_none() && !self.packed.is_container() {
+        // Bytes that may yet be those of a container are no text.
+        if self.decoder.is_none() && self.packed.is_text() {
             self.charset.look(chunk).map_err(|_| Failure::Undecodable)?;
         }
         if !self.is_coded() {
+            self.assembler.meter.read(chunk.len() as u64);
             self.text(chunk)?;
             // Read as it is, or just found to be in another character set or a container: then all of it was read.
             if self.is_coded() {
@@ -39,19 +40,31 @@ impl Inspector {
         let result = self.decode(chunk, &mut output);
         self.output = output;
         result?;
-        let waits = self.mode == Mode::Guard || (self.mode == Mode::Rewrite && !self.is_decoding() && self.is_coded());
-        if waits && self.held() > self.bounds.held_coded_bytes_max && self.ready.is_empty() {
-            let grantable = self.grantable();
-            let releasable = self
-                .checkpoints
-                .iter()
-                .take_while(|(_, decoded)| *decoded <= grantable)
-                .last();
-            if releasable.is_none_or(|(coded, _)| *coded <= self.released) {
-                return Err(Failure::HoldBack);
-            }
+        if self.is_stuck() {
+            return Err(Failure::HoldBack);
         }
         Ok(())
+    }
+
+    /// Whether more waits than may, and nothing of it can be released.
+    fn is_stuck(&mut self) -> bool {
+        let (waiting, max, released) = match self.mode {
+            Mode::Watch => return false,
+            Mode::Rewrite if self.is_decoding() => (
+                self.unpackable - self.unpackable_released,
+                self.bounds.held_decoded_bytes_max,
+                self.unpackable_released,
+            ),
+            Mode::Guard | Mode::Rewrite => (self.held(), self.bounds.held_coded_bytes_max, self.released),
+        };
+        // A text that is rewritten has no checkpoints: what it holds is settled by force.
+        let has_checkpoints = self.mode == Mode::Guard || !self.is_decoding() || self.packed.is_container();
+        if !has_checkpoints || waiting <= max || !self.ready.is_empty() {
+            return false;
+        }
+        let grantable = self.grantable();
+        let known = self.checkpoints.iter().take_while(|(_, decoded)| *decoded <= grantable);
+        known.last().is_none_or(|(at, _)| *at <= released)
     }
 
     fn decode(&mut self, chunk: &Bytes, output: &mut [u8]) -> Result<(), Failure> {
@@ -76,6 +89,7 @@ impl Inspector {
         loop {
             let Some(decoder) = &mut self.decoder else {
                 *coded += slice.len() as u64;
+                self.assembler.meter.read(slice.len() as u64);
                 self.text(slice)?;
                 self.checkpoint(*coded);
                 return Ok(());
@@ -85,6 +99,7 @@ impl Inspector {
             let checkpoint = drained && decoder.is_checkpoint();
             slice = slice.get(progress.read..).unwrap_or_default();
             *coded += progress.read as u64;
+            self.assembler.meter.read(progress.read as u64);
             let text = output.get(..progress.written).unwrap_or_default();
             if self.mode == Mode::Rewrite && !text.is_empty() {
                 self.rewritten.push_back(Bytes::copy_from_slice(text));
@@ -94,7 +109,9 @@ impl Inspector {
             if self.mode == Mode::Rewrite {
                 self.checkpoint(self.unpackable);
             }
-            if self.decoded > RATIO_FREE_BYTES && self.decoded / (*coded).max(1) > self.bounds.decoded_ratio_max {
+            // What a container is told to hold may be less than what it is, and more.
+            let decoded = self.unpackable.max(self.decoded);
+            if decoded > RATIO_FREE_BYTES && decoded / (*coded).max(1) > self.bounds.decoded_ratio_max {
                 return Err(Failure::Ratio);
             }
             if checkpoint && self.mode != Mode::Rewrite {
@@ -129,8 +146,7 @@ impl Inspector {
 
     /// Searches decoded bytes: the container that they are, or the text.
     fn text(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        let limits = packed::limits(&self.bounds);
-        let Some(kept) = self.packed.next(bytes, limits) else {
+        let Some(kept) = self.packed.next(bytes) else {
             return Ok(());
         };
         for bytes in [&kept, bytes] {

@@ -122,8 +122,9 @@ impl Inspector {
         while let Some(place) = self.masks.front().copied().filter(|place| place.span.start < to) {
             let (start, end) = (place.span.start.max(from), place.span.end.min(to));
             let mask = redact::mask(&place);
-            let part = mask.get((start - place.span.start) as usize..(end - place.span.start) as usize);
-            let target = text.get_mut((start - from) as usize..(end - from) as usize);
+            let within = |origin: u64| start.saturating_sub(origin) as usize..end.saturating_sub(origin) as usize;
+            let part = mask.get(within(place.span.start));
+            let target = text.get_mut(within(from));
             if let (Some(target), Some(part)) = (target, part) {
                 target.copy_from_slice(part);
             }

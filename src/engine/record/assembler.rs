@@ -11,7 +11,7 @@ use super::settled::Settled;
 use super::stream::Stream;
 use super::subject::{self, Common};
 use super::{Item, Place, Record};
-use crate::engine::container::{Fault, Limits};
+use crate::engine::container::{Fault, Limits, Meter};
 use crate::engine::decode::{Unescaped, hides};
 use crate::engine::detect::{Category, ClassSet, Context, Finding, Key, OrderSigns, Role, RuleSet, Span, Usage};
 use crate::engine::secret::HashKey;
@@ -51,8 +51,9 @@ pub struct Assembler {
     pub(super) stream: Option<Box<Stream>>,
     /// Text of bodies inside values so far, in bytes, and the end of the last of them in this body.
     pub(super) inner_text: u64,
-    /// What may come of containers inside values, and what went wrong in one.
-    pub(in crate::engine) limits: Limits,
+    /// What came of all containers of the body, those inside values included, and what went wrong in one of these: then
+    /// nothing more is looked behind.
+    pub(in crate::engine) meter: Meter,
     pub(in crate::engine) fault: Option<Fault>,
     /// Of a body inside a value: where the record around it begins.
     pub(super) stops_at: Option<[u64; 2]>,
@@ -85,7 +86,7 @@ impl Assembler {
             layers: LAYERS_MAX,
             stream: None,
             inner_text: 0,
-            limits: Limits::default(),
+            meter: Meter::new(Limits::default()),
             fault: None,
             stops_at: None,
             usage: Usage::default(),
@@ -204,7 +205,8 @@ impl Assembler {
             self.place_in_raw(&mut found);
         }
         let known = found.len();
-        if self.stream.is_some() || hides(if escaped { &self.unescaped.text } else { cell.raw }) {
+        let is_open = self.fault.is_none();
+        if is_open && (self.stream.is_some() || hides(if escaped { &self.unescaped.text } else { cell.raw })) {
             found = self.look_behind(cell, escaped, found);
         }
         for (place, finding) in found.drain(..).enumerate() {

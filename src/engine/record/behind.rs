@@ -41,6 +41,9 @@ impl Assembler {
         layers.look(&view, within.clone(), end, self.layers);
         let (found, bodies) = (layers.found, layers.bodies);
         for (body, left) in bodies {
+            if self.fault.is_some() {
+                break;
+            }
             self.settle_body(&body, left, cell);
         }
         self.begin_stream(cell, &view, (within.start, within.end), end);
@@ -65,16 +68,15 @@ impl Assembler {
         let begin = cell.at + body.raw(0, 0).0 as u64;
         let mut inner = self.inner(layers, begin);
         let stops_at = self.stops_at(begin);
-        inner.lend(&mut self.usage, stops_at);
+        inner.lend(self, stops_at);
         inner.push_view(body, cell.at);
         inner.finish(cell.at + body.raw(0, body.text.len()).1 as u64);
+        inner.give_back(self);
         self.take(&mut inner, true);
-        inner.lend(&mut self.usage, stops_at);
     }
 
     fn inner(&self, layers: u32, begin: u64) -> Inner {
-        let limits = self.limits;
-        Inner::new((&self.rules, &self.secret, limits), self.settled.counted, layers, begin)
+        Inner::new((&self.rules, &self.secret), self.settled.counted, layers, begin)
     }
 
     /// Takes over what was settled inside a value.
@@ -118,9 +120,9 @@ impl Assembler {
             return from;
         }
         let stops_at = self.stops_at(begin);
-        stream.inner.lend(&mut self.usage, stops_at);
+        stream.inner.lend(self, stops_at);
         let end = stream.read(view, (from, to), cell.at);
-        stream.inner.lend(&mut self.usage, stops_at);
+        stream.inner.give_back(self);
         self.take(&mut stream.inner, false);
         let is_blank = |range| {
             view.text
@@ -148,9 +150,9 @@ impl Assembler {
 
     fn end(&mut self, mut stream: Stream) {
         let stops_at = self.stops_at(stream.next);
-        stream.inner.lend(&mut self.usage, stops_at);
+        stream.inner.lend(self, stops_at);
         stream.inner.finish(stream.next);
-        stream.inner.lend(&mut self.usage, stops_at);
+        stream.inner.give_back(self);
         self.take(&mut stream.inner, true);
     }
 

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::{Assembler, Record};
-use crate::engine::container::{Fault, Limits, Look, Meter, Texts, Told, Unpacker, look};
+use crate::engine::container::{Fault, Look, Meter, Texts, Told, Unpacker, look};
 use crate::engine::decode::{Coding, Decoder, Unescaped};
-use crate::engine::detect::{ClassSet, RuleSet, Span, Usage};
+use crate::engine::detect::{ClassSet, RuleSet, Span};
 use crate::engine::secret::HashKey;
 use crate::engine::structure::{CellSettings, Declared, Sink as _, Structure};
 
@@ -33,7 +33,7 @@ enum Packed {
     Unknown(SmallVec<[u8; FIRST_BYTES]>),
     No,
     Zlib(Box<Decoder>),
-    Container(Box<(Unpacker, Meter)>),
+    Container(Box<Unpacker>),
     /// It broke its coding: what comes now is not read.
     Broken,
 }
@@ -58,20 +58,18 @@ impl Texts for Read {
         self.text += text.len() as u64;
         self.structure.push(text, &mut self.assembler);
     }
+
+    fn meter(&mut self) -> &mut Meter {
+        &mut self.assembler.meter
+    }
 }
 
 impl Inner {
     /// One whose text begins at `raw` of the body around it, in which so many layers are looked behind.
-    pub(super) fn new(
-        (rules, secret, limits): (&Arc<RuleSet>, &HashKey, Limits),
-        counted: ClassSet,
-        layers: u32,
-        raw: u64,
-    ) -> Self {
+    pub(super) fn new((rules, secret): (&Arc<RuleSet>, &HashKey), counted: ClassSet, layers: u32, raw: u64) -> Self {
         let mut assembler = Assembler::new(Arc::clone(rules), secret.clone());
         assembler.count_values(counted);
         assembler.layers = layers;
-        assembler.limits = limits;
         let settings = CellSettings::new(CellSettings::default().segment, rules.has_expressions());
         Self {
             packed: Packed::Unknown(SmallVec::new()),
@@ -85,10 +83,16 @@ impl Inner {
         }
     }
 
-    /// Lends what all bodies of one have in common; `stopped_at`: where the record around it begins.
-    pub(super) fn lend(&mut self, usage: &mut Usage, stopped_at: [u64; 2]) {
-        std::mem::swap(&mut self.read.assembler.usage, usage);
+    /// Lends it what all bodies of one have in common, until it is given back; `stopped_at`: where the record around it begins.
+    pub(super) fn lend(&mut self, around: &mut Assembler, stopped_at: [u64; 2]) {
+        self.give_back(around);
         self.read.assembler.stops_at = Some(stopped_at);
+    }
+
+    /// Gives back what was lent.
+    pub(super) const fn give_back(&mut self, around: &mut Assembler) {
+        std::mem::swap(&mut self.read.assembler.usage, &mut around.usage);
+        std::mem::swap(&mut self.read.assembler.meter, &mut around.meter);
     }
 
     /// More of it, which ends at `raw` of the body around it.
@@ -117,10 +121,9 @@ impl Inner {
     /// It ended.
     pub(super) fn finish(&mut self, raw: u64) {
         self.begin();
-        if let Packed::Container(container) = &mut self.packed {
-            let (unpacker, meter) = &mut **container;
+        if let Packed::Container(unpacker) = &mut self.packed {
             let texts = &mut self.read;
-            let whole = unpacker.finish(&mut Told { texts, meter });
+            let whole = unpacker.finish(&mut Told { texts });
             self.breaks(whole);
         }
         let Read {
@@ -182,7 +185,7 @@ impl Inner {
     fn is_drained(&self) -> bool {
         match &self.packed {
             Packed::Unknown(first) => first.is_empty(),
-            Packed::Container(container) => container.0.is_drained(),
+            Packed::Container(unpacker) => unpacker.is_drained(),
             Packed::No | Packed::Zlib(_) | Packed::Broken => true,
         }
     }
@@ -197,10 +200,7 @@ impl Inner {
             [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..] => {
                 Decoder::new(Coding::Deflate).map_or(Packed::No, |decoder| Packed::Zlib(Box::new(decoder)))
             }
-            first if look(first) == Look::Container => {
-                let limits = self.read.assembler.limits;
-                Packed::Container(Box::new((Unpacker::new(1), Meter::new(limits))))
-            }
+            first if look(first) == Look::Container => Packed::Container(Box::new(Unpacker::new(1))),
             _ => Packed::No,
         };
         self.more(&first);
@@ -214,11 +214,7 @@ impl Inner {
                 Ok(())
             }
             Packed::Zlib(decoder) => inflate(decoder, bytes, read),
-            Packed::Container(container) => {
-                let (unpacker, meter) = &mut **container;
-                meter.read(bytes.len() as u64);
-                unpacker.push(bytes, &mut Told { texts: read, meter })
-            }
+            Packed::Container(unpacker) => unpacker.push(bytes, &mut Told { texts: read }),
             Packed::Unknown(_) | Packed::Broken => Ok(()),
         };
         self.breaks(whole);
@@ -234,16 +230,14 @@ impl Inner {
     }
 }
 
-/// Inflates `bytes`; as much comes of them as may come of a container.
+/// Inflates `bytes`: what comes of them comes of a container.
 fn inflate(decoder: &mut Decoder, mut bytes: &[u8], read: &mut Read) -> Result<(), Fault> {
     let mut output = [0; UNPACKED_AT_ONCE_BYTES];
     loop {
         let progress = decoder.step(bytes, &mut output).map_err(|_| Fault::Unreadable)?;
         bytes = bytes.get(progress.read..).unwrap_or_default();
+        read.assembler.meter.unpacked(progress.written as u64)?;
         read.text(output.get(..progress.written).unwrap_or_default());
-        if read.text > read.assembler.limits.bytes {
-            return Err(Fault::Limit);
-        }
         if bytes.is_empty() && progress.written < output.len() {
             return Ok(());
         }

@@ -319,7 +319,7 @@ impl Protobuf {
     }
 
     fn text(&mut self, end: u64, chunk: &[u8], sink: &mut impl Sink) -> usize {
-        let taken = chunk.len().min((end - self.at) as usize);
+        let taken = chunk.len().min(end.saturating_sub(self.at) as usize);
         let part = chunk.get(..taken).unwrap_or_default();
         self.carry
             .extend_long(part, CellForm::Plain, &mut |cell| sink.cell(cell));
