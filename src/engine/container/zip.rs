@@ -130,12 +130,13 @@ impl Zip {
                 }
             }
             State::Entry(entry) => {
-                if entry.push(bytes, &mut self.book, told)? {
-                    let record = entry.ending.take().unwrap_or_default();
-                    self.state = State::Outside;
-                    if !record.is_empty() {
-                        self.outside(&mut record.as_slice(), told)?;
-                    }
+                if !entry.push(bytes, &mut self.book, told)? {
+                    return Ok(());
+                }
+                let record = entry.ending.take().unwrap_or_default();
+                self.state = State::Outside;
+                if !record.is_empty() {
+                    self.outside(&mut record.as_slice(), told)?;
                 }
             }
         }

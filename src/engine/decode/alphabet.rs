@@ -310,8 +310,11 @@ mod tests {
             format!("{words}{long}"),
             format!("{words} {hex}"),
             format!("--{words}=={long}\r\n{words}"),
-            format!("/{}\r\n{}", &long[..76], &long[76..]),
-            words.clone(),
+            {
+                let (line, rest) = long.split_at(76);
+                format!("/{line}\r\n{rest}")
+            },
+            words,
         ] {
             let fast = next(text.as_bytes(), 0).map(|run| (run.range.start, run.alphabet));
             assert_eq!(fast, slow(text.as_bytes()), "{text}");

@@ -110,8 +110,8 @@ impl Inspector {
                 self.checkpoint(self.unpackable);
             }
             // What a container is told to hold may be less than what it is, and more.
-            let decoded = self.unpackable.max(self.decoded);
-            if decoded > RATIO_FREE_BYTES && decoded / (*coded).max(1) > self.bounds.decoded_ratio_max {
+            let came = self.unpackable.max(self.decoded);
+            if came > RATIO_FREE_BYTES && came / (*coded).max(1) > self.bounds.decoded_ratio_max {
                 return Err(Failure::Ratio);
             }
             if checkpoint && self.mode != Mode::Rewrite {
