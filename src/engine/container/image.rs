@@ -2,6 +2,7 @@
 //! searched as it stands, as any body is that nobody knows.
 
 use super::bytes::{big, gather, part, take};
+use super::steps::Steps;
 use super::unpack::Unpacker;
 use super::{Fault, Told};
 use crate::engine::decode::{Coding, Decoder};
@@ -47,32 +48,7 @@ enum Chunk {
     Packed(Box<Decoder>),
 }
 
-impl Png {
-    pub(super) fn new(level: u32) -> Self {
-        Self {
-            level,
-            head: Vec::new(),
-            has_ended: false,
-            state: PngState::Pass(SIGNATURE_BYTES),
-        }
-    }
-
-    pub(super) fn is_drained(&self) -> bool {
-        match &self.state {
-            PngState::Text(_, Chunk::Fields(fields, _)) => fields.is_empty(),
-            PngState::Text(..) | PngState::Pass(_) | PngState::Head => true,
-            PngState::Tail(tail) => tail.is_drained(),
-        }
-    }
-
-    pub(super) fn push(&mut self, mut bytes: &[u8], told: &mut Told<'_>) -> Result<(), Fault> {
-        while !bytes.is_empty() {
-            self.step(&mut bytes, told)?;
-        }
-        Ok(())
-    }
-
-    /// Reads what `bytes` begin with.
+impl Steps for Png {
     fn step(&mut self, bytes: &mut &[u8], told: &mut Told<'_>) -> Result<(), Fault> {
         match &mut self.state {
             PngState::Pass(left) => {
@@ -97,6 +73,25 @@ impl Png {
             PngState::Tail(tail) => tail.push(take(bytes, u64::MAX), told)?,
         }
         Ok(())
+    }
+}
+
+impl Png {
+    pub(super) fn new(level: u32) -> Self {
+        Self {
+            level,
+            head: Vec::new(),
+            has_ended: false,
+            state: PngState::Pass(SIGNATURE_BYTES),
+        }
+    }
+
+    pub(super) fn is_drained(&self) -> bool {
+        match &self.state {
+            PngState::Text(_, Chunk::Fields(fields, _)) => fields.is_empty(),
+            PngState::Text(..) | PngState::Pass(_) | PngState::Head => true,
+            PngState::Tail(tail) => tail.is_drained(),
+        }
     }
 
     pub(super) fn finish(&mut self, told: &mut Told<'_>) -> Result<(), Fault> {
@@ -217,30 +212,7 @@ enum JpegState {
     Tail(Box<Unpacker>),
 }
 
-impl Jpeg {
-    pub(super) fn new(level: u32) -> Self {
-        Self {
-            level,
-            head: Vec::new(),
-            state: JpegState::Mark,
-        }
-    }
-
-    pub(super) fn is_drained(&self) -> bool {
-        match &self.state {
-            JpegState::Mark | JpegState::Segment(_) | JpegState::Pixels(_) => true,
-            JpegState::Tail(tail) => tail.is_drained(),
-        }
-    }
-
-    pub(super) fn push(&mut self, mut bytes: &[u8], told: &mut Told<'_>) -> Result<(), Fault> {
-        while !bytes.is_empty() {
-            self.step(&mut bytes, told)?;
-        }
-        Ok(())
-    }
-
-    /// Reads what `bytes` begin with.
+impl Steps for Jpeg {
     fn step(&mut self, bytes: &mut &[u8], told: &mut Told<'_>) -> Result<(), Fault> {
         match &mut self.state {
             JpegState::Mark => {
@@ -269,6 +241,23 @@ impl Jpeg {
             JpegState::Tail(tail) => tail.push(take(bytes, u64::MAX), told)?,
         }
         Ok(())
+    }
+}
+
+impl Jpeg {
+    pub(super) fn new(level: u32) -> Self {
+        Self {
+            level,
+            head: Vec::new(),
+            state: JpegState::Mark,
+        }
+    }
+
+    pub(super) fn is_drained(&self) -> bool {
+        match &self.state {
+            JpegState::Mark | JpegState::Segment(_) | JpegState::Pixels(_) => true,
+            JpegState::Tail(tail) => tail.is_drained(),
+        }
     }
 
     pub(super) fn finish(&mut self, told: &mut Told<'_>) -> Result<(), Fault> {

@@ -17,6 +17,7 @@ mod pdf;
 mod pdf_text;
 mod sheet;
 mod sqlite;
+mod steps;
 mod tags;
 mod tar;
 mod unpack;

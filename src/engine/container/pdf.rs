@@ -3,6 +3,7 @@
 
 use super::bytes::{Word, take};
 use super::pdf_text::PageText;
+use super::steps::Steps;
 use super::{Fault, Told};
 use crate::engine::decode::{Coding, Decoder};
 use crate::engine::structure::Declared;
@@ -48,32 +49,7 @@ enum Kind {
     Page(Box<PageText>),
 }
 
-impl Pdf {
-    pub(super) const fn new() -> Self {
-        Self {
-            last: Vec::new(),
-            stream: Word::new(b"stream"),
-            encrypt: Word::new(b"/Encrypt"),
-            is_begun: false,
-            state: State::Objects,
-        }
-    }
-
-    pub(super) fn is_drained(&self) -> bool {
-        match &self.state {
-            State::Packed(_, Kind::Page(page)) => page.is_drained(),
-            State::Packed(_, Kind::Text) | State::Objects | State::Begin => true,
-        }
-    }
-
-    pub(super) fn push(&mut self, mut bytes: &[u8], told: &mut Told<'_>) -> Result<(), Fault> {
-        while !bytes.is_empty() {
-            self.step(&mut bytes, told)?;
-        }
-        Ok(())
-    }
-
-    /// Reads what `bytes` begin with.
+impl Steps for Pdf {
     fn step(&mut self, bytes: &mut &[u8], told: &mut Told<'_>) -> Result<(), Fault> {
         match &mut self.state {
             State::Objects => self.objects(bytes, told)?,
@@ -92,6 +68,25 @@ impl Pdf {
             }
         }
         Ok(())
+    }
+}
+
+impl Pdf {
+    pub(super) const fn new() -> Self {
+        Self {
+            last: Vec::new(),
+            stream: Word::new(b"stream"),
+            encrypt: Word::new(b"/Encrypt"),
+            is_begun: false,
+            state: State::Objects,
+        }
+    }
+
+    pub(super) fn is_drained(&self) -> bool {
+        match &self.state {
+            State::Packed(_, Kind::Page(page)) => page.is_drained(),
+            State::Packed(_, Kind::Text) | State::Objects | State::Begin => true,
+        }
     }
 
     pub(super) fn finish(&mut self, told: &mut Told<'_>) -> Result<(), Fault> {

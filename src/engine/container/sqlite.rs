@@ -79,7 +79,6 @@ fn tell(page: &[u8], is_first: bool, told: &mut Told<'_>) -> Result<(), Fault> {
         _ => return strings(page, told),
     };
     let cells = big(part(page, begin + 3, 2)) as usize;
-    let mut last = page.len();
     let mut first = page.len();
     for number in 0..cells {
         let pointer = part(page, begin + head_bytes + 2 * number, 2);
@@ -88,7 +87,6 @@ fn tell(page: &[u8], is_first: bool, told: &mut Told<'_>) -> Result<(), Fault> {
         }
         let at = big(pointer) as usize;
         first = first.min(at);
-        last = last.min(at);
         row(page.get(at..).unwrap_or_default(), kind, told)?;
         told.text(b"\n")?;
     }

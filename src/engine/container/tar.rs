@@ -1,6 +1,7 @@
 //! TAR (POSIX.1-2001, "ustar Interchange Format"): headers of 512 bytes, each with a file behind it, filled up to 512 bytes.
 
 use super::bytes::{gather, part, take};
+use super::steps::Steps;
 use super::unpack::Unpacker;
 use super::{Fault, Told};
 use crate::engine::structure::Declared;
@@ -28,31 +29,7 @@ enum State {
     Rest(Box<Unpacker>),
 }
 
-impl Tar {
-    pub(super) fn new(level: u32) -> Self {
-        Self {
-            level,
-            header: Vec::new(),
-            state: State::Header,
-        }
-    }
-
-    pub(super) fn is_drained(&self) -> bool {
-        match &self.state {
-            State::Header | State::Fill(_) => self.header.is_empty(),
-            State::File { file, .. } => file.is_drained(),
-            State::Rest(rest) => rest.is_drained(),
-        }
-    }
-
-    pub(super) fn push(&mut self, mut bytes: &[u8], told: &mut Told<'_>) -> Result<(), Fault> {
-        while !bytes.is_empty() {
-            self.step(&mut bytes, told)?;
-        }
-        Ok(())
-    }
-
-    /// Reads what `bytes` begin with.
+impl Steps for Tar {
     fn step(&mut self, bytes: &mut &[u8], told: &mut Told<'_>) -> Result<(), Fault> {
         match &mut self.state {
             State::Header => {
@@ -76,6 +53,24 @@ impl Tar {
             self.state = State::Header;
         }
         Ok(())
+    }
+}
+
+impl Tar {
+    pub(super) fn new(level: u32) -> Self {
+        Self {
+            level,
+            header: Vec::new(),
+            state: State::Header,
+        }
+    }
+
+    pub(super) fn is_drained(&self) -> bool {
+        match &self.state {
+            State::Header | State::Fill(_) => self.header.is_empty(),
+            State::File { file, .. } => file.is_drained(),
+            State::Rest(rest) => rest.is_drained(),
+        }
     }
 
     pub(super) fn finish(&mut self, told: &mut Told<'_>) -> Result<(), Fault> {

@@ -5,6 +5,7 @@ use smallvec::SmallVec;
 use super::image::{Jpeg, Png};
 use super::pdf::Pdf;
 use super::sqlite::Sqlite;
+use super::steps::Steps as _;
 use super::tar::Tar;
 use super::zip::Zip;
 use super::{Fault, Told};

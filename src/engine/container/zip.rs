@@ -7,6 +7,7 @@
 use super::bytes::{Word, gather, little, part, take};
 use super::office::Office;
 use super::sheet::{Book, Sheet, Strings};
+use super::steps::Steps;
 use super::unpack::Unpacker;
 use super::{Fault, Told};
 use crate::engine::decode::Inflate;
@@ -89,35 +90,7 @@ enum Named {
     Strings,
 }
 
-impl Zip {
-    pub(super) fn new(level: u32) -> Self {
-        Self {
-            level,
-            header: Vec::new(),
-            word: Word::new(HEADER),
-            is_telling: false,
-            expected: b"",
-            state: State::Outside,
-            book: Book::default(),
-        }
-    }
-
-    pub(super) fn is_drained(&self) -> bool {
-        match &self.state {
-            State::Outside => true,
-            State::Header => self.header.is_empty(),
-            State::Entry(entry) => entry.is_drained(),
-        }
-    }
-
-    pub(super) fn push(&mut self, mut bytes: &[u8], told: &mut Told<'_>) -> Result<(), Fault> {
-        while !bytes.is_empty() {
-            self.step(&mut bytes, told)?;
-        }
-        Ok(())
-    }
-
-    /// Reads what `bytes` begin with.
+impl Steps for Zip {
     fn step(&mut self, bytes: &mut &[u8], told: &mut Told<'_>) -> Result<(), Fault> {
         match &mut self.state {
             State::Outside => self.outside(bytes, told)?,
@@ -141,6 +114,28 @@ impl Zip {
             }
         }
         Ok(())
+    }
+}
+
+impl Zip {
+    pub(super) fn new(level: u32) -> Self {
+        Self {
+            level,
+            header: Vec::new(),
+            word: Word::new(HEADER),
+            is_telling: false,
+            expected: b"",
+            state: State::Outside,
+            book: Book::default(),
+        }
+    }
+
+    pub(super) fn is_drained(&self) -> bool {
+        match &self.state {
+            State::Outside => true,
+            State::Header => self.header.is_empty(),
+            State::Entry(entry) => entry.is_drained(),
+        }
     }
 
     pub(super) fn finish(&mut self, told: &mut Told<'_>) -> Result<(), Fault> {
