@@ -6,6 +6,7 @@
 mod actor;
 mod address;
 mod approval;
+mod basic;
 mod certificate;
 mod compile;
 mod evidence;

@@ -8,6 +8,7 @@ use jsonwebtoken::Algorithm;
 use toml::Spanned;
 use zeroize::Zeroizing;
 
+use super::basic::encode_basic;
 use super::compile::{Problems, ReadFile, accounts_of, is_name};
 use super::introspection::{Answers, Introspection};
 use super::remote::{RemoteKeys, key_set_file, key_set_url};
@@ -15,7 +16,6 @@ use super::revocation::USERS;
 use super::settings::{IssuerSettings, Settings};
 use super::signal::{Poll, Transmitter};
 use super::token::{Issuer, SigningKey, parse_algorithm, read_keys};
-use super::user::encode_basic;
 use crate::engine::secret::HashKey;
 
 const ISSUERS_MAX: usize = 16;

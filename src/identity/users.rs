@@ -9,6 +9,7 @@ use quick_cache::sync::Cache;
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
+use super::basic::base64;
 use super::revocation::{PROXY_USER, principal};
 use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
@@ -136,41 +137,11 @@ pub fn password_hash(password: &[u8]) -> Option<String> {
 fn basic(field: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let (scheme, coded) = field.split_at_checked(6)?;
     let coded = coded.trim_ascii();
-    if !scheme.eq_ignore_ascii_case(b"basic ") || coded.len() > CREDENTIAL_BYTES_MAX {
+    let is_whole = coded.len() <= CREDENTIAL_BYTES_MAX && coded.len().is_multiple_of(4);
+    if !scheme.eq_ignore_ascii_case(b"basic ") || !is_whole {
         return None;
     }
     base64(coded).map(Zeroizing::new)
-}
-
-/// What base64 (RFC 4648 section 4) stands for.
-fn base64(coded: &[u8]) -> Option<Vec<u8>> {
-    let digits = coded
-        .strip_suffix(b"==")
-        .or_else(|| coded.strip_suffix(b"="))
-        .unwrap_or(coded);
-    if !coded.len().is_multiple_of(4) {
-        return None;
-    }
-    let mut bytes = Vec::with_capacity(coded.len());
-    let (mut bits, mut count) = (0_u32, 0);
-    for digit in digits {
-        let value = match digit {
-            b'A'..=b'Z' => digit - b'A',
-            b'a'..=b'z' => digit - b'a' + 26,
-            b'0'..=b'9' => digit - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return None,
-        };
-        bits = bits << 6 | u32::from(value);
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            bytes.push((bits >> count) as u8);
-            bits &= (1 << count) - 1;
-        }
-    }
-    Some(bytes)
 }
 
 #[cfg(test)]
