@@ -28,6 +28,7 @@ use super::websocket::{Handshake, Peers, deflates, offers_websocket, relay};
 use super::witness::Witness;
 use crate::engine::detect::ClassSet;
 use crate::engine::inspect::{Content, Inspector, Mode};
+use crate::engine::ledger::Account;
 use crate::engine::policy::{Direction, Plan};
 use crate::engine::structure::Declared;
 use crate::events::{Event, Leg, report};
@@ -149,7 +150,9 @@ impl Exchanges {
         to_client.carry_messages(inspectors(asked, mode, classes));
         // What a client sends is never masked: a mask would be saved over what it hides.
         let sent = if watches { Mode::Watch } else { Mode::Guard };
-        let mut to_server = self.beside(asked, offer).await;
+        let (mut plan, now) = (offer.plan, self.gateway.clock.now());
+        let account = self.gateway.open_account(&asked.set, &mut plan, now).await;
+        let mut to_server = self.beside(asked, account, offer.direction);
         let classes = to_server.driver().counted_values();
         to_server.carry_messages(inspectors(asked, sent, classes));
         let peers = Peers {
@@ -163,13 +166,15 @@ impl Exchanges {
         tokio::spawn(async move { relay(sides, peers, stop.cancelled()).await });
     }
 
-    /// What the client sends of an exchange: a stream of its own, under the keys of requests or, where none are counted, under
-    /// the same ones.
-    async fn beside(&self, asked: &Asked, offer: Offer) -> Box<InspectedBody<Empty<Bytes>>> {
+    /// What counts what crosses beside bodies, in one direction, until it has ended; nothing of it is masked.
+    pub(super) fn beside(
+        &self,
+        asked: &Asked,
+        account: Account,
+        direction: Direction,
+    ) -> Box<InspectedBody<Empty<Bytes>>> {
         let (gateway, set) = (&self.gateway, &asked.set);
         let now = gateway.clock.now();
-        let (mut plan, direction) = (offer.plan, offer.direction);
-        let account = gateway.open_account(set, &mut plan, now).await;
         let terms = Terms {
             may_mask: false,
             direction,

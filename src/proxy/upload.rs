@@ -4,17 +4,20 @@
 use std::future::poll_fn;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
-use http::{Version, request};
+use http::{HeaderMap, Uri, Version, request};
+use http_body::Body;
 
 use super::asked::{Asked, ended};
 use super::body::{InspectedBody, Start};
 use super::confirm::Confirm;
+use super::connection::BoxError;
 use super::content::{coding, content_type, mark_altered_upload};
 use super::driver::Driver;
 use super::ending::Ending;
 use super::exchange::Exchanges;
-use super::fields;
+use super::fields::{self, FieldCount};
 use super::forward::{ForwardBody, Sent};
 use super::outcome::Denial;
 use super::outlet::{Cause, Outlet};
@@ -23,6 +26,7 @@ use super::terms::Terms;
 use super::upstream::UpstreamErrorKind;
 use super::vigil::Vigil;
 use super::witness::Witness;
+use crate::clock::Clock;
 use crate::engine::decode::Coding;
 use crate::engine::inspect::{Content, Inspector, Mode};
 use crate::engine::ledger::Account;
@@ -35,6 +39,35 @@ struct Opened {
     coding: Option<Coding>,
     /// Whether a field was dropped.
     is_masked: bool,
+}
+
+/// The head of a request that was counted, and what counts the body behind it.
+pub(super) struct Counted {
+    account: Account,
+    witness: Witness,
+    confirm: Confirm,
+    terms: Terms,
+    fields: FieldCount,
+    ending: Ending,
+}
+
+impl Counted {
+    /// The body behind it.
+    pub(super) fn body<B>(
+        self,
+        body: B,
+        inspector: Option<Inspector>,
+        clock: Clock,
+        outlet: Outlet,
+        vigil: Vigil,
+    ) -> Box<InspectedBody<B>>
+    where
+        B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
+    {
+        let kept = (self.account, self.witness, self.confirm);
+        let driver = Driver::new(inspector, kept, self.terms, self.fields);
+        InspectedBody::new(body, driver, clock, outlet, self.ending, vigil)
+    }
 }
 
 impl Exchanges {
@@ -101,9 +134,38 @@ impl Exchanges {
         &self,
         asked: &Asked,
         head: &mut request::Parts,
-        (mut account, mode, redacts): (Account, Mode, bool),
+        (account, mode, redacts): (Account, Mode, bool),
         (body, outlet, until): (Sent, Outlet, Now),
     ) -> Opened {
+        let set = &asked.set;
+        let counted = self
+            .count_head(asked, account, redacts, (&head.uri, &mut head.headers))
+            .await;
+        let (is_masked, coding) = (counted.fields.is_masked, coding(&head.headers));
+        let inspector = asked.route().inspect.then(|| {
+            let (rules, secret) = (Arc::clone(&set.rules), set.policy.secret_of(asked.route).clone());
+            let content = Content::new(coding, content_type(&head.headers));
+            let reader = Inspector::new(mode, set.bounds, content, rules, secret);
+            reader.counting_values(fields::counted_values(&counted.account))
+        });
+        let vigil = Vigil::new(Arc::clone(&self.gateway), until, asked);
+        let mut body = counted.body(body, inspector, self.gateway.clock, outlet, vigil);
+        body.end_if_empty();
+        Opened {
+            body,
+            coding,
+            is_masked,
+        }
+    }
+
+    /// Counts who is in the target and the fields of a request.
+    pub(super) async fn count_head(
+        &self,
+        asked: &Asked,
+        mut account: Account,
+        may_mask: bool,
+        head: (&Uri, &mut HeaderMap),
+    ) -> Counted {
         let (gateway, set) = (&self.gateway, &asked.set);
         let terms = Terms {
             gateway: Arc::clone(gateway),
@@ -114,32 +176,23 @@ impl Exchanges {
             unsafe_method: false,
             issued: None,
             not_found: false,
-            may_mask: redacts,
+            may_mask,
         };
         terms.open_when_full(&mut account);
         let witness = Witness::new(gateway, set, asked.route, &asked.actor, account.keys());
         let mut witness = witness.of_upload(&asked.destination);
         let mut confirm = Confirm::new(&account, gateway);
-        let fields = (&head.uri, &mut head.headers);
-        let counted = fields::count_request(fields, &mut account, &terms, &mut witness, &mut confirm).await;
-        let (is_masked, coding) = (counted.is_masked, coding(&head.headers));
+        let fields = fields::count_request(head, &mut account, &terms, &mut witness, &mut confirm).await;
         let mut ending = Ending::new(gateway, asked, &account);
         ending.direction = Direction::Request;
         ending.is_beside = true;
-        let inspector = asked.route().inspect.then(|| {
-            let (rules, secret) = (Arc::clone(&set.rules), set.policy.secret_of(asked.route).clone());
-            let content = Content::new(coding, content_type(&head.headers));
-            let reader = Inspector::new(mode, set.bounds, content, rules, secret);
-            reader.counting_values(fields::counted_values(&account))
-        });
-        let driver = Driver::new(inspector, (account, witness, confirm), terms, counted);
-        let vigil = Vigil::new(Arc::clone(gateway), until, asked);
-        let mut body = InspectedBody::new(body, driver, gateway.clock, outlet, ending, vigil);
-        body.end_if_empty();
-        Opened {
-            body,
-            coding,
-            is_masked,
+        Counted {
+            account,
+            witness,
+            confirm,
+            terms,
+            fields,
+            ending,
         }
     }
 
