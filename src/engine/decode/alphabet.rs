@@ -140,22 +140,24 @@ pub(crate) struct Run {
 /// not with the run.
 pub(crate) fn next(text: &[u8], from: usize) -> Option<Run> {
     let is_word = |byte: &u8| byte.is_ascii_alphanumeric();
-    // Where the characters of base64 around `at` begin.
-    let mut began = from;
+    // Where the characters of base64 around `at` begin, by what stands before `read`.
+    let (mut began, mut read) = (from, from);
     let mut at = from;
-    while let Some(rest) = text.get(at..) {
-        let before = rest.get(..rest.iter().position(is_word)?)?;
-        let other = before.iter().rposition(|byte| Alphabet::Base64.value(*byte).is_none());
-        began = other.map_or(began, |other| at + other + 1);
-        at += before.len();
-        let rest = text.get(at..)?;
-        let length = rest.iter().position(|byte| !is_word(byte)).unwrap_or(rest.len());
-        if length >= RUN_BYTES_MIN as usize
-            && let Some(run) = run(text, began, at)
-        {
+    // A word that is long enough fills a window; what does not is jumped over.
+    while let Some(window) = text.get(at..at + RUN_BYTES_MIN as usize) {
+        if let Some(other) = window.iter().rposition(|byte| !is_word(byte)) {
+            at += other + 1;
+            continue;
+        }
+        let between = text.get(read..at)?.iter();
+        let other = between.rev().position(|byte| Alphabet::Base64.value(*byte).is_none());
+        began = other.map_or(began, |other| at - other);
+        if let Some(run) = run(text, began, at) {
             return Some(run);
         }
-        at += length;
+        let rest = text.get(at..)?;
+        at += rest.iter().position(|byte| !is_word(byte)).unwrap_or(rest.len());
+        read = at;
     }
     None
 }
@@ -166,9 +168,7 @@ fn run(text: &[u8], began: usize, at: usize) -> Option<Run> {
     let told = |alphabet, start: usize| {
         let run = text.get(start..)?;
         // Its first characters tell, and only of what they tell the length is asked: a long text is read once.
-        let first = run.get(..TOLD_CHARACTERS).unwrap_or(run);
-        let first = first.get(..Reader::new(alphabet).length(first))?;
-        let is_packed = tells(alphabet, first)?;
+        let is_packed = tells(alphabet, run.get(..TOLD_CHARACTERS).unwrap_or(run))?;
         let length = Reader::new(alphabet).length(run);
         let range = start..start + length;
         Some(Run {
@@ -177,23 +177,29 @@ fn run(text: &[u8], began: usize, at: usize) -> Option<Run> {
             is_packed,
         })
     };
-    // A slash may be a part of it, or stand before it.
+    // A slash may be a part of it, or stand before it; what begins where they do was tried already.
+    let tried = usize::from(began == at);
     told(Alphabet::Hex, at)
         .or_else(|| told(Alphabet::Base32, at))
         .or_else(|| told(Alphabet::Base64, began))
-        .or_else(|| (0..4).find_map(|skip| told(Alphabet::Base64, at + skip)))
+        .or_else(|| (tried..4).find_map(|skip| told(Alphabet::Base64, at + skip)))
 }
 
-/// Whether the beginning of `run` is that of something readable: a text, or (true) of something else.
-fn tells(alphabet: Alphabet, run: &[u8]) -> Option<bool> {
+/// Whether the run at the front of `text` begins like something readable: a text, or (true) something else.
+fn tells(alphabet: Alphabet, text: &[u8]) -> Option<bool> {
     let mut reader = Reader::new(alphabet);
     let mut bytes = [0; TOLD_BYTES];
     let mut length = 0;
-    for byte in run.iter().filter_map(|byte| reader.read(*byte)).take(TOLD_BYTES) {
+    for character in text {
+        if length == TOLD_BYTES || !reader.goes_on(*character) {
+            break;
+        }
+        let Some(byte) = reader.read(*character) else { continue };
         *bytes.get_mut(length)? = byte;
         length += 1;
-        // Most runs are names and numbers, and tell so at once.
-        if length == 2 && !is_text(bytes.get(..2)?) && !may_be_magic(bytes.get(..2)?) {
+        // Most runs are names and numbers, and tell so at once: what a text or a magic begins with is one.
+        let first = bytes.get(..length)?;
+        if matches!(length, 2 | 4 | 8) && !is_text(first) && !may_be_magic(first) {
             return None;
         }
     }
@@ -204,8 +210,9 @@ fn tells(alphabet: Alphabet, run: &[u8]) -> Option<bool> {
     (length >= TEXT_BYTES_MIN && is_text(bytes)).then_some(false)
 }
 
-fn may_be_magic(two: &[u8]) -> bool {
-    MAGICS.iter().any(|magic| magic.starts_with(two))
+fn may_be_magic(first: &[u8]) -> bool {
+    let mut magics = MAGICS.iter();
+    magics.any(|magic| magic.starts_with(first) || first.starts_with(magic))
 }
 
 /// Whether it is text in UTF-8 that may be cut at its end.

@@ -3,10 +3,19 @@
 
 use super::unescape::{inline_tag, json_escape, percent_escape};
 use super::{Unescaped, alphabet, entity};
-use crate::engine::byte_set::ByteSet;
 
-/// First bytes of what may be a form, of those of ASCII.
-const LEADS: ByteSet = ByteSet::of(b"%&\\=<([{");
+/// First bytes of what may be a form.
+#[expect(clippy::indexing_slicing, reason = "evaluated at compile time")]
+const LEADS: [bool; 256] = {
+    let mut leads = [false; 256];
+    let mut byte = 0;
+    while byte < leads.len() {
+        let is_ascii = matches!(byte as u8, b'%' | b'&' | b'\\' | b'=' | b'<' | b'(' | b'[' | b'{');
+        leads[byte] = is_ascii || matches!(byte, 0xc2 | 0xcd | 0xe1..=0xe3 | 0xef | 0xf0);
+        byte += 1;
+    }
+    leads
+};
 
 /// What a form stands for.
 enum Stands {
@@ -32,10 +41,9 @@ pub(crate) fn has_form(text: &[u8]) -> bool {
 impl Unescaped {
     /// Undoes the forms of this text, each once.
     pub fn forms(&mut self) {
-        self.again(|out, rest, raw| {
+        self.again(may_lead, |out, rest, raw| {
             let first = rest.first().copied().unwrap_or_default();
-            let found = may_lead(first).then(|| form(rest)).flatten();
-            let (length, stands) = found.unwrap_or((1, Stands::Byte(first)));
+            let (length, stands) = form(rest).unwrap_or((1, Stands::Byte(first)));
             match stands {
                 Stands::Nothing => out.cut(raw),
                 Stands::Byte(byte) => out.put(byte, raw),
@@ -51,8 +59,9 @@ impl Unescaped {
 }
 
 /// Whether a form may begin with it.
+#[expect(clippy::indexing_slicing, reason = "the table has a place for every byte")]
 const fn may_lead(byte: u8) -> bool {
-    LEADS.has(byte) || matches!(byte, 0xc2 | 0xcd | 0xe1..=0xe3 | 0xef | 0xf0)
+    LEADS[byte as usize]
 }
 
 /// The form at the start of `rest`: its length, and what it stands for.

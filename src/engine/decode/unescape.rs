@@ -80,7 +80,8 @@ impl Unescaped {
 
     /// Writes letters, digits and marks of the full width (Unicode, "Halfwidth and Fullwidth Forms") as ASCII ones.
     pub fn narrow(&mut self) {
-        self.again(|out, rest, raw| {
+        let leads = |byte| byte == 0xef;
+        self.again(leads, |out, rest, raw| {
             let (byte, length) = match rest {
                 [0xef, 0xbc, low @ 0x81..=0xbf, ..] => (*low - 0x60, 3),
                 [0xef, 0xbd, low @ 0x80..=0x9e, ..] => (*low - 0x20, 3),
@@ -91,9 +92,10 @@ impl Unescaped {
         });
     }
 
-    /// Reads the text once more: `read` is given what is left of it and where that stands in the raw text, writes what it
-    /// makes of its beginning, and returns the length of that, at least 1.
-    pub(super) fn again(&mut self, read: impl Fn(&mut Self, &[u8], usize) -> usize) {
+    /// Reads the text once more. Where one of the bytes that `leads` stands, `read` is given what is left of it and where that
+    /// stands in the raw text, writes what it makes of its beginning, and returns the length of that, at least 1; what is
+    /// between stays as it is.
+    pub(super) fn again(&mut self, leads: impl Fn(u8) -> bool, read: impl Fn(&mut Self, &[u8], usize) -> usize) {
         let before = std::mem::take(self);
         let mut cuts = before.cuts.iter().peekable();
         let (mut at, mut rest) = (0, before.text.as_slice());
@@ -101,7 +103,18 @@ impl Unescaped {
             while let Some((_, raw)) = cuts.next_if(|(place, _)| *place <= at) {
                 self.cut(*raw as usize);
             }
-            let length = read(self, rest, before.at(at)).max(1);
+            let end = cuts
+                .peek()
+                .map_or(rest.len(), |(place, _)| (place - at).min(rest.len()));
+            let plain = rest.iter().take(end).position(|byte| leads(*byte)).unwrap_or(end);
+            let length = if plain > 0 {
+                self.text.extend_from_slice(rest.get(..plain).unwrap_or_default());
+                let offsets = before.offsets.get(at..at + plain);
+                self.offsets.extend_from_slice(offsets.unwrap_or_default());
+                plain
+            } else {
+                read(self, rest, before.at(at)).max(1)
+            };
             at += length;
             rest = rest.get(length..).unwrap_or_default();
         }

@@ -49,8 +49,6 @@ pub struct Assembler {
     pub(super) layers: u32,
     /// A value in another alphabet that goes on.
     pub(super) stream: Option<Box<Stream>>,
-    /// Text of bodies inside values so far, in bytes, and the end of the last of them in this body.
-    pub(super) inner_text: u64,
     /// What came of all containers of the body, those inside values included, and what went wrong in one of these: then
     /// nothing more is looked behind.
     pub(in crate::engine) meter: Meter,
@@ -85,7 +83,6 @@ impl Assembler {
             orders: OrderSigns::default(),
             layers: LAYERS_MAX,
             stream: None,
-            inner_text: 0,
             meter: Meter::new(Limits::default()),
             fault: None,
             stops_at: None,

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::assembler::Assembler;
 use super::frame;
 use super::inner::Inner;
-use super::layers::{End, Layers, first_start};
+use super::layers::{End, Layers};
 use super::stream::Stream;
-use crate::engine::decode::{Reader, Unescaped, next_run};
+use crate::engine::decode::{Reader, Run, Unescaped};
 use crate::engine::detect::{Context, Finding, Key, Span};
 use crate::engine::structure::Cell;
 
@@ -38,7 +38,7 @@ impl Assembler {
         };
         let rules = Arc::clone(&self.rules);
         let mut layers = Layers::new(&rules, context, &mut self.usage, found);
-        layers.look(&view, within.clone(), end, self.layers);
+        let cut = layers.look(&view, within.clone(), end, self.layers);
         let (found, bodies) = (layers.found, layers.bodies);
         for (body, left) in bodies {
             if self.fault.is_some() {
@@ -46,7 +46,9 @@ impl Assembler {
             }
             self.settle_body(&body, left, cell);
         }
-        self.begin_stream(cell, &view, (within.start, within.end), end);
+        if let Some(run) = cut {
+            self.begin_stream(cell, &view, &run, within.end);
+        }
         self.unescaped = view;
         found
     }
@@ -86,26 +88,18 @@ impl Assembler {
         if all {
             self.findings += inner.assembler().findings();
             self.orders.join(inner.assembler().orders());
-            self.inner_text += inner.text_bytes() + inner.assembler().inner_text;
         }
     }
 
-    /// Begins with a run that the cell cuts, if there is one.
-    fn begin_stream(&mut self, cell: &Cell<'_>, view: &Unescaped, (from, to): (usize, usize), end: End) {
+    /// Begins with `run`, which the cell cuts, unless another goes on.
+    fn begin_stream(&mut self, cell: &Cell<'_>, view: &Unescaped, run: &Run, to: usize) {
         let Some(layers) = self.layers.checked_sub(1).filter(|_| self.stream.is_none()) else {
             return;
         };
-        let mut from = first_start(&view.text, from);
-        while let Some(run) = next_run(&view.text, from).filter(|run| run.range.start < to) {
-            from = run.range.end;
-            if end.cuts(&run, &view.text) {
-                let begin = cell.at + view.raw(run.range.start, run.range.start).0 as u64;
-                let stream = Stream::new(self.inner(layers, begin), Reader::new(run.alphabet), begin);
-                self.stream = Some(Box::new(stream));
-                self.go_on(cell, view, (run.range.start, to));
-                return;
-            }
-        }
+        let begin = cell.at + view.raw(run.range.start, run.range.start).0 as u64;
+        let stream = Stream::new(self.inner(layers, begin), Reader::new(run.alphabet), begin);
+        self.stream = Some(Box::new(stream));
+        self.go_on(cell, view, (run.range.start, to));
     }
 
     /// The value that goes on, if one does, goes on in `from..to` of `view`, the text of `cell`; returns where it ends.

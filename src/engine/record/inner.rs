@@ -167,11 +167,6 @@ impl Inner {
         self.map.forget(self.holds());
     }
 
-    /// Its text so far, in bytes.
-    pub(super) const fn text_bytes(&self) -> u64 {
-        self.read.text
-    }
-
     pub(super) const fn assembler(&self) -> &Assembler {
         &self.read.assembler
     }

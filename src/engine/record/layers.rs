@@ -29,7 +29,7 @@ pub(super) enum End {
 
 impl End {
     /// Whether `run` may go on behind `text`.
-    pub(super) fn cuts(self, run: &Run, text: &[u8]) -> bool {
+    fn cuts(self, run: &Run, text: &[u8]) -> bool {
         match self {
             Self::Closed => false,
             Self::Open => run.range.end == text.len(),
@@ -66,13 +66,17 @@ impl<'l> Layers<'l> {
         }
     }
 
-    /// Looks behind `view`, at what begins in `within`. What may go on behind its `end` is not read here.
-    pub(super) fn look(&mut self, view: &Unescaped, within: Range<usize>, end: End, left: u32) {
-        let Some(left) = left.checked_sub(1) else { return };
+    /// Looks behind `view`, at what begins in `within`. What may go on behind its `end` is not read here: the first such run of
+    /// the text itself is returned.
+    pub(super) fn look(&mut self, view: &Unescaped, within: Range<usize>, end: End, left: u32) -> Option<Run> {
+        let left = left.checked_sub(1)?;
+        let mut cut = None;
         let mut from = first_start(&view.text, within.start);
         while let Some(run) = next_run(&view.text, from).filter(|run| run.range.start < within.end) {
             from = run.range.end;
-            if !end.cuts(&run, &view.text) {
+            if end.cuts(&run, &view.text) {
+                cut.get_or_insert(run);
+            } else {
                 self.decode(view, &run, left);
             }
         }
@@ -83,6 +87,7 @@ impl<'l> Layers<'l> {
             self.scan(&seen, begin..to);
             self.look(&seen, begin..to, end, left);
         }
+        cut
     }
 
     fn decode(&mut self, view: &Unescaped, run: &Run, left: u32) {
@@ -136,7 +141,7 @@ fn add(new: Finding, found: &mut Vec<Finding>) {
 }
 
 /// Where the first run may begin: not inside one that began before `from`.
-pub(super) fn first_start(text: &[u8], from: usize) -> usize {
+fn first_start(text: &[u8], from: usize) -> usize {
     let is_word = |byte: &u8| byte.is_ascii_alphanumeric();
     let before = from.checked_sub(1).and_then(|before| text.get(before));
     let inside = before.is_some_and(is_word);
