@@ -121,13 +121,8 @@ impl Ending {
         }
     }
 
-    /// Tells of one message, where the exchange carries more than one.
-    pub(super) fn message(&mut self, driver: &mut Driver) {
-        self.tell_body(driver);
-    }
-
-    /// Tells what was read of the body, and which budgets it met.
-    fn tell_body(&mut self, driver: &mut Driver) {
+    /// Tells what was read of the body, or of one message where the exchange carries more than one, and which budgets it met.
+    pub(super) fn tell_body(&mut self, driver: &mut Driver) {
         self.journal(driver);
         self.report_body(self.route_name(), driver);
         self.tell_met(driver);
@@ -136,6 +131,9 @@ impl Ending {
     /// Tells which budgets were met since it last was.
     pub(super) fn tell_met(&mut self, driver: &mut Driver) {
         let met = self.met(driver);
+        if met.is_empty() {
+            return;
+        }
         let (route, classes) = (self.route_name(), self.classes(driver));
         for (budget, key, people, done) in met {
             self.sighted(budget, key, people, done, route, &classes);
@@ -162,7 +160,6 @@ impl Ending {
         if !self.is_beside {
             report(&Event::ExchangeEnded { route, verdict });
         }
-        let classes = self.classes(driver);
         match outcome.denial {
             Some(Denial::Budget {
                 budget, key, people, ..
@@ -172,11 +169,11 @@ impl Ending {
                     .policy
                     .get(budget)
                     .map_or(Action::Block, |budget| budget.action);
-                self.sighted(budget, key, people, Some(action.name()), route, &classes);
+                self.sighted(budget, key, people, Some(action.name()), route, &self.classes(driver));
             }
             Some(Denial::Throttled { budget, .. }) => {
                 if let Some((key, _)) = self.keys.first() {
-                    self.sighted(budget, *key, 0, Some("throttle"), route, &classes);
+                    self.sighted(budget, *key, 0, Some("throttle"), route, &self.classes(driver));
                 }
             }
             Some(Denial::Revoked(name)) => self.gateway.tell_revoked(name, self.network, route),

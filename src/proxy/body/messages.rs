@@ -47,7 +47,7 @@ where
     /// The message has left whole, and is reported; the next one is another body.
     pub(in crate::proxy) fn next_message(&mut self) {
         if let Some(ending) = &mut self.ending {
-            ending.message(&mut self.driver);
+            ending.tell_body(&mut self.driver);
         }
         self.driver.next_message(self.clock.now());
     }
