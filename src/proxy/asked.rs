@@ -32,6 +32,8 @@ pub(super) struct Met {
     pub(super) is_outward: bool,
     /// Whether more credentials of its network were asked for than may be.
     pub(super) is_limited: bool,
+    /// How it is told of a refusal.
+    pub(super) style: Style,
 }
 
 /// What is known of an exchange before it goes upstream.

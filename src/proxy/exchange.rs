@@ -237,6 +237,7 @@ impl Exchanges {
             upstream,
             is_outward: false,
             is_limited,
+            style,
         };
         self.asked(set, met, head, connection, now).await
     }
@@ -250,7 +251,7 @@ impl Exchanges {
         connection: Arc<ConnState>,
         now: Now,
     ) -> Result<Asked, (Refusal, Style)> {
-        let (mut actor, style) = (met.actor, Style::of(&head.headers));
+        let (mut actor, style) = (met.actor, met.style);
         if let Some(secret) = set.policy.own_secret_of(met.route) {
             actor.name_under(secret);
         }

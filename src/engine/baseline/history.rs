@@ -79,10 +79,10 @@ impl History {
         (numbers.len() >= WEEKS_MIN).then(|| median_and_deviation(numbers))
     }
 
-    /// The median at this hour of the weeks that are known, and of how many.
-    pub(super) fn middle(&self, hour: u32) -> Option<(u32, usize)> {
+    /// The median at this hour of the weeks that are known.
+    pub(super) fn middle(&self, hour: u32) -> Option<u32> {
         let mut numbers = self.at(hour);
-        (!numbers.is_empty()).then(|| (median(&mut numbers), numbers.len()))
+        (!numbers.is_empty()).then(|| median(&mut numbers))
     }
 
     /// What is usual at the hour of the week with the highest limit.

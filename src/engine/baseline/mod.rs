@@ -216,8 +216,8 @@ impl Account {
 impl Group {
     /// From the first week on: accounts come and go, and the group is what is known of those that came.
     fn usual(&self, hour: u32) -> Option<Usual> {
-        let (median, _) = self.medians.middle(hour)?;
-        let (deviation, _) = self.deviations.middle(hour)?;
+        let median = self.medians.middle(hour)?;
+        let deviation = self.deviations.middle(hour)?;
         Some(Usual { median, deviation })
     }
 

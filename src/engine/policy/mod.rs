@@ -187,11 +187,6 @@ impl Policy {
     pub fn refuses_crowds(&self) -> bool {
         self.budgets.iter().any(Budget::refuses_crowd)
     }
-
-    /// Whether any budget acts.
-    pub fn is_enforcing(&self) -> bool {
-        self.budgets.iter().any(Budget::refuses)
-    }
 }
 
 fn windows(budgets: &[Budget]) -> BTreeMap<Dimension, Vec<u32>> {

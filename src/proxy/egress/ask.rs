@@ -48,13 +48,12 @@ impl Exchanges {
         // A reload may have taken it away.
         let found = set.forward(&self.door.name);
         let (route, forward) = found.ok_or_else(|| refused("", "no_route", Refusal::NoRoute, style))?;
-        let name = Forward::route_name(&forward.listener);
+        let name = set.routes.get(route).map_or("", |route| route.name.as_str());
         let way = match &self.inside {
             Some(inside) => {
-                let is_meant =
-                    host_of(head).and_then(|host| Target::at(&host, 443, true)) == Some(inside.target.clone());
-                if !is_meant {
-                    return Err(refused(&name, "misdirected", Refusal::Misdirected, style));
+                let meant = host_of(head).and_then(|host| Target::at(&host, 443, true));
+                if meant.as_ref() != Some(&inside.target) {
+                    return Err(refused(name, "misdirected", Refusal::Misdirected, style));
                 }
                 Way {
                     target: inside.target.clone(),
@@ -73,7 +72,7 @@ impl Exchanges {
                     } else {
                         "not_admitted"
                     };
-                    refused(&name, verdict, refusal, style)
+                    refused(name, verdict, refusal, style)
                 })?,
         };
         let peer = self.door.peer(&connection);
@@ -85,6 +84,7 @@ impl Exchanges {
             upstream: way.upstream,
             is_outward: true,
             is_limited: false,
+            style,
         };
         let asked = self.asked(set, met, head, connection, now).await?;
         match self.inside.as_ref().and_then(|inside| inside.failure) {

@@ -1,7 +1,7 @@
 //! Which addresses may be reached on behalf of a client that chooses: looked at after the name was resolved, so that no
 //! answer of a resolver leads inside.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 
 use ipnet::IpNet;
 
@@ -63,15 +63,13 @@ impl Reach {
 
 /// Whether an address is one of this machine's: only to those can a socket be bound.
 fn is_own(address: IpAddr) -> bool {
-    let is_any = match address {
-        IpAddr::V4(v4) => v4 == Ipv4Addr::UNSPECIFIED,
-        IpAddr::V6(v6) => v6 == Ipv6Addr::UNSPECIFIED,
-    };
-    !is_any && UdpSocket::bind((address, 0)).is_ok()
+    !address.is_unspecified() && UdpSocket::bind((address, 0)).is_ok()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
 
     #[test]
