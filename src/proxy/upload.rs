@@ -13,7 +13,7 @@ use super::asked::{Asked, ended};
 use super::body::{InspectedBody, Start};
 use super::confirm::Confirm;
 use super::connection::BoxError;
-use super::content::{coding, content_type, mark_altered_upload};
+use super::content::{content, mark_altered_upload};
 use super::driver::Driver;
 use super::ending::Ending;
 use super::exchange::Exchanges;
@@ -28,7 +28,7 @@ use super::vigil::Vigil;
 use super::witness::Witness;
 use crate::clock::Clock;
 use crate::engine::decode::Coding;
-use crate::engine::inspect::{Content, Inspector, Mode};
+use crate::engine::inspect::{Inspector, Mode};
 use crate::engine::ledger::Account;
 use crate::engine::policy::{Direction, Plan};
 use crate::engine::time::Now;
@@ -141,10 +141,9 @@ impl Exchanges {
         let counted = self
             .count_head(asked, account, redacts, (&head.uri, &mut head.headers))
             .await;
-        let (is_masked, coding) = (counted.fields.is_masked, coding(&head.headers));
+        let (is_masked, content) = (counted.fields.is_masked, content(&head.headers));
         let inspector = asked.route().inspect.then(|| {
             let (rules, secret) = (Arc::clone(&set.rules), set.policy.secret_of(asked.route).clone());
-            let content = Content::new(coding, content_type(&head.headers));
             let reader = Inspector::new(mode, set.bounds, content, rules, secret);
             reader.counting_values(fields::counted_values(&counted.account))
         });
@@ -153,7 +152,7 @@ impl Exchanges {
         body.end_if_empty();
         Opened {
             body,
-            coding,
+            coding: content.coding,
             is_masked,
         }
     }

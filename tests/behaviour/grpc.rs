@@ -2,8 +2,11 @@
 
 use std::ops::RangeInclusive;
 
-use http::{HeaderName, header};
+use bytes::Bytes;
+use http::{HeaderName, Request, header};
+use http_body_util::Full;
 use tidegate::cli::demo::people::person;
+use tidegate::engine::ledger::Dimension;
 
 use crate::support::client::{End, H2, H2Reply};
 use crate::support::coding::Coding;
@@ -171,9 +174,15 @@ async fn origin() -> Origin {
 }
 
 async fn gateway(origin: &Origin, action: &str) -> Gateway {
+    gateway_for(origin, action, "").await
+}
+
+/// The same with other settings of the one budget.
+async fn gateway_for(origin: &Origin, action: &str, rest: &str) -> Gateway {
     Gateway::start(&format!(
         "[identity]\nsources = [\"cookie:sid\"]\n[[route]]\nmatch = \"*/\"\nupstream = [\"http://{}\"]\nfail = \"closed\"\n\
-         [[budget]]\nname = \"limit\"\nper = \"session\"\npeople = 50\nwindow = \"1d\"\naction = \"{action}\"\nmode = \"enforce\"\n",
+         [[budget]]\nname = \"limit\"\nper = \"session\"\npeople = 50\nwindow = \"1d\"\naction = \"{action}\"\nmode = \"enforce\"\n\
+         {rest}\n",
         origin.address
     ))
     .await
@@ -281,6 +290,46 @@ async fn masked_messages_keep_their_lengths_and_compressed_ones_are_refused() {
             .seen()
             .iter()
             .all(|seen| seen.headers["grpc-accept-encoding"] == "identity")
+    );
+}
+
+/// A call: what it sends is read by its `grpc-encoding`, as what it is answered is.
+#[tokio::test]
+async fn the_messages_of_a_call_are_inflated_and_the_origin_is_sent_no_more_than_the_limit() {
+    let call = async |gateway: &Gateway, name: &str, sent: Vec<u8>| {
+        let (media_type, compression, _) = form(name);
+        let request = Request::post(format!("http://{}/call", gateway.address))
+            .header("content-type", media_type)
+            .header("cookie", "sid=s")
+            .header(GRPC_ENCODING, compression)
+            .body(Full::new(Bytes::from(sent)))
+            .expect("a request");
+        H2::connect(gateway.address).await.send(request).await;
+        let keys = gateway.keys(Dimension::Session);
+        keys.first().map_or(0, |key| key.people[0].1)
+    };
+    for (name, _) in FORMS {
+        let origin = Origin::serve(|_| Answer::new("application/grpc", "")).await;
+        let gateway = gateway_for(&origin, "block", "direction = \"requests\"").await;
+        let counted = call(&gateway, name, form(name).2).await;
+        let arrived: Vec<u8> = origin.seen().iter().flat_map(|seen| seen.body.to_vec()).collect();
+        // A reset may overtake what was let through.
+        let people = count_serials(&read(name, &arrived)).len();
+        assert!(
+            people <= 50 && (1..=50).contains(&counted),
+            "{name}: {people}, {counted}"
+        );
+    }
+    let few = (0..40)
+        .flat_map(|number| framed(1, &gzip(&customer(number))))
+        .collect::<Vec<_>>();
+    let origin = Origin::serve(|_| Answer::new("application/grpc", "")).await;
+    let gateway = gateway_for(&origin, "block", "direction = \"requests\"").await;
+    assert_eq!(call(&gateway, "one a message, gzip", few.clone()).await, 40);
+    let seen = origin.seen();
+    assert!(
+        seen.len() == 1 && seen[0].is_whole && seen[0].body == few,
+        "as it was sent"
     );
 }
 
