@@ -39,7 +39,7 @@ use super::provenance::{tell, who};
 use super::respond::{Refusal, Style, respond};
 use super::revoked;
 use super::route::{self, Leads};
-use super::switch::{Offer, check, guards_upload, restrict_upgrades};
+use super::switch::{Offer, check, extended, guards_upload, restrict_upgrades};
 use super::terms::Terms;
 use super::unidentified;
 use super::unread::Unread;
@@ -107,10 +107,12 @@ impl Exchanges {
         request: Request<Incoming>,
         connection: Arc<ConnState>,
     ) -> Result<Response<Answer>, (Refusal, Style)> {
-        if self.door.is_forward && self.inside.is_none() && request.method() == Method::CONNECT {
+        let (mut head, body) = request.into_parts();
+        let is_extended = extended(&mut head)?;
+        if self.door.is_forward && self.inside.is_none() && head.method == Method::CONNECT {
+            let request = Request::from_parts(head, body);
             return Box::pin(self.connect(request, connection)).await;
         }
-        let (mut head, body) = request.into_parts();
         let now = self.gateway.clock.now();
         let mut asked = if self.door.is_forward {
             Box::pin(self.ask_outside(&head, connection, now)).await?
@@ -150,7 +152,7 @@ impl Exchanges {
         if mode != Mode::Watch && head.status == StatusCode::PARTIAL_CONTENT && !asked.is_unsafe() {
             return Err(asked.misframed(Fault::UnaskedPart));
         }
-        check(offer.as_ref(), &head, watches, &asked)?;
+        check(offer.as_ref(), &head, (watches, is_extended), &asked)?;
         let body = births::remember(&self.gateway, &asked, &head, (body, until)).await;
         let mut opened = self.open(&asked, account, vigil, mode, &mut head, body).await;
         if let Some(((downstream, unread), upstream)) = sides {

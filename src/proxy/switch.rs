@@ -20,11 +20,11 @@ use super::fail::{Fail, Reason};
 use super::fields::FieldCount;
 use super::framing::Fault;
 use super::outlet::Outlet;
-use super::respond::Refusal;
+use super::respond::{Refusal, Style};
 use super::terms::Terms;
 use super::unread::Unread;
 use super::vigil::Vigil;
-use super::websocket::{Handshake, Peers, deflates, offers_websocket, relay};
+use super::websocket::{Handshake, Peers, deflates, offers_websocket, relay, translate, translate_answer};
 use super::witness::Witness;
 use crate::engine::detect::ClassSet;
 use crate::engine::inspect::{Content, Inspector, Mode};
@@ -71,10 +71,26 @@ impl Offer {
     }
 }
 
-/// Whether the head of the answer, if it is a 101, is one to `offer`; a WebSocket that nobody offered would pass unread.
-pub(super) fn check(offer: Option<&Offer>, head: &response::Parts, watches: bool, asked: &Asked) -> Told<()> {
+/// Takes an extended CONNECT of HTTP/2 as the offer that HTTP/1.1 would make; whether it is one.
+pub(super) fn extended(head: &mut request::Parts) -> Told<bool> {
+    translate(head).map_err(|fault| {
+        let (leg, name) = (Leg::Downstream, fault.name());
+        report(&Event::HeadRefused { leg, fault: name });
+        ended("", "upgrade");
+        (Refusal::Framing(fault), Style::of(&head.headers))
+    })
+}
+
+/// Whether the head of the answer, if it is a 101, is one to `offer`; a WebSocket that nobody offered would pass unread. One who
+/// asked by an extended CONNECT would take any success for a switch.
+pub(super) fn check(
+    offer: Option<&Offer>,
+    head: &response::Parts,
+    (watches, is_extended): (bool, bool),
+    asked: &Asked,
+) -> Told<()> {
     let is_good = match offer {
-        _ if head.status != StatusCode::SWITCHING_PROTOCOLS => true,
+        _ if head.status != StatusCode::SWITCHING_PROTOCOLS => !is_extended || !head.status.is_success(),
         Some(offer) => offer.handshake.is_met(&head.headers, watches),
         None => !asked.route().inspect || !offers_websocket(&head.headers),
     };
@@ -107,7 +123,7 @@ impl Exchanges {
         &self,
         asked: &Asked,
         (sides, offer, unread): (Sides, Option<Offer>, Unread),
-        (head, mode, watches): (response::Parts, Mode, bool),
+        (mut head, mode, watches): (response::Parts, Mode, bool),
         opened: Opened,
     ) -> Told<Response<Answer>> {
         let mut body = opened.body;
@@ -125,6 +141,9 @@ impl Exchanges {
                     .await;
             }
             None => self.tunnel(sides, unread, body),
+        }
+        if asked.connection.is_http2 {
+            translate_answer(&mut head);
         }
         Ok(Response::from_parts(head, Answer::Own(Full::default())))
     }

@@ -58,5 +58,6 @@ mod tunnels;
 mod unsafe_methods;
 mod uploads;
 mod websockets;
+mod websockets_http2;
 #[path = "../support/forms.rs"]
 mod written;

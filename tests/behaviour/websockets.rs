@@ -6,11 +6,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
 use http::{HeaderMap, Request};
-use http_body_util::Empty;
-use hyper_util::rt::{TokioExecutor, TokioIo};
 use tidegate::cli::demo::people::{count_serials, person};
 use tidegate::engine::ledger::Dimension;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tidegate::tls::{Acceptor, CertificateFiles};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::handshake::server::{Request as Asked, Response as Answered};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
@@ -26,19 +25,19 @@ use crate::support::origin::{Origin, Step};
 use crate::support::people::Format;
 
 /// People that a session may see.
-const PEOPLE_MAX: u32 = 3;
+pub(super) const PEOPLE_MAX: u32 = 3;
 /// How long a peer may wait for what surely comes.
-const ARRIVAL_MAX: Duration = Duration::from_secs(20);
+pub(super) const ARRIVAL_MAX: Duration = Duration::from_secs(20);
 
 /// An origin that sends what it was given to each who connects, and keeps what it is sent.
-struct Chat {
-    address: std::net::SocketAddr,
+pub(super) struct Chat {
+    pub(super) address: std::net::SocketAddr,
     heard: Arc<Mutex<Vec<Message>>>,
-    heads: Arc<Mutex<Vec<HeaderMap>>>,
+    pub(super) heads: Arc<Mutex<Vec<HeaderMap>>>,
 }
 
 impl Chat {
-    async fn serve(says: Vec<Message>) -> Self {
+    pub(super) async fn serve(says: Vec<Message>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a loopback port");
         let chat = Self {
             address: listener.local_addr().expect("an address"),
@@ -54,13 +53,36 @@ impl Chat {
         chat
     }
 
-    fn heard_people(&self) -> usize {
+    /// The same over TLS, with a certificate for `name`, to those who agree on HTTP/1.1.
+    pub(super) async fn serve_tls(says: Vec<Message>, files: Vec<CertificateFiles>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a loopback port");
+        let chat = Self {
+            address: listener.local_addr().expect("an address"),
+            heard: Arc::default(),
+            heads: Arc::default(),
+        };
+        let (heard, heads) = (Arc::clone(&chat.heard), Arc::clone(&chat.heads));
+        let acceptor = Acceptor::new(files).expect("certificates");
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let Ok((stream, facts, ..)) = acceptor.accept(stream).await else {
+                    continue;
+                };
+                if !facts.is_h2 {
+                    tokio::spawn(converse(stream, says.clone(), Arc::clone(&heard), Arc::clone(&heads)));
+                }
+            }
+        });
+        chat
+    }
+
+    pub(super) fn heard_people(&self) -> usize {
         let heard = self.heard.lock().expect("no test panics while it looks");
         let texts: Vec<u8> = heard.iter().flat_map(|message| message.clone().into_data()).collect();
         count_serials(&texts).len()
     }
 
-    fn closed_with(&self) -> Option<CloseCode> {
+    pub(super) fn closed_with(&self) -> Option<CloseCode> {
         let heard = self.heard.lock().expect("no test panics while it looks");
         let frames = heard.iter().filter_map(|message| {
             let Message::Close(frame) = message else { return None };
@@ -70,12 +92,10 @@ impl Chat {
     }
 }
 
-async fn converse(
-    stream: TcpStream,
-    says: Vec<Message>,
-    heard: Arc<Mutex<Vec<Message>>>,
-    heads: Arc<Mutex<Vec<HeaderMap>>>,
-) {
+async fn converse<S>(stream: S, says: Vec<Message>, heard: Arc<Mutex<Vec<Message>>>, heads: Arc<Mutex<Vec<HeaderMap>>>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     #[expect(clippy::result_large_err, reason = "the library's callback")]
     let note = |asked: &Asked, answer: Answered| {
         heads
@@ -97,12 +117,12 @@ async fn converse(
     }
 }
 
-async fn gateway(chat: &Chat, action: &str, mode: &str) -> Gateway {
+pub(super) async fn gateway(chat: &Chat, action: &str, mode: &str) -> Gateway {
     gateway_with(chat, action, mode, "").await
 }
 
 /// The same with other settings of the one budget.
-async fn gateway_with(chat: &Chat, action: &str, mode: &str, rest: &str) -> Gateway {
+pub(super) async fn gateway_with(chat: &Chat, action: &str, mode: &str, rest: &str) -> Gateway {
     Gateway::start(&format!(
         "[identity]\nsources = [\"cookie:sid\"]\n[[route]]\nmatch = \"*/\"\nupstream = [\"http://{}\"]\n\
          [[budget]]\nname = \"limit\"\nper = \"session\"\npeople = {PEOPLE_MAX}\nwindow = \"1d\"\naction = \"{action}\"\n\
@@ -129,7 +149,10 @@ async fn connect(gateway: &Gateway) -> Socket {
 }
 
 /// Everything until the end, and the code of the close frame.
-async fn read_to_close(socket: &mut Socket) -> (Vec<Message>, Option<CloseCode>) {
+pub(super) async fn read_to_close<S>(socket: &mut WebSocketStream<S>) -> (Vec<Message>, Option<CloseCode>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let mut read = Vec::new();
     let all = async {
         while let Some(message) = socket.next().await {
@@ -146,15 +169,15 @@ async fn read_to_close(socket: &mut Socket) -> (Vec<Message>, Option<CloseCode>)
     (read, code)
 }
 
-fn record(number: u32) -> String {
+pub(super) fn record(number: u32) -> String {
     Format::Ndjson.record(&person(number), true)
 }
 
-fn text(number: u32) -> Message {
+pub(super) fn text(number: u32) -> Message {
     Message::text(record(number))
 }
 
-fn people_of(messages: &[Message]) -> Vec<u32> {
+pub(super) fn people_of(messages: &[Message]) -> Vec<u32> {
     let texts: Vec<u8> = messages
         .iter()
         .flat_map(|message| message.clone().into_data())
@@ -162,11 +185,11 @@ fn people_of(messages: &[Message]) -> Vec<u32> {
     count_serials(&texts).into_iter().collect()
 }
 
-fn counted_under_the_session(gateway: &Gateway) -> u32 {
+pub(super) fn counted_under_the_session(gateway: &Gateway) -> u32 {
     gateway.keys(Dimension::Session)[0].people[0].1
 }
 
-fn fragment(bytes: &[u8], is_first: bool, is_last: bool) -> Message {
+pub(super) fn fragment(bytes: &[u8], is_first: bool, is_last: bool) -> Message {
     let kind = if is_first { Data::Text } else { Data::Continue };
     Message::Frame(Frame::message(
         Bytes::copy_from_slice(bytes),
@@ -469,21 +492,4 @@ async fn what_is_no_handshake_is_refused_and_counted() {
         let after = counted(&gateway, "tidegate_heads_refused_total", "websocket_handshake").await;
         assert!(status == 101 || after > before, "{what} is counted");
     }
-}
-
-/// Over HTTP/2 a client is not told that it could (RFC 8441), and one that tries is refused before any exchange.
-#[tokio::test]
-async fn over_http2_nothing_is_switched() {
-    let chat = Chat::serve(vec![text(0)]).await;
-    let gateway = gateway(&chat, "block", "enforce").await;
-    let stream = TcpStream::connect(gateway.address).await.expect("it listens");
-    let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await;
-    let (mut sender, connection) = handshake.expect("an HTTP/2 peer");
-    tokio::spawn(connection);
-    let request = Request::connect(format!("http://{}/chat", gateway.address))
-        .extension(hyper::ext::Protocol::from_static("websocket"))
-        .body(Empty::<Bytes>::new())
-        .expect("a request");
-    assert!(sender.send_request(request).await.is_err());
-    assert!(chat.heads.lock().expect("no test panics while it looks").is_empty());
 }

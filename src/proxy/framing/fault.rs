@@ -97,6 +97,8 @@ faults! {
     TooManyCredentials = "too_many_credentials",
     /// An offer of WebSocket, or the answer to it, that is no handshake (RFC 6455 section 4).
     WebsocketHandshake = "websocket_handshake",
+    /// An extended CONNECT to another protocol than WebSocket (RFC 8441 section 4).
+    ConnectProtocol = "connect_protocol",
     /// A WebSocket frame that breaks the protocol (RFC 6455 section 5).
     WebsocketFrame = "websocket_frame",
 }

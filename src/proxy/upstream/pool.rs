@@ -129,6 +129,26 @@ impl<B: RequestBody> Endpoint<B> {
         }
     }
 
+    /// Whether HTTP/1.1 can be asked for: not where HTTP/2 is known beforehand.
+    pub(super) fn may_speak_http1(&self) -> bool {
+        self.url.protocol != Protocol::H2c
+    }
+
+    /// A new connection over HTTP/1.1, beside the shared one of HTTP/2 if there is one: only there a switch of protocols is to be had.
+    pub(super) async fn connect_http1(
+        &self,
+        tls: &ClientConfig,
+        limits: &Arc<Limits>,
+    ) -> Result<Connection<B>, UpstreamError> {
+        let mut tls = tls.clone();
+        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let addresses = self.addresses(limits).await?;
+        match dial(&self.url, &addresses, &Arc::new(tls), limits).await? {
+            Dialed::H1(connection) => Ok(Connection::H1(connection)),
+            Dialed::H2(sender) => Ok(Connection::H2(sender)),
+        }
+    }
+
     /// Keeps a connection whose exchange is over.
     pub(super) fn keep(&self, mut connection: H1<B>, limits: &Limits) {
         let mut idle = lock(&self.idle);

@@ -162,7 +162,11 @@ impl<B: RequestBody> Upstream<B> {
         request: &mut Unsent<B>,
         fresh: bool,
     ) -> Result<Response<ResponseBody<B>>, UpstreamError> {
-        let (connection, slot) = self.connection(endpoint, fresh).await?;
+        // What leaves HTTP does so over HTTP/1.1, where the endpoint speaks it too.
+        let switches = request
+            .as_ref()
+            .is_some_and(|request| request.headers().contains_key(UPGRADE));
+        let (connection, slot) = self.connection(endpoint, fresh, switches).await?;
         match connection {
             Connection::H1(connection) => self.over_http1(endpoint, connection, slot, request).await,
             Connection::H2(sender) => Box::pin(self.over_http2(endpoint, sender, slot, request)).await,
@@ -175,6 +179,7 @@ impl<B: RequestBody> Upstream<B> {
         &self,
         endpoint: &Endpoint<B>,
         fresh: bool,
+        switches: bool,
     ) -> Result<(Connection<B>, OwnedSemaphorePermit), UpstreamError> {
         let slot = match endpoint.free_slot() {
             Some(slot) => slot,
@@ -182,8 +187,14 @@ impl<B: RequestBody> Upstream<B> {
         };
         // Over HTTP/2 a retry takes the shared connection too: a stream of it is fresh.
         let open = endpoint.open(&self.limits);
-        let connection = match open.filter(|open| !fresh || matches!(open, Connection::H2(_))) {
+        let needs_http1 = switches && endpoint.may_speak_http1();
+        let is_good = |open: &Connection<B>| match open {
+            Connection::H1(_) => !fresh,
+            Connection::H2(_) => !needs_http1,
+        };
+        let connection = match open.filter(is_good) {
             Some(open) => open,
+            None if needs_http1 => Box::pin(endpoint.connect_http1(&self.tls, &self.limits)).await?,
             None => Box::pin(endpoint.connect(&self.tls, &self.limits)).await?,
         };
         Ok((connection, slot))

@@ -1,8 +1,10 @@
-//! WebSocket over HTTP/1.1 (RFC 6455): the handshake, the frames, and the messages on their way through an inspector.
+//! WebSocket (RFC 6455), over HTTP/2 too: the handshake, the frames, and the messages on their way through an inspector.
 
+mod extended;
 mod frame;
 mod handshake;
 mod relay;
 
+pub(super) use extended::{translate, translate_answer};
 pub(super) use handshake::{Handshake, deflates, offers_websocket};
 pub(super) use relay::{Peers, relay};
