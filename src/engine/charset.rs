@@ -1,21 +1,68 @@
 //! Character sets: which one a body is in, and its bytes as UTF-8.
 //!
-//! A byte-order mark decides before what is declared (WHATWG Encoding, section 4.2). A body without either is read as
-//! UTF-8, in which all that is ASCII in other character sets is found too.
+//! A byte-order mark decides before what is declared (WHATWG Encoding, section 4.2). Where there is none and nothing else says so,
+//! a page or an XML document is heard in what it says of itself, and zeros beside the first letters tell UTF-16 and UTF-32. A body without any of these is read as UTF-8, in which all that is ASCII
+//! in other character sets is found too.
 
 use encoding_rs::{CoderResult, Decoder, Encoding, ISO_2022_JP, UTF_8, UTF_16BE, UTF_16LE};
 use smallvec::SmallVec;
 
-/// The byte-order marks (Unicode 16, table 23-7), and what they are of; no reader is left for UTF-32.
-const MARKS: [(&[u8], Option<&Encoding>); 5] = [
-    (&[0xff, 0xfe, 0, 0], None),
-    (&[0, 0, 0xfe, 0xff], None),
-    (&[0xff, 0xfe], Some(UTF_16LE)),
-    (&[0xfe, 0xff], Some(UTF_16BE)),
-    (&[0xef, 0xbb, 0xbf], Some(UTF_8)),
+mod said;
+mod utf32;
+
+use said::{DOCUMENT_BYTES_MAX, Said, said};
+use utf32::Utf32;
+
+/// The byte-order marks (Unicode 16, table 23-7), and what they are of.
+const MARKS: [(&[u8], Set); 5] = [
+    (&[0xff, 0xfe, 0, 0], Set::Utf32 { is_big: false }),
+    (&[0, 0, 0xfe, 0xff], Set::Utf32 { is_big: true }),
+    (&[0xff, 0xfe], Set::Named(UTF_16LE)),
+    (&[0xfe, 0xff], Set::Named(UTF_16BE)),
+    (&[0xef, 0xbb, 0xbf], Set::Named(UTF_8)),
 ];
-/// Bytes of the longest.
-const MARK_BYTES_MAX: usize = 4;
+/// Bytes of the longest, and those that tell UTF-32 without one.
+const MARK_BYTES_MAX: usize = 8;
+/// Bytes that tell UTF-16 without one.
+const PAIRS_BYTES: usize = 4;
+/// ASCII bytes in a row that are no text in UTF-16, whose letters come in pairs of bytes: who reads them as they are finds them.
+const ASCII_RUN_MAX: u32 = 40;
+
+/// A character set that a text is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Set {
+    Named(&'static Encoding),
+    Utf32 { is_big: bool },
+}
+
+impl Set {
+    /// What zeros beside the first letters tell: letters of ASCII in two bytes, or in four.
+    fn told_by_zeros(first: &[u8]) -> Option<Self> {
+        let is_letter = |byte: &u8| matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~');
+        match first {
+            [a, 0, b, 0, ..] if is_letter(a) && is_letter(b) => Some(Self::Named(UTF_16LE)),
+            [0, a, 0, b, ..] if is_letter(a) && is_letter(b) => Some(Self::Named(UTF_16BE)),
+            [a, 0, 0, 0, b, 0, 0, 0, ..] if is_letter(a) && is_letter(b) => Some(Self::Utf32 { is_big: false }),
+            [0, 0, 0, a, 0, 0, 0, b, ..] if is_letter(a) && is_letter(b) => Some(Self::Utf32 { is_big: true }),
+            _ => None,
+        }
+    }
+
+    /// Bytes of a letter of ASCII, where these are more than one.
+    fn is_wide(self) -> bool {
+        self == Self::Named(UTF_16LE) || self == Self::Named(UTF_16BE) || matches!(self, Self::Utf32 { .. })
+    }
+}
+
+/// Whether more of these few bytes may yet tell that zeros stand beside letters.
+fn may_have_zeros(first: &[u8]) -> bool {
+    match first {
+        [] | [_] | [_, 0] | [0, _] | [_, 0, _] | [0, _, _] => true,
+        [a, 0, 0, 0, rest @ ..] if *a != 0 => rest.len() < 4,
+        [0, 0, 0, a, rest @ ..] if *a != 0 => rest.len() < 4,
+        _ => false,
+    }
+}
 
 /// The character set that a head declares.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,6 +75,16 @@ pub enum Charset {
 }
 
 impl Charset {
+    /// Whether a `Content-Type` value has the parameter `charset`.
+    pub fn is_said(value: &[u8]) -> bool {
+        let mut parameters = value.split(|byte| *byte == b';').skip(1).map(<[u8]>::trim_ascii);
+        parameters.any(|parameter| {
+            parameter
+                .get(..8)
+                .is_some_and(|name| name.eq_ignore_ascii_case(b"charset="))
+        })
+    }
+
     /// From a `Content-Type` value: its parameter `charset` (RFC 9110, section 8.3.2), by the labels of the WHATWG.
     pub fn from_content_type(value: &[u8]) -> Self {
         let parameters = value.split(|byte| *byte == b';').skip(1).map(<[u8]>::trim_ascii);
@@ -47,8 +104,15 @@ impl Charset {
     /// Whether a body that begins with `first` may yet be in one character set or another.
     fn is_open(self, first: &[u8]) -> bool {
         let goes_on = |mark: &[u8]| mark.len() > first.len() && mark.starts_with(first);
-        let is_doubted = self.is_utf16() && first.len() < MARK_BYTES_MAX;
-        is_doubted || MARKS.iter().any(|(mark, _)| goes_on(mark))
+        let is_doubted = self.is_utf16() && first.len() < PAIRS_BYTES;
+        is_doubted || may_have_zeros(first) || MARKS.iter().any(|(mark, _)| goes_on(mark))
+    }
+
+    fn named(self) -> Option<Set> {
+        match self {
+            Self::Utf8 => None,
+            Self::Other(encoding) => Some(Set::Named(encoding)),
+        }
     }
 
     fn is_utf16(self) -> bool {
@@ -56,13 +120,15 @@ impl Charset {
     }
 }
 
-/// A body cannot be read: it is in UTF-32.
+/// A body cannot be read: it is not in the character set that it seems to be in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Unreadable;
 
 /// Reads the text of one body.
 pub(super) struct Reader {
     declared: Charset,
+    /// Whether a document is heard in what it says of itself.
+    hears: bool,
     state: State,
 }
 
@@ -76,11 +142,49 @@ enum State {
 
 /// A text in another character set.
 struct Other {
-    encoding: &'static Encoding,
-    decoder: Decoder,
+    set: Set,
+    decoder: Decode,
     /// Bytes read, and the last two of them: whether a character ends there is seen from these.
     read: u64,
     last: [u8; 2],
+    /// ASCII bytes in a row at the end of what came.
+    ascii: u32,
+}
+
+enum Decode {
+    Named(Box<Decoder>),
+    Utf32(Utf32),
+}
+
+impl Other {
+    fn new(set: Set) -> Self {
+        let decoder = match set {
+            Set::Named(encoding) => Decode::Named(Box::new(encoding.new_decoder())),
+            Set::Utf32 { is_big } => Decode::Utf32(Utf32::new(is_big)),
+        };
+        Self {
+            set,
+            decoder,
+            read: 0,
+            last: [0; 2],
+            ascii: 0,
+        }
+    }
+
+    /// Follows `bytes`, which come next, for what is no text in this set.
+    fn follow(&mut self, bytes: &[u8]) -> Result<(), Unreadable> {
+        if !self.set.is_wide() {
+            return Ok(());
+        }
+        for byte in bytes {
+            let is_ascii = matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~');
+            self.ascii = if is_ascii { self.ascii + 1 } else { 0 };
+            if self.ascii > ASCII_RUN_MAX {
+                return Err(Unreadable);
+            }
+        }
+        Ok(())
+    }
 }
 
 /// What the next bytes are.
@@ -100,14 +204,32 @@ impl Reader {
     pub(super) fn new(declared: Charset) -> Self {
         Self {
             declared,
+            hears: false,
             state: State::Undecided(SmallVec::new()),
         }
+    }
+
+    /// The same; `hears`: a document is heard in what it says of itself.
+    pub(super) fn hearing(mut self, hears: bool) -> Self {
+        self.hears = hears;
+        self
+    }
+
+    /// Bytes that tell what it is in.
+    const fn first_bytes_max(&self) -> usize {
+        if self.hears { DOCUMENT_BYTES_MAX } else { MARK_BYTES_MAX }
+    }
+
+    /// Whether a body that begins with `first` may yet be in one character set or another.
+    fn is_open(&self, first: &[u8]) -> bool {
+        self.declared.is_open(first) || (self.hears && said(first) == Said::More)
     }
 
     /// One for a body of bytes: no mark in it means anything.
     pub(super) fn bytes() -> Self {
         Self {
             declared: Charset::Utf8,
+            hears: false,
             state: State::Same,
         }
     }
@@ -118,11 +240,11 @@ impl Reader {
     }
 
     /// Looks at the first bytes of the body, so that it may be known what they are before they are read.
-    pub(super) fn look(&mut self, bytes: &[u8]) -> Result<(), Unreadable> {
-        let first = bytes.get(..MARK_BYTES_MAX).unwrap_or(bytes);
+    pub(super) fn look(&mut self, bytes: &[u8]) {
+        let first = bytes.get(..self.first_bytes_max()).unwrap_or(bytes);
         match &self.state {
-            State::Undecided(kept) if kept.is_empty() && !self.declared.is_open(first) => self.decide(first),
-            State::Undecided(_) | State::Same | State::Other(_) => Ok(()),
+            State::Undecided(kept) if kept.is_empty() && !self.is_open(first) => self.decide(first),
+            State::Undecided(_) | State::Same | State::Other(_) => {}
         }
     }
 
@@ -132,22 +254,24 @@ impl Reader {
     /// If they cannot be read.
     #[inline]
     pub(super) fn next(&mut self, bytes: &[u8]) -> Result<Text, Unreadable> {
+        let most = self.first_bytes_max();
         match &mut self.state {
             State::Same => Ok(Text::Same),
-            State::Other(_) => Ok(Text::Other(SmallVec::new())),
+            State::Other(other) => other.follow(bytes).map(|()| Text::Other(SmallVec::new())),
             State::Undecided(_) if bytes.is_empty() => Ok(Text::Kept),
             State::Undecided(kept) => {
                 let mut first = kept.clone();
-                first.extend_from_slice(bytes.get(..MARK_BYTES_MAX - kept.len()).unwrap_or(bytes));
-                if self.declared.is_open(&first) {
+                first.extend_from_slice(bytes.get(..most.saturating_sub(kept.len())).unwrap_or(bytes));
+                if self.declared.is_open(&first) || (self.hears && said(&first) == Said::More) {
                     *kept = first;
                     return Ok(Text::Kept);
                 }
                 let kept = std::mem::take(kept);
-                self.decide(&first).map(|()| match self.state {
-                    State::Other(_) => Text::Other(kept),
-                    State::Same | State::Undecided(_) => Text::Behind(kept),
-                })
+                self.decide(&first);
+                match &mut self.state {
+                    State::Other(other) => other.follow(bytes).map(|()| Text::Other(kept)),
+                    State::Same | State::Undecided(_) => Ok(Text::Behind(kept)),
+                }
             }
         }
     }
@@ -160,27 +284,28 @@ impl Reader {
         }
     }
 
-    fn decide(&mut self, first: &[u8]) -> Result<(), Unreadable> {
+    /// What the document says of itself, if it is heard.
+    fn said(&self, first: &[u8]) -> Option<Set> {
+        match said(first) {
+            Said::This(encoding) if self.hears => Some(Set::Named(encoding)),
+            Said::This(_) | Said::More | Said::Nothing => None,
+        }
+    }
+
+    fn decide(&mut self, first: &[u8]) {
         let marked = MARKS.iter().find(|(mark, _)| first.starts_with(mark));
-        let encoding = match (marked, self.declared) {
-            (Some((_, None)), _) => return Err(Unreadable),
-            (Some((_, marked)), _) => *marked,
+        let set = match (marked, self.declared) {
+            (Some((_, marked)), _) => Some(*marked),
             // What is declared to be UTF-16 and begins in ASCII is read as ASCII by those who ask no head.
             (None, charset) if charset.is_utf16() && first.is_ascii() && !first.contains(&0) => None,
-            (None, Charset::Other(encoding)) => Some(encoding),
-            (None, Charset::Utf8) => None,
+            (None, charset) if charset.is_utf16() => charset.named(),
+            (None, charset) => Set::told_by_zeros(first)
+                .or_else(|| charset.named())
+                .or_else(|| self.said(first)),
         };
-        self.state = encoding
-            .filter(|encoding| *encoding != UTF_8)
-            .map_or(State::Same, |encoding| {
-                State::Other(Box::new(Other {
-                    encoding,
-                    decoder: encoding.new_decoder(),
-                    read: 0,
-                    last: [0; 2],
-                }))
-            });
-        Ok(())
+        self.state = set
+            .filter(|set| *set != Set::Named(UTF_8))
+            .map_or(State::Same, |set| State::Other(Box::new(Other::new(set))));
     }
 
     /// Reads from the front of `bytes` into `out`: how many were read, how many written, and whether that was all of them.
@@ -189,13 +314,19 @@ impl Reader {
         let State::Other(other) = &mut self.state else {
             return (bytes.len(), 0, true);
         };
-        let (result, read, written, _) = other.decoder.decode_to_utf8(bytes, out, last);
+        let (is_done, read, written) = match &mut other.decoder {
+            Decode::Named(decoder) => {
+                let (result, read, written, _) = decoder.decode_to_utf8(bytes, out, last);
+                (result == CoderResult::InputEmpty, read, written)
+            }
+            Decode::Utf32(decoder) => decoder.read(bytes, out, last),
+        };
         other.read += read as u64;
         let taken = bytes.get(..read).unwrap_or_default();
         for byte in taken.iter().skip(read.saturating_sub(2)) {
             other.last = [other.last[1], *byte];
         }
-        (read, written, result == CoderResult::InputEmpty)
+        (read, written, is_done)
     }
 
     /// How many bytes at the front of `part` end with a whole character, if that can be seen; else all of them.
@@ -203,9 +334,13 @@ impl Reader {
         let State::Other(other) = &self.state else {
             return part.len();
         };
-        let is_wide = other.encoding == UTF_16LE || other.encoding == UTF_16BE;
-        let whole = if is_wide {
-            Some(part.len() - (other.read as usize + part.len()) % 2)
+        let unit = match other.set {
+            Set::Utf32 { .. } => 4,
+            Set::Named(_) if other.set.is_wide() => 2,
+            Set::Named(_) => 1,
+        };
+        let whole = if unit > 1 {
+            part.len().checked_sub((other.read as usize + part.len()) % unit)
         } else {
             part.iter().rposition(|byte| *byte < b'0').map(|last| last + 1)
         };
@@ -218,110 +353,22 @@ impl Reader {
         let State::Other(other) = &self.state else { return true };
         let [before, last] = other.last;
         let is_half = |high: u8| matches!(high, 0xd8..=0xdb);
-        if other.encoding == UTF_16LE {
+        let encoding = match other.set {
+            Set::Utf32 { .. } => return other.read.is_multiple_of(4),
+            Set::Named(encoding) => encoding,
+        };
+        if encoding == UTF_16LE {
             other.read.is_multiple_of(2) && !is_half(last)
-        } else if other.encoding == UTF_16BE {
+        } else if encoding == UTF_16BE {
             other.read.is_multiple_of(2) && !is_half(before)
-        } else if other.encoding == ISO_2022_JP {
+        } else if encoding == ISO_2022_JP {
             last == b'\n'
         } else {
             // No second byte of a character is so low, in none of them.
-            other.encoding.is_single_byte() || last < b'0'
+            encoding.is_single_byte() || last < b'0'
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Reads `bytes` to their end.
-    fn put(reader: &mut Reader, mut bytes: &[u8], last: bool, text: &mut Vec<u8>) {
-        let mut out = [0; 16];
-        let mut done = false;
-        while !done {
-            let (read, written, all) = reader.read(bytes, &mut out, last);
-            text.extend_from_slice(&out[..written]);
-            bytes = &bytes[read..];
-            done = all;
-        }
-    }
-
-    fn read(declared: Charset, body: &[u8], chunk: usize) -> Result<String, Unreadable> {
-        let mut reader = Reader::new(declared);
-        let mut text = Vec::new();
-        for part in body.chunks(chunk) {
-            match reader.next(part)? {
-                Text::Same => text.extend_from_slice(part),
-                Text::Behind(kept) => text.extend(kept.iter().chain(part)),
-                Text::Kept => {}
-                Text::Other(kept) => {
-                    put(&mut reader, &kept, false, &mut text);
-                    put(&mut reader, part, false, &mut text);
-                }
-            }
-        }
-        text.extend(reader.end());
-        put(&mut reader, &[], true, &mut text);
-        Ok(String::from_utf8_lossy(&text).into_owned())
-    }
-
-    #[test]
-    fn a_text_is_read_in_its_character_set_however_it_is_cut() {
-        let utf16 = |text: &str| text.encode_utf16().collect::<Vec<_>>();
-        let little: Vec<u8> = utf16("\u{feff}이름 😀")
-            .iter()
-            .flat_map(|unit| unit.to_le_bytes())
-            .collect();
-        let big: Vec<u8> = utf16("\u{feff}이름 😀")
-            .iter()
-            .flat_map(|unit| unit.to_be_bytes())
-            .collect();
-        let declared = |label: &str| Charset::from_content_type(format!("text/csv; charset={label}").as_bytes());
-        let rows: [(Charset, &[u8], Result<&str, Unreadable>); 13] = [
-            (declared("iso-8859-1"), "\u{feff}é".as_bytes(), Ok("\u{feff}é")),
-            (declared("utf-16"), b"a\0b\0", Ok("ab")),
-            (declared("utf-16"), b"{\"a\":1}", Ok("{\"a\":1}")),
-            (declared("utf-16"), b"{}", Ok("{}")),
-            (declared("utf-16"), &little, Ok("이름 😀")),
-            (declared("utf-8"), &big, Ok("이름 😀")),
-            (declared("\"EUC-KR\""), b"\xb1\xe8,1", Ok("김,1")),
-            (declared("Shift_JIS"), b"\x8e\x52;2", Ok("山;2")),
-            (declared("iso-8859-1"), b"Ren\xe9", Ok("René")),
-            (declared("nonsense"), "é".as_bytes(), Ok("é")),
-            (Charset::Utf8, b"\xff", Ok("\u{fffd}")),
-            (Charset::Utf8, b"\xff\xfe\0\0a\0\0\0", Err(Unreadable)),
-            (Charset::Utf8, b"\0\0\xfe\xff\0\0\0a", Err(Unreadable)),
-        ];
-        for (charset, body, expected) in rows {
-            for chunk in 1..=body.len() {
-                let expected = expected.map(str::to_owned);
-                assert_eq!(read(charset, body, chunk), expected, "{charset:?}, {chunk}");
-            }
-        }
-    }
-
-    #[test]
-    fn characters_end_where_the_last_byte_says_so() {
-        let declared = |label: &str| Charset::from_content_type(format!("a/b; charset={label}").as_bytes());
-        for (charset, body, expected) in [
-            (declared("euc-kr"), &b"\xb1\xe8,"[..], true),
-            (declared("euc-kr"), b"a\xb1", false),
-            (declared("gb18030"), b"\x810", false),
-            (declared("iso-2022-jp"), b"a,", false),
-            (declared("utf-16le"), b"a\0b\0c", false),
-            (declared("utf-16le"), b"a\0=\xd8", false),
-            (declared("utf-16le"), b"a\0b\0", true),
-            (declared("windows-1252"), b"\xe9", true),
-        ] {
-            let mut reader = Reader::new(charset);
-            let kept = match reader.next(body) {
-                Ok(Text::Other(kept)) => kept,
-                _ => SmallVec::new(),
-            };
-            assert!(kept.is_empty());
-            reader.read(body, &mut [0; 32], false);
-            assert_eq!(reader.is_between_characters(), expected, "{charset:?}");
-        }
-    }
-}
+mod tests;

@@ -64,7 +64,7 @@ impl Default for Bounds {
 /// Why a body cannot be inspected further.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Failure {
-    /// Its content coding is unknown or stacked.
+    /// Its content coding is unknown, or more codings than can be undone are in one another.
     UnknownCoding,
     /// It is not what its content coding says, or in a character set that cannot be read.
     Undecodable,
@@ -205,7 +205,10 @@ impl From<Fault> for Failure {
 }
 
 impl From<DecodeError> for Failure {
-    fn from(_: DecodeError) -> Self {
-        Self::Undecodable
+    fn from(error: DecodeError) -> Self {
+        match error {
+            DecodeError::Ratio => Self::Ratio,
+            DecodeError::Corrupt | DecodeError::Truncated | DecodeError::Window => Self::Undecodable,
+        }
     }
 }

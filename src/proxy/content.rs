@@ -44,14 +44,9 @@ pub(super) fn content(headers: &HeaderMap) -> Content {
     }
 }
 
-/// The coding of a body; `None` when it is unknown or stacked.
+/// The coding of a body; `None` when it cannot be undone.
 pub(super) fn coding(headers: &HeaderMap) -> Option<Coding> {
-    let mut values = headers.get_all(CONTENT_ENCODING).iter();
-    match (values.next(), values.next()) {
-        (None, _) => Some(Coding::Identity),
-        (Some(value), None) => Coding::from_header(value.as_bytes()),
-        (Some(_), Some(_)) => None,
-    }
+    Coding::from_headers(headers.get_all(CONTENT_ENCODING).iter().map(HeaderValue::as_bytes))
 }
 
 pub(super) fn content_type(headers: &HeaderMap) -> &[u8] {

@@ -76,7 +76,7 @@ impl Reason {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct FailModes {
-    /// A content coding that is unknown or stacked.
+    /// A content coding that is unknown, or more of them in one another than can be undone.
     pub unknown_coding: Option<Fail>,
     /// A body that is not what its coding says.
     pub undecodable: Option<Fail>,

@@ -100,14 +100,32 @@ fn rows() -> Vec<Row> {
                     .collect(),
             )
         }),
-        row("two codings", Unread("unknown_coding"), || {
-            coded("gzip, gzip", gzip(&gzip(&csv())))
+        row("two codings", AtMost, || {
+            coded("br, gzip", Coding::Gzip.encode(&Coding::Br.encode(&csv(), 200), 100))
         }),
-        row("identity, gzip", Unread("unknown_coding"), || {
-            coded("identity, gzip", gzip(&csv()))
+        row("five codings", AtMost, || {
+            coded(
+                "gzip, gzip, zstd, gzip, gzip",
+                gzip(&gzip(&Coding::Zstd.encode(&gzip(&gzip(&csv())), 200))),
+            )
         }),
-        row("two fields", Unread("unknown_coding"), || {
-            coded("gzip", gzip(&csv())).header(header::CONTENT_ENCODING, "gzip")
+        row("six codings", Unread("unknown_coding"), || {
+            coded(
+                "gzip,gzip,gzip,gzip,gzip,gzip",
+                (0..6).fold(csv(), |bytes, _| gzip(&bytes)),
+            )
+        }),
+        row("identity, gzip", AtMost, || {
+            coded("identity, gzip", Coding::Gzip.encode(&csv(), 200))
+        }),
+        row("two fields", AtMost, || {
+            coded("gzip", gzip(&gzip(&csv()))).header(header::CONTENT_ENCODING, "gzip")
+        }),
+        row("zstd that nothing names", AtMost, || {
+            Answer::new("text/csv", Coding::Zstd.encode(&csv(), 200))
+        }),
+        row("zlib that nothing names", AtMost, || {
+            Answer::new("text/csv", Coding::DeflateZlib.encode(&csv(), 200))
         }),
         row("an unknown coding", Unread("unknown_coding"), || coded("rot13", csv())),
         row("br that is gzip", Unread("undecodable"), || coded("br", gzip(&csv()))),
@@ -146,7 +164,13 @@ fn rows() -> Vec<Row> {
         row("EUC-KR as declared", AtMost, || {
             Answer::new("text/csv; charset=euc-kr", csv())
         }),
-        row("UTF-32 with a mark", Unread("undecodable"), || {
+        row("UTF-16 that nothing tells", AtMost, || {
+            Answer::new("text/csv", utf16(&String::from_utf8_lossy(&csv()), u16::to_le_bytes))
+        }),
+        row("a mark of UTF-16 before ASCII", Unread("undecodable"), || {
+            Answer::new("text/csv", [&[0xff, 0xfe], &csv()[..]].concat())
+        }),
+        row("UTF-32 with a mark", AtMost, || {
             let text = String::from_utf8_lossy(&csv()).into_owned();
             let words = std::iter::once('\u{feff}').chain(text.chars());
             Answer::new(

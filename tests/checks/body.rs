@@ -58,6 +58,7 @@ pub(crate) fn scan_chunks(data: &[u8]) {
         content: Content {
             coding: Some(pick(CODINGS, coding)),
             charset: Charset::from_content_type(pick(CHARSETS, charset)),
+            says_charset: coding & 0x40 != 0,
             structure: if declared < OTHERS_FROM {
                 pick(DECLARED, structure)
             } else {

@@ -2,7 +2,17 @@
 
 use tidegate::engine::decode::{Coding, DecodeError, Decoder};
 
-const CODINGS: [Coding; 4] = [Coding::Gzip, Coding::Deflate, Coding::Br, Coding::Zstd];
+/// As `Content-Encoding` names them.
+const CODINGS: [&str; 8] = [
+    "gzip",
+    "deflate",
+    "br",
+    "zstd",
+    "gzip, gzip",
+    "deflate, br",
+    "br, gzip, zstd",
+    "gzip, deflate, gzip, deflate, gzip",
+];
 /// A bomb is read no further.
 const DECODED_BYTES_MAX: usize = 1 << 20;
 
@@ -11,9 +21,14 @@ pub(crate) fn decode(data: &[u8]) {
     let Some(([coding, slice, output], coded)) = super::settings(data) else {
         return;
     };
-    let coding = CODINGS[usize::from(coding) % CODINGS.len()];
+    let listed = CODINGS[usize::from(coding) % CODINGS.len()];
+    let coding = Coding::from_header(listed.as_bytes()).expect("what can be undone");
     let whole = decode_all(coding, coded, coded.len().max(1), 16 << 10);
     let split = decode_all(coding, coded, usize::from(slice) + 1, usize::from(output) + 1);
+    // How much has come is measured by the bytes that were given.
+    if [whole.as_ref().err(), split.as_ref().err()].contains(&Some(&DecodeError::Ratio)) {
+        return;
+    }
     match (whole, split) {
         (Ok(whole), Ok(split)) => {
             let shared = whole.len().min(split.len()).min(DECODED_BYTES_MAX);

@@ -12,6 +12,8 @@ import zipfile
 import docx
 import openpyxl
 import pptx
+import pyarrow
+import pyarrow.parquet
 import xlsxwriter
 from PIL import Image, PngImagePlugin
 from reportlab import rl_config
@@ -167,8 +169,38 @@ def others():
     put("tail.jpeg", tail.getvalue() + zipped([("people.csv", rest)]))
 
 
+def columns():
+    # A column stands apart from the others: who has values in two would be two.
+    table = pyarrow.table({"name": [person[0] for person in PEOPLE], "email": [person[1] for person in PEOPLE]})
+    plain = {"use_dictionary": False, "write_statistics": False}
+    for name, options in (
+        ("dictionary.parquet", {"compression": "snappy"}),
+        ("plain.parquet", {"compression": "zstd", **plain}),
+        ("stored.parquet", {"compression": "none", **plain}),
+        ("second.parquet", {"compression": "gzip", "data_page_version": "2.0", "data_page_size": 200, **plain}),
+        ("br.parquet", {"compression": "brotli", "write_page_index": True, **plain}),
+        ("delta.parquet", {"column_encoding": {"name": "PLAIN", "email": "DELTA_BYTE_ARRAY"}, **plain}),
+        ("lz4.parquet", {"compression": "lz4", **plain}),
+    ):
+        pyarrow.parquet.write_table(table, HERE / name, row_group_size=30, **options)
+
+
+def texts():
+    put("wide.zip", zipped([("people.csv", CSV.encode("utf-16"))]))
+    put("widest.csv.gz", gzip.compress(CSV.encode("utf-32-be"), mtime=0))
+    tar = io.BytesIO()
+    with tarfile.open(fileobj=tar, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        data = zipped([("people.csv", CSV)])
+        info = tarfile.TarInfo("customers.zip")
+        info.size = len(data)
+        archive.addfile(info, io.BytesIO(data))
+    put("zip.tar", tar.getvalue())
+
+
 archives()
 sheets()
 documents()
 pages()
 others()
+columns()
+texts()

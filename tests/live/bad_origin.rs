@@ -180,7 +180,7 @@ fn lies() -> Vec<Row> {
         .counts("unknown_coding"),
         row(
             "stacked",
-            coded("gzip, gzip", PLANTED.as_bytes()),
+            coded("gzip, rot13", PLANTED.as_bytes()),
             Given,
             uninspectable(),
         )

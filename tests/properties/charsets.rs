@@ -6,6 +6,7 @@ use tidegate::engine::decode::Coding;
 use tidegate::engine::inspect::{Bounds, Content, Inspector, Mode, Piece, Resolution, Step};
 use tidegate::engine::secret::HashKey;
 
+use super::written::{VALUES, person};
 use super::{Limit, inspect, rules};
 
 /// A label, and a letter with which the names of its rows begin.
@@ -72,6 +73,56 @@ fn a_body_in_another_character_set_shows_its_people_and_is_cut_at_the_limit() {
             assert!(!shown.contains(&denied) && !shown.ends_with(letter), "{label}, {chunk}");
         }
     }
+}
+
+/// Small bodies in every form and character set, cut in two at every byte.
+#[test]
+fn a_small_body_shows_its_people_wherever_it_is_cut() {
+    for (name, form) in VALUES {
+        let values = (0..3).map(|number| format!("{{\"no\":\"x\",\"v\":\"{}\"}}", form(&person(number))));
+        let text = format!("[{}]", values.collect::<Vec<_>>().join(","));
+        let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let widest: Vec<u8> = text
+            .chars()
+            .flat_map(|letter| u32::from(letter).to_be_bytes())
+            .collect();
+        for (set, body) in [
+            ("UTF-8", text.clone().into_bytes()),
+            ("UTF-16", wide),
+            ("UTF-32", widest),
+        ] {
+            let content = Content::new(Some(Coding::Identity), b"application/json");
+            for cut in 0..=body.len() {
+                assert_eq!(people_of(&body, cut, content), 3, "{name}, {set}, {cut}");
+            }
+        }
+    }
+}
+
+/// How many people are in a body that comes in two chunks.
+fn people_of(body: &[u8], cut: usize, content: Content) -> usize {
+    let mut inspector = Inspector::new(Mode::Watch, Bounds::default(), content, rules(), HashKey::new([7; 32]));
+    let (first, rest) = body.split_at(cut);
+    let mut people = 0;
+    let mut settle = |inspector: &mut Inspector, mut step: Step| {
+        while !matches!(step, Step::More | Step::Done) {
+            step = match step {
+                Step::Settle => {
+                    people += inspector.asks().iter().map(|ask| ask.people.len()).sum::<usize>();
+                    inspector.resolve(usize::MAX, Resolution::Granted)
+                }
+                Step::Fail(failure) => panic!("{failure:?}"),
+                Step::More | Step::Release { .. } | Step::Stopped | Step::Done => inspector.step(),
+            };
+        }
+    };
+    for part in [first, rest] {
+        let step = inspector.push(&Bytes::copy_from_slice(part));
+        settle(&mut inspector, step);
+    }
+    let step = inspector.finish();
+    settle(&mut inspector, step);
+    people
 }
 
 #[test]

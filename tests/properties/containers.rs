@@ -15,7 +15,7 @@ const PEOPLE: usize = 50;
 const GRANTED: usize = 7;
 
 /// Each file of people, and how many are found in it.
-const FILES: [(&str, usize); 20] = [
+const FILES: [(&str, usize); 28] = [
     ("deflated.zip", PEOPLE),
     ("stored.zip", PEOPLE),
     ("descriptors.zip", PEOPLE),
@@ -36,14 +36,24 @@ const FILES: [(&str, usize); 20] = [
     ("texts.png", PEOPLE),
     ("tail.png", PEOPLE),
     ("tail.jpeg", PEOPLE),
+    ("dictionary.parquet", PEOPLE),
+    ("plain.parquet", PEOPLE),
+    ("stored.parquet", PEOPLE),
+    ("second.parquet", PEOPLE),
+    ("br.parquet", PEOPLE),
+    ("wide.zip", PEOPLE),
+    ("widest.csv.gz", PEOPLE),
+    ("zip.tar", PEOPLE),
 ];
 
 /// Each file that cannot be read, and why.
-const UNREADABLE: [(&str, Failure); 4] = [
+const UNREADABLE: [(&str, Failure); 6] = [
     ("encrypted.zip", Failure::Encrypted),
     ("encrypted.pdf", Failure::Unreadable),
     ("lzma.zip", Failure::Unreadable),
     ("hidden.zip", Failure::Unreadable),
+    ("delta.parquet", Failure::Unreadable),
+    ("lz4.parquet", Failure::Unreadable),
 ];
 
 fn file(name: &str) -> Vec<u8> {
@@ -234,7 +244,13 @@ fn what_cannot_be_read_fails_and_says_why() {
             assert!(found.released == body, "{name}, {chunk}: watching changes nothing");
         }
     }
-    for name in ["deflated.zip", "stored.zip", "people.tgz", "shared.xlsx"] {
+    for name in [
+        "deflated.zip",
+        "stored.zip",
+        "people.tgz",
+        "shared.xlsx",
+        "plain.parquet",
+    ] {
         let body = file(name);
         let found = inspect(WATCH, &body[..body.len() / 3], 100);
         assert!(found.failure.is_some(), "{name} is not whole");

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!   bytes ─▶ Unpacker ─ gzip, TAR, ZIP ─▶ Unpacker ─ ... at most `container_depth_max` deep
-//!                     ─ sheets, documents, PDF, images, databases ─▶ texts
+//!                     ─ sheets, documents, PDF, images, databases, Parquet ─▶ texts
 //! ```
 //!
 //! What cannot be read is a [`Fault`]: nothing is passed over in silence. All that is kept of a file is bounded.
@@ -13,14 +13,18 @@ mod bytes;
 mod image;
 mod meter;
 mod office;
+mod parquet;
 mod pdf;
 mod pdf_text;
 mod sheet;
+mod snappy;
 mod sqlite;
 mod steps;
 mod tags;
 mod tar;
+mod thrift;
 mod unpack;
+mod wide;
 mod zip;
 
 pub(in crate::engine) use meter::{Fault, Limits, Meter};

@@ -3,10 +3,12 @@
 use smallvec::SmallVec;
 
 use super::image::{Jpeg, Png};
+use super::parquet::Parquet;
 use super::pdf::Pdf;
 use super::sqlite::Sqlite;
 use super::steps::Steps as _;
 use super::tar::Tar;
+use super::wide::Marked;
 use super::zip::Zip;
 use super::{Fault, Told};
 use crate::engine::decode::{Coding, Decoder};
@@ -14,34 +16,45 @@ use crate::engine::structure::Declared;
 
 /// Bytes that tell what a body is; the longest name of a format.
 const FIRST_BYTES: usize = 16;
-/// Bytes that tell what is inside another file: a TAR archive says so late (POSIX.1-2001, "ustar Interchange Format").
+/// Bytes that tell what is no other file: a TAR archive says so late (POSIX.1-2001, "ustar Interchange Format").
 const INNER_FIRST_BYTES: usize = 262;
 const TAR: &[u8] = b"ustar";
 const TAR_AT: usize = 257;
+/// Bytes of the name that it begins with.
+const TAR_NAME_BYTES: usize = 100;
 /// Bytes unpacked at once.
 const UNPACKED_AT_ONCE_BYTES: usize = 4096;
 
 /// A format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    Gzip,
+    /// A coding that a body begins with, though nothing names it.
+    Coded(Coding),
     Zip,
     Pdf,
     Png,
     Jpeg,
     Sqlite,
+    Parquet,
     Tar,
 }
 
 /// How a file of each begins.
-const MAGICS: [(&[u8], Kind); 7] = [
-    (&[0x1f, 0x8b, 8], Kind::Gzip),
+const MAGICS: [(&[u8], Kind); 12] = [
+    (&[0x1f, 0x8b, 8], Kind::Coded(Coding::Gzip)),
+    (&[0x28, 0xb5, 0x2f, 0xfd], Kind::Coded(Coding::Zstd)),
+    // zlib with a window of 32 KiB, by how hard its writer tried (RFC 1950, section 2.2); the fourth is text.
+    (&[0x78, 0x01], Kind::Coded(Coding::Deflate)),
+    (&[0x78, 0x9c], Kind::Coded(Coding::Deflate)),
+    (&[0x78, 0xda], Kind::Coded(Coding::Deflate)),
     (b"PK\x03\x04", Kind::Zip),
     (b"PK\x07\x08PK\x03\x04", Kind::Zip),
     (b"%PDF-", Kind::Pdf),
     (b"\x89PNG\r\n\x1a\n", Kind::Png),
     (&[0xff, 0xd8, 0xff], Kind::Jpeg),
     (b"SQLite format 3\0", Kind::Sqlite),
+    // Its first page, or its description, begins with a number.
+    (b"PAR1\x15", Kind::Parquet),
 ];
 
 /// What the first bytes of a body say.
@@ -59,6 +72,8 @@ pub(in crate::engine) enum Look {
 pub(in crate::engine) fn look(first: &[u8]) -> Look {
     match kind(first) {
         Seen::File(_) => Look::Container,
+        Seen::Text if is_tar(first) => Look::Container,
+        Seen::Text if may_be_tar(first) && is_name(first) => Look::More,
         Seen::Text => Look::Text,
         Seen::More => Look::More,
     }
@@ -90,13 +105,16 @@ enum Reader {
     /// The first bytes.
     Undecided(SmallVec<[u8; FIRST_BYTES]>),
     Text,
-    Gzip(Box<Decoder>, Box<Unpacker>),
+    Coded(Box<Decoder>, Box<Unpacker>),
     Zip(Box<Zip>),
     Tar(Box<Tar>),
     Pdf(Box<Pdf>),
     Png(Box<Png>),
     Jpeg(Box<Jpeg>),
     Sqlite(Box<Sqlite>),
+    Parquet(Box<Parquet>),
+    /// A text in another character set than UTF-8, as its mark says.
+    Marked(Box<Marked>),
 }
 
 impl Unpacker {
@@ -119,12 +137,14 @@ impl Unpacker {
             Reader::Undecided(first) => first.is_empty(),
             Reader::Text => true,
             Reader::Pdf(pdf) => pdf.is_drained(),
-            Reader::Gzip(_, inner) => inner.is_drained(),
+            Reader::Coded(decoder, inner) => decoder.is_checkpoint() && inner.is_drained(),
             Reader::Zip(zip) => zip.is_drained(),
             Reader::Tar(tar) => tar.is_drained(),
             Reader::Png(png) => png.is_drained(),
             Reader::Jpeg(jpeg) => jpeg.is_drained(),
             Reader::Sqlite(sqlite) => sqlite.is_drained(),
+            Reader::Parquet(parquet) => parquet.is_drained(),
+            Reader::Marked(text) => text.is_drained(),
         }
     }
 
@@ -143,10 +163,10 @@ impl Unpacker {
     pub(in crate::engine) fn push(&mut self, bytes: &[u8], told: &mut Told<'_>) -> Result<(), Fault> {
         if let Reader::Undecided(first) = &mut self.reader {
             first.extend_from_slice(bytes);
-            // Of a body within one it may be known late; what is a text at its first byte is none of the others.
+            // Of a TAR archive it is known late; what is a text at its first byte is none of the others.
             let is_open = match kind(first) {
                 Seen::More => true,
-                Seen::Text => self.level > 1 && may_be_tar(first),
+                Seen::Text => may_be_tar(first),
                 Seen::File(_) => false,
             };
             return if is_open { Ok(()) } else { self.decide(told) };
@@ -164,7 +184,7 @@ impl Unpacker {
         }
         match &mut self.reader {
             Reader::Undecided(_) | Reader::Text => Ok(()),
-            Reader::Gzip(decoder, inner) => {
+            Reader::Coded(decoder, inner) => {
                 inner.finish(told)?;
                 decoder.finish().map_err(|_| Fault::Unreadable)
             }
@@ -174,6 +194,8 @@ impl Unpacker {
             Reader::Png(png) => png.finish(told),
             Reader::Jpeg(jpeg) => jpeg.finish(told),
             Reader::Sqlite(sqlite) => sqlite.finish(told),
+            Reader::Parquet(parquet) => parquet.finish(told),
+            Reader::Marked(text) => text.finish(told),
         }
     }
 
@@ -182,7 +204,7 @@ impl Unpacker {
             return Ok(());
         };
         let first = std::mem::take(first);
-        let is_tar = self.level > 1 && first.get(TAR_AT..).is_some_and(|rest| rest.starts_with(TAR));
+        let is_tar = is_tar(&first);
         let kind = match kind(&first) {
             Seen::File(kind) => Some(kind),
             Seen::Text | Seen::More => is_tar.then_some(Kind::Tar),
@@ -194,10 +216,10 @@ impl Unpacker {
         self.reader = match kind {
             None => {
                 told.begin(Declared::Unknown);
-                Reader::Text
+                Marked::of(&first).map_or(Reader::Text, |text| Reader::Marked(Box::new(text)))
             }
-            Some(Kind::Gzip) => match Decoder::new(Coding::Gzip) {
-                Some(decoder) => Reader::Gzip(Box::new(decoder), Box::new(Self::new(inner))),
+            Some(Kind::Coded(coding)) => match Decoder::new(coding) {
+                Some(decoder) => Reader::Coded(Box::new(decoder), Box::new(Self::new(inner))),
                 None => Reader::Text,
             },
             Some(Kind::Zip) => Reader::Zip(Box::new(Zip::new(inner))),
@@ -206,6 +228,7 @@ impl Unpacker {
             Some(Kind::Png) => Reader::Png(Box::new(Png::new(inner))),
             Some(Kind::Jpeg) => Reader::Jpeg(Box::new(Jpeg::new(inner))),
             Some(Kind::Sqlite) => Reader::Sqlite(Box::new(Sqlite::new())),
+            Some(Kind::Parquet) => Reader::Parquet(Box::new(Parquet::new())),
         };
         self.read(&first, told)
     }
@@ -214,20 +237,37 @@ impl Unpacker {
         match &mut self.reader {
             Reader::Undecided(_) => Ok(()),
             Reader::Text => told.text(bytes),
-            Reader::Gzip(decoder, inner) => unpack(decoder, inner, bytes, told),
+            Reader::Coded(decoder, inner) => unpack(decoder, inner, bytes, told),
             Reader::Zip(zip) => zip.push(bytes, told),
             Reader::Tar(tar) => tar.push(bytes, told),
             Reader::Pdf(pdf) => pdf.push(bytes, told),
             Reader::Png(png) => png.push(bytes, told),
             Reader::Jpeg(jpeg) => jpeg.push(bytes, told),
             Reader::Sqlite(sqlite) => sqlite.push(bytes, told),
+            Reader::Parquet(parquet) => parquet.push(bytes, told),
+            Reader::Marked(text) => text.push(bytes, told),
         }
     }
+}
+
+/// Whether what begins so is a TAR archive.
+fn is_tar(first: &[u8]) -> bool {
+    first.get(TAR_AT..).is_some_and(|rest| rest.starts_with(TAR))
 }
 
 /// Whether what begins so may yet be a TAR archive, which begins with a name.
 fn may_be_tar(first: &[u8]) -> bool {
     first.len() < INNER_FIRST_BYTES && !first.contains(&b'\n')
+}
+
+/// Whether what begins so may be the name of a file in a TAR archive, filled up with zeros, and the numbers behind it. A body may
+/// wait for that to be known, so what begins as JSON, markup or an event does is taken for a text before.
+fn is_name(first: &[u8]) -> bool {
+    let is_text = matches!(first, [b'{' | b'[' | b'<' | b'"' | b' ', ..]) || first.starts_with(b"data:");
+    let (name, numbers) = first.split_at_checked(TAR_NAME_BYTES).unwrap_or((first, &[]));
+    let mut fill = name.iter().skip_while(|byte| **byte != 0);
+    let is_number = |byte: &u8| matches!(byte, b'0'..=b'7' | b' ' | 0 | 0x80);
+    !is_text && fill.all(|byte| *byte == 0) && numbers.first_chunk::<8>().is_none_or(|mode| mode.iter().all(is_number))
 }
 
 fn unpack(decoder: &mut Decoder, inner: &mut Unpacker, mut bytes: &[u8], told: &mut Told<'_>) -> Result<(), Fault> {

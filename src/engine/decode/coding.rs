@@ -2,10 +2,16 @@
 
 use std::fmt;
 
+use smallvec::SmallVec;
+
 use super::br::Br;
 use super::deflate::Inflate;
 use super::grpc::{GrpcForm, Messages};
+use super::stack::{Codings, Stack};
 use super::zstd::Zstd;
+
+/// Codings that are listed, beyond which nobody counts them.
+const LISTED_MAX: usize = 8;
 
 /// A content coding that can be looked into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -20,12 +26,38 @@ pub enum Coding {
     Br,
     /// RFC 8878, window up to 8 MiB (RFC 9659).
     Zstd,
+    /// Several, one in another.
+    Stacked(Codings),
 }
 
 impl Coding {
-    /// From a `Content-Encoding` value; `None` for what cannot be looked into, stacked codings included.
+    /// From a `Content-Encoding` value, which may list several; `None` for what cannot be looked into.
     pub fn from_header(value: &[u8]) -> Option<Self> {
-        match value.trim_ascii().to_ascii_lowercase().as_slice() {
+        Self::from_headers(std::iter::once(value))
+    }
+
+    /// The same of all values of the field, in their order.
+    pub fn from_headers<'v>(values: impl Iterator<Item = &'v [u8]>) -> Option<Self> {
+        let mut applied = SmallVec::<[Self; 2]>::new();
+        for item in values.flat_map(|value| value.split(|byte| *byte == b',')) {
+            match Self::one(item)? {
+                Self::Identity => {}
+                // More than any reader takes.
+                _ if applied.len() > LISTED_MAX => return None,
+                coding @ (Self::Gzip | Self::Deflate | Self::Br | Self::Zstd | Self::Stacked(_)) => {
+                    applied.push(coding)
+                }
+            }
+        }
+        match applied.as_slice() {
+            [] => Some(Self::Identity),
+            [one] => Some(*one),
+            several => Codings::of(several).map(Self::Stacked),
+        }
+    }
+
+    fn one(item: &[u8]) -> Option<Self> {
+        match item.trim_ascii().to_ascii_lowercase().as_slice() {
             b"" | b"identity" => Some(Self::Identity),
             b"gzip" | b"x-gzip" => Some(Self::Gzip),
             b"deflate" => Some(Self::Deflate),
@@ -46,6 +78,7 @@ impl Coding {
             Self::Deflate => "deflate",
             Self::Br => "br",
             Self::Zstd => "zstd",
+            Self::Stacked(_) => "stacked",
         }
     }
 }
@@ -59,6 +92,8 @@ pub enum DecodeError {
     Truncated,
     /// The stream asks for a window beyond the coding's bound.
     Window,
+    /// More came between two codings than may.
+    Ratio,
 }
 
 impl fmt::Display for DecodeError {
@@ -67,6 +102,7 @@ impl fmt::Display for DecodeError {
             Self::Corrupt => "the coded bytes break the format of their coding",
             Self::Truncated => "the body ended inside its coded stream",
             Self::Window => "the coded stream asks for a larger window than is allowed",
+            Self::Ratio => "more comes of one coding inside another than is allowed",
         })
     }
 }
@@ -92,6 +128,8 @@ pub enum Decoder {
     Zstd(Box<Zstd>),
     /// The messages of gRPC.
     Grpc(Box<Messages>),
+    /// Codings in codings.
+    Stack(Box<Stack>),
 }
 
 impl Decoder {
@@ -103,6 +141,7 @@ impl Decoder {
             Coding::Deflate => Some(Self::Inflate(Box::new(Inflate::deflate()))),
             Coding::Br => Some(Self::Br(Box::new(Br::new()))),
             Coding::Zstd => Some(Self::Zstd(Box::new(Zstd::new()))),
+            Coding::Stacked(codings) => Some(Self::Stack(Box::new(Stack::new(codings)))),
         }
     }
 
@@ -122,13 +161,14 @@ impl Decoder {
             Self::Br(br) => br.step(input, output),
             Self::Zstd(zstd) => zstd.step(input, output),
             Self::Grpc(messages) => messages.step(input, output),
+            Self::Stack(stack) => stack.step(input, output),
         }
     }
 
     /// Whether more can be decoded of what was read, though there was room for it.
     pub fn has_more(&self) -> bool {
         match self {
-            Self::Inflate(_) | Self::Br(_) | Self::Zstd(_) => false,
+            Self::Inflate(_) | Self::Br(_) | Self::Zstd(_) | Self::Stack(_) => false,
             Self::Grpc(messages) => messages.has_more(),
         }
     }
@@ -141,6 +181,7 @@ impl Decoder {
             Self::Inflate(_) | Self::Br(_) => true,
             Self::Zstd(zstd) => zstd.is_checkpoint(),
             Self::Grpc(messages) => messages.is_checkpoint(),
+            Self::Stack(stack) => stack.is_checkpoint(),
         }
     }
 
@@ -154,6 +195,7 @@ impl Decoder {
             Self::Br(br) => br.is_complete(),
             Self::Zstd(zstd) => zstd.is_complete(),
             Self::Grpc(messages) => messages.is_complete(),
+            Self::Stack(stack) => stack.is_complete(),
         };
         if complete { Ok(()) } else { Err(DecodeError::Truncated) }
     }

@@ -7,6 +7,7 @@ mod deflate;
 mod entity;
 mod forms;
 pub(crate) mod grpc;
+mod stack;
 mod unescape;
 mod zstd;
 
@@ -16,6 +17,7 @@ pub use coding::{Coding, DecodeError, Decoder, Progress};
 pub use deflate::Inflate;
 pub(crate) use forms::{has_form, hides};
 pub use grpc::{Compression, GrpcForm, Messages};
+pub use stack::{Codings, Stack};
 pub use unescape::Unescaped;
 pub(crate) use unescape::{EVENT_LINE, is_inline};
 pub use zstd::Zstd;
@@ -47,6 +49,7 @@ mod tests {
                 out
             }
             Coding::Zstd => ::zstd::stream::encode_all(text, 3).unwrap(),
+            Coding::Stacked(_) => unreachable!("each is applied by itself"),
         }
     }
 
@@ -128,6 +131,46 @@ mod tests {
                 "{coding:?}: bytes after the end are not passed over"
             );
         }
+    }
+
+    #[test]
+    fn codings_in_codings_give_back_the_text_however_it_is_cut() {
+        let text: Vec<u8> = (0..20_000_u32)
+            .flat_map(|n| format!("row {} ", n * 7919 % 1000).into_bytes())
+            .collect();
+        for list in [
+            "gzip, br",
+            "zstd,deflate , Gzip",
+            "x-gzip, identity, gzip, gzip, gzip, gzip",
+            "br, zstd",
+        ] {
+            let items = list
+                .split(',')
+                .map(|item| Coding::from_header(item.as_bytes()).unwrap());
+            let bytes = items.fold(text.clone(), |bytes, coding| coded(coding, &bytes));
+            let coding = Coding::from_header(list.as_bytes()).unwrap();
+            for slice in [1, 7, 512, bytes.len()] {
+                assert!(decode(coding, &bytes, slice).unwrap() == text, "{list} {slice}");
+            }
+            let cut = decode(coding, &bytes[..bytes.len() / 2], 100).map(|_| ());
+            assert_eq!(cut, Err(DecodeError::Truncated), "{list}");
+            let trailing = [&bytes[..], b"junk"].concat();
+            assert!(decode(coding, &trailing, 3).is_err(), "{list}");
+        }
+        for list in [
+            "gzip, gzip, gzip, gzip, gzip, gzip",
+            "br, br, zstd",
+            "gzip, rot13",
+            "gzip, gzip2",
+        ] {
+            assert_eq!(Coding::from_header(list.as_bytes()), None, "{list}");
+        }
+        assert_eq!(Coding::from_header(b"identity, gzip,"), Some(Coding::Gzip));
+        // Of what is empty inside nothing comes, and yet it is no work without end.
+        let empty = coded(Coding::Gzip, b"");
+        let bomb = coded(Coding::Gzip, &coded(Coding::Gzip, &empty.repeat(80_000)));
+        let gzips = Coding::from_header(b"gzip, gzip, gzip").unwrap();
+        assert_eq!(decode(gzips, &bomb, 512), Err(DecodeError::Ratio));
     }
 
     #[test]

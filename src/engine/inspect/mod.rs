@@ -39,6 +39,8 @@ pub struct Content {
     pub coding: Option<Coding>,
     /// The character set.
     pub charset: Charset,
+    /// Whether the head says one: a document is heard in what it says of itself only where it does not.
+    pub says_charset: bool,
     /// The structure.
     pub structure: Declared,
     /// How messages of gRPC are written, where it has any.
@@ -51,6 +53,7 @@ impl Content {
         Self {
             coding,
             charset: Charset::from_content_type(content_type),
+            says_charset: Charset::is_said(content_type),
             structure: Declared::from_content_type(content_type),
             grpc: GrpcForm {
                 text: is_grpc_text(content_type),
@@ -91,6 +94,7 @@ impl From<Declared> for Content {
         Self {
             coding: Some(Coding::Identity),
             charset: Charset::Utf8,
+            says_charset: false,
             structure,
             grpc: GrpcForm::default(),
         }
@@ -153,7 +157,7 @@ impl Inspector {
         let charset = if content.structure.is_binary() {
             Reader::bytes()
         } else {
-            Reader::new(declared)
+            Reader::new(declared).hearing(!content.says_charset && mode != Mode::Rewrite)
         };
         let (decoder, failure) = match content.decoder(mode) {
             Ok(decoder) => (decoder, None),
@@ -230,7 +234,8 @@ impl Inspector {
             self.failure = None;
         }
         if self.phase == Phase::Open && self.failure.is_none() {
-            self.failed_at = self.pushed;
+            // What is missing at the end has no bytes: the last one counts for it, or nothing would be told.
+            self.failed_at = self.pushed.saturating_sub(1);
             self.failure = self.read_end().err();
         }
         if self.phase == Phase::Open && self.failure.is_none() {

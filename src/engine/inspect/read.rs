@@ -24,7 +24,7 @@ impl Inspector {
         }
         // Bytes that may yet be those of a container are no text.
         if self.decoder.is_none() && self.packed.is_text() {
-            self.charset.look(chunk).map_err(|_| Failure::Undecodable)?;
+            self.charset.look(chunk);
         }
         if !self.is_coded() {
             self.assembler.meter.read(chunk.len() as u64);
