@@ -10,7 +10,7 @@
 //!
 //! - [`engine`]: decode, detect, assemble, count, decide, redact. Pure: bytes and `now` in, steps out.
 //! - [`clock`]: the one clock. [`events`]: the closed list of facts the process reports; the only file with log and metric macros.
-//! - [`tls`], [`identity`], [`audit`], [`store`], [`fleet`]: one outside thing each.
+//! - [`tls`], [`identity`], [`audit`], [`store`], [`fleet`], [`isolation`]: one outside thing each.
 //! - [`proxy`], [`admin`]: the protocols a client speaks to us. [`simulate`]: what the engine would have done.
 //! - [`config`], [`run`], [`cli`]: what the operator wrote, and the wiring.
 //!
@@ -28,6 +28,7 @@ pub mod engine;
 pub mod events;
 pub mod fleet;
 pub mod identity;
+pub mod isolation;
 pub mod proxy;
 pub mod run;
 pub mod simulate;

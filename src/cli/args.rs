@@ -12,6 +12,7 @@ use clap::{Args, Parser, Subcommand};
 use super::report::Format;
 use crate::admin::Role;
 use crate::engine::secret::DEFAULT_TENANT;
+use crate::isolation;
 use crate::proxy::EndpointUrl;
 use crate::simulate::recorded::Columns;
 
@@ -62,6 +63,16 @@ pub enum Command {
     },
     /// Run the gateway
     Run(RunArgs),
+    /// Read files as the gateway orders, with few rights; the gateway runs it
+    #[command(hide = true, name = isolation::SUBCOMMAND)]
+    ReadApart {
+        /// Bytes of memory that it may have
+        #[arg(long)]
+        memory_bytes: u64,
+        /// Seconds of processor time that a file may take
+        #[arg(long)]
+        cpu_s: u64,
+    },
     /// Check configuration and rules, and say what is wrong where
     Check {
         /// Where the configuration is

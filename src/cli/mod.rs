@@ -45,6 +45,7 @@ use std::io::Write;
 use args::{AuditCommand, Cli, Command, LogFormatArg, RulesCommand};
 
 use crate::events::{self, LogFormat};
+use crate::isolation;
 
 /// How a command ended, as sysexits has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,6 +125,10 @@ pub fn execute(cli: Cli, out: &mut dyn Write) -> Result<(), Failed> {
         // The demo prints a table; log lines between would break it.
         Command::Demo { serve } => demo::gateway::execute(serve, install("off")?, out),
         Command::Run(args) => run::execute(&args, install(&cli.log)?),
+        Command::ReadApart { memory_bytes, cpu_s } => {
+            let allowed = (memory_bytes, cpu_s);
+            Ok(isolation::serve(allowed, &mut std::io::stdin().lock(), out)?)
+        }
         Command::Check {
             config,
             format,

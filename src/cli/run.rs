@@ -55,6 +55,7 @@ fn origin(args: &RunArgs) -> Origin {
         path: args.config.clone(),
         text: text.unwrap_or_default(),
         variables: variables(),
+        reader: None,
     }
 }
 
@@ -64,6 +65,7 @@ pub(super) fn origin_of(path: &Path) -> Origin {
         path: Some(path.to_owned()),
         text: String::new(),
         variables: variables(),
+        reader: None,
     }
 }
 

@@ -23,5 +23,7 @@ pub mod step;
 pub mod structure;
 pub mod time;
 
+pub use container::apart;
+
 #[doc(hidden)]
 pub use block::triggers;

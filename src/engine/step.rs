@@ -76,6 +76,8 @@ pub enum Failure {
     Unreadable,
     /// More would come of a container than may: bytes, entries or containers in it.
     ContainerLimit,
+    /// The reader of a fragile format, which runs apart, is gone, or none was to be had.
+    Isolation,
     /// Someone in a container would have to be masked, which nobody can do in it.
     Unmaskable,
     /// More coded bytes would have to wait than may.
@@ -94,6 +96,7 @@ impl Failure {
             Self::Encrypted => "encrypted",
             Self::Unreadable => "unreadable",
             Self::ContainerLimit => "container_limit",
+            Self::Isolation => "isolation",
             Self::Unmaskable => "unmaskable",
             Self::HoldBack => "holdback_exhausted",
             Self::RuleBudget => "rule_budget",
@@ -200,6 +203,7 @@ impl From<Fault> for Failure {
             Fault::Encrypted => Self::Encrypted,
             Fault::Unreadable => Self::Unreadable,
             Fault::Limit => Self::ContainerLimit,
+            Fault::Isolation => Self::Isolation,
         }
     }
 }

@@ -368,6 +368,7 @@ impl Exchanges {
             let (rules, secret) = (Arc::clone(&set.rules), set.policy.secret_of(asked.route).clone());
             let content = content(&head.headers);
             let reader = Inspector::new(mode, set.bounds, content, rules, secret);
+            let reader = reader.reading_apart(gateway.apart.as_ref());
             inspector = Some(reader.counting_values(fields::counted_values(&account)));
             ending = ending.tried_in_shadow(content);
         }

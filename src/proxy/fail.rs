@@ -88,6 +88,8 @@ pub struct FailModes {
     pub unreadable: Option<Fail>,
     /// A container of which more would come than may.
     pub container_limit: Option<Fail>,
+    /// A file of a fragile format, whose reader crashed, took more time or memory than it may, or was not to be had.
+    pub isolation: Option<Fail>,
     /// A block of coded bytes larger than the hold-back.
     pub holdback_exhausted: Option<Fail>,
     /// An expression of the operator's has searched as much of a body as it may.
@@ -119,6 +121,7 @@ impl FailModes {
             Reason::Body(Failure::Encrypted) => self.encrypted,
             Reason::Body(Failure::Unreadable) => self.unreadable,
             Reason::Body(Failure::ContainerLimit) => self.container_limit,
+            Reason::Body(Failure::Isolation) => self.isolation,
             // Whoever is to be masked does not leave as they are.
             Reason::Body(Failure::Unmaskable) => Some(Fail::Closed),
             Reason::Body(Failure::HoldBack) => self.holdback_exhausted,

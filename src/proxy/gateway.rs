@@ -19,6 +19,7 @@ use super::shadow::{Shadow, Shadows};
 use super::terms::HeldTotal;
 use crate::audit::Audit;
 use crate::clock::Clock;
+use crate::engine::apart::Apart;
 use crate::engine::baseline::{Baselines, Deviation, WINDOW_SECONDS};
 use crate::engine::detect::RuleSet;
 use crate::engine::inspect::Bounds;
@@ -133,6 +134,8 @@ pub struct Gateway {
     pub audit: Audit,
     /// Who was shown to whom.
     pub journal: Journal,
+    /// Who lends readers of fragile formats that run apart; without it they are read here.
+    pub apart: Option<Arc<dyn Apart>>,
     /// Bytes held over all streams.
     pub held: Arc<HeldTotal>,
     /// Wakes the streams that wait when a hold began or ended.
@@ -173,6 +176,7 @@ impl Gateway {
             secret,
             audit,
             journal,
+            apart: None,
             held: Arc::default(),
             holds_told: Arc::default(),
             baselines: Baselines::default(),

@@ -77,6 +77,15 @@ pub struct Limits {
     pub eject_after: u32,
     /// How long it is ejected. Default 5,000 ms.
     pub eject_ms: u64,
+    /// Processes that read PDF, `SQLite` and Parquet files, at once; 0 has them read in the gateway's own. Default 64. Answers files
+    /// that break, exhaust or take over their reader.
+    pub isolated_max: u32,
+    /// What one of them has for each piece of a file. Default 5,000 ms. Answers files that hang their reader.
+    pub isolated_ms_max: u64,
+    /// Processor time that one has for a file. Default 10 s.
+    pub isolated_cpu_s_max: u64,
+    /// Memory that one has. Default 268,435,456 bytes. Answers files that fill memory.
+    pub isolated_memory_bytes_max: u64,
     /// How long a drain waits for exchanges. Default 30,000 ms; then they are cut.
     pub drain_ms_max: u64,
 }
@@ -116,6 +125,10 @@ impl Default for Limits {
             upstream_age_ms_max: 600_000,
             eject_after: 3,
             eject_ms: 5_000,
+            isolated_max: 64,
+            isolated_ms_max: 5_000,
+            isolated_cpu_s_max: 10,
+            isolated_memory_bytes_max: 256 << 20,
             drain_ms_max: 30_000,
         }
     }
@@ -166,6 +179,10 @@ impl Limits {
             upstream_age_ms_max: TIMER_MS_MIN..=DAY_MS,
             eject_after: 1..=1_000,
             eject_ms: 0..=DAY_MS,
+            isolated_max: 0..=4_096,
+            isolated_ms_max: TIMER_MS_MIN..=60_000,
+            isolated_cpu_s_max: 1..=3_600,
+            isolated_memory_bytes_max: 1 << 20..=16 << 30,
             drain_ms_max: 0..=DAY_MS,
         })
     }

@@ -26,6 +26,7 @@ use super::unread::Unread;
 use super::vigil::Vigil;
 use super::websocket::{Handshake, Peers, deflates, offers_websocket, relay, translate, translate_answer};
 use super::witness::Witness;
+use crate::engine::apart::Apart;
 use crate::engine::detect::ClassSet;
 use crate::engine::inspect::{Content, Inspector, Mode};
 use crate::engine::ledger::Account;
@@ -166,14 +167,14 @@ impl Exchanges {
         mut to_client: Box<InspectedBody<UpstreamBody>>,
     ) {
         let classes = to_client.driver().counted_values();
-        to_client.carry_messages(inspectors(asked, mode, classes));
+        to_client.carry_messages(inspectors(asked, self.gateway.apart.as_ref(), mode, classes));
         // What a client sends is never masked: a mask would be saved over what it hides.
         let sent = if watches { Mode::Watch } else { Mode::Guard };
         let (mut plan, now) = (offer.plan, self.gateway.clock.now());
         let account = self.gateway.open_account(&asked.set, &mut plan, now).await;
         let mut to_server = self.beside(asked, account, offer.direction);
         let classes = to_server.driver().counted_values();
-        to_server.carry_messages(inspectors(asked, sent, classes));
+        to_server.carry_messages(inspectors(asked, self.gateway.apart.as_ref(), sent, classes));
         let peers = Peers {
             to_client,
             to_server,
@@ -214,14 +215,15 @@ impl Exchanges {
 }
 
 /// Makes the inspectors of messages.
-fn inspectors(asked: &Asked, mode: Mode, classes: ClassSet) -> MakeInspector {
+fn inspectors(asked: &Asked, apart: Option<&Arc<dyn Apart>>, mode: Mode, classes: ClassSet) -> MakeInspector {
     let (rules, secret) = (
         Arc::clone(&asked.set.rules),
         asked.set.policy.secret_of(asked.route).clone(),
     );
-    let bounds = asked.set.bounds;
+    let (bounds, apart) = (asked.set.bounds, apart.cloned());
     Box::new(move || {
         let content = Content::from(Declared::Unknown);
-        Inspector::new(mode, bounds, content, Arc::clone(&rules), secret.clone()).counting_values(classes)
+        let reader = Inspector::new(mode, bounds, content, Arc::clone(&rules), secret.clone());
+        reader.reading_apart(apart.as_ref()).counting_values(classes)
     })
 }

@@ -145,6 +145,7 @@ impl Exchanges {
         let inspector = asked.route().inspect.then(|| {
             let (rules, secret) = (Arc::clone(&set.rules), set.policy.secret_of(asked.route).clone());
             let reader = Inspector::new(mode, set.bounds, content, rules, secret);
+            let reader = reader.reading_apart(self.gateway.apart.as_ref());
             reader.counting_values(fields::counted_values(&counted.account))
         });
         let vigil = Vigil::new(Arc::clone(&self.gateway), until, asked);

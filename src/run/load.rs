@@ -30,6 +30,8 @@ pub struct Origin {
     pub text: String,
     /// `SECTION__KEY` and value of `TIDEGATE__` variables.
     pub variables: Vec<(String, String)>,
+    /// The program that reads fragile formats apart; `None` for this one.
+    pub reader: Option<PathBuf>,
 }
 
 /// A configuration that can be put in force.

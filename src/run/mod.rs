@@ -31,11 +31,13 @@ use crate::admin::{self, Admin};
 use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::config::OpenDoor;
+use crate::engine::apart::Apart;
 use crate::engine::ledger::{self, Carrier, Ledger};
 use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
 use crate::events::{self, ClockFact, Event, report};
 use crate::fleet::FleetError;
+use crate::isolation;
 use crate::proxy::{Door, Exchanges, Gateway, Limits, Listener, Set};
 use crate::store::journal::{self, Journal, JournalError};
 use crate::store::{self, Store, StoreError};
@@ -140,6 +142,7 @@ pub async fn start_over(
     let evidence = (audit.clone(), journal.clone());
     let mut gateway = Gateway::new(loaded.set, (ledger, store), clock, loaded.secret, evidence);
     gateway.baselines = baselines::recall(&loaded.state_dir);
+    gateway.apart = readers(origin.reader.as_deref(), &loaded.limits);
     let fleet = fleet::join(loaded.fleet, loaded.ledger.exact_elements_max, &mut gateway).await?;
     let gateway = Arc::new(gateway);
     let (stop, ended, tasks) = (CancellationToken::new(), CancellationToken::new(), TaskTracker::new());
@@ -191,6 +194,20 @@ pub async fn start_over(
         journal,
         fleet,
     })
+}
+
+/// Those who read fragile formats in processes of their own.
+fn readers(program: Option<&Path>, limits: &Limits) -> Option<Arc<dyn Apart>> {
+    let program = program.map_or_else(std::env::current_exe, |program| Ok(program.to_owned()));
+    let settings = isolation::Settings {
+        // Without a name nothing is started, and what it would read is counted as unread.
+        program: program.unwrap_or_default(),
+        processes_max: limits.isolated_max,
+        ms_max: limits.isolated_ms_max,
+        cpu_s_max: limits.isolated_cpu_s_max,
+        memory_bytes_max: limits.isolated_memory_bytes_max,
+    };
+    (limits.isolated_max > 0).then(|| Arc::new(isolation::Workers::new(settings)) as Arc<dyn Apart>)
 }
 
 /// The ledger with all that is on disk, the store that keeps it there, and the second of its newest sighting. Before a

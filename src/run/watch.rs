@@ -229,6 +229,7 @@ mod tests {
             path: Some(path),
             text: String::new(),
             variables: Vec::new(),
+            reader: None,
         };
         Sources::of(
             &crate::config::read("x", CONFIG).unwrap(),

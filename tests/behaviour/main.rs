@@ -34,6 +34,7 @@ mod holds;
 mod hops;
 mod hosts;
 mod idle;
+mod isolation;
 mod journal;
 mod key_sets;
 mod masking;

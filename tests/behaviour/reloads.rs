@@ -44,6 +44,7 @@ fn reload(gateway: &Gateway, text: &str) {
         path: None,
         text,
         variables: Vec::new(),
+        reader: None,
     };
     let loaded = load(&origin, gateway.shared().clock.now(), 2).unwrap_or_else(|error| panic!("{error}"));
     gateway.shared().replace(loaded.set);

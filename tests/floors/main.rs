@@ -15,7 +15,7 @@ use std::path::Path;
 use code::Code;
 
 /// The floor of every room, from the bottom. A file names modules of its own room and of lower floors only.
-const FLOORS: [(&str, u8); 15] = [
+const FLOORS: [(&str, u8); 16] = [
     ("engine", 0),
     ("events", 1),
     ("clock", 1),
@@ -24,6 +24,7 @@ const FLOORS: [(&str, u8); 15] = [
     ("audit", 2),
     ("store", 2),
     ("fleet", 2),
+    ("isolation", 2),
     ("simulate", 3),
     ("proxy", 3),
     ("admin", 3),

@@ -77,6 +77,7 @@ impl Gateway {
             path,
             text,
             variables: Vec::new(),
+            reader: Some(env!("CARGO_BIN_EXE_tidegate").into()),
         };
         let metrics = events::install(LogFormat::Text, "off").expect("`off` is a filter");
         let running = start_over(origin, metrics, ledger)

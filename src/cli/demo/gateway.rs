@@ -90,6 +90,7 @@ async fn open(shop: SocketAddr, dir: &Path, metrics: events::Handle) -> Result<G
             path: None,
             text,
             variables: Vec::new(),
+            reader: None,
         },
         metrics,
     )

@@ -1,19 +1,23 @@
 //! How much may come of a file: how deep, how many entries, how many bytes, and how many for each of its own.
 
+use std::sync::Arc;
+
+use super::apart::{Apart, Session};
+
 /// Unpacked bytes beyond which ratios are measured: small files may be as repetitive as they like.
 const RATIO_FREE_BYTES: u64 = 1 << 20;
 
 /// The most of each that may come of one body's containers. Against: bombs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::engine) struct Limits {
+pub struct Limits {
     /// Containers inside one another.
-    pub(in crate::engine) depth: u32,
+    pub depth: u32,
     /// Entries of all of them together.
-    pub(in crate::engine) entries: u32,
+    pub entries: u32,
     /// Bytes that come of them.
-    pub(in crate::engine) bytes: u64,
+    pub bytes: u64,
     /// Bytes that come of one byte of the body.
-    pub(in crate::engine) ratio: u64,
+    pub ratio: u64,
 }
 
 impl Default for Limits {
@@ -29,19 +33,22 @@ impl Default for Limits {
 
 /// Why a container cannot be read further.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::engine) enum Fault {
+pub enum Fault {
     /// It, or an entry of it, is encrypted.
     Encrypted,
     /// It breaks its format, or is packed in a way that is not read here.
     Unreadable,
     /// More would come of it than may.
     Limit,
+    /// Its reader, which runs apart, is gone, or none was to be had.
+    Isolation,
 }
 
 /// What came of one body's containers so far, those inside values included.
-#[derive(Debug)]
 pub(in crate::engine) struct Meter {
     limits: Limits,
+    /// Who lends readers for fragile formats; without it they are read here.
+    apart: Option<Arc<dyn Apart>>,
     read: u64,
     unpacked: u64,
     entries: u32,
@@ -51,10 +58,22 @@ impl Meter {
     pub(in crate::engine) const fn new(limits: Limits) -> Self {
         Self {
             limits,
+            apart: None,
             read: 0,
             unpacked: 0,
             entries: 0,
         }
+    }
+
+    /// Has fragile formats read by those whom `apart` lends.
+    pub(in crate::engine) fn reads_apart(&mut self, apart: Arc<dyn Apart>) {
+        self.apart = Some(apart);
+    }
+
+    /// A reader that runs apart, for a file at this level; none where they are read here.
+    pub(super) fn open(&self, level: u32) -> Result<Option<Box<dyn Session>>, Fault> {
+        let lent = self.apart.as_ref().map(|apart| apart.open(level, self.limits));
+        lent.transpose()
     }
 
     /// So many more bytes of the body itself.

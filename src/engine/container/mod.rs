@@ -6,8 +6,9 @@
 //!                     ─ sheets, documents, PDF, images, databases, Parquet ─▶ texts
 //! ```
 //!
-//! What cannot be read is a [`Fault`]: nothing is passed over in silence. All that is kept of a file is bounded.
+//! Readers of fragile formats may run [`apart`]. What cannot be read is a [`Fault`]: nothing is passed over in silence. All that is kept of a file is bounded.
 
+pub mod apart;
 mod aside;
 mod bytes;
 mod image;

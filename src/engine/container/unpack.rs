@@ -2,6 +2,7 @@
 
 use smallvec::SmallVec;
 
+use super::apart::{Foreign, Order};
 use super::image::{Jpeg, Png};
 use super::parquet::Parquet;
 use super::pdf::Pdf;
@@ -37,6 +38,13 @@ enum Kind {
     Sqlite,
     Parquet,
     Tar,
+}
+
+impl Kind {
+    /// Whether its layout leads a reader to and fro, and so is read apart where that can be.
+    const fn is_fragile(self) -> bool {
+        matches!(self, Self::Pdf | Self::Sqlite | Self::Parquet)
+    }
 }
 
 /// How a file of each begins.
@@ -115,6 +123,8 @@ enum Reader {
     Parquet(Box<Parquet>),
     /// A text in another character set than UTF-8, as its mark says.
     Marked(Box<Marked>),
+    /// One that is read apart.
+    Apart(Foreign),
 }
 
 impl Unpacker {
@@ -145,15 +155,26 @@ impl Unpacker {
             Reader::Sqlite(sqlite) => sqlite.is_drained(),
             Reader::Parquet(parquet) => parquet.is_drained(),
             Reader::Marked(text) => text.is_drained(),
+            Reader::Apart(file) => file.is_drained(),
         }
     }
 
     /// How many bytes more it is drained behind, where that is known.
     pub(in crate::engine) fn wanted(&self) -> Option<usize> {
-        if let Reader::Sqlite(sqlite) = &self.reader {
-            return Some(sqlite.wanted());
+        match &self.reader {
+            Reader::Sqlite(sqlite) => Some(sqlite.wanted()),
+            Reader::Apart(file) => file.wanted(),
+            Reader::Undecided(_)
+            | Reader::Text
+            | Reader::Coded(..)
+            | Reader::Zip(_)
+            | Reader::Tar(_)
+            | Reader::Pdf(_)
+            | Reader::Png(_)
+            | Reader::Jpeg(_)
+            | Reader::Parquet(_)
+            | Reader::Marked(_) => None,
         }
-        None
     }
 
     /// More of the file.
@@ -196,6 +217,7 @@ impl Unpacker {
             Reader::Sqlite(sqlite) => sqlite.finish(told),
             Reader::Parquet(parquet) => parquet.finish(told),
             Reader::Marked(text) => text.finish(told),
+            Reader::Apart(file) => file.ask(Order::Finish, told),
         }
     }
 
@@ -211,6 +233,14 @@ impl Unpacker {
         };
         if kind.is_some() {
             told.meter().level(self.level)?;
+        }
+        let apart = match kind {
+            Some(kind) if kind.is_fragile() => told.meter().open(self.level)?,
+            Some(_) | None => None,
+        };
+        if let Some(session) = apart {
+            self.reader = Reader::Apart(Foreign::new(session));
+            return self.read(&first, told);
         }
         let inner = self.level + 1;
         self.reader = match kind {
@@ -246,6 +276,8 @@ impl Unpacker {
             Reader::Sqlite(sqlite) => sqlite.push(bytes, told),
             Reader::Parquet(parquet) => parquet.push(bytes, told),
             Reader::Marked(text) => text.push(bytes, told),
+            Reader::Apart(_) if bytes.is_empty() => Ok(()),
+            Reader::Apart(file) => file.ask(Order::Push(bytes), told),
         }
     }
 }

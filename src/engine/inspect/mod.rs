@@ -20,6 +20,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use packed::Packed;
 
+use crate::engine::apart::Apart;
 pub use crate::engine::charset::Charset;
 use crate::engine::charset::Reader;
 use crate::engine::container::Meter;
@@ -203,6 +204,15 @@ impl Inspector {
     #[must_use]
     pub fn counting_values(mut self, classes: ClassSet) -> Self {
         self.assembler.count_values(classes);
+        self
+    }
+
+    /// Has files of fragile formats read by those whom `apart` lends.
+    #[must_use]
+    pub fn reading_apart(mut self, apart: Option<&Arc<dyn Apart>>) -> Self {
+        if let Some(apart) = apart {
+            self.assembler.meter.reads_apart(Arc::clone(apart));
+        }
         self
     }
 

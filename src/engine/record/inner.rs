@@ -219,7 +219,7 @@ impl Inner {
     fn breaks(&mut self, read: Result<(), Fault>) {
         let Err(fault) = read else { return };
         self.packed = Packed::Broken;
-        if matches!(fault, Fault::Encrypted | Fault::Limit) {
+        if matches!(fault, Fault::Encrypted | Fault::Limit | Fault::Isolation) {
             self.read.assembler.fault.get_or_insert(fault);
         }
     }

@@ -1,0 +1,199 @@
+//! Readers of fragile formats run in processes of their own: one that is killed, hangs or has too little costs its body, which meets
+//! the fail mode of its route, and nothing else.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use bytes::Bytes;
+use tidegate::engine::ledger::Dimension;
+use tokio::sync::mpsc;
+
+use super::fail_modes::uninspected;
+use crate::support::client::{RawReply, get};
+use crate::support::gateway::{Gateway, until};
+use crate::support::origin::{Answer, Origin};
+
+/// People in each file, and those who may be shown.
+const PEOPLE: u32 = 50;
+const PEOPLE_MAX: u32 = 60;
+
+fn file(name: &str) -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/containers")
+        .join(name);
+    fs::read(path).expect("a file of ours")
+}
+
+/// In front of `origin`; the processes apart have `limits`, of which `cpu_s` names those of this gateway.
+async fn gateway(origin: &Origin, fail: &str, cpu_s: u32, limits: &str) -> Gateway {
+    Gateway::start(&format!(
+        "[limits]\nisolated_cpu_s_max = {cpu_s}\n{limits}\n[identity]\nsources = [\"cookie:sid\"]\n\
+         [[route]]\nmatch = \"*/\"\nupstream = [\"http://{}\"]\nfail_on = {{ isolation = \"{fail}\" }}\n\
+         [[budget]]\nname = \"limit\"\nper = \"session\"\nwindow = \"1d\"\npeople = {PEOPLE_MAX}\naction = \"block\"\n\
+         mode = \"enforce\"\n",
+        origin.address
+    ))
+    .await
+}
+
+/// The processes apart that have so many seconds for a file.
+fn readers(cpu_s: u32) -> Vec<u32> {
+    let wanted = "read-apart\0--memory-bytes\0";
+    let seconds = format!("--cpu-s\0{cpu_s}\0");
+    let processes = fs::read_dir("/proc").expect("a Linux").flatten();
+    let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let is_one = |number: &u32| {
+        let line = fs::read(format!("/proc/{number}/cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line).into_owned();
+        line.contains(wanted) && line.ends_with(&seconds)
+    };
+    numbers.filter(is_one).collect()
+}
+
+/// A Parquet file whose one page has to be kept whole to be read.
+fn long_page() -> Vec<u8> {
+    const PAGE_BYTES: u32 = 600_000;
+    // Seven bits a byte, doubled as what has no sign.
+    let length = (0..3).map(|place| {
+        let more = if place < 2 { 0x80 } else { 0 };
+        ((PAGE_BYTES * 2) >> (7 * place)) as u8 & 0x7f | more
+    });
+    let length: Vec<u8> = length.collect();
+    let header = [
+        b"PAR1\x15\x00\x15",
+        &length[..],
+        b"\x15",
+        &length,
+        b"\x2c\x15\x02\x15\x00\x00\x00",
+    ]
+    .concat();
+    [header, vec![b'x'; PAGE_BYTES as usize]].concat()
+}
+
+fn signal(name: &str, process: u32) {
+    let sent = Command::new("kill").args([name, &process.to_string()]).status();
+    assert!(sent.expect("a shell's kill").success());
+}
+
+/// Asks for a file of which the second half comes after `between`.
+async fn halves(
+    name: &str,
+    (fail, cpu_s, limits): (&str, u32, &str),
+    between: impl AsyncFnOnce(),
+) -> (RawReply, Gateway) {
+    let (sender, receiver) = mpsc::channel(2);
+    let chunks = std::sync::Mutex::new(Some(receiver));
+    let origin = Origin::serve(move |_| {
+        let chunks = chunks.lock().expect("no test panics while it looks").take();
+        Answer::fed("application/octet-stream", chunks.expect("one request"))
+    })
+    .await;
+    let gateway = gateway(&origin, fail, cpu_s, limits).await;
+    let body = file(name);
+    let (first, second) = body.split_at(body.len() / 2);
+    let address = gateway.address;
+    let asking = tokio::spawn(async move { get(address, "/", "Cookie: sid=s\r\n").await });
+    sender.send(Bytes::copy_from_slice(first)).await.expect("an origin");
+    between().await;
+    sender.send(Bytes::copy_from_slice(second)).await.expect("an origin");
+    drop(sender);
+    (asking.await.expect("an answer"), gateway)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fragile_file_is_read_by_a_process_of_few_rights() {
+    let whole = async |name: &str, cpu_s: u32| {
+        let (reply, gateway) = halves(name, ("closed", cpu_s, ""), async || {
+            until("a process reads it", async || !readers(cpu_s).is_empty()).await;
+            let limits = fs::read_to_string(format!("/proc/{}/limits", readers(cpu_s)[0])).expect("its limits");
+            let most = |what: &str| {
+                let line = limits.lines().find(|line| line.starts_with(what)).expect("a limit");
+                line[what.len()..]
+                    .split_whitespace()
+                    .next()
+                    .expect("a number")
+                    .to_owned()
+            };
+            assert_eq!(most("Max address space"), (256 << 20).to_string());
+            assert_eq!(
+                (most("Max file size"), most("Max core file size")),
+                ("0".into(), "0".into())
+            );
+            assert!(most("Max cpu time").parse::<u32>().expect("a number") <= cpu_s + 1);
+        })
+        .await;
+        assert!(
+            reply.status == 200 && reply.is_whole && reply.body == file(name),
+            "{name}: {}",
+            reply.head
+        );
+        let keys = gateway.keys(Dimension::Session);
+        assert_eq!(keys[0].people, [(86_400, PEOPLE)], "{name}");
+        // The same process reads the next file.
+        assert_eq!(readers(cpu_s).len(), 1, "{name}");
+    };
+    whole("lines.pdf", 101).await;
+    whole("people.sqlite", 102).await;
+    whole("dictionary.parquet", 103).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_that_is_killed_or_hangs_costs_its_body_and_no_other() {
+    for (how, cpu_s) in [("-KILL", 111), ("-STOP", 121)] {
+        for (place, fail) in ["closed", "open"].into_iter().enumerate() {
+            let cpu_s = cpu_s + place as u32;
+            let (reply, gateway) = halves("lines.pdf", (fail, cpu_s, "isolated_ms_max = 1500"), async || {
+                until("a process reads it", async || !readers(cpu_s).is_empty()).await;
+                signal(how, readers(cpu_s)[0]);
+            })
+            .await;
+            let body = file("lines.pdf");
+            if fail == "closed" {
+                assert!(reply.status == 502 || !reply.is_whole, "{how}: {}", reply.head);
+            } else {
+                assert!(reply.is_whole && reply.body == body, "{how}: {}", reply.head);
+                until("it is counted", async || uninspected(&gateway, "isolation").await > 0).await;
+            }
+            until("it is gone", async || readers(cpu_s).is_empty()).await;
+        }
+    }
+}
+
+/// Too little memory, no process to be had, or one more than may be: each is counted, and refused where the route is closed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_that_has_too_little_is_none() {
+    let origin = Origin::serve(|seen| match seen.uri.path() {
+        "/long" => Answer::new("application/octet-stream", long_page()),
+        _ => Answer::new("application/pdf", file("lines.pdf")),
+    })
+    .await;
+    for (fail, cpu_s) in [("closed", 131), ("open", 132)] {
+        let gateway = gateway(&origin, fail, cpu_s, "isolated_memory_bytes_max = 1048576").await;
+        let before = uninspected(&gateway, "isolation").await;
+        let reply = get(gateway.address, "/long", "Cookie: sid=s\r\n").await;
+        if fail == "closed" {
+            assert!(reply.status == 502 || !reply.is_whole, "{}", reply.head);
+        } else {
+            assert!(reply.is_whole && reply.body == long_page(), "{}", reply.head);
+            until("it is counted", async || {
+                uninspected(&gateway, "isolation").await > before
+            })
+            .await;
+        }
+        until("it is gone", async || readers(cpu_s).is_empty()).await;
+    }
+    // One process, which a slow body occupies.
+    let (reply, _gateway) = halves("lines.pdf", ("closed", 133, "isolated_max = 1"), async || {
+        until("a process reads it", async || !readers(133).is_empty()).await;
+    })
+    .await;
+    assert!(reply.is_whole);
+    let gateway = gateway(&origin, "closed", 134, "isolated_max = 0").await;
+    assert_eq!(
+        get(gateway.address, "/", "Cookie: sid=s\r\n").await.status,
+        200,
+        "read in the gateway itself"
+    );
+    assert!(readers(134).is_empty());
+}
