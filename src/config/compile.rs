@@ -263,6 +263,7 @@ impl Reader<'_> {
             inspect: written.inspect,
             fail: written.fail,
             fail_on: written.fail_on,
+            recode: written.recode,
             tells_coverage: written.coverage_header,
             lenient: written.public || written.allow.is_some() || !written.inspect,
         })

@@ -117,6 +117,7 @@ impl Reader<'_> {
             fail: written.fail,
             fail_on: written.fail_on,
             lenient: false,
+            recode: None,
             tells_coverage: false,
         })
     }

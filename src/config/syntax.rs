@@ -11,7 +11,7 @@ use crate::engine::inspect::Bounds;
 use crate::engine::ledger;
 use crate::engine::policy::{AllowSyntax, BudgetSyntax, ExceptionSyntax, Text};
 use crate::engine::problem::{Bounded, bounded};
-use crate::proxy::{Fail, FailModes, ForwardSyntax, Limits};
+use crate::proxy::{Fail, FailModes, ForwardSyntax, Limits, Recode};
 use crate::store::journal;
 use crate::{admin, audit, fleet, identity, store};
 
@@ -152,6 +152,10 @@ pub struct RouteSyntax {
     /// media that holds nobody's data.
     #[serde(default = "yes")]
     pub inspect: bool,
+    /// The coding in which an answer that is decoded so that it can be masked is coded again, for clients that take it. Default none:
+    /// it costs processor time, and each piece is flushed.
+    #[serde(default)]
+    pub recode: Option<Recode>,
     /// Whether answers say in `Tidegate-Coverage` how far they were looked into. Default false: for setting a gateway up, since a
     /// client has no need to know.
     #[serde(default)]

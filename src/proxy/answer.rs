@@ -11,6 +11,7 @@ use super::body::InspectedBody;
 use super::connection::BoxError;
 use super::foretold::Foretold;
 use super::forward::ForwardBody;
+use super::recode::Recoded;
 use super::upstream::ResponseBody;
 
 /// The body of an upstream's response.
@@ -25,6 +26,8 @@ pub enum Answer {
     Own(Full<Bytes>),
     /// The upstream's, inspected.
     Inspected(Box<InspectedBody<UpstreamBody>>),
+    /// The same, coded again.
+    Recoded(Box<Recoded<Box<InspectedBody<UpstreamBody>>>>),
 }
 
 impl Body for Answer {
@@ -35,6 +38,7 @@ impl Body for Answer {
         match self.get_mut() {
             Self::Own(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
             Self::Inspected(body) => Pin::new(body.as_mut()).poll_frame(cx),
+            Self::Recoded(body) => Pin::new(body.as_mut()).poll_frame(cx),
         }
     }
 
@@ -42,6 +46,7 @@ impl Body for Answer {
         match self {
             Self::Own(body) => body.is_end_stream(),
             Self::Inspected(body) => body.is_end_stream(),
+            Self::Recoded(body) => body.is_end_stream(),
         }
     }
 
@@ -49,6 +54,7 @@ impl Body for Answer {
         match self {
             Self::Own(body) => body.size_hint(),
             Self::Inspected(body) => body.size_hint(),
+            Self::Recoded(body) => body.size_hint(),
         }
     }
 }

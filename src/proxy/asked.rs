@@ -57,6 +57,8 @@ pub(super) struct Asked {
     /// The path that was asked for; `*` and CONNECT have none.
     pub(super) path: Option<PathAndQuery>,
     pub(super) connection: Arc<ConnState>,
+    /// What is masked is coded again: its route asks for that, and its client takes it.
+    pub(super) recodes: bool,
     /// A bypass suspends its budgets.
     pub(super) is_bypassed: bool,
     /// Whose refusal by a budget on a shared key counts.

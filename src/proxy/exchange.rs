@@ -36,6 +36,7 @@ use super::limits::Limits;
 use super::outcome::Denial;
 use super::outlet::{Cause, Outlet};
 use super::provenance::{tell, who};
+use super::recode;
 use super::respond::{Refusal, Style, respond};
 use super::revoked;
 use super::route::{self, Leads};
@@ -265,7 +266,9 @@ impl Exchanges {
         };
         let (mut plan, mut upload) = self.gateway.plans(&set, &actor, facts, now).await;
         self.gateway.follow(&set, &actor, &plan);
-        let name = set.routes.get(met.route).map_or("", |route| route.name.as_str());
+        let route = set.routes.get(met.route);
+        let name = route.map_or("", |route| route.name.as_str());
+        let recodes = route.is_some_and(|route| recode::is_wanted(route.recode, &head.headers));
         let is_bypassed = self.gateway.bypass().covers(name, now);
         let must_log_in = met.is_limited && !is_bypassed && set.policy.refuses_unissued(&facts);
         if is_bypassed {
@@ -291,6 +294,7 @@ impl Exchanges {
             method,
             path,
             connection,
+            recodes,
             is_bypassed,
             honest,
             renewed: None,
@@ -421,7 +425,8 @@ impl Exchanges {
                 .insert(coverage::FIELD, coverage::value(body.driver(), mode));
         }
         self.leave(asked, &mut body).await?;
-        Ok(Response::from_parts(head, Answer::Inspected(body)))
+        let answer = recode::answer(asked.recodes && mode == Mode::Rewrite, &mut head, body);
+        Ok(Response::from_parts(head, answer))
     }
 
     /// The head leaves, once whoever is in it may.

@@ -7,6 +7,7 @@ use http::Method;
 use super::Upstream;
 use super::egress::Forward;
 use super::fail::{Fail, FailModes};
+use super::recode::Recode;
 
 /// `[METHOD ]host/path`, as written in `match`; the host may be `*`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,6 +108,8 @@ pub struct Route {
     pub fail: Fail,
     /// Fail modes by reason.
     pub fail_on: FailModes,
+    /// In what is coded again that was decoded to be masked.
+    pub recode: Option<Recode>,
     /// Whether its answers say how far they were looked into.
     pub tells_coverage: bool,
     /// Whether it is declared public, has an allowance or is not looked into: an ambiguous path never meets it.
