@@ -11,6 +11,7 @@ use super::address::{address_key, client_address};
 use super::approval::Approver;
 use super::evidence::Evidence;
 use super::group::{Group, Groups};
+use super::header_order::header_order;
 use super::introspection::Introspection;
 use super::key_memory::KeyMemory;
 use super::leavers::Leavers;
@@ -141,6 +142,8 @@ impl Identity {
         Actor {
             address,
             ja4: peer.client_ja4(&head.headers, address),
+            header_order: header_order(&head.headers, head.version),
+            http2: peer.client_http2(address),
             session: None,
             principal: None,
             certificate: peer.client_certificate(address).map(|shown| shown.name().into()),

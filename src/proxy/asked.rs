@@ -143,9 +143,9 @@ impl Asked {
 impl Gateway {
     /// What it counts under, for what it is shown and for what it sends: under its own keys, and those of whomever else it shows
     /// itself as.
-    pub(super) async fn plans(&self, set: &Set, actor: &Actor, own: Facts<'_>, now: Now) -> (Plan, Option<Plan>) {
+    pub(super) async fn plans(&self, set: &Set, actor: &Actor, own: &Facts<'_>, now: Now) -> (Plan, Option<Plan>) {
         let mut plans: Option<(Plan, Option<Plan>)> = None;
-        for facts in std::iter::once(own).chain(actor.facts_of_others(own)) {
+        for facts in std::iter::once(*own).chain(actor.facts_of_others(*own)) {
             let answered = self.answered(&set.policy, &facts, now).await;
             let facts = Facts {
                 answered: &answered,

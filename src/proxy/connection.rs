@@ -77,6 +77,11 @@ impl ConnState {
             .map(|()| h2::Error::from(h2::Reason::CANCEL).into())
     }
 
+    /// The fingerprint of how it opened HTTP/2, if it did: known before its first request is.
+    pub(super) fn http2(&self) -> Option<&Arc<str>> {
+        self.wire.http2.get()
+    }
+
     /// The framing fault in a request body with which the client's stream ended, if any.
     pub fn fault(&self) -> Option<Fault> {
         self.wire.fault()

@@ -261,7 +261,7 @@ impl Exchanges {
             is_forward: met.is_outward,
             ..actor.facts(&address, &network, met.route)
         };
-        let (mut plan, mut upload) = self.gateway.plans(&set, &actor, facts, now).await;
+        let (mut plan, mut upload) = self.gateway.plans(&set, &actor, &facts, now).await;
         self.gateway.follow(&set, &actor, &plan);
         let name = set.routes.get(met.route).map_or("", |route| route.name.as_str());
         let is_bypassed = self.gateway.bypass().covers(name, now);

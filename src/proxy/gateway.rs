@@ -318,6 +318,7 @@ impl Door {
                 digest: shown.digest(),
             }),
             ja4: tls.map(|tls| &tls.ja4),
+            http2: connection.http2(),
             trusted: &self.trusted,
             address_header: self.address_header.as_ref(),
             ja4_header: self.ja4_header.as_ref(),

@@ -27,6 +27,7 @@ mod honest;
 mod lifecycle;
 mod memory;
 mod process;
+mod programs;
 mod provenance;
 mod restart;
 mod spill;

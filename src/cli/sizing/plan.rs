@@ -217,9 +217,13 @@ fn count(asked: &Asked, dimension: Dimension, days: u64) -> (u64, u64) {
         Dimension::Principal | Dimension::Certificate => (some, 3),
         Dimension::Address => (visits.min(asked.mau.saturating_mul(3)), 5),
         Dimension::Network => ((some / 10).max(1), 50),
-        Dimension::Anonymous | Dimension::Place | Dimension::Kid | Dimension::Issuer | Dimension::Ja4 => {
-            (FEW.value, some)
-        }
+        Dimension::Anonymous
+        | Dimension::Place
+        | Dimension::Kid
+        | Dimension::Issuer
+        | Dimension::Ja4
+        | Dimension::Headers
+        | Dimension::Http2 => (FEW.value, some),
         Dimension::Service | Dimension::Destination | Dimension::Route => (asked.routes.max(1), some),
         Dimension::Global => (1, some),
         Dimension::Combined(parts) => {

@@ -44,6 +44,10 @@ pub struct Facts<'a> {
     pub certificate: Option<&'a [u8]>,
     /// The fingerprint of the client's TLS hello, if one is known.
     pub ja4: Option<&'a [u8]>,
+    /// The fingerprint of the order of its header fields, if it is its own.
+    pub headers: Option<&'a [u8]>,
+    /// The fingerprint of how it opened HTTP/2, if it did.
+    pub http2: Option<&'a [u8]>,
     /// The name of the client's network in the operator's list.
     pub place: Option<&'a [u8]>,
     /// The host that the request names.
@@ -366,6 +370,8 @@ impl Policy {
             Dimension::Kid => facts.kid.or(nobodys),
             Dimension::Issuer => facts.issuer.or(nobodys),
             Dimension::Ja4 => facts.ja4.or(nobodys),
+            Dimension::Headers => facts.headers.or(nobodys),
+            Dimension::Http2 => facts.http2.or(nobodys),
             Dimension::Route => Some(self.routes.get(facts.route).map_or(b"", |route| route.name.as_bytes())),
             Dimension::Service => Some(
                 self.routes
