@@ -419,6 +419,7 @@ pub fn policy(
         .collect();
     let groups = written.identity.group.iter();
     let group_names: Vec<String> = groups.clone().map(|(name, _)| name.get_ref().clone()).collect();
+    let issuer_names = written.identity.issuer_names();
     let groups: Vec<GroupShape> = groups
         .filter_map(|(name, group)| {
             let people_per_day = group.people_per_day?;
@@ -435,6 +436,7 @@ pub fn policy(
         routes: &routes,
         groups: &groups,
         group_names: &group_names,
+        issuer_names: &issuer_names,
         exact_elements_max: written.ledger.exact_elements_max,
         has_fleet: written.fleet.is_shared(),
         rules,

@@ -26,7 +26,7 @@ use super::token::{Issuer, Verified, joined, verify};
 use super::{Actor, Provenance};
 use crate::engine::births::Births;
 use crate::engine::ledger::Dimension;
-use crate::engine::policy::subject_of;
+use crate::engine::policy::{names_of, subject_of};
 use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
 use crate::events::{Event, report};
@@ -217,14 +217,13 @@ impl Identity {
         }
     }
 
-    /// Whether the watch-list names this principal, by its subject or by group and subject.
+    /// Whether the watch-list names this principal, under one of its names.
     fn is_watched(&self, principal: &[u8], group: Option<&str>) -> bool {
         if self.watched.is_empty() {
             return false;
         }
-        let in_group = group.map(|group| [group.as_bytes(), b":", subject_of(principal)].concat());
-        let names = [Some(principal), Some(subject_of(principal)), in_group.as_deref()];
-        names.into_iter().flatten().any(|name| self.watched.contains(name))
+        let names = names_of(principal, group);
+        names.iter().any(|name| self.watched.contains(&**name))
     }
 
     /// What is known of a credential; `actor` notes it where the shared store may know more.

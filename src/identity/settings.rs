@@ -6,6 +6,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::compile::accounts_of;
+use super::revocation::USERS;
+
 /// `[identity]`: where a request says who it is from, and who vouches for it.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -66,6 +69,15 @@ pub struct Settings {
     pub lookups_per_s_max: u32,
     /// Verified tokens remembered, at most, so that a repeat costs one look-up. About 500 bytes each. Default 100,000.
     pub verified_tokens_max: usize,
+}
+
+impl Settings {
+    /// What stands before the subjects of principals: the names of issuers, and of kinds of credentials without one.
+    pub fn issuer_names(&self) -> Vec<String> {
+        let issuers = self.issuer.keys().map(|name| name.get_ref().as_str());
+        let asked = self.introspection.iter().map(accounts_of);
+        issuers.chain(asked).chain(USERS).map(str::to_owned).collect()
+    }
 }
 
 impl Default for Settings {
