@@ -18,7 +18,7 @@ use super::places::Places;
 use super::revocation::{Known, RevocationList};
 use super::settings::{GroupSettings, IntrospectionSettings, IssuerSettings, Settings};
 use super::signers::{introspection, issuers, polls, transmitters};
-use super::source::{Kind, Source};
+use super::source::{Kind, Place, Source};
 use super::{Identity, Pace, RouteMatch};
 use crate::engine::births::Births;
 use crate::engine::problem::{Problem, Severity};
@@ -255,6 +255,13 @@ fn sources(settings: &Settings, problems: &mut Problems<'_>) -> Vec<Source> {
             None,
         );
     }
+    let is_certificate = |source: &Source| matches!(source.place, Place::Certificate(_));
+    let mut of_certificates = settings.group.iter().filter(|(_, group)| group.certificates.is_some());
+    if let Some((name, _)) = of_certificates.next().filter(|_| !sources.iter().any(is_certificate)) {
+        let help = "add certificate:spiffe or certificate:subject to sources";
+        let message = format!("the group `{name}` is named by certificates, which are no source");
+        problems.add("I005", name.span(), message, Some(help));
+    }
     let has = |kind: Kind| sources.iter().any(|source| source.kind == kind);
     let span = settings.sources.first().map_or(0..0, Spanned::span);
     if has(Kind::Token) && settings.issuer.is_empty() {
@@ -326,8 +333,8 @@ fn members(
     groups: &mut Groups,
     problems: &mut Problems<'_>,
 ) {
-    match (&written.claim, &written.api_keys) {
-        (Some(claim), None) => match claim.get_ref().split_once('=') {
+    match (&written.claim, &written.api_keys, &written.certificates) {
+        (Some(claim), None, None) => match claim.get_ref().split_once('=') {
             Some((claim, value)) if !claim.is_empty() && !value.is_empty() => {
                 groups.claims.push(Claim {
                     name: claim.to_owned(),
@@ -342,15 +349,22 @@ fn members(
                 Some("such as role=customer"),
             ),
         },
-        (None, Some(path)) => {
+        (None, Some(path), None) => {
             let file = read(Path::new(path.get_ref())).map_err(|error| format!("it cannot be read: {error}"));
             if let Err(message) = file.and_then(|bytes| groups.add_listed(&bytes, &group.name)) {
                 let help = "a line is the keyed hash of a key, in 64 hexadecimal digits, and a name";
                 problems.add("I006", path.span(), format!("`{path}`: {message}"), Some(help));
             }
         }
-        (Some(_), Some(_)) | (None, None) => {
-            let message = format!("the group `{name}` needs one of `claim` and `api_keys`");
+        (None, None, Some(names)) => {
+            for certificate in names {
+                if let Err(message) = groups.add_certificate(certificate.get_ref(), &group.name) {
+                    problems.add("I005", certificate.span(), format!("`{certificate}`: {message}"), None);
+                }
+            }
+        }
+        _ => {
+            let message = format!("the group `{name}` needs one of `claim`, `api_keys` and `certificates`");
             problems.add("I005", name.span(), message, None);
         }
     }

@@ -132,7 +132,7 @@ impl Identity {
         Some(Evidence {
             session: Some(joined(&[source.label.as_bytes(), name.as_bytes()])),
             principal: Some(principal.into()),
-            group: None,
+            group: self.groups.of_certificate(name),
             issuer: None,
             kid: None,
             mark: Mark::listed(fingerprint(&hash)),

@@ -289,10 +289,14 @@ impl Identity {
     }
 }
 
-/// Whether two principals are one account. A proxy names its user without an issuer: whoever has that name at one is the same.
+/// Whether two principals are one account. A proxy names its user without an issuer: whoever has that name at one is the same. A
+/// connection has one certificate, which may have two names.
 fn is_same(one: &[u8], other: &[u8]) -> bool {
     let is_of_proxy = |principal: &[u8]| principal.starts_with(b"trusted\0");
-    one == other || ((is_of_proxy(one) || is_of_proxy(other)) && subject_of(one) == subject_of(other))
+    let is_of_certificate = |principal: &[u8]| principal.starts_with(b"certificate\0");
+    one == other
+        || (is_of_certificate(one) && is_of_certificate(other))
+        || ((is_of_proxy(one) || is_of_proxy(other)) && subject_of(one) == subject_of(other))
 }
 
 /// The session of an opaque credential: the source as the configuration names it, and its value.

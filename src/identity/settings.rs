@@ -272,7 +272,8 @@ fn default_approval_header() -> Spanned<String> {
     Spanned::new(0..0, "x-approval".to_owned())
 }
 
-/// `[identity.group]`: one group of principals and what is normal for it. Exactly one of `claim` and `api_keys`.
+/// `[identity.group]`: one group of principals and what is normal for it. Exactly one of `claim`, `api_keys` and
+/// `certificates`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GroupSettings {
@@ -284,6 +285,11 @@ pub struct GroupSettings {
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub api_keys: Option<Spanned<String>>,
+    /// Whom the certificates of its members name: a subject as `certificate:subject` reads it, a SPIFFE ID, or one that ends in
+    /// `/*` and stands for all below it. At most 10,000 in all groups, 256 of them with `*`.
+    #[serde(default)]
+    #[schemars(with = "Option<Vec<String>>")]
+    pub certificates: Option<Vec<Spanned<String>>>,
     /// How many people a day one of its principals is normally shown.
     #[serde(default)]
     pub people_per_day: Option<u32>,
