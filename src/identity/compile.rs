@@ -72,7 +72,8 @@ impl Identity {
     /// All problems: `I001` a source, `I003` an algorithm, `I004` a key
     /// set, `I005` a group, `I006` a file of listed keys, `I007` a route, `I008` a number or a name outside its range,
     /// `I009` a file of networks or of watched principals, `I010` a list of who is revoked or leaves, `I012` a
-    /// transmitter of events, or a workflow of approvals, about accounts of nobody, `I013` who is asked for opaque tokens.
+    /// transmitter of events, or a workflow of approvals, about accounts of nobody, `I013` who is asked for opaque tokens, `I014` an
+    /// issuer whose services log in elsewhere.
     pub fn compile(settings: &Settings, file: &str, key: HashKey, read: ReadFile<'_>) -> Result<Self, Vec<Problem>> {
         let mut problems = Problems {
             file,

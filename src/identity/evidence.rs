@@ -156,13 +156,24 @@ impl Identity {
                 actor.is_keyless = true;
                 actor.revocable.extend(unverified_names(value, &self.issuers, now));
             }
-            let mark = self.look(&shown, actor, now);
+            let mark = match &verified {
+                Some(verified) if self.is_of_peer(verified, actor) => Mark::listed(verified.credential),
+                Some(_) | None => self.look(&shown, actor, now),
+            };
             let has_expired = verified.as_ref().is_some_and(|verified| verified.has_expired_at(now));
             is_forged |= mark.provenance == Provenance::Unissued && !has_expired;
             let good = verified.filter(|verified| verified.is_valid_at(now));
             Evidence::prefer(&mut evidence, Evidence::of_token(mark, good.as_deref()), actor);
         }
         evidence.map(|evidence| Evidence { is_forged, ..evidence })
+    }
+
+    /// Whether a token is shown by a service that logs in elsewhere.
+    fn is_of_peer(&self, verified: &Verified, actor: &Actor) -> bool {
+        let mut issuers = self.issuers.iter();
+        let issuer = issuers.find(|issuer| issuer.name == verified.issuer);
+        let peer = issuer.and_then(|issuer| issuer.peer.as_ref());
+        peer.is_some_and(|peer| peer.vouches(verified, actor.address))
     }
 
     fn opaque_value(&self, source: &Source, value: &[u8]) -> Opaque {

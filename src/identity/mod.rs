@@ -19,6 +19,7 @@ mod key_memory;
 mod leavers;
 mod memory;
 mod peer;
+mod peer_issuer;
 mod places;
 mod provenance;
 mod provisioning;
@@ -51,7 +52,7 @@ pub use provisioning::{Person, PersonKeys, filtered, patch, person, person_id, r
 pub use remote::{RemoteKeys, check_key_set, key_set_file, key_set_url};
 pub use revocation::{Listed, NO_END, Named, Revocable, What, principal_of};
 pub use settings::{
-    ApprovalSettings, GroupSettings, IntrospectionSettings, IssuerSettings, Settings, TransmitterSettings,
+    ApprovalSettings, GroupSettings, IntrospectionSettings, IssuerSettings, PeerSettings, Settings, TransmitterSettings,
 };
 pub use signal::{Act, Order, Poll, Signal, SignalError};
 pub use token::kid_of;

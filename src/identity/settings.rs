@@ -131,6 +131,9 @@ pub struct IssuerSettings {
     #[serde(default = "default_key_days_max")]
     #[schemars(with = "u32")]
     pub key_days_max: Spanned<u32>,
+    /// Services that log in elsewhere. Default: none, so that what was not issued through the gateways is unissued.
+    #[serde(default)]
+    pub peer: Option<PeerSettings>,
     /// As [`Settings::logs_in_at`]; the place where the design's example has it.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
@@ -139,6 +142,18 @@ pub struct IssuerSettings {
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub refreshes_at: Vec<Spanned<String>>,
+}
+
+/// `peer` of `[identity.issuer.NAME]`: with which keys, and from where, services show what was issued elsewhere. The issuer needs
+/// its `issuer`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PeerSettings {
+    /// The `kid` of its keys, 1 to 64: whoever has one and is in one of the networks is believed.
+    pub kids: Vec<String>,
+    /// The networks, 1 to 256, from which its services come.
+    #[schemars(with = "Vec<String>")]
+    pub networks: Vec<Spanned<String>>,
 }
 
 fn default_leeway_s() -> Spanned<u32> {

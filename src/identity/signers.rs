@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use super::basic::encode_basic;
 use super::compile::{Problems, ReadFile, accounts_of, is_name};
 use super::introspection::{Answers, Introspection};
+use super::peer_issuer::PeerIssuer;
 use super::remote::{RemoteKeys, key_set_file, key_set_url};
 use super::revocation::USERS;
 use super::settings::{IssuerSettings, Settings};
@@ -63,6 +64,10 @@ fn issuer(
         );
     }
     let keys = key_set(&written.jwks, read, problems);
+    let peer = written.peer.as_ref().map(|peer| {
+        let peer = (peer, written.issuer.as_deref());
+        PeerIssuer::compile(name.get_ref(), peer, problems)
+    });
     (problems.found.len() == before).then(|| Issuer {
         name: name.get_ref().as_str().into(),
         algorithms,
@@ -74,6 +79,7 @@ fn issuer(
         remote: remote(&written.jwks),
         retired: Vec::new(),
         key_days_max: *written.key_days_max.get_ref(),
+        peer,
     })
 }
 

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::group::Groups;
 use super::memory::{credential_hash, fingerprint};
+use super::peer_issuer::PeerIssuer;
 use super::remote::RemoteKeys;
 use super::revocation::{Revocable, Token, principal};
 use crate::engine::births::CredentialId;
@@ -80,6 +81,8 @@ pub(super) struct Issuer {
     pub(super) retired: Vec<SigningKey>,
     /// For so many days a key may sign.
     pub(super) key_days_max: u32,
+    /// Whose services log in elsewhere.
+    pub(super) peer: Option<PeerIssuer>,
 }
 
 /// One key of a key set.
