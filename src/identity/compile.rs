@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use hashbrown::HashSet;
-use http::Method;
+use http::{Method, StatusCode};
 use toml::Spanned;
 
 use super::approval::approver;
@@ -374,14 +374,7 @@ fn members(
 fn routes<'a>(list: impl Iterator<Item = &'a Spanned<String>>, problems: &mut Problems<'_>) -> Vec<RouteMatch> {
     let mut routes = Vec::new();
     for text in list {
-        let parsed = text.get_ref().split_once(' ').and_then(|(method, path)| {
-            let method = Method::from_bytes(method.as_bytes()).ok()?;
-            (path.starts_with('/') && !path.contains(['?', ' '])).then(|| RouteMatch {
-                method,
-                path: path.to_owned(),
-            })
-        });
-        match parsed {
+        match route(text.get_ref()) {
             Some(route) if routes.len() < ROUTES_MAX => routes.push(route),
             Some(_) => problems.add(
                 "I008",
@@ -392,13 +385,35 @@ fn routes<'a>(list: impl Iterator<Item = &'a Spanned<String>>, problems: &mut Pr
             None => problems.add(
                 "I007",
                 text.span(),
-                "a route is written `METHOD /path`",
+                "a route is written `METHOD /path`, or `METHOD /path STATUS`",
                 Some("such as POST /login"),
             ),
         }
     }
     routes
 }
+
+/// A route, and perhaps the status with which it issues something: from 200 to 399.
+fn route(text: &str) -> Option<RouteMatch> {
+    let mut words = text.split(' ');
+    let (method, path) = (Method::from_bytes(words.next()?.as_bytes()).ok()?, words.next()?);
+    let status = words
+        .next()
+        .map(|status| status.parse().ok().filter(|status| is_good(*status)));
+    let is_route = path.starts_with('/') && !path.contains('?') && words.next().is_none();
+    is_route.then_some(RouteMatch {
+        method,
+        path: path.to_owned(),
+        status: status.map_or(Some(None), |status| status.map(Some))?,
+    })
+}
+
+fn is_good(status: StatusCode) -> bool {
+    status.is_success() || status.is_redirection()
+}
+
+/// Whose accounts opaque tokens name where the operator does not say.
+pub(super) const INTROSPECTION: &str = "introspection";
 
 /// The issuer whose accounts tokens name that are asked for.
 pub(super) fn accounts_of(written: &IntrospectionSettings) -> &str {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hashbrown::HashSet;
-use http::{Method, request};
+use http::{Method, StatusCode, request};
 use smallvec::SmallVec;
 
 use super::actor::OTHERS_MAX;
@@ -60,10 +60,12 @@ pub struct Identity {
     pub(super) introspection: Option<Introspection>,
 }
 
-/// One `METHOD /path`.
+/// One `METHOD /path`, or `METHOD /path STATUS`.
 pub(super) struct RouteMatch {
     pub(super) method: Method,
     pub(super) path: String,
+    /// The one status with which something is issued there; any success where none is said.
+    pub(super) status: Option<StatusCode>,
 }
 
 /// What a login service and a shared store bear.

@@ -129,8 +129,8 @@ impl Identity {
     }
 
     /// What is said of that which the answer to this request issues: a login gives fresh proof, everything else passes on the
-    /// mark of the credential that was sent. A refusal (status 400 and above) proves nothing, and to who sends no credential
-    /// nothing is passed on.
+    /// mark of the credential that was sent. A refusal (status 400 and above, or another than the route is said to issue
+    /// something with) proves nothing, and to who sends no credential nothing is passed on.
     /// Of the actor's credential and one that was `renewed` the worse mark counts.
     pub fn passes_on(
         &self,
@@ -140,6 +140,12 @@ impl Identity {
         renewed: Option<Provenance>,
     ) -> Option<Tag> {
         if !self.sees_logins() || status.as_u16() >= 400 {
+            return None;
+        }
+        let is_refusal = |route: &RouteMatch| route.status.is_some_and(|wanted| wanted != status);
+        let named = self.logs_in_at.iter().chain(&self.refreshes_at);
+        let mut named = named.filter(|route| route.is(method, path)).peekable();
+        if named.peek().is_some() && named.all(is_refusal) {
             return None;
         }
         if self.is_login(method, path) {
@@ -203,8 +209,13 @@ impl Identity {
 }
 
 fn is_one(routes: &[RouteMatch], method: &Method, path: &str) -> bool {
-    let is_it = |route: &RouteMatch| route.method == method && is_same_path(&route.path, path);
-    routes.iter().any(is_it)
+    routes.iter().any(|route| route.is(method, path))
+}
+
+impl RouteMatch {
+    fn is(&self, method: &Method, path: &str) -> bool {
+        self.method == method && is_same_path(&self.path, path)
+    }
 }
 
 /// Whether an origin may take `path` for the route that is written as `route`: parameters of a segment (RFC 3986, section 3.3),
