@@ -74,7 +74,7 @@ fn named(name: &[u8]) -> Result<(), Ignored> {
 
 impl Identity {
     /// Takes away the headers in which only a trusted proxy may name a user, unless one sent them; and whatever is spelt so that
-    /// an origin may read it as one of them (RFC 3875, section 4.1.18, makes one variable of `-` and `_`).
+    /// an origin may read it as one of them.
     pub fn remove_untrusted_users(&self, headers: &mut HeaderMap, is_trusted: bool) {
         for wanted in self.sources.iter().filter_map(Source::trusted_header) {
             let is_odd = |name: &&HeaderName| *name != wanted && is_one_variable(name, wanted);
@@ -90,9 +90,14 @@ impl Identity {
     }
 }
 
-fn is_one_variable(one: &HeaderName, other: &HeaderName) -> bool {
-    let letters = |name: &'_ HeaderName| name.as_str().replace('_', "-");
-    one.as_str().len() == other.as_str().len() && letters(one) == letters(other)
+/// Whether an origin may take two names for one (RFC 3875, section 4.1.18).
+pub(super) fn is_one_variable(one: &HeaderName, other: &HeaderName) -> bool {
+    if one == other {
+        return true;
+    }
+    let letter = |byte: u8| if byte == b'_' { b'-' } else { byte };
+    let (one, other) = (one.as_str().bytes(), other.as_str().bytes());
+    one.len() == other.len() && one.map(letter).eq(other.map(letter))
 }
 
 #[cfg(test)]
