@@ -420,7 +420,7 @@ pub(super) fn accounts_of(written: &IntrospectionSettings) -> &str {
     written
         .accounts_of
         .as_ref()
-        .map_or("introspection", |name| name.get_ref())
+        .map_or(INTROSPECTION, |name| name.get_ref())
 }
 
 /// Names become parts of principals, labels and file lines: small letters, digits, `-`, `_`, at most 64 bytes.

@@ -34,6 +34,8 @@ const INACTIVE_S: u32 = 5;
 const ASKED_MAX: usize = 2;
 /// How far the issuer's clock and ours may differ, in seconds.
 const LEEWAY_S: u32 = 60;
+/// What stands before the names of clients among the subjects of an issuer; no account has a name that begins so.
+const CLIENT: &str = "client:";
 
 /// Who is asked, and what it answered. Its client's secret and the tokens are secret: there is no `Debug`.
 pub struct Introspection {
@@ -160,11 +162,16 @@ impl Introspection {
         if !claims.get("active")?.as_bool()? || !self.is_meant(&claims) {
             return Some(Answer::Inactive);
         }
-        // Who it is, by the first that is told: an account, its name, or the client that asks for itself.
-        let told = ["sub", "username", "client_id"].map(|name| claims.get(name).filter(|told| told.is_string()));
-        let told = told.into_iter().flatten().next().cloned();
+        // Who it is, by the first that is told: an account, its name, or the client that asks for itself, which is no account.
+        let told = |name: &str| claims.get(name).and_then(Value::as_str).filter(|told| !told.is_empty());
+        let account = ["sub", "username"].into_iter().find_map(told);
+        let account = account.filter(|name| !name.starts_with(CLIENT)).map(str::to_owned);
+        let client = || Some(format!("{CLIENT}{}", told("client_id")?));
         let own = || ("jti".to_owned(), blake3::hash(&id.0).to_hex().to_string().into());
-        let whose = told.map_or_else(own, |told| ("sub".to_owned(), told));
+        let whose = account
+            .or_else(client)
+            .map_or_else(own, |whose| ("sub".to_owned(), whose.into()));
+        claims.remove("sub");
         claims.extend([whose]);
         let voice = Voice {
             name: &self.accounts_of,

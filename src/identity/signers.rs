@@ -9,7 +9,7 @@ use toml::Spanned;
 use zeroize::Zeroizing;
 
 use super::basic::encode_basic;
-use super::compile::{Problems, ReadFile, accounts_of, is_name};
+use super::compile::{INTROSPECTION, Problems, ReadFile, accounts_of, is_name};
 use super::introspection::{Answers, Introspection};
 use super::peer_issuer::PeerIssuer;
 use super::remote::{RemoteKeys, key_set_file, key_set_url};
@@ -99,8 +99,16 @@ pub(super) fn introspection(
     problems: &mut Problems<'_>,
 ) -> Option<Introspection> {
     let written = settings.introspection.as_ref()?;
-    if let Some(name) = &written.accounts_of {
-        issuer_name(name, problems);
+    let is_an_issuer = || settings.issuer.keys().any(|name| name.get_ref() == INTROSPECTION);
+    match &written.accounts_of {
+        Some(name) => issuer_name(name, problems),
+        None if is_an_issuer() => {
+            let message =
+                format!("an issuer is called `{INTROSPECTION}`: are those the accounts that opaque tokens name?");
+            let help = "accounts_of = \"introspection\", or another name";
+            problems.add("I008", written.url.span(), message, Some(help));
+        }
+        None => {}
     }
     for (name, value, max) in [
         ("answers_max", written.answers_max, ANSWERS_MAX),
