@@ -56,6 +56,6 @@ pub use settings::{
 };
 pub use signal::{Act, Order, Poll, Signal, SignalError};
 pub use token::kid_of;
-pub use users::{Users, password_hash};
+pub use users::{Checked, Users, password_hash};
 
 use identify::RouteMatch;

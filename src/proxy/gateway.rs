@@ -151,6 +151,8 @@ pub struct Gateway {
     /// Who shows tokens of which their issuer is asked, by network; and the questions.
     pub(super) introspection_pace: Paces<AddressKey>,
     pub(super) introspections: Introspections,
+    /// Who tries passwords to go out, by network.
+    pub(super) passwords: Paces<AddressKey>,
     draining: AtomicBool,
 }
 
@@ -183,6 +185,7 @@ impl Gateway {
             look_ups: Paces::new(NETWORKS_MAX),
             introspection_pace: Paces::new(NETWORKS_MAX),
             introspections: Introspections::default(),
+            passwords: Paces::new(NETWORKS_MAX),
             draining: AtomicBool::new(false),
         }
     }

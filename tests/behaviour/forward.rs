@@ -269,6 +269,38 @@ async fn who_is_asked_for_a_name_says_it_and_counts_under_it() {
     assert_eq!(origin.seen().len(), 1);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_guesses_passwords_is_slowed_with_its_network_and_who_is_known_is_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let origin = Origin::serve(answer).await;
+    Origins::create(&dir.path().join("origins"));
+    let hash = tidegate::identity::password_hash(b"secret").unwrap();
+    std::fs::write(dir.path().join("users"), format!("ann:{hash}\n")).unwrap();
+    let rest = format!("{LOOPBACK}\nusers = {}\n{BUDGET}", quoted(&dir.path().join("users")));
+    let gateway = Gateway::start(&listener(dir.path(), origin.address.port(), &rest)).await;
+    let proxy = gateway.listener("out");
+    let url = format!("http://localhost:{}/", origin.address.port());
+    let ann = "Proxy-Authorization: Basic YW5uOnNlY3JldA==\r\n";
+    assert_eq!(plain(proxy, "GET", &url, ann, b"").await.status, 200);
+    let mut guesses = tokio::task::JoinSet::new();
+    for _ in 0..40 {
+        let url = url.clone();
+        guesses.spawn(async move {
+            plain(proxy, "GET", &url, "Proxy-Authorization: Basic YW5uOndyb25n\r\n", b"")
+                .await
+                .status
+        });
+    }
+    let statuses = guesses.join_all().await;
+    let late = statuses.iter().filter(|status| **status == 429).count();
+    assert!(
+        late >= 20 && statuses.iter().all(|status| matches!(status, 407 | 429)),
+        "{statuses:?}"
+    );
+    assert_eq!(plain(proxy, "GET", &url, ann, b"").await.status, 200, "who is known");
+    assert!(gateway.metrics().await.contains("passwords_per_s_max"));
+}
+
 #[tokio::test]
 async fn tls_is_opened_over_both_versions_and_both_directions_are_counted() {
     let way = Way::opened(BUDGET).await;

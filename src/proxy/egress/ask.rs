@@ -100,7 +100,8 @@ impl Exchanges {
         forward: &Arc<Forward>,
         now: Now,
     ) -> Result<Way, Refusal> {
-        let user = forward.admits(&head.headers, connection.peer.ip(), now).await?;
+        let pace = (&self.gateway.passwords, now);
+        let user = forward.admits(&head.headers, connection.peer.ip(), pace).await?;
         let target = Target::of(head).ok_or(Refusal::NoRoute)?;
         if !forward.leads_to(&target) {
             return Err(Refusal::NotReached);
