@@ -14,7 +14,7 @@ use super::peer::Peer;
 use super::provenance::{Mark, Shown};
 use super::revocation::{Named, principal};
 use super::source::{CertificatePart, Kind, Place, Source, VALUES_MAX, Values};
-use super::token::{Verified, joined, unverified_names};
+use super::token::{Verified, joined};
 use super::user::{BASIC, BasicUser, TRUSTED, proxy_user, user_principal};
 use super::{Actor, Provenance};
 use crate::engine::ledger::Dimension;
@@ -152,9 +152,9 @@ impl Identity {
                 actor.revocable.extend_from_slice(&verified.revocable);
             }
             let shown = self.token_shown(value, verified.as_deref(), now);
-            if shown.lacks_key {
+            if let Some(names) = &shown.keyless {
                 actor.is_keyless = true;
-                actor.revocable.extend(unverified_names(value, &self.issuers, now));
+                actor.revocable.extend_from_slice(names);
             }
             let mark = match &verified {
                 Some(verified) if self.is_of_peer(verified, actor) => Mark::listed(verified.credential),

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use serde_json::{Map, Value};
 
+use super::token::claim_is;
+
 /// The size of a file of listed keys.
 pub(super) const API_KEYS_BYTES_MAX: usize = 4 * 1024 * 1024;
 
@@ -55,11 +57,7 @@ pub(super) struct Groups {
 impl Groups {
     /// The group of a verified token.
     pub(super) fn of_claims(&self, claims: &Map<String, Value>) -> Option<Arc<str>> {
-        let fits = |claim: &&Claim| match claims.get(&claim.name) {
-            Some(Value::String(value)) => *value == claim.value,
-            Some(Value::Array(values)) => values.iter().any(|value| value.as_str() == Some(&claim.value)),
-            Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_)) | None => false,
-        };
+        let fits = |claim: &&Claim| claim_is(claims, &claim.name, &claim.value);
         self.claims.iter().find(fits).map(|claim| Arc::clone(&claim.group.name))
     }
 

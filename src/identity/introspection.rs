@@ -17,7 +17,7 @@ use super::identify::{Identity, session_of};
 use super::memory::fingerprint;
 use super::provenance::Mark;
 use super::source::{Source, Values};
-use super::token::{TOKEN_BYTES_MAX, Verified, Voice};
+use super::token::{TOKEN_BYTES_MAX, Verified, Voice, is_agreed};
 use super::{Actor, Named, Provenance, Revocable};
 use crate::engine::births::{CredentialId, Doubt, Look, Tag};
 use crate::engine::generations::Generations;
@@ -187,15 +187,7 @@ impl Introspection {
 
     /// Whether an answer is of our issuer and for us, where the configuration says who these are.
     fn is_meant(&self, claims: &Map<String, Value>) -> bool {
-        let is_one = |name: &str, wanted: &Option<String>| {
-            let Some(wanted) = wanted.as_deref() else { return true };
-            match claims.get(name) {
-                Some(Value::String(one)) => one == wanted,
-                Some(Value::Array(all)) => all.iter().any(|one| one.as_str() == Some(wanted)),
-                _ => false,
-            }
-        };
-        is_one("iss", &self.iss) && is_one("aud", &self.aud)
+        is_agreed(claims, self.iss.as_deref(), self.aud.as_deref())
     }
 }
 

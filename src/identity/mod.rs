@@ -27,6 +27,7 @@ mod remote;
 mod revocation;
 mod settings;
 mod signal;
+mod signer;
 mod signers;
 mod source;
 mod token;

@@ -5,8 +5,9 @@ use smallvec::SmallVec;
 
 use super::identify::Identity;
 use super::memory::{credential_hash, fingerprint};
+use super::revocation::Revocable;
 use super::source::Kind;
-use super::token::{Verified, lacks_key};
+use super::token::{Verified, lacking};
 use super::{Actor, Provenance, RouteMatch};
 use crate::engine::births::{CredentialId, Doubt, Look, Tag};
 use crate::engine::time::Now;
@@ -21,8 +22,8 @@ pub struct Shown {
     pub ids: SmallVec<[CredentialId; 2]>,
     /// The second in which it says that it was issued.
     issued: Option<u32>,
-    /// It cannot be verified, as the keys of its issuer could not be had.
-    pub(super) lacks_key: bool,
+    /// Of one that cannot be verified, as the keys of its issuer could not be had: the names under which it may be revoked.
+    pub(super) keyless: Option<Revocable>,
 }
 
 impl Shown {
@@ -31,7 +32,7 @@ impl Shown {
         Self {
             ids: SmallVec::from_iter([fingerprint(hash)]),
             issued: None,
-            lacks_key: false,
+            keyless: None,
         }
     }
 }
@@ -101,7 +102,7 @@ impl Identity {
             };
         }
         let doubt = self.births.doubt(id, shown.issued, self.warm_up_s, now);
-        match doubt.or_else(|| shown.lacks_key.then_some(Doubt::NoKey)) {
+        match doubt.or_else(|| shown.keyless.as_ref().map(|_| Doubt::NoKey)) {
             Some(doubt) => Mark::unknown(id, doubt),
             None => Mark::new(id, Provenance::Unissued, None),
         }
@@ -115,16 +116,16 @@ impl Identity {
     /// What may be a token; a verified one if it is a good one.
     pub(super) fn token_shown(&self, value: &[u8], verified: Option<&Verified>, now: Now) -> Shown {
         let Some(verified) = verified else {
-            let lacks_key = lacks_key(value, &self.issuers, now);
+            let keyless = lacking(value, &self.issuers, now);
             let opaque = self.opaque(value);
-            return Shown { lacks_key, ..opaque };
+            return Shown { keyless, ..opaque };
         };
         let mut ids = SmallVec::from_iter([verified.credential]);
         ids.extend((verified.opaque != verified.credential).then_some(verified.opaque));
         Shown {
             ids,
             issued: verified.issued,
-            lacks_key: false,
+            keyless: None,
         }
     }
 

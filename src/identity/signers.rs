@@ -16,6 +16,7 @@ use super::remote::{RemoteKeys, key_set_file, key_set_url};
 use super::revocation::USERS;
 use super::settings::{IssuerSettings, Settings};
 use super::signal::{Poll, Transmitter};
+use super::signer::Signer;
 use super::token::{Issuer, SigningKey, parse_algorithm, read_keys};
 use crate::engine::secret::HashKey;
 
@@ -158,6 +159,25 @@ fn one_line(path: &Spanned<String>, read: ReadFile<'_>) -> Option<Zeroizing<Stri
     Some(line).filter(|line| !line.is_empty() && line.bytes().all(|byte| byte.is_ascii_graphic()))
 }
 
+/// Who signs statements for this gateway, under this name: with which `iss`, `aud` and leeway, which keys and algorithms.
+pub(super) fn signer(
+    name: &Spanned<String>,
+    (iss, aud, leeway_s): (&str, &str, &Spanned<u32>),
+    (jwks, written): (&Spanned<String>, &[Spanned<String>]),
+    read: ReadFile<'_>,
+    problems: &mut Problems<'_>,
+) -> Signer {
+    leeway(leeway_s, problems);
+    Signer {
+        iss: iss.to_owned(),
+        aud: aud.to_owned(),
+        algorithms: algorithms(name, written, problems),
+        keys: key_set(jwks, read, problems),
+        remote: remote(jwks),
+        leeway_s: *leeway_s.get_ref(),
+    }
+}
+
 /// Who pushes security events.
 pub(super) fn transmitters(settings: &Settings, read: ReadFile<'_>, problems: &mut Problems<'_>) -> Vec<Transmitter> {
     if settings.transmitter.len() > ISSUERS_MAX {
@@ -174,17 +194,12 @@ pub(super) fn transmitters(settings: &Settings, read: ReadFile<'_>, problems: &m
             let message = format!("there is no [identity.issuer.{of}] about whose accounts it could speak");
             problems.add("I012", of.span(), message, None);
         }
-        leeway(&written.leeway_s, problems);
+        let meant = (written.issuer.as_str(), written.audience.as_str(), &written.leeway_s);
         Transmitter {
             name: name.get_ref().as_str().into(),
-            iss: written.issuer.clone(),
-            aud: written.audience.clone(),
-            algorithms: algorithms(name, &written.algorithms, problems),
-            keys: key_set(&written.jwks, read, problems),
-            remote: remote(&written.jwks),
+            signer: signer(name, meant, (&written.jwks, &written.algorithms), read, problems),
             issuer: of.get_ref().as_str().into(),
             subjects_iss: issuer.and_then(|(_, issuer)| issuer.issuer.clone()),
-            leeway_s: *written.leeway_s.get_ref(),
         }
     });
     compiled.collect()
