@@ -56,7 +56,7 @@ pub struct Settings {
     /// How much of their own budgets is left to them from that day on. Percent, default 20, at most 100.
     pub leavers_percent: u32,
     /// Issued credentials remembered, at most; those longest unused are forgotten first, and for a day nobody is unissued.
-    /// About 60 bytes each, and up to 2,000 for a session that renews opaque ones. Default 1,000,000.
+    /// About 60 bytes each, and up to 4,000 for a session that renews opaque ones. Default 1,000,000.
     pub issued_tokens_max: usize,
     /// For so many seconds from the first start that remembers births nobody is unissued. Default 86,400; at least as long
     /// as a session lasts spares most people a login.

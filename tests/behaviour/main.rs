@@ -49,6 +49,7 @@ mod rules;
 mod signals;
 mod sources;
 mod step_up;
+mod stolen;
 mod sums;
 #[path = "../support/mod.rs"]
 mod support;
