@@ -12,12 +12,12 @@ use granted::Granted;
 pub use hand_over::Handed;
 use order::{Order, take_own};
 use queue::{Queue, Waiting};
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 use wanted::name;
 
 use super::entry::Entry;
 use super::limit::{Ask, Elements, KeyUse};
-use super::locked::{Locked, Place, ShardList};
+use super::locked::{Locked, Place, ShardSet};
 use super::reserve::{List, Prefix, Stop, Wanted};
 use super::shards::{Ledger, shard_of};
 use super::strict::Strict;
@@ -92,12 +92,14 @@ pub struct Account {
     /// People within it are counted under it alone.
     pub(super) allowance: Option<KeyUse>,
     /// The shards of all keys that can refuse.
-    shards: ShardList,
+    shards: ShardSet,
     granted: Granted,
     /// How many of what it was granted are people.
     people: usize,
     /// Classes whose values some key counts.
     classes: SmallVec<[u8; 2]>,
+    /// Whether the store that gateways share must confirm people under some key.
+    pub(super) is_strict: bool,
     /// Granted and not yet handed over.
     queue: Queue,
     asks_granted: u64,
@@ -135,19 +137,13 @@ impl Account {
             keys.sort_by_key(|used| (used.limits.is_empty(), !used.is_enforcing()));
         }
         let refusing = order.refusing.min(REFUSING_KEYS_MAX);
-        let shards = Ledger::shards_of(keys.iter().take(refusing).chain(&allowance));
-        let mut places = SmallVec::new();
-        for used in keys.iter().take(order.counted).chain(&allowance) {
-            places.push(Place::of(used.key, &shards));
+        let shards = ShardSet::of(keys.iter().take(refusing).chain(&allowance));
+        let mut places = smallvec![Place::UNKNOWN; order.counted];
+        let refuse = keys.iter().take(refusing);
+        for (used, place) in refuse.zip(&mut places) {
+            *place = Place::of(used.key, &shards);
         }
-        let mut classes = SmallVec::new();
-        for used in keys.iter().chain(own.iter().map(|own| &own.0)) {
-            if let Elements::Values(class) = used.elements
-                && !classes.contains(&class)
-            {
-                classes.push(class);
-            }
-        }
+        places.extend(allowance.iter().map(|used| Place::of(used.key, &shards)));
         Self {
             ledger,
             keys,
@@ -159,7 +155,8 @@ impl Account {
             shards,
             granted: Granted::default(),
             people: 0,
-            classes,
+            classes: order.classes,
+            is_strict: order.is_strict,
             queue: Queue::default(),
             asks_granted: 0,
             told: SmallVec::new(),
@@ -247,7 +244,9 @@ impl Account {
             let allowed = self.allow(&mut locked, &mut wanted, now);
             self.enter(&mut locked, now);
             self.rule(&mut locked, &wanted, &mut prefix, now);
-            self.claim(&mut locked, &wanted, &mut prefix, now);
+            if self.is_strict {
+                self.claim(&mut locked, &wanted, &mut prefix, now);
+            }
             self.commit(&mut locked, (&allowed, &wanted), &prefix, now);
         }
         self.asks_granted += u64::from(prefix.end);
@@ -272,8 +271,9 @@ impl Account {
 
     /// Finds the keys that can refuse, or makes them; one without room is nowhere.
     fn enter(&mut self, locked: &mut Locked<'_>, now: Now) {
-        let keys = self.keys.iter().take(self.refusing);
-        for (used, place) in keys.zip(&mut self.places) {
+        let keys = || self.keys.iter().take(self.refusing);
+        locked.prefetch(keys().zip(&self.places));
+        for (used, place) in keys().zip(&mut self.places) {
             locked.enter(&self.ledger, used, place, now);
         }
     }

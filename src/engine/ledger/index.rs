@@ -44,6 +44,12 @@ impl Index {
         }
     }
 
+    /// What stands where a hash says: whoever looks here brings what is searched next into the cache.
+    #[inline]
+    pub(super) fn first(&self, hash: u32) -> u64 {
+        self.at(hash as usize)
+    }
+
     /// As [`Index::find`]; where it is nowhere, it is at `place` from now on.
     #[inline]
     pub(super) fn find_or_insert(&mut self, hash: u32, place: u32, is: impl Fn(u32) -> bool) -> Option<u32> {

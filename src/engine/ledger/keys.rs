@@ -1,8 +1,8 @@
 //! The keys of one shard in places that do not move, so that several can be worked on under one lock.
 
-use super::KeyId;
 use super::entry::Entry;
 use super::index::Index;
+use super::{Dimension, KeyId};
 
 /// Places made at once: a list that doubles would move every key and be half empty.
 const CHUNK: usize = 256;
@@ -11,7 +11,8 @@ const CHUNK: usize = 256;
 #[derive(Default)]
 pub(super) struct Keys {
     index: Index,
-    chunks: Vec<Vec<Option<(KeyId, Entry)>>>,
+    /// All of their places are there from the start, so that memory is waited for where it costs least.
+    chunks: Vec<Box<[Option<(KeyId, Entry)>]>>,
     /// Places that were ever made.
     made: u32,
     /// Those without a key.
@@ -27,6 +28,13 @@ impl Keys {
     #[inline]
     pub(super) fn find(&self, key: KeyId) -> Option<u32> {
         self.index.find(hash(key), |place| self.key(place) == Some(key))
+    }
+
+    /// As [`Index::first`], and the same of the place that a new key is given.
+    #[inline]
+    pub(super) fn first(&self, key: KeyId) -> u64 {
+        let is_taken = place(&self.chunks, self.next()).is_some();
+        self.index.first(hash(key)) ^ u64::from(is_taken)
     }
 
     pub(super) fn get(&self, key: KeyId) -> Option<&Entry> {
@@ -62,23 +70,31 @@ impl Keys {
         }
     }
 
-    /// The place of a key that is not here yet.
+    /// The place of `key`, and whether it was made just now.
     #[inline]
-    pub(super) fn insert(&mut self, key: KeyId, entry: Entry) -> u32 {
-        let place = self.free.pop().unwrap_or(self.made);
-        if place == self.made {
-            self.made += 1;
-            if (place as usize).is_multiple_of(CHUNK) {
-                self.chunks.push(Vec::with_capacity(CHUNK));
-            }
-            if let Some(chunk) = self.chunks.last_mut() {
-                chunk.push(Some((key, entry)));
-            }
-        } else if let Some(slot) = self.slot(place) {
-            *slot = Some((key, entry));
+    pub(super) fn find_or_insert(&mut self, key: KeyId, dimension: Dimension) -> (u32, bool) {
+        let (chunks, next) = (&self.chunks, self.next());
+        let is = |known| place(chunks, known).is_some_and(|(known, _)| *known == key);
+        if let Some(known) = self.index.find_or_insert(hash(key), next, is) {
+            return (known, false);
         }
-        self.index.insert(hash(key), place);
-        place
+        if next == self.made {
+            self.made += 1;
+            if next as usize / CHUNK == self.chunks.len() {
+                self.chunks.push((0..CHUNK).map(|_| None).collect());
+            }
+        } else {
+            self.free.pop();
+        }
+        if let Some(slot) = self.slot(next) {
+            *slot = Some((key, Entry::new(dimension)));
+        }
+        (next, true)
+    }
+
+    /// The place of the next key that is made.
+    fn next(&self) -> u32 {
+        self.free.last().copied().unwrap_or(self.made)
     }
 
     /// Takes out the key at a place.
@@ -92,7 +108,7 @@ impl Keys {
 
     /// Takes out the keys that `leaves` names.
     pub(super) fn extract_if(&mut self, mut leaves: impl FnMut(&Entry) -> bool, mut gone: impl FnMut(KeyId, Entry)) {
-        for (place, slot) in (0..).zip(self.chunks.iter_mut().flatten()) {
+        for (place, slot) in (0..).zip(self.chunks.iter_mut().flat_map(|chunk| &mut **chunk)) {
             let Some((key, entry)) = slot.take_if(|(_, entry)| leaves(entry)) else {
                 continue;
             };
@@ -103,12 +119,12 @@ impl Keys {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (KeyId, &Entry)> {
-        let places = self.chunks.iter().flatten().flatten();
+        let places = self.chunks.iter().flat_map(|chunk| &**chunk).flatten();
         places.map(|(key, entry)| (*key, entry))
     }
 
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (KeyId, &mut Entry)> {
-        let places = self.chunks.iter_mut().flatten().flatten();
+        let places = self.chunks.iter_mut().flat_map(|chunk| &mut **chunk).flatten();
         places.map(|(key, entry)| (*key, entry))
     }
 
@@ -123,7 +139,7 @@ impl Keys {
     }
 }
 
-fn place(chunks: &[Vec<Option<(KeyId, Entry)>>], place: u32) -> Option<&(KeyId, Entry)> {
+fn place(chunks: &[Box<[Option<(KeyId, Entry)>]>], place: u32) -> Option<&(KeyId, Entry)> {
     chunks
         .get(place as usize / CHUNK)?
         .get(place as usize % CHUNK)?

@@ -6,6 +6,7 @@
 //! ```
 
 use std::collections::VecDeque;
+use std::hint::black_box;
 
 use smallvec::SmallVec;
 
@@ -180,6 +181,12 @@ impl Ring {
             window.start = self.first;
             window.count -= u32::from(slot.is_taken());
         }
+    }
+
+    /// Looks where all of `elements` would be: the memory is waited for once, and not once for each.
+    #[inline]
+    pub(super) fn prefetch(&self, elements: impl Iterator<Item = u64>) {
+        black_box(elements.fold(0, |seen, element| seen ^ self.index.first(hash(element))));
     }
 
     /// `act` on the slot of each element, which is then the last one, seen in `second` or with the newest.

@@ -83,7 +83,7 @@ impl Seen {
 
     /// `elements` are about to be shown: they count from now on, and none is forgotten before it is shown or withdrawn.
     #[inline]
-    pub(super) fn grant(&mut self, mut elements: impl Iterator<Item = u64>, second: u32) {
+    pub(super) fn grant(&mut self, mut elements: impl Iterator<Item = u64> + Clone, second: u32) {
         while let Self::Few(few) = self {
             let Some(element) = elements.next() else { return };
             match few.get_mut(element) {
@@ -95,6 +95,7 @@ impl Seen {
             }
         }
         if let Self::Big(big) = self {
+            big.ring.prefetch(elements.clone());
             big.ring
                 .touch(elements.map(|element| (element, ())), second, |slot, ()| slot.pin());
         }

@@ -87,7 +87,7 @@ impl Account {
 
     /// Whether the store that gateways share must confirm people under some key.
     pub fn is_strict(&self) -> bool {
-        self.keys().iter().any(|used| used.strict().next().is_some())
+        self.is_strict
     }
 
     /// What came of the claims; reserve again.
@@ -158,6 +158,9 @@ impl Account {
     /// Those of `subjects` whom the store confirmed: they are shown now.
     pub(super) fn claimed(&mut self, subjects: impl Iterator<Item = u64>) -> SmallVec<[u64; 8]> {
         let confirmed = &mut self.strict.confirmed;
+        if confirmed.is_empty() {
+            return SmallVec::new();
+        }
         subjects.filter(|subject| confirmed.remove(subject)).collect()
     }
 }
