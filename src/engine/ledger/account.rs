@@ -98,8 +98,6 @@ pub struct Account {
     people: usize,
     /// Classes whose values some key counts.
     classes: SmallVec<[u8; 2]>,
-    /// Whether the store that gateways share must confirm people under some key.
-    pub(super) is_strict: bool,
     /// Granted and not yet handed over.
     queue: Queue,
     asks_granted: u64,
@@ -156,7 +154,6 @@ impl Account {
             granted: Granted::default(),
             people: 0,
             classes: order.classes,
-            is_strict: order.is_strict,
             queue: Queue::default(),
             asks_granted: 0,
             told: SmallVec::new(),
@@ -165,7 +162,7 @@ impl Account {
             summed_asks: 0,
             summed_at: Now::default(),
             handed_asks: 0,
-            strict: Strict::default(),
+            strict: Strict::new(order.is_strict),
             public: None,
             is_divided: false,
             is_open_when_full: false,
@@ -244,7 +241,7 @@ impl Account {
             let allowed = self.allow(&mut locked, &mut wanted, now);
             self.enter(&mut locked, now);
             self.rule(&mut locked, &wanted, &mut prefix, now);
-            if self.is_strict {
+            if self.strict.is_asked {
                 self.claim(&mut locked, &wanted, &mut prefix, now);
             }
             self.commit(&mut locked, (&allowed, &wanted), &prefix, now);

@@ -487,6 +487,6 @@ mod tests {
         let people = f64::from(seen.count(month, 1_000_000_000 + month));
         let truth = f64::from(month * 2);
         assert!((people / truth - 1.0).abs() < 0.05, "{people} of {truth}");
-        assert!(seen.bytes() <= 140 << 10, "{} bytes", seen.bytes());
+        assert!(seen.bytes() <= 90 << 10, "{} bytes", seen.bytes());
     }
 }

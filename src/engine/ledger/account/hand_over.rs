@@ -6,9 +6,9 @@ use smallvec::SmallVec;
 
 use super::super::entry::Entry;
 use super::super::limit::{Elements, Excess, KeyUse};
-use super::super::locked::{Place, ShardSet};
+use super::super::locked::{Locked, Place, ShardSet};
 use super::super::reserve::window_of;
-use super::super::shards::shard_of;
+use super::super::shards::{Ledger, shard_of};
 use super::super::slot::Granting;
 use super::super::{Amounts, OverSum};
 use super::{ALLOWANCE, Account, OWN, Told, Waiting, tell_once};
@@ -139,13 +139,7 @@ impl Account {
             locked.prefetch(keys.iter().zip(&*places));
             for (used, place) in keys.iter().zip(places) {
                 locked.enter(&ledger, used, place, now);
-                let Some(shard) = locked.shard(*place) else { continue };
-                let at = (place.at, now.second(), ledger.carriers);
-                let told = shard.showing(at, |entry| {
-                    tell(entry, used, leaving, (now, ledger.settings().exact_elements_max))
-                });
-                match told {
-                    Some(told) if told.is_empty() => {}
+                match tell(&ledger, &mut locked, (used, *place), leaving, now) {
                     Some(told) => news.extend(tell_once(&mut self.told, told.into_iter())),
                     None => self.is_uncounted = true,
                 }
@@ -154,22 +148,32 @@ impl Account {
     }
 }
 
-/// Shows those of `leaving` that count under a key that only tells; the limits that they exceed.
+/// Shows those of `leaving` that count under a key that only tells; the limits that they exceed, or `None` if the key is nowhere.
 #[inline]
-fn tell(entry: &mut Entry, used: &KeyUse, leaving: &mut [Waiting], (now, keep): (Now, usize)) -> SmallVec<[Told; 1]> {
-    let is_near = is_near(entry, used, leaving.len() as u32, now);
-    let before = if is_near {
-        people(entry, used, now)
-    } else {
-        SmallVec::new()
-    };
-    let counts = |one: &Waiting| one.elements == used.elements && !one.is_under(ALLOWANCE);
-    show(entry, (leaving, Granting::None), counts, now, keep);
-    if is_near {
-        exceeded(entry, used, &before, now)
-    } else {
-        SmallVec::new()
-    }
+fn tell(
+    ledger: &Ledger,
+    locked: &mut Locked<'_>,
+    (used, place): (&KeyUse, Place),
+    leaving: &mut [Waiting],
+    now: Now,
+) -> Option<SmallVec<[Told; 1]>> {
+    let keep = ledger.settings().exact_elements_max;
+    let at = (place.at, now.second(), ledger.carriers);
+    locked.shard(place)?.showing(at, |entry| {
+        let is_near = is_near(entry, used, leaving.len() as u32, now);
+        let before = if is_near {
+            people(entry, used, now)
+        } else {
+            SmallVec::new()
+        };
+        let counts = |one: &Waiting| one.elements == used.elements && !one.is_under(ALLOWANCE);
+        show(entry, (leaving, Granting::None), counts, now, keep);
+        if is_near {
+            exceeded(entry, used, &before, now)
+        } else {
+            SmallVec::new()
+        }
+    })
 }
 
 /// Whether so many more people may exceed some limit: nearly never.

@@ -13,7 +13,7 @@ pub(super) struct Order {
     /// Those of them, and those that only tell.
     pub(super) counted: usize,
     pub(super) has_own: bool,
-    /// Whether the store that gateways share may have to confirm people under some key.
+    /// Whether the store that gateways share must confirm people under some key.
     pub(super) is_strict: bool,
     /// Classes whose values some key counts.
     pub(super) classes: SmallVec<[u8; 2]>,
