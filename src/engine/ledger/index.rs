@@ -81,11 +81,9 @@ impl Index {
             if known == 0 {
                 return Err(at);
             }
-            if (known ^ wanted) & !mask == 0 {
-                let number = number_of(known, mask, things);
-                if is(number) {
-                    return Ok(number);
-                }
+            let number = number_of(known, mask, things);
+            if (known ^ wanted) & !mask == 0 && is(number) {
+                return Ok(number);
             }
             at += 1;
         }
