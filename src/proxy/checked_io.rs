@@ -115,7 +115,7 @@ impl Side for Response {
 
 /// A connection's place among those of its listener, given back when dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(crate) struct Place {
     #[expect(dead_code, reason = "held for its drop")]
     permit: OwnedSemaphorePermit,
     #[expect(dead_code, reason = "held for its drop")]
@@ -136,7 +136,7 @@ impl Drop for Place {
 }
 
 /// A stream that can be made to end with a reset, which no reader takes for the end of a message.
-pub(super) trait Abort {
+pub(crate) trait Abort {
     fn abort(&self);
 }
 

@@ -5,22 +5,24 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use http::header::{ACCEPT_ENCODING, HOST, IF_RANGE, RANGE};
-use http::{HeaderValue, Method, Request, Response, StatusCode, request, response};
+use bytes::Bytes;
+use http::header::HOST;
+use http::{Method, Request, Response, StatusCode, request, response};
+use http_body::Body;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::answer::{Answer, OriginBody, UpstreamBody};
+use super::answer::{Answer, OriginBody};
 use super::asked::{Asked, Met, ended, flooded, mode, suspend, upload_keys};
 use super::authority::destination;
 use super::births;
 use super::body::{InspectedBody, Start};
 use super::confirm::Confirm;
-use super::connection::{ConnState, Handler};
-use super::content::{coding, content, drop_content, mark_altered, restrict_codings, restrict_compressions};
+use super::connection::{BoxError, ConnState, Handler};
+use super::content::{ask_for_readable, coding, content, drop_content, mark_altered};
 use super::coverage;
 use super::driver::Driver;
 use super::egress::Inside;
@@ -68,9 +70,14 @@ pub struct Exchanges {
 /// What is known, or what the client is told instead.
 pub(super) type Told<T> = Result<T, (Refusal, Style)>;
 
+/// A body that can be looked into on its way.
+pub(crate) trait Source: Body<Data = Bytes, Error: Into<BoxError>> + Unpin {}
+
+impl<B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin> Source for B {}
+
 /// A response whose head is known and has not left.
-pub(super) struct Opened {
-    pub(super) body: Box<InspectedBody<UpstreamBody>>,
+pub(super) struct Opened<B> {
+    pub(super) body: Box<InspectedBody<B>>,
     coding: Option<Coding>,
     masked_head: bool,
 }
@@ -152,14 +159,18 @@ impl Exchanges {
         }
         check(offer.as_ref(), &head, watches, &asked)?;
         let body = births::remember(&self.gateway, &asked, &head, (body, until)).await;
-        let mut opened = self.open(&asked, account, vigil, mode, &mut head, body).await;
+        headers::forward_response(&mut head.headers, sides.is_some());
+        let outlet = Outlet::downstream(Arc::clone(&asked.connection));
+        let mut opened = self.open(&asked, account, vigil, mode, &mut head, (body, outlet)).await;
         if let Some(((downstream, unread), upstream)) = sides {
             let sides = ((downstream, upstream), offer, unread);
             return self.switch(&asked, sides, (head, mode, watches), opened).await;
         }
         let watching = mode == Mode::Watch;
         let start = poll_fn(|cx| opened.body.poll_start(cx, watching)).await;
-        self.begin(&asked, mode, start, head, opened).await
+        let body = self.begin(&asked, mode, start, &mut head, opened).await?;
+        let body = body.map_or_else(|| Answer::Own(Full::default()), Answer::Inspected);
+        Ok(Response::from_parts(head, body))
     }
 
     /// The head of the answer; or what the client is told because a hold or the deadline came first.
@@ -170,7 +181,8 @@ impl Exchanges {
         (vigil, cause): (&mut Vigil, &Cause),
         request: Request<ForwardBody>,
     ) -> Result<Response<OriginBody>, (Refusal, Style)> {
-        let mut sent = pin!(asked.upstream.send(request));
+        let upstream = asked.upstream()?;
+        let mut sent = pin!(upstream.send(request));
         loop {
             let answer = poll_fn(|cx| match sent.as_mut().poll(cx) {
                 Poll::Ready(sent) => Poll::Ready(Ok(sent)),
@@ -234,7 +246,7 @@ impl Exchanges {
             route,
             actor,
             destination: destination(host).into(),
-            upstream,
+            upstream: Some(upstream),
             is_outward: false,
             is_limited,
             style,
@@ -325,34 +337,21 @@ impl Exchanges {
             ended(&asked.route().name, verdict);
             (refusal, asked.style)
         })?;
-        match mode {
-            // Nothing is changed where nothing is enforced.
-            Mode::Watch => return Ok(()),
-            Mode::Guard => restrict_codings(&mut head.headers),
-            Mode::Rewrite => {
-                head.headers
-                    .insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-            }
-        }
-        restrict_compressions(&mut head.headers, mode == Mode::Rewrite);
-        // A part of a body has no whole records.
-        head.headers.remove(RANGE);
-        head.headers.remove(IF_RANGE);
+        ask_for_readable(&mut head.headers, mode);
         Ok(())
     }
 
     /// What is known with the head of the response: the people in it, how its body is inspected.
-    async fn open(
+    pub(super) async fn open<B: Source>(
         &self,
         asked: &Asked,
         mut account: Account,
         vigil: Vigil,
         mode: Mode,
         head: &mut response::Parts,
-        body: UpstreamBody,
-    ) -> Opened {
+        (body, outlet): (B, Outlet),
+    ) -> Opened<B> {
         let (gateway, set) = (&self.gateway, &asked.set);
-        headers::forward_response(&mut head.headers, head.status == StatusCode::SWITCHING_PROTOCOLS);
         let terms = self.terms(asked, head.status);
         terms.open_when_full(&mut account);
         let mut witness = Witness::new(gateway, set, asked.route, &asked.actor, account.keys());
@@ -373,7 +372,6 @@ impl Exchanges {
         if let Some(reason) = asked.passed {
             driver.note_passed(reason);
         }
-        let outlet = Outlet::downstream(Arc::clone(&asked.connection));
         Opened {
             body: InspectedBody::new(body, driver, gateway.clock, outlet, ending, vigil),
             coding,
@@ -381,15 +379,15 @@ impl Exchanges {
         }
     }
 
-    /// The head goes, or a refusal goes instead.
-    async fn begin(
+    /// The head goes, or a refusal goes instead. None in the place of the body: what is left of the head has an empty one.
+    pub(super) async fn begin<B: Source>(
         &self,
         asked: &Asked,
         mode: Mode,
         start: Start,
-        mut head: response::Parts,
-        opened: Opened,
-    ) -> Result<Response<Answer>, (Refusal, Style)> {
+        head: &mut response::Parts,
+        opened: Opened<B>,
+    ) -> Told<Option<Box<InspectedBody<B>>>> {
         let Opened {
             mut body,
             coding,
@@ -398,9 +396,9 @@ impl Exchanges {
         match start {
             // The order has been placed: its status is told, though not what cannot be read.
             Start::Refused if asked.is_unsafe() && body.driver().is_unreadable() => {
-                drop_content(&mut head);
+                drop_content(head);
                 self.leave(asked, &mut body).await?;
-                return Ok(Response::from_parts(head, Answer::Own(Full::default())));
+                return Ok(None);
             }
             Start::Refused => return Err((self.body_refusal(asked, &body), asked.style)),
             Start::Failed => {
@@ -411,22 +409,18 @@ impl Exchanges {
             Start::Ready => {}
         }
         if mode != Mode::Watch || masked_head {
-            mark_altered(&mut head, mode, coding, masked_head || asked.may_mask());
+            mark_altered(head, mode, coding, masked_head || asked.may_mask());
         }
         if asked.route().tells_coverage {
             head.headers
                 .insert(coverage::FIELD, coverage::value(body.driver(), mode));
         }
         self.leave(asked, &mut body).await?;
-        Ok(Response::from_parts(head, Answer::Inspected(body)))
+        Ok(Some(body))
     }
 
     /// The head leaves, once whoever is in it may.
-    pub(super) async fn leave(
-        &self,
-        asked: &Asked,
-        body: &mut InspectedBody<UpstreamBody>,
-    ) -> Result<(), (Refusal, Style)> {
+    pub(super) async fn leave<B: Source>(&self, asked: &Asked, body: &mut InspectedBody<B>) -> Told<()> {
         body.hand_over_head();
         if poll_fn(|cx| body.poll_leaving(cx)).await {
             Ok(())
@@ -449,8 +443,15 @@ impl Exchanges {
     }
 
     /// What the client is told when nothing of the response left.
-    pub(super) fn body_refusal(&self, asked: &Asked, body: &InspectedBody<UpstreamBody>) -> Refusal {
+    pub(super) fn body_refusal<B: Source>(&self, asked: &Asked, body: &InspectedBody<B>) -> Refusal {
         self.refusal(asked, body.driver().outcome().denial, Direction::Response)
+    }
+
+    /// A hold or a revocation that was seen outlives a crash. Where the disk fails it is in force all the same.
+    pub(super) async fn settle_refusal(&self, refusal: &Refusal) {
+        if matches!(refusal, Refusal::Held | Refusal::Revoked { .. }) {
+            self.gateway.store.holds_written().await;
+        }
     }
 
     /// What the client is told when nothing more goes `direction`.
@@ -476,10 +477,7 @@ impl Handler for Exchanges {
         match self.exchange(request, connection).await {
             Ok(response) => response,
             Err((refusal, style)) => {
-                // A hold or a revocation that was seen outlives a crash. Where the disk fails it is in force all the same.
-                if matches!(refusal, Refusal::Held | Refusal::Revoked { .. }) {
-                    self.gateway.store.holds_written().await;
-                }
+                self.settle_refusal(&refusal).await;
                 respond(&refusal, style).map(Answer::Own)
             }
         }

@@ -7,23 +7,63 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::checked_io::Place;
+use super::checked_io::{Abort, Place};
 use super::connection::{Handler, Stop, serve};
 use super::limits::{Limits, ms};
 use super::proxy_header;
 use crate::events::{Event, Leg, report};
 use crate::identity::is_trusted;
-use crate::tls::Acceptor;
+use crate::tls::{Acceptor, TlsFacts};
 
 /// How long accepting pauses when the process is out of descriptors or memory: at first, and at most.
 const PAUSE_MS: (u64, u64) = (5, 1_000);
 /// How long a connection is silent before the kernel probes it.
 const KEEPALIVE: Duration = Duration::from_mins(1);
+
+/// A connection that was accepted.
+pub(crate) struct Accepted {
+    /// The client's address, and our own.
+    pub(crate) addresses: (SocketAddr, SocketAddr),
+    /// Of the TLS that was ended, if it was.
+    pub(crate) facts: Option<TlsFacts>,
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) stop: Stop,
+    /// Held as long as the connection lasts.
+    pub(crate) place: Place,
+}
+
+/// What is spoken over the connections of a listener.
+pub(crate) trait Speak: Send + Sync + 'static {
+    /// Serves one connection to its end.
+    fn serve<T>(&self, io: T, accepted: Accepted) -> impl Future<Output = ()> + Send
+    where
+        T: AsyncRead + AsyncWrite + Abort + Send + Unpin + 'static;
+}
+
+/// HTTP/1.1 and HTTP/2, answered by a handler.
+struct Http<H>(Arc<H>);
+
+impl<H: Handler> Speak for Http<H> {
+    async fn serve<T>(&self, io: T, accepted: Accepted)
+    where
+        T: AsyncRead + AsyncWrite + Abort + Send + Unpin + 'static,
+    {
+        let Accepted {
+            addresses,
+            facts,
+            limits,
+            stop,
+            place,
+        } = accepted;
+        serve(io, addresses, facts, Arc::clone(&self.0), limits, stop, Some(place)).await;
+    }
+}
 
 /// A bound socket that is not yet served.
 #[derive(Debug)]
@@ -74,6 +114,11 @@ impl Listener {
     /// Serves until `stop`, then drains: no new connections, idle ones close, exchanges finish within `drain_ms_max` and
     /// are cut after it. Returns when every connection has ended.
     pub async fn serve<H: Handler>(self, handler: Arc<H>, stop: CancellationToken) {
+        self.speak(Arc::new(Http(handler)), stop).await;
+    }
+
+    /// The same in another protocol.
+    pub(crate) async fn speak<P: Speak>(self, protocol: Arc<P>, stop: CancellationToken) {
         let Self {
             socket,
             limits,
@@ -111,10 +156,10 @@ impl Listener {
                 });
                 continue;
             };
-            let (handler, limits, tls) = (Arc::clone(&handler), Arc::clone(&limits), tls.clone());
+            let (protocol, limits, tls) = (Arc::clone(&protocol), Arc::clone(&limits), tls.clone());
             let place = Place::new(permit, connections.token());
             let (balancers, stops) = (balancers.clone(), stops.clone());
-            connections.spawn(connect((stream, peer), balancers, tls, handler, limits, stops, place));
+            connections.spawn(connect((stream, peer), balancers, tls, protocol, limits, stops, place));
         }
         drop(socket);
         connections.close();
@@ -168,11 +213,11 @@ async fn client(
 }
 
 /// One accepted connection, from its socket options to its end.
-async fn connect<H: Handler>(
+async fn connect<P: Speak>(
     (mut stream, peer): (TcpStream, SocketAddr),
     balancers: Option<Arc<[IpNet]>>,
     tls: Option<Arc<Acceptor>>,
-    handler: Arc<H>,
+    protocol: Arc<P>,
     limits: Arc<Limits>,
     stop: Stop,
     place: Place,
@@ -187,16 +232,22 @@ async fn connect<H: Handler>(
     let Some(client) = client(&mut stream, peer, balancers, &limits).await else {
         return;
     };
-    let addresses = (client, local);
+    let accepted = Accepted {
+        addresses: (client, local),
+        facts: None,
+        limits: Arc::clone(&limits),
+        stop,
+        place,
+    };
     match tls {
-        None => serve(stream, addresses, None, handler, limits, stop, Some(place)).await,
+        None => protocol.serve(stream, accepted).await,
         Some(acceptor) => {
             let handshake = tokio::time::timeout(ms(limits.handshake_ms_max), acceptor.accept(stream));
             // Boxed, here and below: a plain connection need not be as large as one over TLS.
             match Box::pin(handshake).await {
                 Ok(Ok((stream, facts))) => {
-                    let connection = serve(stream, addresses, Some(facts), handler, limits, stop, Some(place));
-                    Box::pin(connection).await;
+                    let facts = Some(facts);
+                    Box::pin(protocol.serve(stream, Accepted { facts, ..accepted })).await;
                 }
                 Ok(Err(kind)) => report(&Event::TlsFailed {
                     leg: Leg::Downstream,

@@ -81,7 +81,7 @@ impl Exchanges {
             route,
             actor,
             destination: way.target.host,
-            upstream: way.upstream,
+            upstream: Some(way.upstream),
             is_outward: true,
             is_limited: false,
             style,

@@ -27,7 +27,7 @@ impl Exchanges {
         let account = gateway.open_account(&asked.set, &mut asked.plan, now).await;
         gateway.refuse_held(&asked, &account, now)?;
         unread.refuse_over(&asked, now)?;
-        let upstream = asked.upstream.stream().await;
+        let upstream = asked.upstream()?.stream().await;
         let upstream = upstream.map_err(|error| asked.upstream_failed(error.kind))?;
         let mut body = self.beside(&asked, account, Direction::Response);
         body.switch();
