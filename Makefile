@@ -9,8 +9,8 @@ SHELL := bash
 .PHONY: test tools format lint doc build suite bench fuzz
 
 # Programs of the gate, and the Debian packages that bring those a person may lack.
-PROGRAMS := cargo cargo-fmt cargo-clippy cc curl h2load nghttp nm objdump redis-server valgrind
-PACKAGES := gcc libc6-dev binutils curl nghttp2-client redis-server valgrind
+PROGRAMS := cargo cargo-fmt cargo-clippy cc curl h2load nghttp nm objdump redis-server squid valgrind
+PACKAGES := gcc libc6-dev binutils curl nghttp2-client redis-server squid-openssl valgrind
 
 # Seconds that `make fuzz` gives each target.
 FUZZ_SECONDS ?= 60

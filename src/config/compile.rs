@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::door::OpenDoor;
 use super::forward;
 use super::idle::idle;
-use super::syntax::{ConfigSyntax, RouteSyntax, RulesSettings};
+use super::syntax::{ConfigSyntax, ListenSyntax, RouteSyntax, RulesSettings};
 use crate::audit::OnFull;
 use crate::engine::detect::{RuleSet, RuleSource, place_of};
 use crate::engine::inspect::Bounds;
@@ -93,7 +93,8 @@ pub fn compile(written: &ConfigSyntax, environment: &Environment<'_>) -> Result<
         let help = "[listen.http] with address = \"127.0.0.1:8080\"";
         reader.whole_file("C013", "nothing listens", help);
     }
-    let leads_out = written.listen.values().any(|listen| listen.forward.is_some());
+    let has_own = |listen: &ListenSyntax| listen.forward.is_some() || listen.icap.is_some();
+    let leads_out = written.listen.values().any(has_own);
     if written.route.is_empty() && !leads_out {
         reader.whole_file("C013", "no request leads anywhere", "[[route]] with match and upstream");
     }
@@ -212,8 +213,11 @@ impl Reader<'_> {
         }
         // Behind those that are written, in the order in which the policy has them.
         for (name, listen) in &written.listen {
-            let forward = listen.forward.as_ref();
-            routes.extend(forward.and_then(|forward| self.forward(name, listen, forward, &limits)));
+            routes.extend(match (&listen.forward, &listen.icap) {
+                (_, Some(icap)) => self.icap(name, listen, icap),
+                (Some(forward), None) => self.forward(name, listen, forward, &limits),
+                (None, None) => None,
+            });
         }
         routes
     }

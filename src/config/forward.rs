@@ -10,22 +10,32 @@ use super::compile::Reader;
 use super::syntax::{ConfigSyntax, ListenSyntax};
 use crate::engine::policy::{RoutePolicy, Text};
 use crate::identity::Users;
-use crate::proxy::{Forward, ForwardSyntax, HostPolicy, Hosts, Leads, Limits, Reach, Route};
+use crate::proxy::{Adaptation, Forward, ForwardSyntax, HostPolicy, Hosts, Leads, Limits, Reach, Route};
 use crate::tls::{Minter, client_config};
 
 /// Where a forward listener listens that does not say.
 const ADDRESS: &str = "127.0.0.1:3128";
+/// The same of one for ICAP (RFC 3507 section 4.2), and of one over TLS.
+const ICAP_ADDRESS: &str = "127.0.0.1:1344";
+const ICAPS_ADDRESS: &str = "127.0.0.1:11344";
 
-/// What the policy knows of the routes of forward listeners, in the order of their names.
+/// What the policy knows of the routes that listeners have of their own, in the order of their names.
 pub(super) fn policies(written: &ConfigSyntax) -> impl Iterator<Item = RoutePolicy> {
-    let forward = written.listen.iter().filter(|(_, listen)| listen.forward.is_some());
-    forward.map(|(name, _)| {
-        let name = Forward::route_name(name.get_ref());
-        RoutePolicy {
-            service: name.clone(),
-            name,
-            ..RoutePolicy::default()
-        }
+    let names = written.listen.iter().filter_map(|(name, listen)| {
+        let of_forward = listen
+            .forward
+            .is_some()
+            .then_some(Forward::route_name as fn(&str) -> String);
+        let of_icap = listen
+            .icap
+            .is_some()
+            .then_some(Adaptation::route_name as fn(&str) -> String);
+        of_forward.or(of_icap).map(|named| named(name.get_ref()))
+    });
+    names.map(|name| RoutePolicy {
+        service: name.clone(),
+        name,
+        ..RoutePolicy::default()
     })
 }
 
@@ -45,10 +55,12 @@ impl Reader<'_> {
 
     /// Where a listener listens.
     pub(super) fn address(&mut self, name: &str, listen: &ListenSyntax) -> Option<SocketAddr> {
-        let (text, span) = match (&listen.address, &listen.forward) {
-            (Some(address), _) => (address.get_ref().as_str(), address.span()),
-            (None, Some(forward)) => (ADDRESS, forward.span()),
-            (None, None) => {
+        let (text, span) = match (&listen.address, &listen.forward, &listen.icap) {
+            (Some(address), ..) => (address.get_ref().as_str(), address.span()),
+            (None, Some(forward), _) => (ADDRESS, forward.span()),
+            (None, None, Some(icap)) if listen.tls.is_some() => (ICAPS_ADDRESS, icap.span()),
+            (None, None, Some(icap)) => (ICAP_ADDRESS, icap.span()),
+            (None, None, None) => {
                 let message = format!("`{name}` has no address");
                 self.error("C004", 0..0, &message, Some("address = \"0.0.0.0:8443\""));
                 return None;

@@ -3,6 +3,7 @@
 mod compile;
 mod door;
 mod forward;
+mod icap;
 mod idle;
 mod syntax;
 

@@ -57,6 +57,7 @@ pub use settings::{
 };
 pub use signal::{Act, Order, Poll, Signal, SignalError};
 pub use token::kid_of;
+pub use user::proxy_principal;
 pub use users::{Checked, Users, password_hash};
 
 use identify::RouteMatch;

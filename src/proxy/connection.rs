@@ -61,6 +61,20 @@ pub struct ConnState {
 }
 
 impl ConnState {
+    /// That of a client at `peer` of another proxy, which has said so over a connection to `local`.
+    pub(super) fn behind_proxy(peer: SocketAddr, local: SocketAddr, stop: Stop) -> Self {
+        Self {
+            peer,
+            peer_field: address_field(peer.ip()),
+            local,
+            is_http2: false,
+            tls: None,
+            stop,
+            origins: Origins::default(),
+            wire: Arc::new(Wire::new()),
+        }
+    }
+
     /// Ends a response in the middle, so that every frame given before arrives and the truncation shows. The body calls
     /// this from `poll_frame` once it has nothing more to give, always with the same ticket, and ends with the error.
     ///

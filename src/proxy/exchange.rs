@@ -224,7 +224,7 @@ impl Exchanges {
         let found = route::find(&set.routes, &head.method, host, head.uri.path());
         let found = found.and_then(|(route, found)| match &found.leads {
             Leads::To(upstream) => Some((route, Arc::clone(upstream))),
-            Leads::Out(_) => None,
+            Leads::Out(_) | Leads::Back(_) => None,
         });
         let (route, upstream) = found.ok_or_else(|| {
             ended("", "no_route");

@@ -306,6 +306,8 @@ pub struct Door {
     pub proxy_protocol: bool,
     /// Whether clients go out through it.
     pub is_forward: bool,
+    /// Whether other proxies ask there, over ICAP.
+    pub is_icap: bool,
 }
 
 impl Door {

@@ -9,6 +9,7 @@ pub mod respond;
 pub mod tunnel;
 pub mod upstream;
 
+mod adapt;
 mod answer;
 mod aside;
 mod asked;
@@ -59,8 +60,11 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
+pub use adapt::{Adaptation, UserField};
+pub(crate) use adapt::{Asking, Client, Passed};
 pub use answer::Answer;
 pub use body::InspectedBody;
+pub(crate) use checked_io::{Abort, Place};
 pub use connection::{BoxError, ConnState, Handler, Stop};
 pub use egress::{Forward, ForwardSyntax, HostPolicy, Hosts};
 pub use exchange::Exchanges;
@@ -70,7 +74,9 @@ pub use foretold::Foretold;
 pub use forward::ForwardBody;
 pub use gateway::{Bypass, Door, Gateway, Set};
 pub use limits::Limits;
+pub(crate) use limits::ms;
 pub use listen::Listener;
+pub(crate) use listen::{Accepted, Speak};
 pub use proxy_header::read as read_proxy_header;
 pub use route::{Leads, Pattern, ReadPattern, Route, find};
 pub use shadow::{Shadow, try_in_shadow};

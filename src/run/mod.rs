@@ -36,6 +36,7 @@ use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
 use crate::events::{self, ClockFact, Event, report};
 use crate::fleet::FleetError;
+use crate::icap;
 use crate::proxy::{Door, Exchanges, Gateway, Limits, Listener, Set};
 use crate::store::journal::{self, Journal, JournalError};
 use crate::store::{self, Store, StoreError};
@@ -261,8 +262,17 @@ fn serve(
         });
         listeners.push((door.name.clone(), address));
         acceptors.extend(opened.acceptor.map(|acceptor| (door.name.clone(), acceptor)));
+        let is_icap = door.is_icap;
         let exchanges = Exchanges::new(Arc::clone(gateway), door, Arc::clone(limits), stop.clone());
-        tasks.spawn(opened.listener.serve(Arc::new(exchanges), stop.clone()));
+        if is_icap {
+            tasks.spawn(
+                opened
+                    .listener
+                    .speak(Arc::new(icap::Server::new(exchanges)), stop.clone()),
+            );
+        } else {
+            tasks.spawn(opened.listener.serve(Arc::new(exchanges), stop.clone()));
+        }
     }
     (listeners, acceptors)
 }

@@ -258,8 +258,10 @@ fn listeners(effective: &Value) -> Option<Value> {
             .iter()
             .any(Option::is_some);
         listener.insert("tls".to_owned(), is_tls.into());
-        let is_forward = listener.remove("forward").is_some_and(|forward| !forward.is_null());
-        listener.insert("forward".to_owned(), is_forward.into());
+        for own in ["forward", "icap"] {
+            let is_own = listener.remove(own).is_some_and(|said| !said.is_null());
+            listener.insert(own.to_owned(), is_own.into());
+        }
     }
     Some(listeners)
 }

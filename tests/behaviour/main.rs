@@ -33,6 +33,7 @@ mod heads;
 mod holds;
 mod hops;
 mod hosts;
+mod icap;
 mod idle;
 mod journal;
 mod key_sets;

@@ -9,6 +9,7 @@ mod frames;
 mod framing;
 mod hello;
 mod http2;
+mod icap;
 mod proxy_header;
 mod records;
 mod segments;
@@ -29,6 +30,7 @@ pub(crate) use frames::frames;
 pub(crate) use framing::framing;
 pub(crate) use hello::client_hello;
 pub(crate) use http2::http2_opening;
+pub(crate) use icap::icap;
 pub(crate) use proxy_header::proxy_header;
 pub(crate) use records::records;
 pub(crate) use segments::segments;
@@ -69,6 +71,7 @@ pub(crate) const CHECKS: [(&str, Check); 16] = [
     ("signals", signals),
     ("tokens", tokens),
     ("proxy_header", proxy_header),
+    ("icap", icap),
     ("config_syntax", config_syntax),
     ("access_log", access_log),
     ("scenario", scenario),

@@ -31,4 +31,5 @@ mod programs;
 mod provenance;
 mod restart;
 mod spill;
+mod squid;
 mod tools;

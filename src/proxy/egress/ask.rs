@@ -30,7 +30,7 @@ impl Set {
         let routes = self.routes.iter().enumerate();
         routes.into_iter().find_map(|(number, route)| match &route.leads {
             Leads::Out(forward) if forward.listener == listener => Some((number, Arc::clone(forward))),
-            Leads::Out(_) | Leads::To(_) => None,
+            Leads::Out(_) | Leads::To(_) | Leads::Back(_) => None,
         })
     }
 }
