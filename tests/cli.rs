@@ -198,6 +198,20 @@ fn every_problem_of_a_configuration_is_shown_where_it_is() {
             "C022 no host",
             "[listen.out.forward]\npass = [\"https://bank.example\"]\n".to_owned(),
         ),
+        (
+            "C004 no address of a forward listener, told once",
+            "[listen.out]\naddress = \"localhost\"\n[listen.out.forward]\nports = [443]\n".to_owned(),
+        ),
+        (
+            "C025 nobody can say who it is",
+            "[listen.out.forward]\ntransparent = \"redirect\"\nusers = \"tidegate.toml\"\n".to_owned(),
+        ),
+        (
+            "C025 TLS that is meant for others",
+            "[listen.out]\naddress = \"127.0.0.1:1\"\ntrusted = [\"10.0.0.0/8\"]\nproxy_protocol = true\n\
+             [listen.out.forward]\ntransparent = \"tproxy\"\n"
+                .to_owned(),
+        ),
         ("C010 no authority", route("ca = \"nowhere.pem\"")),
         ("C024 no name of a tenant", route("tenant = \"the shop\"")),
         (

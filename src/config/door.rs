@@ -39,6 +39,7 @@ impl Reader<'_> {
             proxy_protocol: listen.proxy_protocol.as_ref().is_some_and(|is_on| *is_on.get_ref()),
             is_forward: listen.forward.is_some(),
             is_icap: listen.icap.is_some(),
+            transparent: self.transparent(listen, tls.is_some()),
         };
         Some(OpenDoor { door, address, tls })
     }

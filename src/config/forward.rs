@@ -10,7 +10,7 @@ use super::compile::Reader;
 use super::syntax::{ConfigSyntax, ListenSyntax};
 use crate::engine::policy::{RoutePolicy, Text};
 use crate::identity::Users;
-use crate::proxy::{Adaptation, Forward, ForwardSyntax, HostPolicy, Hosts, Leads, Limits, Reach, Route};
+use crate::proxy::{Adaptation, Forward, ForwardSyntax, HostPolicy, Hosts, Leads, Limits, Reach, Route, Transparent};
 use crate::tls::{Minter, client_config};
 
 /// Where a forward listener listens that does not say.
@@ -18,6 +18,17 @@ const ADDRESS: &str = "127.0.0.1:3128";
 /// The same of one for ICAP (RFC 3507 section 4.2), and of one over TLS.
 const ICAP_ADDRESS: &str = "127.0.0.1:1344";
 const ICAPS_ADDRESS: &str = "127.0.0.1:11344";
+
+/// The address of a listener as it is written, or as it is where it says none.
+fn written_address(listen: &ListenSyntax) -> Option<(&str, std::ops::Range<usize>)> {
+    match (&listen.address, &listen.forward, &listen.icap) {
+        (Some(address), ..) => Some((address.get_ref().as_str(), address.span())),
+        (None, Some(forward), _) => Some((ADDRESS, forward.span())),
+        (None, None, Some(icap)) if listen.tls.is_some() => Some((ICAPS_ADDRESS, icap.span())),
+        (None, None, Some(icap)) => Some((ICAP_ADDRESS, icap.span())),
+        (None, None, None) => None,
+    }
+}
 
 /// What the policy knows of the routes that listeners have of their own, in the order of their names.
 pub(super) fn policies(written: &ConfigSyntax) -> impl Iterator<Item = RoutePolicy> {
@@ -55,16 +66,10 @@ impl Reader<'_> {
 
     /// Where a listener listens.
     pub(super) fn address(&mut self, name: &str, listen: &ListenSyntax) -> Option<SocketAddr> {
-        let (text, span) = match (&listen.address, &listen.forward, &listen.icap) {
-            (Some(address), ..) => (address.get_ref().as_str(), address.span()),
-            (None, Some(forward), _) => (ADDRESS, forward.span()),
-            (None, None, Some(icap)) if listen.tls.is_some() => (ICAPS_ADDRESS, icap.span()),
-            (None, None, Some(icap)) => (ICAP_ADDRESS, icap.span()),
-            (None, None, None) => {
-                let message = format!("`{name}` has no address");
-                self.error("C004", 0..0, &message, Some("address = \"0.0.0.0:8443\""));
-                return None;
-            }
+        let Some((text, span)) = written_address(listen) else {
+            let message = format!("`{name}` has no address");
+            self.error("C004", 0..0, &message, Some("address = \"0.0.0.0:8443\""));
+            return None;
         };
         let address = text.parse::<SocketAddr>();
         if address.is_err() {
@@ -82,7 +87,9 @@ impl Reader<'_> {
         limits: &Arc<Limits>,
     ) -> Option<Route> {
         let written = forward.get_ref();
-        let is_open = self.address(name.get_ref(), listen)?.ip().to_canonical().is_loopback();
+        // A wrong one was told with the listener.
+        let address = written_address(listen).and_then(|(text, _)| text.parse::<SocketAddr>().ok())?;
+        let is_open = address.ip().to_canonical().is_loopback();
         if !is_open && written.clients.is_empty() && written.users.is_none() {
             let message = "anybody who reaches this address could go out through it";
             self.error(
@@ -131,6 +138,22 @@ impl Reader<'_> {
             lenient: false,
             tells_coverage: false,
         })
+    }
+
+    /// How clients are led to a listener, where nothing that it says contradicts that they know of none.
+    pub(super) fn transparent(&mut self, listen: &ListenSyntax, is_tls: bool) -> Option<Transparent> {
+        let forward = listen.forward.as_ref()?.get_ref();
+        let transparent = forward.transparent.as_ref()?;
+        let is_proxied = listen.proxy_protocol.as_ref().is_some_and(|is_on| *is_on.get_ref());
+        let fault = if forward.users.is_some() {
+            "clients that know of no proxy cannot tell it who they are: `users` has no use here"
+        } else if is_tls || is_proxied {
+            "what clients speak is meant for their origins: no `tls` and no `proxy_protocol` here"
+        } else {
+            return Some(*transparent.get_ref());
+        };
+        self.error("C025", transparent.span(), fault, None);
+        None
     }
 
     fn users(&mut self, path: &Spanned<std::path::PathBuf>) -> Option<Users> {

@@ -245,7 +245,7 @@ impl Exchanges {
             is_limited: false,
             style,
         };
-        let connection = ConnState::behind_proxy(SocketAddr::new(client.address, 0), client.local, client.stop);
+        let connection = ConnState::of_client((SocketAddr::new(client.address, 0), client.local), client.stop);
         self.asked(set, met, head, Arc::new(connection), now).await
     }
 }

@@ -1,6 +1,6 @@
 //! One exchange, top to bottom: route, identify, plan, forward, inspect, answer.
 
-use std::future::{Future as _, poll_fn};
+use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -21,11 +21,11 @@ use super::authority::destination;
 use super::births;
 use super::body::{InspectedBody, Start};
 use super::confirm::Confirm;
-use super::connection::{BoxError, ConnState, Handler};
+use super::connection::{BoxError, ConnState, Handler, Led};
 use super::content::{ask_for_readable, coding, content, drop_content, mark_altered};
 use super::coverage;
 use super::driver::Driver;
-use super::egress::Inside;
+use super::egress::Seat;
 use super::ending::Ending;
 use super::fail::Reason;
 use super::fields;
@@ -63,8 +63,8 @@ pub struct Exchanges {
     pub(super) door: Arc<Door>,
     pub(super) limits: Arc<Limits>,
     pub(super) stop: CancellationToken,
-    /// The tunnel in which they are, where one was opened.
-    pub(super) inside: Option<Inside>,
+    /// Where on the way out they are.
+    pub(super) seat: Seat,
 }
 
 /// What is known, or what the client is told instead.
@@ -90,12 +90,12 @@ impl Exchanges {
             door: Arc::new(door),
             limits,
             stop,
-            inside: None,
+            seat: Seat::default(),
         }
     }
 
-    /// Those of the same listener inside a tunnel that was opened. There the client itself speaks: nobody is believed about others.
-    pub(super) fn within(&self, inside: Inside) -> Self {
+    /// Those of the same listener in another seat. There the client itself speaks: nobody is believed about others.
+    pub(super) fn seated(&self, seat: Seat) -> Self {
         let door = Door {
             trusted: Vec::new(),
             address_header: None,
@@ -104,7 +104,7 @@ impl Exchanges {
         };
         Self {
             door: Arc::new(door),
-            inside: Some(inside),
+            seat,
             ..self.clone()
         }
     }
@@ -114,7 +114,7 @@ impl Exchanges {
         request: Request<Incoming>,
         connection: Arc<ConnState>,
     ) -> Result<Response<Answer>, (Refusal, Style)> {
-        if self.door.is_forward && self.inside.is_none() && request.method() == Method::CONNECT {
+        if self.door.is_forward && self.seat.takes_tunnels() && request.method() == Method::CONNECT {
             return Box::pin(self.connect(request, connection)).await;
         }
         let (mut head, body) = request.into_parts();
@@ -472,6 +472,10 @@ impl Exchanges {
 
 impl Handler for Exchanges {
     type Body = Answer;
+
+    fn led(self: Arc<Self>, led: Led) -> impl Future<Output = ()> + Send {
+        self.follow(led)
+    }
 
     async fn handle(&self, request: Request<Incoming>, connection: Arc<ConnState>) -> Response<Answer> {
         match self.exchange(request, connection).await {

@@ -17,6 +17,7 @@ use super::pace::Paces;
 use super::route::Route;
 use super::shadow::{Shadow, Shadows};
 use super::terms::HeldTotal;
+use super::transparent::Transparent;
 use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::engine::baseline::{Baselines, Deviation, WINDOW_SECONDS};
@@ -308,6 +309,8 @@ pub struct Door {
     pub is_forward: bool,
     /// Whether other proxies ask there, over ICAP.
     pub is_icap: bool,
+    /// How clients are led to it that do not know of it.
+    pub transparent: Option<Transparent>,
 }
 
 impl Door {

@@ -14,9 +14,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::checked_io::{Abort, Place};
-use super::connection::{Handler, Stop, serve};
+use super::connection::{Handler, Led, Stop, serve};
 use super::limits::{Limits, ms};
 use super::proxy_header;
+use super::transparent::Transparent;
 use crate::events::{Event, Leg, report};
 use crate::identity::is_trusted;
 use crate::tls::{Acceptor, TlsFacts};
@@ -44,6 +45,12 @@ pub(crate) trait Speak: Send + Sync + 'static {
     fn serve<T>(&self, io: T, accepted: Accepted) -> impl Future<Output = ()> + Send
     where
         T: AsyncRead + AsyncWrite + Abort + Send + Unpin + 'static;
+
+    /// Takes a connection that was led here on its way to elsewhere, as [`Handler::led`] does.
+    fn led(&self, led: Led) -> impl Future<Output = ()> + Send {
+        drop(led);
+        std::future::ready(())
+    }
 }
 
 /// HTTP/1.1 and HTTP/2, answered by a handler.
@@ -63,6 +70,10 @@ impl<H: Handler> Speak for Http<H> {
         } = accepted;
         serve(io, addresses, facts, Arc::clone(&self.0), limits, stop, Some(place)).await;
     }
+
+    async fn led(&self, led: Led) {
+        Arc::clone(&self.0).led(led).await;
+    }
 }
 
 /// A bound socket that is not yet served.
@@ -73,6 +84,8 @@ pub struct Listener {
     tls: Option<Arc<Acceptor>>,
     /// The networks of load balancers, where each connection begins with what one of them says of its client.
     balancers: Option<Arc<[IpNet]>>,
+    /// How connections are led to it that were meant for others, where they are.
+    transparent: Option<(Transparent, u16)>,
 }
 
 impl Listener {
@@ -92,6 +105,7 @@ impl Listener {
             limits,
             tls,
             balancers: None,
+            transparent: None,
         })
     }
 
@@ -100,6 +114,17 @@ impl Listener {
     pub fn behind(mut self, balancers: &[IpNet]) -> Self {
         self.balancers = Some(balancers.into());
         self
+    }
+
+    /// Connections are led to it like this: each was meant for another address, or is closed.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel refuses: the process may not take such connections.
+    pub fn transparent(mut self, how: Transparent) -> io::Result<Self> {
+        how.prepare(&self.socket)?;
+        self.transparent = Some((how, self.socket.local_addr()?.port()));
+        Ok(self)
     }
 
     /// The address that is bound.
@@ -124,6 +149,7 @@ impl Listener {
             limits,
             tls,
             balancers,
+            transparent,
         } = self;
         let room = Arc::new(Semaphore::new(limits.connections_max as usize));
         let connections = TaskTracker::new();
@@ -158,7 +184,12 @@ impl Listener {
             };
             let (protocol, limits, tls) = (Arc::clone(&protocol), Arc::clone(&limits), tls.clone());
             let place = Place::new(permit, connections.token());
-            let (balancers, stops) = (balancers.clone(), stops.clone());
+            let stops = stops.clone();
+            if let Some(transparent) = transparent {
+                connections.spawn(follow((stream, peer), transparent, protocol, stops, place));
+                continue;
+            }
+            let balancers = balancers.clone();
             connections.spawn(connect((stream, peer), balancers, tls, protocol, limits, stops, place));
         }
         drop(socket);
@@ -212,6 +243,38 @@ async fn client(
     }
 }
 
+/// Sets the options of a connection; its own address. None where it is already dead.
+fn prepared(stream: &TcpStream) -> Option<SocketAddr> {
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE);
+    let options = stream
+        .set_nodelay(true)
+        .and_then(|()| SockRef::from(stream).set_tcp_keepalive(&keepalive));
+    options.and_then(|()| stream.local_addr()).ok()
+}
+
+/// One accepted connection that was meant for another address, to its end.
+async fn follow<P: Speak>(
+    (stream, peer): (TcpStream, SocketAddr),
+    (how, listening): (Transparent, u16),
+    protocol: Arc<P>,
+    stop: Stop,
+    place: Place,
+) {
+    let Some(local) = prepared(&stream) else { return };
+    let Some(meant) = how.meant(&stream, local, listening) else {
+        let (leg, fault) = (Leg::Downstream, "not_led");
+        return report(&Event::HeadRefused { leg, fault });
+    };
+    let led = Led {
+        stream,
+        addresses: (peer, local),
+        meant,
+        stop,
+        place,
+    };
+    Box::pin(protocol.led(led)).await;
+}
+
 /// One accepted connection, from its socket options to its end.
 async fn connect<P: Speak>(
     (mut stream, peer): (TcpStream, SocketAddr),
@@ -222,13 +285,7 @@ async fn connect<P: Speak>(
     stop: Stop,
     place: Place,
 ) {
-    // Both fail only on a socket that is already dead.
-    let options = stream
-        .set_nodelay(true)
-        .and_then(|()| SockRef::from(&stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE)));
-    let (Ok(()), Ok(local)) = (options, stream.local_addr()) else {
-        return;
-    };
+    let Some(local) = prepared(&stream) else { return };
     let Some(client) = client(&mut stream, peer, balancers, &limits).await else {
         return;
     };

@@ -311,6 +311,9 @@ fn open(doors: Vec<OpenDoor>, limits: &Arc<Limits>) -> Result<Vec<Opened>, Start
             if door.proxy_protocol {
                 listener = listener.behind(&door.trusted);
             }
+            if let Some(how) = door.transparent {
+                listener = listener.transparent(how).map_err(bind)?;
+            }
             let address = listener.local_addr().map_err(bind)?;
             Ok(Opened {
                 door,

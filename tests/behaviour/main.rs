@@ -57,6 +57,7 @@ mod support;
 mod support_itself;
 mod tenants;
 mod tunnels;
+mod tunnels_out;
 mod unsafe_methods;
 mod uploads;
 mod websockets;

@@ -29,9 +29,7 @@ impl Forward {
         client: IpAddr,
         (passwords, now): (&Paces<AddressKey>, Now),
     ) -> Result<Option<Arc<[u8]>>, Refusal> {
-        let is_listed = is_trusted(client, &self.clients);
-        let is_anyones = self.clients.is_empty() && self.users.is_some();
-        if !(is_listed || is_anyones || client.to_canonical().is_loopback()) {
+        if !self.is_open_to(client) {
             return Err(Refusal::NotAdmitted);
         }
         let Some(users) = &self.users else {
@@ -52,6 +50,13 @@ impl Forward {
                 Err(Refusal::Throttled { retry_after_s: 1 })
             }
         }
+    }
+
+    /// Whether a client at this address may use the listener, if it says who it is where it must.
+    pub(super) fn is_open_to(&self, client: IpAddr) -> bool {
+        let is_listed = is_trusted(client, &self.clients);
+        let is_anyones = self.clients.is_empty() && self.users.is_some();
+        is_listed || is_anyones || client.to_canonical().is_loopback()
     }
 
     /// Whether `target` may be asked for.

@@ -4,24 +4,23 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use http::{Response, request};
-use http_body_util::Full;
-use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use rustls::sign::CertifiedKey;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::server::TlsStream;
 
 use super::Forward;
 use super::decide::shown_name;
+use super::seat::{Inside, Seat};
 use super::target::Target;
 use crate::audit::{Change, Operation};
 use crate::engine::detect::ClassSet;
 use crate::engine::head;
 use crate::events::{Event, Leg, report};
 use crate::proxy::Upstream;
-use crate::proxy::answer::Answer;
-use crate::proxy::asked::{Asked, ended};
+use crate::proxy::asked::Asked;
 use crate::proxy::authority::destination;
 use crate::proxy::checked_io::Abort;
 use crate::proxy::connection::{Stop, serve};
@@ -31,20 +30,8 @@ use crate::proxy::limits::ms;
 use crate::proxy::upstream::UpstreamErrorKind;
 use crate::tls::{H2, HTTP_1_1, Hello, Tee, TlsFacts, offering};
 
-/// What is known of all exchanges inside one tunnel.
-#[derive(Clone)]
-pub(in crate::proxy) struct Inside {
-    pub(super) target: Target,
-    /// The connection that was verified, and those that may follow it.
-    pub(super) upstream: Arc<Upstream>,
-    /// Who asked for the tunnel.
-    pub(super) user: Option<Arc<[u8]>>,
-    /// Why the origin cannot be spoken to; every exchange is told.
-    pub(super) failure: Option<UpstreamErrorKind>,
-}
-
 /// A tunnel that is to be opened.
-struct Tunnel {
+pub(super) struct Tunnel {
     exchanges: Exchanges,
     forward: Arc<Forward>,
     target: Target,
@@ -55,50 +42,40 @@ struct Tunnel {
     asked: Asked,
 }
 
-type Stream = TlsStream<Tee<TokioIo<Upgraded>>>;
-
-impl Abort for Stream {
+impl Abort for TlsStream<Tee<TokioIo<Upgraded>>> {
     /// Nothing: a stream of TLS that ends without its own end is no whole message to anybody.
     fn abort(&self) {}
 }
 
 impl Exchanges {
-    /// Grants the tunnel and opens it aside.
-    pub(super) fn intercept(
-        &self,
-        asked: Asked,
-        head: &request::Parts,
-        forward: &Arc<Forward>,
-        offer: OnUpgrade,
-    ) -> Response<Answer> {
-        ended(&asked.route().name, "intercept");
-        if let Some(target) = Target::of(head) {
-            let connection = &asked.connection;
-            // Who asked is who speaks inside, whoever stands before us.
-            let client = SocketAddr::new(asked.actor.address, connection.peer.port());
-            let tunnel = Tunnel {
-                exchanges: self.clone(),
-                forward: Arc::clone(forward),
-                target,
-                user: asked.actor.principal.clone(),
-                addresses: (client, connection.local),
-                stop: connection.stop.clone(),
-                asked,
-            };
-            tokio::spawn(tunnel.open(offer));
+    /// A tunnel to `target`, to be opened.
+    pub(super) fn to_open(&self, asked: Asked, forward: Arc<Forward>, target: Target) -> Tunnel {
+        let connection = &asked.connection;
+        // Who asked is who speaks inside, whoever stands before us.
+        let client = SocketAddr::new(asked.actor.address, connection.peer.port());
+        Tunnel {
+            exchanges: self.clone(),
+            forward,
+            target,
+            user: asked.actor.principal.clone(),
+            addresses: (client, connection.local),
+            stop: connection.stop.clone(),
+            asked,
         }
-        Response::new(Answer::Own(Full::default()))
     }
 }
 
 impl Tunnel {
     /// Opens the tunnel and serves what is inside to its end. Boxed, and of a type that can be named: exchanges inside are of
     /// the same type as the one that asked for the tunnel.
-    fn open(mut self, offer: OnUpgrade) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    pub(super) fn open<T>(mut self, io: T) -> Pin<Box<dyn Future<Output = ()> + Send>>
+    where
+        T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        TlsStream<Tee<T>>: Abort,
+    {
         Box::pin(async move {
-            let Ok(upgraded) = offer.await else { return };
             let until = Instant::now() + ms(self.exchanges.limits.handshake_ms_max);
-            let hello = match timeout_at(until, Hello::read(TokioIo::new(upgraded))).await {
+            let hello = match timeout_at(until, Hello::read(io)).await {
                 Ok(Ok(hello)) => hello,
                 Ok(Err(kind)) => return failed(kind),
                 Err(_) => return late(),
@@ -111,6 +88,10 @@ impl Tunnel {
             }
             let (protocols, offered) = (hello.protocols.clone(), !hello.protocols.is_empty());
             let (upstream, agreed) = self.verify(&name, protocols).await;
+            if agreed.is_err_and(UpstreamErrorKind::is_of_name) {
+                // Nobody is there whose name a certificate could be in.
+                return failed("no_origin");
+            }
             // Where the origin cannot be spoken to the client is told so, in what it speaks.
             let speaks_h2_alone = offered && hello.protocols.iter().all(|protocol| protocol == H2);
             let is_h2 = agreed.unwrap_or(speaks_h2_alone);
@@ -167,20 +148,24 @@ impl Tunnel {
         minter.shows(certificate, protocol).ok()
     }
 
-    async fn serve(
+    async fn serve<T>(
         self,
-        stream: Stream,
+        stream: TlsStream<Tee<T>>,
         facts: TlsFacts,
         (upstream, failure): (Arc<Upstream>, Option<UpstreamErrorKind>),
-    ) {
+    ) where
+        T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        TlsStream<Tee<T>>: Abort,
+    {
         let limits = Arc::clone(&self.exchanges.limits);
         let inside = Inside {
+            peer: self.asked.connection.peer.ip(),
             target: self.target,
             upstream,
             user: self.user,
             failure,
         };
-        let exchanges = self.exchanges.within(inside);
+        let exchanges = self.exchanges.seated(Seat::Inside(inside));
         serve(
             stream,
             self.addresses,

@@ -6,7 +6,9 @@ mod connect;
 mod decide;
 mod host;
 mod intercept;
+mod led;
 mod pass;
+mod seat;
 mod settings;
 mod target;
 
@@ -18,7 +20,7 @@ use rustls::ClientConfig;
 pub use decide::{HostPolicy, Hosts};
 pub use settings::ForwardSyntax;
 
-pub(super) use intercept::Inside;
+pub(super) use seat::Seat;
 pub(super) use target::Origins;
 
 use super::limits::Limits;

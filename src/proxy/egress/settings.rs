@@ -7,12 +7,16 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::engine::policy::Text;
+use crate::proxy::Transparent;
 use crate::proxy::fail::{Fail, FailModes};
 
 /// `[listen.NAME.forward]`: clients go out through this listener.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ForwardSyntax {
+    /// How clients are led here that know of no proxy: `redirect` or `tproxy`. Default: they ask for it.
+    #[schemars(with = "Option<Transparent>")]
+    pub transparent: Option<Spanned<Transparent>>,
     /// Networks whose clients may use it. Default: those of this machine, or whoever `users` names.
     #[schemars(with = "Vec<String>")]
     pub clients: Vec<Text>,
@@ -45,6 +49,7 @@ pub struct ForwardSyntax {
 impl Default for ForwardSyntax {
     fn default() -> Self {
         Self {
+            transparent: None,
             clients: Vec::new(),
             users: None,
             ports: vec![80, 443],

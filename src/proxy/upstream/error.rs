@@ -17,6 +17,11 @@ macro_rules! kinds {
         }
 
         impl UpstreamErrorKind {
+            /// Whether nothing is known of any origin of this name: it is not found, or leads where nobody may go.
+            pub(in crate::proxy) const fn is_of_name(self) -> bool {
+                matches!(self, Self::Dns | Self::DnsTimeout | Self::Prohibited)
+            }
+
             /// The label for logs and metrics.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)+ }

@@ -4,6 +4,7 @@ mod body;
 mod connect;
 mod endpoint;
 mod error;
+mod line;
 mod pool;
 mod reach;
 mod send;
@@ -11,8 +12,11 @@ mod send;
 pub use body::ResponseBody;
 pub use endpoint::{EndpointUrl, InvalidUrl};
 pub use error::{UpstreamError, UpstreamErrorKind};
+pub use line::Line;
 pub use reach::Reach;
 pub use send::{RequestBody, Upstream};
+
+pub(super) use reach::is_own;
 
 #[cfg(test)]
 mod tests;

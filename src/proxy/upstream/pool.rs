@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hyper::client::conn::{http1, http2};
 use rustls::ClientConfig;
-use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 
 use super::connect::{Dialed, dial, reach};
 use super::endpoint::{Addresses, EndpointUrl, Health, Protocol};
 use super::error::{UpstreamError, UpstreamErrorKind};
+use super::line::Line;
 use super::reach::Reach;
 use super::send::RequestBody;
 use crate::proxy::limits::{Limits, ms};
@@ -183,9 +183,20 @@ impl<B: RequestBody> Endpoint<B> {
     }
 
     /// A connection without any protocol over it, for a tunnel.
-    pub(super) async fn stream(&self, limits: &Limits) -> Result<TcpStream, UpstreamError> {
+    pub(super) async fn stream(&self, limits: &Limits) -> Result<Line, UpstreamError> {
+        self.line(limits).await.map(|(line, _)| line)
+    }
+
+    /// The same, and until when what is over it must have begun: within `connect_ms_max` of the first try.
+    async fn line(&self, limits: &Limits) -> Result<(Line, Instant), UpstreamError> {
         let addresses = self.addresses(limits).await?;
-        reach(&addresses, Instant::now() + ms(limits.connect_ms_max)).await
+        let deadline = Instant::now() + ms(limits.connect_ms_max);
+        let stream = reach(&addresses, deadline).await?;
+        let line = match &self.reach {
+            Some(reach) => reach.watch(stream),
+            None => stream.into(),
+        };
+        Ok((line, deadline))
     }
 
     /// Makes a connection and keeps it for the first exchange; whether it speaks HTTP/2.
@@ -202,8 +213,8 @@ impl<B: RequestBody> Endpoint<B> {
     }
 
     async fn dial(&self, tls: &Arc<ClientConfig>, limits: &Arc<Limits>) -> Result<Connection<B>, UpstreamError> {
-        let addresses = self.addresses(limits).await?;
-        match dial(&self.url, &addresses, tls, limits).await? {
+        let (line, deadline) = self.line(limits).await?;
+        match dial(&self.url, line, deadline, tls, limits).await? {
             Dialed::H1(connection) => {
                 self.speaks_http2.store(false, Relaxed);
                 Ok(Connection::H1(connection))

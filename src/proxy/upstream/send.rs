@@ -12,13 +12,13 @@ use http_body::Body;
 use hyper::client::conn::http2;
 use hyper::ext::ReasonPhrase;
 use rustls::ClientConfig;
-use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
 use super::body::{Lease, ResponseBody};
 use super::endpoint::EndpointUrl;
 use super::error::{UpstreamError, UpstreamErrorKind};
+use super::line::Line;
 use super::pool::{Connection, Endpoint, H1};
 use super::reach::Reach;
 use crate::events::{Event, report};
@@ -72,7 +72,7 @@ impl<B: RequestBody> Upstream<B> {
     /// # Errors
     ///
     /// Why there is none.
-    pub async fn stream(&self) -> Result<TcpStream, UpstreamError> {
+    pub async fn stream(&self) -> Result<Line, UpstreamError> {
         self.only()?.stream(&self.limits).await
     }
 
