@@ -141,7 +141,9 @@ impl Account {
         for (used, place) in refuse.zip(&mut places) {
             *place = Place::of(used.key, &shards);
         }
-        places.extend(allowance.iter().map(|used| Place::of(used.key, &shards)));
+        if let Some(used) = &allowance {
+            places.push(Place::of(used.key, &shards));
+        }
         Self {
             ledger,
             keys,

@@ -10,7 +10,7 @@ use super::super::locked::{Locked, Place, ShardSet};
 use super::super::reserve::window_of;
 use super::super::shards::{Ledger, shard_of};
 use super::super::slot::Granting;
-use super::super::{Amounts, OverSum};
+use super::super::{Amounts, BudgetId, OverSum};
 use super::{ALLOWANCE, Account, OWN, Told, Waiting, tell_once};
 use crate::engine::time::Now;
 
@@ -140,7 +140,7 @@ impl Account {
             for (used, place) in keys.iter().zip(places) {
                 locked.enter(&ledger, used, place, now);
                 match tell(&ledger, &mut locked, (used, *place), leaving, now) {
-                    Some(told) => news.extend(tell_once(&mut self.told, told.into_iter())),
+                    Some(told) => tell_more(&mut self.told, told, news),
                     None => self.is_uncounted = true,
                 }
             }
@@ -174,6 +174,14 @@ fn tell(
             SmallVec::new()
         }
     })
+}
+
+/// Adds to `news` those of `told` that this exchange has not been told of: nearly always none.
+#[inline]
+fn tell_more(known: &mut SmallVec<[BudgetId; 2]>, told: SmallVec<[Told; 1]>, news: &mut SmallVec<[Told; 2]>) {
+    if !told.is_empty() {
+        news.extend(tell_once(known, told.into_iter()));
+    }
 }
 
 /// Whether so many more people may exceed some limit: nearly never.
