@@ -22,6 +22,9 @@ pub(super) trait Things {
     /// places without a thing as with one and [`SLOTS_MIN`] more, and three quarters as many things as slots come without a look
     /// at that.
     fn first(&self) -> u32;
+
+    /// The number and the hash of each, in the order in which they lie in memory.
+    fn each(&self) -> impl Iterator<Item = (u32, u32)>;
 }
 
 /// Numbers by hash.
@@ -149,18 +152,16 @@ impl Index {
 
     #[cold]
     fn grow(&mut self, things: &impl Things) {
-        let mask = self.numbers;
-        let before = self.make((self.slots.len() * 2).max(SLOTS_MIN));
-        for known in before.into_iter().filter(|known| *known != 0) {
-            let number = number_of(known, mask, things);
-            self.put(things.hash(number), number);
+        self.make((self.slots.len() * 2).max(SLOTS_MIN));
+        for (number, hash) in things.each() {
+            self.put(hash, number);
         }
     }
 
-    /// Has so many slots from now on, none of which is taken; those before.
-    fn make(&mut self, slots: usize) -> Vec<u32> {
+    /// Has so many slots from now on, none of which is taken.
+    fn make(&mut self, slots: usize) {
         self.numbers = (slots * 4 - 1) as u32 & !TAKEN;
-        std::mem::replace(&mut self.slots, vec![0; slots])
+        self.slots = vec![0; slots];
     }
 
     /// In the first slot that is free.
@@ -237,6 +238,10 @@ mod tests {
 
         fn first(&self) -> u32 {
             self.first
+        }
+
+        fn each(&self) -> impl Iterator<Item = (u32, u32)> {
+            self.numbers.values().map(|number| (*number, self.hash(*number)))
         }
     }
 

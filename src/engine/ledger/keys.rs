@@ -163,6 +163,11 @@ impl Things for Chunks {
     fn first(&self) -> u32 {
         0
     }
+
+    fn each(&self) -> impl Iterator<Item = (u32, u32)> {
+        let places = self.0.iter().flat_map(|chunk| &**chunk).zip(0..);
+        places.filter_map(|(known, place)| Some((place, hash(known.as_ref()?.0))))
+    }
 }
 
 /// A key is a hash; its first byte chooses the shard, so that these are its last.

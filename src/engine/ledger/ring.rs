@@ -343,6 +343,11 @@ impl Things for Slots {
     fn first(&self) -> u32 {
         self.first
     }
+
+    fn each(&self) -> impl Iterator<Item = (u32, u32)> {
+        let taken = self.list.iter().zip(0..).filter(|(slot, _)| slot.is_taken());
+        taken.map(|(slot, place)| (self.first.wrapping_add(place), hash(slot.element)))
+    }
 }
 
 /// Whether slot `number` is `start` or behind it, where `first` is the first.
