@@ -11,9 +11,14 @@ use super::limit::KeyUse;
 use super::shards::{Ledger, SHARDS, Shard, shard_of, weigh};
 use crate::engine::time::Now;
 
-/// Some of the shards, a bit each.
+/// Some of the shards.
 #[derive(Clone, Copy, Default)]
-pub(super) struct ShardSet([u64; SHARDS / 64]);
+pub(super) struct ShardSet {
+    /// A bit each.
+    words: [u64; SHARDS / 64],
+    /// How many bits stand before each word.
+    before: [u32; SHARDS / 64],
+}
 
 impl ShardSet {
     /// The shards of `keys`.
@@ -21,23 +26,28 @@ impl ShardSet {
         let mut set = Self::default();
         for used in keys {
             let shard = shard_of(used.key);
-            if let Some(word) = set.0.get_mut(shard / 64) {
+            if let Some(word) = set.words.get_mut(shard / 64) {
                 *word |= 1 << (shard % 64);
             }
+        }
+        let mut bits = 0;
+        for (before, word) in set.before.iter_mut().zip(set.words) {
+            *before = bits;
+            bits += word.count_ones();
         }
         set
     }
 
     /// How many of them have a lower number than `shard`.
     fn before(&self, shard: usize) -> u32 {
-        let (words, last) = self.0.split_at_checked(shard / 64).unwrap_or((&self.0, &[]));
-        let last = last.first().map_or(0, |word| word & ((1 << (shard % 64)) - 1));
-        words.iter().chain([&last]).map(|word| word.count_ones()).sum()
+        let word = self.words.get(shard / 64).copied().unwrap_or_default();
+        let before = self.before.get(shard / 64).copied().unwrap_or_default();
+        before + (word & ((1 << (shard % 64)) - 1)).count_ones()
     }
 
     /// Their numbers, ascending.
     fn iter(&self) -> impl Iterator<Item = usize> {
-        (0..).zip(self.0).flat_map(|(at, word)| {
+        (0..).zip(self.words).flat_map(|(at, word)| {
             let mut left = word;
             std::iter::from_fn(move || {
                 let bit = (left != 0).then(|| left.trailing_zeros() as usize)?;

@@ -68,7 +68,7 @@ impl Seen {
     pub(super) fn count(&mut self, seconds: u32, now: u32) -> u32 {
         let from = now.saturating_sub(seconds);
         match self {
-            Self::Few(few) => few.slots().iter().filter(|slot| slot.last >= from).count() as u32,
+            Self::Few(few) => few.count(from),
             Self::Big(big) => big.count(seconds, now),
         }
     }
