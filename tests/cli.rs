@@ -19,6 +19,8 @@ mod checked;
 mod compared;
 #[path = "cli/documents.rs"]
 mod documents;
+#[path = "cli/going_out.rs"]
+mod going_out;
 #[path = "cli/ledger.rs"]
 mod ledger;
 #[path = "cli/loading.rs"]
@@ -434,25 +436,6 @@ fn scan() {
         "{}",
         said.text
     );
-}
-
-#[test]
-fn authority() {
-    let dir = dir();
-    let mut all = String::new();
-    for (arguments, code) in [
-        (["authority", "leaf", "localhost"].as_slice(), 74),
-        (&["authority", "new"], 0),
-        (&["authority", "new"], 74),
-        (&["authority", "leaf", "localhost", "127.0.0.1"], 0),
-        (&["authority", "leaf", "no name"], 2),
-        (&["authority", "leaf", "*.shop.example"], 0),
-    ] {
-        let said = tidegate(dir.path(), arguments);
-        assert_eq!(said.code, Some(code), "{arguments:?}: {}", said.text);
-        all.extend(["$ tidegate ", &arguments.join(" "), "\n", &said.text, "\n"]);
-    }
-    insta::assert_snapshot!(all);
 }
 
 #[test]

@@ -34,6 +34,8 @@ pub struct Environment<'a> {
     pub text: &'a str,
     /// What relative paths are relative to.
     pub base: &'a Path,
+    /// Where the service manager leaves keys, if it does.
+    pub credentials: Option<PathBuf>,
     /// Where key sets that are behind URLs are fetched to.
     pub state_dir: &'a Path,
     /// The rule files.
@@ -141,7 +143,7 @@ pub fn compile(written: &ConfigSyntax, environment: &Environment<'_>) -> Result<
 /// Reads what was written, and notes what is wrong with it.
 pub(super) struct Reader<'a> {
     pub(super) environment: &'a Environment<'a>,
-    problems: &'a mut Vec<Problem>,
+    pub(super) problems: &'a mut Vec<Problem>,
 }
 
 impl Reader<'_> {
@@ -353,7 +355,7 @@ impl Reader<'_> {
         self.problems.push(Problem { help, ..problem });
     }
 
-    fn problem(&self, code: &'static str, span: std::ops::Range<usize>, message: &str) -> Problem {
+    pub(super) fn problem(&self, code: &'static str, span: std::ops::Range<usize>, message: &str) -> Problem {
         Problem {
             code,
             severity: Severity::Error,

@@ -101,7 +101,7 @@ impl Reader<'_> {
         }
         let users = written.users.as_ref().and_then(|path| self.users(path));
         let minter = written.authority.as_ref().and_then(|directory| {
-            let minter = Minter::open(&self.path(directory.get_ref()));
+            let minter = Minter::open(&self.path(directory.get_ref()), self.environment.credentials.as_deref());
             let help = Some("tidegate authority new");
             minter
                 .map_err(|error| self.error("C014", directory.span(), &error.to_string(), help))
@@ -120,10 +120,18 @@ impl Reader<'_> {
             hosts: HostPolicy {
                 pass: self.hosts(&written.pass),
                 refuse: self.hosts(&written.refuse),
+                exceptions: written
+                    .exception
+                    .iter()
+                    .filter_map(|one| self.host_exception(one))
+                    .collect(),
+                ech: written.ech,
                 has_authority: minter.is_some(),
             },
             reach: Arc::new(Reach::new(self.networks(&written.reaches))),
             tls: tls.ok()?,
+            chained: written.parent.as_ref().and_then(|parent| self.parent(parent.get_ref())),
+            pac: written.pac.as_ref().and_then(|pac| self.pac(pac.get_ref())),
             minter,
             limits: Arc::clone(limits),
         };
@@ -166,7 +174,7 @@ impl Reader<'_> {
             .ok()
     }
 
-    fn hosts(&mut self, texts: &[Text]) -> Hosts {
+    pub(super) fn hosts(&mut self, texts: &[Text]) -> Hosts {
         let mut hosts = Hosts::default();
         for text in texts {
             if !hosts.add(text.get_ref()) {

@@ -1,5 +1,6 @@
 //! The configuration file: assembles the settings that each module declares, and compiles them into a set.
 
+mod chain;
 mod compile;
 mod door;
 mod forward;

@@ -118,6 +118,11 @@ impl Exchanges {
             return Box::pin(self.connect(request, connection)).await;
         }
         let (mut head, body) = request.into_parts();
+        if self.door.is_forward
+            && let Some(own) = self.own(&head, &connection)
+        {
+            return own;
+        }
         let now = self.gateway.clock.now();
         let mut asked = if self.door.is_forward {
             Box::pin(self.ask_outside(&head, connection, now)).await?

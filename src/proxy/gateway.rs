@@ -24,6 +24,7 @@ use crate::engine::baseline::{Baselines, Deviation, WINDOW_SECONDS};
 use crate::engine::detect::RuleSet;
 use crate::engine::inspect::Bounds;
 use crate::engine::ledger::{Account, BudgetId, KeyId, KeyUse, Ledger, PublicPeople};
+use crate::engine::pinned::PinnedHosts;
 use crate::engine::policy::{Facts, Plan, Policy, Question};
 use crate::engine::proposed::Proposed;
 use crate::engine::secret::HashKey;
@@ -142,6 +143,8 @@ pub struct Gateway {
     pub baselines: Baselines,
     /// Who stands in the way of many accounts.
     pub proposed: Proposed,
+    /// Hosts whose clients pin certificates.
+    pub pinned: PinnedHosts,
     pub(super) shadows: Shadows,
     /// What budgets on shared keys refused to honest people.
     pub(super) fuse: Fuse,
@@ -180,6 +183,7 @@ impl Gateway {
             holds_told: Arc::default(),
             baselines: Baselines::default(),
             proposed: Proposed::default(),
+            pinned: PinnedHosts::default(),
             shadows: Shadows::default(),
             fuse: Fuse::default(),
             reauths: Paces::new(ISSUERS_MAX),

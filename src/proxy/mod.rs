@@ -68,7 +68,10 @@ pub use answer::Answer;
 pub use body::InspectedBody;
 pub(crate) use checked_io::{Abort, Place};
 pub use connection::{BoxError, ConnState, Handler, Led, Stop};
-pub use egress::{Forward, ForwardSyntax, HostPolicy, Hosts};
+pub use egress::{
+    Chained, Ech, Forward, ForwardSyntax, HostException, HostExceptionSyntax, HostPolicy, Hosts, PacSyntax,
+    ParentSyntax, pac,
+};
 pub use exchange::Exchanges;
 pub use fail::{Fail, FailModes};
 pub use flush::FlushTicket;
@@ -84,7 +87,7 @@ pub use route::{Leads, Pattern, ReadPattern, Route, find};
 pub use shadow::{Shadow, try_in_shadow};
 pub use terms::HeldTotal;
 pub use transparent::Transparent;
-pub use upstream::{EndpointUrl, Reach};
+pub use upstream::{EndpointUrl, Parent, Reach};
 
 /// The upstream of a route.
 pub type Upstream = upstream::Upstream<ForwardBody>;

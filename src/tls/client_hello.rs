@@ -24,6 +24,7 @@ pub(super) const SERVER_NAME: u16 = 0x0000;
 const SIGNATURE_ALGORITHMS: u16 = 0x000d;
 pub(super) const ALPN: u16 = 0x0010;
 const SUPPORTED_VERSIONS: u16 = 0x002b;
+const ENCRYPTED_CLIENT_HELLO: u16 = 0xfe0d;
 
 /// What there is of a hello.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,6 +141,12 @@ fn record<'a>(records: &mut Reader<'a>) -> Result<Option<&'a [u8]>, HelloFault> 
 }
 
 impl ClientHello {
+    /// Whether it says that another hello is hidden in it (ECH, RFC 9849). Clients that have nothing to hide say so too, so that
+    /// nobody tells them from those that have.
+    pub fn hides_another(&self) -> bool {
+        self.extensions.contains(&ENCRYPTED_CLIENT_HELLO)
+    }
+
     /// Reads the content of the message.
     fn read(message: &[u8]) -> Result<Self, HelloFault> {
         let mut hello = Self::default();

@@ -39,7 +39,7 @@ pub(crate) async fn origin_at(origins: &Origins, names: &[&str]) -> Origin {
     Origin::serve_tls(origins.leaf(names), answer).await
 }
 
-fn answer(seen: &crate::support::origin::Seen) -> Answer {
+pub(crate) fn answer(seen: &crate::support::origin::Seen) -> Answer {
     match seen.uri.path() {
         "/people" => Answer::new("application/json", body(Format::Json, 0..60)),
         "/alt" => Answer::new("text/plain", "here").header(http::header::ALT_SVC, "h3=\":443\""),
@@ -130,7 +130,7 @@ pub(crate) async fn connect(proxy: SocketAddr, target: &str, fields: &str) -> (u
 }
 
 /// A request to a proxy, in the clear.
-async fn plain(proxy: SocketAddr, method: &str, url: &str, fields: &str, sent: &[u8]) -> RawReply {
+pub(crate) async fn plain(proxy: SocketAddr, method: &str, url: &str, fields: &str, sent: &[u8]) -> RawReply {
     let host = url.split('/').nth(2).unwrap_or_default();
     let head = format!(
         "{method} {url} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: {}\r\n{fields}\r\n",

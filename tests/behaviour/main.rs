@@ -13,6 +13,7 @@
     reason = "a test says what went wrong where it went wrong, helpers included"
 )]
 
+mod authority_pages;
 mod bad_credentials;
 mod baselines;
 mod bounded_leak;
@@ -40,6 +41,8 @@ mod key_sets;
 mod masking;
 mod monitor;
 mod newcomers;
+mod parents;
+mod pinned;
 mod provenance;
 mod proxy_protocol;
 mod public;

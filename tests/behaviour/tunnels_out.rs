@@ -1,22 +1,26 @@
 //! Tunnels out that are open while something changes, and names of which there is no origin.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::ServerName;
 use tidegate::run::{Origin as Configuration, load};
 use tidegate::tls::client_config;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::forward::{LOOPBACK, Way, listener};
-use crate::support::client::H2;
+use crate::support::client::{H2, exchange};
 use crate::support::gateway::{quoted, until};
 
 /// Puts a listener with these settings and this port of origins in force, as a reload does.
-fn reload(way: &Way, port: u16, rest: &str) {
+pub(crate) fn reload(way: &Way, port: u16, rest: &str) {
     let authority = format!(
         "authority = {}\n{LOOPBACK}\n{rest}",
         quoted(&way.dir.path().join("ours"))
@@ -77,4 +81,33 @@ async fn nothing_is_signed_for_a_name_of_which_there_is_no_origin() {
     let lines = || std::fs::read_to_string(way.dir.path().join("audit.jsonl")).unwrap_or_default();
     until("the other name is told", async || lines().contains("localhost")).await;
     assert!(!lines().contains("nowhere"), "{}", lines());
+}
+
+#[tokio::test]
+async fn a_tunnel_is_asked_for_over_http2_as_well() {
+    for (rest, trusted) in [("", "ours"), ("pass = [\"localhost\"]", "origins")] {
+        let way = Way::opened(rest).await;
+        let stream = TcpStream::connect(way.proxy()).await.unwrap();
+        let handshake = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await;
+        let (mut sender, connection) = handshake.unwrap();
+        tokio::spawn(connection);
+        let authority = format!("localhost:{}", way.port());
+        let request = Request::connect(&authority).body(Full::new(Bytes::new())).unwrap();
+        let response = sender.send_request(request).await.unwrap();
+        assert_eq!(response.status(), 200, "{rest}");
+        let inside = TokioIo::new(hyper::upgrade::on(response).await.unwrap());
+        let ca = way.dir.path().join(trusted).join("authority.pem");
+        let mut config = (*client_config(Some(&ca)).unwrap()).clone();
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let name = ServerName::try_from("localhost").unwrap();
+        let tls = TlsConnector::from(Arc::new(config))
+            .connect(name, inside)
+            .await
+            .unwrap();
+        let get = format!("GET / HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n");
+        assert_eq!(exchange(tls, get.as_bytes()).await.status, 200, "{rest}");
+        // Where it may not lead it is refused, and the connection goes on.
+        let other = Request::connect("localhost:1").body(Full::new(Bytes::new())).unwrap();
+        assert_eq!(sender.send_request(other).await.unwrap().status(), 403, "{rest}");
+    }
 }

@@ -42,6 +42,14 @@ impl Set {
             Leads::Out(_) | Leads::To(_) | Leads::Back(_) => None,
         })
     }
+
+    /// Whether some forward listener passes the TLS of `host`, in lower case, without opening it, or refuses it.
+    pub fn passes(&self, host: &str, now: Now) -> bool {
+        self.routes.iter().any(|route| match &route.leads {
+            Leads::Out(forward) => decide(&forward.hosts, host, now) != Decision::Intercept,
+            Leads::To(_) | Leads::Back(_) => false,
+        })
+    }
 }
 
 impl Exchanges {
@@ -70,7 +78,7 @@ impl Exchanges {
         let name = set.routes.get(route).map_or("", |route| route.name.as_str());
         let pace = (&self.gateway.passwords, now);
         let (way, failure) = match &self.seat {
-            Seat::Inside(inside) => (way_inside(head, &forward, inside), inside.failure),
+            Seat::Inside(inside) => (way_inside(head, &forward, inside, now), inside.failure),
             Seat::Listener => {
                 let target = Target::of(head).ok_or(Refusal::NoRoute);
                 (way_out(target, head, &connection, &forward, pace).await, None)
@@ -111,6 +119,9 @@ async fn way_out(
     forward: &Arc<Forward>,
     pace: (&Paces<AddressKey>, Now),
 ) -> Result<Way, Refusal> {
+    if forward.reach.is_loop(connection.peer) {
+        return Err(Refusal::Loop);
+    }
     let user = forward.admits(&head.headers, connection.peer.ip(), pace).await?;
     let target = target?;
     if !forward.leads_to(&target) {
@@ -124,7 +135,7 @@ async fn way_out(
 }
 
 /// A request inside a tunnel is for its host alone; a reload may have closed the way since it was opened.
-fn way_inside(head: &request::Parts, forward: &Forward, inside: &Inside) -> Result<Way, Refusal> {
+fn way_inside(head: &request::Parts, forward: &Forward, inside: &Inside, now: Now) -> Result<Way, Refusal> {
     let meant = host_of(head).and_then(|host| Target::at(&host, 443, true));
     if meant.as_ref() != Some(&inside.target) {
         return Err(Refusal::Misdirected);
@@ -132,7 +143,7 @@ fn way_inside(head: &request::Parts, forward: &Forward, inside: &Inside) -> Resu
     if !forward.is_open_to(inside.peer) {
         return Err(Refusal::NotAdmitted);
     }
-    let is_opened = decide(&forward.hosts, &inside.target.host) == Decision::Intercept;
+    let is_opened = decide(&forward.hosts, &inside.target.host, now) == Decision::Intercept;
     if !(is_opened && forward.leads_to(&inside.target)) {
         return Err(Refusal::NotReached);
     }
@@ -150,6 +161,8 @@ fn refused(route: &str, refusal: Refusal, style: Style) -> (Refusal, Style) {
         "no_route"
     } else if refusal == Refusal::Misdirected {
         "misdirected"
+    } else if refusal == Refusal::Loop {
+        "loop"
     } else {
         "not_admitted"
     };

@@ -63,7 +63,7 @@ impl Exchanges {
         self.gateway.refuse_revoked(&asked, now)?;
         // A name that is looked up, or shown to an origin, is sent.
         self.count_host(&asked, &target.authority()).await?;
-        match decide(&forward.hosts, &target.host) {
+        match decide(&forward.hosts, &target.host, now) {
             Decision::Refuse => {
                 ended(&asked.route().name, "not_reached");
                 Err((Refusal::NotReached, asked.style))

@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_rustls::server::TlsStream;
 
 use super::Forward;
-use super::decide::shown_name;
+use super::decide::{Ech, shown_name};
 use super::seat::{Inside, Seat};
 use super::target::Target;
 use crate::audit::{Change, Operation};
@@ -28,7 +28,7 @@ use crate::proxy::exchange::Exchanges;
 use crate::proxy::gateway::Gateway;
 use crate::proxy::limits::ms;
 use crate::proxy::upstream::UpstreamErrorKind;
-use crate::tls::{H2, HTTP_1_1, Hello, Tee, TlsFacts, offering};
+use crate::tls::{H2, HTTP_1_1, Hello, Tee, TlsFacts, UNTRUSTED, excusing, offering};
 
 /// A tunnel that is to be opened.
 pub(super) struct Tunnel {
@@ -83,8 +83,8 @@ impl Tunnel {
             let Some(name) = shown_name(&self.target.host, hello.server_name.as_deref()).map(str::to_owned) else {
                 return failed("front");
             };
-            if !self.may_be_named(&name).await {
-                return failed("name");
+            if let Some(kind) = self.closes(&name, hello.hides_another).await {
+                return failed(kind);
             }
             let (protocols, offered) = (hello.protocols.clone(), !hello.protocols.is_empty());
             let (upstream, agreed) = self.verify(&name, protocols).await;
@@ -103,9 +103,10 @@ impl Tunnel {
             let until = Instant::now() + ms(self.exchanges.limits.handshake_ms_max);
             let (stream, ja4) = match timeout_at(until, hello.accept(config)).await {
                 Ok(Ok(opened)) => opened,
-                Ok(Err(kind)) => return failed(kind),
+                Ok(Err(kind)) => return self.refused_by_client(&name, kind),
                 Err(_) => return late(),
             };
+            self.exchanges.gateway.pinned.believed(self.client());
             let facts = TlsFacts {
                 server_name: Some(name.into()),
                 is_h2,
@@ -114,6 +115,41 @@ impl Tunnel {
             };
             self.serve(stream, facts, (upstream, agreed.err())).await;
         })
+    }
+
+    /// Why nothing of it is opened, where something speaks against that.
+    async fn closes(&mut self, name: &str, hides_another: bool) -> Option<&'static str> {
+        let forward = Arc::clone(&self.forward);
+        let minter = forward.minter.as_ref()?;
+        if hides_another && forward.hosts.ech == Ech::Block {
+            Some("ech")
+        } else if !self.may_be_named(name).await {
+            Some("name")
+        } else if !minter.may_sign(name) {
+            Some("constrained")
+        } else {
+            None
+        }
+    }
+
+    /// The client ended the handshake. Where it did not believe the certificate that is noted, and it is not passed for that.
+    fn refused_by_client(&self, name: &str, kind: &'static str) {
+        let gateway = &self.exchanges.gateway;
+        // A name in which somebody is would rest in memory, and be shown.
+        let is_noted = kind == UNTRUSTED && !gateway.names_people(name);
+        if is_noted && !gateway.pinned.refused(name, self.client(), gateway.clock.now()) {
+            report(&Event::LimitHit { limit: "pinned_hosts" });
+        }
+        failed(kind);
+    }
+
+    /// Who asks, as a hash.
+    fn client(&self) -> u64 {
+        let address = self.addresses.0.ip().to_canonical().to_string();
+        self.exchanges
+            .gateway
+            .secret
+            .hash64("tidegate pinning client 1", &[address.as_bytes()])
     }
 
     /// Whether the origin may be told `name`, which is not always the host that was asked for.
@@ -133,9 +169,18 @@ impl Tunnel {
             protocols
         };
         let tls = offering(&self.forward.tls, offered);
-        let upstream = self.target.upstream(&self.forward, tls, Some(name));
+        let upstream = self.target.upstream(&self.forward, Arc::clone(&tls), Some(name));
         let agreed = upstream.warm().await.map_err(|error| error.kind);
-        (upstream, agreed)
+        let now = self.exchanges.gateway.clock.now();
+        let excused = self.forward.hosts.excused(&self.target.host, now);
+        match (agreed, excused) {
+            (Err(kind), Some(digest)) if kind.is_of_certificate() => {
+                let upstream = self.target.upstream(&self.forward, excusing(&tls, digest), Some(name));
+                let agreed = upstream.warm().await.map_err(|error| error.kind);
+                (upstream, agreed)
+            }
+            (agreed, _) => (upstream, agreed),
+        }
     }
 
     /// What the client is shown.
@@ -180,18 +225,19 @@ impl Tunnel {
 }
 
 impl Gateway {
+    /// Whether somebody is identified in the name of a host.
+    fn names_people(&self, name: &str) -> bool {
+        let set = self.set();
+        let names = std::iter::once(name.as_bytes());
+        !head::people(names, (&set.rules, &self.secret), ClassSet::default()).is_empty()
+    }
+
     /// Every name that was minted is in the audit file; one in which someone is identified is known there by its key.
     fn tell_minted(&self, name: &str) {
-        let set = self.set();
-        let people = head::people(
-            std::iter::once(name.as_bytes()),
-            (&set.rules, &self.secret),
-            ClassSet::default(),
-        );
-        let target = if people.is_empty() {
-            name.to_owned()
-        } else {
+        let target = if self.names_people(name) {
             format!("{:016x}", self.secret.hash64("tidegate minted 1", &[name.as_bytes()]))
+        } else {
+            name.to_owned()
         };
         let change = Change {
             operation: Operation::Mint,

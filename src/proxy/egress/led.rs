@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::connect::Granted;
+use super::decide::Ech;
 use super::seat::Seat;
 use crate::events::{Event, Leg, report};
 use crate::proxy::connection::{ConnState, Led, serve};
@@ -72,6 +73,13 @@ impl Exchanges {
 
     async fn follow_tls(&self, led: Led, front: Vec<u8>, hello: &ClientHello) {
         let (mut stream, place) = (Front::new(front, led.stream), led.place);
+        let found = self.gateway.set().forward(&self.door.name);
+        let is_blocked = hello.hides_another() && found.is_some_and(|(_, forward)| forward.hosts.ech == Ech::Block);
+        if is_blocked {
+            let (leg, kind) = (Leg::Downstream, "ech");
+            report(&Event::TlsFailed { leg, kind });
+            return drop(stream.write_all(&ACCESS_DENIED).await);
+        }
         let connection = Arc::new(ConnState::of_client(led.addresses, led.stop));
         let name = hello.server_name.as_deref();
         let authority = name.map_or_else(|| led.meant.to_string(), |name| format!("{name}:{}", led.meant.port()));

@@ -9,7 +9,7 @@ use http_body_util::Empty;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::sleep;
 
-use super::decide::{Decision, decide};
+use super::decide::{Decision, EXCEPTION, decide};
 use super::target::Target;
 use crate::engine::policy::Direction;
 use crate::proxy::asked::Asked;
@@ -74,7 +74,7 @@ impl Passage {
             () = unread.cross(sides, body, (&exchanges.limits, stop.clone()), reason) => {}
             // What ends it then is the other arm, which tells what crossed.
             () = async {
-                exchanges.closed(client, &target).await;
+                exchanges.closed(client, &target, reason).await;
                 stop.cancel();
                 pending::<()>().await;
             } => {}
@@ -83,18 +83,18 @@ impl Passage {
 }
 
 impl Exchanges {
-    /// Ready when a set is in force under which `client` would not pass to `target` unread.
-    async fn closed(&self, client: IpAddr, target: &Target) {
+    /// Ready when a set is in force under which `client` would not pass to `target` unread, or the exception by which it does is over.
+    async fn closed(&self, client: IpAddr, target: &Target, reason: &'static str) {
         let mut seen = self.gateway.set().generation;
         loop {
             sleep(LOOK_EVERY).await;
             let set = self.gateway.set();
-            if set.generation == seen {
+            if set.generation == seen && reason != EXCEPTION {
                 continue;
             }
             seen = set.generation;
             let is_open = set.forward(&self.door.name).is_some_and(|(_, forward)| {
-                let decision = decide(&forward.hosts, &target.host);
+                let decision = decide(&forward.hosts, &target.host, self.gateway.clock.now());
                 forward.is_open_to(client) && forward.leads_to(target) && matches!(decision, Decision::Pass(_))
             });
             if !is_open {

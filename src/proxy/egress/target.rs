@@ -76,8 +76,12 @@ impl Target {
     ) -> Arc<Upstream> {
         let proves = name.filter(|name| *name != &*self.host);
         let url = EndpointUrl::of(&self.host, self.port, self.is_tls, proves);
-        let (reach, limits) = (Arc::clone(&forward.reach), Arc::clone(&forward.limits));
-        Arc::new(Upstream::outside(url, reach, tls, limits))
+        let parent = forward
+            .chained
+            .as_ref()
+            .and_then(|chained| chained.for_host(&self.host));
+        let way = (Arc::clone(&forward.reach), parent);
+        Arc::new(Upstream::outside(url, way, tls, Arc::clone(&forward.limits)))
     }
 }
 

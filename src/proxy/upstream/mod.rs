@@ -5,6 +5,7 @@ mod connect;
 mod endpoint;
 mod error;
 mod line;
+mod parent;
 mod pool;
 mod reach;
 mod send;
@@ -13,6 +14,7 @@ pub use body::ResponseBody;
 pub use endpoint::{EndpointUrl, InvalidUrl};
 pub use error::{UpstreamError, UpstreamErrorKind};
 pub use line::Line;
+pub use parent::Parent;
 pub use reach::Reach;
 pub use send::{RequestBody, Upstream};
 

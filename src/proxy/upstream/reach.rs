@@ -69,6 +69,11 @@ impl Reach {
         addresses.into_iter().filter(is_permitted).collect()
     }
 
+    /// Whether a host that is looked up elsewhere may be asked for: an address must be one that is permitted here too.
+    pub(super) fn permits_unresolved(&self, host: &str) -> bool {
+        host.parse().map_or(true, |address| self.permits(address))
+    }
+
     fn permits(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         let is_in = |networks: &[IpNet]| networks.iter().any(|network| network.contains(&address));
