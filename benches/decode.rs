@@ -90,6 +90,7 @@ fn coded(coding: Coding, text: &[u8]) -> io::Result<Vec<u8>> {
         Coding::Deflate => flate2::write::ZlibEncoder::new(&mut out, level).write_all(text)?,
         Coding::Br => brotli::CompressorWriter::new(&mut out, 4096, 5, 22).write_all(text)?,
         Coding::Zstd => out = zstd::stream::encode_all(text, 3)?,
+        Coding::Stacked(_) => return Err(io::Error::other("one coding is measured at a time")),
     }
     Ok(out)
 }
@@ -116,7 +117,7 @@ fn decoded(coding: Coding, coded: &[u8]) -> usize {
 /// The bytes that the library makes of it by its own reader.
 fn plain(coding: Coding, coded: &[u8]) -> usize {
     match coding {
-        Coding::Identity => coded.len(),
+        Coding::Identity | Coding::Stacked(_) => coded.len(),
         Coding::Gzip => drained(flate2::bufread::MultiGzDecoder::new(coded)),
         Coding::Deflate => drained(flate2::bufread::ZlibDecoder::new(coded)),
         Coding::Br => drained(brotli::Decompressor::new(coded, CHUNK_BYTES)),

@@ -144,6 +144,7 @@ fn encode(coding: Coding, bytes: &[u8]) -> Vec<u8> {
             encoder.write_all(bytes).map(|()| encoder.into_inner())
         }
         Coding::Zstd => zstd::stream::encode_all(bytes, 3),
+        Coding::Stacked(_) => Err(std::io::Error::other("one coding is measured at a time")),
     };
     coded.expect("memory takes every byte")
 }

@@ -215,8 +215,8 @@ fn crawl() {
     let view = ledger.key(crawler.key, &|_| &[30 * 86_400], now).expect("it is there");
     let counted = view.people.first().map_or(0, |(_, people)| *people);
     println!(
-        "33.7 million people under one key: counted {counted}, in {} KB",
-        ledger.bytes() / 1000
+        "33.7 million people under one key: counted {counted}, in {} bytes",
+        ledger.bytes()
     );
 }
 

@@ -19,6 +19,8 @@ mod checked;
 mod compared;
 #[path = "cli/documents.rs"]
 mod documents;
+#[path = "cli/going_out.rs"]
+mod going_out;
 #[path = "cli/ledger.rs"]
 mod ledger;
 #[path = "cli/loading.rs"]
@@ -197,6 +199,20 @@ fn every_problem_of_a_configuration_is_shown_where_it_is() {
         (
             "C022 no host",
             "[listen.out.forward]\npass = [\"https://bank.example\"]\n".to_owned(),
+        ),
+        (
+            "C004 no address of a forward listener, told once",
+            "[listen.out]\naddress = \"localhost\"\n[listen.out.forward]\nports = [443]\n".to_owned(),
+        ),
+        (
+            "C025 nobody can say who it is",
+            "[listen.out.forward]\ntransparent = \"redirect\"\nusers = \"tidegate.toml\"\n".to_owned(),
+        ),
+        (
+            "C025 TLS that is meant for others",
+            "[listen.out]\naddress = \"127.0.0.1:1\"\ntrusted = [\"10.0.0.0/8\"]\nproxy_protocol = true\n\
+             [listen.out.forward]\ntransparent = \"tproxy\"\n"
+                .to_owned(),
         ),
         ("C010 no authority", route("ca = \"nowhere.pem\"")),
         ("C024 no name of a tenant", route("tenant = \"the shop\"")),
@@ -420,25 +436,6 @@ fn scan() {
         "{}",
         said.text
     );
-}
-
-#[test]
-fn authority() {
-    let dir = dir();
-    let mut all = String::new();
-    for (arguments, code) in [
-        (["authority", "leaf", "localhost"].as_slice(), 74),
-        (&["authority", "new"], 0),
-        (&["authority", "new"], 74),
-        (&["authority", "leaf", "localhost", "127.0.0.1"], 0),
-        (&["authority", "leaf", "no name"], 2),
-        (&["authority", "leaf", "*.shop.example"], 0),
-    ] {
-        let said = tidegate(dir.path(), arguments);
-        assert_eq!(said.code, Some(code), "{arguments:?}: {}", said.text);
-        all.extend(["$ tidegate ", &arguments.join(" "), "\n", &said.text, "\n"]);
-    }
-    insta::assert_snapshot!(all);
 }
 
 #[test]

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::access::{Access, Caller, Monitor, Role};
 use super::desk::{ClockView, Desk};
 use super::fault::Fault;
-use super::{baselines, changes, desk::Readiness, public, revocations, scim, signals};
+use super::{baselines, changes, desk::Readiness, pinned, public, revocations, scim, signals};
 use crate::audit::Audit;
 use crate::engine::ledger::{Dimension, HoldView, KeyId, KeyView};
 use crate::events;
@@ -65,6 +65,7 @@ pub fn router(admin: Arc<Admin>) -> Router {
                 .delete(scim::delete),
         )
         .route("/api/v1/baselines", get(baselines::list))
+        .route("/api/v1/pinned", get(pinned::list))
         .route("/api/v1/public", get(public::list))
         .route("/api/v1/config", get(config))
         .route("/api/v1/bypass", get(bypass))

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::engine::baseline::Proposal;
 use crate::engine::detect::RuleSet;
 use crate::engine::ledger::{Dimension, HoldView, KeyId, KeyView};
+use crate::engine::pinned::PinnedHost;
 use crate::engine::proposed;
 use crate::engine::time::Now;
 use crate::identity::{PersonKeys, SignalError, What};
@@ -43,6 +44,9 @@ pub trait Desk: Send + Sync + 'static {
 
     /// What is usual in each group, and the limits that follow.
     fn baselines(&self) -> Vec<Proposal>;
+
+    /// At most `limit` hosts whose clients refuse certificates, and that no listener passes.
+    fn pinned(&self, limit: usize) -> Vec<PinnedHost>;
 
     /// At most `limit` people who are proposed as public and are not yet.
     fn public(&self, limit: usize) -> Vec<proposed::Proposal>;

@@ -6,6 +6,7 @@ mod baselines;
 mod changes;
 mod desk;
 mod fault;
+mod pinned;
 mod public;
 mod reason;
 mod revocations;

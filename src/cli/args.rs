@@ -107,6 +107,8 @@ pub enum Command {
     Bypass(BypassArgs),
     /// Print the limits that a running gateway proposes, with what is usual
     Baselines(BaselinesArgs),
+    /// Print the hosts whose clients refuse the certificates of a running gateway, as exceptions to complete
+    Pinned(ListArgs),
     /// Print who a running gateway proposes as public: in the way of many accounts, and most likely nobody's data
     Public(ListArgs),
     /// List the keys of a running gateway that were shown the most people

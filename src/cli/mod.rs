@@ -20,6 +20,7 @@ mod ledger;
 mod listing;
 mod manifest;
 mod offsets;
+mod pinned;
 mod progress;
 mod public;
 mod recertify;
@@ -152,6 +153,7 @@ pub fn execute(cli: Cli, out: &mut dyn Write) -> Result<(), Failed> {
         ),
         Command::Bypass(args) => bypass::execute(&args, out),
         Command::Baselines(args) => baselines::execute(&args, out),
+        Command::Pinned(args) => pinned::execute(&args, out),
         Command::Public(args) => public::execute(&args, out),
         Command::Keys(args) => keys::execute(&args, out),
         Command::Holds(args) => holds::execute(&args, out),

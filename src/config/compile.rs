@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::door::OpenDoor;
 use super::forward;
 use super::idle::idle;
-use super::syntax::{ConfigSyntax, RouteSyntax, RulesSettings};
+use super::syntax::{ConfigSyntax, ListenSyntax, RouteSyntax, RulesSettings};
 use crate::audit::OnFull;
 use crate::engine::detect::{RuleSet, RuleSource, place_of};
 use crate::engine::inspect::Bounds;
@@ -34,6 +34,8 @@ pub struct Environment<'a> {
     pub text: &'a str,
     /// What relative paths are relative to.
     pub base: &'a Path,
+    /// Where the service manager leaves keys, if it does.
+    pub credentials: Option<PathBuf>,
     /// Where key sets that are behind URLs are fetched to.
     pub state_dir: &'a Path,
     /// The rule files.
@@ -93,7 +95,8 @@ pub fn compile(written: &ConfigSyntax, environment: &Environment<'_>) -> Result<
         let help = "[listen.http] with address = \"127.0.0.1:8080\"";
         reader.whole_file("C013", "nothing listens", help);
     }
-    let leads_out = written.listen.values().any(|listen| listen.forward.is_some());
+    let has_own = |listen: &ListenSyntax| listen.forward.is_some() || listen.icap.is_some();
+    let leads_out = written.listen.values().any(has_own);
     if written.route.is_empty() && !leads_out {
         reader.whole_file("C013", "no request leads anywhere", "[[route]] with match and upstream");
     }
@@ -140,7 +143,7 @@ pub fn compile(written: &ConfigSyntax, environment: &Environment<'_>) -> Result<
 /// Reads what was written, and notes what is wrong with it.
 pub(super) struct Reader<'a> {
     pub(super) environment: &'a Environment<'a>,
-    problems: &'a mut Vec<Problem>,
+    pub(super) problems: &'a mut Vec<Problem>,
 }
 
 impl Reader<'_> {
@@ -212,8 +215,11 @@ impl Reader<'_> {
         }
         // Behind those that are written, in the order in which the policy has them.
         for (name, listen) in &written.listen {
-            let forward = listen.forward.as_ref();
-            routes.extend(forward.and_then(|forward| self.forward(name, listen, forward, &limits)));
+            routes.extend(match (&listen.forward, &listen.icap) {
+                (_, Some(icap)) => self.icap(name, listen, icap),
+                (Some(forward), None) => self.forward(name, listen, forward, &limits),
+                (None, None) => None,
+            });
         }
         routes
     }
@@ -350,7 +356,7 @@ impl Reader<'_> {
         self.problems.push(Problem { help, ..problem });
     }
 
-    fn problem(&self, code: &'static str, span: std::ops::Range<usize>, message: &str) -> Problem {
+    pub(super) fn problem(&self, code: &'static str, span: std::ops::Range<usize>, message: &str) -> Problem {
         Problem {
             code,
             severity: Severity::Error,
@@ -420,6 +426,7 @@ pub fn policy(
         .collect();
     let groups = written.identity.group.iter();
     let group_names: Vec<String> = groups.clone().map(|(name, _)| name.get_ref().clone()).collect();
+    let issuer_names = written.identity.issuer_names();
     let groups: Vec<GroupShape> = groups
         .filter_map(|(name, group)| {
             let people_per_day = group.people_per_day?;
@@ -436,6 +443,7 @@ pub fn policy(
         routes: &routes,
         groups: &groups,
         group_names: &group_names,
+        issuer_names: &issuer_names,
         exact_elements_max: written.ledger.exact_elements_max,
         has_fleet: written.fleet.is_shared(),
         rules,

@@ -38,6 +38,8 @@ impl Reader<'_> {
             client_certificates: tls.as_ref().is_some_and(|tls| tls.clients.is_some()),
             proxy_protocol: listen.proxy_protocol.as_ref().is_some_and(|is_on| *is_on.get_ref()),
             is_forward: listen.forward.is_some(),
+            is_icap: listen.icap.is_some(),
+            transparent: self.transparent(listen, tls.is_some()),
         };
         Some(OpenDoor { door, address, tls })
     }
@@ -58,7 +60,7 @@ impl Reader<'_> {
         networks
     }
 
-    fn header(&mut self, name: Option<&Text>) -> Option<HeaderName> {
+    pub(super) fn header(&mut self, name: Option<&Text>) -> Option<HeaderName> {
         let name = name?;
         let header = name.get_ref().parse();
         if header.is_err() {

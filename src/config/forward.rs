@@ -10,22 +10,43 @@ use super::compile::Reader;
 use super::syntax::{ConfigSyntax, ListenSyntax};
 use crate::engine::policy::{RoutePolicy, Text};
 use crate::identity::Users;
-use crate::proxy::{Forward, ForwardSyntax, HostPolicy, Hosts, Leads, Limits, Reach, Route};
+use crate::proxy::{Adaptation, Forward, ForwardSyntax, HostPolicy, Hosts, Leads, Limits, Reach, Route, Transparent};
 use crate::tls::{Minter, client_config};
 
 /// Where a forward listener listens that does not say.
 const ADDRESS: &str = "127.0.0.1:3128";
+/// The same of one for ICAP (RFC 3507 section 4.2), and of one over TLS.
+const ICAP_ADDRESS: &str = "127.0.0.1:1344";
+const ICAPS_ADDRESS: &str = "127.0.0.1:11344";
 
-/// What the policy knows of the routes of forward listeners, in the order of their names.
+/// The address of a listener as it is written, or as it is where it says none.
+fn written_address(listen: &ListenSyntax) -> Option<(&str, std::ops::Range<usize>)> {
+    match (&listen.address, &listen.forward, &listen.icap) {
+        (Some(address), ..) => Some((address.get_ref().as_str(), address.span())),
+        (None, Some(forward), _) => Some((ADDRESS, forward.span())),
+        (None, None, Some(icap)) if listen.tls.is_some() => Some((ICAPS_ADDRESS, icap.span())),
+        (None, None, Some(icap)) => Some((ICAP_ADDRESS, icap.span())),
+        (None, None, None) => None,
+    }
+}
+
+/// What the policy knows of the routes that listeners have of their own, in the order of their names.
 pub(super) fn policies(written: &ConfigSyntax) -> impl Iterator<Item = RoutePolicy> {
-    let forward = written.listen.iter().filter(|(_, listen)| listen.forward.is_some());
-    forward.map(|(name, _)| {
-        let name = Forward::route_name(name.get_ref());
-        RoutePolicy {
-            service: name.clone(),
-            name,
-            ..RoutePolicy::default()
-        }
+    let names = written.listen.iter().filter_map(|(name, listen)| {
+        let of_forward = listen
+            .forward
+            .is_some()
+            .then_some(Forward::route_name as fn(&str) -> String);
+        let of_icap = listen
+            .icap
+            .is_some()
+            .then_some(Adaptation::route_name as fn(&str) -> String);
+        of_forward.or(of_icap).map(|named| named(name.get_ref()))
+    });
+    names.map(|name| RoutePolicy {
+        service: name.clone(),
+        name,
+        ..RoutePolicy::default()
     })
 }
 
@@ -45,14 +66,10 @@ impl Reader<'_> {
 
     /// Where a listener listens.
     pub(super) fn address(&mut self, name: &str, listen: &ListenSyntax) -> Option<SocketAddr> {
-        let (text, span) = match (&listen.address, &listen.forward) {
-            (Some(address), _) => (address.get_ref().as_str(), address.span()),
-            (None, Some(forward)) => (ADDRESS, forward.span()),
-            (None, None) => {
-                let message = format!("`{name}` has no address");
-                self.error("C004", 0..0, &message, Some("address = \"0.0.0.0:8443\""));
-                return None;
-            }
+        let Some((text, span)) = written_address(listen) else {
+            let message = format!("`{name}` has no address");
+            self.error("C004", 0..0, &message, Some("address = \"0.0.0.0:8443\""));
+            return None;
         };
         let address = text.parse::<SocketAddr>();
         if address.is_err() {
@@ -70,7 +87,9 @@ impl Reader<'_> {
         limits: &Arc<Limits>,
     ) -> Option<Route> {
         let written = forward.get_ref();
-        let is_open = self.address(name.get_ref(), listen)?.ip().to_canonical().is_loopback();
+        // A wrong one was told with the listener.
+        let address = written_address(listen).and_then(|(text, _)| text.parse::<SocketAddr>().ok())?;
+        let is_open = address.ip().to_canonical().is_loopback();
         if !is_open && written.clients.is_empty() && written.users.is_none() {
             let message = "anybody who reaches this address could go out through it";
             self.error(
@@ -82,7 +101,7 @@ impl Reader<'_> {
         }
         let users = written.users.as_ref().and_then(|path| self.users(path));
         let minter = written.authority.as_ref().and_then(|directory| {
-            let minter = Minter::open(&self.path(directory.get_ref()));
+            let minter = Minter::open(&self.path(directory.get_ref()), self.environment.credentials.as_deref());
             let help = Some("tidegate authority new");
             minter
                 .map_err(|error| self.error("C014", directory.span(), &error.to_string(), help))
@@ -101,10 +120,18 @@ impl Reader<'_> {
             hosts: HostPolicy {
                 pass: self.hosts(&written.pass),
                 refuse: self.hosts(&written.refuse),
+                exceptions: written
+                    .exception
+                    .iter()
+                    .filter_map(|one| self.host_exception(one))
+                    .collect(),
+                ech: written.ech,
                 has_authority: minter.is_some(),
             },
             reach: Arc::new(Reach::new(self.networks(&written.reaches))),
             tls: tls.ok()?,
+            chained: written.parent.as_ref().and_then(|parent| self.parent(parent.get_ref())),
+            pac: written.pac.as_ref().and_then(|pac| self.pac(pac.get_ref())),
             minter,
             limits: Arc::clone(limits),
         };
@@ -122,6 +149,22 @@ impl Reader<'_> {
         })
     }
 
+    /// How clients are led to a listener, where nothing that it says contradicts that they know of none.
+    pub(super) fn transparent(&mut self, listen: &ListenSyntax, is_tls: bool) -> Option<Transparent> {
+        let forward = listen.forward.as_ref()?.get_ref();
+        let transparent = forward.transparent.as_ref()?;
+        let is_proxied = listen.proxy_protocol.as_ref().is_some_and(|is_on| *is_on.get_ref());
+        let fault = if forward.users.is_some() {
+            "clients that know of no proxy cannot tell it who they are: `users` has no use here"
+        } else if is_tls || is_proxied {
+            "what clients speak is meant for their origins: no `tls` and no `proxy_protocol` here"
+        } else {
+            return Some(*transparent.get_ref());
+        };
+        self.error("C025", transparent.span(), fault, None);
+        None
+    }
+
     fn users(&mut self, path: &Spanned<std::path::PathBuf>) -> Option<Users> {
         let secret = self.environment.secret.clone();
         let read = std::fs::read(self.path(path.get_ref())).map_err(|error| format!("it cannot be read: {error}"));
@@ -132,7 +175,7 @@ impl Reader<'_> {
             .ok()
     }
 
-    fn hosts(&mut self, texts: &[Text]) -> Hosts {
+    pub(super) fn hosts(&mut self, texts: &[Text]) -> Hosts {
         let mut hosts = Hosts::default();
         for text in texts {
             if !hosts.add(text.get_ref()) {

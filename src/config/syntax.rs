@@ -11,6 +11,7 @@ use crate::engine::inspect::Bounds;
 use crate::engine::ledger;
 use crate::engine::policy::{AllowSyntax, BudgetSyntax, ExceptionSyntax, Text};
 use crate::engine::problem::{Bounded, bounded};
+use crate::icap::IcapSyntax;
 use crate::proxy::{Fail, FailModes, ForwardSyntax, Limits, Recode};
 use crate::store::journal;
 use crate::{admin, audit, fleet, identity, store};
@@ -56,7 +57,8 @@ pub struct ConfigSyntax {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListenSyntax {
-    /// `0.0.0.0:8443`. Port 0 lets the kernel choose. Default, of a forward listener alone: `127.0.0.1:3128`.
+    /// `0.0.0.0:8443`. Port 0 lets the kernel choose. Default of a forward listener: `127.0.0.1:3128`; of one for ICAP:
+    /// `127.0.0.1:1344`, over TLS `127.0.0.1:11344`.
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub address: Option<Text>,
@@ -64,6 +66,10 @@ pub struct ListenSyntax {
     #[serde(default)]
     #[schemars(with = "Option<ForwardSyntax>")]
     pub forward: Option<Spanned<ForwardSyntax>>,
+    /// Other proxies ask here over ICAP, in the place of clients.
+    #[serde(default)]
+    #[schemars(with = "Option<IcapSyntax>")]
+    pub icap: Option<Spanned<IcapSyntax>>,
     /// TLS; without it plain HTTP/1.1 and HTTP/2 with prior knowledge.
     #[serde(default)]
     pub tls: Option<TlsSyntax>,

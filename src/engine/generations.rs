@@ -58,6 +58,12 @@ impl<K: Hash + Eq, V> Generations<K, V> {
         self.young.len() + self.old.len()
     }
 
+    /// Bytes that its tables take, without what values hold elsewhere.
+    #[cfg(test)]
+    pub fn table_bytes(&self) -> usize {
+        self.young.allocation_size() + self.old.allocation_size()
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

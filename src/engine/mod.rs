@@ -13,6 +13,7 @@ pub mod generations;
 pub mod head;
 pub mod inspect;
 pub mod ledger;
+pub mod pinned;
 pub mod policy;
 pub mod problem;
 pub mod proposed;

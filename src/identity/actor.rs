@@ -44,6 +44,10 @@ pub struct Actor {
     pub address: IpAddr,
     /// The fingerprint of its TLS hello, where one is known: many clients share it.
     pub ja4: Option<Arc<str>>,
+    /// The fingerprint of the order of its header fields: many clients share it.
+    pub header_order: Arc<str>,
+    /// The fingerprint of how it opened HTTP/2, where it did: many clients share it.
+    pub http2: Option<Arc<str>>,
     /// The session: source name and value of a cookie or header, or issuer, subject and `sid`/`jti` of a verified JWT.
     pub session: Option<Arc<[u8]>>,
     /// Who the credential says it is: `ISSUER:SUBJECT` of a verified JWT, with the issuer's name in the configuration,
@@ -164,6 +168,8 @@ impl Actor {
             issuer: self.issuer.as_ref().map(bytes),
             certificate: self.certificate.as_ref().map(bytes),
             ja4: self.ja4.as_ref().map(bytes),
+            headers: Some(self.header_order.as_bytes()),
+            http2: self.http2.as_ref().map(bytes),
             place: self.place.as_ref().map(bytes),
             ..Facts::default()
         }

@@ -6,16 +6,15 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::{HeaderMap, HeaderName};
-use jsonwebtoken::Algorithm;
 use serde_json::{Map, Value};
 
 use super::compile::{Problems, ReadFile};
 use super::memory::fingerprint;
-use super::remote::RemoteKeys;
 use super::revocation::principal;
 use super::settings::{ApprovalSettings, Settings};
-use super::signers::{algorithms, key_set, leeway, remote};
-use super::token::{SigningKey, TOKEN_BYTES_MAX, claims_of, is_type, joined, numeric_date};
+use super::signer::Signer;
+use super::signers::signer;
+use super::token::{TOKEN_BYTES_MAX, is_type, joined, numeric_date};
 use crate::engine::births::CredentialId;
 use crate::engine::generations::Generations;
 use crate::engine::secret::HashKey;
@@ -32,15 +31,9 @@ const VERIFIED_MAX: usize = 4_096;
 /// Who approves, and where it is read.
 pub(super) struct Approver {
     header: HeaderName,
-    iss: String,
-    aud: String,
-    algorithms: Vec<Algorithm>,
-    keys: Vec<SigningKey>,
-    /// Where they are fetched from, if they are not in a file.
-    pub(super) remote: Option<Arc<RemoteKeys>>,
+    pub(super) signer: Signer,
     /// The issuer whose accounts it names, by its name in the configuration.
     accounts_of: String,
-    leeway_s: u32,
     verified: Mutex<Generations<CredentialId, Arc<Verified>>>,
 }
 
@@ -121,24 +114,12 @@ impl Approver {
         if header.crit.is_some() || !header.typ.as_deref().is_none_or(is_approval) {
             return Err("malformed");
         }
-        if !self.algorithms.contains(&header.alg) {
-            return Err("unsigned");
-        }
-        let claims = claims_of(token, &header, &self.keys);
-        if let (None, Some(remote)) = (&claims, &self.remote) {
-            remote.want();
-        }
-        claims.ok_or("unsigned")
+        self.signer.claims(token, &header).ok_or("unsigned")
     }
 
     fn believe(&self, claims: &Map<String, Value>) -> Result<Verified, &'static str> {
         let text = |name: &str| claims.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-        let is_meant = match claims.get("aud") {
-            Some(Value::String(aud)) => *aud == self.aud,
-            Some(Value::Array(all)) => all.iter().any(|aud| aud.as_str() == Some(&self.aud)),
-            Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_)) | None => false,
-        };
-        if text("iss") != Some(&self.iss) || !is_meant {
+        if text("iss") != Some(&self.signer.iss) || !self.signer.is_for_us(claims) {
             return Err("foreign");
         }
         let (subject, id) = text("sub").zip(text("jti")).ok_or("malformed")?;
@@ -156,7 +137,7 @@ impl Approver {
                 people: u32::try_from(people).unwrap_or(u32::MAX),
             },
             principal,
-            valid_s: begin.saturating_sub(u64::from(self.leeway_s))..end,
+            valid_s: begin.saturating_sub(u64::from(self.signer.leeway_s))..end,
         })
     }
 }
@@ -174,21 +155,13 @@ pub(super) fn approver(settings: &Settings, read: ReadFile<'_>, problems: &mut P
         let message = format!("`{}` cannot name a header", written.header);
         problems.add("I012", written.header.span(), message, Some("header = \"x-approval\""));
     }
-    leeway(&written.leeway_s, problems);
     let name = toml::Spanned::new(of.span(), "approval".to_owned());
-    let (algorithms, keys) = (
-        algorithms(&name, &written.algorithms, problems),
-        key_set(&written.jwks, read, problems),
-    );
+    let meant = (written.issuer.as_str(), written.audience.as_str(), &written.leeway_s);
+    let signer = signer(&name, meant, (&written.jwks, &written.algorithms), read, problems);
     Some(Approver {
         header: header.ok()?,
-        iss: written.issuer.clone(),
-        aud: written.audience.clone(),
-        algorithms,
-        keys,
-        remote: remote(&written.jwks),
+        signer,
         accounts_of: of.get_ref().clone(),
-        leeway_s: *written.leeway_s.get_ref(),
         verified: Mutex::new(Generations::new(VERIFIED_MAX)),
     })
 }

@@ -30,7 +30,7 @@ pub(super) fn base64(text: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// The value of `Authorization` of `user:password` (RFC 7617).
-pub(super) fn encode_basic(whole: &str) -> Zeroizing<String> {
+pub fn encode_basic(whole: &str) -> Zeroizing<String> {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut value = Zeroizing::new("Basic ".to_owned());
     for group in whole.as_bytes().chunks(3) {

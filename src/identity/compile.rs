@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use hashbrown::HashSet;
-use http::Method;
+use http::{Method, StatusCode};
 use toml::Spanned;
 
 use super::approval::approver;
@@ -18,7 +18,7 @@ use super::places::Places;
 use super::revocation::{Known, RevocationList};
 use super::settings::{GroupSettings, IntrospectionSettings, IssuerSettings, Settings};
 use super::signers::{introspection, issuers, polls, transmitters};
-use super::source::{Kind, Source};
+use super::source::{Kind, Place, Source};
 use super::{Identity, Pace, RouteMatch};
 use crate::engine::births::Births;
 use crate::engine::problem::{Problem, Severity};
@@ -72,7 +72,8 @@ impl Identity {
     /// All problems: `I001` a source, `I003` an algorithm, `I004` a key
     /// set, `I005` a group, `I006` a file of listed keys, `I007` a route, `I008` a number or a name outside its range,
     /// `I009` a file of networks or of watched principals, `I010` a list of who is revoked or leaves, `I012` a
-    /// transmitter of events, or a workflow of approvals, about accounts of nobody, `I013` who is asked for opaque tokens.
+    /// transmitter of events, or a workflow of approvals, about accounts of nobody, `I013` who is asked for opaque tokens, `I014` an
+    /// issuer whose services log in elsewhere.
     pub fn compile(settings: &Settings, file: &str, key: HashKey, read: ReadFile<'_>) -> Result<Self, Vec<Problem>> {
         let mut problems = Problems {
             file,
@@ -255,6 +256,13 @@ fn sources(settings: &Settings, problems: &mut Problems<'_>) -> Vec<Source> {
             None,
         );
     }
+    let is_certificate = |source: &Source| matches!(source.place, Place::Certificate(_));
+    let mut of_certificates = settings.group.iter().filter(|(_, group)| group.certificates.is_some());
+    if let Some((name, _)) = of_certificates.next().filter(|_| !sources.iter().any(is_certificate)) {
+        let help = "add certificate:spiffe or certificate:subject to sources";
+        let message = format!("the group `{name}` is named by certificates, which are no source");
+        problems.add("I005", name.span(), message, Some(help));
+    }
     let has = |kind: Kind| sources.iter().any(|source| source.kind == kind);
     let span = settings.sources.first().map_or(0..0, Spanned::span);
     if has(Kind::Token) && settings.issuer.is_empty() {
@@ -326,8 +334,8 @@ fn members(
     groups: &mut Groups,
     problems: &mut Problems<'_>,
 ) {
-    match (&written.claim, &written.api_keys) {
-        (Some(claim), None) => match claim.get_ref().split_once('=') {
+    match (&written.claim, &written.api_keys, &written.certificates) {
+        (Some(claim), None, None) => match claim.get_ref().split_once('=') {
             Some((claim, value)) if !claim.is_empty() && !value.is_empty() => {
                 groups.claims.push(Claim {
                     name: claim.to_owned(),
@@ -342,15 +350,22 @@ fn members(
                 Some("such as role=customer"),
             ),
         },
-        (None, Some(path)) => {
+        (None, Some(path), None) => {
             let file = read(Path::new(path.get_ref())).map_err(|error| format!("it cannot be read: {error}"));
             if let Err(message) = file.and_then(|bytes| groups.add_listed(&bytes, &group.name)) {
                 let help = "a line is the keyed hash of a key, in 64 hexadecimal digits, and a name";
                 problems.add("I006", path.span(), format!("`{path}`: {message}"), Some(help));
             }
         }
-        (Some(_), Some(_)) | (None, None) => {
-            let message = format!("the group `{name}` needs one of `claim` and `api_keys`");
+        (None, None, Some(names)) => {
+            for certificate in names {
+                if let Err(message) = groups.add_certificate(certificate.get_ref(), &group.name) {
+                    problems.add("I005", certificate.span(), format!("`{certificate}`: {message}"), None);
+                }
+            }
+        }
+        _ => {
+            let message = format!("the group `{name}` needs one of `claim`, `api_keys` and `certificates`");
             problems.add("I005", name.span(), message, None);
         }
     }
@@ -359,14 +374,7 @@ fn members(
 fn routes<'a>(list: impl Iterator<Item = &'a Spanned<String>>, problems: &mut Problems<'_>) -> Vec<RouteMatch> {
     let mut routes = Vec::new();
     for text in list {
-        let parsed = text.get_ref().split_once(' ').and_then(|(method, path)| {
-            let method = Method::from_bytes(method.as_bytes()).ok()?;
-            (path.starts_with('/') && !path.contains(['?', ' '])).then(|| RouteMatch {
-                method,
-                path: path.to_owned(),
-            })
-        });
-        match parsed {
+        match route(text.get_ref()) {
             Some(route) if routes.len() < ROUTES_MAX => routes.push(route),
             Some(_) => problems.add(
                 "I008",
@@ -377,7 +385,7 @@ fn routes<'a>(list: impl Iterator<Item = &'a Spanned<String>>, problems: &mut Pr
             None => problems.add(
                 "I007",
                 text.span(),
-                "a route is written `METHOD /path`",
+                "a route is written `METHOD /path`, or `METHOD /path STATUS`",
                 Some("such as POST /login"),
             ),
         }
@@ -385,12 +393,34 @@ fn routes<'a>(list: impl Iterator<Item = &'a Spanned<String>>, problems: &mut Pr
     routes
 }
 
+/// A route, and perhaps the status with which it issues something: from 200 to 399.
+fn route(text: &str) -> Option<RouteMatch> {
+    let mut words = text.split(' ');
+    let (method, path) = (Method::from_bytes(words.next()?.as_bytes()).ok()?, words.next()?);
+    let status = words
+        .next()
+        .map(|status| status.parse().ok().filter(|status| is_good(*status)));
+    let is_route = path.starts_with('/') && !path.contains('?') && words.next().is_none();
+    is_route.then_some(RouteMatch {
+        method,
+        path: path.to_owned(),
+        status: status.map_or(Some(None), |status| status.map(Some))?,
+    })
+}
+
+fn is_good(status: StatusCode) -> bool {
+    status.is_success() || status.is_redirection()
+}
+
+/// Whose accounts opaque tokens name where the operator does not say.
+pub(super) const INTROSPECTION: &str = "introspection";
+
 /// The issuer whose accounts tokens name that are asked for.
 pub(super) fn accounts_of(written: &IntrospectionSettings) -> &str {
     written
         .accounts_of
         .as_ref()
-        .map_or("introspection", |name| name.get_ref())
+        .map_or(INTROSPECTION, |name| name.get_ref())
 }
 
 /// Names become parts of principals, labels and file lines: small letters, digits, `-`, `_`, at most 64 bytes.

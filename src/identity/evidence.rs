@@ -14,7 +14,7 @@ use super::peer::Peer;
 use super::provenance::{Mark, Shown};
 use super::revocation::{Named, principal};
 use super::source::{CertificatePart, Kind, Place, Source, VALUES_MAX, Values};
-use super::token::{Verified, joined, unverified_names};
+use super::token::{Verified, joined};
 use super::user::{BASIC, BasicUser, TRUSTED, proxy_user, user_principal};
 use super::{Actor, Provenance};
 use crate::engine::ledger::Dimension;
@@ -132,7 +132,7 @@ impl Identity {
         Some(Evidence {
             session: Some(joined(&[source.label.as_bytes(), name.as_bytes()])),
             principal: Some(principal.into()),
-            group: None,
+            group: self.groups.of_certificate(name),
             issuer: None,
             kid: None,
             mark: Mark::listed(fingerprint(&hash)),
@@ -152,17 +152,28 @@ impl Identity {
                 actor.revocable.extend_from_slice(&verified.revocable);
             }
             let shown = self.token_shown(value, verified.as_deref(), now);
-            if shown.lacks_key {
+            if let Some(names) = &shown.keyless {
                 actor.is_keyless = true;
-                actor.revocable.extend(unverified_names(value, &self.issuers, now));
+                actor.revocable.extend_from_slice(names);
             }
-            let mark = self.look(&shown, actor, now);
+            let mark = match &verified {
+                Some(verified) if self.is_of_peer(verified, actor) => Mark::listed(verified.credential),
+                Some(_) | None => self.look(&shown, actor, now),
+            };
             let has_expired = verified.as_ref().is_some_and(|verified| verified.has_expired_at(now));
             is_forged |= mark.provenance == Provenance::Unissued && !has_expired;
             let good = verified.filter(|verified| verified.is_valid_at(now));
             Evidence::prefer(&mut evidence, Evidence::of_token(mark, good.as_deref()), actor);
         }
         evidence.map(|evidence| Evidence { is_forged, ..evidence })
+    }
+
+    /// Whether a token is shown by a service that logs in elsewhere.
+    fn is_of_peer(&self, verified: &Verified, actor: &Actor) -> bool {
+        let mut issuers = self.issuers.iter();
+        let issuer = issuers.find(|issuer| issuer.name == verified.issuer);
+        let peer = issuer.and_then(|issuer| issuer.peer.as_ref());
+        peer.is_some_and(|peer| peer.vouches(verified, actor.address))
     }
 
     fn opaque_value(&self, source: &Source, value: &[u8]) -> Opaque {

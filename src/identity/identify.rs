@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hashbrown::HashSet;
-use http::{Method, request};
+use http::{Method, StatusCode, request};
 use smallvec::SmallVec;
 
 use super::actor::OTHERS_MAX;
@@ -11,6 +11,7 @@ use super::address::{address_key, client_address};
 use super::approval::Approver;
 use super::evidence::Evidence;
 use super::group::{Group, Groups};
+use super::header_order::header_order;
 use super::introspection::Introspection;
 use super::key_memory::KeyMemory;
 use super::leavers::Leavers;
@@ -25,7 +26,7 @@ use super::token::{Issuer, Verified, joined, verify};
 use super::{Actor, Provenance};
 use crate::engine::births::Births;
 use crate::engine::ledger::Dimension;
-use crate::engine::policy::subject_of;
+use crate::engine::policy::{names_of, subject_of};
 use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
 use crate::events::{Event, report};
@@ -59,10 +60,12 @@ pub struct Identity {
     pub(super) introspection: Option<Introspection>,
 }
 
-/// One `METHOD /path`.
+/// One `METHOD /path`, or `METHOD /path STATUS`.
 pub(super) struct RouteMatch {
     pub(super) method: Method,
     pub(super) path: String,
+    /// The one status with which something is issued there; any success where none is said.
+    pub(super) status: Option<StatusCode>,
 }
 
 /// What a login service and a shared store bear.
@@ -141,6 +144,8 @@ impl Identity {
         Actor {
             address,
             ja4: peer.client_ja4(&head.headers, address),
+            header_order: header_order(&head.headers, head.version),
+            http2: peer.client_http2(address),
             session: None,
             principal: None,
             certificate: peer.client_certificate(address).map(|shown| shown.name().into()),
@@ -214,14 +219,13 @@ impl Identity {
         }
     }
 
-    /// Whether the watch-list names this principal, by its subject or by group and subject.
+    /// Whether the watch-list names this principal, under one of its names.
     fn is_watched(&self, principal: &[u8], group: Option<&str>) -> bool {
         if self.watched.is_empty() {
             return false;
         }
-        let in_group = group.map(|group| [group.as_bytes(), b":", subject_of(principal)].concat());
-        let names = [Some(principal), Some(subject_of(principal)), in_group.as_deref()];
-        names.into_iter().flatten().any(|name| self.watched.contains(name))
+        let names = names_of(principal, group);
+        names.iter().any(|name| self.watched.contains(&**name))
     }
 
     /// What is known of a credential; `actor` notes it where the shared store may know more.
@@ -287,10 +291,14 @@ impl Identity {
     }
 }
 
-/// Whether two principals are one account. A proxy names its user without an issuer: whoever has that name at one is the same.
+/// Whether two principals are one account. A proxy names its user without an issuer: whoever has that name at one is the same. A
+/// connection has one certificate, which may have two names.
 fn is_same(one: &[u8], other: &[u8]) -> bool {
     let is_of_proxy = |principal: &[u8]| principal.starts_with(b"trusted\0");
-    one == other || ((is_of_proxy(one) || is_of_proxy(other)) && subject_of(one) == subject_of(other))
+    let is_of_certificate = |principal: &[u8]| principal.starts_with(b"certificate\0");
+    one == other
+        || (is_of_certificate(one) && is_of_certificate(other))
+        || ((is_of_proxy(one) || is_of_proxy(other)) && subject_of(one) == subject_of(other))
 }
 
 /// The session of an opaque credential: the source as the configuration names it, and its value.

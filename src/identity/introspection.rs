@@ -17,7 +17,7 @@ use super::identify::{Identity, session_of};
 use super::memory::fingerprint;
 use super::provenance::Mark;
 use super::source::{Source, Values};
-use super::token::{TOKEN_BYTES_MAX, Verified, Voice};
+use super::token::{TOKEN_BYTES_MAX, Verified, Voice, is_agreed};
 use super::{Actor, Named, Provenance, Revocable};
 use crate::engine::births::{CredentialId, Doubt, Look, Tag};
 use crate::engine::generations::Generations;
@@ -34,6 +34,8 @@ const INACTIVE_S: u32 = 5;
 const ASKED_MAX: usize = 2;
 /// How far the issuer's clock and ours may differ, in seconds.
 const LEEWAY_S: u32 = 60;
+/// What stands before the names of clients among the subjects of an issuer; no account has a name that begins so.
+const CLIENT: &str = "client:";
 
 /// Who is asked, and what it answered. Its client's secret and the tokens are secret: there is no `Debug`.
 pub struct Introspection {
@@ -160,11 +162,16 @@ impl Introspection {
         if !claims.get("active")?.as_bool()? || !self.is_meant(&claims) {
             return Some(Answer::Inactive);
         }
-        // Who it is, by the first that is told: an account, its name, or the client that asks for itself.
-        let told = ["sub", "username", "client_id"].map(|name| claims.get(name).filter(|told| told.is_string()));
-        let told = told.into_iter().flatten().next().cloned();
+        // Who it is, by the first that is told: an account, its name, or the client that asks for itself, which is no account.
+        let told = |name: &str| claims.get(name).and_then(Value::as_str).filter(|told| !told.is_empty());
+        let account = ["sub", "username"].into_iter().find_map(told);
+        let account = account.filter(|name| !name.starts_with(CLIENT)).map(str::to_owned);
+        let client = || Some(format!("{CLIENT}{}", told("client_id")?));
         let own = || ("jti".to_owned(), blake3::hash(&id.0).to_hex().to_string().into());
-        let whose = told.map_or_else(own, |told| ("sub".to_owned(), told));
+        let whose = account
+            .or_else(client)
+            .map_or_else(own, |whose| ("sub".to_owned(), whose.into()));
+        claims.remove("sub");
         claims.extend([whose]);
         let voice = Voice {
             name: &self.accounts_of,
@@ -180,15 +187,7 @@ impl Introspection {
 
     /// Whether an answer is of our issuer and for us, where the configuration says who these are.
     fn is_meant(&self, claims: &Map<String, Value>) -> bool {
-        let is_one = |name: &str, wanted: &Option<String>| {
-            let Some(wanted) = wanted.as_deref() else { return true };
-            match claims.get(name) {
-                Some(Value::String(one)) => one == wanted,
-                Some(Value::Array(all)) => all.iter().any(|one| one.as_str() == Some(wanted)),
-                _ => false,
-            }
-        };
-        is_one("iss", &self.iss) && is_one("aud", &self.aud)
+        is_agreed(claims, self.iss.as_deref(), self.aud.as_deref())
     }
 }
 

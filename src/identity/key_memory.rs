@@ -57,7 +57,7 @@ pub(super) struct KeyMemory {
 impl OldestKey {
     /// Whether it is to be told: thirty days ahead.
     pub const fn is_old(&self) -> bool {
-        self.days_left < 30
+        self.days_left <= 30
     }
 }
 

@@ -17,6 +17,8 @@ pub struct Peer<'a> {
     pub address: IpAddr,
     /// The fingerprint of its TLS hello, if it came over TLS.
     pub ja4: Option<&'a Arc<str>>,
+    /// The fingerprint of how it opened HTTP/2, if it did.
+    pub http2: Option<&'a Arc<str>>,
     /// The certificate that it showed, if it did.
     pub certificate: Option<Certificate<'a>>,
     /// The networks of the proxies that are believed about their clients.
@@ -33,6 +35,7 @@ impl Peer<'_> {
         Self {
             address,
             ja4: None,
+            http2: None,
             certificate: None,
             trusted: &[],
             address_header: None,
@@ -54,6 +57,11 @@ impl Peer<'_> {
     /// The certificate of the client at `client`: a proxy's own says nothing about those behind it.
     pub(super) fn client_certificate(&self, client: IpAddr) -> Option<Certificate<'_>> {
         self.certificate.filter(|_| self.is_client(client))
+    }
+
+    /// How the client at `client` opened HTTP/2: a proxy's own connection says nothing about those behind it.
+    pub(super) fn client_http2(&self, client: IpAddr) -> Option<Arc<str>> {
+        self.http2.filter(|_| self.is_client(client)).cloned()
     }
 
     /// The fingerprint of the hello of the client at `client`: what a trusted peer says, else that of the connection, if it is

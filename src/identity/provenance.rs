@@ -5,8 +5,9 @@ use smallvec::SmallVec;
 
 use super::identify::Identity;
 use super::memory::{credential_hash, fingerprint};
+use super::revocation::Revocable;
 use super::source::Kind;
-use super::token::{Verified, lacks_key};
+use super::token::{Verified, lacking};
 use super::{Actor, Provenance, RouteMatch};
 use crate::engine::births::{CredentialId, Doubt, Look, Tag};
 use crate::engine::time::Now;
@@ -21,8 +22,8 @@ pub struct Shown {
     pub ids: SmallVec<[CredentialId; 2]>,
     /// The second in which it says that it was issued.
     issued: Option<u32>,
-    /// It cannot be verified, as the keys of its issuer could not be had.
-    pub(super) lacks_key: bool,
+    /// Of one that cannot be verified, as the keys of its issuer could not be had: the names under which it may be revoked.
+    pub(super) keyless: Option<Revocable>,
 }
 
 impl Shown {
@@ -31,7 +32,7 @@ impl Shown {
         Self {
             ids: SmallVec::from_iter([fingerprint(hash)]),
             issued: None,
-            lacks_key: false,
+            keyless: None,
         }
     }
 }
@@ -101,7 +102,7 @@ impl Identity {
             };
         }
         let doubt = self.births.doubt(id, shown.issued, self.warm_up_s, now);
-        match doubt.or_else(|| shown.lacks_key.then_some(Doubt::NoKey)) {
+        match doubt.or_else(|| shown.keyless.as_ref().map(|_| Doubt::NoKey)) {
             Some(doubt) => Mark::unknown(id, doubt),
             None => Mark::new(id, Provenance::Unissued, None),
         }
@@ -115,22 +116,22 @@ impl Identity {
     /// What may be a token; a verified one if it is a good one.
     pub(super) fn token_shown(&self, value: &[u8], verified: Option<&Verified>, now: Now) -> Shown {
         let Some(verified) = verified else {
-            let lacks_key = lacks_key(value, &self.issuers, now);
+            let keyless = lacking(value, &self.issuers, now);
             let opaque = self.opaque(value);
-            return Shown { lacks_key, ..opaque };
+            return Shown { keyless, ..opaque };
         };
         let mut ids = SmallVec::from_iter([verified.credential]);
         ids.extend((verified.opaque != verified.credential).then_some(verified.opaque));
         Shown {
             ids,
             issued: verified.issued,
-            lacks_key: false,
+            keyless: None,
         }
     }
 
     /// What is said of that which the answer to this request issues: a login gives fresh proof, everything else passes on the
-    /// mark of the credential that was sent. A refusal (status 400 and above) proves nothing, and to who sends no credential
-    /// nothing is passed on.
+    /// mark of the credential that was sent. A refusal (status 400 and above, or another than the route is said to issue
+    /// something with) proves nothing, and to who sends no credential nothing is passed on.
     /// Of the actor's credential and one that was `renewed` the worse mark counts.
     pub fn passes_on(
         &self,
@@ -140,6 +141,12 @@ impl Identity {
         renewed: Option<Provenance>,
     ) -> Option<Tag> {
         if !self.sees_logins() || status.as_u16() >= 400 {
+            return None;
+        }
+        let is_refusal = |route: &RouteMatch| route.status.is_some_and(|wanted| wanted != status);
+        let named = self.logs_in_at.iter().chain(&self.refreshes_at);
+        let mut named = named.filter(|route| route.is(method, path)).peekable();
+        if named.peek().is_some() && named.all(is_refusal) {
             return None;
         }
         if self.is_login(method, path) {
@@ -203,8 +210,13 @@ impl Identity {
 }
 
 fn is_one(routes: &[RouteMatch], method: &Method, path: &str) -> bool {
-    let is_it = |route: &RouteMatch| route.method == method && is_same_path(&route.path, path);
-    routes.iter().any(is_it)
+    routes.iter().any(|route| route.is(method, path))
+}
+
+impl RouteMatch {
+    fn is(&self, method: &Method, path: &str) -> bool {
+        self.method == method && is_same_path(&self.path, path)
+    }
 }
 
 /// Whether an origin may take `path` for the route that is written as `route`: parameters of a segment (RFC 3986, section 3.3),

@@ -101,8 +101,11 @@ impl Identity {
     pub fn remote_keys(&self) -> impl Iterator<Item = &Arc<RemoteKeys>> {
         let issuers = self.issuers.iter().filter_map(|issuer| issuer.remote.as_ref());
         let transmitters = self.transmitters.iter();
-        let transmitters = transmitters.filter_map(|transmitter| transmitter.remote.as_ref());
-        let approver = self.approver.iter().filter_map(|approver| approver.remote.as_ref());
+        let transmitters = transmitters.filter_map(|transmitter| transmitter.signer.remote.as_ref());
+        let approver = self
+            .approver
+            .iter()
+            .filter_map(|approver| approver.signer.remote.as_ref());
         issuers.chain(transmitters).chain(approver)
     }
 }

@@ -6,6 +6,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::compile::accounts_of;
+use super::revocation::USERS;
+
 /// `[identity]`: where a request says who it is from, and who vouches for it.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -53,7 +56,7 @@ pub struct Settings {
     /// How much of their own budgets is left to them from that day on. Percent, default 20, at most 100.
     pub leavers_percent: u32,
     /// Issued credentials remembered, at most; those longest unused are forgotten first, and for a day nobody is unissued.
-    /// About 60 bytes each, and up to 2,000 for a session that renews opaque ones. Default 1,000,000.
+    /// About 60 bytes each, and up to 4,000 for a session that renews opaque ones. Default 1,000,000.
     pub issued_tokens_max: usize,
     /// For so many seconds from the first start that remembers births nobody is unissued. Default 86,400; at least as long
     /// as a session lasts spares most people a login.
@@ -66,6 +69,15 @@ pub struct Settings {
     pub lookups_per_s_max: u32,
     /// Verified tokens remembered, at most, so that a repeat costs one look-up. About 500 bytes each. Default 100,000.
     pub verified_tokens_max: usize,
+}
+
+impl Settings {
+    /// What stands before the subjects of principals: the names of issuers, and of kinds of credentials without one.
+    pub fn issuer_names(&self) -> Vec<String> {
+        let issuers = self.issuer.keys().map(|name| name.get_ref().as_str());
+        let asked = self.introspection.iter().map(accounts_of);
+        issuers.chain(asked).chain(USERS).map(str::to_owned).collect()
+    }
 }
 
 impl Default for Settings {
@@ -119,6 +131,9 @@ pub struct IssuerSettings {
     #[serde(default = "default_key_days_max")]
     #[schemars(with = "u32")]
     pub key_days_max: Spanned<u32>,
+    /// Services that log in elsewhere. Default: none, so that what was not issued through the gateways is unissued.
+    #[serde(default)]
+    pub peer: Option<PeerSettings>,
     /// As [`Settings::logs_in_at`]; the place where the design's example has it.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
@@ -127,6 +142,18 @@ pub struct IssuerSettings {
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub refreshes_at: Vec<Spanned<String>>,
+}
+
+/// `peer` of `[identity.issuer.NAME]`: with which keys, and from where, services show what was issued elsewhere. The issuer needs
+/// its `issuer`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PeerSettings {
+    /// The `kid` of its keys, 1 to 64: whoever has one and is in one of the networks is believed.
+    pub kids: Vec<String>,
+    /// The networks, 1 to 256, from which its services come.
+    #[schemars(with = "Vec<String>")]
+    pub networks: Vec<Spanned<String>>,
 }
 
 fn default_leeway_s() -> Spanned<u32> {
@@ -260,7 +287,8 @@ fn default_approval_header() -> Spanned<String> {
     Spanned::new(0..0, "x-approval".to_owned())
 }
 
-/// `[identity.group]`: one group of principals and what is normal for it. Exactly one of `claim` and `api_keys`.
+/// `[identity.group]`: one group of principals and what is normal for it. Exactly one of `claim`, `api_keys` and
+/// `certificates`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GroupSettings {
@@ -272,6 +300,11 @@ pub struct GroupSettings {
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub api_keys: Option<Spanned<String>>,
+    /// Whom the certificates of its members name: a subject as `certificate:subject` reads it, a SPIFFE ID, or one that ends in
+    /// `/*` and stands for all below it. At most 10,000 in all groups, 256 of them with `*`.
+    #[serde(default)]
+    #[schemars(with = "Option<Vec<String>>")]
+    pub certificates: Option<Vec<Spanned<String>>>,
     /// How many people a day one of its principals is normally shown.
     #[serde(default)]
     pub people_per_day: Option<u32>,

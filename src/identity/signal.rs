@@ -3,20 +3,19 @@
 //! Known are the events of CAEP and RISC about sessions, credentials and accounts, with the subjects of RFC 9493 in the formats
 //! `iss_sub`, `email` and `opaque`, alone or as the `user` and `session` of a complex one. No byte of an event leaves here.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use hashbrown::HashSet;
 use http::Uri;
-use jsonwebtoken::{Algorithm, Header};
 use serde_json::{Map, Value};
 use smallvec::SmallVec;
 use zeroize::Zeroizing;
 
 use super::identify::Identity;
 use super::memory::fingerprint;
-use super::remote::RemoteKeys;
 use super::revocation::{NO_END, Named, email_value, principal, sessions_value, sid_value};
-use super::token::{SigningKey, claims_of, is_type, numeric_date, unverified};
+use super::signer::Signer;
+use super::token::{is_type, numeric_date, unverified};
 use crate::engine::ledger::Dimension;
 use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
@@ -35,19 +34,10 @@ const SESSIONS_S: u32 = 30 * 86_400;
 pub(super) struct Transmitter {
     /// Its name in the configuration.
     pub(super) name: Box<str>,
-    /// The claims `iss` and `aud` of its events.
-    pub(super) iss: String,
-    pub(super) aud: String,
-    /// The algorithms it may sign with, and its keys.
-    pub(super) algorithms: Vec<Algorithm>,
-    pub(super) keys: Vec<SigningKey>,
-    /// Where these are fetched from, if they are not in a file.
-    pub(super) remote: Option<Arc<RemoteKeys>>,
+    pub(super) signer: Signer,
     /// The issuer whose accounts it speaks of, by its name in the configuration, and the `iss` that subjects of it name.
     pub(super) issuer: Box<str>,
     pub(super) subjects_iss: Option<String>,
-    /// How far its clock and ours may differ, in seconds.
-    pub(super) leeway_s: u32,
 }
 
 /// Where the events of a transmitter are fetched. The token is secret: there is no `Debug`.
@@ -187,7 +177,8 @@ fn read(token: &[u8], transmitters: &[Transmitter], secret: &HashKey, now: Now) 
         return Err(malformed("the type of the token is not secevent+jwt"));
     }
     let transmitter = sender(token, transmitters)?;
-    let claims = transmitter.claims(token, &header)?;
+    let claims = transmitter.signer.claims(token, &header);
+    let claims = claims.ok_or_else(|| refused("invalid_key", "no key that is known signed the token as agreed"))?;
     let (id, issued) = transmitter.check(&claims, secret, now)?;
     let events = claims.get("events").and_then(Value::as_object);
     let events = events.filter(|events| (1..=EVENTS_MAX).contains(&events.len()));
@@ -199,7 +190,7 @@ fn read(token: &[u8], transmitters: &[Transmitter], secret: &HashKey, now: Now) 
     Ok(Signal {
         id,
         transmitter: transmitter.name.clone(),
-        stays_after: issued.saturating_add(transmitter.leeway_s),
+        stays_after: issued.saturating_add(transmitter.signer.leeway_s),
         orders: orders.collect::<Result<_, _>>()?,
     })
 }
@@ -233,30 +224,14 @@ impl Identity {
 fn sender<'t>(token: &[u8], transmitters: &'t [Transmitter]) -> Result<&'t Transmitter, SignalError> {
     let unverified = unverified(token).ok_or_else(|| malformed("the claims of the token do not parse"))?;
     let iss = unverified.get("iss").and_then(Value::as_str);
-    let known = transmitters.iter().find(|known| Some(known.iss.as_str()) == iss);
+    let known = transmitters.iter().find(|known| Some(known.signer.iss.as_str()) == iss);
     known.ok_or_else(|| refused("invalid_issuer", "no events are taken from this issuer"))
 }
 
 impl Transmitter {
-    fn claims(&self, token: &[u8], header: &Header) -> Result<Map<String, Value>, SignalError> {
-        if !self.algorithms.contains(&header.alg) {
-            return Err(refused("invalid_key", "the token is not signed as agreed"));
-        }
-        let claims = claims_of(token, header, &self.keys);
-        if let (None, Some(remote)) = (&claims, &self.remote) {
-            remote.want();
-        }
-        claims.ok_or_else(|| refused("invalid_key", "no key that is known signed the token"))
-    }
-
     /// Which token it is and when it was issued, if it is for us and neither too old nor from the future.
     fn check(&self, claims: &Map<String, Value>, secret: &HashKey, now: Now) -> Result<(SignalId, u32), SignalError> {
-        let is_meant = match claims.get("aud") {
-            Some(Value::String(aud)) => *aud == self.aud,
-            Some(Value::Array(all)) => all.iter().any(|aud| aud.as_str() == Some(&self.aud)),
-            Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_)) | None => false,
-        };
-        if !is_meant {
+        if !self.signer.is_for_us(claims) {
             return Err(refused("invalid_audience", "the token is for somebody else"));
         }
         let jti = claims.get("jti").and_then(Value::as_str).filter(|jti| !jti.is_empty());
@@ -266,7 +241,7 @@ impl Transmitter {
         let issued = claims.get("iat").and_then(numeric_date);
         let issued = issued.ok_or_else(|| malformed("the token has no `iat`"))?;
         let second = u64::from(now.second());
-        if issued > second + u64::from(self.leeway_s) {
+        if issued > second + u64::from(self.signer.leeway_s) {
             return Err(malformed("the token is from the future"));
         }
         if issued + AGE_S_MAX < second {

@@ -9,12 +9,14 @@ use toml::Spanned;
 use zeroize::Zeroizing;
 
 use super::basic::encode_basic;
-use super::compile::{Problems, ReadFile, accounts_of, is_name};
+use super::compile::{INTROSPECTION, Problems, ReadFile, accounts_of, is_name};
 use super::introspection::{Answers, Introspection};
+use super::peer_issuer::PeerIssuer;
 use super::remote::{RemoteKeys, key_set_file, key_set_url};
 use super::revocation::USERS;
 use super::settings::{IssuerSettings, Settings};
 use super::signal::{Poll, Transmitter};
+use super::signer::Signer;
 use super::token::{Issuer, SigningKey, parse_algorithm, read_keys};
 use crate::engine::secret::HashKey;
 
@@ -63,6 +65,10 @@ fn issuer(
         );
     }
     let keys = key_set(&written.jwks, read, problems);
+    let peer = written.peer.as_ref().map(|peer| {
+        let peer = (peer, written.issuer.as_deref());
+        PeerIssuer::compile(name.get_ref(), peer, problems)
+    });
     (problems.found.len() == before).then(|| Issuer {
         name: name.get_ref().as_str().into(),
         algorithms,
@@ -74,6 +80,7 @@ fn issuer(
         remote: remote(&written.jwks),
         retired: Vec::new(),
         key_days_max: *written.key_days_max.get_ref(),
+        peer,
     })
 }
 
@@ -93,8 +100,16 @@ pub(super) fn introspection(
     problems: &mut Problems<'_>,
 ) -> Option<Introspection> {
     let written = settings.introspection.as_ref()?;
-    if let Some(name) = &written.accounts_of {
-        issuer_name(name, problems);
+    let is_an_issuer = || settings.issuer.keys().any(|name| name.get_ref() == INTROSPECTION);
+    match &written.accounts_of {
+        Some(name) => issuer_name(name, problems),
+        None if is_an_issuer() => {
+            let message =
+                format!("an issuer is called `{INTROSPECTION}`: are those the accounts that opaque tokens name?");
+            let help = "accounts_of = \"introspection\", or another name";
+            problems.add("I008", written.url.span(), message, Some(help));
+        }
+        None => {}
     }
     for (name, value, max) in [
         ("answers_max", written.answers_max, ANSWERS_MAX),
@@ -144,6 +159,25 @@ fn one_line(path: &Spanned<String>, read: ReadFile<'_>) -> Option<Zeroizing<Stri
     Some(line).filter(|line| !line.is_empty() && line.bytes().all(|byte| byte.is_ascii_graphic()))
 }
 
+/// Who signs statements for this gateway, under this name: with which `iss`, `aud` and leeway, which keys and algorithms.
+pub(super) fn signer(
+    name: &Spanned<String>,
+    (iss, aud, leeway_s): (&str, &str, &Spanned<u32>),
+    (jwks, written): (&Spanned<String>, &[Spanned<String>]),
+    read: ReadFile<'_>,
+    problems: &mut Problems<'_>,
+) -> Signer {
+    leeway(leeway_s, problems);
+    Signer {
+        iss: iss.to_owned(),
+        aud: aud.to_owned(),
+        algorithms: algorithms(name, written, problems),
+        keys: key_set(jwks, read, problems),
+        remote: remote(jwks),
+        leeway_s: *leeway_s.get_ref(),
+    }
+}
+
 /// Who pushes security events.
 pub(super) fn transmitters(settings: &Settings, read: ReadFile<'_>, problems: &mut Problems<'_>) -> Vec<Transmitter> {
     if settings.transmitter.len() > ISSUERS_MAX {
@@ -160,17 +194,12 @@ pub(super) fn transmitters(settings: &Settings, read: ReadFile<'_>, problems: &m
             let message = format!("there is no [identity.issuer.{of}] about whose accounts it could speak");
             problems.add("I012", of.span(), message, None);
         }
-        leeway(&written.leeway_s, problems);
+        let meant = (written.issuer.as_str(), written.audience.as_str(), &written.leeway_s);
         Transmitter {
             name: name.get_ref().as_str().into(),
-            iss: written.issuer.clone(),
-            aud: written.audience.clone(),
-            algorithms: algorithms(name, &written.algorithms, problems),
-            keys: key_set(&written.jwks, read, problems),
-            remote: remote(&written.jwks),
+            signer: signer(name, meant, (&written.jwks, &written.algorithms), read, problems),
             issuer: of.get_ref().as_str().into(),
             subjects_iss: issuer.and_then(|(_, issuer)| issuer.issuer.clone()),
-            leeway_s: *written.leeway_s.get_ref(),
         }
     });
     compiled.collect()

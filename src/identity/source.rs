@@ -8,7 +8,7 @@ use http::request;
 use smallvec::SmallVec;
 
 use super::memory::has_token_form;
-use super::user::{BASIC, TRUSTED};
+use super::user::{BASIC, TRUSTED, is_one_variable};
 
 /// Different values that one source may have in one head; more are not looked at, and make the request unissued.
 pub(super) const VALUES_MAX: usize = 4;
@@ -137,10 +137,14 @@ impl Source {
             // It is in no head.
             Place::Certificate(_) => {}
             Place::Header(name) => {
-                headers
-                    .get_all(name)
-                    .iter()
-                    .for_each(|value| add(header_value(name, value.as_bytes())));
+                // An origin may read another spelling as this one; that of a proxy's user is taken away.
+                let is_meant = |found: &&HeaderName| match self.kind {
+                    Kind::Trusted => *found == name,
+                    Kind::Opaque | Kind::Token | Kind::Introspected | Kind::Basic => is_one_variable(found, name),
+                };
+                let spelt = headers.keys().filter(is_meant);
+                let values = spelt.flat_map(|found| headers.get_all(found));
+                values.for_each(|value| add(header_value(name, value.as_bytes())));
             }
             Place::Cookie(name) => {
                 let pairs = headers
@@ -314,58 +318,75 @@ mod tests {
         }
     }
 
+    type Case = (
+        &'static str,
+        &'static [(&'static str, &'static str)],
+        &'static [&'static str],
+    );
+    /// A source, the fields of a head, and the values that are found in them.
+    const SPELT: &[Case] = &[
+        ("cookie:sid", &[("cookie", "a=1; sid=abc; b=2")], &["abc"]),
+        (
+            "cookie:sid",
+            &[("cookie", "a=1;sid=abc"), ("cookie", "sid=def")],
+            &["abc", "def"],
+        ),
+        (
+            "cookie:sid",
+            &[("cookie", "sid=\"abc\"; sid=a%62c; sid= abc ")],
+            &["abc"],
+        ),
+        ("cookie:sid", &[("cookie", "sid=; xsid=1; SID=2; sid")], &[]),
+        ("jwt:query:token", &[], &["abc", "a b"]),
+        ("query:b", &[], &[]),
+        ("cookie:sid", &[("cookie", "sid=a%zz%4")], &["a%zz%4"]),
+        (
+            "cookie:sid",
+            &[("cookie", "sid=1; sid=2; sid=3; sid=4; sid=5; sid=6")],
+            &["1", "2", "3", "4", "5"],
+        ),
+        (
+            "header:x-api-key",
+            &[("x-api-key", " k1 "), ("x-api-key", "k1")],
+            &["k1"],
+        ),
+        (
+            "header:x-api-key",
+            &[
+                ("x_api_key", "k1"),
+                ("x-api_key", "k2"),
+                ("xapikey", "k3"),
+                ("X-Api-Key", "k1"),
+            ],
+            &["k1", "k2"],
+        ),
+        (
+            "trusted:x-forwarded-user",
+            &[("x_forwarded_user", "eve"), ("x-forwarded-user", "kim")],
+            &["kim"],
+        ),
+        ("jwt:authorization", &[("authorization", "bEaReR  t1")], &["t1"]),
+        (
+            "header:authorization",
+            &[("authorization", "BASIC  dTpw")],
+            &["basic dTpw"],
+        ),
+        (
+            "jwt:authorization",
+            &[("authorization", "Bearer Basic t1")],
+            &["bearer Basic t1"],
+        ),
+        (
+            "jwt:authorization",
+            &[("authorization", "eyJh.eyJz.c2ln")],
+            &["eyJh.eyJz.c2ln"],
+        ),
+        ("jwt:authorization", &[("authorization", "BEARER ")], &[]),
+    ];
+
     #[test]
     fn spelling_makes_no_new_value() {
-        type Case = (
-            &'static str,
-            &'static [(&'static str, &'static str)],
-            &'static [&'static str],
-        );
-        let cases: &[Case] = &[
-            ("cookie:sid", &[("cookie", "a=1; sid=abc; b=2")], &["abc"]),
-            (
-                "cookie:sid",
-                &[("cookie", "a=1;sid=abc"), ("cookie", "sid=def")],
-                &["abc", "def"],
-            ),
-            (
-                "cookie:sid",
-                &[("cookie", "sid=\"abc\"; sid=a%62c; sid= abc ")],
-                &["abc"],
-            ),
-            ("cookie:sid", &[("cookie", "sid=; xsid=1; SID=2; sid")], &[]),
-            ("jwt:query:token", &[], &["abc", "a b"]),
-            ("query:b", &[], &[]),
-            ("cookie:sid", &[("cookie", "sid=a%zz%4")], &["a%zz%4"]),
-            (
-                "cookie:sid",
-                &[("cookie", "sid=1; sid=2; sid=3; sid=4; sid=5; sid=6")],
-                &["1", "2", "3", "4", "5"],
-            ),
-            (
-                "header:x-api-key",
-                &[("x-api-key", " k1 "), ("x-api-key", "k1")],
-                &["k1"],
-            ),
-            ("jwt:authorization", &[("authorization", "bEaReR  t1")], &["t1"]),
-            (
-                "header:authorization",
-                &[("authorization", "BASIC  dTpw")],
-                &["basic dTpw"],
-            ),
-            (
-                "jwt:authorization",
-                &[("authorization", "Bearer Basic t1")],
-                &["bearer Basic t1"],
-            ),
-            (
-                "jwt:authorization",
-                &[("authorization", "eyJh.eyJz.c2ln")],
-                &["eyJh.eyJz.c2ln"],
-            ),
-            ("jwt:authorization", &[("authorization", "BEARER ")], &[]),
-        ];
-        for (source, headers, values) in cases {
+        for (source, headers, values) in SPELT {
             let mut request = http::Request::get("/profile?a=1&t%6Fken=%61bc&token=a+b;token=abc&xtoken=9&token");
             for (name, value) in *headers {
                 request = request.header(*name, *value);

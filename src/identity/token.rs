@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::group::Groups;
 use super::memory::{credential_hash, fingerprint};
+use super::peer_issuer::PeerIssuer;
 use super::remote::RemoteKeys;
 use super::revocation::{Revocable, Token, principal};
 use crate::engine::births::CredentialId;
@@ -80,6 +81,8 @@ pub(super) struct Issuer {
     pub(super) retired: Vec<SigningKey>,
     /// For so many days a key may sign.
     pub(super) key_days_max: u32,
+    /// Whose services log in elsewhere.
+    pub(super) peer: Option<PeerIssuer>,
 }
 
 /// One key of a key set.
@@ -164,29 +167,10 @@ pub(super) fn parse_algorithm(name: &str) -> Result<Algorithm, &'static str> {
 /// the configured keys and algorithms, never beyond them; `jku`, `jwk` and `x5u` are not looked at.
 pub(super) fn verify(token: &[u8], issuers: &[Issuer], groups: &Groups) -> Option<Verified> {
     let header = read_header(token)?;
-    let verified = issuers.iter().find_map(|issuer| {
+    issuers.iter().find_map(|issuer| {
         let claims = issuer.claims(token, &header)?;
         issuer.voice().believe(&claims, token, issuer.kid(&header), groups)
-    });
-    if verified.is_none() {
-        want_key(token, &header, issuers);
-    }
-    verified
-}
-
-/// Has the key sets fetched again that should have the key which the token names and have not, of issuers that it may be of.
-fn want_key(token: &[u8], header: &Header, issuers: &[Issuer]) {
-    let lacks = |issuer: &&Issuer| issuer.remote.is_some() && issuer.keys.iter().all(|key| key.id != header.kid);
-    let mut lacking = issuers.iter().filter(lacks).peekable();
-    if lacking.peek().is_none() {
-        return;
-    }
-    let claims = unverified(token);
-    let iss = claims.as_ref().and_then(iss_of);
-    let its_sets = lacking.filter(|issuer| issuer.may_have_signed(header, iss));
-    its_sets
-        .filter_map(|issuer| issuer.remote.as_ref())
-        .for_each(|remote| remote.want());
+    })
 }
 
 /// What a token says, of which nothing is believed.
@@ -198,34 +182,26 @@ fn iss_of(claims: &Map<String, Value>) -> Option<&str> {
     claims.get("iss").and_then(Value::as_str)
 }
 
-/// Whether one of the issuers may have signed `token` with a key that it has and we have not: its set is behind a URL, and
-/// could not be had, or not since the key that the token names may have come. What the token says of itself is not verified.
-pub(super) fn lacks_key(token: &[u8], issuers: &[Issuer], now: Now) -> bool {
-    let is_behind_url = |issuer: &&Issuer| issuer.remote.is_some();
-    if !issuers.iter().any(|issuer| is_behind_url(&issuer)) {
-        return false;
+/// Of a token that was not verified: whether one of the issuers may have signed it with a key that it has and we have not, since its
+/// set is behind a URL, and could not be had, or not since the key that the token names may have come. Such sets are fetched again.
+///
+/// What is given are the names of whom the token says it is, under each such issuer: it may be believed of nobody, but who is
+/// revoked is so whoever names them.
+pub(super) fn lacking(token: &[u8], issuers: &[Issuer], now: Now) -> Option<Revocable> {
+    let mut behind_urls = issuers.iter().filter(|issuer| issuer.remote.is_some()).peekable();
+    behind_urls.peek()?;
+    let (header, claims) = read_header(token).zip(unverified(token))?;
+    let mut names = None;
+    for issuer in behind_urls.filter(|issuer| issuer.may_have_signed(&header, iss_of(&claims))) {
+        issuer.want_key(&header);
+        if issuer.lacks_key(&header, now) {
+            let (voice, kid) = (issuer.voice(), issuer.kid(&header));
+            let meant = voice.believe(&claims, token, kid, &Groups::default());
+            let all = names.get_or_insert_with(Revocable::new);
+            all.extend(meant.into_iter().flat_map(|meant| meant.revocable));
+        }
     }
-    let Some(header) = read_header(token) else { return false };
-    let Some(claims) = unverified(token) else { return false };
-    let mut remote = issuers.iter().filter(is_behind_url);
-    remote.any(|issuer| issuer.may_have_signed(&header, iss_of(&claims)) && issuer.lacks_key(&header, now))
-}
-
-/// The names of whom `token` says it is, under each issuer that lacks the key to verify it: it may be believed of nobody, but
-/// who is revoked is so whoever names them.
-pub(super) fn unverified_names(token: &[u8], issuers: &[Issuer], now: Now) -> Revocable {
-    let claims = unverified(token);
-    let Some((header, claims)) = read_header(token).zip(claims) else {
-        return Revocable::new();
-    };
-    let is_lacking = |issuer: &&Issuer| {
-        issuer.remote.is_some() && issuer.may_have_signed(&header, iss_of(&claims)) && issuer.lacks_key(&header, now)
-    };
-    let named = issuers.iter().filter(is_lacking).filter_map(|issuer| {
-        let kid = issuer.kid(&header);
-        issuer.voice().believe(&claims, token, kid, &Groups::default())
-    });
-    named.flat_map(|named| named.revocable).collect()
+    names
 }
 
 /// The header of a token that may say who someone is.
@@ -248,18 +224,32 @@ pub(super) fn is_type(media_type: &str, known: &[&str]) -> bool {
 
 /// The claims of `token` if one of `keys` signed it. Whom it is from and for is the caller's to check.
 pub(super) fn claims_of(token: &[u8], header: &Header, keys: &[SigningKey]) -> Option<Map<String, Value>> {
-    let key = key_for(keys, header)?;
-    let claims = jsonwebtoken::decode(token, key, &signature_of(header.alg));
-    claims.ok().map(|token| token.claims)
+    signed(token, header, key_for(keys, header)?)
 }
 
-/// Looks at the signature alone. Times are checked against our own `now`; see `believe`.
-fn signature_of(algorithm: Algorithm) -> Validation {
-    let mut validation = Validation::new(algorithm);
+/// The claims of `token` if `key` signed it: the signature alone is looked at. Times are checked against our own `now`; see
+/// `believe`.
+fn signed(token: &[u8], header: &Header, key: &DecodingKey) -> Option<Map<String, Value>> {
+    let mut validation = Validation::new(header.alg);
     validation.validate_exp = false;
     validation.validate_aud = false;
     validation.required_spec_claims.clear();
-    validation
+    let token = jsonwebtoken::decode(token, key, &validation);
+    token.ok().map(|token| token.claims)
+}
+
+/// Whether a claim is `wanted`, or a list with it, as `aud` may be (RFC 7519, section 4.1.3).
+pub(super) fn claim_is(claims: &Map<String, Value>, name: &str, wanted: &str) -> bool {
+    match claims.get(name) {
+        Some(Value::String(one)) => one == wanted,
+        Some(Value::Array(all)) => all.iter().any(|one| one.as_str() == Some(wanted)),
+        Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_)) | None => false,
+    }
+}
+
+/// Whether claims are of `iss` and for `aud`, where these are to be looked at.
+pub(super) fn is_agreed(claims: &Map<String, Value>, iss: Option<&str>, aud: Option<&str>) -> bool {
+    iss.is_none_or(|iss| iss_of(claims) == Some(iss)) && aud.is_none_or(|aud| claim_is(claims, "aud", aud))
 }
 
 /// The key that the token names, or, where it names none, the only one that fits.
@@ -283,24 +273,21 @@ impl Issuer {
         // A key that has gone is never guessed at.
         let gone = || key_for(&self.retired, header).filter(|_| header.kid.is_some());
         let key = key_for(&self.keys, header).or_else(gone)?;
-        let mut validation = signature_of(header.alg);
-        validation.validate_aud = self.aud.is_some();
-        if let Some(iss) = &self.iss {
-            validation.set_issuer(&[iss]);
-            validation.required_spec_claims.insert("iss".to_owned());
-        }
-        if let Some(aud) = &self.aud {
-            validation.set_audience(&[aud]);
-            validation.required_spec_claims.insert("aud".to_owned());
-        }
-        jsonwebtoken::decode(token, key, &validation)
-            .ok()
-            .map(|token| token.claims)
+        let claims = signed(token, header, key)?;
+        is_agreed(&claims, self.iss.as_deref(), self.aud.as_deref()).then_some(claims)
     }
 
     /// Whether a token with this header that says it is of `iss` may be its own.
     fn may_have_signed(&self, header: &Header, iss: Option<&str>) -> bool {
         self.algorithms.contains(&header.alg) && self.iss.as_deref().is_none_or(|ours| iss == Some(ours))
+    }
+
+    /// Has its key set fetched again, if that should have the key which a token names and has not.
+    fn want_key(&self, header: &Header) {
+        let lacks = self.keys.iter().all(|key| key.id != header.kid);
+        if let Some(remote) = self.remote.as_ref().filter(|_| lacks) {
+            remote.want();
+        }
     }
 
     /// Whether it may have a key for this header that its set does not have yet.

@@ -1,10 +1,13 @@
 //! Users who are named without a token: by themselves with a password (RFC 7617), or by a proxy that has let them in.
 
+use std::sync::Arc;
+
 use http::{HeaderMap, HeaderName};
 use smallvec::SmallVec;
 
 use super::Identity;
 use super::basic::base64;
+use super::revocation::{PROXY_USER, principal};
 use super::source::Source;
 use crate::events::{Event, IdentityFact, report};
 
@@ -64,6 +67,22 @@ pub(super) fn user_principal(source: &str, name: &[u8]) -> Vec<u8> {
     [source.as_bytes(), b"\0", name].concat()
 }
 
+/// The principal of a user whom another proxy names as having let in: the account of that name, whichever proxy asks for it.
+/// `is_coded`: the value stands in base64, as that of `X-Authenticated-User` does, with or without a scheme such as `Local://`
+/// before the name. None where there is no name of 1 to 256 bytes of UTF-8 without control characters.
+pub fn proxy_principal(value: &[u8], is_coded: bool) -> Option<Arc<[u8]>> {
+    let name = if is_coded {
+        base64(value.get(..BASIC_BYTES_MAX).unwrap_or(value))?
+    } else {
+        value.to_vec()
+    };
+    let name = String::from_utf8(name).ok()?;
+    let name = name.split_once("://").map_or(name.as_str(), |(_, behind)| behind);
+    let name = name.trim_matches('/');
+    let is_plain = !name.bytes().any(|byte| byte.is_ascii_control());
+    (is_plain && named(name.as_bytes()).is_ok()).then(|| principal(PROXY_USER, name).into())
+}
+
 fn named(name: &[u8]) -> Result<(), Ignored> {
     match name.len() {
         0 => Err("malformed"),
@@ -74,7 +93,7 @@ fn named(name: &[u8]) -> Result<(), Ignored> {
 
 impl Identity {
     /// Takes away the headers in which only a trusted proxy may name a user, unless one sent them; and whatever is spelt so that
-    /// an origin may read it as one of them (RFC 3875, section 4.1.18, makes one variable of `-` and `_`).
+    /// an origin may read it as one of them.
     pub fn remove_untrusted_users(&self, headers: &mut HeaderMap, is_trusted: bool) {
         for wanted in self.sources.iter().filter_map(Source::trusted_header) {
             let is_odd = |name: &&HeaderName| *name != wanted && is_one_variable(name, wanted);
@@ -90,15 +109,42 @@ impl Identity {
     }
 }
 
-fn is_one_variable(one: &HeaderName, other: &HeaderName) -> bool {
-    let letters = |name: &'_ HeaderName| name.as_str().replace('_', "-");
-    one.as_str().len() == other.as_str().len() && letters(one) == letters(other)
+/// Whether an origin may take two names for one (RFC 3875, section 4.1.18).
+pub(super) fn is_one_variable(one: &HeaderName, other: &HeaderName) -> bool {
+    if one == other {
+        return true;
+    }
+    let letter = |byte: u8| if byte == b'_' { b'-' } else { byte };
+    let (one, other) = (one.as_str().bytes(), other.as_str().bytes());
+    one.len() == other.len() && one.map(letter).eq(other.map(letter))
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::basic::encode_basic;
     use super::*;
+
+    #[test]
+    fn a_user_whom_a_proxy_names_is_one_account_however_it_is_written() {
+        for (value, is_coded, name) in [
+            ("ann", false, Some("ann")),
+            ("YW5u", true, Some("ann")),
+            ("TG9jYWw6Ly9hbm4=", true, Some("ann")),
+            ("V2luTlQ6Ly9FWEFNUExFL2Fubg==", true, Some("EXAMPLE/ann")),
+            ("YW5u", false, Some("YW5u")),
+            ("", false, None),
+            ("", true, None),
+            ("a\tb", false, None),
+            ("not base64", true, None),
+            ("/w==", true, None),
+        ] {
+            let expected = name.map(|name| principal(PROXY_USER, name));
+            let found = proxy_principal(value.as_bytes(), is_coded);
+            assert_eq!(found.as_deref(), expected.as_deref(), "{value}");
+        }
+        let long = "a".repeat(USER_BYTES_MAX + 1);
+        assert_eq!(proxy_principal(long.as_bytes(), false), None);
+    }
 
     #[test]
     fn a_user_has_a_name_before_the_first_colon() {

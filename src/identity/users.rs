@@ -40,8 +40,20 @@ pub struct Users {
     turns: Arc<Semaphore>,
     /// Those who wait for one; others are told to come again.
     waiting: Semaphore,
-    /// What takes as long to check as any other, for those whom nobody knows.
-    nobody: Arc<str>,
+}
+
+/// Of which no password is known, and which takes as long to check as one that [`password_hash`] makes: for whom nobody knows.
+const NOBODY: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+/// What came of a password.
+pub enum Checked {
+    /// It is right, and of this principal.
+    Right(Arc<[u8]>),
+    /// Nobody has it, or it was too much at once.
+    Wrong,
+    /// It was not checked: its network tries too many.
+    Late,
 }
 
 impl Users {
@@ -73,24 +85,36 @@ impl Users {
             known: Cache::new(KNOWN_MAX),
             turns: Arc::new(Semaphore::new(CHECKS_MAX)),
             waiting: Semaphore::new(WAITING_MAX),
-            nobody: password_hash(&[]).unwrap_or_default().into(),
         })
     }
 
-    /// The principal of whoever sends this value of `Proxy-Authorization`, if the password is right.
-    pub async fn principal(&self, field: &[u8], now: Now) -> Option<Arc<[u8]>> {
-        let pair = basic(field)?;
-        let colon = pair.iter().position(|byte| *byte == b':')?;
-        let (name, password) = pair.split_at_checked(colon)?;
-        let (name, password) = (std::str::from_utf8(name).ok()?, password.get(1..)?);
-        let principal = || principal(PROXY_USER, name).into();
+    /// Whether the password in this value of `Proxy-Authorization` is right. One that is not known to be is checked only if
+    /// `may_check` says so.
+    pub async fn check(&self, field: &[u8], now: Now, may_check: impl FnOnce() -> bool) -> Checked {
+        let Some((name, pair)) = basic(field).and_then(|pair| Some((name_of(&pair)?, pair))) else {
+            return Checked::Wrong;
+        };
         // Whom nobody knows takes as long as a wrong password, so that names cannot be told apart.
-        let hash = Arc::clone(self.hashes.get(name).unwrap_or(&self.nobody));
-        let known = self.key.hash("tidegate proxy user 1", &[&pair, hash.as_bytes()]);
-        if self.known.get(&known).is_some_and(|until| until > now.second()) {
-            return Some(principal());
+        let known = self.hashes.get(&*name);
+        let hash = known.map_or_else(|| Arc::from(NOBODY), Arc::clone);
+        let of = self.key.hash("tidegate proxy user 1", &[&pair, hash.as_bytes()]);
+        let right = || Checked::Right(principal(PROXY_USER, &name).into());
+        if self.known.get(&of).is_some_and(|until| until > now.second()) {
+            return right();
         }
-        let password = Zeroizing::new(password.to_vec());
+        if !may_check() {
+            return Checked::Late;
+        }
+        let password = Zeroizing::new(pair.get(name.len() + 1..).unwrap_or_default().to_vec());
+        if !self.is_right(password, hash).await.unwrap_or(false) || known.is_none() {
+            return Checked::Wrong;
+        }
+        self.known.insert(of, now.second().saturating_add(KNOWN_S));
+        right()
+    }
+
+    /// Whether this is the password; none where too many wait for theirs.
+    async fn is_right(&self, password: Zeroizing<Vec<u8>>, hash: Arc<str>) -> Option<bool> {
         let _place = self.waiting.try_acquire().ok()?;
         let turn = Arc::clone(&self.turns).acquire_owned().await.ok()?;
         let check = move || {
@@ -98,12 +122,15 @@ impl Users {
             let _turn = turn;
             Argon2::default().verify_password(&password, &*hash).is_ok()
         };
-        if !tokio::task::spawn_blocking(check).await.unwrap_or(false) || !self.hashes.contains_key(name) {
-            return None;
-        }
-        self.known.insert(known, now.second().saturating_add(KNOWN_S));
-        Some(principal())
+        tokio::task::spawn_blocking(check).await.ok()
     }
+}
+
+/// The name before the first colon.
+fn name_of(pair: &[u8]) -> Option<Box<str>> {
+    let colon = pair.iter().position(|byte| *byte == b':')?;
+    let name = std::str::from_utf8(pair.get(..colon)?).ok()?;
+    Some(name.into())
 }
 
 fn is_name(name: &str) -> bool {
@@ -158,6 +185,13 @@ mod tests {
         Users::read(file.as_bytes(), HashKey::new([1; 32])).unwrap()
     }
 
+    fn right(checked: Checked) -> Option<Arc<[u8]>> {
+        match checked {
+            Checked::Right(principal) => Some(principal),
+            Checked::Wrong | Checked::Late => None,
+        }
+    }
+
     #[tokio::test]
     async fn who_knows_the_password_is_known_and_nobody_else() {
         let users = users();
@@ -174,11 +208,20 @@ mod tests {
             ("", None),
         ] {
             let expected = name.map(|name| principal(PROXY_USER, name));
-            let found = users.principal(field.as_bytes(), NOW).await;
-            let from_memory = users.principal(field.as_bytes(), NOW).await;
-            assert_eq!(found.as_deref(), expected.as_deref(), "{field}");
-            assert_eq!(from_memory, found, "{field}");
+            // Whoever is known need not be checked any more.
+            let check = async |may_check| right(users.check(field.as_bytes(), NOW, || may_check).await);
+            let found = [check(true).await, check(true).await, check(false).await];
+            assert!(
+                found.iter().all(|found| found.as_deref() == expected.as_deref()),
+                "{field}"
+            );
         }
+        assert!(matches!(
+            users.check(b"Basic YW5uOndyb25n", NOW, || false).await,
+            Checked::Late
+        ));
+        assert!(check_hash(NOBODY).is_ok());
+        assert_eq!(NOBODY.rsplit_once('$').map(|(_, hash)| hash.len()), Some(43));
     }
 
     #[test]

@@ -27,8 +27,9 @@ pub(super) struct Met {
     pub(super) route: usize,
     pub(super) actor: Actor,
     pub(super) destination: Arc<str>,
-    pub(super) upstream: Arc<Upstream>,
-    /// Whether a client goes out through the gateway.
+    /// None where another proxy asks the origin.
+    pub(super) upstream: Option<Arc<Upstream>>,
+    /// Whether a client goes out, through the gateway or a proxy that asks it.
     pub(super) is_outward: bool,
     /// Whether more credentials of its network were asked for than may be.
     pub(super) is_limited: bool,
@@ -49,8 +50,9 @@ pub(super) struct Asked {
     pub(super) upload_keys: Arc<[KeyUse]>,
     /// The host that is asked, in lower case and without its port.
     pub(super) destination: Arc<str>,
-    pub(super) upstream: Arc<Upstream>,
-    /// Whether a client goes out through the gateway.
+    /// None where another proxy asks the origin.
+    pub(super) upstream: Option<Arc<Upstream>>,
+    /// Whether a client goes out, through the gateway or a proxy that asks it.
     pub(super) is_outward: bool,
     pub(super) style: Style,
     pub(super) method: Method,
@@ -78,6 +80,14 @@ impl Asked {
             .routes
             .get(self.route)
             .expect("the number was found in the same set")
+    }
+
+    /// Where it is sent.
+    ///
+    /// # Errors
+    /// What the client is told where nothing is sent from here.
+    pub(super) fn upstream(&self) -> Result<&Upstream, (Refusal, Style)> {
+        self.upstream.as_deref().ok_or((Refusal::NoRoute, self.style))
     }
 
     pub(super) fn path(&self) -> &str {
@@ -145,9 +155,9 @@ impl Asked {
 impl Gateway {
     /// What it counts under, for what it is shown and for what it sends: under its own keys, and those of whomever else it shows
     /// itself as.
-    pub(super) async fn plans(&self, set: &Set, actor: &Actor, own: Facts<'_>, now: Now) -> (Plan, Option<Plan>) {
+    pub(super) async fn plans(&self, set: &Set, actor: &Actor, own: &Facts<'_>, now: Now) -> (Plan, Option<Plan>) {
         let mut plans: Option<(Plan, Option<Plan>)> = None;
-        for facts in std::iter::once(own).chain(actor.facts_of_others(own)) {
+        for facts in std::iter::once(*own).chain(actor.facts_of_others(*own)) {
             let answered = self.answered(&set.policy, &facts, now).await;
             let facts = Facts {
                 answered: &answered,

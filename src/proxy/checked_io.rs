@@ -17,6 +17,7 @@ use super::framing::{Fault, Framing, Request, Response, Role};
 use super::limits::{Limits, ms};
 use super::wire::{Phase, Wire};
 use crate::events::{Event, Leg, report};
+use crate::identity::Opening;
 use crate::tls::Tee;
 
 /// The method of the one synthetic request that stands for a refused head; its path names the fault.
@@ -114,7 +115,7 @@ impl Side for Response {
 
 /// A connection's place among those of its listener, given back when dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(crate) struct Place {
     #[expect(dead_code, reason = "held for its drop")]
     permit: OwnedSemaphorePermit,
     #[expect(dead_code, reason = "held for its drop")]
@@ -135,7 +136,7 @@ impl Drop for Place {
 }
 
 /// A stream that can be made to end with a reset, which no reader takes for the end of a message.
-pub(super) trait Abort {
+pub(crate) trait Abort {
     fn abort(&self);
 }
 
@@ -178,6 +179,8 @@ pub(super) struct CheckedIo<T, S> {
     refused: Option<Refusal>,
     linger: Linger,
     wire: Arc<Wire>,
+    /// How a client opens HTTP/2, until its first request is there.
+    opening: Option<Opening>,
     /// Goes with the stream, also when it leaves HTTP.
     place: Option<Place>,
     abort: Option<fn(&T)>,
@@ -192,11 +195,13 @@ impl<T, S: Side> CheckedIo<T, S> {
         io
     }
 
-    /// Passes everything; for HTTP/2.
+    /// Passes everything; for HTTP/2, of which only the opening is looked at.
     pub(super) fn http2(inner: T, already_read: Vec<u8>, wire: Arc<Wire>, limits: &Limits) -> Self {
         wire.enter(Phase::Open);
         let mut io = Self::new(inner, already_read, wire, limits);
         io.passed = io.held.len();
+        io.opening = Some(Opening::default());
+        look(&mut io.opening, &io.held, &io.wire);
         io
     }
 
@@ -214,6 +219,7 @@ impl<T, S: Side> CheckedIo<T, S> {
             refused: None,
             linger,
             wire,
+            opening: None,
             place: None,
             abort: None,
         }
@@ -286,6 +292,15 @@ impl<T, S: Side> CheckedIo<T, S> {
     }
 }
 
+/// Looks at what a client sent next, until it is known how it opens HTTP/2.
+fn look(opening: &mut Option<Opening>, read: &[u8], wire: &Wire) {
+    let Some(print) = opening.as_mut().and_then(|opening| opening.push(read)) else {
+        return;
+    };
+    wire.http2.get_or_init(|| print);
+    *opening = None;
+}
+
 impl<T: AsyncRead + Unpin, S: Side> CheckedIo<T, S> {
     /// Reads straight into hyper's buffer and gives what is in order there; only the tail is copied out.
     fn read_in_place(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<bool>> {
@@ -297,6 +312,7 @@ impl<T: AsyncRead + Unpin, S: Side> CheckedIo<T, S> {
         }
         self.wire.progress();
         let Some(framing) = &mut self.framing else {
+            look(&mut self.opening, read, &self.wire);
             return Poll::Ready(Ok(true));
         };
         let (valid, refused) = match framing.push(read) {

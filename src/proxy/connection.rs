@@ -18,6 +18,7 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -61,6 +62,21 @@ pub struct ConnState {
 }
 
 impl ConnState {
+    /// That of a client at `peer` whose requests do not come over HTTP on this connection, which is to `local`: it began as a
+    /// tunnel, or another proxy says what the client asked for.
+    pub(super) fn of_client((peer, local): (SocketAddr, SocketAddr), stop: Stop) -> Self {
+        Self {
+            peer,
+            peer_field: address_field(peer.ip()),
+            local,
+            is_http2: false,
+            tls: None,
+            stop,
+            origins: Origins::default(),
+            wire: Arc::new(Wire::new()),
+        }
+    }
+
     /// Ends a response in the middle, so that every frame given before arrives and the truncation shows. The body calls
     /// this from `poll_frame` once it has nothing more to give, always with the same ticket, and ends with the error.
     ///
@@ -75,6 +91,11 @@ impl ConnState {
             .flushes
             .poll_flushed(ticket, cx)
             .map(|()| h2::Error::from(h2::Reason::CANCEL).into())
+    }
+
+    /// The fingerprint of how it opened HTTP/2, if it did: known before its first request is.
+    pub(super) fn http2(&self) -> Option<&Arc<str>> {
+        self.wire.http2.get()
     }
 
     /// The framing fault in a request body with which the client's stream ended, if any.
@@ -103,6 +124,23 @@ pub trait Handler: Send + Sync + 'static {
         request: Request<Incoming>,
         connection: Arc<ConnState>,
     ) -> impl Future<Output = Response<Self::Body>> + Send;
+
+    /// Takes a connection that was led here on its way to elsewhere. Who does not go on with it closes it.
+    fn led(self: Arc<Self>, led: Led) -> impl Future<Output = ()> + Send {
+        drop(led);
+        std::future::ready(())
+    }
+}
+
+/// A connection of a client that does not know of the proxy. Nothing was read of it.
+pub struct Led {
+    pub(super) stream: TcpStream,
+    /// The client's, and our own.
+    pub(super) addresses: (SocketAddr, SocketAddr),
+    /// Where the client meant to connect to.
+    pub(super) meant: SocketAddr,
+    pub(super) stop: Stop,
+    pub(super) place: Place,
 }
 
 impl<F, Fut, B> Handler for F

@@ -1,6 +1,8 @@
 //! What a head says of its content, and what is left of that when the content is read, changed or dropped.
 
-use http::header::{ACCEPT_ENCODING, ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{
+    ACCEPT_ENCODING, ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, IF_RANGE, RANGE,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, response};
 
 use crate::engine::decode::Coding;
@@ -10,8 +12,23 @@ use crate::engine::inspect::{Content, Mode};
 const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 const GRPC_ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 
+/// Leaves of what a request asks for what can be looked into; in monitor nothing is changed.
+pub(super) fn ask_for_readable(headers: &mut HeaderMap, mode: Mode) {
+    match mode {
+        Mode::Watch => return,
+        Mode::Guard => restrict_codings(headers),
+        Mode::Rewrite => {
+            headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        }
+    }
+    restrict_compressions(headers, mode == Mode::Rewrite);
+    // A part of a body has no whole records.
+    headers.remove(RANGE);
+    headers.remove(IF_RANGE);
+}
+
 /// Leaves of `Accept-Encoding` what can be looked into.
-pub(super) fn restrict_codings(headers: &mut HeaderMap) {
+fn restrict_codings(headers: &mut HeaderMap) {
     let listed = headers
         .get_all(ACCEPT_ENCODING)
         .iter()
@@ -28,7 +45,7 @@ pub(super) fn restrict_codings(headers: &mut HeaderMap) {
 }
 
 /// Leaves of what a gRPC client accepts the compressions of messages that can be looked into; none where they are masked.
-pub(super) fn restrict_compressions(headers: &mut HeaderMap, masks: bool) {
+fn restrict_compressions(headers: &mut HeaderMap, masks: bool) {
     if headers.contains_key(GRPC_ACCEPT_ENCODING) {
         let value = if masks { "identity" } else { "identity, gzip, deflate" };
         headers.insert(GRPC_ACCEPT_ENCODING, HeaderValue::from_static(value));

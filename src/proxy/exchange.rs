@@ -1,29 +1,30 @@
 //! One exchange, top to bottom: route, identify, plan, forward, inspect, answer.
 
-use std::future::{Future as _, poll_fn};
+use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use http::header::{ACCEPT_ENCODING, HOST, IF_RANGE, RANGE};
-use http::{HeaderValue, Method, Request, Response, StatusCode, request, response};
-use http_body_util::Full;
+use bytes::Bytes;
+use http::header::HOST;
+use http::{Method, Request, Response, StatusCode, request, response};
+use http_body::Body;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::answer::{Answer, OriginBody, UpstreamBody};
+use super::answer::{Answer, OriginBody};
 use super::asked::{Asked, Met, ended, flooded, mode, suspend, upload_keys};
 use super::authority::destination;
 use super::births;
 use super::body::{InspectedBody, Start};
 use super::confirm::Confirm;
-use super::connection::{ConnState, Handler};
-use super::content::{coding, content, drop_content, mark_altered, restrict_codings, restrict_compressions};
+use super::connection::{BoxError, ConnState, Handler, Led};
+use super::content::{ask_for_readable, coding, content, drop_content, mark_altered};
 use super::coverage;
 use super::driver::Driver;
-use super::egress::Inside;
+use super::egress::Seat;
 use super::ending::Ending;
 use super::fail::Reason;
 use super::fields;
@@ -62,16 +63,21 @@ pub struct Exchanges {
     pub(super) door: Arc<Door>,
     pub(super) limits: Arc<Limits>,
     pub(super) stop: CancellationToken,
-    /// The tunnel in which they are, where one was opened.
-    pub(super) inside: Option<Inside>,
+    /// Where on the way out they are.
+    pub(super) seat: Seat,
 }
 
 /// What is known, or what the client is told instead.
 pub(super) type Told<T> = Result<T, (Refusal, Style)>;
 
+/// A body that can be looked into on its way.
+pub(crate) trait Source: Body<Data = Bytes, Error: Into<BoxError>> + Unpin {}
+
+impl<B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin> Source for B {}
+
 /// A response whose head is known and has not left.
-pub(super) struct Opened {
-    pub(super) body: Box<InspectedBody<UpstreamBody>>,
+pub(super) struct Opened<B> {
+    pub(super) body: Box<InspectedBody<B>>,
     coding: Option<Coding>,
     masked_head: bool,
 }
@@ -84,12 +90,12 @@ impl Exchanges {
             door: Arc::new(door),
             limits,
             stop,
-            inside: None,
+            seat: Seat::default(),
         }
     }
 
-    /// Those of the same listener inside a tunnel that was opened. There the client itself speaks: nobody is believed about others.
-    pub(super) fn within(&self, inside: Inside) -> Self {
+    /// Those of the same listener in another seat. There the client itself speaks: nobody is believed about others.
+    pub(super) fn seated(&self, seat: Seat) -> Self {
         let door = Door {
             trusted: Vec::new(),
             address_header: None,
@@ -98,7 +104,7 @@ impl Exchanges {
         };
         Self {
             door: Arc::new(door),
-            inside: Some(inside),
+            seat,
             ..self.clone()
         }
     }
@@ -110,9 +116,13 @@ impl Exchanges {
     ) -> Result<Response<Answer>, (Refusal, Style)> {
         let (mut head, body) = request.into_parts();
         let is_extended = extended(&mut head)?;
-        if self.door.is_forward && self.inside.is_none() && head.method == Method::CONNECT {
-            let request = Request::from_parts(head, body);
-            return Box::pin(self.connect(request, connection)).await;
+        if self.door.is_forward && self.seat.takes_tunnels() && head.method == Method::CONNECT {
+            return Box::pin(self.connect(Request::from_parts(head, body), connection)).await;
+        }
+        if self.door.is_forward
+            && let Some(own) = self.own(&head, &connection)
+        {
+            return own;
         }
         let now = self.gateway.clock.now();
         let mut asked = if self.door.is_forward {
@@ -155,14 +165,18 @@ impl Exchanges {
         }
         check(offer.as_ref(), &head, (watches, is_extended), &asked)?;
         let body = births::remember(&self.gateway, &asked, &head, (body, until)).await;
-        let mut opened = self.open(&asked, account, vigil, mode, &mut head, body).await;
+        headers::forward_response(&mut head.headers, sides.is_some());
+        let outlet = Outlet::downstream(Arc::clone(&asked.connection));
+        let mut opened = self.open(&asked, account, vigil, mode, &mut head, (body, outlet)).await;
         if let Some(((downstream, unread), upstream)) = sides {
             let sides = ((downstream, upstream), offer, unread);
             return self.switch(&asked, sides, (head, mode, watches), opened).await;
         }
         let watching = mode == Mode::Watch;
         let start = poll_fn(|cx| opened.body.poll_start(cx, watching)).await;
-        self.begin(&asked, mode, start, head, opened).await
+        let body = self.begin(&asked, mode, start, &mut head, opened).await?;
+        let answer = recode::answer((&asked, mode), &mut head, body);
+        Ok(Response::from_parts(head, answer))
     }
 
     /// The head of the answer; or what the client is told because a hold or the deadline came first.
@@ -173,7 +187,8 @@ impl Exchanges {
         (vigil, cause): (&mut Vigil, &Cause),
         request: Request<ForwardBody>,
     ) -> Result<Response<OriginBody>, (Refusal, Style)> {
-        let mut sent = pin!(asked.upstream.send(request));
+        let upstream = asked.upstream()?;
+        let mut sent = pin!(upstream.send(request));
         loop {
             let answer = poll_fn(|cx| match sent.as_mut().poll(cx) {
                 Poll::Ready(sent) => Poll::Ready(Ok(sent)),
@@ -215,7 +230,7 @@ impl Exchanges {
         let found = route::find(&set.routes, &head.method, host, head.uri.path());
         let found = found.and_then(|(route, found)| match &found.leads {
             Leads::To(upstream) => Some((route, Arc::clone(upstream))),
-            Leads::Out(_) => None,
+            Leads::Out(_) | Leads::Back(_) => None,
         });
         let (route, upstream) = found.ok_or_else(|| {
             ended("", "no_route");
@@ -237,7 +252,7 @@ impl Exchanges {
             route,
             actor,
             destination: destination(host).into(),
-            upstream,
+            upstream: Some(upstream),
             is_outward: false,
             is_limited,
             style,
@@ -264,11 +279,10 @@ impl Exchanges {
             is_forward: met.is_outward,
             ..actor.facts(&address, &network, met.route)
         };
-        let (mut plan, mut upload) = self.gateway.plans(&set, &actor, facts, now).await;
+        let (mut plan, mut upload) = self.gateway.plans(&set, &actor, &facts, now).await;
         self.gateway.follow(&set, &actor, &plan);
-        let route = set.routes.get(met.route);
-        let name = route.map_or("", |route| route.name.as_str());
-        let recodes = route.is_some_and(|route| recode::is_wanted(route.recode, &head.headers));
+        let name = set.routes.get(met.route).map_or("", |route| route.name.as_str());
+        let recodes = recode::is_wanted(set.routes.get(met.route), &head.headers);
         let is_bypassed = self.gateway.bypass().covers(name, now);
         let must_log_in = met.is_limited && !is_bypassed && set.policy.refuses_unissued(&facts);
         if is_bypassed {
@@ -331,34 +345,21 @@ impl Exchanges {
             ended(&asked.route().name, verdict);
             (refusal, asked.style)
         })?;
-        match mode {
-            // Nothing is changed where nothing is enforced.
-            Mode::Watch => return Ok(()),
-            Mode::Guard => restrict_codings(&mut head.headers),
-            Mode::Rewrite => {
-                head.headers
-                    .insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-            }
-        }
-        restrict_compressions(&mut head.headers, mode == Mode::Rewrite);
-        // A part of a body has no whole records.
-        head.headers.remove(RANGE);
-        head.headers.remove(IF_RANGE);
+        ask_for_readable(&mut head.headers, mode);
         Ok(())
     }
 
     /// What is known with the head of the response: the people in it, how its body is inspected.
-    async fn open(
+    pub(super) async fn open<B: Source>(
         &self,
         asked: &Asked,
         mut account: Account,
         vigil: Vigil,
         mode: Mode,
         head: &mut response::Parts,
-        body: UpstreamBody,
-    ) -> Opened {
+        (body, outlet): (B, Outlet),
+    ) -> Opened<B> {
         let (gateway, set) = (&self.gateway, &asked.set);
-        headers::forward_response(&mut head.headers, head.status == StatusCode::SWITCHING_PROTOCOLS);
         let terms = self.terms(asked, head.status);
         terms.open_when_full(&mut account);
         let mut witness = Witness::new(gateway, set, asked.route, &asked.actor, account.keys());
@@ -380,7 +381,6 @@ impl Exchanges {
         if let Some(reason) = asked.passed {
             driver.note_passed(reason);
         }
-        let outlet = Outlet::downstream(Arc::clone(&asked.connection));
         Opened {
             body: InspectedBody::new(body, driver, gateway.clock, outlet, ending, vigil),
             coding,
@@ -388,15 +388,15 @@ impl Exchanges {
         }
     }
 
-    /// The head goes, or a refusal goes instead.
-    async fn begin(
+    /// The head goes, or a refusal goes instead. None in the place of the body: what is left of the head has an empty one.
+    pub(super) async fn begin<B: Source>(
         &self,
         asked: &Asked,
         mode: Mode,
         start: Start,
-        mut head: response::Parts,
-        opened: Opened,
-    ) -> Result<Response<Answer>, (Refusal, Style)> {
+        head: &mut response::Parts,
+        opened: Opened<B>,
+    ) -> Told<Option<Box<InspectedBody<B>>>> {
         let Opened {
             mut body,
             coding,
@@ -405,9 +405,9 @@ impl Exchanges {
         match start {
             // The order has been placed: its status is told, though not what cannot be read.
             Start::Refused if asked.is_unsafe() && body.driver().is_unreadable() => {
-                drop_content(&mut head);
+                drop_content(head);
                 self.leave(asked, &mut body).await?;
-                return Ok(Response::from_parts(head, Answer::Own(Full::default())));
+                return Ok(None);
             }
             Start::Refused => return Err((self.body_refusal(asked, &body), asked.style)),
             Start::Failed => {
@@ -418,23 +418,18 @@ impl Exchanges {
             Start::Ready => {}
         }
         if mode != Mode::Watch || masked_head {
-            mark_altered(&mut head, mode, coding, masked_head || asked.may_mask());
+            mark_altered(head, mode, coding, masked_head || asked.may_mask());
         }
         if asked.route().tells_coverage {
             head.headers
                 .insert(coverage::FIELD, coverage::value(body.driver(), mode));
         }
         self.leave(asked, &mut body).await?;
-        let answer = recode::answer(asked.recodes && mode == Mode::Rewrite, &mut head, body);
-        Ok(Response::from_parts(head, answer))
+        Ok(Some(body))
     }
 
     /// The head leaves, once whoever is in it may.
-    pub(super) async fn leave(
-        &self,
-        asked: &Asked,
-        body: &mut InspectedBody<UpstreamBody>,
-    ) -> Result<(), (Refusal, Style)> {
+    pub(super) async fn leave<B: Source>(&self, asked: &Asked, body: &mut InspectedBody<B>) -> Told<()> {
         body.hand_over_head();
         if poll_fn(|cx| body.poll_leaving(cx)).await {
             Ok(())
@@ -457,8 +452,15 @@ impl Exchanges {
     }
 
     /// What the client is told when nothing of the response left.
-    pub(super) fn body_refusal(&self, asked: &Asked, body: &InspectedBody<UpstreamBody>) -> Refusal {
+    pub(super) fn body_refusal<B: Source>(&self, asked: &Asked, body: &InspectedBody<B>) -> Refusal {
         self.refusal(asked, body.driver().outcome().denial, Direction::Response)
+    }
+
+    /// A hold or a revocation that was seen outlives a crash. Where the disk fails it is in force all the same.
+    pub(super) async fn settle_refusal(&self, refusal: &Refusal) {
+        if matches!(refusal, Refusal::Held | Refusal::Revoked { .. }) {
+            self.gateway.store.holds_written().await;
+        }
     }
 
     /// What the client is told when nothing more goes `direction`.
@@ -480,14 +482,15 @@ impl Exchanges {
 impl Handler for Exchanges {
     type Body = Answer;
 
+    fn led(self: Arc<Self>, led: Led) -> impl Future<Output = ()> + Send {
+        self.follow(led)
+    }
+
     async fn handle(&self, request: Request<Incoming>, connection: Arc<ConnState>) -> Response<Answer> {
         match self.exchange(request, connection).await {
             Ok(response) => response,
             Err((refusal, style)) => {
-                // A hold or a revocation that was seen outlives a crash. Where the disk fails it is in force all the same.
-                if matches!(refusal, Refusal::Held | Refusal::Revoked { .. }) {
-                    self.gateway.store.holds_written().await;
-                }
+                self.settle_refusal(&refusal).await;
                 respond(&refusal, style).map(Answer::Own)
             }
         }

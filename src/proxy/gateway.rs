@@ -17,6 +17,7 @@ use super::pace::Paces;
 use super::route::Route;
 use super::shadow::{Shadow, Shadows};
 use super::terms::HeldTotal;
+use super::transparent::Transparent;
 use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::engine::apart::Apart;
@@ -24,6 +25,7 @@ use crate::engine::baseline::{Baselines, Deviation, WINDOW_SECONDS};
 use crate::engine::detect::RuleSet;
 use crate::engine::inspect::Bounds;
 use crate::engine::ledger::{Account, BudgetId, KeyId, KeyUse, Ledger, PublicPeople};
+use crate::engine::pinned::PinnedHosts;
 use crate::engine::policy::{Facts, Plan, Policy, Question};
 use crate::engine::proposed::Proposed;
 use crate::engine::secret::HashKey;
@@ -144,6 +146,8 @@ pub struct Gateway {
     pub baselines: Baselines,
     /// Who stands in the way of many accounts.
     pub proposed: Proposed,
+    /// Hosts whose clients pin certificates.
+    pub pinned: PinnedHosts,
     pub(super) shadows: Shadows,
     /// What budgets on shared keys refused to honest people.
     pub(super) fuse: Fuse,
@@ -154,6 +158,8 @@ pub struct Gateway {
     /// Who shows tokens of which their issuer is asked, by network; and the questions.
     pub(super) introspection_pace: Paces<AddressKey>,
     pub(super) introspections: Introspections,
+    /// Who tries passwords to go out, by network.
+    pub(super) passwords: Paces<AddressKey>,
     draining: AtomicBool,
 }
 
@@ -181,12 +187,14 @@ impl Gateway {
             holds_told: Arc::default(),
             baselines: Baselines::default(),
             proposed: Proposed::default(),
+            pinned: PinnedHosts::default(),
             shadows: Shadows::default(),
             fuse: Fuse::default(),
             reauths: Paces::new(ISSUERS_MAX),
             look_ups: Paces::new(NETWORKS_MAX),
             introspection_pace: Paces::new(NETWORKS_MAX),
             introspections: Introspections::default(),
+            passwords: Paces::new(NETWORKS_MAX),
             draining: AtomicBool::new(false),
         }
     }
@@ -307,6 +315,10 @@ pub struct Door {
     pub proxy_protocol: bool,
     /// Whether clients go out through it.
     pub is_forward: bool,
+    /// Whether other proxies ask there, over ICAP.
+    pub is_icap: bool,
+    /// How clients are led to it that do not know of it.
+    pub transparent: Option<Transparent>,
 }
 
 impl Door {
@@ -322,6 +334,7 @@ impl Door {
                 digest: shown.digest(),
             }),
             ja4: tls.map(|tls| &tls.ja4),
+            http2: connection.http2(),
             trusted: &self.trusted,
             address_header: self.address_header.as_ref(),
             ja4_header: self.ja4_header.as_ref(),

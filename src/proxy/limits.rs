@@ -197,6 +197,6 @@ impl Limits {
 }
 
 /// Milliseconds as a duration.
-pub(super) const fn ms(value: u64) -> Duration {
+pub(crate) const fn ms(value: u64) -> Duration {
     Duration::from_millis(value)
 }

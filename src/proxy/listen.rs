@@ -7,23 +7,74 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::checked_io::Place;
-use super::connection::{Handler, Stop, serve};
+use super::checked_io::{Abort, Place};
+use super::connection::{Handler, Led, Stop, serve};
 use super::limits::{Limits, ms};
 use super::proxy_header;
+use super::transparent::Transparent;
 use crate::events::{Event, Leg, report};
 use crate::identity::is_trusted;
-use crate::tls::Acceptor;
+use crate::tls::{Acceptor, TlsFacts};
 
 /// How long accepting pauses when the process is out of descriptors or memory: at first, and at most.
 const PAUSE_MS: (u64, u64) = (5, 1_000);
 /// How long a connection is silent before the kernel probes it.
 const KEEPALIVE: Duration = Duration::from_mins(1);
+
+/// A connection that was accepted.
+pub(crate) struct Accepted {
+    /// The client's address, and our own.
+    pub(crate) addresses: (SocketAddr, SocketAddr),
+    /// Of the TLS that was ended, if it was.
+    pub(crate) facts: Option<TlsFacts>,
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) stop: Stop,
+    /// Held as long as the connection lasts.
+    pub(crate) place: Place,
+}
+
+/// What is spoken over the connections of a listener.
+pub(crate) trait Speak: Send + Sync + 'static {
+    /// Serves one connection to its end.
+    fn serve<T>(&self, io: T, accepted: Accepted) -> impl Future<Output = ()> + Send
+    where
+        T: AsyncRead + AsyncWrite + Abort + Send + Unpin + 'static;
+
+    /// Takes a connection that was led here on its way to elsewhere, as [`Handler::led`] does.
+    fn led(&self, led: Led) -> impl Future<Output = ()> + Send {
+        drop(led);
+        std::future::ready(())
+    }
+}
+
+/// HTTP/1.1 and HTTP/2, answered by a handler.
+struct Http<H>(Arc<H>);
+
+impl<H: Handler> Speak for Http<H> {
+    async fn serve<T>(&self, io: T, accepted: Accepted)
+    where
+        T: AsyncRead + AsyncWrite + Abort + Send + Unpin + 'static,
+    {
+        let Accepted {
+            addresses,
+            facts,
+            limits,
+            stop,
+            place,
+        } = accepted;
+        serve(io, addresses, facts, Arc::clone(&self.0), limits, stop, Some(place)).await;
+    }
+
+    async fn led(&self, led: Led) {
+        Arc::clone(&self.0).led(led).await;
+    }
+}
 
 /// A bound socket that is not yet served.
 #[derive(Debug)]
@@ -33,6 +84,8 @@ pub struct Listener {
     tls: Option<Arc<Acceptor>>,
     /// The networks of load balancers, where each connection begins with what one of them says of its client.
     balancers: Option<Arc<[IpNet]>>,
+    /// How connections are led to it that were meant for others, where they are.
+    transparent: Option<(Transparent, u16)>,
 }
 
 impl Listener {
@@ -52,6 +105,7 @@ impl Listener {
             limits,
             tls,
             balancers: None,
+            transparent: None,
         })
     }
 
@@ -60,6 +114,17 @@ impl Listener {
     pub fn behind(mut self, balancers: &[IpNet]) -> Self {
         self.balancers = Some(balancers.into());
         self
+    }
+
+    /// Connections are led to it like this: each was meant for another address, or is closed.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel refuses: the process may not take such connections.
+    pub fn transparent(mut self, how: Transparent) -> io::Result<Self> {
+        how.prepare(&self.socket)?;
+        self.transparent = Some((how, self.socket.local_addr()?.port()));
+        Ok(self)
     }
 
     /// The address that is bound.
@@ -74,11 +139,17 @@ impl Listener {
     /// Serves until `stop`, then drains: no new connections, idle ones close, exchanges finish within `drain_ms_max` and
     /// are cut after it. Returns when every connection has ended.
     pub async fn serve<H: Handler>(self, handler: Arc<H>, stop: CancellationToken) {
+        self.speak(Arc::new(Http(handler)), stop).await;
+    }
+
+    /// The same in another protocol.
+    pub(crate) async fn speak<P: Speak>(self, protocol: Arc<P>, stop: CancellationToken) {
         let Self {
             socket,
             limits,
             tls,
             balancers,
+            transparent,
         } = self;
         let room = Arc::new(Semaphore::new(limits.connections_max as usize));
         let connections = TaskTracker::new();
@@ -111,10 +182,15 @@ impl Listener {
                 });
                 continue;
             };
-            let (handler, limits, tls) = (Arc::clone(&handler), Arc::clone(&limits), tls.clone());
+            let (protocol, limits, tls) = (Arc::clone(&protocol), Arc::clone(&limits), tls.clone());
             let place = Place::new(permit, connections.token());
-            let (balancers, stops) = (balancers.clone(), stops.clone());
-            connections.spawn(connect((stream, peer), balancers, tls, handler, limits, stops, place));
+            let stops = stops.clone();
+            if let Some(transparent) = transparent {
+                connections.spawn(follow((stream, peer), transparent, protocol, stops, place));
+                continue;
+            }
+            let balancers = balancers.clone();
+            connections.spawn(connect((stream, peer), balancers, tls, protocol, limits, stops, place));
         }
         drop(socket);
         connections.close();
@@ -167,36 +243,68 @@ async fn client(
     }
 }
 
+/// Sets the options of a connection; its own address. None where it is already dead.
+fn prepared(stream: &TcpStream) -> Option<SocketAddr> {
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE);
+    let options = stream
+        .set_nodelay(true)
+        .and_then(|()| SockRef::from(stream).set_tcp_keepalive(&keepalive));
+    options.and_then(|()| stream.local_addr()).ok()
+}
+
+/// One accepted connection that was meant for another address, to its end.
+async fn follow<P: Speak>(
+    (stream, peer): (TcpStream, SocketAddr),
+    (how, listening): (Transparent, u16),
+    protocol: Arc<P>,
+    stop: Stop,
+    place: Place,
+) {
+    let Some(local) = prepared(&stream) else { return };
+    let Some(meant) = how.meant(&stream, local, listening) else {
+        let (leg, fault) = (Leg::Downstream, "not_led");
+        return report(&Event::HeadRefused { leg, fault });
+    };
+    let led = Led {
+        stream,
+        addresses: (peer, local),
+        meant,
+        stop,
+        place,
+    };
+    Box::pin(protocol.led(led)).await;
+}
+
 /// One accepted connection, from its socket options to its end.
-async fn connect<H: Handler>(
+async fn connect<P: Speak>(
     (mut stream, peer): (TcpStream, SocketAddr),
     balancers: Option<Arc<[IpNet]>>,
     tls: Option<Arc<Acceptor>>,
-    handler: Arc<H>,
+    protocol: Arc<P>,
     limits: Arc<Limits>,
     stop: Stop,
     place: Place,
 ) {
-    // Both fail only on a socket that is already dead.
-    let options = stream
-        .set_nodelay(true)
-        .and_then(|()| SockRef::from(&stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE)));
-    let (Ok(()), Ok(local)) = (options, stream.local_addr()) else {
-        return;
-    };
+    let Some(local) = prepared(&stream) else { return };
     let Some(client) = client(&mut stream, peer, balancers, &limits).await else {
         return;
     };
-    let addresses = (client, local);
+    let accepted = Accepted {
+        addresses: (client, local),
+        facts: None,
+        limits: Arc::clone(&limits),
+        stop,
+        place,
+    };
     match tls {
-        None => serve(stream, addresses, None, handler, limits, stop, Some(place)).await,
+        None => protocol.serve(stream, accepted).await,
         Some(acceptor) => {
             let handshake = tokio::time::timeout(ms(limits.handshake_ms_max), acceptor.accept(stream));
             // Boxed, here and below: a plain connection need not be as large as one over TLS.
             match Box::pin(handshake).await {
                 Ok(Ok((stream, facts))) => {
-                    let connection = serve(stream, addresses, Some(facts), handler, limits, stop, Some(place));
-                    Box::pin(connection).await;
+                    let facts = Some(facts);
+                    Box::pin(protocol.serve(stream, Accepted { facts, ..accepted })).await;
                 }
                 Ok(Err(kind)) => report(&Event::TlsFailed {
                     leg: Leg::Downstream,

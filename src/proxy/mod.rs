@@ -9,6 +9,7 @@ pub mod respond;
 pub mod tunnel;
 pub mod upstream;
 
+mod adapt;
 mod answer;
 mod aside;
 mod asked;
@@ -29,6 +30,7 @@ mod fields;
 mod flush;
 mod foretold;
 mod forward;
+mod front;
 mod fuse;
 mod gateway;
 mod held;
@@ -47,6 +49,7 @@ mod shadow;
 mod switch;
 mod terms;
 mod tokens;
+mod transparent;
 mod unidentified;
 mod unread;
 mod upload;
@@ -60,10 +63,16 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
+pub use adapt::{Adaptation, UserField};
+pub(crate) use adapt::{Asking, Client, Passed};
 pub use answer::Answer;
 pub use body::InspectedBody;
-pub use connection::{BoxError, ConnState, Handler, Stop};
-pub use egress::{Forward, ForwardSyntax, HostPolicy, Hosts};
+pub(crate) use checked_io::{Abort, Place};
+pub use connection::{BoxError, ConnState, Handler, Led, Stop};
+pub use egress::{
+    Chained, Ech, Forward, ForwardSyntax, HostException, HostExceptionSyntax, HostPolicy, Hosts, PacSyntax,
+    ParentSyntax, pac,
+};
 pub use exchange::Exchanges;
 pub use fail::{Fail, FailModes};
 pub use flush::FlushTicket;
@@ -71,13 +80,16 @@ pub use foretold::Foretold;
 pub use forward::ForwardBody;
 pub use gateway::{Bypass, Door, Gateway, Set};
 pub use limits::Limits;
+pub(crate) use limits::ms;
 pub use listen::Listener;
+pub(crate) use listen::{Accepted, Speak};
 pub use proxy_header::read as read_proxy_header;
 pub use recode::{Recode, Recoded};
 pub use route::{Leads, Pattern, ReadPattern, Route, find};
 pub use shadow::{Shadow, try_in_shadow};
 pub use terms::HeldTotal;
-pub use upstream::{EndpointUrl, Reach};
+pub use transparent::Transparent;
+pub use upstream::{EndpointUrl, Parent, Reach};
 
 /// The upstream of a route.
 pub type Upstream = upstream::Upstream<ForwardBody>;

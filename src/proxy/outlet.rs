@@ -16,6 +16,8 @@ pub(super) enum Outlet {
     Downstream(Arc<ConnState>, FlushTicket),
     /// To the origin.
     Upstream(Cause),
+    /// Back to the proxy that asks about it: whoever writes there ends what is cut.
+    Back,
 }
 
 impl Outlet {
@@ -27,7 +29,7 @@ impl Outlet {
     pub(super) fn is_of_client(&self) -> bool {
         match self {
             Self::Downstream(connection, _) => connection.fault().is_some(),
-            Self::Upstream(_) => true,
+            Self::Upstream(_) | Self::Back => true,
         }
     }
 
@@ -42,6 +44,7 @@ impl Outlet {
                 }
                 Poll::Ready(h2::Error::from(h2::Reason::CANCEL).into())
             }
+            Self::Back => Poll::Ready(h2::Error::from(h2::Reason::CANCEL).into()),
         }
     }
 }

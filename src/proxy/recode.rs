@@ -10,13 +10,17 @@ use flate2::write::GzEncoder;
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, VARY};
 use http::{HeaderMap, HeaderValue, response};
 use http_body::{Body, Frame};
+use http_body_util::Full;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::answer::{Answer, UpstreamBody};
+use super::asked::Asked;
 use super::body::InspectedBody;
 use super::connection::BoxError;
 use super::content::content_type;
+use super::route::Route;
+use crate::engine::inspect::Mode;
 
 /// A coding in which an answer is coded again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -26,8 +30,9 @@ pub enum Recode {
     Gzip,
 }
 
-/// Whether the answer to a request with these fields is to be coded again.
-pub(super) fn is_wanted(recode: Option<Recode>, headers: &HeaderMap) -> bool {
+/// Whether the answer to a request with these fields is to be coded again on this route.
+pub(super) fn is_wanted(route: Option<&Route>, headers: &HeaderMap) -> bool {
+    let recode = route.and_then(|route| route.recode);
     recode.is_some_and(|Recode::Gzip| accepts_gzip(headers))
 }
 
@@ -47,12 +52,18 @@ fn accepts_gzip(headers: &HeaderMap) -> bool {
     })
 }
 
-/// The answer with this head and body, coded again if that is `wanted`.
-pub(super) fn answer(wanted: bool, head: &mut response::Parts, body: Box<InspectedBody<UpstreamBody>>) -> Answer {
-    if wanted && !body.is_end_stream() && mark(head) {
-        Answer::Recoded(Box::new(Recoded::new(body)))
-    } else {
-        Answer::Inspected(body)
+/// The answer to `asked` with this head and body, coded again if that is wanted of what is masked.
+pub(super) fn answer(
+    (asked, mode): (&Asked, Mode),
+    head: &mut response::Parts,
+    body: Option<Box<InspectedBody<UpstreamBody>>>,
+) -> Answer {
+    match body {
+        None => Answer::Own(Full::default()),
+        Some(body) if asked.recodes && mode == Mode::Rewrite && !body.is_end_stream() && mark(head) => {
+            Answer::Recoded(Box::new(Recoded::new(body)))
+        }
+        Some(body) => Answer::Inspected(body),
     }
 }
 

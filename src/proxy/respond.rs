@@ -163,12 +163,13 @@ impl Refusal {
 const fn origin_failed(kind: UpstreamErrorKind) -> &'static str {
     use UpstreamErrorKind::{
         Certificate, CertificateExpired, CertificateName, Connect, ConnectTimeout, Dns, DnsTimeout, Framing,
-        HeadTimeout, PoolFull, Prohibited, RequestBody, Reset, Tls,
+        HeadTimeout, Parent, PoolFull, Prohibited, RequestBody, Reset, Tls,
     };
     match kind {
         Certificate => "The certificate of the origin is signed by nobody who is trusted here",
         CertificateExpired => "The certificate of the origin has expired, or is not valid yet",
         CertificateName => "The certificate of the origin is another host's",
+        Parent => "The next proxy on the way makes no connection there",
         Prohibited => "This address may not be reached from here",
         Dns | DnsTimeout | Connect | ConnectTimeout | Tls | HeadTimeout | Reset | Framing | PoolFull | RequestBody => {
             "The origin did not answer properly"

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::Method;
 
 use super::Upstream;
+use super::adapt::Adaptation;
 use super::egress::Forward;
 use super::fail::{Fail, FailModes};
 use super::recode::Recode;
@@ -90,6 +91,8 @@ pub enum Leads {
     To(Arc<Upstream>),
     /// Out, wherever the client of a forward listener asks.
     Out(Arc<Forward>),
+    /// Back to the proxy that asks about what it carries itself.
+    Back(Arc<Adaptation>),
 }
 
 /// One route as meant.

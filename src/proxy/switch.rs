@@ -125,7 +125,7 @@ impl Exchanges {
         asked: &Asked,
         (sides, offer, unread): (Sides, Option<Offer>, Unread),
         (mut head, mode, watches): (response::Parts, Mode, bool),
-        opened: Opened,
+        opened: Opened<UpstreamBody>,
     ) -> Told<Response<Answer>> {
         let mut body = opened.body;
         if body.driver().flow() == Flow::Cut {

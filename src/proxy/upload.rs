@@ -4,19 +4,16 @@
 use std::future::poll_fn;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, Uri, Version, request};
-use http_body::Body;
 
 use super::asked::{Asked, ended};
 use super::body::{InspectedBody, Start};
 use super::confirm::Confirm;
-use super::connection::BoxError;
 use super::content::{content, mark_altered_upload};
 use super::driver::Driver;
 use super::ending::Ending;
-use super::exchange::Exchanges;
+use super::exchange::{Exchanges, Source, Told};
 use super::fields::{self, FieldCount};
 use super::forward::{ForwardBody, Sent};
 use super::outcome::Denial;
@@ -34,8 +31,8 @@ use crate::engine::policy::{Direction, Plan};
 use crate::engine::time::Now;
 
 /// The body of a request that was opened, and what is known of its head.
-struct Opened {
-    body: Box<InspectedBody<Sent>>,
+struct Opened<B> {
+    body: Box<InspectedBody<B>>,
     coding: Option<Coding>,
     /// Whether a field was dropped.
     is_masked: bool,
@@ -53,17 +50,14 @@ pub(super) struct Counted {
 
 impl Counted {
     /// The body behind it.
-    pub(super) fn body<B>(
+    pub(super) fn body<B: Source>(
         self,
         body: B,
         inspector: Option<Inspector>,
         clock: Clock,
         outlet: Outlet,
         vigil: Vigil,
-    ) -> Box<InspectedBody<B>>
-    where
-        B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
-    {
+    ) -> Box<InspectedBody<B>> {
         let kept = (self.account, self.witness, self.confirm);
         let driver = Driver::new(inspector, kept, self.terms, self.fields);
         InspectedBody::new(body, driver, clock, outlet, self.ending, vigil)
@@ -85,19 +79,22 @@ impl Exchanges {
             let body = ForwardBody::plain(body, self.gateway.clock, until);
             return Ok((body, Cause::default()));
         };
+        let cause = Cause::default();
+        let outlet = Outlet::Upstream(Arc::clone(&cause));
         // Boxed: most exchanges count no requests, and need not be as large as one that does.
-        Box::pin(self.count_upload(asked, plan, head, (body, until))).await
+        let body = Box::pin(self.count_upload(asked, plan, head, (body, outlet, until))).await?;
+        Ok((ForwardBody::inspected(body, self.gateway.clock, until), cause))
     }
 
-    async fn count_upload(
+    /// The same where a budget counts requests, of a body that goes to `outlet`.
+    pub(super) async fn count_upload<B: Source>(
         &self,
         asked: &Asked,
         mut plan: Plan,
         head: &mut request::Parts,
-        (body, until): (Sent, Now),
-    ) -> Result<(ForwardBody, Cause), (Refusal, Style)> {
-        let (cause, clock) = (Cause::default(), self.gateway.clock);
-        let now = clock.now();
+        (body, outlet, until): (B, Outlet, Now),
+    ) -> Told<Box<InspectedBody<B>>> {
+        let now = self.gateway.clock.now();
         let account = self.gateway.open_account(&asked.set, &mut plan, now).await;
         self.gateway.refuse_over(asked, (&account, Direction::Request), now)?;
         let mode = match (account.is_enforcing() && asked.route().inspect, plan.redacts) {
@@ -105,7 +102,6 @@ impl Exchanges {
             (true, true) => Mode::Rewrite,
             (true, false) => Mode::Guard,
         };
-        let outlet = Outlet::Upstream(Arc::clone(&cause));
         let opened = self.open_upload(asked, head, (account, mode, plan.redacts), (body, outlet, until));
         let Opened {
             mut body,
@@ -127,16 +123,16 @@ impl Exchanges {
         // From here on whoever waits for the answer sees to it.
         body.waive_deadline();
         mark_altered_upload(&mut head.headers, mode, coding, is_masked);
-        Ok((ForwardBody::inspected(body, clock, until), cause))
+        Ok(body)
     }
 
-    async fn open_upload(
+    async fn open_upload<B: Source>(
         &self,
         asked: &Asked,
         head: &mut request::Parts,
         (account, mode, redacts): (Account, Mode, bool),
-        (body, outlet, until): (Sent, Outlet, Now),
-    ) -> Opened {
+        (body, outlet, until): (B, Outlet, Now),
+    ) -> Opened<B> {
         let set = &asked.set;
         let counted = self
             .count_head(asked, account, redacts, (&head.uri, &mut head.headers))

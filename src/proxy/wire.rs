@@ -1,7 +1,7 @@
 //! What the socket, the watch and the exchanges of one connection share: phase, progress, and a few requests to the socket.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
 
@@ -46,6 +46,8 @@ pub(super) struct Wire {
     exchanges_seen: AtomicBool,
     cut: AtomicBool,
     pub(super) flushes: Flushes,
+    /// The fingerprint of how a client opened HTTP/2.
+    pub(super) http2: OnceLock<Arc<str>>,
     /// 0 nothing; downstream 1 tunnel, 2 no tunnel; upstream 1 + `Asked`.
     told: AtomicU8,
     reader: Mutex<Option<Waker>>,
@@ -65,6 +67,7 @@ impl Wire {
             exchanges_seen: AtomicBool::new(false),
             cut: AtomicBool::new(false),
             flushes: Flushes::default(),
+            http2: OnceLock::new(),
             told: AtomicU8::new(0),
             reader: Mutex::new(None),
             fault: OnceLock::new(),

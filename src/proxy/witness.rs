@@ -153,7 +153,10 @@ impl Scene {
         let route = Dimension::Route;
         // The exchange's own key is nobody's, and that of the route stands with the route.
         let is_meant = |key: &&Key| !matches!(key.dimension(), Some(Dimension::Exchange | Dimension::Route));
-        for key in self.keys.iter().filter(is_meant) {
+        // As whom else it shows itself is asked about as well.
+        let others = actor.facts_of_others(facts).flat_map(|facts| policy.actor_keys(&facts));
+        let others: SmallVec<[Key; 6]> = others.map(|(dimension, id)| Key::new(dimension, id)).collect();
+        for key in others.iter().chain(self.keys.iter().filter(is_meant)) {
             if !known.is_empty() && !keys.contains(key) {
                 keys.push(*key);
             }

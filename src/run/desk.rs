@@ -16,6 +16,7 @@ use crate::clock::{Look, Standing};
 use crate::engine::baseline::Proposal;
 use crate::engine::detect::RuleSet;
 use crate::engine::ledger::{Dimension, HoldView, KeyId, KeyView, RevokedBy};
+use crate::engine::pinned::PinnedHost;
 use crate::engine::proposed;
 use crate::engine::time::Now;
 use crate::identity::{Listed, PersonKeys, SignalError, What};
@@ -171,6 +172,11 @@ impl Desk for GatewayDesk {
 
     fn baselines(&self) -> Vec<Proposal> {
         self.gateway.baselines.proposals()
+    }
+
+    fn pinned(&self, limit: usize) -> Vec<PinnedHost> {
+        let (set, now) = (self.gateway.set(), self.now());
+        self.gateway.pinned.list(limit, |host| !set.passes(host, now))
     }
 
     fn public(&self, limit: usize) -> Vec<proposed::Proposal> {

@@ -201,6 +201,7 @@ fn load_with(
         text: &overlaid,
         base: &base,
         state_dir: &state_dir,
+        credentials: state::credentials_dir(),
         rules: &sources,
         shadow: shadow.as_ref(),
         shadow_must_load,

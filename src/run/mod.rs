@@ -37,6 +37,7 @@ use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
 use crate::events::{self, ClockFact, Event, report};
 use crate::fleet::FleetError;
+use crate::icap;
 use crate::isolation;
 use crate::proxy::{Door, Exchanges, Gateway, Limits, Listener, Set};
 use crate::store::journal::{self, Journal, JournalError};
@@ -278,8 +279,17 @@ fn serve(
         });
         listeners.push((door.name.clone(), address));
         acceptors.extend(opened.acceptor.map(|acceptor| (door.name.clone(), acceptor)));
+        let is_icap = door.is_icap;
         let exchanges = Exchanges::new(Arc::clone(gateway), door, Arc::clone(limits), stop.clone());
-        tasks.spawn(opened.listener.serve(Arc::new(exchanges), stop.clone()));
+        if is_icap {
+            tasks.spawn(
+                opened
+                    .listener
+                    .speak(Arc::new(icap::Server::new(exchanges)), stop.clone()),
+            );
+        } else {
+            tasks.spawn(opened.listener.serve(Arc::new(exchanges), stop.clone()));
+        }
     }
     (listeners, acceptors)
 }
@@ -317,6 +327,9 @@ fn open(doors: Vec<OpenDoor>, limits: &Arc<Limits>) -> Result<Vec<Opened>, Start
             let mut listener = Listener::bind(address, Arc::clone(limits), acceptor.clone()).map_err(bind)?;
             if door.proxy_protocol {
                 listener = listener.behind(&door.trusted);
+            }
+            if let Some(how) = door.transparent {
+                listener = listener.transparent(how).map_err(bind)?;
             }
             let address = listener.local_addr().map_err(bind)?;
             Ok(Opened {

@@ -258,8 +258,15 @@ fn listeners(effective: &Value) -> Option<Value> {
             .iter()
             .any(Option::is_some);
         listener.insert("tls".to_owned(), is_tls.into());
-        let is_forward = listener.remove("forward").is_some_and(|forward| !forward.is_null());
-        listener.insert("forward".to_owned(), is_forward.into());
+        // How clients are led there is a setting of its socket.
+        let transparent = listener
+            .get("forward")
+            .and_then(|forward| forward.get("transparent").cloned());
+        listener.insert("transparent".to_owned(), transparent.into());
+        for own in ["forward", "icap"] {
+            let is_own = listener.remove(own).is_some_and(|said| !said.is_null());
+            listener.insert(own.to_owned(), is_own.into());
+        }
     }
     Some(listeners)
 }
@@ -343,7 +350,7 @@ mod tests {
         let read = |text: &str| serde_json::to_value(toml::from_str::<toml::Table>(text).unwrap()).unwrap();
         let started =
             "[listen.a]\naddress = \"127.0.0.1:1\"\ntls = { cert = \"a\", key = \"a\" }\n[admin]\ntokens = \"a\"\n";
-        let cases: [(&str, &[&str]); 7] = [
+        let cases: [(&str, &[&str]); 8] = [
             (started, &[]),
             (
                 "[listen.a]\naddress = \"127.0.0.1:1\"\ntls = { cert = \"b\", key = \"b\" }\n[admin]\ntokens = \"b\"\n",
@@ -352,6 +359,10 @@ mod tests {
             ("[listen.a]\naddress = \"127.0.0.1:1\"\n", &["[listen]"]),
             (&started.replace(":1", ":2"), &["[listen]"]),
             (&format!("{started}[listen.a.forward]\n"), &["[listen]"]),
+            (
+                &format!("{started}[listen.a.forward]\ntransparent = \"tproxy\"\n"),
+                &["[listen]"],
+            ),
             (
                 &format!("{started}address = \"127.0.0.1:3\"\n"),
                 &["`address` of [admin]"],

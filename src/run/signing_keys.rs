@@ -122,11 +122,11 @@ mod tests {
             kid: "k\n1".to_owned(),
             days_left,
         };
-        let told = notes(&[key(30), key(29), key(0), key(-3)]);
+        let told = notes(&[key(31), key(30), key(0), key(-3)]);
         assert_eq!(
             told,
             [
-                "the signing key \"k\\n1\" of `shop` should be replaced within 29 days",
+                "the signing key \"k\\n1\" of `shop` should be replaced within 30 days",
                 "the signing key \"k\\n1\" of `shop` should have been replaced 0 days ago",
                 "the signing key \"k\\n1\" of `shop` should have been replaced 3 days ago"
             ]

@@ -75,6 +75,16 @@ pub fn state_dir(configured: Option<&Path>, base: &Path) -> PathBuf {
     }
 }
 
+/// Where systemd leaves the credentials of the service, if it does.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads this variable, when a configuration is loaded"
+)]
+pub(super) fn credentials_dir() -> Option<PathBuf> {
+    let dir = std::env::var("CREDENTIALS_DIRECTORY").ok();
+    dir.filter(|dir| !dir.is_empty()).map(PathBuf::from)
+}
+
 /// The hash key of the gateway with this configuration, found even where the configuration no longer loads; and its file, if
 /// it was made now.
 ///

@@ -156,7 +156,9 @@ fn named(written: &ConfigSyntax) -> impl Iterator<Item = &Path> {
     let forward = || written.listen.values().filter_map(|listen| listen.forward.as_ref());
     let going_out = forward().flat_map(|forward| {
         let forward = forward.get_ref();
-        let files = forward.users.iter().chain(&forward.ca);
+        let parent = forward.parent.as_ref();
+        let credentials = parent.and_then(|parent| parent.get_ref().credentials.as_ref());
+        let files = forward.users.iter().chain(&forward.ca).chain(credentials);
         files.map(|file| file.get_ref().as_path())
     });
     let authorities = written

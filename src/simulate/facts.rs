@@ -51,12 +51,15 @@ pub(super) fn plan_visit(
         kid: is_signed.then_some(&key[..]),
         issuer: is_signed.then_some(b"shop"),
         certificate: None,
+        // One program has one of each kind.
         ja4: Some(&fingerprint),
+        headers: Some(&fingerprint),
+        http2: Some(&fingerprint),
         place: None,
         destination: None,
         ..Facts::default()
     };
-    plan((policy, memory), facts, now)
+    plan((policy, memory), &facts, now)
 }
 
 /// The plan of something recorded, without the keys of which the record says nothing.
@@ -80,11 +83,13 @@ pub(super) fn plan_sighting((policy, memory): (&Policy, &Ledger), sighting: &Sig
         issuer: sighting.value(Dimension::Issuer),
         certificate: sighting.value(Dimension::Certificate),
         ja4: sighting.value(Dimension::Ja4),
+        headers: sighting.value(Dimension::Headers),
+        http2: sighting.value(Dimension::Http2),
         place: sighting.value(Dimension::Place),
         destination: sighting.value(Dimension::Destination),
         ..Facts::default()
     };
-    let mut plan = plan((policy, memory), facts, now);
+    let mut plan = plan((policy, memory), &facts, now);
     plan.keys.retain(|used| sighting.tells(used.dimension));
     for used in &mut plan.keys {
         // A made-up session counts by its address only where one is known.
@@ -94,11 +99,11 @@ pub(super) fn plan_sighting((policy, memory): (&Policy, &Ledger), sighting: &Sig
 }
 
 /// The plan for who asks with these facts, once `memory` has said what only a ledger knows.
-fn plan((policy, memory): (&Policy, &Ledger), facts: Facts<'_>, now: Now) -> Plan {
-    let answered = Policy::answer(&policy.questions(&facts), memory, now);
+fn plan((policy, memory): (&Policy, &Ledger), facts: &Facts<'_>, now: Now) -> Plan {
+    let answered = Policy::answer(&policy.questions(facts), memory, now);
     let facts = Facts {
         answered: &answered,
-        ..facts
+        ..*facts
     };
     policy.plan(&facts, now)
 }

@@ -14,6 +14,7 @@ use rcgen::{
 use rustls::pki_types::ServerName;
 use zeroize::Zeroizing;
 
+use super::constraints::Constraints;
 use super::provider::{TlsError, certificates, sha256};
 
 /// Days a leaf is valid: what browsers accept at most.
@@ -40,6 +41,12 @@ pub enum AuthorityError {
     Readable(PathBuf),
     /// A certificate that cannot be read or used.
     Tls(TlsError),
+    /// A certificate that signs nothing, and why.
+    Unfit(PathBuf, &'static str),
+    /// A name outside those that the authority may sign.
+    Constrained,
+    /// What is neither a host nor a network.
+    BadConstraint(String),
 }
 
 impl fmt::Display for AuthorityError {
@@ -51,6 +58,9 @@ impl fmt::Display for AuthorityError {
             Self::NoName => f.write_str("a leaf needs at least one name"),
             Self::Readable(path) => write!(f, "{} can be read by others: chmod 600", path.display()),
             Self::Tls(error) => write!(f, "{error}"),
+            Self::Unfit(path, why) => write!(f, "{}: {why}", path.display()),
+            Self::Constrained => f.write_str("the authority may not sign this name"),
+            Self::BadConstraint(text) => write!(f, "`{text}` is neither a host nor a network"),
             Self::BadName(name) => write!(f, "`{name}` is neither a DNS name nor an address"),
         }
     }
@@ -64,10 +74,17 @@ impl From<rcgen::Error> for AuthorityError {
     }
 }
 
+/// The name of an authority that says none.
+const COMMON_NAME: &str = "Tidegate authority";
+
 /// An authority whose key is in a directory: `authority.pem` and `authority.key`.
 #[derive(Debug)]
 pub struct Authority {
-    directory: PathBuf,
+    pub(super) directory: PathBuf,
+    /// Of its files.
+    pub(super) stem: &'static str,
+    /// Where the service manager leaves its key, if it does.
+    credentials: Option<PathBuf>,
 }
 
 impl Authority {
@@ -77,32 +94,74 @@ impl Authority {
     ///
     /// The files exist already, or cannot be written.
     pub fn create(directory: &Path) -> Result<Self, AuthorityError> {
+        Self::open(directory).make(COMMON_NAME, &Constraints::default())
+    }
+
+    /// The same, by another name and for these names alone: hosts with all below them, and networks. Of nothing it is everything.
+    ///
+    /// # Errors
+    ///
+    /// As [`Authority::create`], and what is neither a host nor a network.
+    pub fn create_for(directory: &Path, name: Option<&str>, permitted: &[String]) -> Result<Self, AuthorityError> {
+        let constraints = Constraints::only(permitted).map_err(AuthorityError::BadConstraint)?;
+        Self::open(directory).make(name.unwrap_or(COMMON_NAME), &constraints)
+    }
+
+    /// Makes its files.
+    pub(super) fn make(self, name: &str, constraints: &Constraints) -> Result<Self, AuthorityError> {
+        let directory = &self.directory;
         fs::create_dir_all(directory).map_err(|error| AuthorityError::File(directory.to_owned(), error))?;
         let mut params = CertificateParams::default();
-        params
-            .distinguished_name
-            .push(DnType::CommonName, "Tidegate development authority");
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.name_constraints = constraints.written();
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         validity(&mut params, AUTHORITY_DAYS)?;
         let key = KeyPair::generate()?;
         let certificate = params.self_signed(&key)?;
-        write_pair(directory, "authority", &certificate.pem(), &key)?;
-        Ok(Self {
-            directory: directory.to_owned(),
-        })
+        write_pair(directory, self.stem, &certificate.pem(), &key)?;
+        Ok(self)
     }
 
     /// The authority that [`Authority::create`] left in `directory`.
     pub fn open(directory: &Path) -> Self {
         Self {
             directory: directory.to_owned(),
+            stem: "authority",
+            credentials: None,
         }
+    }
+
+    /// The one that is to take the place of this one.
+    #[must_use]
+    pub fn next(&self) -> Self {
+        Self {
+            directory: self.directory.clone(),
+            stem: "next",
+            credentials: None,
+        }
+    }
+
+    /// Its key is in this directory (`authority.key`) where it is not beside its certificate, as systemd hands out credentials.
+    #[must_use]
+    pub fn credentials_in(mut self, directory: Option<&Path>) -> Self {
+        self.credentials = directory.map(Path::to_owned);
+        self
     }
 
     /// The certificate of the authority, which clients are to trust.
     pub fn certificate(&self) -> PathBuf {
-        self.directory.join("authority.pem")
+        self.directory.join(format!("{}.pem", self.stem))
+    }
+
+    /// Its key.
+    pub(super) fn key(&self) -> PathBuf {
+        let name = format!("{}.key", self.stem);
+        let beside = self.directory.join(&name);
+        let handed = self.credentials.as_ref().map(|directory| directory.join(name));
+        handed
+            .filter(|handed| !beside.exists() && handed.exists())
+            .unwrap_or(beside)
     }
 
     /// Writes its certificate alone to `path`, as DER where that ends in `.der` or `.crt`, else as PEM; its SHA-256, by which
@@ -119,20 +178,12 @@ impl Authority {
             .is_some_and(|extension| extension == "der" || extension == "crt");
         let pem = read(&self.certificate())?;
         write(path, if is_der { der } else { pem.as_bytes() }, 0o644)?;
-        let digits = sha256(der).to_ascii_uppercase();
-        let bytes: Vec<_> = digits.as_bytes().chunks(2).map(String::from_utf8_lossy).collect();
-        Ok(bytes.join(":"))
+        Ok(digest(der))
     }
 
     /// Its private key, which nobody else may read.
     pub(super) fn private_key(&self) -> Result<KeyPair, AuthorityError> {
-        let path = self.directory.join("authority.key");
-        let mode = fs::metadata(&path).map_err(|error| AuthorityError::File(path.clone(), error))?;
-        if mode.permissions().mode() & 0o077 != 0 {
-            return Err(AuthorityError::Readable(path));
-        }
-        let text = Zeroizing::new(read(&path)?);
-        Ok(KeyPair::from_pem(&text)?)
+        private(&self.key())
     }
 
     /// Signs a leaf for `names`, DNS names or IP literals, and writes its chain and key (mode 0600) as
@@ -154,6 +205,23 @@ impl Authority {
         }
         write_pair(&self.directory, &stem, &chain, &key)
     }
+}
+
+/// A private key, which nobody but its owner may read.
+pub(super) fn private(path: &Path) -> Result<KeyPair, AuthorityError> {
+    let mode = fs::metadata(path).map_err(|error| AuthorityError::File(path.to_owned(), error))?;
+    if mode.permissions().mode() & 0o077 != 0 {
+        return Err(AuthorityError::Readable(path.to_owned()));
+    }
+    let text = Zeroizing::new(read(path)?);
+    Ok(KeyPair::from_pem(&text)?)
+}
+
+/// The SHA-256 of a certificate as people compare it.
+pub(super) fn digest(der: &[u8]) -> String {
+    let digits = sha256(der).to_ascii_uppercase();
+    let bytes: Vec<_> = digits.as_bytes().chunks(2).map(String::from_utf8_lossy).collect();
+    bytes.join(":")
 }
 
 /// What a leaf for `names` says: DNS names, and IP literals as IP names, as clients demand; who signed it; how long it is valid.
@@ -211,7 +279,7 @@ fn file_stem(name: &str) -> String {
     }
 }
 
-fn read(path: &Path) -> Result<String, AuthorityError> {
+pub(super) fn read(path: &Path) -> Result<String, AuthorityError> {
     fs::read_to_string(path).map_err(|error| AuthorityError::File(path.to_owned(), error))
 }
 
@@ -231,7 +299,7 @@ fn write_pair(directory: &Path, stem: &str, chain: &str, key: &KeyPair) -> Resul
 }
 
 /// Writes a file that must not exist: its mode is right from the first byte.
-fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), AuthorityError> {
+pub(super) fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), AuthorityError> {
     let opened = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
     opened.and_then(|mut file| file.write_all(bytes)).map_err(|error| {
         if error.kind() == io::ErrorKind::AlreadyExists {

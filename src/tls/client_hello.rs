@@ -24,6 +24,7 @@ pub(super) const SERVER_NAME: u16 = 0x0000;
 const SIGNATURE_ALGORITHMS: u16 = 0x000d;
 pub(super) const ALPN: u16 = 0x0010;
 const SUPPORTED_VERSIONS: u16 = 0x002b;
+const ENCRYPTED_CLIENT_HELLO: u16 = 0xfe0d;
 
 /// What there is of a hello.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,6 +79,8 @@ pub struct ClientHello {
     pub first_protocol: Vec<u8>,
     /// Signature algorithms, in order of preference.
     pub signature_algorithms: Vec<u16>,
+    /// The name that it asks for (RFC 6066, section 3), in lower case; none where it asks for none, or for what is no name.
+    pub server_name: Option<String>,
 }
 
 /// Reads the hello at the front of `bytes`. The answer does not change with what stands behind it, and only that it is not
@@ -138,6 +141,12 @@ fn record<'a>(records: &mut Reader<'a>) -> Result<Option<&'a [u8]>, HelloFault> 
 }
 
 impl ClientHello {
+    /// Whether it says that another hello is hidden in it (ECH, RFC 9849). Clients that have nothing to hide say so too, so that
+    /// nobody tells them from those that have.
+    pub fn hides_another(&self) -> bool {
+        self.extensions.contains(&ENCRYPTED_CLIENT_HELLO)
+    }
+
     /// Reads the content of the message.
     fn read(message: &[u8]) -> Result<Self, HelloFault> {
         let mut hello = Self::default();
@@ -169,6 +178,7 @@ impl ClientHello {
             self.extensions.push(number);
         }
         match number {
+            SERVER_NAME => name(&mut content.long()?, &mut self.server_name)?,
             ALPN => {
                 let mut protocols = content.long()?;
                 if !protocols.0.is_empty() {
@@ -181,6 +191,18 @@ impl ClientHello {
         }
         Some(())
     }
+}
+
+/// The first host name of a list; every entry is looked at, so that none hides behind another.
+fn name(list: &mut Reader<'_>, found: &mut Option<String>) -> Option<()> {
+    const HOST_NAME: u8 = 0;
+    while !list.0.is_empty() {
+        let (kind, name) = (list.take(1)?, list.long()?);
+        if kind == [HOST_NAME] && found.is_none() {
+            *found = Some(std::str::from_utf8(name.0).ok()?.to_ascii_lowercase());
+        }
+    }
+    Some(())
 }
 
 /// Numbers of two bytes, without those that mean nothing.
@@ -269,7 +291,7 @@ pub(super) mod tests {
     fn example(piece: usize) -> Vec<u8> {
         let extensions = [
             (0x2a2a, Vec::new()),
-            (SERVER_NAME, long(b"\0\0\x01a")),
+            (SERVER_NAME, long(b"\0\0\x01A")),
             (ALPN, long(&[short(b"h2"), short(b"http/1.1")].concat())),
             (SIGNATURE_ALGORITHMS, long(&list(&[0x0403, 0xdada, 0x0804]))),
             (SUPPORTED_VERSIONS, short(&list(&[0xaaaa, 0x0303, 0x0304]))),
@@ -286,6 +308,7 @@ pub(super) mod tests {
             extensions: vec![SERVER_NAME, ALPN, SIGNATURE_ALGORITHMS, SUPPORTED_VERSIONS, 0xff01],
             first_protocol: b"h2".to_vec(),
             signature_algorithms: vec![0x0403, 0x0804],
+            server_name: Some("a".to_owned()),
         };
         for piece in [1, 3, 4, 50, 4_096] {
             let wire = example(piece);
@@ -338,6 +361,8 @@ pub(super) mod tests {
             // It ends in the middle of its random bytes.
             (vec![22, 3, 1, 0, 8, 1, 0, 0, 4, 3, 3, 9, 9], HelloFault::Malformed),
             (extension(ALPN, &[0, 2, 2, b'h']), HelloFault::Malformed),
+            (extension(SERVER_NAME, &[0, 4, 0, 0, 2, b'a']), HelloFault::Malformed),
+            (extension(SERVER_NAME, &[0, 4, 0, 0, 1, 0xff]), HelloFault::Malformed),
             (extension(SIGNATURE_ALGORITHMS, &[0, 3, 4, 3, 8]), HelloFault::Malformed),
             (extension(SUPPORTED_VERSIONS, &[]), HelloFault::Malformed),
         ];

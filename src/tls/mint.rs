@@ -13,8 +13,10 @@ use rustls::server::{ClientHello, ProducesTickets, ResolvesServerCert};
 use rustls::sign::{CertifiedKey, SigningKey};
 use zeroize::Zeroizing;
 
-use super::authority::{Authority, AuthorityError, leaf_of};
+use super::authority::{Authority, AuthorityError, digest, leaf_of, read};
+use super::constraints::Constraints;
 use super::provider::{TlsError, certificates, provider};
+use super::rotate::fit;
 
 /// Certificates that are remembered, about 2 KiB each; past it those longest unused are minted again.
 const MINTED_MAX: usize = 4_096;
@@ -24,7 +26,12 @@ const NAME_BYTES_MAX: usize = 253;
 /// Signs certificates for names, each once: whoever asks for one that is being made waits for it.
 pub struct Minter {
     issuer: Issuer<'static, KeyPair>,
-    authority: CertificateDer<'static>,
+    /// The authority, and what stands between it and a root.
+    chain: Vec<CertificateDer<'static>>,
+    constraints: Constraints,
+    /// What clients are to trust; and what they will be, where that is made already.
+    installed: Installed,
+    next: Option<Installed>,
     /// One key for all of them, made with the minter and never written.
     key: KeyPair,
     signs: Arc<dyn SigningKey>,
@@ -33,19 +40,22 @@ pub struct Minter {
 }
 
 impl Minter {
-    /// The authority of `directory`, whose key nobody else may read.
+    /// The authority of `directory`, whose key nobody else may read; it may be in `credentials`, as systemd hands them out.
     ///
     /// # Errors
     /// Files that cannot be read or used, or a key that others can read.
-    pub fn open(directory: &Path) -> Result<Self, AuthorityError> {
+    pub fn open(directory: &Path, credentials: Option<&Path>) -> Result<Self, AuthorityError> {
         let tls = |error: TlsError| AuthorityError::Tls(error);
-        let authority = Authority::open(directory);
-        let chain = certificates(&authority.certificate()).map_err(tls)?;
-        let certificate = chain
-            .into_iter()
-            .next()
-            .ok_or(AuthorityError::Tls(TlsError::NoCertificate))?;
-        let issuer = Issuer::from_ca_cert_der(&certificate, authority.private_key()?)?;
+        let authority = Authority::open(directory).credentials_in(credentials);
+        let path = authority.certificate();
+        let chain = certificates(&path).map_err(tls)?;
+        let first = chain.first().ok_or(AuthorityError::Tls(TlsError::NoCertificate))?;
+        let signer = authority.private_key()?;
+        fit(&path, &chain, &signer)?;
+        let unfit = || AuthorityError::Unfit(path.clone(), "it is no certificate that can be read");
+        let constraints = Constraints::of(first).ok_or_else(unfit)?;
+        let issuer = Issuer::from_ca_cert_der(first, signer)?;
+        let next = authority.next();
         let key = KeyPair::generate()?;
         let der = Zeroizing::new(key.serialize_der());
         let der = PrivateKeyDer::try_from(der.to_vec()).map_err(|_| rcgen::Error::CouldNotParseKeyPair)?;
@@ -55,7 +65,14 @@ impl Minter {
             .map_err(|error| tls(error.into()))?;
         Ok(Self {
             issuer,
-            authority: certificate,
+            installed: Installed::read(&authority)?,
+            next: next
+                .certificate()
+                .exists()
+                .then(|| Installed::read(&next))
+                .transpose()?,
+            constraints,
+            chain,
             key,
             signs,
             minted: Cache::new(MINTED_MAX),
@@ -77,13 +94,28 @@ impl Minter {
         Ok((minted, is_new))
     }
 
+    /// Whether the authority may sign for `name`.
+    pub fn may_sign(&self, name: &str) -> bool {
+        self.constraints
+            .allow(name.trim_start_matches('[').trim_end_matches(']'))
+    }
+
     fn mint(&self, name: &str) -> Result<Arc<CertifiedKey>, AuthorityError> {
         if name.len() > NAME_BYTES_MAX {
             return Err(AuthorityError::BadName(name.to_owned()));
         }
+        // Clients would not believe it, and would be told that a certificate is bad and not why.
+        if !self.constraints.allow(name) {
+            return Err(AuthorityError::Constrained);
+        }
         let leaf = leaf_of(&[name.to_owned()])?.signed_by(&self.key, &self.issuer)?;
-        let chain = vec![leaf.der().clone(), self.authority.clone()];
+        let chain = std::iter::once(leaf.der()).chain(&self.chain).cloned().collect();
         Ok(Arc::new(CertifiedKey::new(chain, Arc::clone(&self.signs))))
+    }
+
+    /// What clients are to trust, and what they will be.
+    pub fn installed(&self) -> (&Installed, Option<&Installed>) {
+        (&self.installed, self.next.as_ref())
     }
 
     /// What a client is shown: this certificate, and the one protocol that the origin speaks, if the client offers any.
@@ -103,6 +135,31 @@ impl Minter {
         config.ticketer = Arc::clone(&self.ticketer);
         config.ignore_client_order = true;
         Ok(Arc::new(config))
+    }
+}
+
+/// A certificate as it is handed out for installation.
+#[derive(Clone, Debug)]
+pub struct Installed {
+    /// As PEM.
+    pub pem: String,
+    /// As DER.
+    pub der: Vec<u8>,
+    /// Its SHA-256, as people compare it.
+    pub sha256: String,
+}
+
+impl Installed {
+    /// The last certificate of the file is the one to trust: nearest to the root.
+    fn read(authority: &Authority) -> Result<Self, AuthorityError> {
+        let path = authority.certificate();
+        let chain = certificates(&path).map_err(AuthorityError::Tls)?;
+        let root = chain.last().ok_or(AuthorityError::Tls(TlsError::NoCertificate))?;
+        Ok(Self {
+            pem: read(&path)?,
+            der: root.to_vec(),
+            sha256: digest(root),
+        })
     }
 }
 
@@ -132,7 +189,7 @@ mod tests {
     fn a_name_is_minted_once_however_many_ask_at_a_time() {
         let directory = tempfile::tempdir().unwrap();
         Authority::create(directory.path()).unwrap();
-        let minter = Minter::open(directory.path()).unwrap();
+        let minter = Minter::open(directory.path(), None).unwrap();
         let new: usize = std::thread::scope(|scope| {
             let ask = || minter.certificate("a.example").unwrap().1;
             let asked: Vec<_> = (0..8).map(|_| scope.spawn(ask)).collect();
@@ -152,7 +209,7 @@ mod tests {
     fn a_leaf_names_its_authority_as_that_names_itself() {
         let directory = tempfile::tempdir().unwrap();
         Authority::create(directory.path()).unwrap();
-        let minter = Minter::open(directory.path()).unwrap();
+        let minter = Minter::open(directory.path(), None).unwrap();
         for name in ["a.example", "192.0.2.7", "[2001:db8::1]"] {
             let (key, _) = minter.certificate(name).unwrap();
             let leaf = webpki::EndEntityCert::try_from(&key.cert[0]).unwrap();
@@ -160,7 +217,7 @@ mod tests {
             let subject = rustls::pki_types::ServerName::try_from(host).unwrap();
             leaf.verify_is_valid_for_subject_name(&subject).unwrap();
             // The identifier of the authority's key (RFC 5280 section 4.2.1.2) stands in the leaf as it stands there.
-            let identifier = subject_key_identifier(&minter.authority);
+            let identifier = subject_key_identifier(&minter.chain[0]);
             assert!(
                 key.cert[0].windows(identifier.len()).any(|part| part == identifier),
                 "{name}"
@@ -176,11 +233,41 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_signed_that_the_authority_may_not_sign() {
+        let directory = tempfile::tempdir().unwrap();
+        Authority::create_for(directory.path(), None, &["corp.example".into()]).unwrap();
+        let minter = Minter::open(directory.path(), None).unwrap();
+        assert!(minter.certificate("a.corp.example").is_ok());
+        for name in ["a.example", "192.0.2.7"] {
+            assert!(
+                matches!(minter.certificate(name), Err(AuthorityError::Constrained)),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_key_is_taken_from_where_credentials_are() {
+        let (directory, credentials) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        Authority::create(directory.path()).unwrap();
+        let key = directory.path().join("authority.key");
+        std::fs::rename(&key, credentials.path().join("authority.key")).unwrap();
+        assert!(Minter::open(directory.path(), None).is_err());
+        Minter::open(directory.path(), Some(credentials.path())).unwrap();
+        // A key that is another's is none.
+        let other = tempfile::tempdir().unwrap();
+        Authority::create(other.path()).unwrap();
+        std::fs::copy(other.path().join("authority.key"), &key).unwrap();
+        let refused = Minter::open(directory.path(), Some(credentials.path()));
+        assert!(matches!(refused, Err(AuthorityError::Unfit(..))));
+    }
+
+    #[test]
     fn a_key_that_others_can_read_is_refused() {
         let directory = tempfile::tempdir().unwrap();
         Authority::create(directory.path()).unwrap();
         let key = directory.path().join("authority.key");
         std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o640)).unwrap();
-        assert!(matches!(Minter::open(directory.path()), Err(AuthorityError::Readable(path)) if path == key));
+        assert!(matches!(Minter::open(directory.path(), None), Err(AuthorityError::Readable(path)) if path == key));
     }
 }

@@ -31,6 +31,11 @@ impl<T> Tee<T> {
         &self.inner
     }
 
+    /// What was read so far, from the first byte on.
+    pub(super) fn seen(&self) -> &[u8] {
+        self.read.as_deref().unwrap_or_default()
+    }
+
     /// What was read, from the first byte on; from now on nothing is remembered.
     pub(super) fn recorded(&mut self) -> Vec<u8> {
         self.read.take().unwrap_or_default()

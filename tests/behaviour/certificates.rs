@@ -148,6 +148,38 @@ async fn who_shows_a_certificate_is_known_by_it_and_counts_under_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_may_be_whom_certificates_name() {
+    let origin = one_each().await;
+    let rest = format!(
+        "[identity]\nsources = [\"certificate:spiffe\", \"certificate:subject\"]\n\
+         [identity.group]\nservice = {{ certificates = [\"spiffe://shop.example/*\"] }}\n\
+         partner = {{ certificates = [\"CN=acme\", \"CN=known\"] }}\n\
+         {}when = \"group:service\"\n{}when = \"group:partner\"\n\
+         [[exception]]\nbudget = \"partner\"\nprincipal = \"certificate:CN=known\"\npeople = 3\nowner = \"o\"\nreason = \"r\"\n\
+         expires = \"2099-01-01\"\n",
+        budget("principal", 2),
+        budget("principal", 1).replace("name = \"principal\"", "name = \"partner\""),
+    );
+    let place = Place::start(&origin, "", &rest).await;
+    for (name, ids, people) in [
+        ("one", &[BILLING][..], 2),
+        ("acme", &[], 1),
+        ("known", &[], 3),
+        // Its subject is that of the partner, but a SPIFFE ID is what the sources read first.
+        ("acme", &["spiffe://other.example/web"], 4),
+        ("batch", &[], 4),
+        ("batch", &["spiffe://shop.example.evil/web"], 4),
+    ] {
+        let tls = place.plain.showing(&place.clients.sign(name, ids));
+        let mut served = 0;
+        for number in 0..4 {
+            served += u32::from(place.ask(&tls, &format!("/{number}"), "").await.status == 200);
+        }
+        assert_eq!(served, people, "{name} {ids:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_certificate_that_is_not_good_is_refused_and_counted_with_its_reason() {
     let origin = one_each().await;
     let place = Place::start(&origin, ", required = true", "").await;

@@ -39,7 +39,7 @@ pub(crate) async fn origin_at(origins: &Origins, names: &[&str]) -> Origin {
     Origin::serve_tls(origins.leaf(names), answer).await
 }
 
-fn answer(seen: &crate::support::origin::Seen) -> Answer {
+pub(crate) fn answer(seen: &crate::support::origin::Seen) -> Answer {
     match seen.uri.path() {
         "/people" => Answer::new("application/json", body(Format::Json, 0..60)),
         "/alt" => Answer::new("text/plain", "here").header(http::header::ALT_SVC, "h3=\":443\""),
@@ -130,7 +130,7 @@ pub(crate) async fn connect(proxy: SocketAddr, target: &str, fields: &str) -> (u
 }
 
 /// A request to a proxy, in the clear.
-async fn plain(proxy: SocketAddr, method: &str, url: &str, fields: &str, sent: &[u8]) -> RawReply {
+pub(crate) async fn plain(proxy: SocketAddr, method: &str, url: &str, fields: &str, sent: &[u8]) -> RawReply {
     let host = url.split('/').nth(2).unwrap_or_default();
     let head = format!(
         "{method} {url} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: {}\r\n{fields}\r\n",
@@ -267,6 +267,38 @@ async fn who_is_asked_for_a_name_says_it_and_counts_under_it() {
     gateway.revoke("principal", "proxy-user:ann").await;
     assert_eq!(plain(proxy, "GET", &format!("{url}/"), ann, b"").await.status, 403);
     assert_eq!(origin.seen().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_guesses_passwords_is_slowed_with_its_network_and_who_is_known_is_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let origin = Origin::serve(answer).await;
+    Origins::create(&dir.path().join("origins"));
+    let hash = tidegate::identity::password_hash(b"secret").unwrap();
+    std::fs::write(dir.path().join("users"), format!("ann:{hash}\n")).unwrap();
+    let rest = format!("{LOOPBACK}\nusers = {}\n{BUDGET}", quoted(&dir.path().join("users")));
+    let gateway = Gateway::start(&listener(dir.path(), origin.address.port(), &rest)).await;
+    let proxy = gateway.listener("out");
+    let url = format!("http://localhost:{}/", origin.address.port());
+    let ann = "Proxy-Authorization: Basic YW5uOnNlY3JldA==\r\n";
+    assert_eq!(plain(proxy, "GET", &url, ann, b"").await.status, 200);
+    let mut guesses = tokio::task::JoinSet::new();
+    for _ in 0..40 {
+        let url = url.clone();
+        guesses.spawn(async move {
+            plain(proxy, "GET", &url, "Proxy-Authorization: Basic YW5uOndyb25n\r\n", b"")
+                .await
+                .status
+        });
+    }
+    let statuses = guesses.join_all().await;
+    let late = statuses.iter().filter(|status| **status == 429).count();
+    assert!(
+        late >= 20 && statuses.iter().all(|status| matches!(status, 407 | 429)),
+        "{statuses:?}"
+    );
+    assert_eq!(plain(proxy, "GET", &url, ann, b"").await.status, 200, "who is known");
+    assert!(gateway.metrics().await.contains("passwords_per_s_max"));
 }
 
 #[tokio::test]

@@ -3,9 +3,9 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use bytes::Bytes;
+use rustix::process::{Pid, Signal, kill_process};
 use tidegate::engine::ledger::Dimension;
 use tokio::sync::mpsc;
 
@@ -71,9 +71,9 @@ fn long_page() -> Vec<u8> {
     [header, vec![b'x'; PAGE_BYTES as usize]].concat()
 }
 
-fn signal(name: &str, process: u32) {
-    let sent = Command::new("kill").args([name, &process.to_string()]).status();
-    assert!(sent.expect("a shell's kill").success());
+fn signal(signal: Signal, process: u32) {
+    let process = i32::try_from(process).ok().and_then(Pid::from_raw);
+    kill_process(process.expect("a process"), signal).expect("it is ours");
 }
 
 /// Asks for a file of which the second half comes after `between`.
@@ -106,15 +106,14 @@ async fn a_fragile_file_is_read_by_a_process_of_few_rights() {
     let whole = async |name: &str, cpu_s: u32| {
         let (reply, gateway) = halves(name, ("closed", cpu_s, ""), async || {
             until("a process reads it", async || !readers(cpu_s).is_empty()).await;
-            let limits = fs::read_to_string(format!("/proc/{}/limits", readers(cpu_s)[0])).expect("its limits");
             let most = |what: &str| {
+                let limits = fs::read_to_string(format!("/proc/{}/limits", readers(cpu_s)[0])).expect("its limits");
                 let line = limits.lines().find(|line| line.starts_with(what)).expect("a limit");
-                line[what.len()..]
-                    .split_whitespace()
-                    .next()
-                    .expect("a number")
-                    .to_owned()
+                let first = line[what.len()..].split_whitespace().next();
+                first.expect("a number").to_owned()
             };
+            // It has only just begun.
+            until("it has a file to read", async || most("Max cpu time") != "unlimited").await;
             assert_eq!(most("Max address space"), (256 << 20).to_string());
             assert_eq!(
                 (most("Max file size"), most("Max core file size")),
@@ -140,7 +139,7 @@ async fn a_fragile_file_is_read_by_a_process_of_few_rights() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reader_that_is_killed_or_hangs_costs_its_body_and_no_other() {
-    for (how, cpu_s) in [("-KILL", 111), ("-STOP", 121)] {
+    for (how, cpu_s) in [(Signal::KILL, 111), (Signal::STOP, 121)] {
         for (place, fail) in ["closed", "open"].into_iter().enumerate() {
             let cpu_s = cpu_s + place as u32;
             let (reply, gateway) = halves("lines.pdf", (fail, cpu_s, "isolated_ms_max = 1500"), async || {
@@ -150,9 +149,9 @@ async fn a_reader_that_is_killed_or_hangs_costs_its_body_and_no_other() {
             .await;
             let body = file("lines.pdf");
             if fail == "closed" {
-                assert!(reply.status == 502 || !reply.is_whole, "{how}: {}", reply.head);
+                assert!(reply.status == 502 || !reply.is_whole, "{how:?}: {}", reply.head);
             } else {
-                assert!(reply.is_whole && reply.body == body, "{how}: {}", reply.head);
+                assert!(reply.is_whole && reply.body == body, "{how:?}: {}", reply.head);
                 until("it is counted", async || uninspected(&gateway, "isolation").await > 0).await;
             }
             until("it is gone", async || readers(cpu_s).is_empty()).await;

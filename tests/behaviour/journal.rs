@@ -9,7 +9,7 @@ use tidegate::cli::demo::people::person;
 use tidegate::cli::{Exit, Failed};
 use tidegate::engine::ledger::{Dimension, KeyId};
 use tidegate::engine::policy::people_key;
-use tidegate::identity::session_of;
+use tidegate::identity::{principal_of, session_of};
 use tidegate::store::journal::{Asked, Exposure, expose, key_id};
 
 use crate::support::client::get;
@@ -18,6 +18,7 @@ use crate::support::export::Export;
 use crate::support::gateway::{Gateway, quoted, until};
 use crate::support::origin::{Answer, Origin};
 use crate::support::people::Format;
+use crate::support::shop::{identity, token};
 
 /// A gateway with a journal in its state directory; the fourth person of a session meets `action`.
 async fn gateway(origin: &Origin, action: &str, route: &str) -> (Gateway, PathBuf) {
@@ -208,6 +209,37 @@ async fn people_who_were_shown_to_a_session_are_found_by_exposure() {
     assert_eq!(list, "id,shown\n0,sure\n1,sure\n2,sure\n");
     let verified = told(&gateway, &dir, &["audit", "verify"]).expect("nothing is wrong");
     assert!(verified.starts_with("9 entries in 1 segment"), "{verified}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_was_shown_to_two_accounts_at_once_is_found_by_either() {
+    let origin = Export::origin().await;
+    let state = tempfile::tempdir().expect("a directory");
+    let dir = state.path().join("journal");
+    let text = format!(
+        "{}[journal]\ndir = {}\n[[route]]\nmatch = \"*/\"\nupstream = [\"http://{}\"]\n\
+         [[budget]]\nname = \"limit\"\nper = \"session\"\npeople = 9\nwindow = \"1d\"\naction = \"alert\"\n",
+        identity(state.path(), ""),
+        quoted(&dir),
+        origin.address
+    );
+    let gateway = Gateway::start_in(state, &text).await;
+    let path = format!("/{}", Export::new(Format::Ndjson, Coding::Identity, 0..2).path());
+    let shown = format!(
+        "Authorization: Bearer {}\r\nCookie: token={}\r\n",
+        token(100, "own"),
+        token(7, "stolen")
+    );
+    assert_eq!(get(gateway.address, &path, &shown).await.status, 200);
+    for account in ["100", "7"] {
+        let key = people_key(
+            &gateway.shared().secret,
+            Dimension::Principal,
+            &principal_of(&format!("shop:{account}")),
+        );
+        until("it is on the disk", async || exposure(&gateway, &dir, key).entries > 0).await;
+        assert_eq!(exposure(&gateway, &dir, key).shown.len(), 2, "{account}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

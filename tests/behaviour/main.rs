@@ -13,6 +13,7 @@
     reason = "a test says what went wrong where it went wrong, helpers included"
 )]
 
+mod authority_pages;
 mod bad_credentials;
 mod baselines;
 mod bounded_leak;
@@ -33,6 +34,7 @@ mod heads;
 mod holds;
 mod hops;
 mod hosts;
+mod icap;
 mod idle;
 mod isolation;
 mod journal;
@@ -40,6 +42,8 @@ mod key_sets;
 mod masking;
 mod monitor;
 mod newcomers;
+mod parents;
+mod pinned;
 mod provenance;
 mod proxy_protocol;
 mod public;
@@ -50,12 +54,14 @@ mod rules;
 mod signals;
 mod sources;
 mod step_up;
+mod stolen;
 mod sums;
 #[path = "../support/mod.rs"]
 mod support;
 mod support_itself;
 mod tenants;
 mod tunnels;
+mod tunnels_out;
 mod unsafe_methods;
 mod uploads;
 mod websockets;

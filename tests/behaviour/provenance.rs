@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use serde_json::json;
 use tidegate::engine::ledger::Dimension;
 use tidegate::engine::policy::people_key;
 use tokio::task::JoinSet;
@@ -13,6 +14,7 @@ use crate::support::gateway::Gateway;
 use crate::support::origin::Origin;
 use crate::support::people::count_serials;
 use crate::support::shop::{Session, forged, identity, login, post, renewal, session, shop, token};
+use crate::support::token::{key_set, sign};
 
 /// People whom a stolen key is shown.
 const LIMIT: usize = 20;
@@ -103,7 +105,7 @@ fn me(header_lines: &str) -> String {
     format!("GET /me HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n{header_lines}\r\n")
 }
 
-const TRICKS: [(&str, Trick); 12] = [
+const TRICKS: [(&str, Trick); 13] = [
     ("header", |stranger, _| me(&forged(stranger))),
     ("cookie", |stranger, _| {
         me(&format!("Cookie: token={}\r\n", token(stranger, "c")))
@@ -150,6 +152,10 @@ const TRICKS: [(&str, Trick); 12] = [
     ("made-up keys", |stranger, _| {
         me(&format!("X-Api-Key: {stranger}-made-up\r\n"))
     }),
+    (
+        "made-up keys under a name that the origin takes for it",
+        |stranger, _| me(&format!("X_Api_Key: {stranger}-made-up\r\n")),
+    ),
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -167,6 +173,34 @@ async fn however_it_is_shown_a_forged_credential_meets_its_budget() {
         assert_eq!(seen.len(), LIMIT, "{name}");
         assert_eq!(get(gateway.address, "/me", &own.bearer).await.status, 200, "{name}");
         assert_eq!(get(gateway.address, "/me", &own.cookie).await.status, 200, "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_that_logs_in_elsewhere_is_issued_by_its_key_from_its_network_alone() {
+    let origin = shop().await;
+    let peer = "\n[identity.issuer.partner]\njwks = \"JWKS\"\nalgorithms = [\"EdDSA\"]\nissuer = \"https://partner.example\"\n\
+                peer = { kids = [\"service\"], networks = [\"127.40.0.0/16\"] }\n";
+    let keys = tempfile::tempdir().expect("a directory");
+    let jwks = keys.path().join("partner.json");
+    let set = key_set("service").replace("]}", "") + "," + key_set("other").trim_start_matches("{\"keys\":[");
+    std::fs::write(&jwks, set).expect("a key set");
+    let more = format!("warm_up_s = 0{}", peer.replace("JWKS", &jwks.display().to_string()));
+    let gateway = gateway(&origin, &more, "enforce").await;
+    let shown = |kid: &str, customer: u32| {
+        let claims =
+            json!({"iss": "https://partner.example", "sub": customer.to_string(), "sid": customer.to_string()});
+        me(&format!("Authorization: Bearer {}\r\n", sign(kid, &claims)))
+    };
+    // The last meets the budget of all that is unissued, which the one before it has used up.
+    for (second, kid, expected) in [(40, "service", 2 * LIMIT), (41, "service", LIMIT), (40, "other", 0)] {
+        let mut seen = BTreeSet::new();
+        for customer in 0..2 * LIMIT as u32 {
+            let number = STRANGERS + u32::from(second) * 1_000 + customer;
+            let reply = http1_from(address(second, 9), gateway.address, shown(kid, number).as_bytes()).await;
+            seen.extend(people(&reply.body));
+        }
+        assert_eq!(seen.len(), expected, "{kid} from 127.{second}");
     }
 }
 

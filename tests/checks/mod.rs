@@ -8,6 +8,8 @@ mod containers;
 mod frames;
 mod framing;
 mod hello;
+mod http2;
+mod icap;
 mod proxy_header;
 mod records;
 mod segments;
@@ -27,6 +29,8 @@ pub(crate) use containers::containers;
 pub(crate) use frames::frames;
 pub(crate) use framing::framing;
 pub(crate) use hello::client_hello;
+pub(crate) use http2::http2_opening;
+pub(crate) use icap::icap;
 pub(crate) use proxy_header::proxy_header;
 pub(crate) use records::records;
 pub(crate) use segments::segments;
@@ -53,7 +57,7 @@ pub(crate) type Check = fn(&[u8]);
 
 /// Every check under the name of its fuzz target and of its folders in `fuzz/corpus` and `fuzz/regressions`.
 #[cfg_attr(fuzzing, expect(dead_code, reason = "a fuzz target calls its one check"))]
-pub(crate) const CHECKS: [(&str, Check); 15] = [
+pub(crate) const CHECKS: [(&str, Check); 17] = [
     ("scan_chunks", scan_chunks),
     ("decode", decode),
     ("containers", containers),
@@ -61,11 +65,13 @@ pub(crate) const CHECKS: [(&str, Check); 15] = [
     ("rule_syntax", rule_syntax),
     ("framing", framing),
     ("client_hello", client_hello),
+    ("http2_opening", http2_opening),
     ("frames", frames),
     ("segments", segments),
     ("signals", signals),
     ("tokens", tokens),
     ("proxy_header", proxy_header),
+    ("icap", icap),
     ("config_syntax", config_syntax),
     ("access_log", access_log),
     ("scenario", scenario),

@@ -59,6 +59,7 @@ pub(crate) fn config_syntax(data: &[u8]) {
         routes: &[],
         groups: &[],
         group_names: &[],
+        issuer_names: &[],
         exact_elements_max: written.ledger.exact_elements_max,
         has_fleet: false,
         rules: None,

@@ -176,7 +176,14 @@ fn variables_lie_over_the_file_and_problems_show_what_came_of_it() {
 fn an_exception_that_somebody_can_meet_is_no_warning() {
     let group = "[identity.group]\nagent = { claim = \"role=agent\" }\n";
     let strict = budget("per = \"principal\"\npeople = 1\nwindow = \"1d\"\naction = \"block\"");
-    for principal in ["1", "agent:1", "api-key:acme", r"shop\u0000system:serviceaccount:1"] {
+    for principal in [
+        "1",
+        "agent:1",
+        "api-key:acme",
+        "certificate:CN=acme",
+        "proxy-user:ann",
+        r"shop\u0000system:serviceaccount:1",
+    ] {
         let exception = format!(
             "[[exception]]\nbudget = \"b\"\nprincipal = \"{principal}\"\npeople = 5\nowner = \"o\"\nreason = \"r\"\nexpires = \"2099-12-01\"\n"
         );

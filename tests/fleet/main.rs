@@ -21,4 +21,5 @@ mod member;
 mod outages;
 mod provenance;
 mod races;
+mod revocations;
 mod server;

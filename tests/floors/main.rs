@@ -15,7 +15,7 @@ use std::path::Path;
 use code::Code;
 
 /// The floor of every room, from the bottom. A file names modules of its own room and of lower floors only.
-const FLOORS: [(&str, u8); 16] = [
+const FLOORS: [(&str, u8); 17] = [
     ("engine", 0),
     ("events", 1),
     ("clock", 1),
@@ -28,13 +28,14 @@ const FLOORS: [(&str, u8); 16] = [
     ("simulate", 3),
     ("proxy", 3),
     ("admin", 3),
-    ("cli", 4),
-    ("config", 4),
-    ("run", 4),
-    ("main", 4),
+    ("icap", 4),
+    ("cli", 5),
+    ("config", 5),
+    ("run", 5),
+    ("main", 5),
 ];
 /// The rooms of this floor are the wiring: they know one another.
-const WIRING: u8 = 4;
+const WIRING: u8 = 5;
 
 /// All crates that the engine names. None of them does I/O, waits or reads a clock.
 const ENGINE_CRATES: [&str; 19] = [

@@ -108,6 +108,15 @@ impl Tidegate {
         Self::launch_by(command(dir.path()), dir, arguments, log).await
     }
 
+    /// Starts with the `tidegate.toml` that is in `dir`, by a command that runs what follows it.
+    pub(crate) async fn launch_under(mut command: Command, dir: Arc<TempDir>) -> Self {
+        for (name, _) in self::command(dir.path()).get_envs() {
+            command.env_remove(name);
+        }
+        command.current_dir(dir.path()).arg(BINARY);
+        Self::launch_by(command, dir, &["run", "--config", "tidegate.toml"], "trace").await
+    }
+
     /// The same by a command of the test's own, which takes the arguments of the binary.
     pub(crate) async fn launch_by(mut command: Command, dir: Arc<TempDir>, arguments: &[&str], log: &str) -> Self {
         let mut child = command

@@ -6,6 +6,7 @@ pub(crate) mod client;
 pub(crate) mod coding;
 pub(crate) mod export;
 pub(crate) mod gateway;
+pub(crate) mod icap;
 pub(crate) mod origin;
 pub(crate) mod origin_certificates;
 pub(crate) mod people;

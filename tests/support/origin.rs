@@ -51,10 +51,15 @@ pub(crate) struct Origin {
 impl Origin {
     /// Answers every request with what `answer` says, over HTTP/1.1 and HTTP/2 with prior knowledge.
     pub(crate) async fn serve(answer: impl Fn(&Seen) -> Answer + Send + Sync + 'static) -> Self {
+        Self::serve_at(on_loopback().await, answer)
+    }
+
+    /// The same on a socket that listens already.
+    pub(crate) fn serve_at(listener: TcpListener, answer: impl Fn(&Seen) -> Answer + Send + Sync + 'static) -> Self {
         let (seen, answer) = (Arc::default(), Arc::new(answer));
         let log = Arc::clone(&seen);
         let each = move |stream| connection(stream, Arc::clone(&log), Arc::clone(&answer));
-        let (address, open) = accept(each).await;
+        let (address, open) = accept(listener, each);
         Self {
             address,
             seen,
@@ -68,6 +73,15 @@ impl Origin {
         files: Vec<CertificateFiles>,
         answer: impl Fn(&Seen) -> Answer + Send + Sync + 'static,
     ) -> Self {
+        Self::serve_tls_at(on_loopback().await, files, answer)
+    }
+
+    /// The same on a socket that listens already.
+    pub(crate) fn serve_tls_at(
+        listener: TcpListener,
+        files: Vec<CertificateFiles>,
+        answer: impl Fn(&Seen) -> Answer + Send + Sync + 'static,
+    ) -> Self {
         let (seen, answer) = (Arc::default(), Arc::new(answer));
         let (log, acceptor) = (Arc::clone(&seen), Arc::new(Acceptor::new(files).expect("certificates")));
         let each = move |stream| {
@@ -78,7 +92,7 @@ impl Origin {
                 }
             }
         };
-        let (address, open) = accept(each).await;
+        let (address, open) = accept(listener, each);
         Self {
             address,
             seen,
@@ -92,7 +106,7 @@ impl Origin {
         let (raw_heads, steps) = (Arc::default(), Arc::<[Step]>::from(steps));
         let log = Arc::clone(&raw_heads);
         let each = move |stream| raw_connection(stream, Arc::clone(&log), Arc::clone(&steps));
-        let (address, open) = accept(each).await;
+        let (address, open) = accept(on_loopback().await, each);
         Self {
             address,
             seen: Arc::default(),
@@ -261,13 +275,16 @@ impl Body for Script {
     }
 }
 
-async fn accept<F>(each: impl Fn(TcpStream) -> F + Send + 'static) -> (SocketAddr, DropGuard)
+async fn on_loopback() -> TcpListener {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .await
+        .expect("a loopback port")
+}
+
+fn accept<F>(listener: TcpListener, each: impl Fn(TcpStream) -> F + Send + 'static) -> (SocketAddr, DropGuard)
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .await
-        .expect("a loopback port");
     let address = listener.local_addr().expect("a bound address");
     let closed = CancellationToken::new();
     let open = closed.clone().drop_guard();

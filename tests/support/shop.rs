@@ -90,6 +90,8 @@ fn customer(request: &Seen) -> Option<u32> {
     let opaque = [
         cookie("sid"),
         text(&request.headers, "x-api-key"),
+        // As behind CGI.
+        text(&request.headers, "x_api_key"),
         sent["refresh_token"].as_str(),
     ];
     let opaque = opaque

@@ -10,6 +10,7 @@ use crate::admin::{BypassView, ClockView, Desk, DeskError, Readiness, Release, R
 use crate::engine::baseline::Proposal;
 use crate::engine::detect::RuleSet;
 use crate::engine::ledger::{Dimension, HoldView, KeyId, KeyView};
+use crate::engine::pinned::PinnedHost;
 use crate::engine::proposed;
 use crate::engine::time::Now;
 use crate::identity::{NO_END, PersonKeys, SignalError, What};
@@ -107,6 +108,10 @@ impl Desk for FakeDesk {
     }
 
     fn baselines(&self) -> Vec<Proposal> {
+        Vec::new()
+    }
+
+    fn pinned(&self, _limit: usize) -> Vec<PinnedHost> {
         Vec::new()
     }
 

@@ -61,6 +61,8 @@ fn value_of(dimension: Dimension, text: &str) -> Result<Vec<u8>, &'static str> {
         | Dimension::Issuer
         | Dimension::Certificate
         | Dimension::Ja4
+        | Dimension::Headers
+        | Dimension::Http2
         | Dimension::Place
         | Dimension::Service
         | Dimension::Destination => Ok(text.as_bytes().to_vec()),
@@ -85,6 +87,7 @@ mod tests {
             ("principal=api-key:acme", key(Dimension::Principal, b"api-key:acme")),
             ("kid=shop:k1", key(Dimension::Kid, &kid_of("shop", "k1"))),
             ("global=", key(Dimension::Global, b"")),
+            ("http2=s2_03_1f2e3d4c5b6a", key(Dimension::Http2, b"s2_03_1f2e3d4c5b6a")),
             (
                 "0123456789abcdef01234567",
                 KeyId::parse("0123456789abcdef01234567").unwrap(),

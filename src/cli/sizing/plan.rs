@@ -45,12 +45,12 @@ const COUNT_NS: Given = measured(
 );
 const BASE_BYTES: Given = measured("the process at rest", 16_000_000, "bytes", "benches/memory.py");
 const CONNECTION_BYTES: Given = measured("a connection", 22_100, "bytes", "benches/memory.py");
-const KEY_BYTES: Given = measured("a key in memory", 88, "bytes", ROOM);
+const KEY_BYTES: Given = measured("a key in memory", 80, "bytes", ROOM);
 const SMALL_PERSON_BYTES: Given = measured("a person under a key of at most sixteen", 18, "bytes", ROOM);
-const PERSON_BYTES: Given = measured("a person under a larger key", 40, "bytes", "README, `ledger.bytes_max`");
+const PERSON_BYTES: Given = measured("a person under a larger key", 32, "bytes", "README, `ledger.bytes_max`");
 const SKETCH_BYTES: Given = measured(
     "a key of millions, which is estimated",
-    140_000,
+    101_000,
     "bytes",
     "README, `ledger.bytes_max`",
 );
@@ -217,9 +217,13 @@ fn count(asked: &Asked, dimension: Dimension, days: u64) -> (u64, u64) {
         Dimension::Principal | Dimension::Certificate => (some, 3),
         Dimension::Address => (visits.min(asked.mau.saturating_mul(3)), 5),
         Dimension::Network => ((some / 10).max(1), 50),
-        Dimension::Anonymous | Dimension::Place | Dimension::Kid | Dimension::Issuer | Dimension::Ja4 => {
-            (FEW.value, some)
-        }
+        Dimension::Anonymous
+        | Dimension::Place
+        | Dimension::Kid
+        | Dimension::Issuer
+        | Dimension::Ja4
+        | Dimension::Headers
+        | Dimension::Http2 => (FEW.value, some),
         Dimension::Service | Dimension::Destination | Dimension::Route => (asked.routes.max(1), some),
         Dimension::Global => (1, some),
         Dimension::Combined(parts) => {
@@ -309,12 +313,12 @@ mod tests {
     #[test]
     fn a_key_takes_what_was_measured() {
         for (people, exact, bytes) in [
-            (3, 0, 142),
-            (10, 0, 268),
-            (1_000, 1_000, 40_088),
-            (33_700_000, 0, 140_088),
-            (33_700_000, 100_000, 4_000_088),
-            (50, 100_000, 2_088),
+            (3, 0, 134),
+            (10, 0, 260),
+            (1_000, 1_000, 32_080),
+            (33_700_000, 0, 101_080),
+            (33_700_000, 100_000, 3_200_080),
+            (50, 100_000, 1_680),
         ] {
             assert_eq!(key_bytes(people, exact), bytes, "{people}");
         }
@@ -340,7 +344,7 @@ mod tests {
         }
         let small = sized(100, 1_000, family(Dimension::Session, 86_400, 100));
         let large = sized(200, 1_000_000, family(Dimension::Session, 86_400, 100));
-        assert_eq!(small.memory_bytes, 16_000_000 + 200 * 124 + 500 * 22_100);
+        assert_eq!(small.memory_bytes, 16_000_000 + 200 * 116 + 500 * 22_100);
         assert_eq!(small.store_bytes, 2 * 200 * (88 + 2 * 16));
         assert!(large.memory_bytes > small.memory_bytes && large.journal_bytes > small.journal_bytes);
         let most = sized(10_000_000, 10_000_000_000, family(Dimension::Session, 2_592_000, 100));

@@ -36,7 +36,7 @@ pub enum Look {
     Unheard,
 }
 
-/// All births that are remembered. About 60 bytes for each login, and up to 2,000 for one that renews its credentials.
+/// All births that are remembered. About 60 bytes for each login, and up to 4,000 for one that renews its credentials.
 pub struct Births {
     memory: RwLock<Memory>,
     known_max: usize,
@@ -79,6 +79,15 @@ impl Births {
             }),
             known_max,
         }
+    }
+
+    /// Bytes that births take here, whatever carriers are still to be told.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        let memory = self.read();
+        let members = memory.families.iter().filter(|(_, members)| members.spilled());
+        let spilled = members.map(|(_, members)| members.capacity() * size_of::<CredentialId>());
+        memory.known.table_bytes() + memory.families.table_bytes() + spilled.sum::<usize>()
     }
 
     /// From now on changes are kept for `carrier`, which must ask for them.

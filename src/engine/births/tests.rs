@@ -105,6 +105,33 @@ fn memory_is_bounded_and_forgetting_makes_nobody_unissued() {
     assert_eq!(births.drain(Carrier::Store).len(), births.len());
 }
 
+/// What the setting `issued_tokens_max` says of itself. A table doubles, so that a credential takes twice as much in one that just did
+/// as in a full one.
+#[test]
+fn a_credential_takes_the_bytes_that_are_stated_and_a_session_that_renews_its_own() {
+    let births = births(100_000);
+    let mut each = Vec::new();
+    for number in 0..40_000 {
+        births.issue(id(number), Tag::Issued, None, at(NOW));
+        if number >= 1_000 && number % 500 == 0 {
+            each.push(births.bytes() / births.len());
+        }
+    }
+    let middle = each.iter().sum::<usize>() / each.len();
+    assert!((40..=66).contains(&middle), "about 60 bytes: {middle}");
+    assert!(each.iter().all(|bytes| *bytes <= 80), "{each:?}");
+
+    let renewing = self::births(100_000);
+    for session in 0..1_000 {
+        for number in 1..100 {
+            let (sent, issued) = (session * 1_000 + number - 1, session * 1_000 + number);
+            renewing.issue(id(issued), Tag::Issued, Some(id(sent)), at(NOW));
+        }
+    }
+    let each = renewing.bytes() / 1_000;
+    assert!((2_000..=4_000).contains(&each), "up to 4,000 bytes: {each}");
+}
+
 #[test]
 fn who_renews_without_end_fills_only_what_is_theirs() {
     let births = births(1_000);

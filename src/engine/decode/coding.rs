@@ -45,7 +45,7 @@ impl Coding {
                 // More than any reader takes.
                 _ if applied.len() > LISTED_MAX => return None,
                 coding @ (Self::Gzip | Self::Deflate | Self::Br | Self::Zstd | Self::Stacked(_)) => {
-                    applied.push(coding)
+                    applied.push(coding);
                 }
             }
         }

@@ -12,12 +12,12 @@ use granted::Granted;
 pub use hand_over::Handed;
 use order::{Order, take_own};
 use queue::{Queue, Waiting};
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 use wanted::name;
 
 use super::entry::Entry;
 use super::limit::{Ask, Elements, KeyUse};
-use super::locked::{Locked, Place, ShardList};
+use super::locked::{Locked, Place, ShardSet};
 use super::reserve::{List, Prefix, Stop, Wanted};
 use super::shards::{Ledger, shard_of};
 use super::strict::Strict;
@@ -92,7 +92,7 @@ pub struct Account {
     /// People within it are counted under it alone.
     pub(super) allowance: Option<KeyUse>,
     /// The shards of all keys that can refuse.
-    shards: ShardList,
+    shards: ShardSet,
     granted: Granted,
     /// How many of what it was granted are people.
     people: usize,
@@ -135,18 +135,14 @@ impl Account {
             keys.sort_by_key(|used| (used.limits.is_empty(), !used.is_enforcing()));
         }
         let refusing = order.refusing.min(REFUSING_KEYS_MAX);
-        let shards = Ledger::shards_of(keys.iter().take(refusing).chain(&allowance));
-        let mut places = SmallVec::new();
-        for used in keys.iter().take(order.counted).chain(&allowance) {
-            places.push(Place::of(used.key, &shards));
+        let shards = ShardSet::of(keys.iter().take(refusing).chain(&allowance));
+        let mut places = smallvec![Place::UNKNOWN; order.counted];
+        let refuse = keys.iter().take(refusing);
+        for (used, place) in refuse.zip(&mut places) {
+            *place = Place::of(used.key, &shards);
         }
-        let mut classes = SmallVec::new();
-        for used in keys.iter().chain(own.iter().map(|own| &own.0)) {
-            if let Elements::Values(class) = used.elements
-                && !classes.contains(&class)
-            {
-                classes.push(class);
-            }
+        if let Some(used) = &allowance {
+            places.push(Place::of(used.key, &shards));
         }
         Self {
             ledger,
@@ -159,7 +155,7 @@ impl Account {
             shards,
             granted: Granted::default(),
             people: 0,
-            classes,
+            classes: order.classes,
             queue: Queue::default(),
             asks_granted: 0,
             told: SmallVec::new(),
@@ -168,7 +164,7 @@ impl Account {
             summed_asks: 0,
             summed_at: Now::default(),
             handed_asks: 0,
-            strict: Strict::default(),
+            strict: Strict::new(order.is_strict),
             public: None,
             is_divided: false,
             is_open_when_full: false,
@@ -247,7 +243,9 @@ impl Account {
             let allowed = self.allow(&mut locked, &mut wanted, now);
             self.enter(&mut locked, now);
             self.rule(&mut locked, &wanted, &mut prefix, now);
-            self.claim(&mut locked, &wanted, &mut prefix, now);
+            if self.strict.is_asked {
+                self.claim(&mut locked, &wanted, &mut prefix, now);
+            }
             self.commit(&mut locked, (&allowed, &wanted), &prefix, now);
         }
         self.asks_granted += u64::from(prefix.end);
@@ -272,8 +270,9 @@ impl Account {
 
     /// Finds the keys that can refuse, or makes them; one without room is nowhere.
     fn enter(&mut self, locked: &mut Locked<'_>, now: Now) {
-        let keys = self.keys.iter().take(self.refusing);
-        for (used, place) in keys.zip(&mut self.places) {
+        let keys = || self.keys.iter().take(self.refusing);
+        locked.prefetch(keys().zip(&self.places));
+        for (used, place) in keys().zip(&mut self.places) {
             locked.enter(&self.ledger, used, place, now);
         }
     }

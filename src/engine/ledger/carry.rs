@@ -30,6 +30,9 @@ impl Carried {
     /// What is known of the key at `place` changes, from the second `from` on: each of `carriers` is to be told.
     #[inline]
     pub(super) fn note(&mut self, entry: &mut Entry, carriers: u8, place: u32, from: u32) {
+        if carriers == 0 {
+            return;
+        }
         // What is listed is told from an earlier second on, unless this comes from elsewhere.
         let news = if from < entry.changed_from {
             carriers
@@ -40,9 +43,11 @@ impl Carried {
             entry.changed_from = from;
         }
         entry.changed |= news;
-        let lists = Carrier::ALL.iter().zip(&mut self.0);
-        for (_, list) in lists.filter(|(carrier, _)| carrier.bit() & news != 0) {
-            list.push((place, from));
+        if news != 0 {
+            let lists = Carrier::ALL.iter().zip(&mut self.0);
+            for (_, list) in lists.filter(|(carrier, _)| carrier.bit() & news != 0) {
+                list.push((place, from));
+            }
         }
     }
 }

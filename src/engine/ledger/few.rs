@@ -23,6 +23,16 @@ impl Few {
         }
     }
 
+    /// How many were seen at or after the second `from`.
+    #[inline]
+    pub(super) fn count(&self, from: u32) -> u32 {
+        match self {
+            Self::One(slot) => u32::from(slot.last >= from),
+            Self::List(list) if list.is_empty() => 0,
+            Self::List(list) => list.iter().filter(|slot| slot.last >= from).count() as u32,
+        }
+    }
+
     #[inline]
     pub(super) fn get(&self, element: u64) -> Option<&Slot> {
         self.slots().iter().find(|slot| slot.is(element))

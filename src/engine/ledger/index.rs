@@ -1,24 +1,39 @@
 //! Where things are, by their hash: a table of numbers that finds, notes and drops one in a few steps.
 //!
 //! ```text
-//!  one u64 a place:  [ 1 | 31 bits of the hash | 32 bits: the place ]   0 is free
-//!  a place stands where its hash says, or in the next that is free behind it (linear probing)
+//!  one u32 a thing:  [ 1 | bits of the hash | its number, as far as the table needs it ]   0 is free
+//!  a thing stands where its hash says, or in the next that is free behind it (linear probing)
 //! ```
-//! The hash stands beside the place, so that a table that grows touches none of the things. What is hashed are keyed hashes:
-//! nobody can choose them, and so nobody can make what is searched long.
+//! What is hashed are keyed hashes: nobody can choose them, and so nobody can make what is searched long.
 
-/// Bytes of one place in a table that is half full.
-pub(super) const INDEXED_BYTES: usize = 2 * size_of::<u64>();
+/// Bytes of one thing in a table that is half full.
+pub(super) const INDEXED_BYTES: usize = 2 * size_of::<u32>();
 
 /// The smallest table.
-const SLOTS_MIN: usize = 8;
-const TAKEN: u64 = 1 << 63;
+const SLOTS_MIN: usize = 64;
+const TAKEN: u32 = 1 << 31;
 
-/// Places by hash.
+/// What is in an index: things that have a number each.
+pub(super) trait Things {
+    /// The hash of the thing with this number.
+    fn hash(&self, number: u32) -> u32;
+
+    /// The smallest number. The others are less than four times as far behind it as the table has slots: a ring may have as many
+    /// places without a thing as with one and [`SLOTS_MIN`] more, and three quarters as many things as slots come without a look
+    /// at that.
+    fn first(&self) -> u32;
+
+    /// The number and the hash of each, in the order in which they lie in memory.
+    fn each(&self) -> impl Iterator<Item = (u32, u32)>;
+}
+
+/// Numbers by hash.
 #[derive(Default)]
 pub(super) struct Index {
     /// A power of two, of which at most three quarters are taken; or none.
-    slots: Vec<u64>,
+    slots: Vec<u32>,
+    /// The bits of a slot that are of the number: those of four times as many as there are slots.
+    numbers: u32,
     len: usize,
 }
 
@@ -27,65 +42,71 @@ impl Index {
         self.len
     }
 
-    /// The place of what has this hash, and `is` it.
+    /// The number of what has this hash, and `is` it.
     #[inline]
-    pub(super) fn find(&self, hash: u32, is: impl Fn(u32) -> bool) -> Option<u32> {
-        let wanted = slot(hash, 0);
-        let mut at = hash as usize;
-        loop {
-            let known = self.at(at);
-            if (known ^ wanted) >> 32 == 0 && is(known as u32) {
-                return Some(known as u32);
-            }
-            if known == 0 {
-                return None;
-            }
-            at += 1;
-        }
+    pub(super) fn find(&self, hash: u32, things: &impl Things, is: impl Fn(u32) -> bool) -> Option<u32> {
+        self.search(hash, things, is).ok()
     }
 
-    /// As [`Index::find`]; where it is nowhere, it is at `place` from now on.
+    /// What stands where a hash says: whoever looks here brings what is searched next into the cache.
     #[inline]
-    pub(super) fn find_or_insert(&mut self, hash: u32, place: u32, is: impl Fn(u32) -> bool) -> Option<u32> {
-        self.make_room();
-        let wanted = slot(hash, place);
-        let mut at = hash as usize;
-        loop {
-            let known = self.at(at);
-            if known == 0 {
+    pub(super) fn first(&self, hash: u32) -> u32 {
+        self.at(hash as usize)
+    }
+
+    /// As [`Index::find`]; where it is nowhere, its number is `number` from now on.
+    #[inline]
+    pub(super) fn find_or_insert(
+        &mut self,
+        hash: u32,
+        number: u32,
+        things: &impl Things,
+        is: impl Fn(u32) -> bool,
+    ) -> Option<u32> {
+        self.make_room(things);
+        match self.search(hash, things, is) {
+            Ok(known) => Some(known),
+            Err(free) => {
                 self.len += 1;
-                self.set(at, wanted);
-                return None;
+                self.set(free, self.slot(hash, number));
+                None
             }
-            if (known ^ wanted) >> 32 == 0 && is(known as u32) {
-                return Some(known as u32);
+        }
+    }
+
+    /// Its number, or the free slot in which it would be.
+    #[inline]
+    fn search(&self, hash: u32, things: &impl Things, is: impl Fn(u32) -> bool) -> Result<u32, usize> {
+        let (wanted, mask) = (self.slot(hash, 0), self.numbers);
+        let mut at = hash as usize;
+        loop {
+            let known = self.at(at);
+            if known == 0 {
+                return Err(at);
+            }
+            let number = number_of(known, mask, things);
+            if (known ^ wanted) & !mask == 0 && is(number) {
+                return Ok(number);
             }
             at += 1;
         }
     }
 
-    /// What has this hash and is nowhere yet is at `place`.
-    #[inline]
-    pub(super) fn insert(&mut self, hash: u32, place: u32) {
-        self.make_room();
-        self.len += 1;
-        self.put(slot(hash, place));
-    }
-
-    /// What is at `place` is at another from now on.
-    pub(super) fn replace(&mut self, hash: u32, place: u32, other: u32) {
-        if let Some(at) = self.position(hash, place) {
-            self.set(at, slot(hash, other));
+    /// What has this hash and number has another number from now on.
+    pub(super) fn replace(&mut self, hash: u32, number: u32, other: u32) {
+        if let Some(at) = self.position(hash, number) {
+            self.set(at, self.slot(hash, other));
         }
     }
 
-    /// Nothing is at `place` any more.
+    /// What has this hash and number is not there any more.
     #[inline]
-    pub(super) fn remove(&mut self, hash: u32, place: u32) {
-        let Some(mut free) = self.position(hash, place) else {
+    pub(super) fn remove(&mut self, hash: u32, number: u32, things: &impl Things) {
+        let Some(mut free) = self.position(hash, number) else {
             return;
         };
         self.len -= 1;
+        let (mask, numbers) = (self.mask(), self.numbers);
         let mut at = free;
         loop {
             at += 1;
@@ -94,60 +115,67 @@ impl Index {
                 return self.set(free, 0);
             }
             // What stands behind its place because that was taken moves up, or it would not be found any more.
-            let behind = at.wrapping_sub((known >> 32) as usize) & self.mask();
-            if behind >= (at - free) {
+            let home = things.hash(number_of(known, numbers, things)) as usize;
+            if at.wrapping_sub(home) & mask >= (at - free) {
                 self.set(free, known);
                 free = at;
             }
         }
     }
 
-    pub(super) fn clear(&mut self) {
-        self.slots.fill(0);
-        self.len = 0;
-    }
-
-    pub(super) fn reserve(&mut self, more: usize) {
-        let slots = ((self.len + more) / 3 * 4 + 4).next_power_of_two();
+    /// Begins anew with things of these hashes, whose numbers are 0, 1, and so on.
+    pub(super) fn refill(&mut self, hashes: impl ExactSizeIterator<Item = u32>) {
+        let slots = (hashes.len() / 3 * 4 + 4).next_power_of_two().max(SLOTS_MIN);
         if slots > self.slots.len() {
-            self.grow(slots.max(SLOTS_MIN));
+            self.make(slots);
+        } else {
+            self.slots.fill(0);
+        }
+        self.len = hashes.len();
+        for (number, hash) in (0..).zip(hashes) {
+            self.put(hash, number);
         }
     }
 
     /// Bytes on the heap.
     pub(super) fn bytes(&self) -> usize {
-        self.slots.capacity() * size_of::<u64>()
+        self.slots.capacity() * size_of::<u32>()
     }
 
     /// Room for one more.
     #[inline]
-    fn make_room(&mut self) {
+    fn make_room(&mut self, things: &impl Things) {
         if self.len >= self.slots.len() / 4 * 3 {
-            self.grow((self.slots.len() * 2).max(SLOTS_MIN));
+            self.grow(things);
         }
     }
 
     #[cold]
-    fn grow(&mut self, slots: usize) {
-        let before = std::mem::replace(&mut self.slots, vec![0; slots]);
-        before
-            .into_iter()
-            .filter(|known| *known != 0)
-            .for_each(|known| self.put(known));
+    fn grow(&mut self, things: &impl Things) {
+        self.make((self.slots.len() * 2).max(SLOTS_MIN));
+        for (number, hash) in things.each() {
+            self.put(hash, number);
+        }
+    }
+
+    /// Has so many slots from now on, none of which is taken.
+    fn make(&mut self, slots: usize) {
+        self.numbers = (slots * 4 - 1) as u32 & !TAKEN;
+        self.slots = vec![0; slots];
     }
 
     /// In the first slot that is free.
     #[inline]
-    fn put(&mut self, wanted: u64) {
-        let mut at = (wanted >> 32) as usize;
+    fn put(&mut self, hash: u32, number: u32) {
+        let mut at = hash as usize;
         while self.at(at) != 0 {
             at += 1;
         }
-        self.set(at, wanted);
+        self.set(at, self.slot(hash, number));
     }
 
-    fn position(&self, hash: u32, place: u32) -> Option<usize> {
-        let wanted = slot(hash, place);
+    fn position(&self, hash: u32, number: u32) -> Option<usize> {
+        let wanted = self.slot(hash, number);
         let mut slots = (hash as usize..)
             .map(|at| (at, self.at(at)))
             .take_while(|(_, known)| *known != 0);
@@ -156,12 +184,12 @@ impl Index {
 
     /// The slot `at`, counted on from the first behind the last.
     #[inline]
-    fn at(&self, at: usize) -> u64 {
+    fn at(&self, at: usize) -> u32 {
         self.slots.get(at & self.mask()).copied().unwrap_or_default()
     }
 
     #[inline]
-    fn set(&mut self, at: usize, to: u64) {
+    fn set(&mut self, at: usize, to: u32) {
         let at = at & self.mask();
         if let Some(slot) = self.slots.get_mut(at) {
             *slot = to;
@@ -172,10 +200,20 @@ impl Index {
     fn mask(&self) -> usize {
         self.slots.len().wrapping_sub(1)
     }
+
+    /// The high bits of a hash are compared, since the low ones say where it stands.
+    #[inline]
+    fn slot(&self, hash: u32, number: u32) -> u32 {
+        let mask = self.numbers;
+        TAKEN | hash & !mask | number & mask
+    }
 }
 
-const fn slot(hash: u32, place: u32) -> u64 {
-    TAKEN | (hash as u64) << 32 | place as u64
+/// The number that a slot holds the low bits of.
+#[inline]
+fn number_of(slot: u32, mask: u32, things: &impl Things) -> u32 {
+    let first = things.first();
+    first.wrapping_add(slot.wrapping_sub(first) & mask)
 }
 
 #[cfg(test)]
@@ -186,31 +224,76 @@ mod tests {
 
     use super::*;
 
+    /// Things by number, of which the first have gone.
+    struct Model {
+        numbers: HashMap<u32, u32>,
+        hashes: HashMap<u32, u32>,
+        first: u32,
+    }
+
+    impl Things for Model {
+        fn hash(&self, number: u32) -> u32 {
+            self.hashes[&number]
+        }
+
+        fn first(&self) -> u32 {
+            self.first
+        }
+
+        fn each(&self) -> impl Iterator<Item = (u32, u32)> {
+            self.numbers.values().map(|number| (*number, self.hash(*number)))
+        }
+    }
+
     proptest! {
         #[test]
-        fn it_agrees_with_a_map_however_hashes_meet(acts in prop::collection::vec((0_u32..40, 0_u8..3), 0..400), spread in 0_u32..30) {
-            let (mut index, mut model) = (Index::default(), HashMap::new());
+        fn it_agrees_with_a_map_however_hashes_meet(
+            acts in prop::collection::vec((0_u32..40, 0_u8..3), 0..400),
+            spread in 0_u32..30,
+            first in prop_oneof![Just(0), Just(u32::MAX - 20), any::<u32>()],
+        ) {
+            let mut index = Index::default();
+            let mut model = Model { numbers: HashMap::new(), hashes: HashMap::new(), first };
             // Some hashes are the same, many neighbours, and some at the end of the table.
             let hash = |thing: u32| (thing / 2).wrapping_sub(spread) << (spread % 3);
-            for (step, (thing, act)) in (0..).zip(acts) {
-                let is = |model: &HashMap<u32, u32>, place| model.get(&thing) == Some(&place);
-                let known = index.find(hash(thing), |place| is(&model, place));
-                prop_assert_eq!(known, model.get(&thing).copied());
+            let mut next = first;
+            for (thing, act) in acts {
+                let is = |number| model.numbers.get(&thing) == Some(&number);
+                let known = index.find(hash(thing), &model, is);
+                prop_assert_eq!(known, model.numbers.get(&thing).copied());
                 match (act, known) {
-                    (0, Some(place)) => {
-                        index.remove(hash(thing), place);
-                        model.remove(&thing);
+                    (0, Some(number)) => {
+                        index.remove(hash(thing), number, &model);
+                        model.numbers.remove(&thing);
                     }
-                    (1, Some(place)) => {
-                        index.replace(hash(thing), place, step);
-                        model.insert(thing, step);
+                    (1, Some(number)) => {
+                        index.replace(hash(thing), number, next);
+                        model.numbers.insert(thing, next);
+                        model.hashes.insert(next, hash(thing));
+                        next = next.wrapping_add(1);
                     }
                     _ => {
-                        prop_assert_eq!(index.find_or_insert(hash(thing), step, |place| is(&model, place)), known);
-                        model.entry(thing).or_insert(step);
+                        prop_assert_eq!(index.find_or_insert(hash(thing), next, &model, is), known);
+                        if known.is_none() {
+                            model.numbers.insert(thing, next);
+                            model.hashes.insert(next, hash(thing));
+                            next = next.wrapping_add(1);
+                        }
                     }
                 }
-                prop_assert_eq!(index.len(), model.len());
+                prop_assert_eq!(index.len(), model.numbers.len());
+                // Numbers move on, as those of a ring do.
+                let oldest = model.numbers.values().map(|number| number.wrapping_sub(model.first)).min();
+                if next.wrapping_sub(model.first) > 64 {
+                    let mut kept: Vec<_> = model.numbers.iter().map(|(thing, number)| (*number, *thing)).collect();
+                    kept.sort_unstable_by_key(|(number, _)| number.wrapping_sub(model.first));
+                    index.refill(kept.iter().map(|(_, thing)| hash(*thing)));
+                    model.numbers = (0..).zip(&kept).map(|(number, (_, thing))| (*thing, number)).collect();
+                    model.hashes = (0..).zip(&kept).map(|(number, (_, thing))| (number, hash(*thing))).collect();
+                    (model.first, next) = (0, kept.len() as u32);
+                } else {
+                    model.first = model.first.wrapping_add(oldest.unwrap_or_default());
+                }
             }
         }
     }

@@ -51,13 +51,17 @@ pub enum Dimension {
     Destination,
     /// Everything that crosses this gateway.
     Global,
+    /// The order of the client's header fields: many clients share it.
+    Headers,
+    /// How the client opens HTTP/2: many clients share it.
+    Http2,
     /// Several of these at once.
     Combined(Parts),
 }
 
 /// Two or more dimensions, a bit each by their number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Parts(u16);
+pub struct Parts(u32);
 
 impl Parts {
     /// The dimensions, in the order of [`Dimension::SINGLE`].
@@ -69,7 +73,7 @@ impl Parts {
 
 impl Dimension {
     /// All of them but combinations.
-    pub const SINGLE: [Self; 15] = [
+    pub const SINGLE: [Self; 17] = [
         Self::Exchange,
         Self::Session,
         Self::Principal,
@@ -85,6 +89,8 @@ impl Dimension {
         Self::Service,
         Self::Destination,
         Self::Global,
+        Self::Headers,
+        Self::Http2,
     ];
 
     /// How many numbers there are: one for each single dimension, and one for all combinations.
@@ -97,7 +103,7 @@ impl Dimension {
         let parts = dimensions
             .iter()
             .try_fold(0, |parts, dimension| Some(parts | bits(dimension)?))?;
-        (u16::count_ones(parts) > 1).then_some(Self::Combined(Parts(parts)))
+        (u32::count_ones(parts) > 1).then_some(Self::Combined(Parts(parts)))
     }
 
     /// The name in configuration, metrics and events; of a combination, the names of its parts.
@@ -118,6 +124,8 @@ impl Dimension {
             Self::Service => "service",
             Self::Destination => "destination",
             Self::Global => "global",
+            Self::Headers => "headers",
+            Self::Http2 => "http2",
             Self::Combined(parts) => {
                 let names: Vec<_> = parts.dimensions().map(Self::name).collect();
                 return Cow::Owned(names.join("+"));
@@ -157,21 +165,23 @@ impl Dimension {
             Self::Service => 12,
             Self::Destination => 13,
             Self::Global => 14,
-            Self::Combined(_) => 15,
+            Self::Headers => 15,
+            Self::Http2 => 16,
+            Self::Combined(_) => 17,
         }
     }
 
     /// The number that stands for it on disk and between gateways: a bit for each part.
     pub const fn code(self) -> u32 {
         if let Self::Combined(parts) = self {
-            return parts.0 as u32;
+            return parts.0;
         }
         1 << self.number()
     }
 
     /// The dimension of [`Dimension::code`].
     pub fn from_code(code: u32) -> Option<Self> {
-        let parts = Parts(u16::try_from(code).ok()?);
+        let parts = Parts(code);
         let dimensions: Vec<Self> = parts.dimensions().collect();
         let is_known = dimensions.iter().fold(0, |bits, part| bits | part.code()) == code;
         match dimensions.as_slice() {
@@ -181,12 +191,15 @@ impl Dimension {
         }
     }
 
+    /// Its single dimensions: itself, or those that are combined.
+    pub fn parts(self) -> impl Iterator<Item = Self> {
+        let code = self.code();
+        Parts(code).dimensions()
+    }
+
     /// Whether it is `single`, or `single` is one of its parts.
     pub fn has(self, single: Self) -> bool {
-        if let Self::Combined(parts) = self {
-            return parts.dimensions().any(|part| part == single);
-        }
-        self == single
+        self.parts().any(|part| part == single)
     }
 
     /// Whether many people stand behind one value of it (design: "a shared key does not punish the crowd").
@@ -202,7 +215,9 @@ impl Dimension {
             | Self::Route
             | Self::Service
             | Self::Destination
-            | Self::Global => true,
+            | Self::Global
+            | Self::Headers
+            | Self::Http2 => true,
             Self::Combined(parts) => parts.dimensions().all(Self::is_shared),
         }
     }
@@ -265,7 +280,7 @@ mod tests {
         for wrong in ["", "people", "ja4+", "ja4+ja4", "ja4+exchange", "ja4+network+people"] {
             assert_eq!(Dimension::parse(wrong), None, "{wrong}");
         }
-        for code in [0, 1 << 15, 1 << 16, u32::MAX, 3] {
+        for code in [0, 1 << 17, 1 << 18, u32::MAX, 3] {
             assert_eq!(Dimension::from_code(code), None, "{code}");
         }
     }

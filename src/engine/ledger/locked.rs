@@ -1,5 +1,6 @@
 //! The shards that one exchange locks at once, and where its keys are in them.
 
+use std::hint::black_box;
 use std::sync::MutexGuard;
 
 use smallvec::SmallVec;
@@ -7,11 +8,55 @@ use smallvec::SmallVec;
 use super::KeyId;
 use super::entry::Entry;
 use super::limit::KeyUse;
-use super::shards::{Ledger, Shard, shard_of, weigh};
+use super::shards::{Ledger, SHARDS, Shard, shard_of, weigh};
 use crate::engine::time::Now;
 
-/// Numbers of shards, ascending.
-pub(super) type ShardList = SmallVec<[usize; 8]>;
+/// Some of the shards.
+#[derive(Clone, Copy, Default)]
+pub(super) struct ShardSet {
+    /// A bit each.
+    words: [u64; SHARDS / 64],
+    /// How many bits stand before each word.
+    before: [u32; SHARDS / 64],
+}
+
+impl ShardSet {
+    /// The shards of `keys`.
+    pub(super) fn of<'k>(keys: impl Iterator<Item = &'k KeyUse>) -> Self {
+        let mut set = Self::default();
+        for used in keys {
+            let shard = shard_of(used.key);
+            if let Some(word) = set.words.get_mut(shard / 64) {
+                *word |= 1 << (shard % 64);
+            }
+        }
+        let mut bits = 0;
+        for (before, word) in set.before.iter_mut().zip(set.words) {
+            *before = bits;
+            bits += word.count_ones();
+        }
+        set
+    }
+
+    /// How many of them have a lower number than `shard`.
+    fn before(&self, shard: usize) -> u32 {
+        let word = self.words.get(shard / 64).copied().unwrap_or_default();
+        let before = self.before.get(shard / 64).copied().unwrap_or_default();
+        before + (word & ((1 << (shard % 64)) - 1)).count_ones()
+    }
+
+    /// Their numbers, ascending.
+    fn iter(&self) -> impl Iterator<Item = usize> {
+        (0..).zip(self.words).flat_map(|(at, word)| {
+            let mut left = word;
+            std::iter::from_fn(move || {
+                let bit = (left != 0).then(|| left.trailing_zeros() as usize)?;
+                left &= left - 1;
+                Some(at * 64 + bit)
+            })
+        })
+    }
+}
 
 /// The place of a key that is nowhere, or that nobody looked for yet.
 pub(super) const NOWHERE: u32 = u32::MAX;
@@ -24,35 +69,28 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Of a key that nobody looked for yet.
-    pub(super) fn of(key: KeyId, shards: &ShardList) -> Self {
-        let wanted = shard_of(key);
-        let lock = shards.iter().position(|shard| *shard == wanted);
+    /// Of a key that is locked for itself, and that nobody looked for yet.
+    pub(super) const UNKNOWN: Self = Self {
+        lock: NOWHERE,
+        at: NOWHERE,
+    };
+
+    /// Of a key in one of `shards` that nobody looked for yet.
+    pub(super) fn of(key: KeyId, shards: &ShardSet) -> Self {
         Self {
-            lock: lock.map_or(NOWHERE, |lock| lock as u32),
-            at: NOWHERE,
+            lock: shards.before(shard_of(key)),
+            ..Self::UNKNOWN
         }
     }
 }
 
 impl Ledger {
-    /// The shards of `keys`, ascending: every caller locks in this order, so nobody waits in a circle.
-    pub(super) fn shards_of<'k>(keys: impl Iterator<Item = &'k KeyUse>) -> ShardList {
-        let mut shards = ShardList::new();
-        for used in keys {
-            shards.push(shard_of(used.key));
-        }
-        shards.sort_unstable();
-        shards.dedup();
-        shards
-    }
-
-    /// Locks `shards`, which are ascending.
+    /// Locks `shards` in the order of their numbers, as every caller does, so that nobody waits in a circle.
     #[inline]
-    pub(super) fn lock(&self, shards: &ShardList) -> Locked<'_> {
+    pub(super) fn lock(&self, shards: &ShardSet) -> Locked<'_> {
         let mut locked = Locked(SmallVec::new());
-        for at in shards {
-            locked.0.push(self.lock_shard(*at));
+        for at in shards.iter() {
+            locked.0.push(self.lock_shard(at));
         }
         locked
     }
@@ -65,6 +103,20 @@ impl Locked<'_> {
     /// The shard of a key.
     pub(super) fn shard(&mut self, place: Place) -> Option<&mut Shard> {
         Some(self.0.get_mut(place.lock as usize)?)
+    }
+
+    /// Looks where these keys would be, if nobody looked for them yet: the memory is waited for once for all of them, and not
+    /// once for each.
+    #[inline]
+    pub(super) fn prefetch<'k>(&self, keys: impl Iterator<Item = (&'k KeyUse, &'k Place)>) {
+        let mut seen = 0;
+        for (used, place) in keys.filter(|(_, place)| place.at == NOWHERE) {
+            seen ^= self
+                .0
+                .get(place.lock as usize)
+                .map_or(0, |shard| shard.keys.first(used.key));
+        }
+        black_box(seen);
     }
 
     /// As [`Shard::enter`].

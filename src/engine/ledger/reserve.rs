@@ -124,21 +124,27 @@ impl Prefix {
     }
 
     /// What the limits of the key with `number` say to the asks.
+    #[inline]
     pub(super) fn rule(&mut self, entry: &mut Entry, number: usize, used: &KeyUse, wanted: &[(u32, u64)], now: Now) {
         for limit in &used.limits {
             let (people, allowed) = (entry.people(window_of(used, limit), now), entry.allowed(limit, now));
             // Far from the limit it does not matter who is known.
-            if people.saturating_add(wanted.len() as u32) <= allowed {
-                continue;
+            if people.saturating_add(wanted.len() as u32) > allowed {
+                let walk = Walk::of(entry, (used, limit), (people, allowed), now);
+                self.walk(walk, entry, (number, used), wanted);
             }
-            let mut walk = Walk::of(entry, (used, limit), (people, allowed), now);
-            let asks = wanted.chunk_by(|(one, _), (other, _)| one == other);
-            let mut asks = asks.filter_map(|subjects| Some((subjects.first()?.0, subjects)));
-            _ = asks.all(|(ask, subjects)| {
-                let new = walk.new_of(entry, subjects);
-                new == 0 || (ask <= self.end && walk.take(self, (number, used), ask, new))
-            });
         }
+    }
+
+    /// What one limit says to each of the asks.
+    #[cold]
+    fn walk(&mut self, mut walk: Walk<'_>, entry: &Entry, key: (usize, &KeyUse), wanted: &[(u32, u64)]) {
+        let asks = wanted.chunk_by(|(one, _), (other, _)| one == other);
+        let mut asks = asks.filter_map(|subjects| Some((subjects.first()?.0, subjects)));
+        _ = asks.all(|(ask, subjects)| {
+            let new = walk.new_of(entry, subjects);
+            new == 0 || (ask <= self.end && walk.take(self, key, ask, new))
+        });
     }
 
     /// Grants these under the key with `number`, whose paces move.

@@ -6,22 +6,24 @@
 //! ```
 
 use std::collections::VecDeque;
+use std::hint::black_box;
+use std::ops::Range;
 
 use smallvec::SmallVec;
 
-use super::index::Index;
+use super::index::{Index, Things};
 use super::slot::{Granting, Slot};
 use super::subject_hash::spread;
 
 /// Slots without an element at most, before all others move together: as many as elements, and this many.
 const GONE_SLOTS_MIN: usize = 64;
+/// Lists of so many grow in small steps: most end a little above the 1,024 that stay exact.
+const MOST_END_AT: Range<usize> = 512..2048;
 
 /// Distinct elements, the last seen last.
 #[derive(Default)]
 pub(super) struct Ring {
-    slots: VecDeque<Slot>,
-    /// The number of the first slot; numbers wrap, places do not.
-    first: u32,
+    slots: Slots,
     /// The number of each element's slot.
     index: Index,
     windows: SmallVec<[WindowCount; 2]>,
@@ -41,6 +43,14 @@ struct WindowCount {
     count: u32,
 }
 
+/// Slots by number: numbers wrap, places do not.
+#[derive(Default)]
+struct Slots {
+    list: VecDeque<Slot>,
+    /// The number of the first.
+    first: u32,
+}
+
 impl Ring {
     /// The elements of `slots`.
     pub(super) fn of(slots: Vec<Slot>) -> Self {
@@ -56,7 +66,7 @@ impl Ring {
 
     /// The last second in which an element was seen.
     pub(super) fn newest(&self) -> u32 {
-        self.slots.back().map_or(0, |slot| slot.last)
+        self.slots.list.back().map_or(0, |slot| slot.last)
     }
 
     /// Whether all that was seen at or after `from` is kept.
@@ -72,6 +82,7 @@ impl Ring {
     /// How many elements some exchange is about to show.
     pub(super) fn pinned(&self) -> usize {
         self.slots
+            .list
             .iter()
             .filter(|slot| slot.is_pinned() && slot.is_taken())
             .count()
@@ -79,19 +90,19 @@ impl Ring {
 
     pub(super) fn get(&self, element: u64) -> Option<&Slot> {
         let number = self.number(element)?;
-        at(&self.slots, self.first, number)
+        self.slots.at(number)
     }
 
     /// As [`super::seen::Seen::withdraw`].
     pub(super) fn withdraw(&mut self, element: u64) {
         let Some(number) = self.number(element) else { return };
-        let slot = self.slots.get_mut(number.wrapping_sub(self.first) as usize);
+        let slot = self.slots.at_mut(number);
         let Some(slot) = slot.and_then(|slot| slot.unpin().then_some(slot)) else {
             return;
         };
         slot.clear();
-        self.index.remove(hash(element), number);
-        let (first, windows) = (self.first, &mut self.windows);
+        self.index.remove(hash(element), number, &self.slots);
+        let (first, windows) = (self.slots.first, &mut self.windows);
         for window in windows
             .iter_mut()
             .filter(|window| number_after(first, number, window.start))
@@ -111,7 +122,7 @@ impl Ring {
             return self.count_afresh(seconds, from);
         };
         window.from = from;
-        while let Some(slot) = at(&self.slots, self.first, window.start).filter(|slot| slot.last < from) {
+        while let Some(slot) = self.slots.at(window.start).filter(|slot| slot.last < from) {
             window.count -= u32::from(slot.is_taken());
             window.start = window.start.wrapping_add(1);
         }
@@ -120,7 +131,7 @@ impl Ring {
 
     /// Elements that were shown, seen at or after `from`; the newest first.
     pub(super) fn since(&self, from: u32) -> impl Iterator<Item = (u64, u32)> {
-        let recent = self.slots.iter().rev().take_while(move |slot| slot.last >= from);
+        let recent = self.slots.list.iter().rev().take_while(move |slot| slot.last >= from);
         recent.filter_map(Slot::shown)
     }
 
@@ -129,7 +140,7 @@ impl Ring {
         let newest = self.newest();
         let (mut late, old): (Vec<_>, Vec<_>) = elements.iter().copied().partition(|(_, second)| *second >= newest);
         if !old.is_empty() {
-            let mut slots: Vec<Slot> = self.slots.drain(..).filter(Slot::is_taken).collect();
+            let mut slots: Vec<Slot> = self.slots.list.drain(..).filter(Slot::is_taken).collect();
             let places = slots.iter().enumerate().map(|(place, slot)| (slot.element, place));
             let mut places: hashbrown::HashMap<u64, usize> = places.collect();
             for (element, second) in old {
@@ -152,7 +163,7 @@ impl Ring {
     /// Drops what was last seen before `from`, and the oldest of what is more than `keep`. What is granted stays.
     pub(super) fn forget(&mut self, from: u32, keep: usize) {
         self.kept_from = self.kept_from.max(from);
-        while let Some(slot) = self.slots.front() {
+        while let Some(slot) = self.slots.list.front() {
             let (is_taken, is_old) = (slot.is_taken(), slot.last < from);
             if is_taken && (slot.is_pinned() || !(is_old || self.index.len() > keep)) {
                 break;
@@ -166,20 +177,28 @@ impl Ring {
 
     /// Bytes on the heap.
     pub(super) fn bytes(&self) -> usize {
-        self.slots.capacity() * size_of::<Slot>() + self.index.bytes()
+        self.slots.list.capacity() * size_of::<Slot>() + self.index.bytes()
     }
 
     fn pop(&mut self) {
-        let Some(slot) = self.slots.pop_front() else { return };
-        let first = self.first;
-        self.first = first.wrapping_add(1);
+        let Some(slot) = self.slots.list.pop_front() else {
+            return;
+        };
+        let first = self.slots.first;
+        self.slots.first = first.wrapping_add(1);
         if slot.is_taken() {
-            self.index.remove(hash(slot.element), first);
+            self.index.remove(hash(slot.element), first, &self.slots);
         }
         for window in self.windows.iter_mut().filter(|window| window.start == first) {
-            window.start = self.first;
+            window.start = self.slots.first;
             window.count -= u32::from(slot.is_taken());
         }
+    }
+
+    /// Looks where all of `elements` would be: the memory is waited for once, and not once for each.
+    #[inline]
+    pub(super) fn prefetch(&self, elements: impl Iterator<Item = u64>) {
+        black_box(elements.fold(0, |seen, element| seen ^ self.index.first(hash(element))));
     }
 
     /// `act` on the slot of each element, which is then the last one, seen in `second` or with the newest.
@@ -192,24 +211,23 @@ impl Ring {
     ) {
         let second = second.max(self.newest());
         for (element, what) in elements {
-            let likely = self.slots.get_mut(self.likely.wrapping_sub(self.first) as usize);
+            let likely = self.slots.at_mut(self.likely);
             if let Some(slot) = likely.filter(|slot| slot.is(element) && slot.last >= second) {
                 self.likely = self.likely.wrapping_add(1);
                 act(slot, what);
                 continue;
             }
-            let (slots, first) = (&self.slots, self.first);
-            let next = first.wrapping_add(slots.len() as u32);
-            let is = |number| at(slots, first, number).is_some_and(|slot| slot.is(element));
-            let Some(number) = self.index.find_or_insert(hash(element), next, is) else {
+            let (slots, next) = (&self.slots, self.slots.next());
+            let is = |number| slots.at(number).is_some_and(|slot| slot.is(element));
+            let Some(number) = self.index.find_or_insert(hash(element), next, slots, is) else {
                 let mut slot = Slot::granted(element, second);
                 act(&mut slot, what);
-                push(&mut self.slots, slot);
+                push(&mut self.slots.list, slot);
                 self.windows.iter_mut().for_each(|window| window.count += 1);
                 continue;
             };
             self.likely = number.wrapping_add(1);
-            match self.slots.get_mut(number.wrapping_sub(first) as usize) {
+            match self.slots.at_mut(number) {
                 Some(slot) if slot.last >= second => act(slot, what),
                 _ => self.renew(number, (element, second), |slot| act(slot, what)),
             }
@@ -218,8 +236,8 @@ impl Ring {
 
     /// As [`Ring::touch`] of an element at `number` that was last seen before.
     fn renew(&mut self, number: u32, (element, second): (u64, u32), act: impl FnOnce(&mut Slot)) {
-        let (first, next) = (self.first, self.first.wrapping_add(self.slots.len() as u32));
-        let Some(slot) = self.slots.get_mut(number.wrapping_sub(first) as usize) else {
+        let (first, next) = (self.slots.first, self.slots.next());
+        let Some(slot) = self.slots.at_mut(number) else {
             return;
         };
         let is_forgotten = slot.last < self.kept_from && !slot.is_pinned();
@@ -232,7 +250,7 @@ impl Ring {
         slot.clear();
         act(&mut moved);
         self.index.replace(hash(element), number, next);
-        push(&mut self.slots, moved);
+        push(&mut self.slots.list, moved);
         for window in self
             .windows
             .iter_mut()
@@ -245,29 +263,27 @@ impl Ring {
 
     /// Moves the elements together where most slots are without one.
     fn trim(&mut self) {
-        if self.slots.len() > 2 * self.index.len() + GONE_SLOTS_MIN {
-            let slots = self.slots.drain(..).filter(Slot::is_taken).collect();
+        if self.slots.list.len() > 2 * self.index.len() + GONE_SLOTS_MIN {
+            let slots = self.slots.list.drain(..).filter(Slot::is_taken).collect();
             self.rebuild(slots);
         }
     }
 
     fn rebuild(&mut self, mut slots: Vec<Slot>) {
         slots.sort_by_key(|slot| slot.last);
-        self.first = 0;
         self.windows.clear();
-        self.index.clear();
-        self.index.reserve(slots.len());
-        for (number, slot) in (0..).zip(&slots) {
-            self.index.insert(hash(slot.element), number);
-        }
-        self.slots = slots.into();
+        self.index.refill(slots.iter().map(|slot| hash(slot.element)));
+        self.slots = Slots {
+            list: slots.into(),
+            first: 0,
+        };
     }
 
     fn count_afresh(&mut self, seconds: u32, from: u32) -> u32 {
         self.windows.retain(|window| window.seconds != seconds);
-        let place = self.slots.partition_point(|slot| slot.last < from);
-        let count = self.slots.range(place..).filter(|slot| slot.is_taken()).count() as u32;
-        let start = self.first.wrapping_add(place as u32);
+        let place = self.slots.list.partition_point(|slot| slot.last < from);
+        let count = self.slots.list.range(place..).filter(|slot| slot.is_taken()).count() as u32;
+        let start = self.slots.first.wrapping_add(place as u32);
         self.windows.push(WindowCount {
             seconds,
             from,
@@ -279,18 +295,19 @@ impl Ring {
 
     /// The number of the slot of `element`.
     fn number(&self, element: u64) -> Option<u32> {
-        let is = |number| at(&self.slots, self.first, number).is_some_and(|slot| slot.is(element));
+        let is = |number| self.slots.at(number).is_some_and(|slot| slot.is(element));
         if is(self.likely) {
             return Some(self.likely);
         }
-        self.index.find(hash(element), is)
+        self.index.find(hash(element), &self.slots, is)
     }
 }
 
 /// A deque that doubles would be half empty: most rings stay at the number that is kept.
 fn push(slots: &mut VecDeque<Slot>, slot: Slot) {
     if slots.len() == slots.capacity() {
-        slots.reserve_exact(slots.len() / 2);
+        let part = if MOST_END_AT.contains(&slots.len()) { 32 } else { 2 };
+        slots.reserve_exact(slots.len() / part);
     }
     slots.push_back(slot);
 }
@@ -299,8 +316,38 @@ fn hash(element: u64) -> u32 {
     (spread(element) >> 32) as u32
 }
 
-fn at(slots: &VecDeque<Slot>, first: u32, number: u32) -> Option<&Slot> {
-    slots.get(number.wrapping_sub(first) as usize)
+impl Slots {
+    #[inline]
+    fn at(&self, number: u32) -> Option<&Slot> {
+        self.list.get(number.wrapping_sub(self.first) as usize)
+    }
+
+    #[inline]
+    fn at_mut(&mut self, number: u32) -> Option<&mut Slot> {
+        self.list.get_mut(number.wrapping_sub(self.first) as usize)
+    }
+
+    /// The number of the slot that is pushed next.
+    fn next(&self) -> u32 {
+        self.first.wrapping_add(self.list.len() as u32)
+    }
+}
+
+impl Things for Slots {
+    #[inline]
+    fn hash(&self, number: u32) -> u32 {
+        self.at(number).map_or(0, |slot| hash(slot.element))
+    }
+
+    #[inline]
+    fn first(&self) -> u32 {
+        self.first
+    }
+
+    fn each(&self) -> impl Iterator<Item = (u32, u32)> {
+        let taken = self.list.iter().zip(0..).filter(|(slot, _)| slot.is_taken());
+        taken.map(|(slot, place)| (self.first.wrapping_add(place), hash(slot.element)))
+    }
 }
 
 /// Whether slot `number` is `start` or behind it, where `first` is the first.

@@ -79,11 +79,12 @@ pub(super) struct Shard {
 pub(super) const KEY_BYTES: usize = size_of::<Option<(KeyId, Entry)>>() + INDEXED_BYTES;
 
 impl Shard {
-    /// The place of a key that is not here yet.
+    /// The place of a key, which is made where it is not here yet.
     #[inline]
     pub(super) fn insert(&mut self, key: KeyId, dimension: Dimension) -> u32 {
-        self.bytes += KEY_BYTES;
-        self.keys.insert(key, Entry::new(dimension))
+        let (place, is_made) = self.keys.find_or_insert(key, dimension);
+        self.bytes += if is_made { KEY_BYTES } else { 0 };
+        place
     }
 
     /// The place of `key`, which wakes if it rests.
@@ -155,16 +156,27 @@ impl Shard {
             *place = NOWHERE;
             return;
         }
-        if self.keys.of(used.key, *place).is_none() {
-            *place = match self.find(used.key, used.dimension) {
-                Some(place) => place,
-                None if ledger.make_room(self, used.fallback.is_some(), now) => self.insert(used.key, used.dimension),
-                None => NOWHERE,
+        if *place == NOWHERE || self.keys.of(used.key, *place).is_none() {
+            // Where there is room for it anyway, one look both finds it and makes it.
+            *place = if self.young.is_empty() && ledger.has_room(self, used.fallback.is_some()) {
+                self.insert(used.key, used.dimension)
+            } else {
+                self.find_or_press(ledger, used, now)
             };
         }
         if let Some(entry) = self.keys.at(*place) {
             entry.note_limits(&used.limits);
             entry.may_be_made_up = used.fallback.is_some();
+        }
+    }
+
+    /// The place of the key of an exchange; [`NOWHERE`] if there is no room to make it.
+    #[cold]
+    fn find_or_press(&mut self, ledger: &Ledger, used: &KeyUse, now: Now) -> u32 {
+        match self.find(used.key, used.dimension) {
+            Some(place) => place,
+            None if ledger.make_room(self, used.fallback.is_some(), now) => self.insert(used.key, used.dimension),
+            None => NOWHERE,
         }
     }
 
@@ -336,13 +348,19 @@ impl Ledger {
     /// quarters: the last one is for addresses, for what is known, and for all who share them.
     #[inline]
     pub(super) fn make_room(&self, shard: &mut Shard, may_be_made_up: bool, now: Now) -> bool {
+        self.has_room(shard, may_be_made_up) || self.press(shard, self.room(may_be_made_up), now)
+    }
+
+    /// Whether there is room for a key in `shard` as it is.
+    #[inline]
+    pub(super) fn has_room(&self, shard: &Shard, may_be_made_up: bool) -> bool {
+        shard.bytes + KEY_BYTES <= self.room(may_be_made_up)
+    }
+
+    /// Bytes of one shard.
+    fn room(&self, may_be_made_up: bool) -> usize {
         let all = self.settings.bytes_max / SHARDS;
-        let room = if may_be_made_up { all - all / 4 } else { all };
-        let has_room = |shard: &Shard| shard.bytes + KEY_BYTES <= room;
-        if has_room(shard) {
-            return true;
-        }
-        self.press(shard, room, now)
+        if may_be_made_up { all - all / 4 } else { all }
     }
 
     /// Makes room in a shard that is full.

@@ -5,43 +5,48 @@
 //! the older it is, so that a set of ranks and their seconds in the same order say everything:
 //!
 //! ```text
-//!  block of 64 registers:  ranks [u32; 64], a bit each   counts [u8; 64]   seconds [u24; ..] in order of register and rank
+//!  block of 64 registers:  ranks [u24; 64], a bit each   counts [u16; 8], of 8 registers each   times [u16; ..] in order of register and rank
+//!
+//!  a time, as a number:    0 .. 32,767   a multiple of 128 s before the base, of which 32,768 stands for the base itself
+//!                     32,768 .. 65,535   a second at or after the base
 //! ```
+//! What is nine hours old need not be known to the second: a time before the base counts as the next multiple of 128 s, in which it is
+//! forgotten later and never earlier. Multiples of 128 s of the clock, and not of the base, so that all gateways say the same.
 
 use super::estimate::{RANK_MAX, REGISTERS, estimate};
 
-/// Registers of one block: inserting moves at most its seconds.
+/// Registers of one block: inserting moves at most its times.
 const BLOCK: usize = 64;
-/// Seconds after the first that can be told apart: 194 days.
-const SPAN: u32 = 1 << 24;
+/// Registers whose times are counted together: the bits of a few ranks are counted faster than those of many.
+const GROUP: usize = 8;
+/// Seconds that a time before the base is a multiple of. Forty-eight days of them can be told apart.
+const STEP: u32 = 128;
+/// The time of the base; so many seconds from it on can be told apart.
+const AT_BASE: u32 = 1 << 15;
+/// The highest rank that is told apart here; a higher one counts as this. Beyond ten thousand million people they would matter.
+const RANKS: u8 = 24;
 
-/// Elements by register and rank, with the second each was last seen in. About 90 KB after a month of millions.
+/// Elements by register and rank, with the time each was last seen at. About 75 KB after a month of millions.
 pub(super) struct Sketch {
     blocks: Box<[Block]>,
-    /// The second that stored seconds count from.
+    /// A second, and a multiple of [`STEP`].
     base: u32,
 }
 
 struct Block {
-    /// Bit `r` of a register: there is a second for rank `r + 1`.
-    ranks: [u32; BLOCK],
-    /// How many seconds a register has: adding these up is cheaper than counting bits.
-    counts: [u8; BLOCK],
-    /// Little-endian, after `base`; of each register the lower rank first, which is the later second.
-    seconds: Vec<[u8; 3]>,
+    /// Bit `r` of a register, little-endian: there is a time for rank `r + 1`.
+    ranks: [[u8; 3]; BLOCK],
+    counts: [u16; BLOCK / GROUP],
+    /// Of each register the lower rank first, which is the later time.
+    times: Vec<u16>,
 }
 
 impl Sketch {
     /// A sketch that has seen nothing; `now` is a second near those that it will see.
     pub(super) fn new(now: u32) -> Self {
-        let block = || Block {
-            ranks: [0; BLOCK],
-            counts: [0; BLOCK],
-            seconds: Vec::new(),
-        };
         Self {
-            blocks: (0..REGISTERS / BLOCK).map(|_| block()).collect(),
-            base: now.saturating_sub(SPAN / 2),
+            blocks: (0..REGISTERS / BLOCK).map(|_| Block::default()).collect(),
+            base: base_at(now),
         }
     }
 
@@ -56,18 +61,18 @@ impl Sketch {
         if !(1..=RANK_MAX as u8).contains(&rank) || usize::from(register) >= REGISTERS {
             return false;
         }
-        if second >= self.base.saturating_add(SPAN) {
-            self.rebase(second);
+        if second >= self.base.saturating_add(AT_BASE) {
+            self.rebase(base_at(second));
         }
-        let second = second.saturating_sub(self.base);
+        let time = time_of(second, self.base) as u16;
         let (block, within) = (usize::from(register) / BLOCK, usize::from(register) % BLOCK);
         let block = self.blocks.get_mut(block);
-        block.is_some_and(|block| block.raise(within, u32::from(rank) - 1, second))
+        block.is_some_and(|block| block.raise(within, u32::from(rank.min(RANKS)) - 1, time))
     }
 
     /// How many distinct elements were seen at or after the second `from`.
     pub(super) fn estimate(&self, from: u32) -> f64 {
-        let from = from.saturating_sub(self.base);
+        let from = time_of(from, self.base);
         let mut counts = [0; RANK_MAX + 1];
         for block in &self.blocks {
             block.count(from, &mut counts);
@@ -79,8 +84,9 @@ impl Sketch {
     pub(super) fn entries(&self, from: u32) -> impl Iterator<Item = (u16, u8, u32)> {
         let blocks = self.blocks.iter().enumerate();
         let all = blocks.flat_map(move |(number, block)| {
-            block.entries().map(move |(register, rank, second)| {
-                ((number * BLOCK + register) as u16, rank as u8 + 1, self.base + second)
+            block.entries().map(move |(register, rank, time)| {
+                let second = second_of(time, self.base);
+                ((number * BLOCK + register) as u16, rank as u8 + 1, second)
             })
         });
         all.filter(move |(.., second)| *second >= from)
@@ -88,22 +94,47 @@ impl Sketch {
 
     /// Drops what was last seen before the second `from`.
     pub(super) fn forget_before(&mut self, from: u32) {
-        let from = from.saturating_sub(self.base);
-        self.blocks.iter_mut().for_each(|block| block.keep(from, 0));
+        let from = time_of(from, self.base);
+        let keep = |time: u16| (u32::from(time) >= from).then_some(time);
+        self.blocks.iter_mut().for_each(|block| block.rewrite(keep));
     }
 
     /// Bytes on the heap.
     pub(super) fn bytes(&self) -> usize {
-        let seconds: usize = self.blocks.iter().map(|block| block.seconds.capacity() * 3).sum();
-        size_of_val(&*self.blocks) + seconds
+        let times = self
+            .blocks
+            .iter()
+            .map(|block| block.times.capacity() * size_of::<u16>());
+        size_of_val(&*self.blocks) + times.sum::<usize>()
     }
 
-    /// Moves the first second so that `second` is in the middle of what can be told.
-    fn rebase(&mut self, second: u32) {
-        let base = second.saturating_sub(SPAN / 2);
-        let by = base - self.base;
-        self.blocks.iter_mut().for_each(|block| block.keep(by, by));
-        self.base = base;
+    /// Tells seconds apart from `base` on; what comes before may be at one time from now on.
+    fn rebase(&mut self, base: u32) {
+        let before = std::mem::replace(&mut self.base, base);
+        let moved = |time: u16| Some(time_of(second_of(time, before), base) as u16);
+        self.blocks.iter_mut().for_each(|block| block.rewrite(moved));
+    }
+}
+
+/// The base of a sketch in which `now` is in the middle of the seconds that can be told apart.
+fn base_at(now: u32) -> u32 {
+    now.saturating_sub(AT_BASE / 2) / STEP * STEP
+}
+
+/// The number of a time, or of the first one that is not before `second`; one too many for what is later than any.
+fn time_of(second: u32, base: u32) -> u32 {
+    match second.checked_sub(base) {
+        Some(after) => AT_BASE + after.min(AT_BASE),
+        None => AT_BASE.saturating_sub((base - second) / STEP),
+    }
+}
+
+/// The second that the number of a time stands for.
+fn second_of(time: u16, base: u32) -> u32 {
+    let time = u32::from(time);
+    match time.checked_sub(AT_BASE) {
+        Some(after) => base + after,
+        None => base.saturating_sub((AT_BASE - time) * STEP),
     }
 }
 
@@ -120,60 +151,68 @@ fn place(element: u64) -> (u16, u8) {
     (register, rank as u8)
 }
 
+impl Default for Block {
+    fn default() -> Self {
+        Self {
+            ranks: [[0; 3]; BLOCK],
+            counts: [0; BLOCK / GROUP],
+            times: Vec::new(),
+        }
+    }
+}
+
 impl Block {
-    /// The bit `rank` of `register` in `second`, unless something later of at least its rank hides it.
-    fn raise(&mut self, register: usize, rank: u32, second: u32) -> bool {
-        let start = sum_before(&self.counts, register);
-        let Some((ranks, own_count)) = self.ranks.get_mut(register).zip(self.counts.get_mut(register)) else {
+    /// The bit `rank` of `register` at `time`, unless something later of at least its rank hides it.
+    fn raise(&mut self, register: usize, rank: u32, time: u16) -> bool {
+        let start = self.before(register);
+        let Some(own_ranks) = self.ranks.get_mut(register) else {
             return false;
         };
-        let below = (*ranks & ((1 << rank) - 1)).count_ones();
+        let mut ranks = read(*own_ranks);
+        let below = (ranks & ((1 << rank) - 1)).count_ones() as usize;
         let own = start + below;
         // Of the higher ones the lowest is the latest.
-        let higher = *ranks >> rank != 0;
-        if higher
-            && self
-                .seconds
-                .get(own as usize)
-                .is_some_and(|known| read(*known) >= second)
-        {
+        let higher = ranks >> rank != 0;
+        if higher && self.times.get(own).is_some_and(|known| *known >= time) {
             return false;
         }
-        let is_known = *ranks >> rank & 1 == 1;
+        let is_known = usize::from(ranks >> rank & 1 == 1);
         // Those below it that are not later are hidden from now on; the later stand first.
-        let lower = self.seconds.get(start as usize..own as usize).unwrap_or_default();
-        let later = lower.partition_point(|known| read(*known) > second) as u32;
+        let lower = self.times.get(start..own).unwrap_or_default();
+        let later = lower.partition_point(|known| *known > time);
         let hidden = below - later;
         for _ in 0..hidden {
-            let highest_below = u32::BITS - 1 - (*ranks & ((1 << rank) - 1)).leading_zeros();
-            *ranks &= !(1 << highest_below);
+            let highest_below = u32::BITS - 1 - (ranks & ((1 << rank) - 1)).leading_zeros();
+            ranks &= !(1 << highest_below);
         }
-        *ranks |= 1 << rank;
-        *own_count = *own_count + 1 - hidden as u8 - u8::from(is_known);
-        let gone = (start + later) as usize..(own + u32::from(is_known)) as usize;
+        *own_ranks = write(ranks | 1 << rank);
+        if let Some(count) = self.counts.get_mut(register / GROUP) {
+            *count = *count + 1 - (hidden + is_known) as u16;
+        }
+        let gone = start + later..own + is_known;
         if gone.is_empty() {
-            if self.seconds.len() == self.seconds.capacity() {
+            if self.times.len() == self.times.capacity() {
                 // A vector that doubles would keep room for twice what a register ever has.
-                self.seconds.reserve_exact(8);
+                self.times.reserve_exact(2);
             }
-            self.seconds.insert(gone.start, write(second));
+            self.times.insert(gone.start, time);
             return true;
         }
-        if let Some(known) = self.seconds.get_mut(gone.start) {
-            *known = write(second);
+        if let Some(known) = self.times.get_mut(gone.start) {
+            *known = time;
         }
         if gone.len() > 1 {
-            self.seconds.drain(gone.start + 1..gone.end);
+            self.times.drain(gone.start + 1..gone.end);
         }
         true
     }
 
-    /// Adds to `counts` the highest rank of each register since `from`.
+    /// Adds to `counts` the highest rank of each register since the time `from`.
     fn count(&self, from: u32, counts: &mut [u32; RANK_MAX + 1]) {
-        let mut seconds = self.seconds.iter();
-        for (ranks, count) in self.ranks.iter().copied().zip(self.counts) {
-            let mut own = seconds.by_ref().take(usize::from(count));
-            let within = own.by_ref().take_while(|second| read(**second) >= from).count();
+        let mut times = self.times.iter();
+        for ranks in self.ranks.iter().map(|ranks| read(*ranks)) {
+            let mut own = times.by_ref().take(ranks.count_ones() as usize);
+            let within = own.by_ref().take_while(|time| u32::from(**time) >= from).count();
             own.for_each(drop);
             // Of its ranks the lowest are the latest: the highest within is the one with so many below it.
             let highest = (1..within)
@@ -186,50 +225,59 @@ impl Block {
         }
     }
 
-    /// Each (register, bit of the rank, second after the base).
-    fn entries(&self) -> impl Iterator<Item = (usize, u32, u32)> {
+    /// Each (register, bit of the rank, time).
+    fn entries(&self) -> impl Iterator<Item = (usize, u32, u16)> {
         let bits = self.ranks.iter().enumerate().flat_map(|(register, ranks)| {
-            let bits = (0..u32::BITS).filter(move |bit| ranks >> bit & 1 == 1);
+            let bits = (0..u32::from(RANKS)).filter(move |bit| read(*ranks) >> bit & 1 == 1);
             bits.map(move |bit| (register, bit))
         });
-        bits.zip(&self.seconds)
-            .map(|((register, bit), second)| (register, bit, read(*second)))
+        bits.zip(&self.times)
+            .map(|((register, bit), time)| (register, bit, *time))
     }
 
-    /// Keeps what is not before `from`, and counts from `by` seconds later.
-    fn keep(&mut self, from: u32, by: u32) {
-        let kept: Vec<_> = self.entries().filter(|(.., second)| *second >= from).collect();
-        (self.ranks, self.counts) = ([0; BLOCK], [0; BLOCK]);
-        self.seconds.clear();
-        for (register, bit, second) in kept {
-            if let Some((ranks, count)) = self.ranks.get_mut(register).zip(self.counts.get_mut(register)) {
-                *ranks |= 1 << bit;
-                *count += 1;
-                self.seconds.push(write(second - by));
+    /// Gives each time another, in the same order, or none. Of a register's ranks at one time the highest hides the others.
+    fn rewrite(&mut self, to: impl Fn(u16) -> Option<u16>) {
+        let entries = self
+            .entries()
+            .filter_map(|(register, bit, time)| Some((register, bit, to(time)?)));
+        let mut kept: Vec<(usize, u32, u16)> = Vec::with_capacity(self.times.len());
+        for entry in entries {
+            kept.pop_if(|(register, _, time)| *register == entry.0 && *time <= entry.2);
+            kept.push(entry);
+        }
+        *self = Self::default();
+        self.times.reserve_exact(kept.len());
+        for (register, bit, time) in kept {
+            if let Some(ranks) = self.ranks.get_mut(register) {
+                *ranks = write(read(*ranks) | 1 << bit);
             }
+            if let Some(count) = self.counts.get_mut(register / GROUP) {
+                *count += 1;
+            }
+            self.times.push(time);
         }
     }
-}
 
-/// The sum of the first so many counts, eight at once.
-fn sum_before(counts: &[u8; BLOCK], count: usize) -> u32 {
-    const EVEN: u64 = 0x00ff_00ff_00ff_00ff;
-    let (words, _) = counts.as_chunks::<8>();
-    let (whole, rest) = words.split_at_checked(count / 8).unwrap_or_default();
-    // The first bytes of the word that is not whole.
-    let last = rest.first().map_or(0, |word| u64::from_le_bytes(*word)) & ((1 << (count % 8 * 8)) - 1);
-    let whole = whole.iter().map(|word| u64::from_le_bytes(*word));
-    let pairs: u64 = whole.chain([last]).map(|word| (word & EVEN) + (word >> 8 & EVEN)).sum();
-    // The highest of four sums of sixteen bits is that of all.
-    (pairs.wrapping_mul(0x0001_0001_0001_0001) >> 48) as u32
+    /// How many times stand before those of `register`.
+    fn before(&self, register: usize) -> usize {
+        let groups = self.counts.get(..register / GROUP).unwrap_or_default();
+        let group = self.ranks.get(register / GROUP * GROUP..register).unwrap_or_default();
+        let whole: u32 = groups.iter().map(|count| u32::from(*count)).sum();
+        // Two of 24 bits at once.
+        let (pairs, last) = group.as_chunks::<2>();
+        let pair = |[one, other]: &[[u8; 3]; 2]| u64::from(read(*one)) | u64::from(read(*other)) << 24;
+        let within = pairs.iter().map(|ranks| pair(ranks).count_ones());
+        let within: u32 = within.chain(last.iter().map(|ranks| read(*ranks).count_ones())).sum();
+        (whole + within) as usize
+    }
 }
 
 fn read([low, middle, high]: [u8; 3]) -> u32 {
     u32::from_le_bytes([low, middle, high, 0])
 }
 
-fn write(second: u32) -> [u8; 3] {
-    let [low, middle, high, _] = second.min(SPAN - 1).to_le_bytes();
+fn write(ranks: u32) -> [u8; 3] {
+    let [low, middle, high, _] = ranks.to_le_bytes();
     [low, middle, high]
 }
 
@@ -307,6 +355,44 @@ mod tests {
                 }
             }
             prop_assert_eq!(merged.entries(0).collect::<Vec<_>>(), whole.entries(0).collect::<Vec<_>>());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_old_is_forgotten_a_little_later_and_never_earlier(
+            mut seen in prop::collection::vec((0_u16..3, 1_u8..6, 0_u32..40 * 86_400), 1..60),
+            windows in prop::collection::vec(60_u32..30 * 86_400, 1..8),
+        ) {
+            seen.sort_unstable_by_key(|(.., second)| *second);
+            let mut sketch = Sketch::new(START);
+            for (register, rank, second) in &seen {
+                sketch.raise(*register, *rank, START + second);
+            }
+            let now = START + seen.last().map_or(0, |(.., second)| *second);
+            for window in windows {
+                let from = now - window;
+                let highest = |from: u32| {
+                    let within = seen.iter().filter(|(.., second)| START + second >= from);
+                    within.fold([0; 3], |mut highest: [u8; 3], (register, rank, _)| {
+                        let known = &mut highest[usize::from(*register)];
+                        *known = (*known).max(*rank);
+                        highest
+                    })
+                };
+                let told = sketch.entries(from).fold([0; 3], |mut highest: [u8; 3], (register, rank, _)| {
+                    let known = &mut highest[usize::from(register)];
+                    *known = (*known).max(rank);
+                    highest
+                });
+                // A window of less than four and a half hours is known to the second.
+                let slack = if window <= AT_BASE / 2 { 0 } else { STEP };
+                let (exact, wider) = (highest(from), highest(from - slack));
+                for register in 0..3 {
+                    let (least, most) = (exact[register], wider[register]);
+                    prop_assert!((least..=most).contains(&told[register]), "{told:?}: {exact:?} to {wider:?} in {window} s");
+                }
+            }
         }
     }
 

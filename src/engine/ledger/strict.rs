@@ -70,6 +70,8 @@ pub struct Over {
 /// What an account knows of its claims.
 #[derive(Default)]
 pub(super) struct Strict {
+    /// Whether the store must confirm people under some key.
+    pub(super) is_asked: bool,
     /// Whom the store, or the rule for when it is down, lets this exchange show.
     confirmed: HashSet<u64>,
     /// What it waits for, each with the number of its key.
@@ -87,7 +89,7 @@ impl Account {
 
     /// Whether the store that gateways share must confirm people under some key.
     pub fn is_strict(&self) -> bool {
-        self.keys().iter().any(|used| used.strict().next().is_some())
+        self.strict.is_asked
     }
 
     /// What came of the claims; reserve again.
@@ -158,11 +160,21 @@ impl Account {
     /// Those of `subjects` whom the store confirmed: they are shown now.
     pub(super) fn claimed(&mut self, subjects: impl Iterator<Item = u64>) -> SmallVec<[u64; 8]> {
         let confirmed = &mut self.strict.confirmed;
+        if confirmed.is_empty() {
+            return SmallVec::new();
+        }
         subjects.filter(|subject| confirmed.remove(subject)).collect()
     }
 }
 
 impl Strict {
+    pub(super) fn new(is_asked: bool) -> Self {
+        Self {
+            is_asked,
+            ..Self::default()
+        }
+    }
+
     /// Ends the batch before the first ask with a claim.
     fn stop(&mut self, prefix: &mut Prefix) {
         let subjects = || self.claims.iter().flat_map(|claim| &claim.subjects);

@@ -41,6 +41,11 @@ impl Young {
         self.window_max
     }
 
+    /// Whether none is at rest.
+    pub(super) fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
     /// How many are at rest.
     pub(super) fn len(&self) -> usize {
         self.table.len()

@@ -5,6 +5,7 @@ mod check;
 mod condition;
 mod direction;
 mod fixed;
+mod names;
 mod plan;
 mod question;
 mod syntax;
@@ -15,7 +16,8 @@ pub mod units;
 pub use budget::{Action, Budget, Enforcement, WINDOW_SECONDS_MAX};
 pub use condition::{Condition, Standing};
 pub use direction::Direction;
-pub use plan::{Facts, Plan, people_key, subject_of};
+pub use names::{names_of, subject_of};
+pub use plan::{Facts, Plan, people_key};
 pub use question::Question;
 pub use syntax::{AllowSyntax, BudgetSyntax, ExceptionSyntax, GroupShape, RoutePolicy, Text};
 
@@ -233,6 +235,8 @@ pub struct Written<'a> {
     pub groups: &'a [GroupShape],
     /// All groups, with or without a shape.
     pub group_names: &'a [String],
+    /// What may stand before a subject in the place of a group: issuers, and kinds of credentials without one.
+    pub issuer_names: &'a [String],
     /// The ledger's bound on exactness.
     pub exact_elements_max: usize,
     /// Whether gateways share a store.
@@ -246,13 +250,13 @@ fn warn_of_unknown_group(syntax: &ExceptionSyntax, written: &Written<'_>, proble
     let Some((group, _)) = syntax.principal.get_ref().split_once(':') else {
         return;
     };
-    // Listed keys have a name of their own there, and behind an issuer's name stands a subject.
-    let is_known = |group: &str| group == "api-key" || written.group_names.iter().any(|known| known == group);
+    let mut known = written.group_names.iter().chain(written.issuer_names);
+    let mut is_known = |group: &str| known.any(|known| known == group);
     if is_known(group) || group.contains('\0') {
         return;
     }
     let near = closest(group, written.group_names.iter().map(String::as_str)).map(did_you_mean);
-    let help = near.unwrap_or_else(|| "if all of it is a subject: \"ISSUER\\u0000SUBJECT\"".to_owned());
+    let help = near.unwrap_or_else(|| "if all of it is a subject: \"ISSUER:SUBJECT\"".to_owned());
     let message = format!("the exception is for a group `{group}` that does not exist");
     let warning = error("P015", written.file, syntax.principal.span(), message, Some(help));
     problems.push(Problem {

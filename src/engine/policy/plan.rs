@@ -4,6 +4,7 @@ use smallvec::{SmallVec, smallvec};
 
 use super::condition::{DAY_S, Standing};
 use super::direction::Direction;
+use super::names::names_of;
 use super::{Action, Budget, Enforcement, Exception, Policy, Route, Tenant, WINDOW_SECONDS_MAX};
 use crate::engine::ledger::{BudgetId, Counted, Dimension, Elements, Excess, KeyId, KeyUse, Limit, SumLimit, SumUse};
 use crate::engine::secret::HashKey;
@@ -44,6 +45,10 @@ pub struct Facts<'a> {
     pub certificate: Option<&'a [u8]>,
     /// The fingerprint of the client's TLS hello, if one is known.
     pub ja4: Option<&'a [u8]>,
+    /// The fingerprint of the order of its header fields, if it is its own.
+    pub headers: Option<&'a [u8]>,
+    /// The fingerprint of how it opened HTTP/2, if it did.
+    pub http2: Option<&'a [u8]>,
     /// The name of the client's network in the operator's list.
     pub place: Option<&'a [u8]>,
     /// The host that the request names.
@@ -366,6 +371,8 @@ impl Policy {
             Dimension::Kid => facts.kid.or(nobodys),
             Dimension::Issuer => facts.issuer.or(nobodys),
             Dimension::Ja4 => facts.ja4.or(nobodys),
+            Dimension::Headers => facts.headers.or(nobodys),
+            Dimension::Http2 => facts.http2.or(nobodys),
             Dimension::Route => Some(self.routes.get(facts.route).map_or(b"", |route| route.name.as_bytes())),
             Dimension::Service => Some(
                 self.routes
@@ -420,15 +427,9 @@ impl Policy {
         let in_force = |exception: &&Exception| exception.budget == id && exception.until > now.second();
         // Most policies have none for most budgets: nobody's names are put together for nothing.
         self.exceptions.iter().find(in_force)?;
-        let in_group = facts
-            .trusted_group()
-            .map(|group| [group.as_bytes(), b":", subject_of(principal)].concat());
-        let names: SmallVec<[&[u8]; 3]> = [Some(principal), Some(subject_of(principal)), in_group.as_deref()]
-            .into_iter()
-            .flatten()
-            .collect();
-        let in_force = self.exceptions.iter().filter(in_force);
-        let binding = in_force.filter(|exception| names.contains(&exception.principal.as_bytes()));
+        let names = names_of(principal, facts.trusted_group());
+        let is_meant = |exception: &&Exception| names.iter().any(|name| **name == *exception.principal.as_bytes());
+        let binding = self.exceptions.iter().filter(in_force).filter(is_meant);
         binding.map(|exception| exception.people).max()
     }
 
@@ -453,28 +454,5 @@ fn allowance(key: KeyId, dimension: Dimension, people: u32, window: u32) -> KeyU
             excess: Excess::Refused,
             strict: false,
         }],
-    }
-}
-
-/// The subject of a principal written as `issuer NUL subject`.
-pub fn subject_of(principal: &[u8]) -> &[u8] {
-    // The issuer's name comes from the configuration and holds none; a subject may.
-    let parts = principal.splitn(2, |byte| *byte == 0);
-    parts.last().unwrap_or(principal)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_subject_of_a_principal_is_all_behind_its_issuer() {
-        for (principal, subject) in [
-            (&b"shop\0agent:4711"[..], &b"agent:4711"[..]),
-            (b"shop\0guest\0agent:4711", b"guest\0agent:4711"),
-            (b"api-key:acme", b"api-key:acme"),
-        ] {
-            assert_eq!(subject_of(principal), subject);
-        }
     }
 }

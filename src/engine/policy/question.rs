@@ -85,24 +85,29 @@ impl Policy {
     }
 
     fn question(&self, budget: &Budget, condition: &Condition, facts: &Facts<'_>) -> Option<Question> {
+        let mut facts = *facts;
         let what = match condition {
             // Whoever holds a stolen key may name an account, and does not use it.
             Condition::Idle(_) if facts.principal.is_none() || facts.standing == Standing::Unissued => return None,
             Condition::Idle(days) => What::Idle(days.saturating_mul(DAY_S)),
-            Condition::New => What::New {
-                actor: self.secret.hash64("tidegate actor 1", &[facts.actor()]),
-                memory: KeyId::new(
-                    self.secret_of(facts.route),
-                    budget.per,
-                    MEMORY,
-                    budget.scopes.of(facts.direction),
-                ),
-            },
+            Condition::New => {
+                // Who is known under an issuer is known under each of its keys: the first day of a new one makes nobody new.
+                facts.kid = facts.kid.and(facts.issuer);
+                What::New {
+                    actor: self.secret.hash64("tidegate actor 1", &[facts.actor()]),
+                    memory: KeyId::new(
+                        self.secret_of(facts.route),
+                        budget.per,
+                        MEMORY,
+                        budget.scopes.of(facts.direction),
+                    ),
+                }
+            }
             Condition::Unissued | Condition::Watched | Condition::Group(_) | Condition::Route(_) => return None,
         };
         Some(Question {
             budget: budget.id,
-            key: self.key(budget.per, facts, budget.scopes.of(facts.direction))?,
+            key: self.key(budget.per, &facts, budget.scopes.of(facts.direction))?,
             dimension: budget.per,
             what,
         })
@@ -166,12 +171,12 @@ mod tests {
     }
 
     /// Whether the only budget binds whoever comes after so many hours.
-    fn binds(policy: &Policy, ledger: &Ledger, facts: Facts<'_>, hours: u64) -> bool {
+    fn binds(policy: &Policy, ledger: &Ledger, facts: &Facts<'_>, hours: u64) -> bool {
         let now = START.after(hours * 3_600_000);
-        let answered = Policy::answer(&policy.questions(&facts), ledger, now);
+        let answered = Policy::answer(&policy.questions(facts), ledger, now);
         let facts = Facts {
             answered: &answered,
-            ..facts
+            ..*facts
         };
         !policy.plan(&facts, now).keys.is_empty()
     }
@@ -182,37 +187,60 @@ mod tests {
     #[test]
     fn who_is_new_under_a_shared_key_is_bound_and_nobody_else() {
         let (policy, ledger) = (policy(NEWCOMERS), Ledger::new(Settings::default()));
-        assert!(!binds(&policy, &ledger, facts(b"old"), 0), "the memory begins");
-        assert!(!binds(&policy, &ledger, facts(b"other"), 23), "it is not a day old");
-        assert!(binds(&policy, &ledger, facts(b"young"), 25));
-        assert!(binds(&policy, &ledger, facts(b"other"), 25), "first seen two hours ago");
-        assert!(!binds(&policy, &ledger, facts(b"old"), 25));
+        assert!(!binds(&policy, &ledger, &facts(b"old"), 0), "the memory begins");
+        assert!(!binds(&policy, &ledger, &facts(b"other"), 23), "it is not a day old");
+        assert!(binds(&policy, &ledger, &facts(b"young"), 25));
+        assert!(
+            binds(&policy, &ledger, &facts(b"other"), 25),
+            "first seen two hours ago"
+        );
+        assert!(!binds(&policy, &ledger, &facts(b"old"), 25));
         let elsewhere = Facts {
             network: b"m",
             ..facts(b"old")
         };
-        assert!(binds(&policy, &ledger, elsewhere, 25), "new under another network");
+        assert!(binds(&policy, &ledger, &elsewhere, 25), "new under another network");
+    }
+
+    #[test]
+    fn a_new_signing_key_makes_nobody_new_who_was_known_to_its_issuer() {
+        let (policy, ledger) = (
+            policy(&NEWCOMERS.replace("network", "kid")),
+            Ledger::new(Settings::default()),
+        );
+        let signed = |principal, issuer, kid| Facts {
+            issuer: Some(issuer),
+            kid: Some(kid),
+            ..facts(principal)
+        };
+        binds(&policy, &ledger, &signed(b"old", b"shop", b"shop\0k1"), 0);
+        assert!(!binds(&policy, &ledger, &signed(b"old", b"shop", b"shop\0k2"), 25));
+        assert!(binds(&policy, &ledger, &signed(b"young", b"shop", b"shop\0k2"), 25));
+        assert!(
+            binds(&policy, &ledger, &signed(b"old", b"partner", b"partner\0k2"), 25),
+            "of another issuer"
+        );
     }
 
     #[test]
     fn a_name_that_a_stolen_key_signed_is_not_the_one_who_was_there() {
         let (policy, ledger) = (policy(NEWCOMERS), Ledger::new(Settings::default()));
-        binds(&policy, &ledger, facts(b"old"), 0);
+        binds(&policy, &ledger, &facts(b"old"), 0);
         let forged = Facts {
             standing: Standing::Unissued,
             address: b"b",
             ..facts(b"old")
         };
-        assert!(binds(&policy, &ledger, forged, 25));
+        assert!(binds(&policy, &ledger, &forged, 25));
         let fresh = |session| Facts {
             principal: None,
             session: Some(session),
             address: b"c",
             ..facts(b"")
         };
-        binds(&policy, &ledger, fresh(b"s1"), 25);
+        binds(&policy, &ledger, &fresh(b"s1"), 25);
         assert!(
-            !binds(&policy, &ledger, fresh(b"s2"), 50),
+            !binds(&policy, &ledger, &fresh(b"s2"), 50),
             "who makes up cookies is an address"
         );
     }

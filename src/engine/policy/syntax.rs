@@ -16,7 +16,7 @@ pub struct BudgetSyntax {
     #[schemars(with = "String")]
     pub name: Text,
     /// The dimension it counts under: `exchange`, `session`, `principal`, `certificate`, `address`, `network`, `anonymous`, `place`, `kid`,
-    /// `issuer`, `ja4`, `route`, `service`, `destination` or `global`; or several at once, `ja4 + network`.
+    /// `issuer`, `ja4`, `headers`, `http2`, `route`, `service`, `destination` or `global`; or several at once, `ja4 + network`.
     #[schemars(with = "String")]
     pub per: Text,
     /// Distinct people allowed in the window.

@@ -48,6 +48,8 @@ fn facts() -> Facts<'static> {
         destination: Some(b"d"),
         place: Some(b"branch"),
         ja4: Some(b"t13d"),
+        headers: Some(b"h1_03"),
+        http2: Some(b"s2_03"),
         certificate: Some(b"CN=c"),
         ..Facts::default()
     }
@@ -87,6 +89,14 @@ fn a_dimension_that_the_exchange_does_not_show_is_not_counted_under() {
         ),
         ("ja4", Facts { ja4: None, ..facts() }),
         ("ja4 + network", Facts { ja4: None, ..facts() }),
+        (
+            "headers + network",
+            Facts {
+                headers: None,
+                ..facts()
+            },
+        ),
+        ("http2", Facts { http2: None, ..facts() }),
     ] {
         let policy = policy(&budget("b", &format!("per = \"{per}\"\npeople = 9"))).unwrap();
         let dimension = Dimension::parse(per).unwrap();
@@ -329,6 +339,8 @@ fn what_cannot_be_meant_is_refused() {
         ),
         (block("per = \"kid + network\"\npeople = 9"), "P005"),
         (block("per = \"ja4\"\npeople = 9"), "P005"),
+        (block("per = \"headers\"\npeople = 9"), "P005"),
+        (block("per = \"http2 + network\"\npeople = 9"), "P005"),
         (block("per = \"session\"\npeople = 100001"), "P006"),
     ] {
         assert_eq!(policy(&text).err(), Some(vec![code]), "{text}");

@@ -358,6 +358,38 @@ fn a_login_gives_fresh_proof_and_everything_else_passes_on_the_mark() {
 }
 
 #[test]
+fn a_login_may_be_told_by_its_status() {
+    let text = CONFIG.replace("\"POST /login\"", "\"POST /login 302\", \"POST /login 303\"");
+    assert_ne!(text, CONFIG);
+    let identity = compile(&text).unwrap_or_else(|problems| panic!("{problems:?}"));
+    identity.remember_births(Now::from_millis(now().millis() - 10 * 86_400_000));
+    let forged = cookie(&identity, "forged");
+    let login = |status: StatusCode| identity.passes_on((&Method::POST, "/login"), status, &forged, None);
+    assert_eq!(
+        [login(StatusCode::FOUND), login(StatusCode::SEE_OTHER)],
+        [Some(Tag::Issued); 2]
+    );
+    assert_eq!(
+        [login(StatusCode::OK), login(StatusCode::UNAUTHORIZED)],
+        [None; 2],
+        "the form again, with a cookie"
+    );
+    assert_eq!(
+        identity.passes_on((&Method::GET, "/"), StatusCode::OK, &forged, None),
+        Some(Tag::Unissued)
+    );
+    for wrong in [
+        "POST /login 404",
+        "POST /login ok",
+        "POST /login 302 303",
+        "POST /login ",
+    ] {
+        let problems = compile(&CONFIG.replace("POST /login", wrong)).err().expect(wrong);
+        assert_eq!(problems[0].code, "I007", "{wrong}");
+    }
+}
+
+#[test]
 fn a_response_head_issues_cookies_and_headers_that_are_sources() {
     let identity = identity();
     let mut response = HeaderMap::new();

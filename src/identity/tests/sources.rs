@@ -208,6 +208,36 @@ fn an_answer_holds_for_its_time_and_outlives_a_reload() {
 }
 
 #[test]
+fn a_client_that_asks_for_itself_is_no_account_of_its_issuer() {
+    let told = |told: Value| {
+        let identity = others("");
+        let asked = bearer(&identity, "opaque");
+        let mut said = json!({"active": true, "iss": "https://login.example"});
+        said.as_object_mut()
+            .expect("an object")
+            .extend(told.as_object().expect("an object").clone());
+        assert_eq!(answer(&identity, &asked, &said, now()), Some(true));
+        let principal = bearer(&identity, "opaque").principal;
+        principal.map(|principal| String::from_utf8_lossy(&principal).into_owned())
+    };
+    for (said, principal) in [
+        (json!({"sub": "ann", "client_id": "app"}), Some("shop\0ann")),
+        (json!({"username": "ann", "client_id": "app"}), Some("shop\0ann")),
+        (json!({"client_id": "ann"}), Some("shop\0client:ann")),
+        (json!({"sub": "", "client_id": "app"}), Some("shop\0client:app")),
+        (json!({"username": "client:app"}), None),
+        (
+            json!({"sub": "client:app", "client_id": "other"}),
+            Some("shop\0client:other"),
+        ),
+        (json!({"sub": "client:app"}), None),
+        (json!({}), None),
+    ] {
+        assert_eq!(told(said.clone()).as_deref(), principal, "{said}");
+    }
+}
+
+#[test]
 fn a_token_that_ended_is_no_forgery_and_one_that_never_was_is() {
     let identity = others("");
     let gone = json!({ "active": false });

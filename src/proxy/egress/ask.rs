@@ -1,19 +1,21 @@
-//! Who asks for what on the way out: a client of the listener itself, or one whose TLS is opened.
+//! Who asks for what on the way out: a client of the listener itself, one that was led to it, or one whose TLS is opened.
 
 use std::sync::Arc;
 
-use http::header::HOST;
 use http::request;
-use http::uri::Authority;
 
 use super::Forward;
-use super::target::Target;
+use super::decide::{Decision, decide};
+use super::seat::{Inside, Seat};
+use super::target::{Target, host_of};
 use crate::engine::time::Now;
+use crate::identity::AddressKey;
 use crate::proxy::Upstream;
 use crate::proxy::asked::{Asked, Met, ended};
 use crate::proxy::connection::ConnState;
-use crate::proxy::exchange::Exchanges;
+use crate::proxy::exchange::{Exchanges, Told};
 use crate::proxy::gateway::Set;
+use crate::proxy::pace::Paces;
 use crate::proxy::respond::{Refusal, Style};
 use crate::proxy::route::Leads;
 
@@ -24,13 +26,28 @@ struct Way {
     user: Option<Arc<[u8]>>,
 }
 
+/// What is asked for on the way out.
+pub(super) struct AskedOutside {
+    pub(super) asked: Asked,
+    pub(super) forward: Arc<Forward>,
+    pub(super) target: Target,
+}
+
 impl Set {
     /// The number of the route of a forward listener, and what is meant by it.
     pub(super) fn forward(&self, listener: &str) -> Option<(usize, Arc<Forward>)> {
         let routes = self.routes.iter().enumerate();
         routes.into_iter().find_map(|(number, route)| match &route.leads {
             Leads::Out(forward) if forward.listener == listener => Some((number, Arc::clone(forward))),
-            Leads::Out(_) | Leads::To(_) => None,
+            Leads::Out(_) | Leads::To(_) | Leads::Back(_) => None,
+        })
+    }
+
+    /// Whether some forward listener passes the TLS of `host`, in lower case, without opening it, or refuses it.
+    pub fn passes(&self, host: &str, now: Now) -> bool {
+        self.routes.iter().any(|route| match &route.leads {
+            Leads::Out(forward) => decide(&forward.hosts, host, now) != Decision::Intercept,
+            Leads::To(_) | Leads::Back(_) => false,
         })
     }
 }
@@ -42,84 +59,113 @@ impl Exchanges {
         head: &request::Parts,
         connection: Arc<ConnState>,
         now: Now,
-    ) -> Result<Asked, (Refusal, Style)> {
+    ) -> Told<Asked> {
+        self.find_way(head, connection, now).await.map(|found| found.asked)
+    }
+
+    /// The same, and where it leads.
+    pub(super) async fn find_way(
+        &self,
+        head: &request::Parts,
+        connection: Arc<ConnState>,
+        now: Now,
+    ) -> Told<AskedOutside> {
         let style = Style::of(&head.headers);
         let set = Arc::clone(&self.gateway.set());
         // A reload may have taken it away.
         let found = set.forward(&self.door.name);
-        let (route, forward) = found.ok_or_else(|| refused("", "no_route", Refusal::NoRoute, style))?;
+        let (route, forward) = found.ok_or_else(|| refused("", Refusal::NoRoute, style))?;
         let name = set.routes.get(route).map_or("", |route| route.name.as_str());
-        let way = match &self.inside {
-            Some(inside) => {
-                let meant = host_of(head).and_then(|host| Target::at(&host, 443, true));
-                if meant.as_ref() != Some(&inside.target) {
-                    return Err(refused(name, "misdirected", Refusal::Misdirected, style));
-                }
-                Way {
-                    target: inside.target.clone(),
-                    upstream: Arc::clone(&inside.upstream),
-                    user: inside.user.clone(),
-                }
+        let pace = (&self.gateway.passwords, now);
+        let (way, failure) = match &self.seat {
+            Seat::Inside(inside) => (way_inside(head, &forward, inside, now), inside.failure),
+            Seat::Listener => {
+                let target = Target::of(head).ok_or(Refusal::NoRoute);
+                (way_out(target, head, &connection, &forward, pace).await, None)
             }
-            None => self
-                .way_out(head, &connection, &forward, now)
-                .await
-                .map_err(|refusal| {
-                    let verdict = if refusal == Refusal::NotReached {
-                        "not_reached"
-                    } else if refusal == Refusal::NoRoute {
-                        "no_route"
-                    } else {
-                        "not_admitted"
-                    };
-                    refused(name, verdict, refusal, style)
-                })?,
+            Seat::Led(meant) => {
+                let target = Target::meant(head, *meant).ok_or(Refusal::Misdirected);
+                (way_out(target, head, &connection, &forward, pace).await, None)
+            }
         };
+        let way = way.map_err(|refusal| refused(name, refusal, style))?;
         let peer = self.door.peer(&connection);
         let actor = set.identity.of_client(head, &peer, way.user.as_ref(), now);
         let met = Met {
             route,
             actor,
-            destination: way.target.host,
-            upstream: way.upstream,
+            destination: Arc::clone(&way.target.host),
+            upstream: Some(way.upstream),
             is_outward: true,
             is_limited: false,
             style,
         };
         let asked = self.asked(set, met, head, connection, now).await?;
-        match self.inside.as_ref().and_then(|inside| inside.failure) {
-            Some(kind) => Err(asked.upstream_failed(kind)),
-            None => Ok(asked),
+        if let Some(kind) = failure {
+            return Err(asked.upstream_failed(kind));
         }
-    }
-
-    async fn way_out(
-        &self,
-        head: &request::Parts,
-        connection: &ConnState,
-        forward: &Arc<Forward>,
-        now: Now,
-    ) -> Result<Way, Refusal> {
-        let user = forward.admits(&head.headers, connection.peer.ip(), now).await?;
-        let target = Target::of(head).ok_or(Refusal::NoRoute)?;
-        if !forward.leads_to(&target) {
-            return Err(Refusal::NotReached);
-        }
-        Ok(Way {
-            upstream: connection.origins.of(&target, forward),
-            target,
-            user,
+        Ok(AskedOutside {
+            asked,
+            forward,
+            target: way.target,
         })
     }
 }
 
-/// The host that a request inside a tunnel names: over HTTP/2 in its target, over HTTP/1.1 in its field.
-fn host_of(head: &request::Parts) -> Option<Authority> {
-    let in_field = || Authority::try_from(head.headers.get(HOST)?.as_bytes()).ok();
-    head.uri.authority().cloned().or_else(in_field)
+async fn way_out(
+    target: Result<Target, Refusal>,
+    head: &request::Parts,
+    connection: &ConnState,
+    forward: &Arc<Forward>,
+    pace: (&Paces<AddressKey>, Now),
+) -> Result<Way, Refusal> {
+    if forward.reach.is_loop(connection.peer) {
+        return Err(Refusal::Loop);
+    }
+    let user = forward.admits(&head.headers, connection.peer.ip(), pace).await?;
+    let target = target?;
+    if !forward.leads_to(&target) {
+        return Err(Refusal::NotReached);
+    }
+    Ok(Way {
+        upstream: connection.origins.of(&target, forward),
+        target,
+        user,
+    })
 }
 
-fn refused(route: &str, verdict: &'static str, refusal: Refusal, style: Style) -> (Refusal, Style) {
+/// A request inside a tunnel is for its host alone; a reload may have closed the way since it was opened.
+fn way_inside(head: &request::Parts, forward: &Forward, inside: &Inside, now: Now) -> Result<Way, Refusal> {
+    let meant = host_of(head).and_then(|host| Target::at(&host, 443, true));
+    if meant.as_ref() != Some(&inside.target) {
+        return Err(Refusal::Misdirected);
+    }
+    if !forward.is_open_to(inside.peer) {
+        return Err(Refusal::NotAdmitted);
+    }
+    let is_opened = decide(&forward.hosts, &inside.target.host, now) == Decision::Intercept;
+    if !(is_opened && forward.leads_to(&inside.target)) {
+        return Err(Refusal::NotReached);
+    }
+    Ok(Way {
+        target: inside.target.clone(),
+        upstream: Arc::clone(&inside.upstream),
+        user: inside.user.clone(),
+    })
+}
+
+fn refused(route: &str, refusal: Refusal, style: Style) -> (Refusal, Style) {
+    let verdict = if refusal == Refusal::NotReached {
+        "not_reached"
+    } else if refusal == Refusal::NoRoute {
+        "no_route"
+    } else if refusal == Refusal::Misdirected {
+        "misdirected"
+    } else if refusal == Refusal::Loop {
+        "loop"
+    } else {
+        "not_admitted"
+    };
     ended(route, verdict);
     (refusal, style)
 }

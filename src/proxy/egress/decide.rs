@@ -2,6 +2,10 @@
 
 use std::net::Ipv4Addr;
 
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::engine::time::Now;
 use crate::proxy::authority::destination;
 
 /// Hosts: `example.com` is one, `*.example.com` all below it, `*` all.
@@ -35,6 +39,15 @@ impl Hosts {
         true
     }
 
+    /// Them as they are written.
+    pub(super) fn written(&self) -> impl Iterator<Item = String> {
+        self.0.iter().map(|pattern| match pattern {
+            Pattern::All => "*".to_owned(),
+            Pattern::One(name) => name.clone(),
+            Pattern::Below(end) => format!("*{end}"),
+        })
+    }
+
     /// Whether `host`, in lower case, is one of them.
     pub fn contains(&self, host: &str) -> bool {
         self.0.iter().any(|pattern| match pattern {
@@ -52,8 +65,54 @@ pub struct HostPolicy {
     pub pass: Hosts,
     /// That are not reached.
     pub refuse: Hosts,
+    /// What is said otherwise of some, until a day.
+    pub exceptions: Vec<HostException>,
+    /// What of a hello in which another may be hidden.
+    pub ech: Ech,
     /// Whether TLS can be opened.
     pub has_authority: bool,
+}
+
+/// An exception that a person answers for.
+#[derive(Clone, Debug)]
+pub struct HostException {
+    /// Whose.
+    pub hosts: Hosts,
+    /// The unix second at which it ends.
+    pub until: u32,
+    /// The SHA-256 of the bad certificate that is believed of them, in lower case; none where their TLS is not opened.
+    pub certificate: Option<String>,
+}
+
+impl HostException {
+    fn is_of(&self, host: &str, now: Now) -> bool {
+        self.until > now.second() && self.hosts.contains(host)
+    }
+}
+
+/// What becomes of a `ClientHello` that says another is hidden in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Ech {
+    /// Its outer name is the host: whoever means another is led to that, or is a front.
+    #[default]
+    Outer,
+    /// It is closed.
+    Block,
+}
+
+impl HostPolicy {
+    /// The certificate of `host` that is believed although it is bad.
+    pub(super) fn excused(&self, host: &str, now: Now) -> Option<&str> {
+        let mut exceptions = self.exceptions.iter().filter(|exception| exception.is_of(host, now));
+        exceptions.find_map(|exception| exception.certificate.as_deref())
+    }
+
+    /// Whether the TLS of `host` passes for a time.
+    fn is_excepted(&self, host: &str, now: Now) -> bool {
+        let passes = |exception: &HostException| exception.certificate.is_none() && exception.is_of(host, now);
+        self.exceptions.iter().any(passes)
+    }
 }
 
 /// What becomes of a tunnel that is asked for.
@@ -67,13 +126,18 @@ pub(super) enum Decision {
     Refuse,
 }
 
+/// Why a tunnel passes for a time.
+pub(super) const EXCEPTION: &str = "exception";
+
 /// What becomes of a tunnel to `host`, in lower case. It goes by the name that is resolved here: one that the client only
 /// claims to mean, in its `ClientHello`, opens no way out that is not looked into.
-pub(super) fn decide(policy: &HostPolicy, host: &str) -> Decision {
+pub(super) fn decide(policy: &HostPolicy, host: &str, now: Now) -> Decision {
     if policy.refuse.contains(host) {
         Decision::Refuse
     } else if policy.pass.contains(host) {
         Decision::Pass("host")
+    } else if policy.is_excepted(host, now) {
+        Decision::Pass(EXCEPTION)
     } else if policy.has_authority {
         Decision::Intercept
     } else {
@@ -106,6 +170,8 @@ pub(super) fn shown_name<'a>(host: &'a str, claimed: Option<&'a str>) -> Option<
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const NOW: Now = Now::from_millis(1_800_000_000_000);
 
     fn hosts(texts: &[&str]) -> Hosts {
         let mut hosts = Hosts::default();
@@ -168,16 +234,52 @@ mod tests {
             pass: hosts(&["*.bank.example", "a.paste.example"]),
             refuse: hosts(&["*.paste.example"]),
             has_authority: true,
+            ..HostPolicy::default()
         };
         for (host, decision) in [
             ("a.paste.example", Decision::Refuse),
             ("www.bank.example", Decision::Pass("host")),
             ("a.example", Decision::Intercept),
         ] {
-            assert_eq!(decide(&policy, host), decision, "{host}");
+            assert_eq!(decide(&policy, host, NOW), decision, "{host}");
         }
         policy.has_authority = false;
-        assert_eq!(decide(&policy, "a.example"), Decision::Pass("no_authority"));
+        assert_eq!(decide(&policy, "a.example", NOW), Decision::Pass("no_authority"));
+    }
+
+    #[test]
+    fn an_exception_ends_with_its_day_and_is_of_one_kind() {
+        let exception = |host: &str, until: u32, certificate: Option<&str>| HostException {
+            hosts: hosts(&[host]),
+            until,
+            certificate: certificate.map(str::to_owned),
+        };
+        let now = NOW.second();
+        let policy = HostPolicy {
+            refuse: hosts(&["refused.example"]),
+            has_authority: true,
+            exceptions: vec![
+                exception("pinned.example", now + 1, None),
+                exception("over.example", now, None),
+                exception("bad.example", now + 1, Some("ab")),
+                exception("over.example", now, Some("ab")),
+                exception("refused.example", now + 1, None),
+            ],
+            ..HostPolicy::default()
+        };
+        for (host, decision, excused) in [
+            ("pinned.example", Decision::Pass(EXCEPTION), None),
+            ("over.example", Decision::Intercept, None),
+            ("bad.example", Decision::Intercept, Some("ab")),
+            ("refused.example", Decision::Refuse, None),
+            ("a.example", Decision::Intercept, None),
+        ] {
+            assert_eq!(
+                (decide(&policy, host, NOW), policy.excused(host, NOW)),
+                (decision, excused),
+                "{host}"
+            );
+        }
     }
 
     #[test]

@@ -4,24 +4,23 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use http::{Response, request};
-use http_body_util::Full;
-use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use rustls::sign::CertifiedKey;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::server::TlsStream;
 
 use super::Forward;
-use super::decide::shown_name;
+use super::decide::{Ech, shown_name};
+use super::seat::{Inside, Seat};
 use super::target::Target;
 use crate::audit::{Change, Operation};
 use crate::engine::detect::ClassSet;
 use crate::engine::head;
 use crate::events::{Event, Leg, report};
 use crate::proxy::Upstream;
-use crate::proxy::answer::Answer;
-use crate::proxy::asked::{Asked, ended};
+use crate::proxy::asked::Asked;
 use crate::proxy::authority::destination;
 use crate::proxy::checked_io::Abort;
 use crate::proxy::connection::{Stop, serve};
@@ -29,22 +28,10 @@ use crate::proxy::exchange::Exchanges;
 use crate::proxy::gateway::Gateway;
 use crate::proxy::limits::ms;
 use crate::proxy::upstream::UpstreamErrorKind;
-use crate::tls::{H2, HTTP_1_1, Hello, Tee, TlsFacts, offering};
-
-/// What is known of all exchanges inside one tunnel.
-#[derive(Clone)]
-pub(in crate::proxy) struct Inside {
-    pub(super) target: Target,
-    /// The connection that was verified, and those that may follow it.
-    pub(super) upstream: Arc<Upstream>,
-    /// Who asked for the tunnel.
-    pub(super) user: Option<Arc<[u8]>>,
-    /// Why the origin cannot be spoken to; every exchange is told.
-    pub(super) failure: Option<UpstreamErrorKind>,
-}
+use crate::tls::{H2, HTTP_1_1, Hello, Tee, TlsFacts, UNTRUSTED, excusing, offering};
 
 /// A tunnel that is to be opened.
-struct Tunnel {
+pub(super) struct Tunnel {
     exchanges: Exchanges,
     forward: Arc<Forward>,
     target: Target,
@@ -55,50 +42,40 @@ struct Tunnel {
     asked: Asked,
 }
 
-type Stream = TlsStream<Tee<TokioIo<Upgraded>>>;
-
-impl Abort for Stream {
+impl Abort for TlsStream<Tee<TokioIo<Upgraded>>> {
     /// Nothing: a stream of TLS that ends without its own end is no whole message to anybody.
     fn abort(&self) {}
 }
 
 impl Exchanges {
-    /// Grants the tunnel and opens it aside.
-    pub(super) fn intercept(
-        &self,
-        asked: Asked,
-        head: &request::Parts,
-        forward: &Arc<Forward>,
-        offer: OnUpgrade,
-    ) -> Response<Answer> {
-        ended(&asked.route().name, "intercept");
-        if let Some(target) = Target::of(head) {
-            let connection = &asked.connection;
-            // Who asked is who speaks inside, whoever stands before us.
-            let client = SocketAddr::new(asked.actor.address, connection.peer.port());
-            let tunnel = Tunnel {
-                exchanges: self.clone(),
-                forward: Arc::clone(forward),
-                target,
-                user: asked.actor.principal.clone(),
-                addresses: (client, connection.local),
-                stop: connection.stop.clone(),
-                asked,
-            };
-            tokio::spawn(tunnel.open(offer));
+    /// A tunnel to `target`, to be opened.
+    pub(super) fn to_open(&self, asked: Asked, forward: Arc<Forward>, target: Target) -> Tunnel {
+        let connection = &asked.connection;
+        // Who asked is who speaks inside, whoever stands before us.
+        let client = SocketAddr::new(asked.actor.address, connection.peer.port());
+        Tunnel {
+            exchanges: self.clone(),
+            forward,
+            target,
+            user: asked.actor.principal.clone(),
+            addresses: (client, connection.local),
+            stop: connection.stop.clone(),
+            asked,
         }
-        Response::new(Answer::Own(Full::default()))
     }
 }
 
 impl Tunnel {
     /// Opens the tunnel and serves what is inside to its end. Boxed, and of a type that can be named: exchanges inside are of
     /// the same type as the one that asked for the tunnel.
-    fn open(mut self, offer: OnUpgrade) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    pub(super) fn open<T>(mut self, io: T) -> Pin<Box<dyn Future<Output = ()> + Send>>
+    where
+        T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        TlsStream<Tee<T>>: Abort,
+    {
         Box::pin(async move {
-            let Ok(upgraded) = offer.await else { return };
             let until = Instant::now() + ms(self.exchanges.limits.handshake_ms_max);
-            let hello = match timeout_at(until, Hello::read(TokioIo::new(upgraded))).await {
+            let hello = match timeout_at(until, Hello::read(io)).await {
                 Ok(Ok(hello)) => hello,
                 Ok(Err(kind)) => return failed(kind),
                 Err(_) => return late(),
@@ -106,11 +83,15 @@ impl Tunnel {
             let Some(name) = shown_name(&self.target.host, hello.server_name.as_deref()).map(str::to_owned) else {
                 return failed("front");
             };
-            if !self.may_be_named(&name).await {
-                return failed("name");
+            if let Some(kind) = self.closes(&name, hello.hides_another).await {
+                return failed(kind);
             }
             let (protocols, offered) = (hello.protocols.clone(), !hello.protocols.is_empty());
             let (upstream, agreed) = self.verify(&name, protocols).await;
+            if agreed.is_err_and(UpstreamErrorKind::is_of_name) {
+                // Nobody is there whose name a certificate could be in.
+                return failed("no_origin");
+            }
             // Where the origin cannot be spoken to the client is told so, in what it speaks.
             let speaks_h2_alone = offered && hello.protocols.iter().all(|protocol| protocol == H2);
             let is_h2 = agreed.unwrap_or(speaks_h2_alone);
@@ -122,9 +103,10 @@ impl Tunnel {
             let until = Instant::now() + ms(self.exchanges.limits.handshake_ms_max);
             let (stream, ja4) = match timeout_at(until, hello.accept(config)).await {
                 Ok(Ok(opened)) => opened,
-                Ok(Err(kind)) => return failed(kind),
+                Ok(Err(kind)) => return self.refused_by_client(&name, kind),
                 Err(_) => return late(),
             };
+            self.exchanges.gateway.pinned.believed(self.client());
             let facts = TlsFacts {
                 server_name: Some(name.into()),
                 is_h2,
@@ -133,6 +115,41 @@ impl Tunnel {
             };
             self.serve(stream, facts, (upstream, agreed.err())).await;
         })
+    }
+
+    /// Why nothing of it is opened, where something speaks against that.
+    async fn closes(&mut self, name: &str, hides_another: bool) -> Option<&'static str> {
+        let forward = Arc::clone(&self.forward);
+        let minter = forward.minter.as_ref()?;
+        if hides_another && forward.hosts.ech == Ech::Block {
+            Some("ech")
+        } else if !self.may_be_named(name).await {
+            Some("name")
+        } else if !minter.may_sign(name) {
+            Some("constrained")
+        } else {
+            None
+        }
+    }
+
+    /// The client ended the handshake. Where it did not believe the certificate that is noted, and it is not passed for that.
+    fn refused_by_client(&self, name: &str, kind: &'static str) {
+        let gateway = &self.exchanges.gateway;
+        // A name in which somebody is would rest in memory, and be shown.
+        let is_noted = kind == UNTRUSTED && !gateway.names_people(name);
+        if is_noted && !gateway.pinned.refused(name, self.client(), gateway.clock.now()) {
+            report(&Event::LimitHit { limit: "pinned_hosts" });
+        }
+        failed(kind);
+    }
+
+    /// Who asks, as a hash.
+    fn client(&self) -> u64 {
+        let address = self.addresses.0.ip().to_canonical().to_string();
+        self.exchanges
+            .gateway
+            .secret
+            .hash64("tidegate pinning client 1", &[address.as_bytes()])
     }
 
     /// Whether the origin may be told `name`, which is not always the host that was asked for.
@@ -152,9 +169,18 @@ impl Tunnel {
             protocols
         };
         let tls = offering(&self.forward.tls, offered);
-        let upstream = self.target.upstream(&self.forward, tls, Some(name));
+        let upstream = self.target.upstream(&self.forward, Arc::clone(&tls), Some(name));
         let agreed = upstream.warm().await.map_err(|error| error.kind);
-        (upstream, agreed)
+        let now = self.exchanges.gateway.clock.now();
+        let excused = self.forward.hosts.excused(&self.target.host, now);
+        match (agreed, excused) {
+            (Err(kind), Some(digest)) if kind.is_of_certificate() => {
+                let upstream = self.target.upstream(&self.forward, excusing(&tls, digest), Some(name));
+                let agreed = upstream.warm().await.map_err(|error| error.kind);
+                (upstream, agreed)
+            }
+            (agreed, _) => (upstream, agreed),
+        }
     }
 
     /// What the client is shown.
@@ -167,20 +193,24 @@ impl Tunnel {
         minter.shows(certificate, protocol).ok()
     }
 
-    async fn serve(
+    async fn serve<T>(
         self,
-        stream: Stream,
+        stream: TlsStream<Tee<T>>,
         facts: TlsFacts,
         (upstream, failure): (Arc<Upstream>, Option<UpstreamErrorKind>),
-    ) {
+    ) where
+        T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        TlsStream<Tee<T>>: Abort,
+    {
         let limits = Arc::clone(&self.exchanges.limits);
         let inside = Inside {
+            peer: self.asked.connection.peer.ip(),
             target: self.target,
             upstream,
             user: self.user,
             failure,
         };
-        let exchanges = self.exchanges.within(inside);
+        let exchanges = self.exchanges.seated(Seat::Inside(inside));
         serve(
             stream,
             self.addresses,
@@ -195,18 +225,19 @@ impl Tunnel {
 }
 
 impl Gateway {
+    /// Whether somebody is identified in the name of a host.
+    fn names_people(&self, name: &str) -> bool {
+        let set = self.set();
+        let names = std::iter::once(name.as_bytes());
+        !head::people(names, (&set.rules, &self.secret), ClassSet::default()).is_empty()
+    }
+
     /// Every name that was minted is in the audit file; one in which someone is identified is known there by its key.
     fn tell_minted(&self, name: &str) {
-        let set = self.set();
-        let people = head::people(
-            std::iter::once(name.as_bytes()),
-            (&set.rules, &self.secret),
-            ClassSet::default(),
-        );
-        let target = if people.is_empty() {
-            name.to_owned()
-        } else {
+        let target = if self.names_people(name) {
             format!("{:016x}", self.secret.hash64("tidegate minted 1", &[name.as_bytes()]))
+        } else {
+            name.to_owned()
         };
         let change = Change {
             operation: Operation::Mint,

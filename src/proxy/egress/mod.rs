@@ -6,7 +6,12 @@ mod connect;
 mod decide;
 mod host;
 mod intercept;
+mod led;
+mod own;
+mod pac;
+mod parent;
 mod pass;
+mod seat;
 mod settings;
 mod target;
 
@@ -15,10 +20,12 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use rustls::ClientConfig;
 
-pub use decide::{HostPolicy, Hosts};
-pub use settings::ForwardSyntax;
+pub use decide::{Ech, HostException, HostPolicy, Hosts};
+pub use pac::pac;
+pub use parent::Chained;
+pub use settings::{ForwardSyntax, HostExceptionSyntax, PacSyntax, ParentSyntax};
 
-pub(super) use intercept::Inside;
+pub(super) use seat::Seat;
 pub(super) use target::Origins;
 
 use super::limits::Limits;
@@ -44,6 +51,10 @@ pub struct Forward {
     pub tls: Arc<ClientConfig>,
     /// The authority by which TLS is opened.
     pub minter: Option<Minter>,
+    /// The proxy through which origins are reached, and which are not.
+    pub chained: Option<Chained>,
+    /// The file by which clients find the proxy.
+    pub pac: Option<String>,
     /// Limits of the connections to origins.
     pub limits: Arc<Limits>,
 }

@@ -6,13 +6,18 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::decide::Ech;
 use crate::engine::policy::Text;
+use crate::proxy::Transparent;
 use crate::proxy::fail::{Fail, FailModes};
 
 /// `[listen.NAME.forward]`: clients go out through this listener.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ForwardSyntax {
+    /// How clients are led here that know of no proxy: `redirect` or `tproxy`. Default: they ask for it.
+    #[schemars(with = "Option<Transparent>")]
+    pub transparent: Option<Spanned<Transparent>>,
     /// Networks whose clients may use it. Default: those of this machine, or whoever `users` names.
     #[schemars(with = "Vec<String>")]
     pub clients: Vec<Text>,
@@ -33,18 +38,84 @@ pub struct ForwardSyntax {
     /// Hosts that are not reached at all.
     #[schemars(with = "Vec<String>")]
     pub refuse: Vec<Text>,
+    /// What is said otherwise of some hosts, until a day.
+    pub exception: Vec<HostExceptionSyntax>,
+    /// What becomes of a `ClientHello` in which another may be hidden: `outer` or `block`. Default `outer`.
+    pub ech: Ech,
     /// A PEM file of authorities that origins are trusted by beside the system's.
     #[schemars(with = "Option<String>")]
     pub ca: Option<Spanned<PathBuf>>,
+    /// The proxy through which origins are reached. Default: none.
+    #[schemars(with = "Option<ParentSyntax>")]
+    pub parent: Option<Spanned<ParentSyntax>>,
+    /// The file by which clients find the proxy, at `/proxy.pac` and `/wpad.dat`. Default: none is served.
+    #[schemars(with = "Option<PacSyntax>")]
+    pub pac: Option<Spanned<PacSyntax>>,
     /// As of a route.
     pub fail: Fail,
     /// As of a route.
     pub fail_on: FailModes,
 }
 
+/// `[[listen.NAME.forward.exception]]`: hosts whose TLS is not opened, or whose bad certificate is believed, until a day.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HostExceptionSyntax {
+    /// What it is for, in warnings.
+    #[schemars(with = "String")]
+    pub name: Text,
+    /// Hosts, as in `pass`.
+    #[schemars(with = "Vec<String>")]
+    pub hosts: Vec<Text>,
+    /// The SHA-256 of a bad certificate that is believed of them; TLS is opened then. Default: their TLS is not opened.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub certificate: Option<Text>,
+    /// Who answers for it.
+    #[schemars(with = "String")]
+    pub owner: Text,
+    /// Why.
+    #[schemars(with = "String")]
+    pub reason: Text,
+    /// Its last day, `2026-12-01` (UTC).
+    #[schemars(with = "String")]
+    pub expires: Text,
+}
+
+/// `[listen.NAME.forward.parent]`: another proxy on the way out.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ParentSyntax {
+    /// `http://proxy.example:3128`. It looks names up.
+    #[schemars(with = "String")]
+    pub url: Text,
+    /// A file with `NAME:PASSWORD`, which nobody else may read. Default: it asks nobody.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub credentials: Option<Spanned<PathBuf>>,
+    /// Hosts, and networks of addresses that are asked for as such, that are reached without it.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub except: Vec<Text>,
+}
+
+/// `[listen.NAME.forward.pac]`: how clients find the proxy.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PacSyntax {
+    /// Where clients reach this listener: `proxy.corp.example:3128`.
+    #[schemars(with = "String")]
+    pub proxy: Text,
+    /// Hosts, and networks of IPv4 addresses that are asked for as such, to which clients go without it.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub direct: Vec<Text>,
+}
+
 impl Default for ForwardSyntax {
     fn default() -> Self {
         Self {
+            transparent: None,
             clients: Vec::new(),
             users: None,
             ports: vec![80, 443],
@@ -52,7 +123,11 @@ impl Default for ForwardSyntax {
             authority: None,
             pass: Vec::new(),
             refuse: Vec::new(),
+            exception: Vec::new(),
+            ech: Ech::default(),
             ca: None,
+            parent: None,
+            pac: None,
             fail: Fail::default(),
             fail_on: FailModes::default(),
         }

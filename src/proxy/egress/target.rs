@@ -1,7 +1,9 @@
 //! The origin that a client asks for, and the connections to those that one client connection has asked for.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use http::header::HOST;
 use http::uri::{Authority, Scheme};
 use http::{Method, request};
 
@@ -37,11 +39,32 @@ impl Target {
         Self::at(authority, port, is_tls)
     }
 
+    /// What a client asks for that knows of no proxy and meant to connect to `meant`, in the clear: the host that it names, at the
+    /// port that it meant; without a name the address. None where it names another port, or a tunnel.
+    pub(super) fn meant(head: &request::Parts, meant: SocketAddr) -> Option<Self> {
+        let is_other =
+            head.method == Method::CONNECT || head.uri.scheme().is_some_and(|scheme| *scheme != Scheme::HTTP);
+        if is_other {
+            return None;
+        }
+        let named = match host_of(head) {
+            Some(authority) => Self::at(&authority, 80, false)?,
+            None if head.headers.contains_key(HOST) => return None,
+            None => Self::at(&Authority::try_from(meant.to_string()).ok()?, 80, false)?,
+        };
+        (named.port == meant.port()).then_some(named)
+    }
+
     /// `authority`, which may have a port of its own.
     pub(super) fn at(authority: &Authority, port: u16, is_tls: bool) -> Option<Self> {
         let host: Arc<str> = destination(authority.host()).into();
         let port = authority.port_u16().unwrap_or(port);
         (!host.is_empty()).then_some(Self { host, port, is_tls })
+    }
+
+    /// Host and port as CONNECT names them.
+    pub(super) fn authority(&self) -> String {
+        format!("{}:{}", self.host, self.port)
     }
 
     /// The way there; over TLS it must prove to be `name`.
@@ -53,9 +76,19 @@ impl Target {
     ) -> Arc<Upstream> {
         let proves = name.filter(|name| *name != &*self.host);
         let url = EndpointUrl::of(&self.host, self.port, self.is_tls, proves);
-        let (reach, limits) = (Arc::clone(&forward.reach), Arc::clone(&forward.limits));
-        Arc::new(Upstream::outside(url, reach, tls, limits))
+        let parent = forward
+            .chained
+            .as_ref()
+            .and_then(|chained| chained.for_host(&self.host));
+        let way = (Arc::clone(&forward.reach), parent);
+        Arc::new(Upstream::outside(url, way, tls, Arc::clone(&forward.limits)))
     }
+}
+
+/// The host that a request names: over HTTP/2 in its target, over HTTP/1.1 in its field.
+pub(super) fn host_of(head: &request::Parts) -> Option<Authority> {
+    let in_field = || Authority::try_from(head.headers.get(HOST)?.as_bytes()).ok();
+    head.uri.authority().cloned().or_else(in_field)
 }
 
 /// The origins of one client connection. They are not shared with other clients: an origin may know a connection's client.
@@ -114,6 +147,47 @@ mod tests {
                 .as_ref()
                 .map(|target| (&*target.host, target.port, target.is_tls));
             assert_eq!(found, expected, "{method} {uri}");
+        }
+    }
+
+    #[test]
+    fn a_client_that_knows_of_no_proxy_names_its_host_and_meant_a_port() {
+        let meant = |address: &str, method: &str, uri: &str, host: Option<&str>| {
+            let mut request = Request::builder().method(method).uri(uri);
+            if let Some(host) = host {
+                request = request.header(HOST, host);
+            }
+            let (head, ()) = request.body(()).unwrap().into_parts();
+            Target::meant(&head, address.parse().unwrap()).map(|target| target.authority())
+        };
+        for (address, method, uri, host, expected) in [
+            ("192.0.2.7:80", "GET", "/", Some("A.example"), Some("a.example:80")),
+            (
+                "192.0.2.7:80",
+                "GET",
+                "http://a.example/",
+                Some("a.example"),
+                Some("a.example:80"),
+            ),
+            (
+                "192.0.2.7:8080",
+                "GET",
+                "/",
+                Some("a.example:8080"),
+                Some("a.example:8080"),
+            ),
+            ("192.0.2.7:8080", "GET", "/", Some("a.example"), None),
+            ("192.0.2.7:80", "GET", "/", None, Some("192.0.2.7:80")),
+            ("[2001:db8::1]:80", "GET", "/", None, Some("[2001:db8::1]:80")),
+            ("192.0.2.7:80", "GET", "/", Some("a b"), None),
+            ("192.0.2.7:80", "GET", "https://a.example/", Some("a.example"), None),
+            ("192.0.2.7:80", "CONNECT", "a.example:80", Some("a.example:80"), None),
+        ] {
+            assert_eq!(
+                meant(address, method, uri, host).as_deref(),
+                expected,
+                "{address} {method} {uri} {host:?}"
+            );
         }
     }
 }

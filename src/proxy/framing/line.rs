@@ -7,7 +7,7 @@ pub(super) const END: usize = 2;
 
 /// The first line of `bytes` without its CRLF; `None` while it is not whole. The line and its end must fit in `room`.
 /// Other control characters may be left in it: [`control_in`] finds them.
-pub(super) fn whole(bytes: &[u8], room: usize, too_large: Fault) -> Result<Option<&[u8]>, Fault> {
+pub(crate) fn whole(bytes: &[u8], room: usize, too_large: Fault) -> Result<Option<&[u8]>, Fault> {
     let searched = bytes.get(..room).unwrap_or(bytes);
     let Some(end) = memchr::memchr(b'\n', searched) else {
         return if bytes.len() < room { Ok(None) } else { Err(too_large) };
@@ -43,7 +43,7 @@ pub(super) fn control_in(line: &[u8]) -> Option<Fault> {
 }
 
 /// A chunk size with optional extensions. More is refused than RFC 9112 section 7.1 asks: blanks around the size.
-pub(super) fn chunk_size(line: &[u8]) -> Result<u64, Fault> {
+pub(crate) fn chunk_size(line: &[u8]) -> Result<u64, Fault> {
     let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
     let (hex, extensions) = line.split_at_checked(digits).ok_or(Fault::ChunkSize)?;
     let plain = extensions.is_empty() || extensions.first() == Some(&b';');

@@ -13,6 +13,7 @@ mod response;
 pub use fault::Fault;
 pub use fields::Fields;
 pub(in crate::proxy) use fields::is_authority_byte;
+pub(crate) use line::{chunk_size, whole};
 pub use request::Request;
 pub use response::{Asked, Response};
 
@@ -233,10 +234,10 @@ impl<R: Role> Framing<R> {
 
     fn chunk_size(&mut self, rest: &[u8]) -> Result<usize, Fault> {
         let too_long = Fault::ChunkSize;
-        let Some(line) = line::whole(rest, CHUNK_LINE_BYTES_MAX, too_long)? else {
+        let Some(line) = whole(rest, CHUNK_LINE_BYTES_MAX, too_long)? else {
             return Ok(0);
         };
-        self.state = match line::chunk_size(line)? {
+        self.state = match chunk_size(line)? {
             0 => State::Trailers,
             size => State::ChunkData(size),
         };
@@ -255,7 +256,7 @@ impl<R: Role> Framing<R> {
     }
 
     fn trailers(&mut self, rest: &[u8]) -> Result<usize, Fault> {
-        let Some(line) = line::whole(rest, self.section.room(&self.limits), Fault::TrailersTooLarge)? else {
+        let Some(line) = whole(rest, self.section.room(&self.limits), Fault::TrailersTooLarge)? else {
             return Ok(0);
         };
         if line.is_empty() {

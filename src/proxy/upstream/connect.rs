@@ -16,6 +16,7 @@ use tokio_rustls::TlsConnector;
 
 use super::endpoint::{EndpointUrl, Protocol};
 use super::error::{UpstreamError, UpstreamErrorKind};
+use super::line::Line;
 use super::pool::H1;
 use super::send::RequestBody;
 use crate::events::{Event, Leg, report};
@@ -31,15 +32,14 @@ pub(super) enum Dialed<B> {
     H2(http2::SendRequest<B>),
 }
 
-/// Connects to the first of `addresses` that answers, within `connect_ms_max` over all of them.
+/// Speaks over `stream` what is spoken to `url`; the handshake of TLS ends before `deadline`.
 pub(super) async fn dial<B: RequestBody>(
     url: &EndpointUrl,
-    addresses: &[SocketAddr],
+    stream: Line,
+    deadline: Instant,
     tls: &Arc<ClientConfig>,
     limits: &Arc<Limits>,
 ) -> Result<Dialed<B>, UpstreamError> {
-    let deadline = Instant::now() + ms(limits.connect_ms_max);
-    let stream = reach(addresses, deadline).await?;
     match url.protocol {
         Protocol::Http => http1(stream, limits).await,
         Protocol::H2c => http2(stream, limits).await,

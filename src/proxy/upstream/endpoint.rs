@@ -109,6 +109,20 @@ impl EndpointUrl {
         }
     }
 
+    /// Whether it is spoken to in the clear, over HTTP/1.1.
+    pub fn is_http(&self) -> bool {
+        self.protocol == Protocol::Http
+    }
+
+    /// Host and port as CONNECT names them.
+    pub(super) fn authority(&self) -> String {
+        if self.host.contains(':') {
+            format!("[{}]:{}", self.host, self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
+    }
+
     /// The scheme that requests to it have.
     pub(super) fn scheme(&self) -> Scheme {
         if self.protocol == Protocol::Https {

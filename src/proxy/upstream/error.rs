@@ -17,6 +17,16 @@ macro_rules! kinds {
         }
 
         impl UpstreamErrorKind {
+            /// Whether nothing is known of any origin of this name: it is not found, or leads where nobody may go.
+            pub(in crate::proxy) const fn is_of_name(self) -> bool {
+                matches!(self, Self::Dns | Self::DnsTimeout | Self::Prohibited | Self::Parent)
+            }
+
+            /// Whether the origin's certificate is at fault.
+            pub(in crate::proxy) const fn is_of_certificate(self) -> bool {
+                matches!(self, Self::Certificate | Self::CertificateExpired | Self::CertificateName)
+            }
+
             /// The label for logs and metrics.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)+ }
@@ -42,6 +52,8 @@ kinds! {
     DnsTimeout = "dns_timeout", GATEWAY_TIMEOUT, "dns_timeout";
     /// Nobody listens there, or it is not reachable.
     Connect = "connect", BAD_GATEWAY, "connection_refused";
+    /// The parent proxy makes no connection there.
+    Parent = "parent", BAD_GATEWAY, "destination_unavailable";
     /// No connection within `connect_ms_max`.
     ConnectTimeout = "connect_timeout", GATEWAY_TIMEOUT, "connection_timeout";
     /// Its certificate is not trusted.

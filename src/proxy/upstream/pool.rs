@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hyper::client::conn::{http1, http2};
 use rustls::ClientConfig;
-use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 
 use super::connect::{Dialed, dial, reach};
 use super::endpoint::{Addresses, EndpointUrl, Health, Protocol};
 use super::error::{UpstreamError, UpstreamErrorKind};
+use super::line::Line;
+use super::parent::Parent;
 use super::reach::Reach;
 use super::send::RequestBody;
 use crate::proxy::limits::{Limits, ms};
@@ -62,6 +63,8 @@ pub(super) struct Endpoint<B> {
     addresses: Addresses,
     /// Where a client chooses: what may be reached.
     reach: Option<Arc<Reach>>,
+    /// The proxy through which it is reached.
+    parent: Option<Arc<Parent>>,
     next_address: AtomicUsize,
     /// Newest last.
     idle: Mutex<Vec<H1<B>>>,
@@ -80,6 +83,7 @@ impl<B: RequestBody> Endpoint<B> {
             health: Health::new(),
             addresses: Addresses::default(),
             reach,
+            parent: None,
             next_address: AtomicUsize::new(0),
             idle: Mutex::new(Vec::new()),
             shared: Mutex::new(None),
@@ -87,6 +91,17 @@ impl<B: RequestBody> Endpoint<B> {
             dialing: tokio::sync::Mutex::new(()),
             slots: Arc::new(Semaphore::new(limits.upstream_exchanges_max as usize)),
         }
+    }
+
+    /// The same, reached through this proxy.
+    pub(super) fn behind(mut self, parent: Option<Arc<Parent>>) -> Self {
+        self.parent = parent;
+        self
+    }
+
+    /// The proxy that is asked for each request in the clear in its absolute form.
+    pub(super) fn asked_in_full(&self) -> Option<&Parent> {
+        self.parent.as_deref().filter(|_| self.url.protocol == Protocol::Http)
     }
 
     /// A place for one exchange, if one is free.
@@ -142,8 +157,8 @@ impl<B: RequestBody> Endpoint<B> {
     ) -> Result<Connection<B>, UpstreamError> {
         let mut tls = tls.clone();
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-        let addresses = self.addresses(limits).await?;
-        match dial(&self.url, &addresses, &Arc::new(tls), limits).await? {
+        let (line, deadline) = self.line(self.url.protocol != Protocol::Http, limits).await?;
+        match dial(&self.url, line, deadline, &Arc::new(tls), limits).await? {
             Dialed::H1(connection) => Ok(Connection::H1(connection)),
             Dialed::H2(sender) => Ok(Connection::H2(sender)),
         }
@@ -203,9 +218,30 @@ impl<B: RequestBody> Endpoint<B> {
     }
 
     /// A connection without any protocol over it, for a tunnel.
-    pub(super) async fn stream(&self, limits: &Limits) -> Result<TcpStream, UpstreamError> {
+    pub(super) async fn stream(&self, limits: &Limits) -> Result<Line, UpstreamError> {
+        self.line(true, limits).await.map(|(line, _)| line)
+    }
+
+    /// The same, of whoever speaks in the clear without a tunnel where a proxy is before it, and until when what is over it must have begun: within `connect_ms_max` of the first try.
+    async fn line(&self, is_tunnel: bool, limits: &Limits) -> Result<(Line, Instant), UpstreamError> {
+        if let (Some(parent), Some(reach)) = (&self.parent, &self.reach) {
+            if !reach.permits_unresolved(&self.url.host) {
+                return Err(UpstreamError::new(UpstreamErrorKind::Prohibited));
+            }
+            let (mut line, deadline) = parent.connect(reach, limits).await?;
+            if is_tunnel {
+                parent.tunnel(&mut line, &self.url, deadline).await?;
+            }
+            return Ok((line, deadline));
+        }
         let addresses = self.addresses(limits).await?;
-        reach(&addresses, Instant::now() + ms(limits.connect_ms_max)).await
+        let deadline = Instant::now() + ms(limits.connect_ms_max);
+        let stream = reach(&addresses, deadline).await?;
+        let line = match &self.reach {
+            Some(reach) => reach.watch(stream),
+            None => stream.into(),
+        };
+        Ok((line, deadline))
     }
 
     /// Makes a connection and keeps it for the first exchange; whether it speaks HTTP/2.
@@ -222,8 +258,8 @@ impl<B: RequestBody> Endpoint<B> {
     }
 
     async fn dial(&self, tls: &Arc<ClientConfig>, limits: &Arc<Limits>) -> Result<Connection<B>, UpstreamError> {
-        let addresses = self.addresses(limits).await?;
-        match dial(&self.url, &addresses, tls, limits).await? {
+        let (line, deadline) = self.line(self.url.protocol != Protocol::Http, limits).await?;
+        match dial(&self.url, line, deadline, tls, limits).await? {
             Dialed::H1(connection) => {
                 self.speaks_http2.store(false, Relaxed);
                 Ok(Connection::H1(connection))

@@ -4,6 +4,9 @@
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 
 use ipnet::IpNet;
+use tokio::net::TcpStream;
+
+use super::line::{Leaving, Line};
 
 /// Networks that are nobody's to ask for through a proxy: this machine, its links, private networks, multicast, and what
 /// clouds tell of a machine, credentials included. Of IPv6 also those in which an IPv4 address is hidden from a look at it.
@@ -37,6 +40,7 @@ pub struct Reach {
     inside: Vec<IpNet>,
     /// What may be reached all the same.
     exceptions: Vec<IpNet>,
+    leaving: Leaving,
 }
 
 impl Reach {
@@ -45,13 +49,29 @@ impl Reach {
         Self {
             inside: INSIDE.iter().filter_map(|network| network.parse().ok()).collect(),
             exceptions,
+            leaving: Leaving::default(),
         }
+    }
+
+    /// Knows a connection that leaves, while it lasts.
+    pub(super) fn watch(&self, stream: TcpStream) -> Line {
+        self.leaving.watch(stream)
+    }
+
+    /// Whether what comes from `peer` left here: it was led back, and would go round for ever.
+    pub(in crate::proxy) fn is_loop(&self, peer: SocketAddr) -> bool {
+        self.leaving.has(peer)
     }
 
     /// Of `addresses` those that may be reached.
     pub(super) fn permitted(&self, addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
         let is_permitted = |address: &SocketAddr| self.permits(address.ip());
         addresses.into_iter().filter(is_permitted).collect()
+    }
+
+    /// Whether a host that is looked up elsewhere may be asked for: an address must be one that is permitted here too.
+    pub(super) fn permits_unresolved(&self, host: &str) -> bool {
+        host.parse().map_or(true, |address| self.permits(address))
     }
 
     fn permits(&self, address: IpAddr) -> bool {
@@ -62,7 +82,7 @@ impl Reach {
 }
 
 /// Whether an address is one of this machine's: only to those can a socket be bound.
-fn is_own(address: IpAddr) -> bool {
+pub(in crate::proxy) fn is_own(address: IpAddr) -> bool {
     !address.is_unspecified() && UdpSocket::bind((address, 0)).is_ok()
 }
 

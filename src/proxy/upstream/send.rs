@@ -5,20 +5,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use bytes::Bytes;
-use http::header::{CONNECTION, HOST, UPGRADE};
+use http::header::{CONNECTION, HOST, PROXY_AUTHORIZATION, UPGRADE};
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body;
 use hyper::client::conn::http2;
 use hyper::ext::ReasonPhrase;
 use rustls::ClientConfig;
-use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
 use super::body::{Lease, ResponseBody};
 use super::endpoint::EndpointUrl;
 use super::error::{UpstreamError, UpstreamErrorKind};
+use super::line::Line;
+use super::parent::Parent;
 use super::pool::{Connection, Endpoint, H1};
 use super::reach::Reach;
 use crate::events::{Event, report};
@@ -57,10 +58,16 @@ impl<B: RequestBody> Upstream<B> {
         }
     }
 
-    /// An upstream that a client chose: only what `reach` permits is reached.
-    pub fn outside(url: EndpointUrl, reach: Arc<Reach>, tls: Arc<ClientConfig>, limits: Arc<Limits>) -> Self {
+    /// An upstream that a client chose: only what `reach` permits is reached, through the parent proxy where there is one.
+    pub fn outside(
+        url: EndpointUrl,
+        (reach, parent): (Arc<Reach>, Option<Arc<Parent>>),
+        tls: Arc<ClientConfig>,
+        limits: Arc<Limits>,
+    ) -> Self {
+        let endpoint = Endpoint::new(url, Some(reach), &limits).behind(parent);
         Self {
-            endpoints: vec![Arc::new(Endpoint::new(url, Some(reach), &limits))],
+            endpoints: vec![Arc::new(endpoint)],
             next: AtomicUsize::new(0),
             tls,
             limits,
@@ -72,7 +79,7 @@ impl<B: RequestBody> Upstream<B> {
     /// # Errors
     ///
     /// Why there is none.
-    pub async fn stream(&self) -> Result<TcpStream, UpstreamError> {
+    pub async fn stream(&self) -> Result<Line, UpstreamError> {
         self.only()?.stream(&self.limits).await
     }
 
@@ -210,10 +217,17 @@ impl<B: RequestBody> Upstream<B> {
         let sent = {
             let mut request = unsent.take().ok_or(UpstreamError::new(UpstreamErrorKind::Reset))?;
             to_http1(&mut request);
+            if let Some(parent) = endpoint.asked_in_full() {
+                to_parent(&mut request, &endpoint.url, parent);
+            }
             connection.wire.ask(asked(&request));
             connection.sender.try_send_request(request)
         };
         match sent.await {
+            // Who asks has no business with the parent's names and passwords.
+            Ok(response) if is_refused_by_parent(endpoint, &response) => {
+                Err(UpstreamError::new(UpstreamErrorKind::Parent))
+            }
             Ok(response) => {
                 let leaves_http = response.status() == StatusCode::SWITCHING_PROTOCOLS;
                 let connection = Some(connection).filter(|_| !leaves_http);
@@ -345,6 +359,27 @@ fn to_http1<B>(request: &mut Request<B>) {
         // The host that chose the route, and no other.
         request.headers_mut().insert(HOST, host);
     }
+}
+
+/// An absolute target, and who we are to the proxy that is asked for it (RFC 9112 section 3.2.2).
+fn to_parent<B>(request: &mut Request<B>, url: &EndpointUrl, parent: &Parent) {
+    let mut parts = std::mem::take(request.uri_mut()).into_parts();
+    parts.scheme = Some(Scheme::HTTP);
+    // The host that was looked at, and not what the client wrote.
+    let authority = if url.port == 80 {
+        url.authority().trim_end_matches(":80").to_owned()
+    } else {
+        url.authority()
+    };
+    parts.authority = Authority::try_from(authority).ok();
+    *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
+    if let Some(credentials) = parent.credentials() {
+        request.headers_mut().insert(PROXY_AUTHORIZATION, credentials);
+    }
+}
+
+fn is_refused_by_parent<B: RequestBody, R>(endpoint: &Endpoint<B>, response: &Response<R>) -> bool {
+    endpoint.asked_in_full().is_some() && response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED
 }
 
 /// Scheme and authority in the target, as HTTP/2 wants them, and no Host field (RFC 9113 section 8.3.1).

@@ -46,8 +46,7 @@ impl Unmapped {
     /// Key, dimension and people of a finding that counts people; others count bytes, records or answers.
     fn counted(&self) -> Option<(KeyId, Dimension, u64)> {
         let key = KeyId::parse(self.key.as_deref()?)?;
-        let mut dimensions = Dimension::SINGLE.into_iter();
-        let dimension = dimensions.find(|dimension| Some(&*dimension.name()) == self.dimension.as_deref())?;
+        let dimension = Dimension::parse(self.dimension.as_deref()?)?;
         let people = self.people.filter(|_| self.counted.as_deref() == Some("people"))?;
         Some((key, dimension, people))
     }

@@ -12,7 +12,7 @@ use super::scenario::{DAY_MS, Scenario};
 use super::slice::{Maker, Slice};
 use super::tally::Tally;
 use super::thief::World;
-use crate::engine::ledger::BudgetId;
+use crate::engine::ledger::{BudgetId, Dimension};
 use crate::engine::policy::{BudgetSyntax, Policy, RoutePolicy, Written};
 use crate::engine::problem::Problem;
 use crate::engine::secret::HashKey;
@@ -124,7 +124,11 @@ impl Ready {
 
     /// The worlds that differ under this policy: one, unless some budget asks for a fingerprint.
     pub fn worlds(&self) -> &'static [World] {
-        let asks = |budget: &BudgetSyntax| budget.per.get_ref().contains("ja4");
+        let is_of_software = |part: Dimension| matches!(part, Dimension::Ja4 | Dimension::Headers | Dimension::Http2);
+        let asks = |budget: &BudgetSyntax| {
+            let per = Dimension::parse(budget.per.get_ref());
+            per.is_some_and(|per| per.parts().any(is_of_software))
+        };
         if self.scenario.budget.iter().any(asks) {
             &[World::Rare, World::Browser]
         } else {

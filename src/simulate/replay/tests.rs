@@ -322,6 +322,8 @@ fn what_is_wrong_with_a_scenario_is_told_with_its_place() {
             "visits come in a minute",
         ),
         ("accounts = 0", "accounts = 3", "S003", "accounts go with"),
+        ("addresses = 10", "addresses = 0", "S003", "`addresses` is 0"),
+        ("sample = 1", "sample = 0", "S003", "`sample` is 0"),
         (
             "carrier_percent = 0",
             "carrier_percent = 101",

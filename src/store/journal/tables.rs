@@ -18,7 +18,8 @@ const SCENE_NAMES_MAX: usize = 64;
 pub(super) struct Tables {
     names: Vec<Arc<str>>,
     pub(super) keys: Vec<Key>,
-    pub(super) actors: Vec<Arc<Actor>>,
+    /// None of them where a key is looked for.
+    actors: Vec<Arc<Actor>>,
     pub(super) scenes: Vec<Arc<Scene>>,
     /// For each actor, whether it has the key that is looked for.
     pub(super) is_actor_wanted: Vec<bool>,
@@ -120,26 +121,32 @@ impl Tables {
     fn actor(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
         let marks = cursor.byte()?;
         let group = match cursor.varint32()?.checked_sub(1) {
-            Some(number) => Some(Arc::clone(self.names.get(number as usize)?)),
+            Some(number) => Some(self.names.get(number as usize)?),
             None => None,
         };
         let count = cursor.count(1).filter(|count| *count <= KEYS_MAX)?;
-        let mut keys = SmallVec::with_capacity(count);
+        // Whoever looks for a key asks of millions of actors only whether they have it.
+        let is_kept = self.wanted.is_none();
+        let mut keys = SmallVec::new();
         let mut is_wanted = false;
         for _ in 0..count {
             let number = after(self.highest, cursor.varint()?)?;
             self.highest = self.highest.max(number);
             let key = *self.keys.get(number as usize)?;
             is_wanted |= Some(key.id) == self.wanted;
-            keys.push(key);
+            if is_kept {
+                keys.push(key);
+            }
         }
         self.is_actor_wanted.push(is_wanted);
-        self.actors.push(Arc::new(Actor {
-            keys,
-            group,
-            is_known: marks & KNOWN != 0,
-            is_issued: marks & ISSUED != 0,
-        }));
+        if is_kept {
+            self.actors.push(Arc::new(Actor {
+                keys,
+                group: group.map(Arc::clone),
+                is_known: marks & KNOWN != 0,
+                is_issued: marks & ISSUED != 0,
+            }));
+        }
         Some(())
     }
 

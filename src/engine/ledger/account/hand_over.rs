@@ -1,18 +1,24 @@
 //! What leaves: people enter the ledger, under the keys that granted them and under those that only tell.
 
+use std::sync::Arc;
+
 use smallvec::SmallVec;
 
 use super::super::entry::Entry;
-use super::super::limit::{Elements, Excess, KeyUse, Limit};
+use super::super::limit::{Elements, Excess, KeyUse};
+use super::super::locked::{Locked, Place, ShardSet};
 use super::super::reserve::window_of;
-use super::super::shards::shard_of;
+use super::super::shards::{Ledger, shard_of};
 use super::super::slot::Granting;
-use super::super::{Amounts, KeyId, OverSum};
+use super::super::{Amounts, BudgetId, OverSum};
 use super::{ALLOWANCE, Account, OWN, Told, Waiting, tell_once};
 use crate::engine::time::Now;
 
 /// Bytes that one exchange hands over before they are summed.
 const UNSUMMED_BYTES_MAX: u64 = 64 << 10;
+
+/// People who are shown under all keys that only tell at once, at most.
+const TOLD_AT_ONCE_MAX: usize = 4;
 
 /// What came of handing people over.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,9 +46,7 @@ impl Account {
             handed.durable = self.show_granted(leaving, now);
             let people = leaving.iter().filter(|one| one.elements == Elements::People);
             handed.claimed = self.claimed(people.map(|one| one.element));
-            for number in self.refusing..self.counted {
-                self.show_told(number, leaving, &mut handed.told, now);
-            }
+            self.show_told(leaving, &mut handed.told, now);
             let is_new = |one: &&Waiting| one.is_new && one.elements == Elements::People;
             handed.new_people = leaving.iter().filter(is_new).count() as u32;
         }
@@ -81,7 +85,6 @@ impl Account {
     fn show_granted(&mut self, leaving: &mut [Waiting], now: Now) -> bool {
         let ledger = &*self.ledger;
         let keep = ledger.settings().exact_elements_max;
-        let mut locked = ledger.lock(&self.shards);
         let mut is_near = false;
         let keys = self.keys.iter().take(self.refusing).enumerate().zip(&self.places);
         let allowance = self
@@ -91,9 +94,11 @@ impl Account {
             .zip(self.places.last());
         for ((number, used), place) in keys.chain(allowance) {
             let counts = |one: &Waiting| one.counts(number, used.elements);
-            let Some(shard) = locked.shard(*place).filter(|_| leaving.iter().any(counts)) else {
+            if !leaving.iter().any(counts) {
                 continue;
-            };
+            }
+            // Each for itself: until it is shown there what is granted counts.
+            let mut shard = ledger.lock_shard(shard_of(used.key));
             let Some(at) = shard.keys.find_at(used.key, place.at) else {
                 continue;
             };
@@ -113,50 +118,96 @@ impl Account {
         is_near
     }
 
-    /// Shows what was granted under a key that only tells, locked for itself: nobody waits for it.
-    fn show_told(&mut self, number: usize, leaving: &mut [Waiting], news: &mut SmallVec<[Told; 2]>, now: Now) {
-        let Some((used, place)) = self.keys.get(number).zip(self.places.get_mut(number)) else {
-            return;
+    /// Shows what was granted under the keys that only tell.
+    fn show_told(&mut self, leaving: &mut [Waiting], news: &mut SmallVec<[Told; 2]>, now: Now) {
+        // Many people are shown under one key after the other, so that nobody waits long for one that all share.
+        let at_once = if leaving.len() > TOLD_AT_ONCE_MAX {
+            1
+        } else {
+            usize::MAX
         };
-        let (keep, most) = (self.ledger.settings().exact_elements_max, leaving.len() as u32);
-        let mut shard = self.ledger.lock_shard(shard_of(used.key));
-        shard.enter(&self.ledger, used, &mut place.at, now);
-        let at = (place.at, now.second(), self.ledger.carriers);
-        let told = shard.showing(at, |entry| {
-            let near = near(entry, used, most, now);
-            let counts = |one: &Waiting| one.elements == used.elements && !one.is_under(ALLOWANCE);
-            show(entry, (leaving, Granting::None), counts, now, keep);
-            exceeded(entry, used.key, near, now)
-        });
-        match told {
-            Some(told) if told.is_empty() => {}
-            Some(told) => news.extend(tell_once(&mut self.told, told.into_iter())),
-            None => self.is_uncounted = true,
+        let ledger = Arc::clone(&self.ledger);
+        let told = self.refusing..self.counted;
+        let keys = self.keys.get(told.clone()).unwrap_or_default();
+        let places = self.places.get_mut(told).unwrap_or_default();
+        for (keys, places) in keys.chunks(at_once).zip(places.chunks_mut(at_once)) {
+            let shards = ShardSet::of(keys.iter());
+            let mut locked = ledger.lock(&shards);
+            for (used, place) in keys.iter().zip(&mut *places) {
+                place.lock = Place::of(used.key, &shards).lock;
+            }
+            locked.prefetch(keys.iter().zip(&*places));
+            for (used, place) in keys.iter().zip(places) {
+                locked.enter(&ledger, used, place, now);
+                match tell(&ledger, &mut locked, (used, *place), leaving, now) {
+                    Some(told) => tell_more(&mut self.told, told, news),
+                    None => self.is_uncounted = true,
+                }
+            }
         }
     }
 }
 
-/// Limits that so many more people may exceed, each with how many count under it: nearly always none.
+/// Shows those of `leaving` that count under a key that only tells; the limits that they exceed, or `None` if the key is nowhere.
 #[inline]
-fn near<'u>(entry: &mut Entry, used: &'u KeyUse, more: u32, now: Now) -> SmallVec<[(&'u Limit, u32); 1]> {
-    let mut near = SmallVec::new();
-    for limit in &used.limits {
+fn tell(
+    ledger: &Ledger,
+    locked: &mut Locked<'_>,
+    (used, place): (&KeyUse, Place),
+    leaving: &mut [Waiting],
+    now: Now,
+) -> Option<SmallVec<[Told; 1]>> {
+    let keep = ledger.settings().exact_elements_max;
+    let at = (place.at, now.second(), ledger.carriers);
+    locked.shard(place)?.showing(at, |entry| {
+        let is_near = is_near(entry, used, leaving.len() as u32, now);
+        let before = if is_near {
+            people(entry, used, now)
+        } else {
+            SmallVec::new()
+        };
+        let counts = |one: &Waiting| one.elements == used.elements && !one.is_under(ALLOWANCE);
+        show(entry, (leaving, Granting::None), counts, now, keep);
+        if is_near {
+            exceeded(entry, used, &before, now)
+        } else {
+            SmallVec::new()
+        }
+    })
+}
+
+/// Adds to `news` those of `told` that this exchange has not been told of: nearly always none.
+#[inline]
+fn tell_more(known: &mut SmallVec<[BudgetId; 2]>, told: SmallVec<[Told; 1]>, news: &mut SmallVec<[Told; 2]>) {
+    if !told.is_empty() {
+        news.extend(tell_once(known, told.into_iter()));
+    }
+}
+
+/// Whether so many more people may exceed some limit: nearly never.
+#[inline]
+fn is_near(entry: &mut Entry, used: &KeyUse, more: u32, now: Now) -> bool {
+    used.limits.iter().any(|limit| {
         let people = entry.people(limit.window, now);
-        if people.saturating_add(more) > entry.allowed(limit, now) {
-            near.push((limit, people));
-        }
-    }
-    near
+        people.saturating_add(more) > entry.allowed(limit, now)
+    })
 }
 
-/// Those of the limits that are exceeded now, and by more people than `before`.
-#[inline]
-fn exceeded(entry: &mut Entry, key: KeyId, before: SmallVec<[(&Limit, u32); 1]>, now: Now) -> SmallVec<[Told; 1]> {
+/// How many people count under each limit.
+#[cold]
+fn people(entry: &mut Entry, used: &KeyUse, now: Now) -> SmallVec<[u32; 2]> {
+    let limits = used.limits.iter();
+    limits.map(|limit| entry.people(limit.window, now)).collect()
+}
+
+/// Limits that are exceeded now, and by more people than `before`.
+#[cold]
+fn exceeded(entry: &mut Entry, used: &KeyUse, before: &[u32], now: Now) -> SmallVec<[Told; 1]> {
     let mut told = SmallVec::new();
-    for (limit, before) in before {
+    for (limit, before) in used.limits.iter().zip(before) {
         let people = entry.people(limit.window, now);
-        if people > before && people > entry.allowed(limit, now) {
-            told.push((limit.budget, key, people));
+        if people > *before && people > entry.allowed(limit, now) {
+            told.push((limit.budget, used.key, people));
         }
     }
     told

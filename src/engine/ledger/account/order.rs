@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use super::super::Dimension;
 use super::super::entry::Entry;
-use super::super::limit::KeyUse;
+use super::super::limit::{Elements, Excess, KeyUse};
 
 /// What kinds of keys an exchange has.
 pub(super) struct Order {
@@ -13,15 +13,32 @@ pub(super) struct Order {
     /// Those of them, and those that only tell.
     pub(super) counted: usize,
     pub(super) has_own: bool,
+    /// Whether the store that gateways share must confirm people under some key.
+    pub(super) is_strict: bool,
+    /// Classes whose values some key counts.
+    pub(super) classes: SmallVec<[u8; 2]>,
     /// Whether they stand in the order of an account already, as a plan tells them.
     pub(super) is_kept: bool,
 }
 
 impl Order {
     pub(super) fn of(keys: &[KeyUse]) -> Self {
-        let (mut refusing, mut counted, mut shared, mut is_kept) = (0, 0, 0, true);
-        for used in keys.iter().filter(|used| used.dimension != Dimension::Exchange) {
-            let (refuses, counts) = (used.is_enforcing(), !used.limits.is_empty());
+        let (mut refusing, mut counted, mut shared, mut is_kept, mut is_strict) = (0, 0, 0, true, false);
+        let mut classes = SmallVec::new();
+        for used in keys {
+            if let Elements::Values(class) = used.elements
+                && !classes.contains(&class)
+            {
+                classes.push(class);
+            }
+            if used.dimension == Dimension::Exchange {
+                continue;
+            }
+            let (mut refuses, counts) = (false, !used.limits.is_empty());
+            for limit in &used.limits {
+                refuses |= limit.excess != Excess::Told;
+                is_strict |= limit.strict && limit.excess == Excess::Refused;
+            }
             is_kept &= (!refuses || refusing == shared) && (!counts || counted == shared);
             refusing += usize::from(refuses);
             counted += usize::from(counts);
@@ -32,6 +49,8 @@ impl Order {
             counted,
             has_own: shared < keys.len(),
             is_kept,
+            is_strict,
+            classes,
         }
     }
 }

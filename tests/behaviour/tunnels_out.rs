@@ -1,0 +1,114 @@
+//! Tunnels out that are open while something changes, and names of which there is no origin.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Full;
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::pki_types::ServerName;
+use tidegate::run::{Origin as Configuration, load};
+use tidegate::tls::client_config;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use super::forward::{LOOPBACK, Way, listener};
+use crate::support::client::{H2, exchange};
+use crate::support::gateway::{quoted, until};
+
+/// Puts a listener with these settings and this port of origins in force, as a reload does.
+pub(crate) fn reload(way: &Way, port: u16, rest: &str) {
+    let authority = format!(
+        "authority = {}\n{LOOPBACK}\n{rest}",
+        quoted(&way.dir.path().join("ours"))
+    );
+    let state = format!("[state]\ndir = {}\n", quoted(way.gateway.state()));
+    let origin = Configuration {
+        path: None,
+        text: listener(way.dir.path(), port, &authority) + &state,
+        variables: Vec::new(),
+        reader: None,
+    };
+    let generation = way.gateway.shared().set().generation + 1;
+    let loaded = load(&origin, way.gateway.shared().clock.now(), generation).unwrap_or_else(|error| panic!("{error}"));
+    way.gateway.shared().replace(loaded.set);
+}
+
+#[tokio::test]
+async fn a_reload_that_closes_the_way_is_seen_inside_a_tunnel() {
+    for (rest, other_port) in [
+        ("refuse = [\"localhost\"]", false),
+        ("pass = [\"localhost\"]", false),
+        ("", true),
+    ] {
+        let way = Way::opened("").await;
+        let tls = way.tls("localhost", "ours", &[b"h2"]).await.unwrap();
+        let h2 = H2::over(way.origin.address, tls).await;
+        let get = || Request::get(format!("https://localhost:{}/", way.port())).body(Full::new(Bytes::new()));
+        assert_eq!(h2.send(get().unwrap()).await.status, 200, "{rest}");
+        reload(&way, if other_port { 1 } else { way.port() }, rest);
+        assert_eq!(h2.send(get().unwrap()).await.status, 403, "{rest}");
+        assert_eq!(way.origin.seen().len(), 1, "{rest}");
+    }
+}
+
+#[tokio::test]
+async fn a_reload_that_closes_the_way_ends_what_passes_unread() {
+    let way = Way::opened("pass = [\"localhost\"]").await;
+    for (rest, is_open) in [("pass = [\"localhost\", \"b.example\"]", true), ("", false)] {
+        let mut stream = way.tls("localhost", "origins", &[b"http/1.1"]).await.unwrap();
+        reload(&way, way.port(), rest);
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        let get = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        let mut told = Vec::new();
+        let sent = stream.write_all(get).await;
+        let read = stream.read_to_end(&mut told).await;
+        assert_eq!(told.starts_with(b"HTTP/1.1 200"), is_open, "{rest}: {sent:?} {read:?}");
+    }
+    assert_eq!(way.origin.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn nothing_is_signed_for_a_name_of_which_there_is_no_origin() {
+    let way = Way::opened("").await;
+    let stream = way.tunnel("nowhere.invalid").await;
+    let config = client_config(Some(&way.dir.path().join("ours/authority.pem"))).unwrap();
+    let name = ServerName::try_from("nowhere.invalid").unwrap();
+    assert!(TlsConnector::from(config).connect(name, stream).await.is_err());
+    drop(way.tls("localhost", "ours", &[]).await.unwrap());
+    let lines = || std::fs::read_to_string(way.dir.path().join("audit.jsonl")).unwrap_or_default();
+    until("the other name is told", async || lines().contains("localhost")).await;
+    assert!(!lines().contains("nowhere"), "{}", lines());
+}
+
+#[tokio::test]
+async fn a_tunnel_is_asked_for_over_http2_as_well() {
+    for (rest, trusted) in [("", "ours"), ("pass = [\"localhost\"]", "origins")] {
+        let way = Way::opened(rest).await;
+        let stream = TcpStream::connect(way.proxy()).await.unwrap();
+        let handshake = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await;
+        let (mut sender, connection) = handshake.unwrap();
+        tokio::spawn(connection);
+        let authority = format!("localhost:{}", way.port());
+        let request = Request::connect(&authority).body(Full::new(Bytes::new())).unwrap();
+        let response = sender.send_request(request).await.unwrap();
+        assert_eq!(response.status(), 200, "{rest}");
+        let inside = TokioIo::new(hyper::upgrade::on(response).await.unwrap());
+        let ca = way.dir.path().join(trusted).join("authority.pem");
+        let mut config = (*client_config(Some(&ca)).unwrap()).clone();
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let name = ServerName::try_from("localhost").unwrap();
+        let tls = TlsConnector::from(Arc::new(config))
+            .connect(name, inside)
+            .await
+            .unwrap();
+        let get = format!("GET / HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n");
+        assert_eq!(exchange(tls, get.as_bytes()).await.status, 200, "{rest}");
+        // Where it may not lead it is refused, and the connection goes on.
+        let other = Request::connect("localhost:1").body(Full::new(Bytes::new())).unwrap();
+        assert_eq!(sender.send_request(other).await.unwrap().status(), 403, "{rest}");
+    }
+}
