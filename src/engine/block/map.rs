@@ -94,15 +94,15 @@ impl Block {
 
 #[cfg(test)]
 mod tests {
+    use super::super::look;
     use super::super::testing::Chance;
-    use super::super::{is_veiled, wakes};
     use super::*;
 
     /// What a text is by itself.
     fn alone(text: &[u8]) -> Text {
         if text.iter().any(|byte| b"&<".contains(byte)) {
             Text::Escaped
-        } else if wakes(text) || is_veiled(text) {
+        } else if matches!(look(text), (true, _) | (_, true)) {
             Text::Waking
         } else {
             Text::Calm

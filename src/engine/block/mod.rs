@@ -24,7 +24,7 @@ mod trigger;
 pub use count::triggers;
 pub(super) use map::{Text, WakeMap};
 pub(super) use texts::{Ends, Texts};
-pub(super) use trigger::{RUN_BYTES_MIN, block_wakes, is_digest, is_veiled, wakes};
+pub(super) use trigger::{RUN_BYTES_MIN, block_wakes, is_digest, look, wakes};
 
 /// Bytes of one block: a bit of a word for each.
 pub(super) const BLOCK: usize = 64;
@@ -67,15 +67,27 @@ pub(super) struct Masks {
 }
 
 impl Masks {
-    /// Those of a text of at most one block, without a delimiter.
+    /// Those of a text of at most one block, with `=` for the delimiter.
     pub(super) fn of(text: &[u8]) -> Option<Self> {
-        let mut batch = Batch::<1>::new();
         if text.len() > BLOCK {
             return None;
         }
-        batch.read(text, 0xff);
-        let [masks] = batch.blocks;
+        // Padded with NUL, which belongs to no class.
+        let mut block = [[0; BLOCK]];
+        if let Some(bytes) = block.as_flattened_mut().get_mut(..text.len()) {
+            bytes.copy_from_slice(text);
+        }
+        let mut masks = [Self::default()];
+        classify(&block, b'=', &mut masks);
+        let [masks] = masks;
         Some(masks)
+    }
+
+    /// Whether one more reader might undo something in the text that this block is: an escape, a character that stands for
+    /// another, or a run in another alphabet. Few texts have what any of them begins with.
+    pub(super) fn may_hide(&self) -> bool {
+        let leads = self.veil | self.backslash | self.less | self.bracket | self.delimiter | self.high;
+        leads != 0 || trigger::has_run(self)
     }
 }
 

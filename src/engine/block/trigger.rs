@@ -29,16 +29,27 @@ pub(in crate::engine) fn block_wakes(masks: &Masks, length: usize) -> bool {
     Triggers::default().signs(masks).wake(length)
 }
 
-/// Whether `text` may hide an identifier: in another alphabet, or behind a character that stands for another.
-pub(in crate::engine) fn is_veiled(text: &[u8]) -> bool {
-    let mut triggers = Triggers::default();
-    let mut blocks = Blocks::<1>::new(text, 0xff);
+/// Whether a run of letters and digits in the text that is this one block is as long as a value in another alphabet.
+pub(super) fn has_run(masks: &Masks) -> bool {
+    run::<4>(masks.letter | masks.digit, &mut [Stage::default(); 4], RUN_SHIFTS) != 0
+}
+
+/// Whether `text` wakes a search, and whether it may hide an identifier, in another alphabet or behind a character that stands
+/// for another. Of a text that wakes one the second may not be told.
+pub(in crate::engine) fn look(text: &[u8]) -> (bool, bool) {
+    if let Some(masks) = Masks::of(text) {
+        let signs = Triggers::default().signs(&masks);
+        return (signs.wake(text.len()), signs.veil != 0);
+    }
+    let (mut triggers, mut all) = (Triggers::default(), Signs::default());
+    let mut blocks = Blocks::<CHUNK_BLOCKS>::new(text, 0xff);
     while let Some((_, masks)) = blocks.next() {
-        if triggers.veil(masks) != 0 {
-            return true;
+        all = all.or(triggers.signs(masks));
+        if all.trigger != 0 {
+            break;
         }
     }
-    false
+    (all.wake(text.len()), all.veil != 0)
 }
 
 fn wakes_in<const BATCH: usize>(text: &[u8]) -> bool {
@@ -230,7 +241,9 @@ mod tests {
         for length in (0..200).chain([511, 512, 513, 1500]) {
             for letters in [&b"7aZ%-"[..], b"7a(\xef.  ", b"7aZ", b" #,&"] {
                 let text = chance.runs(letters, length);
-                assert_eq!(is_veiled(&text), plainly(&text), "{}", text.escape_ascii());
+                let (wakes, is_veiled) = look(&text);
+                assert!(wakes || is_veiled == plainly(&text), "{}", text.escape_ascii());
+                assert_eq!(wakes, wakes_plainly(&text), "{}", text.escape_ascii());
             }
         }
     }

@@ -4,18 +4,55 @@
 use super::unescape::{inline_tag, json_escape, percent_escape};
 use super::{Unescaped, alphabet, entity};
 
-/// First bytes of what may be a form.
+/// What may be a form by its first byte, a bit for each kind of second byte that it takes.
 #[expect(clippy::indexing_slicing, reason = "evaluated at compile time")]
-const LEADS: [bool; 256] = {
-    let mut leads = [false; 256];
+const LEADS: [u8; 256] = {
+    let mut leads = [0; 256];
     let mut byte = 0;
     while byte < leads.len() {
-        let is_ascii = matches!(byte as u8, b'%' | b'&' | b'\\' | b'=' | b'<' | b'(' | b'[' | b'{');
-        leads[byte] = is_ascii || matches!(byte, 0xc2 | 0xcd | 0xe1..=0xe3 | 0xef | 0xf0);
+        leads[byte] = match byte as u8 {
+            b'%' => HEX,
+            b'=' => ENCODED,
+            b'<' => TAG,
+            b'(' | b'[' | b'{' => WORD,
+            b'&' | b'\\' | 0xc2 | 0xcd | 0xe1..=0xe3 | 0xef | 0xf0 => ANY,
+            _ => 0,
+        };
         byte += 1;
     }
     leads
 };
+
+/// The kinds of each second byte.
+#[expect(clippy::indexing_slicing, reason = "evaluated at compile time")]
+const SECONDS: [u8; 256] = {
+    let mut seconds = [ANY; 256];
+    let mut byte = 0;
+    while byte < seconds.len() {
+        let second = byte as u8;
+        if second.is_ascii_hexdigit() {
+            seconds[byte] |= HEX;
+        }
+        if matches!(second, b'\r' | b'\n' | b'0'..=b'9' | b'A'..=b'F') {
+            seconds[byte] |= ENCODED;
+        }
+        if second == b'/' || second.is_ascii_alphabetic() {
+            seconds[byte] |= TAG;
+        }
+        if matches!(second, b'a' | b'A' | b'd' | b'D' | b'@' | b'.') || second.is_ascii_whitespace() {
+            seconds[byte] |= WORD;
+        }
+        byte += 1;
+    }
+    seconds
+};
+
+/// Behind `%`, behind `=` of quoted-printable, in a tag, and in a bracket around `at` or `dot`; what needs a closer look.
+const HEX: u8 = 1;
+const ENCODED: u8 = 1 << 1;
+const TAG: u8 = 1 << 2;
+const WORD: u8 = 1 << 3;
+const ANY: u8 = 1 << 4;
 
 /// What a form stands for.
 enum Stands {
@@ -34,14 +71,40 @@ pub(crate) fn hides(text: &[u8]) -> bool {
 
 /// Whether there is a form in `text`.
 pub(crate) fn has_form(text: &[u8]) -> bool {
-    let mut leads = text.iter().enumerate().filter(|(_, byte)| may_lead(**byte));
-    leads.any(|(at, _)| form(text.get(at..).unwrap_or_default()).is_some())
+    first_form(text, text.len()).is_some()
+}
+
+/// Where the first form of `text` begins, if that is before `end`.
+fn first_form(text: &[u8], end: usize) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        at += text.get(at..end)?.iter().position(|byte| lead(*byte) != 0)?;
+        let rest = text.get(at..)?;
+        if may_begin(rest) && form(rest).is_some() {
+            return Some(at);
+        }
+        at += 1;
+    }
+}
+
+/// Whether a form may begin with the first two bytes of `rest`: of what leads in code hardly anything does.
+#[inline]
+#[expect(clippy::indexing_slicing, reason = "the table has a place for every byte")]
+fn may_begin(rest: &[u8]) -> bool {
+    matches!(rest, [first, second, ..] if lead(*first) & SECONDS[usize::from(*second)] != 0)
+}
+
+/// The kinds of second byte that a form takes which begins with `byte`.
+#[inline]
+#[expect(clippy::indexing_slicing, reason = "the table has a place for every byte")]
+const fn lead(byte: u8) -> u8 {
+    LEADS[byte as usize]
 }
 
 impl Unescaped {
     /// Undoes the forms of this text, each once.
     pub fn forms(&mut self) {
-        self.again(may_lead, |out, rest, raw| {
+        self.again(first_form, |out, rest, raw| {
             let first = rest.first().copied().unwrap_or_default();
             let (length, stands) = form(rest).unwrap_or((1, Stands::Byte(first)));
             match stands {
@@ -56,12 +119,6 @@ impl Unescaped {
             length
         });
     }
-}
-
-/// Whether a form may begin with it.
-#[expect(clippy::indexing_slicing, reason = "the table has a place for every byte")]
-const fn may_lead(byte: u8) -> bool {
-    LEADS[byte as usize]
 }
 
 /// The form at the start of `rest`: its length, and what it stands for.
@@ -157,6 +214,8 @@ fn character(rest: &[u8]) -> Option<(usize, Stands)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::block::Masks;
+    use crate::engine::block::testing::Chance;
 
     fn seen(text: &str) -> (String, Unescaped) {
         let mut view = Unescaped::default();
@@ -188,6 +247,29 @@ mod tests {
         ] {
             assert_eq!(seen(text).0, expected, "{text}");
             assert_eq!(has_form(text.as_bytes()), text != expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn no_form_is_passed_over_by_a_look_at_its_first_bytes() {
+        let mut chance = Chance(23);
+        for length in 0..200 {
+            for letters in [
+                &b"%(&=<[ at4F;#"[..],
+                b"a@t)(d. ot]",
+                b"<b>/i=\r\n3D",
+                "\\x4 \u{ad}\u{ff10}a".as_bytes(),
+            ] {
+                let text = chance.text(letters, length);
+                let plainly = (0..text.len()).find(|at| form(&text[*at..]).is_some());
+                assert_eq!(first_form(&text, text.len()), plainly, "{}", text.escape_ascii());
+                let masks = Masks::of(&text);
+                assert!(
+                    masks.is_none_or(|masks| masks.may_hide() || !hides(&text)),
+                    "{}",
+                    text.escape_ascii()
+                );
+            }
         }
     }
 

@@ -80,8 +80,8 @@ impl Unescaped {
 
     /// Writes letters, digits and marks of the full width (Unicode, "Halfwidth and Fullwidth Forms") as ASCII ones.
     pub fn narrow(&mut self) {
-        let leads = |byte| byte == 0xef;
-        self.again(leads, |out, rest, raw| {
+        let first = |rest: &[u8], end: usize| memchr(0xef, rest.get(..end)?);
+        self.again(first, |out, rest, raw| {
             let (byte, length) = match rest {
                 [0xef, 0xbc, low @ 0x81..=0xbf, ..] => (*low - 0x60, 3),
                 [0xef, 0xbd, low @ 0x80..=0x9e, ..] => (*low - 0x20, 3),
@@ -92,10 +92,14 @@ impl Unescaped {
         });
     }
 
-    /// Reads the text once more. Where one of the bytes that `leads` stands, `read` is given what is left of it and where that
-    /// stands in the raw text, writes what it makes of its beginning, and returns the length of that, at least 1; what is
-    /// between stays as it is.
-    pub(super) fn again(&mut self, leads: impl Fn(u8) -> bool, read: impl Fn(&mut Self, &[u8], usize) -> usize) {
+    /// Reads the text once more. Where `find` finds something, before a place that it is given, `read` is given what is left of
+    /// the text and where that stands in the raw one, writes what it makes of its beginning, and returns the length of that, at
+    /// least 1; what is between stays as it is.
+    pub(super) fn again(
+        &mut self,
+        find: impl Fn(&[u8], usize) -> Option<usize>,
+        read: impl Fn(&mut Self, &[u8], usize) -> usize,
+    ) {
         let before = std::mem::take(self);
         let mut cuts = before.cuts.iter().peekable();
         let (mut at, mut rest) = (0, before.text.as_slice());
@@ -106,7 +110,7 @@ impl Unescaped {
             let end = cuts
                 .peek()
                 .map_or(rest.len(), |(place, _)| (place - at).min(rest.len()));
-            let plain = rest.iter().take(end).position(|byte| leads(*byte)).unwrap_or(end);
+            let plain = find(rest, end).unwrap_or(end);
             let length = if plain > 0 {
                 self.text.extend_from_slice(rest.get(..plain).unwrap_or_default());
                 let offsets = before.offsets.get(at..at + plain);

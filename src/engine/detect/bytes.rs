@@ -21,6 +21,17 @@ pub(super) const fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
+/// What of `text` is UTF-8, from its front on.
+pub(super) fn valid_front(text: &[u8]) -> &str {
+    match std::str::from_utf8(text) {
+        Ok(text) => text,
+        Err(error) => {
+            let front = text.get(..error.valid_up_to()).unwrap_or_default();
+            std::str::from_utf8(front).unwrap_or_default()
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -24,6 +24,13 @@ impl Normal {
         Self(SmallVec::from_slice(bytes))
     }
 
+    /// Of a value whose letter case does not matter.
+    pub fn lower(text: &[u8]) -> Self {
+        let mut normal = Self::new(text);
+        normal.0.make_ascii_lowercase();
+        normal
+    }
+
     /// From parts of a value in normal form.
     pub fn joined(parts: &[&[u8]]) -> Self {
         let mut bytes = SmallVec::new();

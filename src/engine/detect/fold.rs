@@ -54,7 +54,8 @@ where
     [u8; N]: smallvec::Array<Item = u8>,
 {
     let mut bytes = smallvec::SmallVec::new();
-    if word.is_ascii() && memchr::memchr2(b'\'', b'`', word.as_bytes()).is_none() {
+    let is_plain = |byte: u8| byte.is_ascii() && !matches!(byte, b'\'' | b'`');
+    if word.bytes().all(is_plain) {
         bytes.extend_from_slice(word.as_bytes().get(..N).unwrap_or(word.as_bytes()));
         bytes.make_ascii_lowercase();
         return bytes;

@@ -8,6 +8,7 @@
 //! digits and separators still costs a constant per byte.
 
 use super::bytes::{at, before, is_word};
+use crate::engine::byte_set::ByteSet;
 
 /// No identifier has more digits (a payment card has 19).
 pub(super) const DIGITS_MAX: usize = 19;
@@ -184,6 +185,13 @@ impl<'h> Number<'h> {
             .all(|index| self.gap(index) == Some(first))
             .then_some(first)
     }
+}
+
+/// Whether [`is_promising`] may say so of so many digits between two bytes: they are many, or what follows may be a gap.
+#[inline]
+pub(super) fn may_be_promising(previous: u8, digits: usize, next: u8) -> bool {
+    const GAPS: ByteSet = ByteSet::of(b" -./()");
+    digits >= JAPANESE_ACCOUNT_DIGITS || previous == b'+' || GAPS.has(next) || !next.is_ascii()
 }
 
 /// Whether any shape begins like the group of digits `first..end`: a look at its length and at the next group's, which

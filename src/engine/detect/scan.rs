@@ -17,10 +17,10 @@ use memchr::memrchr3;
 use super::bytes::{at, before};
 use super::context::LOOK_BACK_BYTES_MAX;
 use super::matcher::{self, Builtin, Candidate, CodeAhead};
-use super::number::{Lead, Number, is_promising};
+use super::number::{Lead, Number, is_promising, may_be_promising};
 use super::rule::Rule;
 use super::{Category, Context, Finding, RuleId, RuleSet, Span, Usage, lane};
-use crate::engine::block::{Blocks, Masks, block_wakes, is_digest, wakes};
+use crate::engine::block::{Blocks, CHUNK_BLOCKS, Masks, block_wakes, is_digest, wakes};
 
 /// How far outside `within` a trigger or an overlapping finding may stand, before and after, in bytes.
 const BEFORE_BYTES_MAX: usize = 256;
@@ -43,6 +43,18 @@ impl RuleSet {
         usage: &mut Usage,
         found: &mut Vec<Finding>,
     ) -> Searched {
+        self.scan_marked((haystack, None), within, context, usage, found)
+    }
+
+    /// The same of a haystack whose masks may be known, if it is one block.
+    pub(in crate::engine) fn scan_marked(
+        &self,
+        (haystack, masks): (&[u8], Option<&Masks>),
+        within: Range<usize>,
+        context: Context<'_>,
+        usage: &mut Usage,
+        found: &mut Vec<Finding>,
+    ) -> Searched {
         let reach = within.start.saturating_sub(BEFORE_BYTES_MAX)
             ..within.end.saturating_add(AFTER_BYTES_MAX).min(haystack.len());
         let Some(text) = haystack.get(reach.clone()) else {
@@ -53,8 +65,11 @@ impl RuleSet {
         let may_wake = (!context.number || context.key.is_vague()) && !is_digest(text);
         let is_told = context.key.searches();
         // Most cells are one block, which is looked at once.
-        let block = (may_wake || is_told).then(|| Masks::of(text)).flatten();
-        let wakes = || block.map_or_else(|| wakes(text), |block| block_wakes(&block, text.len()));
+        let own = (masks.is_none() && (may_wake || is_told))
+            .then(|| Masks::of(text))
+            .flatten();
+        let block = masks.or(own.as_ref());
+        let wakes = || block.map_or_else(|| wakes(text), |block| block_wakes(block, text.len()));
         let is_woken = is_told || (may_wake && wakes());
         let mut searched = Searched {
             by_builtin: is_woken || !context.key.keyed().is_empty(),
@@ -76,7 +91,7 @@ impl RuleSet {
             scan.whole();
         }
         if is_woken {
-            scan.blocks(text, reach.start, block.as_ref());
+            scan.blocks(text, reach.start, block);
         }
         if let Some(lane) = &self.lane {
             let of_expressions = scan.found.len();
@@ -133,7 +148,7 @@ impl Scan<'_> {
         if let Some(masks) = one {
             self.block(masks, start, &mut first);
         } else {
-            let mut blocks = Blocks::<1>::new(text, 0xff);
+            let mut blocks = Blocks::<CHUNK_BLOCKS>::new(text, 0xff);
             while let Some((at, masks)) = blocks.next() {
                 self.block(masks, start + at, &mut first);
             }
@@ -170,24 +185,30 @@ impl Scan<'_> {
         if matches!(previous, b'-' | b'.') && before(haystack, first - 1).is_ascii_digit() {
             return;
         }
-        let numeric = self.context.number;
-        matcher::each_id(haystack, first, end, numeric, |builtin, candidate| {
-            self.offer(builtin, Some(candidate));
-        });
+        let next = at(haystack, end);
+        if matcher::may_begin_id(previous, end - first, next) {
+            let numeric = self.context.number;
+            matcher::each_id(haystack, first, end, numeric, |builtin, candidate| {
+                self.offer(builtin, Some(candidate));
+            });
+        }
         if previous.is_ascii_alphabetic() {
             if end - first >= 2 && before(self.haystack, first - 1).is_ascii_alphabetic() {
                 self.offer(Builtin::Iban, matcher::iban(self.haystack, first));
             }
             return;
         }
-        self.addresses(first, end, previous);
-        if is_promising(self.haystack, first, end) {
+        // Behind and before most numbers of code, tables and drawings stands nothing that an address has.
+        if matches!(next, b' ' | b',' | b'\n' | b'-' | b'/') || previous == b' ' || !previous.is_ascii() {
+            self.addresses(first, previous, next);
+        }
+        if may_be_promising(previous, end - first, next) && is_promising(self.haystack, first, end) {
             self.number(first);
         }
     }
 
-    /// Everything that has a house number, behind the byte `previous`. Not in a cell that is an address as a whole.
-    fn addresses(&mut self, first: usize, end: usize, previous: u8) {
+    /// Everything that has a house number, between the bytes `previous` and `next`. Not in a cell that is an address as a whole.
+    fn addresses(&mut self, first: usize, previous: u8, next: u8) {
         let all = [
             Builtin::AddressKr,
             Builtin::AddressHan,
@@ -198,18 +219,22 @@ impl Scan<'_> {
             return;
         }
         // Those of Asian scripts have letters of them.
-        let is_ascii = *self.is_ascii.get_or_insert_with(|| self.haystack.is_ascii());
-        if !is_ascii && (previous == b' ' || !previous.is_ascii()) {
+        let is_asian = !previous.is_ascii() || (previous == b' ' && !self.is_ascii());
+        if is_asian {
             self.offer(Builtin::AddressKr, matcher::address_kr(self.haystack, first));
             self.offer(Builtin::AddressHan, matcher::address_han(self.haystack, first));
         }
-        if matches!(at(self.haystack, end), b' ' | b',' | b'\n' | b'-' | b'/') || previous == b' ' {
+        if matches!(next, b' ' | b',' | b'\n' | b'-' | b'/') || previous == b' ' {
             let found = matcher::address_latin(self.haystack, first, &mut self.codes);
             self.offer(Builtin::AddressLatin, found);
         }
-        if at(self.haystack, end) == b' ' {
+        if next == b' ' {
             self.offer(Builtin::AddressUs, matcher::address_us(self.haystack, first));
         }
+    }
+
+    fn is_ascii(&mut self) -> bool {
+        *self.is_ascii.get_or_insert_with(|| self.haystack.is_ascii())
     }
 
     /// Everything that is a run of digits: the number that begins at `first`.
@@ -275,12 +300,10 @@ impl Scan<'_> {
 
     /// Whether the last finding covers `first` and is surer than what `builtin` finds.
     fn is_outranked(&self, builtin: Builtin, first: usize) -> bool {
+        let Some(last) = self.found.last() else { return false };
         let weight = |rule: RuleId| self.set.rules.get(usize::from(rule.0)).map(|rule| rule.weight);
-        let outranks = |last: &Finding| {
-            let covers = last.span.start <= first as u64 && (first as u64) < last.span.end;
-            covers && !last.tentative && weight(last.rule) > self.set.driver(builtin).and_then(weight)
-        };
-        self.found.last().is_some_and(outranks)
+        let covers = last.span.start <= first as u64 && (first as u64) < last.span.end;
+        covers && !last.tentative && weight(last.rule) > self.set.driver(builtin).and_then(weight)
     }
 
     /// A candidate becomes a finding if its rule's validator takes it, no veto speaks against it, and a context word
@@ -367,7 +390,9 @@ fn settle(set: &RuleSet, first_new: usize, within: &Range<usize>, found: &mut Ve
     let Some(new) = found.get_mut(first_new..).filter(|new| !new.is_empty()) else {
         return;
     };
-    new.sort_by_key(|finding| finding.span.start);
+    if new.len() > 1 {
+        new.sort_by_key(|finding| finding.span.start);
+    }
     let mut winner = 0;
     for index in 1..new.len() {
         let (Some(last), Some(next)) = (new.get(winner), new.get(index)) else {

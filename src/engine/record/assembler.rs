@@ -2,23 +2,25 @@
 
 use std::sync::Arc;
 
-use super::embedded;
 use super::fields::{self, FieldRef, Fields};
 use super::frame::{self, Frame, Shape};
-use super::joined;
 use super::layers::LAYERS_MAX;
 use super::settled::Settled;
 use super::stream::Stream;
 use super::subject::{self, Common};
-use super::{Item, Place, Record};
+use super::{Item, Record};
 use crate::engine::container::{Fault, Limits, Meter};
-use crate::engine::decode::{Unescaped, hides};
-use crate::engine::detect::{Category, ClassSet, Context, Finding, Key, OrderSigns, Role, RuleSet, Span, Usage};
+use crate::engine::decode::Unescaped;
+use crate::engine::detect::{ClassSet, Finding, OrderSigns, RuleSet, Usage};
 use crate::engine::secret::HashKey;
 use crate::engine::structure::{Cell, CellForm, Container, Sink};
 
 /// Between identifiers of one record in running text: more bytes apart and they are two records.
 pub(super) const GAP_BYTES_MAX: u64 = 96;
+
+/// Lists that are kept to be used again, and the room of one: as much as most records need.
+const SPARE_LISTS_MAX: usize = 4;
+const SPARE_ITEMS_MAX: usize = 32;
 
 /// The assembler of one body.
 pub struct Assembler {
@@ -41,7 +43,9 @@ pub struct Assembler {
     pub(super) free_last: u64,
     pub(super) common: Common,
     pub(super) settled: Settled,
-    found: Vec<Finding>,
+    pub(super) found: Vec<Finding>,
+    /// Lists of containers that ended, for those that begin.
+    spare: Vec<Vec<Item>>,
     pub(super) unescaped: Unescaped,
     pub(super) findings: u64,
     pub(super) orders: OrderSigns,
@@ -78,6 +82,7 @@ impl Assembler {
             common: Common::default(),
             settled: Settled::default(),
             found: Vec::new(),
+            spare: Vec::new(),
             unescaped: Unescaped::default(),
             findings: 0,
             orders: OrderSigns::default(),
@@ -143,117 +148,11 @@ impl Assembler {
         self.settle(start, end, &items, self.free_has_name);
     }
 
-    /// Searches one cell; what it finds goes to `keep`.
-    fn search(&mut self, cell: &Cell<'_>, keep: impl FnMut(&mut Self, Item)) {
-        let mut keep = keep;
-        let number = cell.is_number();
-        let frame = frame::named(&self.frames, &self.fields);
-        let field = frame.and_then(|frame| self.fields.get(&frame.field));
-        let context = Context {
-            key: field.map_or(Key::NONE, |field| &field.key),
-            number,
-            column: field.is_some(),
-        };
-        let mut found = std::mem::take(&mut self.found);
-        let wide = field.is_some_and(|field| field.key.is_known()) && cell.has_wide_digit();
-        let escaped = wide || cell.is_escaped();
-        let searched = if escaped {
-            cell.read(wide, &mut self.unescaped);
-            let within = self.unescaped.from_raw(cell.within.0)..self.unescaped.from_raw(cell.within.1);
-            let (text, usage) = (&self.unescaped.text, &mut self.usage);
-            self.rules.scan_within_budget(text, within, context, usage, &mut found)
-        } else {
-            let usage = &mut self.usage;
-            self.rules
-                .scan_within_budget(cell.raw, cell.within(), context, usage, &mut found)
-        };
-        let vote = field.map(|field| {
-            let vote = field.vote.get();
-            // Cells that nobody need look at, and so may not be told, have no vote; and what expressions find is no reason to
-            // lift what they do not.
-            if searched.by_builtin && cell.last {
-                let builtin = searched.builtin.as_deref().unwrap_or(&found);
-                field.vote.set(vote.with(builtin, cell.raw));
-            }
-            vote
-        });
-        // Neither is what would not be told a text with names of its own.
-        let is_text = || searched.by_builtin && embedded::may_begin(cell);
-        if !found.is_empty() && field.is_none_or(|field| !field.key.is_known()) || is_text() {
-            embedded::search(&self.rules, cell, &self.unescaped, &mut self.usage, &mut found);
-        }
-        joined::search(&self.rules, cell, &self.unescaped, &mut self.usage, &mut found);
-        self.usage.found(&found);
-        if self.usage.is_newly_spent() {
-            let at = cell.at + cell.within.0 as u64;
-            let record = self.stops_at(at);
-            self.usage.stop_at(record);
-        }
-        if let Some((field, vote)) = field.zip(vote) {
-            let is_known = field.key.is_known();
-            let is_code = |finding: &Finding| {
-                !is_known && vote.vetoes(finding, cell.raw) && !self.rules.is_expression(finding.rule)
-            };
-            found.retain(|finding| {
-                (!finding.tentative && !is_code(finding)) || (finding.tentative && vote.lifts(finding, number))
-            });
-        }
-        if escaped {
-            self.place_in_raw(&mut found);
-        }
-        let known = found.len();
-        let is_open = self.fault.is_none();
-        if is_open && (self.stream.is_some() || hides(if escaped { &self.unescaped.text } else { cell.raw })) {
-            found = self.look_behind(cell, escaped, found);
-        }
-        for (place, finding) in found.drain(..).enumerate() {
-            let span = Span {
-                start: cell.at + finding.span.start,
-                end: cell.at + finding.span.end,
-            };
-            let item = self.item(&finding, span, number && place < known);
-            self.findings += 1;
-            keep(self, item);
-        }
-        self.found = found;
-    }
-
-    fn item(&self, finding: &Finding, span: Span, number: bool) -> Item {
-        let normal = finding.normal.as_bytes();
-        let value = match finding.category {
-            // Nobody is known by one alone: where it is not counted, it is only compared with its neighbours.
-            Category::Name | Category::Weak if !self.settled.counted.contains(finding.class) => fields::hash(normal),
-            Category::Name
-            | Category::Weak
-            | Category::NationalId
-            | Category::Email
-            | Category::Phone
-            | Category::Account
-            | Category::Address => subject::of_value(&self.secret, finding.category, normal).0,
-        };
-        let named = frame::named(&self.frames, &self.fields);
-        let role = self
-            .frames
-            .iter()
-            .rev()
-            .find_map(|frame| frame.role)
-            .unwrap_or(Role::None);
-        Item {
-            place: Place {
-                span,
-                class: finding.class,
-                number,
-            },
-            category: finding.category,
-            value,
-            role,
-            field: named
-                .and_then(|frame| self.fields.get(&frame.field))
-                .map_or(0, |field| field.hash),
-            object: named.map_or(0, |frame| frame.object),
-            is_named: named
-                .and_then(|frame| self.fields.get(&frame.field))
-                .is_some_and(|field| field.key.is_known()),
+    /// Keeps a list that is done with, to be used again.
+    fn spare(&mut self, mut items: Vec<Item>) {
+        if self.spare.len() < SPARE_LISTS_MAX && items.capacity() <= SPARE_ITEMS_MAX {
+            items.clear();
+            self.spare.push(items);
         }
     }
 
@@ -285,6 +184,7 @@ impl Sink for Assembler {
         self.objects += 1;
         let mut frame = Frame::new(container, at, true, self.objects);
         frame.gather = self.gather_of(container);
+        frame.items = self.spare.pop().unwrap_or_default();
         if let Some(parent) = self
             .frames
             .last_mut()
@@ -324,6 +224,7 @@ impl Sink for Assembler {
             } else {
                 self.settle(frame.start, end, &items, frame.has_name);
             }
+            self.spare(items);
         } else if self
             .frames
             .last()
@@ -347,12 +248,14 @@ impl Sink for Assembler {
         let Some(frame) = self.frames.last_mut() else {
             return true;
         };
-        let escaped = key.is_escaped();
-        if escaped {
-            Cell { raw: name, ..*key }.unescape(&mut self.unescaped);
-        }
-        let name = if escaped { &self.unescaped.text } else { name };
-        let field = self.fields.find(&self.rules, name);
+        let field = self.fields.expected(name).unwrap_or_else(|| {
+            let escaped = key.is_escaped();
+            if escaped {
+                Cell { raw: name, ..*key }.unescape(&mut self.unescaped);
+            }
+            let name = if escaped { &self.unescaped.text } else { name };
+            self.fields.find(&self.rules, name)
+        });
         let mut wanted = true;
         if let Some(said) = self.fields.get(&field) {
             // That a row has a person's name must be known, whatever the name is: its header is not told otherwise.

@@ -12,6 +12,7 @@ mod inner;
 mod join;
 mod joined;
 mod layers;
+mod search;
 mod settled;
 mod stream;
 mod subject;

@@ -22,7 +22,9 @@ impl Settled {
             return;
         }
         let mut places: SmallVec<[Place; 4]> = items.iter().map(|item| item.place).collect();
-        places.sort_by_key(|place| place.span);
+        if !places.is_sorted_by_key(|place| place.span) {
+            places.sort_by_key(|place| place.span);
+        }
         let (buyer, is_delivery) = subject::order(items);
         let counted = items.iter().filter(|item| self.counted.contains(item.place.class));
         self.records.push(Record {

@@ -140,6 +140,9 @@ pub fn subjects_of(text: &[u8], name: &Key, rules: &RuleSet, secret: &HashKey) -
 pub(super) fn order(items: &[Item]) -> (Option<Subject>, bool) {
     let strong = || items.iter().filter(|item| item.category.is_strong());
     let is_delivery = strong().any(|item| matches!(item.role, Role::Recipient | Role::Shipping));
+    if !is_delivery && !strong().any(|item| item.role == Role::Buyer) {
+        return (None, false);
+    }
     let is_buyer = |item: &&Item| item.role == Role::Buyer || (is_delivery && item.role == Role::None);
     let Some(category) = PRECEDENCE
         .into_iter()
@@ -167,7 +170,9 @@ pub(super) fn subjects(
     let strong = Strong::of(items);
     // A recipient is someone else, whatever identifies the others.
     let mut chosen = choose(items, has_name, common, &strong, |role| role != Role::Recipient);
-    chosen.extend(choose(items, has_name, common, &strong, |role| role == Role::Recipient));
+    if items.iter().any(|item| item.role == Role::Recipient) {
+        chosen.extend(choose(items, has_name, common, &strong, |role| role == Role::Recipient));
+    }
     let others = others(items, &chosen, common);
     let (mut people, others) = match pieces {
         None => (of_record(&chosen), others),

@@ -136,8 +136,10 @@ fn is_mobile(text: &[u8]) -> bool {
 /// The last eight digits of a normal form.
 fn last_digits(normal: &[u8]) -> u32 {
     let tail = normal.get(normal.len().saturating_sub(8)..).unwrap_or_default();
-    let digits = tail.iter().filter(|byte| byte.is_ascii_digit());
-    digits.fold(0, |value, digit| value * 10 + u32::from(digit - b'0'))
+    tail.iter().fold(0, |value, byte| match byte {
+        b'0'..=b'9' => value * 10 + u32::from(byte - b'0'),
+        _ => value,
+    })
 }
 
 /// Whether a whole cell is written as a number of several parts may be.

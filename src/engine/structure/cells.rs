@@ -12,7 +12,7 @@ use std::ops::Range;
 
 use memchr::{memchr, memchr2, memmem};
 
-use crate::engine::block::{is_veiled, wakes};
+use crate::engine::block::{Masks, look};
 use crate::engine::decode::{EVENT_LINE, Unescaped, hides};
 
 /// Text before a segment that boundaries and context words may need, in bytes.
@@ -107,7 +107,10 @@ impl<'a> Cell<'a> {
     pub(super) fn wakes(&self) -> bool {
         let text = self.raw.get(self.within.0..).unwrap_or_default();
         match (self.is_escaped(), self.form) {
-            (false, _) => wakes(text) || (is_veiled(text) && hides(text)),
+            (false, _) => {
+                let (wakes, is_veiled) = look(text);
+                wakes || (is_veiled && hides(text))
+            }
             // References can hide an `@` or a digit, and no other can; a tag hides nothing.
             (true, CellForm::Markup) => {
                 let is_telling = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'@' | b'#' | b'(');
@@ -149,6 +152,21 @@ impl<'a> Cell<'a> {
     /// Whether there is a digit of the full width in it, as forms in Japan and Korea are filled in with.
     pub fn has_wide_digit(&self) -> bool {
         memchr::memchr_iter(0xef, self.raw).any(|at| matches!(self.raw.get(at + 1..at + 3), Some([0xbc, 0x90..=0x99])))
+    }
+
+    /// Whether it is the whole value.
+    pub fn is_whole(&self) -> bool {
+        self.last && self.within == (0, self.raw.len())
+    }
+
+    /// As [`Cell::is_escaped`], by the masks of the block that it is.
+    pub(in crate::engine) fn is_escaped_in(&self, block: &Masks) -> bool {
+        match self.form {
+            CellForm::Plain | CellForm::Bare => false,
+            CellForm::JsonString => block.backslash != 0,
+            CellForm::Quoted => block.quote != 0,
+            CellForm::Percent | CellForm::Markup | CellForm::SqlString | CellForm::Event => self.is_escaped(),
+        }
     }
 
     /// Whether unescaping would change anything.

@@ -7,7 +7,9 @@
 use smallvec::SmallVec;
 
 use super::super::Normal;
+use super::super::bytes::valid_front;
 use super::super::fold::{fold, is_alphanumeric};
+use crate::engine::byte_set::ByteSet;
 
 /// Bytes of a normal form; the rest of a longer address does not tell two apart.
 const FORM_BYTES_MAX: usize = 160;
@@ -38,12 +40,21 @@ const PROVINCES_KR: [(&str, &str); 21] = [
 
 /// The normal form of `text`.
 pub(super) fn normal(text: &[u8]) -> Normal {
-    let text = text.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+    let text = valid_front(text);
     let mut form = Form {
-        korean: text.chars().any(is_hangul),
+        korean: has_hangul(text.as_bytes()),
         ..Form::default()
     };
-    for letter in text.chars() {
+    let mut rest = text;
+    while let Some(letter) = rest.chars().next() {
+        // Most letters are of ASCII or Hangul, and stand for themselves.
+        let plain = plain_len(rest.as_bytes());
+        if plain > 0 {
+            form.plain(rest.as_bytes().get(..plain).unwrap_or_default());
+            rest = rest.get(plain..).unwrap_or_default();
+            continue;
+        }
+        rest = rest.get(letter.len_utf8()..).unwrap_or_default();
         if is_alphanumeric(letter) {
             form.letter(letter);
             continue;
@@ -60,6 +71,35 @@ pub(super) fn normal(text: &[u8]) -> Normal {
     Normal::new(&form.bytes)
 }
 
+/// The length of the letters and digits of ASCII and the syllables of Hangul at the front of `text`.
+fn plain_len(text: &[u8]) -> usize {
+    const ASCII: ByteSet = ByteSet::alphanumeric_and(b"");
+    let mut length = 0;
+    loop {
+        let rest = text.get(length..).unwrap_or_default();
+        let ascii = rest.iter().take_while(|byte| ASCII.has(**byte)).count();
+        length += ascii;
+        match rest.get(ascii..) {
+            Some([first @ 0xea..=0xed, second, third, ..]) if is_syllable([*first, *second, *third]) => length += 3,
+            _ => return length,
+        }
+    }
+}
+
+/// Whether a syllable of Hangul is in `text`.
+fn has_hangul(text: &[u8]) -> bool {
+    let mut triples = text.windows(3);
+    !text.is_ascii()
+        && triples.any(
+            |triple| matches!(triple, [first @ 0xea..=0xed, second, third] if is_syllable([*first, *second, *third])),
+        )
+}
+
+/// Whether the three bytes are a syllable of Hangul in UTF-8, from `가` to `힣`.
+fn is_syllable([first, second, third]: [u8; 3]) -> bool {
+    (0xea_b0_80..=0xed_9e_a3).contains(&u32::from_be_bytes([0, first, second, third]))
+}
+
 /// A normal form under way.
 #[derive(Default)]
 struct Form {
@@ -74,6 +114,15 @@ struct Form {
 }
 
 impl Form {
+    /// Letters and digits that stand for themselves, but for their case.
+    fn plain(&mut self, letters: &[u8]) {
+        let begin = self.word.len();
+        self.word.extend_from_slice(letters);
+        if let Some(letters) = self.word.get_mut(begin..) {
+            letters.make_ascii_lowercase();
+        }
+    }
+
     fn letter(&mut self, letter: char) {
         let (first, second) = fold(narrow(letter));
         if first.is_ascii() {
@@ -102,10 +151,6 @@ impl Form {
         }
         self.word.clear();
     }
-}
-
-fn is_hangul(letter: char) -> bool {
-    ('가'..='힣').contains(&letter)
 }
 
 /// The short name of a Korean province; any other word as it is.

@@ -8,6 +8,7 @@ use super::super::key_words::KeyWords;
 use super::super::lexicon::{ADDRESS_KEY_OTHERS, DISTRICTS_KR};
 use super::address_form;
 use super::street::{begins_street, ends_street, is_german_street};
+use crate::engine::byte_set::ByteSet;
 
 /// An address on one or more lines, in bytes.
 const ADDRESS_BYTES_MAX: usize = 240;
@@ -41,24 +42,74 @@ pub(super) fn normal(text: &[u8]) -> Option<Normal> {
     if !(4..=ADDRESS_BYTES_MAX).contains(&text.len()) {
         return None;
     }
+    let marks = Marks::of(text);
     let address = std::str::from_utf8(text).ok()?;
-    if address.contains(['@', '{', '}', '<', '>', '=', '|', '_', '*', '%', '[', ']'])
-        || is_money(address)
-        || has_escapes(address)
+    if marks.has(REFUSED)
+        || (marks.has(DOLLAR) && is_money(address))
+        || (marks.has(BACKSLASH) && has_escapes(address))
         || address.starts_with([',', '-', '/'])
-        || address.contains("//")
-        || address.contains("::")
-        || address.contains("://")
+        || (marks.has(DOUBLED) && has_doubled(text))
         || address.starts_with("0x")
     {
         return None;
     }
-    let good = if address.chars().any(is_caseless) {
-        is_caseless_address(address)
+    let good = if marks.has(HIGH) && address.chars().any(is_caseless) {
+        is_caseless_address(address, marks.has(COLON))
     } else {
         is_latin_address(address)
     };
     good.then(|| address_form::normal(text))
+}
+
+/// Which of the bytes that tell are in a text, a bit for each kind.
+#[derive(Clone, Copy)]
+struct Marks(u8);
+
+/// What no address has.
+const REFUSED: u8 = 1;
+const DOLLAR: u8 = 1 << 1;
+const BACKSLASH: u8 = 1 << 2;
+/// A slash or a colon, two of which are those of a URL or a path.
+const DOUBLED: u8 = 1 << 3;
+const COLON: u8 = 1 << 4;
+/// Not ASCII.
+const HIGH: u8 = 1 << 5;
+
+/// The kinds of each byte.
+#[expect(clippy::indexing_slicing, reason = "evaluated at compile time")]
+const KINDS: [u8; 256] = {
+    let mut kinds = [0; 256];
+    let mut byte = 0;
+    while byte < kinds.len() {
+        kinds[byte] = match byte as u8 {
+            b'@' | b'{' | b'}' | b'<' | b'>' | b'=' | b'|' | b'_' | b'*' | b'%' | b'[' | b']' => REFUSED,
+            b'$' => DOLLAR,
+            b'\\' => BACKSLASH,
+            b'/' => DOUBLED,
+            b':' => DOUBLED | COLON,
+            0x80.. => HIGH,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    kinds
+};
+
+impl Marks {
+    #[expect(clippy::indexing_slicing, reason = "the table has a place for every byte")]
+    fn of(text: &[u8]) -> Self {
+        Self(text.iter().fold(0, |marks, byte| marks | KINDS[usize::from(*byte)]))
+    }
+
+    const fn has(self, kind: u8) -> bool {
+        self.0 & kind != 0
+    }
+}
+
+/// Whether two slashes or two colons stand together.
+fn has_doubled(text: &[u8]) -> bool {
+    let mut pairs = text.windows(2);
+    pairs.any(|pair| matches!(pair, b"//" | b"::"))
 }
 
 /// Whether a backslash is there that does not stand before a mark, as in a vCard (RFC 6350, section 3.4).
@@ -153,14 +204,28 @@ const OTHERS: &[&str] = &[
     "邮政",
 ];
 
-/// Korean, Japanese, Chinese, Hindi: a number, and a word of a district, street or building.
-fn is_caseless_address(address: &str) -> bool {
-    let (mut number, mut count, mut indic, mut ending) = (false, 0, false, false);
+/// Korean, Japanese, Chinese, Hindi: a number, and a word of a district, street or building. `colon`: there is one.
+fn is_caseless_address(address: &str, colon: bool) -> bool {
+    let (mut number, mut count, mut indic, mut ending, mut label) = (false, 0, false, false, colon);
     for letter in address.chars() {
-        number |= is_number(letter);
-        count += usize::from(is_alphanumeric(letter));
-        indic |= matches!(letter, '\u{900}'..='\u{dff}');
-        ending |= is_ending(letter);
+        match letter {
+            '\0'..='\x7f' => {
+                number |= letter.is_ascii_digit();
+                count += usize::from(letter.is_ascii_alphanumeric());
+            }
+            '가'..='힣' => {
+                count += 1;
+                ending = ending || is_ending(letter);
+                label |= letter == '님';
+            }
+            _ => {
+                number |= is_number(letter);
+                count += usize::from(is_alphanumeric(letter));
+                indic |= matches!(letter, '\u{900}'..='\u{dff}');
+                ending |= is_ending(letter);
+                label |= matches!(letter, '：' | '様');
+            }
+        }
     }
     let districts = || {
         let mut words = address.split_whitespace();
@@ -169,7 +234,7 @@ fn is_caseless_address(address: &str) -> bool {
     if !number {
         return districts();
     }
-    if address.contains([':', '：', '様', '님']) {
+    if label {
         return false;
     }
     // `氏家6-3-14`: the block, the building and its number.
@@ -181,11 +246,10 @@ fn is_caseless_address(address: &str) -> bool {
     count >= 4 && (ending || blocks() || (indic && address.split_whitespace().count() >= 2))
 }
 
-/// A digit or a numeral of any script.
+/// A numeral of any script but ASCII.
 fn is_number(letter: char) -> bool {
     match letter {
-        '0'..='9' | '一' | '二' | '三' | '四' | '五' | '六' | '七' | '八' | '九' | '十' | '座' => true,
-        '\0'..='\x7f' | '가'..='힣' => false,
+        '一' | '二' | '三' | '四' | '五' | '六' | '七' | '八' | '九' | '十' | '座' => true,
         _ => letter.is_numeric(),
     }
 }
@@ -239,46 +303,75 @@ fn is_ending(letter: char) -> bool {
 
 /// Latin letters: a number and a street, a postal code or a name behind the number; or a street without a number.
 fn is_latin_address(address: &str) -> bool {
-    let words: SmallVec<[&str; WORDS_MAX]> = address
-        .split(|letter: char| letter.is_whitespace() || matches!(letter, ',' | ';' | '(' | ')' | '$'))
-        .filter(|word| !word.is_empty())
-        .take(WORDS_MAX)
-        .collect();
+    let words = words(address);
     let letters = address.chars().filter(|letter| is_alphabetic(*letter)).count();
     let (Some(first), true, true) = (words.first(), words.len() >= 2, letters >= 3) else {
         return false;
     };
     let capital = words.iter().any(|word| word.starts_with(char::is_uppercase));
-    let lower = !address.chars().any(char::is_uppercase);
-    if !(capital || lower) {
+    if !capital && address.chars().any(char::is_uppercase) {
         return false;
     }
-    let street = words.iter().enumerate().any(|(index, word)| {
-        is_german_street(word) || (index > 0 && ends_street(word)) || (begins_street(word) && index + 1 < words.len())
-    });
     let number = words.iter().any(|word| is_house_number(word));
     if !number {
-        let german = words.last().is_some_and(|word| is_german_street(word));
-        return capital && (begins_street(first) || german || words.last().is_some_and(|word| ends_street(word)));
+        let german = || words.last().is_some_and(|word| is_german_street(word));
+        return capital && (begins_street(first) || german() || words.last().is_some_and(|word| ends_street(word)));
     }
     let named_number = is_house_number(first) && words.get(1).is_some_and(|word| word.starts_with(char::is_uppercase));
-    let designated = matches!(
-        first.to_ascii_lowercase().as_str(),
-        "h.no." | "h.no" | "flat" | "plot" | "house" | "door" | "d.no." | "no." | "nr." | "n°" | "nº"
-    );
-    let box_number = designated
-        || matches!(
-            first.to_ascii_lowercase().as_str(),
-            "po" | "p.o." | "postfach" | "apartado" | "bp" | "psc" | "box"
-        );
-    let code = words.len() >= 3 && words.iter().any(|word| is_postal_code(word));
-    street || named_number || box_number || (code && capital)
+    let is_one = |words: &[&str]| words.iter().any(|word| word.eq_ignore_ascii_case(first));
+    let code = || words.len() >= 3 && words.iter().any(|word| is_postal_code(word));
+    let street = || {
+        words.iter().enumerate().any(|(index, word)| {
+            is_german_street(word)
+                || (index > 0 && ends_street(word))
+                || (begins_street(word) && index + 1 < words.len())
+        })
+    };
+    named_number || is_one(&NUMBER_SIGNS) || is_one(&BOXES) || (capital && code()) || street()
+}
+
+/// Words before the number of a house or a flat.
+const NUMBER_SIGNS: [&str; 11] = [
+    "h.no.", "h.no", "flat", "plot", "house", "door", "d.no.", "no.", "nr.", "n°", "nº",
+];
+/// Words before the number of a box.
+const BOXES: [&str; 7] = ["po", "p.o.", "postfach", "apartado", "bp", "psc", "box"];
+
+/// The words of an address, as many as are looked at.
+fn words(address: &str) -> SmallVec<[&str; WORDS_MAX]> {
+    let mut words = SmallVec::new();
+    let mut from = 0;
+    for (at, letter) in address.char_indices().chain([(address.len(), ' ')]) {
+        if !is_parting(letter) {
+            continue;
+        }
+        if let Some(word) = address.get(from..at).filter(|word| !word.is_empty()) {
+            words.push(word);
+        }
+        if words.len() == WORDS_MAX {
+            break;
+        }
+        from = at + letter.len_utf8();
+    }
+    words
+}
+
+/// What stands between two words.
+fn is_parting(letter: char) -> bool {
+    const ASCII: ByteSet = ByteSet::of(b" \t\n\x0b\x0c\r,;()$");
+    u8::try_from(letter).map_or_else(
+        |_| letter.is_whitespace(),
+        |byte| ASCII.has(byte) || (byte > 0x7f && letter.is_whitespace()),
+    )
 }
 
 /// `12`, `12-14`, `64/86`, `89A`, `n°12`.
 fn is_house_number(word: &str) -> bool {
+    if word.len() > 10 {
+        return false;
+    }
     let digits = word.bytes().filter(u8::is_ascii_digit).count();
-    (1..=6).contains(&digits) && word.len() <= 10 && word.bytes().all(|byte| !matches!(byte, b':' | b'.' if digits > 3))
+    (1..=6).contains(&digits) && word.bytes().all(|byte| !matches!(byte, b':' | b'.' if digits > 3))
 }
 
 /// Five, six or eight digits, with or without the hyphen of a CEP or ZIP+4.

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use memchr::memchr_iter;
 
-use super::super::bytes::{at, before};
+use super::super::bytes::before;
 use super::address_words::is_particle;
 use super::street::begins_street;
 use crate::engine::byte_set::ByteSet;
@@ -46,24 +46,34 @@ impl CodeAhead {
         }
         if self.found.is_none() && self.seen.end < range.end {
             let end = range.end.min(haystack.len());
-            self.found = (self.seen.end..end).find(|index| is_of_code(haystack, *index));
+            self.found = first_of_code(haystack, self.seen.end..end);
             self.seen.end = end;
         }
         self.found.is_some_and(|found| found < range.end)
     }
 }
 
-/// Whether the byte ends four digits, stands beside a digit as a letter or the other way about, or ends `-r`, `-g` or `-d`.
-fn is_of_code(haystack: &[u8], index: usize) -> bool {
-    let (byte, previous) = (at(haystack, index), before(haystack, index));
-    if byte.is_ascii_digit() {
-        let three = || haystack.get(index.saturating_sub(3)..index).unwrap_or_default();
-        previous.is_ascii_alphabetic()
-            || (previous.is_ascii_digit() && index >= 3 && three().iter().all(u8::is_ascii_digit))
-    } else {
-        byte.is_ascii_alphabetic()
-            && (previous.is_ascii_digit() || (previous == b'-' && matches!(byte, b'r' | b'g' | b'd')))
+/// The first byte in `range` that ends four digits, stands beside a digit as a letter or the other way about, or ends `-r`, `-g`
+/// or `-d`.
+fn first_of_code(haystack: &[u8], range: Range<usize>) -> Option<usize> {
+    let near = haystack.get(range.start.saturating_sub(3)..range.start)?;
+    let mut digits = near.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+    let mut previous = before(haystack, range.start);
+    for (place, byte) in haystack.get(range.clone())?.iter().enumerate() {
+        let is_one = if byte.is_ascii_digit() {
+            digits += 1;
+            digits > 3 || previous.is_ascii_alphabetic()
+        } else {
+            digits = 0;
+            let is_ending = previous == b'-' && matches!(byte, b'r' | b'g' | b'd');
+            byte.is_ascii_alphabetic() && (previous.is_ascii_digit() || is_ending)
+        };
+        if is_one {
+            return Some(range.start + place);
+        }
+        previous = *byte;
     }
+    None
 }
 
 /// Whether the word behind the number at `first` may be of a street's name: all but a few begin with a capital.
@@ -72,17 +82,17 @@ pub(super) fn has_name_behind(haystack: &[u8], first: usize) -> bool {
     let number = number_bytes(rest);
     let between = rest.iter().skip(number).take_while(|byte| is_between(**byte)).count();
     let rest = rest.get(number + between..).unwrap_or_default();
-    let word = first_word(rest);
-    match word.first() {
+    match rest.first() {
         Some(b'a'..=b'z') => {
+            let word = first_word(rest);
             word.iter().any(u8::is_ascii_digit)
                 || matches!(word, b"bis" | b"ter" | b"quater")
                 || has_korean_road(rest)
                 || std::str::from_utf8(word).is_ok_and(begins_street)
         }
         Some(first) if first.is_ascii_alphabetic() || !first.is_ascii() => between > 0,
-        Some(_) => between > 0 && has_word(rest),
-        None => false,
+        Some(first) if is_inner(*first) => between > 0 && has_word(rest),
+        _ => false,
     }
 }
 
@@ -175,6 +185,7 @@ pub(super) fn is_designator(word: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::bytes::at;
     use super::*;
     use crate::engine::block::testing::Chance;
 
@@ -189,6 +200,19 @@ mod tests {
         assert!(has_name_behind(b"12a, rue", 0) && has_name_behind("5 \u{c9}".as_bytes(), 0));
         assert!(has_name_behind(b"12 bis rue", 0) && has_name_behind(b"12 teheran-ro", 0));
         assert!(has_name_before(b"1 Rua,\n", 7) && has_name_before(b"C/ ", 3) && has_name_before(b"flat ", 5));
+    }
+
+    /// Whether the byte ends four digits, stands beside a digit as a letter or the other way about, or ends `-r`, `-g` or `-d`.
+    fn is_of_code(haystack: &[u8], index: usize) -> bool {
+        let (byte, previous) = (at(haystack, index), before(haystack, index));
+        if byte.is_ascii_digit() {
+            let three = || haystack.get(index.saturating_sub(3)..index).unwrap_or_default();
+            previous.is_ascii_alphabetic()
+                || (previous.is_ascii_digit() && index >= 3 && three().iter().all(u8::is_ascii_digit))
+        } else {
+            byte.is_ascii_alphabetic()
+                && (previous.is_ascii_digit() || (previous == b'-' && matches!(byte, b'r' | b'g' | b'd')))
+        }
     }
 
     #[test]

@@ -4,7 +4,9 @@ use std::ops::Range;
 
 use smallvec::SmallVec;
 
+use super::super::bytes::valid_front;
 use super::super::fold::is_alphanumeric;
+use crate::engine::byte_set::ByteSet;
 
 /// Bytes behind a house number in which the rest of an address is looked for.
 const AFTER_BYTES_MAX: usize = 128;
@@ -37,7 +39,7 @@ impl<'h> Line<'h> {
     pub(super) fn from(haystack: &'h [u8], first: usize) -> Self {
         let end = first.saturating_add(AFTER_BYTES_MAX).min(haystack.len());
         let window = haystack.get(first..end).unwrap_or_default();
-        let text = window.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+        let text = valid_front(window);
         let mut line = Self::default();
         let mut from = 0;
         for (index, letter) in text.char_indices().chain([(text.len(), ' ')]) {
@@ -195,6 +197,9 @@ fn text_before(haystack: &[u8], end: usize) -> (&str, usize) {
         start += blank.unwrap_or(window.len());
     }
     let window = haystack.get(start..end).unwrap_or_default();
+    if let Ok(text) = std::str::from_utf8(window) {
+        return (text, start);
+    }
     let text = window
         .utf8_chunks()
         .last()
@@ -229,7 +234,12 @@ fn is_parting(letter: char) -> bool {
 
 /// What stands inside words of addresses.
 fn is_inner(letter: char) -> bool {
-    is_alphanumeric(letter) || matches!(letter, '\'' | '’' | '-' | '.' | '/' | 'º' | 'ª' | '°' | '#' | '&')
+    const ASCII: ByteSet = ByteSet::alphanumeric_and(b"'-./#&");
+    if letter.is_ascii() {
+        ASCII.has(letter as u8)
+    } else {
+        is_alphanumeric(letter) || matches!(letter, '’' | 'º' | 'ª' | '°')
+    }
 }
 
 #[cfg(test)]

@@ -5,12 +5,11 @@
 //! masked addresses (`ab***@example.com`). Scripts that are written without blanks or with particles (Hangul, Han, kana)
 //! end an ASCII word: `메일은kim@example.com입니다` holds `kim@example.com`.
 
-use smallvec::SmallVec;
-
 use super::super::Normal;
 use super::super::bytes::{at, before};
 use super::Candidate;
 use super::tld;
+use crate::engine::byte_set::ByteSet;
 
 /// Octets of a local part (RFC 5321, 4.5.3.1.1).
 const LOCAL_BYTES_MAX: usize = 64;
@@ -32,11 +31,10 @@ pub(in crate::engine::detect) fn find(haystack: &[u8], sign: usize) -> Option<Ca
     if is_uuid(local) || is_place(haystack, start, end, local) {
         return None;
     }
-    let normal: SmallVec<[u8; 64]> = text.iter().map(u8::to_ascii_lowercase).collect();
     Some(Candidate {
         start,
         end,
-        normal: Normal::new(&normal),
+        normal: Normal::lower(text),
         weak: false,
     })
 }
@@ -127,8 +125,10 @@ fn last_char(bytes: &[u8]) -> Option<char> {
 }
 
 const fn is_local(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'+' | b'%' | b'\'' | b'&')
+    LOCAL.has(byte)
 }
+
+const LOCAL: ByteSet = ByteSet::alphanumeric_and(b"._-+%'&");
 
 /// Where the domain that begins at `start` ends; `None` if it is no domain that mail could reach.
 fn domain_end(haystack: &[u8], start: usize) -> Option<usize> {

@@ -108,6 +108,60 @@ const fn by_head() -> [[u64; GROUP_MAX + 1]; LETTERS_MAX + 1] {
     table
 }
 
+/// What may stand right behind a spelling's first group of digits, as far as the spellings tell it apart.
+const BEHIND: usize = 6;
+
+/// Which of them `byte` is.
+const fn behind(byte: u8) -> usize {
+    match byte {
+        b'-' => 0,
+        b' ' => 1,
+        b'.' => 2,
+        b'/' => 3,
+        b'A'..=b'Z' | b'a'..=b'z' => 4,
+        _ => 5,
+    }
+}
+
+/// Bit n: spelling n goes on so behind its first group of digits, or ends with it and may be followed so. Most groups of digits
+/// fit no spelling but for their length, and one look at the byte behind them tells.
+static BY_BEHIND: [u64; BEHIND] = by_behind();
+
+/// Reads `SPELLINGS`, when the program is compiled.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "the compiler evaluates it: a spelling out of bounds does not compile"
+)]
+const fn by_behind() -> [u64; BEHIND] {
+    let mut table = [0; BEHIND];
+    let mut index = 0;
+    while index < SPELLINGS.len() {
+        let form = SPELLINGS[index].1;
+        let mut at = 0;
+        while form[at] != b'9' {
+            at += 1;
+        }
+        while at < form.len() && form[at] == b'9' {
+            at += 1;
+        }
+        let mut kind = 0;
+        while kind < BEHIND {
+            // A letter behind the last digit is of a longer word.
+            let fits = if at < form.len() {
+                kind == behind(form[at])
+            } else {
+                kind != behind(b'A')
+            };
+            if fits {
+                table[kind] |= 1 << index;
+            }
+            kind += 1;
+        }
+        index += 1;
+    }
+    table
+}
+
 /// Letters before the first digit of `form` (a hyphen or a blank between them does not count), and how many digits are
 /// together there.
 const fn head(mut form: &[u8]) -> (usize, usize) {
@@ -124,6 +178,16 @@ const fn head(mut form: &[u8]) -> (usize, usize) {
     (letters, digits)
 }
 
+/// Whether a spelling may begin with a group of so many digits between the bytes `previous` and `next`: no more than a look, which
+/// most groups do not pass.
+#[inline]
+pub(in crate::engine::detect) fn may_begin(previous: u8, digits: usize, next: u8) -> bool {
+    let [plain, ..] = &BY_HEAD;
+    let fitting = BY_BEHIND.get(behind(next)).copied().unwrap_or(0);
+    let has_letters = previous.is_ascii_alphabetic() || matches!(previous, b' ' | b'-');
+    has_letters || plain.get(digits).copied().unwrap_or(0) & fitting != 0
+}
+
 /// The identity numbers whose first group of digits is `first..end`, each offered with its matcher. `numeric_cell`: the
 /// cell is a bare number.
 pub(in crate::engine::detect) fn each(
@@ -133,10 +197,16 @@ pub(in crate::engine::detect) fn each(
     numeric_cell: bool,
     mut offer: impl FnMut(Builtin, Candidate),
 ) {
-    let joined = letters_before(haystack, first, LETTERS_MAX);
+    let previous = before(haystack, first);
+    let joined = if previous.is_ascii_alphabetic() {
+        letters_before(haystack, first, LETTERS_MAX)
+    } else {
+        0
+    };
+    let fitting = BY_BEHIND.get(behind(at(haystack, end))).copied().unwrap_or(0);
     let mut try_from = |letters: usize, start: usize| {
         let heads = BY_HEAD.get(letters).and_then(|lengths| lengths.get(end - first));
-        let mut heads = heads.copied().unwrap_or(0);
+        let mut heads = heads.copied().unwrap_or(0) & fitting;
         while heads != 0 {
             let index = heads.trailing_zeros() as usize;
             heads &= heads - 1;
@@ -150,7 +220,7 @@ pub(in crate::engine::detect) fn each(
     };
     try_from(joined, first - joined);
     // `X-1234567-L`, `AB 12 34 56 C`.
-    if joined == 0 && matches!(before(haystack, first), b' ' | b'-') {
+    if joined == 0 && matches!(previous, b' ' | b'-') {
         let apart = letters_before(haystack, first - 1, 2);
         if (1..=2).contains(&apart) {
             try_from(apart, first - 1 - apart);
@@ -172,6 +242,10 @@ fn letters_before(haystack: &[u8], end: usize, max: usize) -> usize {
 fn spelled(haystack: &[u8], start: usize, form: &[u8], weight: Weight, numeric_cell: bool) -> Option<Candidate> {
     let end = start + form.len();
     let text = haystack.get(start..end)?;
+    // Of a longer number another of its bytes stands there: most fail so.
+    if is_word(at(haystack, end)) {
+        return None;
+    }
     let fits = |(byte, form): (&u8, &u8)| match form {
         b'9' => byte.is_ascii_digit(),
         b'A' => byte.is_ascii_alphabetic(),
@@ -186,8 +260,10 @@ fn spelled(haystack: &[u8], start: usize, form: &[u8], weight: Weight, numeric_c
         return None;
     }
     let lower = text.iter().any(u8::is_ascii_lowercase);
-    let parts = text.iter().filter(|byte| byte.is_ascii_alphanumeric());
-    let normal: SmallVec<[u8; 24]> = parts.map(u8::to_ascii_uppercase).collect();
+    let mut normal = SmallVec::<[u8; 24]>::new();
+    for byte in text.iter().filter(|byte| byte.is_ascii_alphanumeric()) {
+        normal.push(byte.to_ascii_uppercase());
+    }
     let outside = [haystack.get(..start)?, haystack.get(end..)?];
     let is_cell = outside.iter().all(|text| text.trim_ascii().is_empty());
     let weak = match weight {
@@ -228,6 +304,44 @@ fn ends(haystack: &[u8], end: usize, blanks: bool) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::block::testing::Chance;
+
+    /// Where spellings stand whose first group of digits is `first..end`, each tried.
+    fn tried(text: &[u8], first: usize, end: usize) -> Vec<(usize, usize)> {
+        let joined = letters_before(text, first, LETTERS_MAX);
+        let apart = letters_before(text, first.saturating_sub(1), 2);
+        let is_apart = joined == 0 && matches!(before(text, first), b' ' | b'-') && (1..=2).contains(&apart);
+        let mut found = Vec::new();
+        for (letters, start) in [
+            (joined, Some(first - joined)),
+            (apart, (first - 1).checked_sub(apart).filter(|_| is_apart)),
+        ] {
+            let fits = SPELLINGS
+                .iter()
+                .filter(|(_, form, _)| head(form) == (letters, end - first));
+            let starts = fits.filter_map(|(_, form, weight)| spelled(text, start?, form, *weight, false));
+            found.extend(starts.map(|candidate| (candidate.start, candidate.end)));
+        }
+        found
+    }
+
+    #[test]
+    fn the_bytes_around_the_digits_hide_no_spelling() {
+        let mut chance = Chance(29);
+        for length in (2..60).cycle().take(6_000) {
+            let text = [b"x", &chance.runs(b"99A -./1a", length)[..]].concat();
+            let is_digit = |index: &usize| at(&text, *index).is_ascii_digit();
+            for first in (1..text.len()).filter(|first| is_digit(first) && !is_digit(&(first - 1))) {
+                let end = (first..text.len()).find(|index| !is_digit(index)).unwrap_or(text.len());
+                let mut found = Vec::new();
+                let mut keep = |_, candidate: Candidate| found.push((candidate.start, candidate.end));
+                each(&text, first, end, false, &mut keep);
+                let tried = tried(&text, first, end);
+                assert_eq!(found, tried, "{}", text.escape_ascii());
+                assert!(found.is_empty() || may_begin(before(&text, first), end - first, at(&text, end)));
+            }
+        }
+    }
 
     fn found(text: &str, numeric: bool) -> Vec<(Builtin, String, bool)> {
         let bytes = text.as_bytes();

@@ -80,6 +80,11 @@ impl Keyed {
 fn value<'c>(cell: &'c [u8], name: &'c [u8]) -> (usize, &'c [u8]) {
     let is_quote = |byte: &u8| matches!(byte, b'"' | b'\'');
     let is_lead = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'-' | b'*') || is_quote(byte);
+    // Most cells do not begin as their name does.
+    let may_begin = |first: &u8| is_lead(first) || name.first().is_some_and(|name| is_quote(name) || name == first);
+    if !cell.first().is_some_and(may_begin) {
+        return (0, cell.trim_ascii_end());
+    }
     let skip = |text: &'c [u8], skipped: &dyn Fn(&u8) -> bool| {
         text.get(text.iter().take_while(|byte| skipped(byte)).count()..)
             .unwrap_or_default()
@@ -130,7 +135,7 @@ fn order_id(text: &[u8]) -> Option<Normal> {
     let good = text
         .iter()
         .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'#' | b'/' | b'.'));
-    (good && digits >= 4 && text.len() <= ORDER_ID_BYTES_MAX).then(|| Normal::new(&text.to_ascii_lowercase()))
+    (good && digits >= 4 && text.len() <= ORDER_ID_BYTES_MAX).then(|| Normal::lower(text))
 }
 
 /// `1234#`, `*0907*`, `종 1203 호출`, `#3690 호출`: three digits at least, and little besides.

@@ -41,7 +41,7 @@ pub(super) use address_us::find as address_us;
 pub(super) use card::find as card;
 pub(super) use email::find as email;
 pub(super) use iban::find as iban;
-pub(super) use id::each as each_id;
+pub(super) use id::{each as each_id, may_begin as may_begin_id};
 pub(super) use keyed::Keyed;
 pub(super) use national::find as phone_national;
 pub(super) use person::{NameKey, OPAQUE_WORDS, is_opaque};

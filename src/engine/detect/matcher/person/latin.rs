@@ -5,6 +5,7 @@ use smallvec::SmallVec;
 use super::super::super::fold::{folded, is_alphabetic};
 use super::super::super::lexicon::{GIVEN, NAME_STOPS, SURNAMES};
 use super::{NameKey, romanised};
+use crate::engine::byte_set::ByteSet;
 
 /// Words of a name, titles and particles included.
 const WORDS_MAX: usize = 8;
@@ -76,12 +77,19 @@ fn is_in_lists(word: &str) -> bool {
 
 /// Whether a part of a word with hyphens (`Karl-Dieter`) passes.
 fn any_part(word: &str, is_listed: impl Fn(&[u8]) -> bool) -> bool {
+    if word.bytes().all(|byte| byte.is_ascii() && byte != b'-') {
+        return is_listed(&folded::<32>(word));
+    }
     word.split(['-', '‐', '‑', '–'])
         .any(|part| is_listed(&folded::<32>(part)))
 }
 
 /// Letters, with apostrophes, hyphens and a full stop of an abbreviation.
 fn is_word(word: &str) -> bool {
+    const ASCII: ByteSet = ByteSet::of(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'`-.");
+    if word.bytes().all(|byte| ASCII.has(byte)) {
+        return word.starts_with(|first: char| first.is_ascii_alphabetic()) && word.len() <= WORD_LETTERS_MAX;
+    }
     let mark = |letter: char| matches!(letter, '\'' | '’' | '`' | '-' | '‐' | '‑' | '–' | '.');
     word.chars().all(|letter| is_alphabetic(letter) || mark(letter))
         && word.starts_with(is_alphabetic)
@@ -89,6 +97,9 @@ fn is_word(word: &str) -> bool {
 }
 
 fn letters(word: &str) -> usize {
+    if word.is_ascii() {
+        return word.bytes().filter(u8::is_ascii_alphabetic).count();
+    }
     word.chars().filter(|letter| is_alphabetic(*letter)).count()
 }
 

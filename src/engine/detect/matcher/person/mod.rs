@@ -24,7 +24,8 @@ pub(super) fn normal(key: NameKey, text: &[u8]) -> Option<Normal> {
         return None;
     }
     let name = std::str::from_utf8(text).ok()?;
-    let good = if name.chars().all(|letter| letter < '\u{250}' || is_mark(letter)) {
+    let is_latin = |letter: char| letter < '\u{250}' || is_mark(letter);
+    let good = if name.is_ascii() || name.chars().all(is_latin) {
         latin::is_name(key, name)
     } else {
         asian::is_name(key, name)
@@ -42,7 +43,9 @@ fn fold_name(name: &str) -> Normal {
     let mut bytes = smallvec::SmallVec::<[u8; 96]>::new();
     let mut buffer = [0; 4];
     for letter in name.chars() {
-        if is_alphabetic(letter) {
+        if letter.is_ascii_alphabetic() {
+            bytes.push(letter.to_ascii_lowercase() as u8);
+        } else if is_alphabetic(letter) {
             let (first, second) = fold(letter);
             for letter in [Some(first), second].into_iter().flatten() {
                 bytes.extend_from_slice(letter.encode_utf8(&mut buffer).as_bytes());
