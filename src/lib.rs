@@ -12,7 +12,7 @@
 //! - [`clock`]: the one clock. [`events`]: the closed list of facts the process reports; the only file with log and metric macros.
 //! - [`tls`], [`identity`], [`audit`], [`store`], [`fleet`], [`isolation`]: one outside thing each.
 //! - [`proxy`], [`admin`]: the protocols a client speaks to us. [`simulate`]: what the engine would have done.
-//! - [`icap`]: a protocol in which other proxies ask for what [`proxy`] decides.
+//! - [`icap`], [`ext_proc`]: protocols in which other proxies ask for what [`proxy`] decides.
 //! - [`config`], [`run`], [`cli`]: what the operator wrote, and the wiring.
 //!
 //! Read first: [`engine::inspect`], then `proxy/body.rs`.
@@ -27,6 +27,7 @@ pub mod clock;
 pub mod config;
 pub mod engine;
 pub mod events;
+pub mod ext_proc;
 pub mod fleet;
 pub mod icap;
 pub mod identity;

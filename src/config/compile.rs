@@ -95,8 +95,7 @@ pub fn compile(written: &ConfigSyntax, environment: &Environment<'_>) -> Result<
         let help = "[listen.http] with address = \"127.0.0.1:8080\"";
         reader.whole_file("C013", "nothing listens", help);
     }
-    let has_own = |listen: &ListenSyntax| listen.forward.is_some() || listen.icap.is_some();
-    let leads_out = written.listen.values().any(has_own);
+    let leads_out = written.listen.values().any(ListenSyntax::has_own_route);
     if written.route.is_empty() && !leads_out {
         reader.whole_file("C013", "no request leads anywhere", "[[route]] with match and upstream");
     }
@@ -215,7 +214,10 @@ impl Reader<'_> {
         }
         // Behind those that are written, in the order in which the policy has them.
         for (name, listen) in &written.listen {
+            let ext_proc = listen.ext_proc.as_ref();
+            routes.extend(ext_proc.and_then(|ext_proc| self.ext_proc(name, listen, ext_proc)));
             routes.extend(match (&listen.forward, &listen.icap) {
+                _ if ext_proc.is_some() => None,
                 (_, Some(icap)) => self.icap(name, listen, icap),
                 (Some(forward), None) => self.forward(name, listen, forward, &limits),
                 (None, None) => None,

@@ -40,6 +40,7 @@ impl Reader<'_> {
             is_forward: listen.forward.is_some(),
             is_icap: listen.icap.is_some(),
             transparent: self.transparent(listen, tls.is_some()),
+            is_ext_proc: listen.ext_proc.is_some(),
         };
         Some(OpenDoor { door, address, tls })
     }

@@ -18,6 +18,8 @@ const ADDRESS: &str = "127.0.0.1:3128";
 /// The same of one for ICAP (RFC 3507 section 4.2), and of one over TLS.
 const ICAP_ADDRESS: &str = "127.0.0.1:1344";
 const ICAPS_ADDRESS: &str = "127.0.0.1:11344";
+/// The same of one for Envoy.
+const EXT_PROC_ADDRESS: &str = "127.0.0.1:50051";
 
 /// The address of a listener as it is written, or as it is where it says none.
 fn written_address(listen: &ListenSyntax) -> Option<(&str, std::ops::Range<usize>)> {
@@ -26,7 +28,10 @@ fn written_address(listen: &ListenSyntax) -> Option<(&str, std::ops::Range<usize
         (None, Some(forward), _) => Some((ADDRESS, forward.span())),
         (None, None, Some(icap)) if listen.tls.is_some() => Some((ICAPS_ADDRESS, icap.span())),
         (None, None, Some(icap)) => Some((ICAP_ADDRESS, icap.span())),
-        (None, None, None) => None,
+        (None, None, None) => {
+            let ext_proc = listen.ext_proc.as_ref()?;
+            Some((EXT_PROC_ADDRESS, ext_proc.span()))
+        }
     }
 }
 
@@ -41,7 +46,11 @@ pub(super) fn policies(written: &ConfigSyntax) -> impl Iterator<Item = RoutePoli
             .icap
             .is_some()
             .then_some(Adaptation::route_name as fn(&str) -> String);
-        of_forward.or(of_icap).map(|named| named(name.get_ref()))
+        let of_mesh = listen
+            .ext_proc
+            .is_some()
+            .then_some(Adaptation::mesh_route_name as fn(&str) -> String);
+        of_forward.or(of_icap).or(of_mesh).map(|named| named(name.get_ref()))
     });
     names.map(|name| RoutePolicy {
         service: name.clone(),

@@ -1,10 +1,10 @@
 //! The configuration file: assembles the settings that each module declares, and compiles them into a set.
 
+mod adapt;
 mod chain;
 mod compile;
 mod door;
 mod forward;
-mod icap;
 mod idle;
 mod syntax;
 

@@ -11,6 +11,7 @@ use crate::engine::inspect::Bounds;
 use crate::engine::ledger;
 use crate::engine::policy::{AllowSyntax, BudgetSyntax, ExceptionSyntax, Text};
 use crate::engine::problem::{Bounded, bounded};
+use crate::ext_proc::ExtProcSyntax;
 use crate::icap::IcapSyntax;
 use crate::proxy::{Fail, FailModes, ForwardSyntax, Limits, Recode};
 use crate::store::journal;
@@ -70,6 +71,10 @@ pub struct ListenSyntax {
     #[serde(default)]
     #[schemars(with = "Option<IcapSyntax>")]
     pub icap: Option<Spanned<IcapSyntax>>,
+    /// Envoy asks here by its external processing, in the place of clients.
+    #[serde(default)]
+    #[schemars(with = "Option<ExtProcSyntax>")]
+    pub ext_proc: Option<Spanned<ExtProcSyntax>>,
     /// TLS; without it plain HTTP/1.1 and HTTP/2 with prior knowledge.
     #[serde(default)]
     pub tls: Option<TlsSyntax>,
@@ -98,6 +103,13 @@ pub struct ListenSyntax {
     #[serde(default)]
     #[schemars(with = "bool")]
     pub proxy_protocol: Option<Spanned<bool>>,
+}
+
+impl ListenSyntax {
+    /// Whether what comes in has a route of the listener's own.
+    pub fn has_own_route(&self) -> bool {
+        self.forward.is_some() || self.icap.is_some() || self.ext_proc.is_some()
+    }
 }
 
 /// A certificate and its key, as PEM files.

