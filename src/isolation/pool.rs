@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::task::block_in_place;
 use tokio::time::Instant;
 
 use super::SUBCOMMAND;
@@ -57,18 +59,31 @@ impl Workers {
 
 impl Apart for Workers {
     fn open(&self, level: u32, limits: Limits) -> Result<Box<dyn Session>, Fault> {
-        let idle = self.0.take_idle();
-        let mut worker = match idle {
-            Some(worker) => worker,
-            None => self.0.start().map_err(|_| Fault::Isolation)?,
-        };
-        worker.files += 1;
-        let mut lease = Lease {
-            worker: Some(worker),
-            pool: Arc::clone(&self.0),
-        };
-        lease.order(OPEN, &frame::open(level, limits))?;
-        Ok(Box::new(lease))
+        aside(|| {
+            let idle = self.0.take_idle();
+            let mut worker = match idle {
+                Some(worker) => worker,
+                None => self.0.start().map_err(|_| Fault::Isolation)?,
+            };
+            worker.files += 1;
+            let mut lease = Lease {
+                worker: Some(worker),
+                pool: Arc::clone(&self.0),
+            };
+            lease.order(OPEN, &frame::open(level, limits))?;
+            Ok(Box::new(lease) as Box<dyn Session>)
+        })
+    }
+}
+
+/// Waits for a process while other threads take over the tasks of this one, where a runtime has others: a file that takes
+/// its reader long keeps nobody else waiting.
+fn aside<T>(wait: impl FnOnce() -> T) -> T {
+    let flavor = Handle::try_current().map(|runtime| runtime.runtime_flavor());
+    if matches!(flavor, Ok(RuntimeFlavor::MultiThread)) {
+        block_in_place(wait)
+    } else {
+        wait()
     }
 }
 
@@ -198,18 +213,20 @@ impl Lease {
 
 impl Session for Lease {
     fn ask(&mut self, order: Order<'_>, hears: Hears<'_>) -> Result<Standing, Fault> {
-        match order {
-            Order::Finish => self.order(FINISH, &[])?,
+        aside(|| match order {
+            Order::Finish => {
+                self.order(FINISH, &[])?;
+                self.answer(hears)
+            }
             Order::Push(bytes) => {
                 let mut standing = Standing::default();
                 for part in bytes.chunks(FRAME_BYTES_MAX) {
                     self.order(PUSH, part)?;
                     standing = self.answer(&mut *hears)?;
                 }
-                return Ok(standing);
+                Ok(standing)
             }
-        }
-        self.answer(hears)
+        })
     }
 }
 

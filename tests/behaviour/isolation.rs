@@ -159,6 +159,41 @@ async fn a_reader_that_is_killed_or_hangs_costs_its_body_and_no_other() {
     }
 }
 
+/// The gateway has one thread for all: while a reader hangs, others get their pages.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_reader_that_hangs_keeps_nobody_else_waiting() {
+    const PAGES: u32 = 30;
+    let (sender, receiver) = mpsc::channel(2);
+    let chunks = std::sync::Mutex::new(Some(receiver));
+    let origin = Origin::serve(move |seen| match seen.uri.path() {
+        "/slow" => {
+            let chunks = chunks.lock().expect("no test panics while it looks").take();
+            Answer::fed("application/octet-stream", chunks.expect("one request"))
+        }
+        _ => Answer::new("text/plain", "a page"),
+    })
+    .await;
+    let gateway = gateway(&origin, "closed", 141, "isolated_ms_max = 60000").await;
+    let address = gateway.address;
+    let slow = tokio::spawn(async move { get(address, "/slow", "Cookie: sid=s\r\n").await });
+    let body = file("lines.pdf");
+    let (first, second) = body.split_at(body.len() / 2);
+    sender.send(Bytes::copy_from_slice(first)).await.expect("an origin");
+    until("a process reads it", async || !readers(141).is_empty()).await;
+    signal(Signal::STOP, readers(141)[0]);
+    sender.send(Bytes::copy_from_slice(second)).await.expect("an origin");
+    // The second half is on its way among them.
+    for _ in 0..PAGES {
+        assert_eq!(get(address, "/", "Cookie: sid=t\r\n").await.status, 200);
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    assert!(!slow.is_finished(), "it hangs all the while");
+    signal(Signal::KILL, readers(141)[0]);
+    drop(sender);
+    let reply = slow.await.expect("an answer");
+    assert!(reply.status == 502 || !reply.is_whole, "{}", reply.head);
+}
+
 /// Too little memory, no process to be had, or one more than may be: each is counted, and refused where the route is closed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reader_that_has_too_little_is_none() {
