@@ -14,7 +14,6 @@ use super::push::{raise, trim};
 use super::reply::{ignored, number};
 use super::{Heard, LookingUp, Telling};
 use crate::engine::births::{Birth, CredentialId};
-use crate::engine::time::Now;
 use crate::events::{Event, Fact, report};
 
 /// A look-up takes at most so long.
@@ -23,8 +22,6 @@ const LOOK_UP_MS_MAX: Duration = Duration::from_millis(20);
 const TELL_MS_MAX: Duration = Duration::from_secs(5);
 /// Look-ups under way at most; past it nobody can say.
 const UNDER_WAY_MAX: usize = 10_000;
-/// What stands for births among what the store had to forget.
-const BIRTHS: &[u8; 6] = b"births";
 /// Sets that births are spread over.
 const SETS: usize = 256;
 
@@ -70,38 +67,12 @@ pub(super) async fn tell_over(
     let groups = tell(&fleet.names, births, fleet.births.known_max());
     for answer in link.ask(groups, within).await {
         match answer {
-            // Who is not found there any more may have been issued; the next round tells the others.
-            Ok(values) if values.last().and_then(number).is_some_and(|trimmed| trimmed > 0) => {
-                fleet.births.forgotten_there(fleet.clock.now().second());
-            }
             Ok(_) => {}
             Err(Fault::Foreign) => ignored("foreign", 1),
             Err(fault) => return Err(fault),
         }
     }
     Ok(())
-}
-
-/// Tells when the store last had to forget births, as far as is known here, and asks for what others know of that.
-pub(super) fn forgotten(fleet: &Fleet) -> Commands {
-    let (name, mut commands) = (fleet.names.forgotten(), Commands::new());
-    let known = fleet.births.last_forgotten_there();
-    if known != 0 {
-        raise(&name, &[(*BIRTHS, u64::from(known))], &mut commands);
-    }
-    commands.push(cmd("ZMSCORE").arg(name).arg(BIRTHS.as_slice()).clone());
-    commands
-}
-
-/// Takes in what was answered to that. A second that lies in the future is one of now: clocks differ.
-pub(super) fn hear_forgotten(fleet: &Fleet, answers: &[Value], now: Now) {
-    let Some(Value::Array(scores)) = answers.last() else {
-        return;
-    };
-    let second = scores.first().and_then(number);
-    if let Some(second) = second.and_then(|second| u32::try_from(second).ok()) {
-        fleet.births.forgotten_there(second.min(now.second()));
-    }
 }
 
 async fn look_up(fleet: &Fleet, id: CredentialId) -> Heard {

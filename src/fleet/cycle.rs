@@ -7,7 +7,7 @@ use hashbrown::HashMap;
 use redis::{Value, cmd};
 use tokio::time::Instant;
 
-use super::births::{forgotten, hear_forgotten, tell_over};
+use super::births::tell_over;
 use super::gateways::{Fleet, warn};
 use super::join::{Joined, SKEW_MS_MAX, server_millis};
 use super::link::{Commands, Fault, Link};
@@ -204,13 +204,11 @@ impl Round {
         let born = vec![cmd("HGET").arg(fleet.names.meta()).arg("born").clone()];
         let time = vec![cmd("TIME")];
         let sent = fleet.clock.now().millis();
-        let questions = vec![there, born, time, forgotten(&fleet)];
-        let answers = link.ask(questions, ROUND_MS_MAX).await;
+        let answers = link.ask(vec![there, born, time], ROUND_MS_MAX).await;
         let middle = u64::midpoint(sent, fleet.clock.now().millis());
         let mut answers = answers.into_iter();
         let mut next = || answers.next().unwrap_or(Err(Fault::Late));
         let (there, born, time) = (next()?, next()?, next()?);
-        hear_forgotten(&fleet, &next().unwrap_or_default(), now);
         fleet.counted(there.last().and_then(number).unwrap_or(1));
         match born.first() {
             Some(Value::BulkString(born)) => self.is_of(born),

@@ -46,11 +46,6 @@ impl Names {
         format!("{}:{{birth:{set:02x}}}", self.prefix)
     }
 
-    /// When the store had to forget something.
-    pub(super) fn forgotten(&self) -> String {
-        format!("{}:forgotten", self.prefix)
-    }
-
     pub(super) fn nodes(&self) -> String {
         format!("{}:nodes", self.prefix)
     }

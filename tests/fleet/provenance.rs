@@ -95,35 +95,6 @@ async fn a_network_that_asks_for_too_many_is_asked_to_log_in() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn where_the_store_had_to_forget_births_nobody_is_unissued_at_any_gateway() {
-    let (server, origin) = (Server::start(&[]).await, shop().await);
-    let (one, other) = (
-        gateway(&origin, &server.url(), "issued_tokens_max = 256", 0).await,
-        gateway(&origin, &server.url(), "", 0).await,
-    );
-    assert_eq!(get(other.address, "/me", &forged(5_000)).await.status, 401);
-    // More than the first keeps there, and all of them newer than any login.
-    for set in 0..256 {
-        let members: Vec<String> = (0..70).map(|number| format!("{} m{number}", 1_u64 << 40)).collect();
-        let command = format!("ZADD tidegate:1:{{birth:{set:02x}}} {}", members.join(" "));
-        server.ask::<u64>(&command).await;
-    }
-    let early = log_in(&one, 1).await;
-    assert_eq!(get(one.address, "/me", &bearer(&early)).await.status, 200);
-    until("the other hears that births were forgotten", async || {
-        get(other.address, "/me", &forged(6_000)).await.status == 200
-    })
-    .await;
-    assert_eq!(
-        get(other.address, "/me", &bearer(&early)).await.status,
-        200,
-        "whoever was forgotten"
-    );
-    let full = "tidegate_unknown_credentials_total{reason=\"full\"}";
-    assert!(metric(&other, full).await >= 1.0, "it is counted");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_the_store_is_down_nobody_is_unissued_and_logins_are_released() {
     let (mut server, origin) = (Server::start(&[]).await, shop().await);
     let (one, other) = (

@@ -71,8 +71,6 @@ pub(super) struct Doubts {
     pub(super) since: u32,
     /// The second in which births were last forgotten for want of room; 0: never.
     pub(super) forgotten: u32,
-    /// The same of the store that gateways share.
-    pub(super) forgotten_there: u32,
     /// The second in which the outage began that lasts.
     out_since: Option<u32>,
     /// Those that ended: first and last second, the aftermath included.
@@ -114,8 +112,7 @@ impl Doubts {
         if self.is_out() || is_in_aftermath {
             return Some(Doubt::Outage);
         }
-        let forgotten = self.forgotten.max(self.forgotten_there);
-        if forgotten != 0 && second < forgotten.saturating_add(FULL_S) {
+        if self.forgotten != 0 && second < self.forgotten.saturating_add(FULL_S) {
             return Some(Doubt::Full);
         }
         let issued = issued?;
@@ -185,21 +182,12 @@ mod tests {
 
     #[test]
     fn what_was_forgotten_for_want_of_room_may_have_been_anybodys() {
-        let (here, there) = (
-            Doubts {
-                since: 1,
-                forgotten: 10 * DAY,
-                ..Doubts::default()
-            },
-            Doubts {
-                since: 1,
-                forgotten_there: 10 * DAY,
-                ..Doubts::default()
-            },
-        );
-        for doubts in [here, there] {
-            assert_eq!(doubts.of(None, 0, at(11 * DAY - 1)), Some(Doubt::Full));
-            assert_eq!(doubts.of(None, 0, at(11 * DAY)), None);
-        }
+        let doubts = Doubts {
+            since: 1,
+            forgotten: 10 * DAY,
+            ..Doubts::default()
+        };
+        assert_eq!(doubts.of(None, 0, at(11 * DAY - 1)), Some(Doubt::Full));
+        assert_eq!(doubts.of(None, 0, at(11 * DAY)), None);
     }
 }

@@ -126,17 +126,6 @@ impl Births {
         }
     }
 
-    /// The store that gateways share had to forget births in this second.
-    pub fn forgotten_there(&self, second: u32) {
-        let last = &mut self.write().doubts.forgotten_there;
-        *last = second.max(*last);
-    }
-
-    /// The second in which it last had to, as far as is known here; 0: never.
-    pub fn last_forgotten_there(&self) -> u32 {
-        self.read().doubts.forgotten_there
-    }
-
     /// What is known of a credential. Who is asked for is not forgotten next.
     pub fn look(&self, id: CredentialId, now: Now) -> Look {
         let memory = self.read();
