@@ -149,7 +149,7 @@ impl Identity {
         if named.peek().is_some() && named.all(is_refusal) {
             return None;
         }
-        if self.is_login(method, path) {
+        if self.logged_in((method, path), status) {
             return Some(Tag::Issued);
         }
         let shown = actor.credential.map(|_| actor.provenance);
@@ -180,7 +180,14 @@ impl Identity {
         self.sees_logins() && (is_one(&self.logs_in_at, method, path) || is_one(&self.refreshes_at, method, path))
     }
 
-    /// Whether a route gives fresh proof: who was sent there inherits nothing.
+    /// Whether an answer of this status gives fresh proof: who was sent there inherits nothing. A path may be both, a login by
+    /// one status and a renewal by another.
+    pub fn logged_in(&self, (method, path): (&Method, &str), status: StatusCode) -> bool {
+        let is_met = |route: &RouteMatch| route.is(method, path) && route.status.is_none_or(|wanted| wanted == status);
+        self.logs_in_at.iter().any(is_met)
+    }
+
+    /// Whether a request asks a route for fresh proof.
     pub fn is_login(&self, method: &Method, path: &str) -> bool {
         is_one(&self.logs_in_at, method, path)
     }

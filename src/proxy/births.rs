@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, response};
+use http::{HeaderMap, StatusCode, response};
 use hyper::body::Incoming;
 use smallvec::SmallVec;
 
@@ -86,7 +86,7 @@ pub(super) async fn remember(
         // Only what was issued before is marked: it may have been by another gateway.
         ask(gateway, identity.births(), &issued, now).await;
     }
-    let news = note(asked, tag, issued, now);
+    let news = note(asked, (tag, head.status), issued, now);
     if !news.is_empty() {
         make_durable(gateway, news).await;
     }
@@ -111,10 +111,15 @@ async fn make_durable(gateway: &Gateway, news: Vec<(CredentialId, Birth)>) {
 }
 
 /// Puts the marks of what was issued in memory; those that are news.
-fn note(asked: &Asked, tag: Tag, issued: SmallVec<[CredentialId; 2]>, now: Now) -> Vec<(CredentialId, Birth)> {
+fn note(
+    asked: &Asked,
+    (tag, status): (Tag, StatusCode),
+    issued: SmallVec<[CredentialId; 2]>,
+    now: Now,
+) -> Vec<(CredentialId, Birth)> {
     let identity = &asked.set.identity;
     let sender = asked.actor.credential.or_else(|| asked.renewed.map(|(id, _)| id));
-    let sender = sender.filter(|_| !identity.is_login(&asked.method, asked.path()));
+    let sender = sender.filter(|_| !identity.logged_in((&asked.method, asked.path()), status));
     let births = identity.births();
     let news = issued
         .into_iter()

@@ -45,7 +45,7 @@ pub struct Facts<'a> {
     pub certificate: Option<&'a [u8]>,
     /// The fingerprint of the client's TLS hello, if one is known.
     pub ja4: Option<&'a [u8]>,
-    /// The fingerprint of the order of its header fields, if it is its own.
+    /// The fingerprint of the order of its header fields, as they arrive.
     pub headers: Option<&'a [u8]>,
     /// The fingerprint of how it opened HTTP/2, if it did.
     pub http2: Option<&'a [u8]>,

@@ -9,6 +9,8 @@ use crate::engine::time::Now;
 
 /// Stands for the memory itself among the values of a dimension; no value begins with a NUL.
 const MEMORY: &[u8] = b"\0memory";
+/// The same per `kid`, where what is remembered is who was known to the key's issuer.
+const MEMORY_OF_ISSUERS: &[u8] = b"\0memory of issuers";
 
 /// What one budget must know of an actor before it is known whether it binds.
 #[derive(Clone, Copy, Debug)]
@@ -93,12 +95,17 @@ impl Policy {
             Condition::New => {
                 // Who is known under an issuer is known under each of its keys: the first day of a new one makes nobody new.
                 facts.kid = facts.kid.and(facts.issuer);
+                let memory = if budget.per.has(Dimension::Kid) {
+                    MEMORY_OF_ISSUERS
+                } else {
+                    MEMORY
+                };
                 What::New {
                     actor: self.secret.hash64("tidegate actor 1", &[facts.actor()]),
                     memory: KeyId::new(
                         self.secret_of(facts.route),
                         budget.per,
-                        MEMORY,
+                        memory,
                         budget.scopes.of(facts.direction),
                     ),
                 }

@@ -378,6 +378,17 @@ fn a_login_may_be_told_by_its_status() {
         identity.passes_on((&Method::GET, "/"), StatusCode::OK, &forged, None),
         Some(Tag::Unissued)
     );
+    // One path that is both: who renews there logs nobody in.
+    let text = CONFIG
+        .replace("\"POST /login\"", "\"POST /token 201\"")
+        .replace("\"POST /refresh\"", "\"POST /token 200\"");
+    let identity = compile(&text).unwrap_or_else(|problems| panic!("{problems:?}"));
+    identity.remember_births(Now::from_millis(now().millis() - 10 * 86_400_000));
+    let forged = cookie(&identity, "forged");
+    let token = |status: StatusCode| identity.passes_on((&Method::POST, "/token"), status, &forged, None);
+    assert_eq!(token(StatusCode::CREATED), Some(Tag::Issued));
+    assert_eq!(token(StatusCode::OK), Some(Tag::Unissued));
+    assert_eq!(token(StatusCode::ACCEPTED), None);
     for wrong in [
         "POST /login 404",
         "POST /login ok",
