@@ -21,8 +21,10 @@ use crate::events::{Event, Leg, report};
 use crate::proxy::respond::{Refusal, Style, respond};
 use crate::proxy::{Client, ConnState, Exchanges, Passed, ms};
 
-/// `BodySendMode`: bodies are not sent; in pieces, each answered; in pieces, answered as it comes.
-const NONE: i32 = 0;
+/// `BodySendMode`: a body in pieces, each answered; whole; in pieces, answered as it comes. In every other mode not all of a body
+/// is told.
+const STREAMED: i32 = 1;
+const BUFFERED: i32 = 2;
 const FULL_DUPLEX: i32 = 4;
 /// `HeaderAppendAction`: in the place of what is there, and beside it.
 const OVERWRITE: i32 = 2;
@@ -47,8 +49,18 @@ enum Ends {
 #[derive(Default)]
 struct Side {
     told: Option<Told>,
+    /// Whether all of it is told.
+    is_whole: bool,
     /// Whether answers come as they may, and not one a piece.
     is_duplex: bool,
+}
+
+impl Side {
+    /// Its body is told in this mode.
+    fn is_told(&mut self, mode: i32) {
+        self.is_whole = [STREAMED, BUFFERED, FULL_DUPLEX].contains(&mode);
+        self.is_duplex = mode == FULL_DUPLEX;
+    }
 }
 
 pub(super) struct Exchange {
@@ -115,17 +127,18 @@ impl Exchange {
     async fn part(&mut self, told: ProcessingRequest) -> Result<(), Ends> {
         self.is_observed |= told.observability_mode;
         if let Some(config) = told.protocol_config {
-            // What is not shown cannot be counted.
-            if config.response_body_mode == NONE {
-                return Err(Ends::With(Status::FailedPrecondition));
-            }
-            self.sent.is_duplex = config.request_body_mode == FULL_DUPLEX;
-            self.shown.is_duplex = config.response_body_mode == FULL_DUPLEX;
+            self.sent.is_told(config.request_body_mode);
+            self.shown.is_told(config.response_body_mode);
+        }
+        let part = told.part.ok_or(Ends::With(Status::Malformed))?;
+        // What is not shown cannot be counted. Of what is only observed Envoy tells no modes.
+        if !(self.shown.is_whole || self.is_observed) {
+            return Err(Ends::With(Status::FailedPrecondition));
         }
         if let Some(way) = self.cut {
             return self.cut(way).await;
         }
-        match told.part.ok_or(Ends::With(Status::Malformed))? {
+        match part {
             Part::RequestHeaders(head) => self.request(head).await,
             Part::ResponseHeaders(head) => self.response(head).await,
             Part::RequestBody(body) => self.body(Way::Request, body).await,
@@ -149,14 +162,15 @@ impl Exchange {
             Ok(passed) => passed,
             Err(refused) => return self.refuse(refused).await,
         };
+        if !(ends || self.sent.is_whole || self.is_observed) && matches!(passed, Passed::Inspected(_)) {
+            return Err(Ends::With(Status::FailedPrecondition));
+        }
         self.begin(Way::Request, Told::new(fed, passed), ends).await;
         self.say(Answer::RequestHeaders(common(mutation(&before, &parts.headers), None)))
             .await
     }
 
     async fn response(&mut self, head: HttpHeaders) -> Result<(), Ends> {
-        // What was sent is over.
-        self.sent.told = None;
         let ends = head.end_of_stream;
         let request = self.request.take().ok_or(Ends::With(Status::FailedPrecondition))?;
         let mut parts = response_head(head).ok_or(Ends::With(Status::Malformed))?;

@@ -289,6 +289,28 @@ async fn an_upload_sends_no_more_than_the_limit() {
 }
 
 #[tokio::test]
+async fn an_origin_may_answer_before_it_was_sent_all() {
+    let gateway = gateway(&format!("direction = \"requests\"\n{BLOCK}")).await;
+    let mut mesh = Mesh::connect(&gateway, (STREAMED, STREAMED)).await;
+    mesh.ask(request("POST", false)).await.unwrap();
+    let sent = b"nobody is in this line\n".repeat(9);
+    let first = mesh.ask(Part::RequestBody(piece(&sent, false))).await;
+    assert!(matches!(first, Some(Answer::RequestBody(_))), "{first:?}");
+    mesh.ask(response("text/plain")).await.unwrap();
+    let second = mesh.ask(Part::RequestBody(piece(&sent, true))).await;
+    assert!(matches!(second, Some(Answer::RequestBody(_))), "{second:?}");
+    let shown = mesh.ask(Part::ResponseBody(piece(&sent, true))).await;
+    assert!(matches!(shown, Some(Answer::ResponseBody(_))), "{shown:?}");
+    let mut partly = Mesh::connect(&gateway, (3, STREAMED)).await;
+    assert!(partly.ask(request("POST", false)).await.is_none());
+    assert_eq!(
+        partly.status(),
+        Some("9"),
+        "all of a request that is counted must be shown"
+    );
+}
+
+#[tokio::test]
 async fn a_full_duplex_gives_back_what_may_leave() {
     let gateway = gateway("action = \"redact\"\nmode = \"enforce\"").await;
     let mut mesh = Mesh::connect(&gateway, (0, FULL_DUPLEX)).await;
@@ -341,9 +363,11 @@ async fn what_is_observed_is_counted_and_never_answered() {
 #[tokio::test]
 async fn what_cannot_be_done_is_refused_by_its_status() {
     let gateway = gateway(BLOCK).await;
-    let mut mesh = Mesh::connect(&gateway, (STREAMED, 0)).await;
-    assert!(mesh.ask(request("GET", true)).await.is_none());
-    assert_eq!(mesh.status(), Some("9"), "bodies of responses must be shown");
+    for partly in [0, 3, 5] {
+        let mut mesh = Mesh::connect(&gateway, (STREAMED, partly)).await;
+        assert!(mesh.ask(request("GET", true)).await.is_none());
+        assert_eq!(mesh.status(), Some("9"), "all of a response must be shown: {partly}");
+    }
     let mesh = Mesh::connect_to(&gateway, (STREAMED, STREAMED), "/other.Service/Method").await;
     assert_eq!(mesh.status(), Some("12"));
     for wire in [
