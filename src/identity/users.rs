@@ -88,6 +88,15 @@ impl Users {
         })
     }
 
+    /// Whether this principal is still somebody here.
+    pub fn has(&self, user: &[u8]) -> bool {
+        let name = user
+            .strip_prefix(PROXY_USER.as_bytes())
+            .and_then(|rest| rest.strip_prefix(b"\0"));
+        let name = name.and_then(|name| std::str::from_utf8(name).ok());
+        name.is_some_and(|name| self.hashes.contains_key(name))
+    }
+
     /// Whether the password in this value of `Proxy-Authorization` is right. One that is not known to be is checked only if
     /// `may_check` says so.
     pub async fn check(&self, field: &[u8], now: Now, may_check: impl FnOnce() -> bool) -> Checked {

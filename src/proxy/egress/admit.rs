@@ -11,7 +11,7 @@ use super::decide::is_odd_address;
 use super::target::Target;
 use crate::engine::time::Now;
 use crate::events::{Event, report};
-use crate::identity::{AddressKey, Checked, is_trusted, network_key};
+use crate::identity::{AddressKey, Checked, Users, is_trusted, network_key};
 use crate::proxy::pace::Paces;
 use crate::proxy::respond::Refusal;
 
@@ -57,6 +57,12 @@ impl Forward {
         let is_listed = is_trusted(client, &self.clients);
         let is_anyones = self.clients.is_empty() && self.users.is_some();
         is_listed || is_anyones || client.to_canonical().is_loopback()
+    }
+
+    /// Whether a client that was let in as this user would still be.
+    pub(super) fn still_admits(&self, client: IpAddr, user: Option<&Arc<[u8]>>) -> bool {
+        let is_somebody = |users: &Users| user.is_some_and(|user| users.has(user));
+        self.is_open_to(client) && self.users.as_ref().is_none_or(is_somebody)
     }
 
     /// Whether `target` may be asked for.

@@ -78,7 +78,7 @@ impl Exchanges {
         let name = set.routes.get(route).map_or("", |route| route.name.as_str());
         let pace = (&self.gateway.passwords, now);
         let (way, failure) = match &self.seat {
-            Seat::Inside(inside) => (way_inside(head, &forward, inside, now), inside.failure),
+            Seat::Inside(inside) => (way_inside(head, &connection, (&forward, inside), now), inside.failure),
             Seat::Listener => {
                 let target = Target::of(head).ok_or(Refusal::NoRoute);
                 (way_out(target, head, &connection, &forward, pace).await, None)
@@ -128,19 +128,26 @@ async fn way_out(
         return Err(Refusal::NotReached);
     }
     Ok(Way {
-        upstream: connection.origins.of(&target, forward),
+        upstream: connection.origins.of(&target, forward, || {
+            target.upstream(forward, Arc::clone(&forward.tls), None)
+        }),
         target,
         user,
     })
 }
 
 /// A request inside a tunnel is for its host alone; a reload may have closed the way since it was opened.
-fn way_inside(head: &request::Parts, forward: &Forward, inside: &Inside, now: Now) -> Result<Way, Refusal> {
+fn way_inside(
+    head: &request::Parts,
+    connection: &ConnState,
+    (forward, inside): (&Forward, &Inside),
+    now: Now,
+) -> Result<Way, Refusal> {
     let meant = host_of(head).and_then(|host| Target::at(&host, 443, true));
     if meant.as_ref() != Some(&inside.target) {
         return Err(Refusal::Misdirected);
     }
-    if !forward.is_open_to(inside.peer) {
+    if !forward.still_admits(inside.peer, inside.user.as_ref()) {
         return Err(Refusal::NotAdmitted);
     }
     let is_opened = decide(&forward.hosts, &inside.target.host, now) == Decision::Intercept;
@@ -149,7 +156,7 @@ fn way_inside(head: &request::Parts, forward: &Forward, inside: &Inside, now: No
     }
     Ok(Way {
         target: inside.target.clone(),
-        upstream: Arc::clone(&inside.upstream),
+        upstream: inside.way(&connection.origins, forward, now),
         user: inside.user.clone(),
     })
 }

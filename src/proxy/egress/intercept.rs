@@ -13,7 +13,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::Forward;
 use super::decide::{Ech, shown_name};
-use super::seat::{Inside, Seat};
+use super::seat::{Inside, Made, Seat};
 use super::target::Target;
 use crate::audit::{Change, Operation};
 use crate::engine::detect::ClassSet;
@@ -87,7 +87,7 @@ impl Tunnel {
                 return failed(kind);
             }
             let (protocols, offered) = (hello.protocols.clone(), !hello.protocols.is_empty());
-            let (upstream, agreed) = self.verify(&name, protocols).await;
+            let (upstream, made, agreed) = self.verify(&name, protocols).await;
             if agreed.is_err_and(UpstreamErrorKind::is_of_name) {
                 // Nobody is there whose name a certificate could be in.
                 return failed("no_origin");
@@ -113,7 +113,7 @@ impl Tunnel {
                 ja4,
                 certificate: None,
             };
-            self.serve(stream, facts, (upstream, agreed.err())).await;
+            self.serve(stream, facts, (upstream, made, agreed.err())).await;
         })
     }
 
@@ -162,11 +162,21 @@ impl Tunnel {
     }
 
     /// Connects to the origin, which must prove to be `name`: whether it speaks HTTP/2, or why it cannot be spoken to.
-    async fn verify(&self, name: &str, protocols: Vec<Vec<u8>>) -> (Arc<Upstream>, Result<bool, UpstreamErrorKind>) {
+    async fn verify(
+        &self,
+        name: &str,
+        protocols: Vec<Vec<u8>>,
+    ) -> (Arc<Upstream>, Made, Result<bool, UpstreamErrorKind>) {
         let offered = if protocols.is_empty() {
             vec![HTTP_1_1.to_vec()]
         } else {
             protocols
+        };
+        let mut made = Made {
+            reach: Arc::clone(&self.forward.reach),
+            name: name.into(),
+            protocols: offered.clone(),
+            is_excused: false,
         };
         let tls = offering(&self.forward.tls, offered);
         let upstream = self.target.upstream(&self.forward, Arc::clone(&tls), Some(name));
@@ -177,9 +187,10 @@ impl Tunnel {
             (Err(kind), Some(digest)) if kind.is_of_certificate() => {
                 let upstream = self.target.upstream(&self.forward, excusing(&tls, digest), Some(name));
                 let agreed = upstream.warm().await.map_err(|error| error.kind);
-                (upstream, agreed)
+                made.is_excused = true;
+                (upstream, made, agreed)
             }
-            (agreed, _) => (upstream, agreed),
+            (agreed, _) => (upstream, made, agreed),
         }
     }
 
@@ -197,7 +208,7 @@ impl Tunnel {
         self,
         stream: TlsStream<Tee<T>>,
         facts: TlsFacts,
-        (upstream, failure): (Arc<Upstream>, Option<UpstreamErrorKind>),
+        (upstream, made, failure): (Arc<Upstream>, Made, Option<UpstreamErrorKind>),
     ) where
         T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
         TlsStream<Tee<T>>: Abort,
@@ -207,6 +218,7 @@ impl Tunnel {
             peer: self.asked.connection.peer.ip(),
             target: self.target,
             upstream,
+            made,
             user: self.user,
             failure,
         };

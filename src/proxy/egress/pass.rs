@@ -2,6 +2,7 @@
 
 use std::future::pending;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -24,7 +25,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// A tunnel that was granted, with its origin at the other end.
 pub(super) struct Passage {
     exchanges: Exchanges,
-    client: IpAddr,
+    client: (IpAddr, Option<Arc<[u8]>>),
     target: Target,
     reason: &'static str,
     unread: Unread,
@@ -46,7 +47,7 @@ impl Exchanges {
         body.switch();
         Ok(Passage {
             exchanges: self.clone(),
-            client: asked.connection.peer.ip(),
+            client: (asked.connection.peer.ip(), asked.actor.principal.clone()),
             target,
             reason,
             unread,
@@ -74,7 +75,7 @@ impl Passage {
             () = unread.cross(sides, body, (&exchanges.limits, stop.clone()), reason) => {}
             // What ends it then is the other arm, which tells what crossed.
             () = async {
-                exchanges.closed(client, &target, reason).await;
+                exchanges.closed(&client, &target, reason).await;
                 stop.cancel();
                 pending::<()>().await;
             } => {}
@@ -84,7 +85,7 @@ impl Passage {
 
 impl Exchanges {
     /// Ready when a set is in force under which `client` would not pass to `target` unread, or the exception by which it does is over.
-    async fn closed(&self, client: IpAddr, target: &Target, reason: &'static str) {
+    async fn closed(&self, (client, user): &(IpAddr, Option<Arc<[u8]>>), target: &Target, reason: &'static str) {
         let mut seen = self.gateway.set().generation;
         loop {
             sleep(LOOK_EVERY).await;
@@ -95,7 +96,9 @@ impl Exchanges {
             seen = set.generation;
             let is_open = set.forward(&self.door.name).is_some_and(|(_, forward)| {
                 let decision = decide(&forward.hosts, &target.host, self.gateway.clock.now());
-                forward.is_open_to(client) && forward.leads_to(target) && matches!(decision, Decision::Pass(_))
+                forward.still_admits(*client, user.as_ref())
+                    && forward.leads_to(target)
+                    && matches!(decision, Decision::Pass(_))
             });
             if !is_open {
                 return;

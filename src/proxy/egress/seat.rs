@@ -3,9 +3,12 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use super::target::Target;
+use super::Forward;
+use super::target::{Origins, Target};
+use crate::engine::time::Now;
 use crate::proxy::Upstream;
-use crate::proxy::upstream::UpstreamErrorKind;
+use crate::proxy::upstream::{Reach, UpstreamErrorKind};
+use crate::tls::{excusing, offering};
 
 /// Where on the way out the exchanges of a connection are.
 #[derive(Clone, Default)]
@@ -25,12 +28,42 @@ pub(in crate::proxy) struct Inside {
     pub(super) target: Target,
     /// The connection that was verified, and those that may follow it.
     pub(super) upstream: Arc<Upstream>,
+    /// By what they were made: where that has changed, another takes their place.
+    pub(super) made: Made,
     /// The peer that was let in, which may have asked for another.
     pub(super) peer: IpAddr,
     /// Who asked for the tunnel.
     pub(super) user: Option<Arc<[u8]>>,
     /// Why the origin cannot be spoken to; every exchange is told.
     pub(super) failure: Option<UpstreamErrorKind>,
+}
+
+/// By what the connections of a tunnel to its origin were made.
+#[derive(Clone)]
+pub(in crate::proxy) struct Made {
+    pub(super) reach: Arc<Reach>,
+    /// What the origin must prove to be.
+    pub(super) name: Arc<str>,
+    /// The protocols that it is offered.
+    pub(super) protocols: Vec<Vec<u8>>,
+    /// Whether its certificate is believed by an exception.
+    pub(super) is_excused: bool,
+}
+
+impl Inside {
+    /// The way to the origin, by the rules that are in force now.
+    pub(super) fn way(&self, origins: &Origins, forward: &Forward, now: Now) -> Arc<Upstream> {
+        let excused = forward.hosts.excused(&self.target.host, now);
+        let is_current = Arc::ptr_eq(&self.made.reach, &forward.reach);
+        if is_current && !(self.made.is_excused && excused.is_none()) {
+            return Arc::clone(&self.upstream);
+        }
+        origins.of(&self.target, forward, || {
+            let tls = offering(&forward.tls, self.made.protocols.clone());
+            let tls = excused.map_or_else(|| Arc::clone(&tls), |digest| excusing(&tls, digest));
+            self.target.upstream(forward, tls, Some(&self.made.name))
+        })
+    }
 }
 
 impl Seat {

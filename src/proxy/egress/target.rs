@@ -10,7 +10,7 @@ use http::{Method, request};
 use super::Forward;
 use crate::proxy::Upstream;
 use crate::proxy::authority::destination;
-use crate::proxy::upstream::EndpointUrl;
+use crate::proxy::upstream::{EndpointUrl, Reach};
 
 /// Origins that one client connection keeps connections to; a browser asks for one on each of its own.
 const ORIGINS_MAX: usize = 8;
@@ -93,21 +93,31 @@ pub(super) fn host_of(head: &request::Parts) -> Option<Authority> {
 
 /// The origins of one client connection. They are not shared with other clients: an origin may know a connection's client.
 #[derive(Default)]
-pub(in crate::proxy) struct Origins(Mutex<Vec<(Target, Arc<Upstream>)>>);
+pub(in crate::proxy) struct Origins(Mutex<Vec<Known>>);
+
+struct Known {
+    target: Target,
+    /// By the rules of which it is reached; a reload makes others.
+    reach: Arc<Reach>,
+    upstream: Arc<Upstream>,
+}
 
 impl Origins {
-    /// The way to `target`, that of the last request there if it is remembered.
-    pub(super) fn of(&self, target: &Target, forward: &Forward) -> Arc<Upstream> {
+    /// The way to `target`, that of the last request there if it is remembered and nothing was reloaded since; else a new one.
+    pub(super) fn of(&self, target: &Target, forward: &Forward, new: impl FnOnce() -> Arc<Upstream>) -> Arc<Upstream> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = known.iter().position(|(origin, _)| origin == target);
-        let origin = match found {
-            Some(at) => known.remove(at),
-            None => (target.clone(), target.upstream(forward, Arc::clone(&forward.tls), None)),
-        };
+        let found = known.iter().position(|origin| origin.target == *target);
+        let found = found.map(|at| known.remove(at));
+        let origin = found.filter(|origin| Arc::ptr_eq(&origin.reach, &forward.reach));
+        let origin = origin.unwrap_or_else(|| Known {
+            target: target.clone(),
+            reach: Arc::clone(&forward.reach),
+            upstream: new(),
+        });
         if known.len() >= ORIGINS_MAX {
             known.remove(0);
         }
-        let upstream = Arc::clone(&origin.1);
+        let upstream = Arc::clone(&origin.upstream);
         known.push(origin);
         upstream
     }

@@ -1,7 +1,8 @@
 //! Which addresses may be reached on behalf of a client that chooses: looked at after the name was resolved, so that no
 //! answer of a resolver leads inside.
 
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use ipnet::IpNet;
 use tokio::net::TcpStream;
@@ -33,6 +34,9 @@ const INSIDE: [&str; 21] = [
     "fec0::/10",
     "ff00::/8",
 ];
+
+/// Any port: to ask for a way nothing is sent (RFC 863).
+const DISCARD_PORT: u16 = 9;
 
 /// What may be reached.
 #[derive(Clone, Debug)]
@@ -81,9 +85,22 @@ impl Reach {
     }
 }
 
-/// Whether an address is one of this machine's: only to those can a socket be bound.
+/// Whether an address is one of this machine's: the kernel goes from there to there, and to others from elsewhere. Nothing is sent.
+/// What it cannot say is taken for one, but for what no way leads to.
 pub(in crate::proxy) fn is_own(address: IpAddr) -> bool {
-    !address.is_unspecified() && UdpSocket::bind((address, 0)).is_ok()
+    use io::ErrorKind::{HostUnreachable, NetworkUnreachable};
+    let any = match address {
+        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    };
+    let from = UdpSocket::bind((any, 0)).and_then(|socket| {
+        socket.connect((address, DISCARD_PORT))?;
+        socket.local_addr()
+    });
+    match from {
+        Ok(from) => from.ip() == address,
+        Err(error) => !matches!(error.kind(), NetworkUnreachable | HostUnreachable),
+    }
 }
 
 #[cfg(test)]
