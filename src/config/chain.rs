@@ -1,5 +1,6 @@
 //! What a forward listener says of other proxies and of itself: the one before it, and the file by which clients find it.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -43,7 +44,7 @@ impl Reader<'_> {
     }
 
     /// The file by which clients find the proxy.
-    pub(super) fn pac(&mut self, written: &PacSyntax) -> Option<String> {
+    pub(super) fn pac(&mut self, written: &PacSyntax, is_tls: bool) -> Option<String> {
         let proxy = written.proxy.get_ref();
         // It stands between quotes in a program that others run.
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-.:[]".contains(&byte);
@@ -56,7 +57,7 @@ impl Reader<'_> {
             self.error("C026", written.proxy.span(), message, Some("proxy.corp.example:3128"));
         }
         let (hosts, networks) = self.hosts_and_networks(&written.direct);
-        is_good.then(|| pac(proxy, &hosts, &networks))
+        is_good.then(|| pac((proxy, is_tls), &hosts, &networks))
     }
 
     /// An exception of some hosts; one that is over has no effect, which is told.
@@ -110,7 +111,8 @@ impl Reader<'_> {
     /// Hosts and networks of one list; a single address is a network.
     fn hosts_and_networks(&mut self, texts: &[Text]) -> (Hosts, Vec<IpNet>) {
         let is_network = |text: &&Text| {
-            text.get_ref().starts_with(|first: char| first.is_ascii_digit()) || text.get_ref().contains("::")
+            let text = text.get_ref();
+            text.contains('/') || text.parse::<IpAddr>().is_ok()
         };
         let (networks, hosts): (Vec<&Text>, Vec<&Text>) = texts.iter().partition(is_network);
         let [networks, hosts] = [networks, hosts].map(|texts| texts.into_iter().cloned().collect::<Vec<_>>());

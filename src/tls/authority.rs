@@ -293,9 +293,18 @@ fn remove(path: &Path) -> Result<(), AuthorityError> {
 fn write_pair(directory: &Path, stem: &str, chain: &str, key: &KeyPair) -> Result<(PathBuf, PathBuf), AuthorityError> {
     let chain_path = directory.join(format!("{stem}.pem"));
     let key_path = directory.join(format!("{stem}.key"));
-    write(&key_path, Zeroizing::new(key.serialize_pem()).as_bytes(), 0o600)?;
-    write(&chain_path, chain.as_bytes(), 0o644)?;
+    let key_pem = Zeroizing::new(key.serialize_pem());
+    write_both((&chain_path, chain.as_bytes()), (&key_path, key_pem.as_bytes()))?;
     Ok((chain_path, key_path))
+}
+
+/// Writes a certificate and its key, or neither: a key that stays behind would take the place of one that is handed over.
+pub(super) fn write_both(certificate: (&Path, &[u8]), key: (&Path, &[u8])) -> Result<(), AuthorityError> {
+    write(certificate.0, certificate.1, 0o644)?;
+    write(key.0, key.1, 0o600).inspect_err(|_| {
+        // It is what was just written.
+        fs::remove_file(certificate.0).ok();
+    })
 }
 
 /// Writes a file that must not exist: its mode is right from the first byte.
@@ -315,6 +324,19 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+
+    #[test]
+    fn no_key_stays_behind_where_there_was_a_certificate() {
+        let directory = tempfile::tempdir().unwrap();
+        Authority::create(directory.path()).unwrap();
+        let key = directory.path().join("authority.key");
+        fs::remove_file(&key).unwrap();
+        assert!(matches!(
+            Authority::create(directory.path()),
+            Err(AuthorityError::Exists(_))
+        ));
+        assert!(!key.exists(), "it would take the place of one that is handed over");
+    }
 
     #[test]
     fn keys_are_private_and_an_authority_is_never_overwritten() {

@@ -8,7 +8,7 @@ use rustls::pki_types::CertificateDer;
 use x509_parser::certificate::X509Certificate;
 use zeroize::Zeroizing;
 
-use super::authority::{Authority, AuthorityError, digest, private, read, write};
+use super::authority::{Authority, AuthorityError, digest, private, read, write_both};
 use super::constraints::Constraints;
 use super::provider::{TlsError, certificates};
 
@@ -28,12 +28,8 @@ impl Authority {
         fit(certificate, &chain, &pair)?;
         let (pem, key) = (read(certificate)?, Zeroizing::new(read(key)?));
         fs::create_dir_all(&self.directory).map_err(|error| AuthorityError::File(self.directory.clone(), error))?;
-        write(
-            &self.directory.join(format!("{}.key", self.stem)),
-            key.as_bytes(),
-            0o600,
-        )?;
-        write(&self.certificate(), pem.as_bytes(), 0o644)?;
+        let beside = self.directory.join(format!("{}.key", self.stem));
+        write_both((&self.certificate(), pem.as_bytes()), (&beside, key.as_bytes()))?;
         Ok(self)
     }
 
@@ -69,10 +65,14 @@ impl Authority {
         let stem: String = digest(before).chars().filter(|digit| *digit != ':').take(16).collect();
         let kept = |ending: &str| self.directory.join(format!("before-{stem}.{ending}"));
         // Whoever reads in between finds a certificate without its key, which is refused.
-        rename(&self.directory.join("authority.key"), &kept("key"))?;
+        let key = self.directory.join("authority.key");
+        // One that the service manager hands over stays where it is, and gives way to the next.
+        if key.exists() {
+            rename(&key, &kept("key"))?;
+        }
         rename(&self.certificate(), &kept("pem"))?;
         rename(&next.certificate(), &self.certificate())?;
-        rename(&next.key(), &self.directory.join("authority.key"))?;
+        rename(&next.key(), &key)?;
         Ok(kept("pem"))
     }
 }

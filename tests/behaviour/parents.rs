@@ -149,10 +149,11 @@ async fn who_is_its_own_parent_goes_round_once() {
 #[tokio::test]
 async fn clients_are_told_where_the_proxy_is() {
     let pac = "[listen.out.forward.pac]\nproxy = \"proxy.corp.example:3128\"\n\
-               direct = [\"Intra.example\", \"*.corp.example\", \"10.0.0.0/8\", \"192.0.2.7\"]\n";
+               direct = [\"Intra.example\", \"3m.example\", \"*.corp.example\", \"10.0.0.0/8\", \"192.0.2.7\"]\n";
     let way = Way::opened(pac).await;
     let expected = "function FindProxyForURL(url, host) {\n  host = host.toLowerCase();\n\
         \u{20} if (host === \"intra.example\") return \"DIRECT\";\n\
+        \u{20} if (host === \"3m.example\") return \"DIRECT\";\n\
         \u{20} if (host.endsWith(\".corp.example\")) return \"DIRECT\";\n\
         \u{20} if (/^[0-9.]+$/.test(host) && isInNet(host, \"10.0.0.0\", \"255.0.0.0\")) return \"DIRECT\";\n\
         \u{20} if (/^[0-9.]+$/.test(host) && isInNet(host, \"192.0.2.7\", \"255.255.255.255\")) return \"DIRECT\";\n\

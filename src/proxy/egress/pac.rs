@@ -10,7 +10,8 @@ pub(super) const MEDIA_TYPE: &str = "application/x-ns-proxy-autoconfig";
 
 /// Who is gone to without the proxy, and where the proxy is. What is written was checked to be hosts and networks, so that no text of
 /// it leaves its quotes.
-pub fn pac(proxy: &str, hosts: &Hosts, networks: &[IpNet]) -> String {
+/// With `is_tls` the listener is spoken to over TLS.
+pub fn pac((proxy, is_tls): (&str, bool), hosts: &Hosts, networks: &[IpNet]) -> String {
     let mut lines = String::from("function FindProxyForURL(url, host) {\n  host = host.toLowerCase();\n");
     for host in hosts.written() {
         let is_met = match host.strip_prefix('*') {
@@ -31,7 +32,8 @@ pub fn pac(proxy: &str, hosts: &Hosts, networks: &[IpNet]) -> String {
         }
     }
     // Never past it where it does not answer: what leaves then would leave unread.
-    lines + &format!("  return \"PROXY {proxy}\";\n}}\n")
+    let kind = if is_tls { "HTTPS" } else { "PROXY" };
+    lines + &format!("  return \"{kind} {proxy}\";\n}}\n")
 }
 
 fn push(lines: &mut String, is_met: &str) {
