@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use ipnet::IpNet;
+use rustls::ClientConfig;
 use toml::Spanned;
 
 use super::compile::Reader;
@@ -11,7 +12,7 @@ use super::syntax::{ConfigSyntax, ListenSyntax};
 use crate::engine::policy::{RoutePolicy, Text};
 use crate::identity::Users;
 use crate::proxy::{Adaptation, Forward, ForwardSyntax, HostPolicy, Hosts, Leads, Limits, Reach, Route, Transparent};
-use crate::tls::{Minter, client_config};
+use crate::tls::{Minter, client_config_with};
 
 /// Where a forward listener listens that does not say.
 const ADDRESS: &str = "127.0.0.1:3128";
@@ -116,11 +117,6 @@ impl Reader<'_> {
                 .map_err(|error| self.error("C014", directory.span(), &error.to_string(), help))
                 .ok()
         });
-        let ca = written.ca.as_ref().map(|ca| self.path(ca.get_ref()));
-        let tls = client_config(ca.as_deref()).map_err(|error| {
-            let span = written.ca.as_ref().map_or_else(|| forward.span(), Spanned::span);
-            self.error("C010", span, &error.to_string(), None);
-        });
         let meant = Forward {
             listener: name.get_ref().clone(),
             clients: self.networks(&written.clients),
@@ -138,9 +134,12 @@ impl Reader<'_> {
                 has_authority: minter.is_some(),
             },
             reach: Arc::new(Reach::new(self.networks(&written.reaches))),
-            tls: tls.ok()?,
+            tls: self.trust(forward)?,
             chained: written.parent.as_ref().and_then(|parent| self.parent(parent.get_ref())),
-            pac: written.pac.as_ref().and_then(|pac| self.pac(pac.get_ref())),
+            pac: written
+                .pac
+                .as_ref()
+                .and_then(|pac| self.pac(pac.get_ref(), listen.tls.is_some())),
             minter,
             limits: Arc::clone(limits),
         };
@@ -156,6 +155,19 @@ impl Reader<'_> {
             recode: None,
             tells_coverage: false,
         })
+    }
+
+    /// By whom origins are trusted.
+    fn trust(&mut self, forward: &Spanned<ForwardSyntax>) -> Option<Arc<ClientConfig>> {
+        let written = forward.get_ref();
+        let ca = written.ca.as_ref().map(|ca| self.path(ca.get_ref()));
+        let crls: Vec<_> = written.crls.iter().map(|crl| self.path(crl.get_ref())).collect();
+        let tls = client_config_with(ca.as_deref(), &crls).map_err(|error| {
+            let mut files = written.ca.iter().chain(&written.crls);
+            let span = files.next().map_or_else(|| forward.span(), Spanned::span);
+            self.error("C010", span, &error.to_string(), None);
+        });
+        tls.ok()
     }
 
     /// How clients are led to a listener, where nothing that it says contradicts that they know of none.

@@ -162,12 +162,13 @@ impl Refusal {
 /// Why an origin is not spoken to, where a person can do something about it.
 const fn origin_failed(kind: UpstreamErrorKind) -> &'static str {
     use UpstreamErrorKind::{
-        Certificate, CertificateExpired, CertificateName, Connect, ConnectTimeout, Dns, DnsTimeout, Framing,
-        HeadTimeout, Parent, PoolFull, Prohibited, RequestBody, Reset, Tls,
+        Certificate, CertificateExpired, CertificateName, CertificateRevoked, Connect, ConnectTimeout, Dns, DnsTimeout,
+        Framing, HeadTimeout, Parent, PoolFull, Prohibited, RequestBody, Reset, Tls,
     };
     match kind {
         Certificate => "The certificate of the origin is signed by nobody who is trusted here",
         CertificateExpired => "The certificate of the origin has expired, or is not valid yet",
+        CertificateRevoked => "The certificate of the origin has been revoked, or nobody can say whether it has",
         CertificateName => "The certificate of the origin is another host's",
         Parent => "The next proxy on the way makes no connection there",
         Prohibited => "This address may not be reached from here",

@@ -158,7 +158,12 @@ fn named(written: &ConfigSyntax) -> impl Iterator<Item = &Path> {
         let forward = forward.get_ref();
         let parent = forward.parent.as_ref();
         let credentials = parent.and_then(|parent| parent.get_ref().credentials.as_ref());
-        let files = forward.users.iter().chain(&forward.ca).chain(credentials);
+        let files = forward
+            .users
+            .iter()
+            .chain(&forward.ca)
+            .chain(&forward.crls)
+            .chain(credentials);
         files.map(|file| file.get_ref().as_path())
     });
     let authorities = written

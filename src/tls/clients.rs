@@ -82,7 +82,7 @@ impl Judge {
 }
 
 /// The lists of one file.
-fn revocation_lists(path: &Path) -> Result<Vec<CertificateRevocationListDer<'static>>, TlsError> {
+pub(super) fn revocation_lists(path: &Path) -> Result<Vec<CertificateRevocationListDer<'static>>, TlsError> {
     let bytes = std::fs::read(path).map_err(|error| file_error(path, error))?;
     if bytes.len() > CRL_BYTES_MAX {
         return Err(file_error(path, format!("is larger than {CRL_BYTES_MAX} bytes")));

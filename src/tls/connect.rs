@@ -1,13 +1,15 @@
 //! TLS to an upstream: always verified, against the system's roots and optionally one authority more.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
+use super::clients::revocation_lists;
 use super::provider::{TlsError, certificates, file_error, provider, sha256};
 
 /// A verifying client configuration. `ca` is a PEM file with authorities that are trusted beside the system's; ALPN
@@ -17,6 +19,16 @@ use super::provider::{TlsError, certificates, file_error, provider, sha256};
 ///
 /// A file that cannot be read, or no root at all.
 pub fn client_config(ca: Option<&Path>) -> Result<Arc<ClientConfig>, TlsError> {
+    client_config_with(ca, &[])
+}
+
+/// The same, which believes no certificate of these revocation lists: files in PEM or DER. Of an authority without a list nothing
+/// is known, and its certificates are believed; a list past its next update lets none of its authority be.
+///
+/// # Errors
+///
+/// The same, of the lists too.
+pub fn client_config_with(ca: Option<&Path>, crls: &[PathBuf]) -> Result<Arc<ClientConfig>, TlsError> {
     let mut roots = RootCertStore::empty();
     // Single unreadable certificates of a system store are usual and harmless: what is missing is not trusted.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
@@ -25,10 +37,23 @@ pub fn client_config(ca: Option<&Path>) -> Result<Arc<ClientConfig>, TlsError> {
             roots.add(authority).map_err(|error| file_error(path, error))?;
         }
     }
-    let mut config = ClientConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let mut lists = Vec::new();
+    for path in crls {
+        lists.extend(revocation_lists(path)?);
+    }
+    let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
+    let builder = if lists.is_empty() {
+        // Without a root it trusts nobody, which is told of each connection.
+        builder.with_root_certificates(roots)
+    } else {
+        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider())
+            .with_crls(lists)
+            .allow_unknown_revocation_status()
+            .enforce_revocation_expiration()
+            .build();
+        builder.with_webpki_verifier(verifier.map_err(|error| TlsError::Verifier(error.to_string()))?)
+    };
+    let mut config = builder.with_no_client_auth();
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }

@@ -17,7 +17,7 @@ pub use accept::{Acceptor, CertificateFiles, TlsFacts, TlsFiles};
 pub use authority::{Authority, AuthorityError};
 pub use client_hello::{ClientHello, HELLO_BYTES_MAX, HelloFault, Peek, peek};
 pub use clients::{ClientCertificate, ClientFiles};
-pub use connect::{client_config, excusing};
+pub use connect::{client_config, client_config_with, excusing};
 pub use hello::{H2, HTTP_1_1, Hello, UNTRUSTED, offering};
 pub use ja4::{Transport, ja4};
 pub use mint::{Installed, Minter};

@@ -24,6 +24,8 @@ pub enum TlsError {
     Config(rustls::Error),
     /// No certificate was configured.
     NoCertificate,
+    /// By whom a certificate is to be verified: nobody.
+    Verifier(String),
 }
 
 impl fmt::Display for TlsError {
@@ -31,6 +33,7 @@ impl fmt::Display for TlsError {
         match self {
             Self::File { path, message } => write!(f, "{}: {message}", path.display()),
             Self::Config(error) => write!(f, "TLS configuration: {error}"),
+            Self::Verifier(error) => write!(f, "verification: {error}"),
             Self::NoCertificate => f.write_str("no certificate is configured"),
         }
     }

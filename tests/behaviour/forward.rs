@@ -394,6 +394,22 @@ async fn an_origin_that_is_not_to_be_trusted_is_refused_with_a_page_that_says_wh
 }
 
 #[tokio::test]
+async fn an_origin_whose_certificate_is_revoked_is_refused_with_a_page_that_says_so() {
+    for (is_listed, until, status) in [(true, 2_096, 502), (false, 2_096, 200), (false, 2_021, 502)] {
+        let dir = tempfile::tempdir().unwrap();
+        let origins = Origins::create(&dir.path().join("origins"));
+        let (files, other) = (origins.leaf(&["localhost"]), origins.leaf(&["other.example"]));
+        let list = origins.revoke(if is_listed { &files[0] } else { &other[0] }, until);
+        let origin = Origin::serve_tls(files, answer).await;
+        let way = Way::before(origin, dir, &format!("crls = [{}]", quoted(&list))).await;
+        let page = "GET / HTTP/1.1\r\nHost: HOST\r\nAccept: text/html\r\nConnection: close\r\n\r\n";
+        let reply = way.ask(page, b"").await;
+        let says_so = text(&reply).contains("has been revoked");
+        assert_eq!((reply.status, says_so), (status, status == 502), "{until}");
+    }
+}
+
+#[tokio::test]
 async fn hosts_are_passed_unread_or_refused_as_the_policy_says() {
     let budget = "[[budget]]\nname = \"dark\"\nper = \"address\"\nuninspected = \"100KB\"\nwindow = \"1h\"\naction = \"block\"\n\
                   mode = \"enforce\"\n";

@@ -20,6 +20,7 @@ mod bounded_leak;
 mod certificates;
 mod classes;
 mod containers;
+mod customer_file;
 mod enforcement;
 mod evasions;
 mod events;

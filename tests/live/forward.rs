@@ -1,9 +1,10 @@
 //! Real clients that go out through TLS that is opened.
 
 use std::convert::Infallible;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::pin::pin;
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -28,14 +29,14 @@ use crate::support::people::{Format, body};
 
 /// L.
 const PEOPLE_MAX: u32 = 20;
-/// Bytes of a file in which nobody is, and how much the gateway may grow while it passes.
-const LARGE_BYTES: u64 = 96 << 20;
+/// Bytes of a file in which nobody is, and how much the gateway may grow while it passes. Unoptimised it would take minutes.
+const LARGE_BYTES: u64 = if cfg!(debug_assertions) { 96 << 20 } else { 1 << 30 };
 const GROWTH_KIB_MAX: u64 = 24 << 10;
 /// Between two looks at its memory.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// A gateway before an origin at `port`, whose authority is in `origins` of `dir`; the organisation's is in `ours`.
-async fn gateway(dir: &Arc<TempDir>, port: u16) -> Tidegate {
+pub(crate) async fn gateway(dir: &Arc<TempDir>, port: u16) -> Tidegate {
     Authority::create(&dir.path().join("ours")).expect("an authority");
     let config = format!(
         "[listen.out]\naddress = \"127.0.0.1:0\"\n[listen.out.forward]\nports = [{port}]\nauthority = \"ours\"\n\
@@ -65,7 +66,7 @@ async fn curl(gateway: &Tidegate, arguments: &[&str]) -> Output {
     output(curl).await
 }
 
-fn text(output: &Output) -> String {
+pub(crate) fn text(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
@@ -200,4 +201,86 @@ async fn a_large_clean_upload_passes_at_bounded_memory() {
         );
     }
     assert_eq!(count.load(Relaxed), 2 * (LARGE_BYTES + (4 << 20)));
+}
+
+/// A server of OpenSSL that is weak in this way; its port, and the process.
+fn weak(dir: &Path, arguments: &[&str]) -> (u16, Child) {
+    let mut server = Command::new("openssl");
+    server
+        .current_dir(dir)
+        .args(["s_server", "-accept", "127.0.0.1:0", "-www"])
+        .args(arguments);
+    let mut child = server
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("openssl");
+    let mut lines = BufReader::new(child.stdout.take().expect("piped"))
+        .lines()
+        .map_while(Result::ok);
+    let port = lines.find_map(|line| line.strip_prefix("ACCEPT ")?.rsplit_once(':')?.1.trim().parse().ok());
+    // It goes on writing, and nobody reads.
+    std::thread::spawn(move || lines.for_each(drop));
+    (port.expect("it listens"), child)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn weak_origins_are_refused() {
+    let good = [
+        "-cert",
+        "origins/localhost.pem",
+        "-key",
+        "origins/localhost.key",
+        "-cipher",
+        "DEFAULT:@SECLEVEL=0",
+    ];
+    let short = [
+        "-cert",
+        "short.pem",
+        "-key",
+        "short.key",
+        "-cipher",
+        "DEFAULT:@SECLEVEL=0",
+    ];
+    let cases: [(&[&str], &[&str], bool); 5] = [
+        (&good, &["-tls1_2"], true),
+        (&good, &["-tls1_1"], false),
+        (&good, &["-tls1"], false),
+        (
+            &good,
+            &["-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-SHA:@SECLEVEL=0"],
+            false,
+        ),
+        (&short, &["-tls1_2"], false),
+    ];
+    for (files, how, is_spoken_to) in cases {
+        let dir = Arc::new(tempfile::tempdir().expect("a directory"));
+        let origins = Origins::create(&dir.path().join("origins"));
+        origins.leaf(&["localhost"]);
+        let mut make = Command::new("sh");
+        make.current_dir(dir.path()).args([
+            "-ec",
+            "openssl req -x509 -newkey rsa:1024 -nodes -keyout short.key -out short.pem -days 9 -subj /CN=localhost \
+             -addext subjectAltName=DNS:localhost -CA origins/authority.pem -CAkey origins/authority.key",
+        ]);
+        let made = output(make).await;
+        assert!(made.status.success(), "{made:?}");
+        let (port, mut server) = weak(dir.path(), &[files, how].concat());
+        let gateway = gateway(&dir, port).await;
+        let told = curl(
+            &gateway,
+            &[
+                "--output",
+                "-",
+                "--write-out",
+                "%{http_code}",
+                &format!("https://localhost:{port}/"),
+            ],
+        )
+        .await;
+        server.kill().and_then(|()| server.wait()).expect("our child");
+        let status = if is_spoken_to { "200" } else { "502" };
+        assert!(text(&told).ends_with(status), "{how:?}: {told:?}");
+    }
 }

@@ -4,7 +4,11 @@
 
 use std::path::{Path, PathBuf};
 
-use rcgen::{CertificateParams, Issuer, KeyPair};
+use rcgen::{
+    CertificateParams, CertificateRevocationListParams, Issuer, KeyIdMethod, KeyPair, RevokedCertParams, SerialNumber,
+};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use tidegate::tls::{Authority, CertificateFiles};
 
 /// An authority that signs for origins, and is none that clients of the gateway trust.
@@ -43,6 +47,33 @@ impl Origins {
         let (params, key) = leaf(name, 2096);
         let leaf = params.self_signed(&key).expect("a leaf");
         self.write("self-signed", &leaf.pem(), &key)
+    }
+
+    /// A list of the authority's on which this leaf is, up to date until the year `until`.
+    pub(crate) fn revoke(&self, leaf: &CertificateFiles, until: i32) -> PathBuf {
+        let read = |file: &str| std::fs::read_to_string(self.1.join(file)).expect("a file of the authority");
+        let signer = KeyPair::from_pem(&read("authority.key")).expect("a key");
+        let issuer = Issuer::from_ca_cert_pem(&read("authority.pem"), signer).expect("an issuer");
+        let der = CertificateDer::from_pem_file(&leaf.cert).expect("a certificate");
+        let (_, parsed) = x509_parser::parse_x509_certificate(&der).expect("a certificate");
+        let revoked = RevokedCertParams {
+            serial_number: SerialNumber::from_slice(parsed.raw_serial()),
+            revocation_time: rcgen::date_time_ymd(2020, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        };
+        let list = CertificateRevocationListParams {
+            this_update: rcgen::date_time_ymd(2020, 1, 1),
+            next_update: rcgen::date_time_ymd(until, 1, 1),
+            crl_number: SerialNumber::from(1_u64),
+            issuing_distribution_point: None,
+            revoked_certs: vec![revoked],
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        let path = self.1.join("revoked.crl");
+        let pem = list.signed_by(&issuer).expect("a list").pem().expect("a list");
+        std::fs::write(&path, pem).expect("a file");
+        path
     }
 
     fn write(&self, stem: &str, cert_pem: &str, key: &KeyPair) -> Vec<CertificateFiles> {

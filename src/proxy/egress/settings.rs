@@ -45,6 +45,9 @@ pub struct ForwardSyntax {
     /// A PEM file of authorities that origins are trusted by beside the system's.
     #[schemars(with = "Option<String>")]
     pub ca: Option<Spanned<PathBuf>>,
+    /// Revocation lists of origins' certificates, files in PEM or DER of at most 8 MiB. Default: none is looked at.
+    #[schemars(with = "Vec<String>")]
+    pub crls: Vec<Spanned<PathBuf>>,
     /// The proxy through which origins are reached. Default: none.
     #[schemars(with = "Option<ParentSyntax>")]
     pub parent: Option<Spanned<ParentSyntax>>,
@@ -126,6 +129,7 @@ impl Default for ForwardSyntax {
             exception: Vec::new(),
             ech: Ech::default(),
             ca: None,
+            crls: Vec::new(),
             parent: None,
             pac: None,
             fail: Fail::default(),

@@ -84,12 +84,14 @@ pub(super) async fn reach(addresses: &[SocketAddr], deadline: Instant) -> Result
 )]
 fn of_certificate(why: &CertificateError) -> UpstreamErrorKind {
     use CertificateError::{
-        Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet, NotValidYetContext,
+        Expired, ExpiredContext, ExpiredRevocationList, ExpiredRevocationListContext, NotValidForName,
+        NotValidForNameContext, NotValidYet, NotValidYetContext, Revoked,
     };
     match why {
         Expired | ExpiredContext { .. } | NotValidYet | NotValidYetContext { .. } => {
             UpstreamErrorKind::CertificateExpired
         }
+        Revoked | ExpiredRevocationList | ExpiredRevocationListContext { .. } => UpstreamErrorKind::CertificateRevoked,
         NotValidForName | NotValidForNameContext { .. } => UpstreamErrorKind::CertificateName,
         _ => UpstreamErrorKind::Certificate,
     }

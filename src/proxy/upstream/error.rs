@@ -24,7 +24,10 @@ macro_rules! kinds {
 
             /// Whether the origin's certificate is at fault.
             pub(in crate::proxy) const fn is_of_certificate(self) -> bool {
-                matches!(self, Self::Certificate | Self::CertificateExpired | Self::CertificateName)
+                matches!(
+                    self,
+                    Self::Certificate | Self::CertificateExpired | Self::CertificateName | Self::CertificateRevoked
+                )
             }
 
             /// The label for logs and metrics.
@@ -62,6 +65,8 @@ kinds! {
     CertificateExpired = "tls_certificate", BAD_GATEWAY, "tls_certificate_error";
     /// Its certificate is another host's.
     CertificateName = "tls_certificate", BAD_GATEWAY, "tls_certificate_error";
+    /// Its certificate is on a list of those that are revoked, or the list is too old to tell.
+    CertificateRevoked = "tls_certificate", BAD_GATEWAY, "tls_certificate_error";
     /// The TLS handshake failed otherwise.
     Tls = "tls", BAD_GATEWAY, "tls_protocol_error";
     /// No response head within `response_head_ms_max`.
