@@ -7,9 +7,11 @@
 use encoding_rs::{CoderResult, Decoder, Encoding, ISO_2022_JP, UTF_8, UTF_16BE, UTF_16LE};
 use smallvec::SmallVec;
 
+mod plausible;
 mod said;
 mod utf32;
 
+use plausible::Plausible;
 use said::{DOCUMENT_BYTES_MAX, Said, said};
 use utf32::Utf32;
 
@@ -25,8 +27,6 @@ const MARKS: [(&[u8], Set); 5] = [
 const MARK_BYTES_MAX: usize = 8;
 /// Bytes that tell UTF-16 without one.
 const PAIRS_BYTES: usize = 4;
-/// ASCII bytes in a row that are no text in UTF-16, whose letters come in pairs of bytes: who reads them as they are finds them.
-const ASCII_RUN_MAX: u32 = 40;
 
 /// A character set that a text is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,9 +48,17 @@ impl Set {
         }
     }
 
-    /// Bytes of a letter of ASCII, where these are more than one.
-    fn is_wide(self) -> bool {
-        self == Self::Named(UTF_16LE) || self == Self::Named(UTF_16BE) || matches!(self, Self::Utf32 { .. })
+    /// Bytes of a letter of ASCII.
+    fn unit_bytes(self) -> u32 {
+        match self {
+            Self::Utf32 { .. } => 4,
+            Self::Named(encoding) if encoding == UTF_16LE || encoding == UTF_16BE => 2,
+            Self::Named(_) => 1,
+        }
+    }
+
+    fn is_big(self) -> bool {
+        self == Self::Named(UTF_16BE) || self == Self::Utf32 { is_big: true }
     }
 }
 
@@ -147,8 +155,8 @@ struct Other {
     /// Bytes read, and the last two of them: whether a character ends there is seen from these.
     read: u64,
     last: [u8; 2],
-    /// ASCII bytes in a row at the end of what came.
-    ascii: u32,
+    /// What is told of it, where it has more than one byte for a letter of ASCII.
+    plausible: Option<Plausible>,
 }
 
 enum Decode {
@@ -167,23 +175,15 @@ impl Other {
             decoder,
             read: 0,
             last: [0; 2],
-            ascii: 0,
+            plausible: (set.unit_bytes() > 1).then(|| Plausible::new(set.unit_bytes(), set.is_big())),
         }
     }
 
     /// Follows `bytes`, which come next, for what is no text in this set.
     fn follow(&mut self, bytes: &[u8]) -> Result<(), Unreadable> {
-        if !self.set.is_wide() {
-            return Ok(());
-        }
-        for byte in bytes {
-            let is_ascii = matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~');
-            self.ascii = if is_ascii { self.ascii + 1 } else { 0 };
-            if self.ascii > ASCII_RUN_MAX {
-                return Err(Unreadable);
-            }
-        }
-        Ok(())
+        self.plausible
+            .as_mut()
+            .map_or(Ok(()), |plausible| plausible.follow(bytes))
     }
 }
 
@@ -269,7 +269,11 @@ impl Reader {
                 let kept = std::mem::take(kept);
                 self.decide(&first);
                 match &mut self.state {
-                    State::Other(other) => other.follow(bytes).map(|()| Text::Other(kept)),
+                    State::Other(other) => {
+                        other.follow(&kept)?;
+                        other.follow(bytes)?;
+                        Ok(Text::Other(kept))
+                    }
                     State::Same | State::Undecided(_) => Ok(Text::Behind(kept)),
                 }
             }
@@ -277,10 +281,17 @@ impl Reader {
     }
 
     /// The body ends: the bytes that were kept, if it was not decided what they are.
-    pub(super) fn end(&mut self) -> SmallVec<[u8; MARK_BYTES_MAX]> {
+    ///
+    /// # Errors
+    /// If the last of it cannot be read.
+    pub(super) fn end(&mut self) -> Result<SmallVec<[u8; MARK_BYTES_MAX]>, Unreadable> {
         match &mut self.state {
-            State::Undecided(kept) => std::mem::take(kept),
-            State::Same | State::Other(_) => SmallVec::new(),
+            State::Undecided(kept) => Ok(std::mem::take(kept)),
+            State::Same => Ok(SmallVec::new()),
+            State::Other(other) => {
+                let measured = other.plausible.as_mut().map_or(Ok(()), Plausible::end);
+                measured.map(|()| SmallVec::new())
+            }
         }
     }
 
@@ -334,11 +345,7 @@ impl Reader {
         let State::Other(other) = &self.state else {
             return part.len();
         };
-        let unit = match other.set {
-            Set::Utf32 { .. } => 4,
-            Set::Named(_) if other.set.is_wide() => 2,
-            Set::Named(_) => 1,
-        };
+        let unit = other.set.unit_bytes() as usize;
         let whole = if unit > 1 {
             part.len().checked_sub((other.read as usize + part.len()) % unit)
         } else {

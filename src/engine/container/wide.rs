@@ -26,6 +26,7 @@ impl Marked {
     }
 
     pub(super) fn finish(&mut self, told: &mut Told<'_>) -> Result<(), Fault> {
+        self.0.end().map_err(|_| Fault::Unreadable)?;
         self.read(&[], true, told)
     }
 

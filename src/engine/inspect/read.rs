@@ -182,7 +182,7 @@ impl Inspector {
         let kept = self.packed.end();
         self.characters(&kept)?;
         self.unpack(None)?;
-        let kept = self.charset.end();
+        let kept = self.charset.end().map_err(|_| Failure::Undecodable)?;
         self.search(&kept);
         self.read(&[], true);
         Ok(())
