@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs;
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use bytes::Bytes;
@@ -344,4 +345,99 @@ fn a_broken_container_is_read_or_refused() {
             assert!(found.released == body, "{name}: watching changes nothing");
         }
     }
+}
+
+/// A Parquet file of one column, whose pages hold `bytes` each in this encoding, as its number.
+fn parquet(encoding: u8, pages: usize, bytes: usize) -> Vec<u8> {
+    // Numbers of Thrift's compact protocol: doubled where they have a sign, seven bits a byte.
+    let number = |value: usize| {
+        let value = value * 2;
+        [
+            value as u8 & 0x7f | 0x80,
+            (value >> 7) as u8 & 0x7f | 0x80,
+            (value >> 14) as u8,
+        ]
+    };
+    let mut file = b"PAR1".to_vec();
+    for _ in 0..pages {
+        file.extend_from_slice(b"\x15\x00\x15");
+        file.extend_from_slice(&number(bytes));
+        file.push(0x15);
+        file.extend_from_slice(&number(bytes));
+        file.extend_from_slice(&[0x2c, 0x15, 2, 0x15, encoding * 2, 0, 0]);
+        file.resize(file.len() + bytes, b'x');
+    }
+    file.extend_from_slice(b"\x15\x02\x19\x0c\x00PAR1");
+    file
+}
+
+#[test]
+fn a_page_of_parquet_in_an_encoding_that_is_not_known_is_unreadable() {
+    for encoding in 0..=10 {
+        let outcome = inspect(WATCH, &parquet(encoding, 2, 600), 700);
+        let is_known = matches!(encoding, 0 | 2 | 3 | 4 | 5 | 8);
+        let expected = (!is_known).then_some(Failure::Unreadable);
+        assert_eq!(outcome.failure, expected, "{encoding}");
+    }
+}
+
+/// Far more than may wait, and no page or block of it is.
+#[test]
+fn a_long_file_leaves_page_by_page() {
+    let text: String = (0..400_000_u32)
+        .map(|n| format!("{}\n", n.wrapping_mul(2_654_435_761)))
+        .collect();
+    let zstd = zstd::stream::encode_all(text.as_bytes(), 3).expect("bytes in memory");
+    for (name, body) in [("parquet", parquet(0, 80, 10_007)), ("zstd", zstd)] {
+        assert!(body.len() > WATCH.bounds.held_coded_bytes_max as usize * 2, "{name}");
+        for chunk in [1_000, 16_384, body.len()] {
+            let plan = Plan {
+                mode: Mode::Guard,
+                ..WATCH
+            };
+            let outcome = inspect(plan, &body, chunk);
+            assert_eq!(outcome.failure, None, "{name}, {chunk}");
+            assert!(outcome.released == body, "{name}, {chunk}");
+        }
+    }
+}
+
+/// zlib that nothing names, however hard its writer tried, and what only begins as it does.
+#[test]
+fn zlib_is_told_from_a_text_that_begins_so() {
+    let text = |from: usize| -> String {
+        let rows = (from..from + 5).map(|n| format!("kim{n}@mail.example,S{n}\n"));
+        rows.collect()
+    };
+    let zlib = |text: &str, level: u32| {
+        let mut writer = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::new(level));
+        writer.write_all(text.as_bytes()).expect("bytes in memory");
+        writer.finish().expect("bytes in memory")
+    };
+    let fast = zlib(&text(0), 3);
+    assert_eq!(fast[..2], [0x78, 0x5e]);
+    let rows: [(Vec<u8>, usize); 11] = [
+        (zlib(&text(0), 1), 5),
+        (fast, 5),
+        (zlib(&text(0), 6), 5),
+        (zlib(&text(0), 9), 5),
+        (zlib("k@mail.example", 6), 1),
+        ([zlib(&text(0), 6), zlib(&text(5), 3)].concat(), 10),
+        ([zlib(&text(0), 6), text(5).into_bytes()].concat(), 10),
+        ([zlib("", 6), zlib(&text(5), 3)].concat(), 5),
+        ([b"x^2,a\n", text(0).as_bytes()].concat(), 5),
+        ([b"x\xda,a\n", text(0).as_bytes()].concat(), 5),
+        ([b"x\x9c,a\n", text(0).as_bytes()].concat(), 5),
+    ];
+    for (row, (body, people)) in rows.into_iter().enumerate() {
+        for chunk in [1, 7, 64, body.len()] {
+            let outcome = inspect(WATCH, &body, chunk);
+            let found = (outcome.people.len(), outcome.failure);
+            assert_eq!(found, (people, None), "{row}, {chunk}");
+            assert!(outcome.released == body, "{row}, {chunk}");
+        }
+    }
+    let whole = zlib(&text(0), 6);
+    let cut = inspect(WATCH, &whole[..whole.len() - 9], 20);
+    assert!(cut.failure.is_some(), "what shows a part of it is no text");
 }

@@ -27,9 +27,10 @@ mod thrift;
 mod unpack;
 mod wide;
 mod zip;
+mod zlib;
 
 pub(in crate::engine) use meter::{Fault, Limits, Meter};
-pub(in crate::engine) use unpack::{Look, Unpacker, look};
+pub(in crate::engine) use unpack::{Look, Unpacker, is_container, look};
 
 use crate::engine::structure::Declared;
 

@@ -23,10 +23,14 @@ const HEADER_BYTES: usize = 32;
 /// Bytes of a page, and those it unpacks to: writers begin another at a MiB.
 const PAGE_BYTES_MAX: usize = 2 << 20;
 const UNPACKED_BYTES_MAX: usize = 4 << 20;
-/// How values are written ("Encodings"): as they are; as numbers of a dictionary's; lengths and prefixes apart.
+/// How values are written ("Encodings"): as they are, in a dictionary too; as numbers of a dictionary's, or of no text. Others may
+/// hold texts in pieces.
 const PLAIN: i64 = 0;
-const DELTA_LENGTH: i64 = 6;
-const DELTA_STRINGS: i64 = 7;
+const PLAIN_DICTIONARY: i64 = 2;
+const RLE: i64 = 3;
+const BIT_PACKED: i64 = 4;
+const DELTA_NUMBERS: i64 = 5;
+const RLE_DICTIONARY: i64 = 8;
 /// Pages (`PageType`).
 const DATA: i64 = 0;
 const DICTIONARY: i64 = 2;
@@ -100,6 +104,17 @@ impl Parquet {
 
     pub(super) const fn is_drained(&self) -> bool {
         self.kept.is_empty()
+    }
+
+    /// How many bytes more it is drained behind, as far as it is known: those to the end of a page, or of what tells its length.
+    pub(super) fn wanted(&self) -> usize {
+        match self.state {
+            State::Rest => usize::MAX,
+            State::Hashes(left) if self.kept.is_empty() => usize::try_from(left).unwrap_or(usize::MAX),
+            State::Magic | State::Header | State::Page(_) | State::Hashes(_) => {
+                self.wanted.saturating_sub(self.kept.len()).max(1)
+            }
+        }
     }
 
     pub(super) fn finish(&mut self, told: &mut Told<'_>) -> Result<(), Fault> {
@@ -261,13 +276,10 @@ fn header(bytes: &[u8]) -> Result<Option<(Found, usize)>, Fault> {
 
 /// Tells the texts of a page.
 fn tell(page: &Page, bytes: &[u8], told: &mut Told<'_>) -> Result<(), Fault> {
-    let is_plain = page.kind == DICTIONARY || page.encoding == PLAIN;
-    if matches!(page.encoding, DELTA_LENGTH | DELTA_STRINGS) {
-        return Err(Fault::Unreadable);
-    }
-    if !is_plain {
-        // Numbers: of a dictionary's values, or of no text.
-        return Ok(());
+    match (page.kind, page.encoding) {
+        (_, PLAIN) | (DICTIONARY, PLAIN_DICTIONARY) => {}
+        (DATA | DATA_2, PLAIN_DICTIONARY | RLE | BIT_PACKED | DELTA_NUMBERS | RLE_DICTIONARY) => return Ok(()),
+        _ => return Err(Fault::Unreadable),
     }
     let packed = bytes.get(page.levels..).ok_or(Fault::Unreadable)?;
     let length = page.unpacked.checked_sub(page.levels).ok_or(Fault::Unreadable)?;

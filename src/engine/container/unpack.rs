@@ -11,6 +11,7 @@ use super::steps::Steps as _;
 use super::tar::Tar;
 use super::wide::Marked;
 use super::zip::Zip;
+use super::zlib::zlib;
 use super::{Fault, Told};
 use crate::engine::decode::{Coding, Decoder};
 use crate::engine::structure::Declared;
@@ -28,7 +29,7 @@ const UNPACKED_AT_ONCE_BYTES: usize = 4096;
 
 /// A format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     /// A coding that a body begins with, though nothing names it.
     Coded(Coding),
     Zip,
@@ -48,13 +49,9 @@ impl Kind {
 }
 
 /// How a file of each begins.
-const MAGICS: [(&[u8], Kind); 12] = [
+const MAGICS: [(&[u8], Kind); 9] = [
     (&[0x1f, 0x8b, 8], Kind::Coded(Coding::Gzip)),
     (&[0x28, 0xb5, 0x2f, 0xfd], Kind::Coded(Coding::Zstd)),
-    // zlib with a window of 32 KiB, by how hard its writer tried (RFC 1950, section 2.2); the fourth is text.
-    (&[0x78, 0x01], Kind::Coded(Coding::Deflate)),
-    (&[0x78, 0x9c], Kind::Coded(Coding::Deflate)),
-    (&[0x78, 0xda], Kind::Coded(Coding::Deflate)),
     (b"PK\x03\x04", Kind::Zip),
     (b"PK\x07\x08PK\x03\x04", Kind::Zip),
     (b"%PDF-", Kind::Pdf),
@@ -78,7 +75,7 @@ pub(in crate::engine) enum Look {
 
 /// Looks at the first bytes of a body, however few they are.
 pub(in crate::engine) fn look(first: &[u8]) -> Look {
-    match kind(first) {
+    match kind(first, false) {
         Seen::File(_) => Look::Container,
         Seen::Text if is_tar(first) => Look::Container,
         Seen::Text if may_be_tar(first) && is_name(first) => Look::More,
@@ -87,14 +84,23 @@ pub(in crate::engine) fn look(first: &[u8]) -> Look {
     }
 }
 
+/// Whether a body that is no longer than `first` is a container.
+pub(in crate::engine) fn is_container(first: &[u8]) -> bool {
+    matches!(kind(first, true), Seen::File(_))
+}
+
 /// What begins so.
-enum Seen {
+pub(super) enum Seen {
     More,
     Text,
     File(Kind),
 }
 
-fn kind(first: &[u8]) -> Seen {
+/// `ends`: there is no more of it.
+fn kind(first: &[u8], ends: bool) -> Seen {
+    if let Some(seen) = zlib(first, ends) {
+        return seen;
+    }
     if let Some((_, kind)) = MAGICS.iter().find(|(magic, _)| first.starts_with(magic)) {
         return Seen::File(*kind);
     }
@@ -163,16 +169,16 @@ impl Unpacker {
     pub(in crate::engine) fn wanted(&self) -> Option<usize> {
         match &self.reader {
             Reader::Sqlite(sqlite) => Some(sqlite.wanted()),
+            Reader::Parquet(parquet) => Some(parquet.wanted()),
+            Reader::Coded(decoder, _) => decoder.wanted(),
             Reader::Apart(file) => file.wanted(),
             Reader::Undecided(_)
             | Reader::Text
-            | Reader::Coded(..)
             | Reader::Zip(_)
             | Reader::Tar(_)
             | Reader::Pdf(_)
             | Reader::Png(_)
             | Reader::Jpeg(_)
-            | Reader::Parquet(_)
             | Reader::Marked(_) => None,
         }
     }
@@ -181,16 +187,31 @@ impl Unpacker {
     ///
     /// # Errors
     /// When it cannot be read further.
-    pub(in crate::engine) fn push(&mut self, bytes: &[u8], told: &mut Told<'_>) -> Result<(), Fault> {
+    pub(in crate::engine) fn push(&mut self, mut bytes: &[u8], told: &mut Told<'_>) -> Result<(), Fault> {
+        loop {
+            let unread = self.part(bytes, told)?;
+            if unread == 0 {
+                return Ok(());
+            }
+            // Behind a stream of zlib comes another, or a text.
+            self.finish(told)?;
+            told.meter().entry()?;
+            self.reader = Reader::Undecided(SmallVec::new());
+            bytes = bytes.get(bytes.len().saturating_sub(unread)..).unwrap_or_default();
+        }
+    }
+
+    /// More of the file, up to the end of a stream of zlib: how many bytes stand behind that.
+    fn part(&mut self, bytes: &[u8], told: &mut Told<'_>) -> Result<usize, Fault> {
         if let Reader::Undecided(first) = &mut self.reader {
             first.extend_from_slice(bytes);
             // Of a TAR archive it is known late; what is a text at its first byte is none of the others.
-            let is_open = match kind(first) {
+            let is_open = match kind(first, false) {
                 Seen::More => true,
                 Seen::Text => may_be_tar(first),
                 Seen::File(_) => false,
             };
-            return if is_open { Ok(()) } else { self.decide(told) };
+            return if is_open { Ok(0) } else { self.decide(told) };
         }
         self.read(bytes, told)
     }
@@ -200,8 +221,8 @@ impl Unpacker {
     /// # Errors
     /// When it is not whole.
     pub(in crate::engine) fn finish(&mut self, told: &mut Told<'_>) -> Result<(), Fault> {
-        if matches!(self.reader, Reader::Undecided(_)) {
-            self.decide(told)?;
+        if matches!(self.reader, Reader::Undecided(_)) && self.decide(told)? > 0 {
+            return Err(Fault::Unreadable);
         }
         match &mut self.reader {
             Reader::Undecided(_) | Reader::Text => Ok(()),
@@ -221,13 +242,13 @@ impl Unpacker {
         }
     }
 
-    fn decide(&mut self, told: &mut Told<'_>) -> Result<(), Fault> {
+    fn decide(&mut self, told: &mut Told<'_>) -> Result<usize, Fault> {
         let Reader::Undecided(first) = &mut self.reader else {
-            return Ok(());
+            return Ok(0);
         };
         let first = std::mem::take(first);
         let is_tar = is_tar(&first);
-        let kind = match kind(&first) {
+        let kind = match kind(&first, true) {
             Seen::File(kind) => Some(kind),
             Seen::Text | Seen::More => is_tar.then_some(Kind::Tar),
         };
@@ -263,11 +284,11 @@ impl Unpacker {
         self.read(&first, told)
     }
 
-    fn read(&mut self, bytes: &[u8], told: &mut Told<'_>) -> Result<(), Fault> {
-        match &mut self.reader {
+    fn read(&mut self, bytes: &[u8], told: &mut Told<'_>) -> Result<usize, Fault> {
+        let read = match &mut self.reader {
             Reader::Undecided(_) => Ok(()),
             Reader::Text => told.text(bytes),
-            Reader::Coded(decoder, inner) => unpack(decoder, inner, bytes, told),
+            Reader::Coded(decoder, inner) => return unpack(decoder, inner, bytes, told),
             Reader::Zip(zip) => zip.push(bytes, told),
             Reader::Tar(tar) => tar.push(bytes, told),
             Reader::Pdf(pdf) => pdf.push(bytes, told),
@@ -278,7 +299,8 @@ impl Unpacker {
             Reader::Marked(text) => text.push(bytes, told),
             Reader::Apart(_) if bytes.is_empty() => Ok(()),
             Reader::Apart(file) => file.ask(Order::Push(bytes), told),
-        }
+        };
+        read.map(|()| 0)
     }
 }
 
@@ -302,15 +324,19 @@ fn is_name(first: &[u8]) -> bool {
     !is_text && fill.all(|byte| *byte == 0) && numbers.first_chunk::<8>().is_none_or(|mode| mode.iter().all(is_number))
 }
 
-fn unpack(decoder: &mut Decoder, inner: &mut Unpacker, mut bytes: &[u8], told: &mut Told<'_>) -> Result<(), Fault> {
+/// Unpacks `bytes`: how many of them stand behind a stream of zlib, whose end ends it.
+fn unpack(decoder: &mut Decoder, inner: &mut Unpacker, mut bytes: &[u8], told: &mut Told<'_>) -> Result<usize, Fault> {
     let mut output = [0; UNPACKED_AT_ONCE_BYTES];
     loop {
+        if decoder.has_ended() {
+            return Ok(bytes.len());
+        }
         let progress = decoder.step(bytes, &mut output).map_err(|_| Fault::Unreadable)?;
         bytes = bytes.get(progress.read..).unwrap_or_default();
         told.meter().unpacked(progress.written as u64)?;
         inner.push(output.get(..progress.written).unwrap_or_default(), told)?;
         if bytes.is_empty() && progress.written < output.len() {
-            return Ok(());
+            return Ok(0);
         }
     }
 }

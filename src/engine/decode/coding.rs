@@ -185,6 +185,22 @@ impl Decoder {
         }
     }
 
+    /// Whether its stream ended and nothing may follow.
+    pub(in crate::engine) fn has_ended(&self) -> bool {
+        match self {
+            Self::Inflate(inflate) => inflate.is_over(),
+            Self::Br(_) | Self::Zstd(_) | Self::Grpc(_) | Self::Stack(_) => false,
+        }
+    }
+
+    /// How many coded bytes more reach to the next place that may be a checkpoint, where not every one is.
+    pub fn wanted(&self) -> Option<usize> {
+        match self {
+            Self::Zstd(zstd) => Some(zstd.wanted()),
+            Self::Inflate(_) | Self::Br(_) | Self::Grpc(_) | Self::Stack(_) => None,
+        }
+    }
+
     /// The body ended here.
     ///
     /// # Errors

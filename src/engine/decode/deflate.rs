@@ -62,6 +62,11 @@ impl Inflate {
         self.state == State::Ended
     }
 
+    /// The same, and no other may follow.
+    pub(super) fn is_over(&self) -> bool {
+        self.has_ended() && self.kind != Kind::Gzip
+    }
+
     pub(in crate::engine) fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<Progress, DecodeError> {
         let Some(first) = input.first() else {
             return if self.state == State::Inside {

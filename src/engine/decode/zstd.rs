@@ -48,6 +48,14 @@ impl Zstd {
         self.frames.at_end()
     }
 
+    pub(super) fn wanted(&self) -> usize {
+        match self.frames.part {
+            Part::Content { left, .. } => usize::try_from(left).unwrap_or(usize::MAX),
+            // A header is followed byte by byte: what it says comes behind it.
+            Part::Magic | Part::SkippableSize | Part::FrameHeader | Part::BlockHeader => 1,
+        }
+    }
+
     pub(super) fn is_complete(&self) -> bool {
         matches!(self.frames.part, Part::Magic) && self.frames.seen.is_empty()
     }

@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use super::{Bounds, Failure, Inspector};
-use crate::engine::container::{Limits, Look, Meter, Texts, Told, Unpacker, look};
+use crate::engine::container::{Limits, Look, Meter, Texts, Told, Unpacker, is_container, look};
 use crate::engine::record::Assembler;
 use crate::engine::structure::{Declared, Sink as _, Structure};
 
@@ -70,10 +70,15 @@ impl Packed {
         (seen != Look::More).then_some(before)
     }
 
-    /// The body ended: what was kept is a text.
+    /// The body ended: what was kept, which is a text or all of a small container.
     pub(super) fn end(&mut self) -> First {
         match std::mem::replace(self, Self::No) {
-            Self::Undecided(kept) => kept,
+            Self::Undecided(kept) => {
+                if is_container(&kept) {
+                    self.decide(Look::Container);
+                }
+                kept
+            }
             Self::No => First::new(),
             yes @ Self::Yes(_) => {
                 *self = yes;

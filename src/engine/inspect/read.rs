@@ -180,8 +180,14 @@ impl Inspector {
     /// The text ends: what waited for more of it has no more to wait for.
     pub(super) fn read_end(&mut self) -> Result<(), Failure> {
         let kept = self.packed.end();
-        self.characters(&kept)?;
-        self.unpack(None)?;
+        if self.packed.is_container() {
+            if !kept.is_empty() {
+                self.unpack(Some(&kept))?;
+            }
+            self.unpack(None)?;
+        } else {
+            self.characters(&kept)?;
+        }
         let kept = self.charset.end().map_err(|_| Failure::Undecodable)?;
         self.search(&kept);
         self.read(&[], true);
