@@ -29,7 +29,7 @@ fn file(name: &str) -> Vec<u8> {
 async fn gateway(origin: &Origin, fail: &str, cpu_s: u32, limits: &str) -> Gateway {
     Gateway::start(&format!(
         "[limits]\nisolated_cpu_s_max = {cpu_s}\n{limits}\n[identity]\nsources = [\"cookie:sid\"]\n\
-         [[route]]\nmatch = \"*/\"\nupstream = [\"http://{}\"]\nfail_on = {{ isolation = \"{fail}\" }}\n\
+         [[route]]\nmatch = \"*/\"\nupstream = [\"http://{}\"]\nfail_on = {{ isolation = \"{fail}\", unreadable = \"open\" }}\n\
          [[budget]]\nname = \"limit\"\nper = \"session\"\nwindow = \"1d\"\npeople = {PEOPLE_MAX}\naction = \"block\"\n\
          mode = \"enforce\"\n",
         origin.address
@@ -76,35 +76,39 @@ fn signal(signal: Signal, process: u32) {
     kill_process(process.expect("a process"), signal).expect("it is ours");
 }
 
-/// Asks for a file of which the second half comes after `between`.
+/// Asks for a file of which the second half comes after `between`; whoever else asks gets it at once.
 async fn halves(
     name: &str,
     (fail, cpu_s, limits): (&str, u32, &str),
-    between: impl AsyncFnOnce(),
-) -> (RawReply, Gateway) {
+    between: impl AsyncFnOnce(&Gateway),
+) -> (RawReply, Gateway, Origin) {
     let (sender, receiver) = mpsc::channel(2);
     let chunks = std::sync::Mutex::new(Some(receiver));
+    let body = file(name);
+    let whole = body.clone();
     let origin = Origin::serve(move |_| {
         let chunks = chunks.lock().expect("no test panics while it looks").take();
-        Answer::fed("application/octet-stream", chunks.expect("one request"))
+        match chunks {
+            Some(chunks) => Answer::fed("application/octet-stream", chunks),
+            None => Answer::new("application/octet-stream", whole.clone()),
+        }
     })
     .await;
     let gateway = gateway(&origin, fail, cpu_s, limits).await;
-    let body = file(name);
     let (first, second) = body.split_at(body.len() / 2);
     let address = gateway.address;
     let asking = tokio::spawn(async move { get(address, "/", "Cookie: sid=s\r\n").await });
     sender.send(Bytes::copy_from_slice(first)).await.expect("an origin");
-    between().await;
+    between(&gateway).await;
     sender.send(Bytes::copy_from_slice(second)).await.expect("an origin");
     drop(sender);
-    (asking.await.expect("an answer"), gateway)
+    (asking.await.expect("an answer"), gateway, origin)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_fragile_file_is_read_by_a_process_of_few_rights() {
     let whole = async |name: &str, cpu_s: u32| {
-        let (reply, gateway) = halves(name, ("closed", cpu_s, ""), async || {
+        let (reply, gateway, _origin) = halves(name, ("closed", cpu_s, ""), async |_: &Gateway| {
             until("a process reads it", async || !readers(cpu_s).is_empty()).await;
             let most = |what: &str| {
                 let limits = fs::read_to_string(format!("/proc/{}/limits", readers(cpu_s)[0])).expect("its limits");
@@ -142,7 +146,8 @@ async fn a_reader_that_is_killed_or_hangs_costs_its_body_and_no_other() {
     for (how, cpu_s) in [(Signal::KILL, 111), (Signal::STOP, 121)] {
         for (place, fail) in ["closed", "open"].into_iter().enumerate() {
             let cpu_s = cpu_s + place as u32;
-            let (reply, gateway) = halves("lines.pdf", (fail, cpu_s, "isolated_ms_max = 1500"), async || {
+            let limits = "isolated_ms_max = 1500";
+            let (reply, gateway, _origin) = halves("lines.pdf", (fail, cpu_s, limits), async |_: &Gateway| {
                 until("a process reads it", async || !readers(cpu_s).is_empty()).await;
                 signal(how, readers(cpu_s)[0]);
             })
@@ -217,12 +222,6 @@ async fn a_reader_that_has_too_little_is_none() {
         }
         until("it is gone", async || readers(cpu_s).is_empty()).await;
     }
-    // One process, which a slow body occupies.
-    let (reply, _gateway) = halves("lines.pdf", ("closed", 133, "isolated_max = 1"), async || {
-        until("a process reads it", async || !readers(133).is_empty()).await;
-    })
-    .await;
-    assert!(reply.is_whole);
     let gateway = gateway(&origin, "closed", 134, "isolated_max = 0").await;
     assert_eq!(
         get(gateway.address, "/", "Cookie: sid=s\r\n").await.status,
@@ -230,4 +229,68 @@ async fn a_reader_that_has_too_little_is_none() {
         "read in the gateway itself"
     );
     assert!(readers(134).is_empty());
+}
+
+/// One process for all: while a slow body occupies it others are refused, and behind its end, or where it cannot be read, they are not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_keeps_the_last_process_keeps_it_until_its_file_ends() {
+    let other = async |gateway: &Gateway| get(gateway.address, "/", "Cookie: sid=t\r\n").await;
+    for (fail, cpu_s) in [("closed", 151), ("open", 152)] {
+        let (reply, gateway, _origin) = halves(
+            "lines.pdf",
+            (fail, cpu_s, "isolated_max = 1"),
+            async |gateway: &Gateway| {
+                until("a process reads it", async || !readers(cpu_s).is_empty()).await;
+                let before = uninspected(gateway, "isolation").await;
+                let reply = other(gateway).await;
+                if fail == "closed" {
+                    assert_eq!(reply.status, 502, "{}", reply.head);
+                    return;
+                }
+                assert!(reply.is_whole && reply.body == file("lines.pdf"), "{}", reply.head);
+                until("it is counted", async || {
+                    uninspected(gateway, "isolation").await > before
+                })
+                .await;
+            },
+        )
+        .await;
+        assert!(reply.is_whole, "{fail}");
+        let reply = other(&gateway).await;
+        assert!(
+            reply.is_whole && reply.body == file("lines.pdf"),
+            "{fail}: {}",
+            reply.head
+        );
+    }
+
+    // A page that nobody can unpack, and then a body that does not end.
+    let broken = [
+        &b"PAR1\x15\x00\x15\x78\x15\x78\x2c\x15\x02\x15\x12\x00\x00"[..],
+        &[b'x'; 100],
+    ]
+    .concat();
+    let (sender, receiver) = mpsc::channel(2);
+    let chunks = std::sync::Mutex::new(Some(receiver));
+    let origin = Origin::serve(move |seen| match seen.uri.path() {
+        "/broken" => {
+            let chunks = chunks.lock().expect("no test panics while it looks").take();
+            Answer::fed("application/octet-stream", chunks.expect("one request"))
+        }
+        _ => Answer::new("application/pdf", file("lines.pdf")),
+    })
+    .await;
+    let gateway = gateway(&origin, "closed", 153, "isolated_max = 1").await;
+    let address = gateway.address;
+    let slow = tokio::spawn(async move { get(address, "/broken", "Cookie: sid=s\r\n").await });
+    sender.send(Bytes::from(broken)).await.expect("an origin");
+    until("a process reads it", async || !readers(153).is_empty()).await;
+    until("others are read", async || {
+        let reply = other(&gateway).await;
+        reply.is_whole && reply.body == file("lines.pdf")
+    })
+    .await;
+    assert!(!slow.is_finished(), "its body goes on");
+    drop(sender);
+    slow.await.expect("an answer");
 }

@@ -128,7 +128,8 @@ impl super::Texts for Mouth<'_> {
 
 /// A file that is read by a session.
 pub(super) struct Foreign {
-    session: Box<dyn Session>,
+    /// None once it has ended: whoever waits for more of the body keeps no process from others.
+    session: Option<Box<dyn Session>>,
     standing: Standing,
 }
 
@@ -138,7 +139,10 @@ impl Foreign {
             is_drained: true,
             wanted: None,
         };
-        Self { session, standing }
+        Self {
+            session: Some(session),
+            standing,
+        }
     }
 
     pub(super) const fn is_drained(&self) -> bool {
@@ -157,7 +161,12 @@ impl Foreign {
             }
             Said::Text(text) => told.text(text),
         };
-        self.standing = self.session.ask(order, &mut hears)?;
+        let session = self.session.as_mut().ok_or(Fault::Isolation)?;
+        let answer = session.ask(order, &mut hears);
+        if answer.is_err() || matches!(order, Order::Finish) {
+            self.session = None;
+        }
+        self.standing = answer?;
         Ok(())
     }
 }
