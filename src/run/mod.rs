@@ -200,7 +200,7 @@ pub async fn start_over(
 
 /// Those who read fragile formats in processes of their own.
 fn readers(program: Option<&Path>, limits: &Limits) -> Option<Arc<dyn Apart>> {
-    let program = program.map_or_else(std::env::current_exe, |program| Ok(program.to_owned()));
+    let program = program.map_or_else(this_program, |program| Ok(program.to_owned()));
     let settings = isolation::Settings {
         // Without a name nothing is started, and what it would read is counted as unread.
         program: program.unwrap_or_default(),
@@ -210,6 +210,15 @@ fn readers(program: Option<&Path>, limits: &Limits) -> Option<Arc<dyn Apart>> {
         memory_bytes_max: limits.isolated_memory_bytes_max,
     };
     (limits.isolated_max > 0).then(|| Arc::new(isolation::Workers::new(settings)) as Arc<dyn Apart>)
+}
+
+/// This program as it runs, so that an upgrade in its place puts no other version behind the pipes.
+fn this_program() -> std::io::Result<PathBuf> {
+    if cfg!(target_os = "linux") {
+        Ok(PathBuf::from("/proc/self/exe"))
+    } else {
+        std::env::current_exe()
+    }
 }
 
 /// The ledger with all that is on disk, the store that keeps it there, and the second of its newest sighting. Before a

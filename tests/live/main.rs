@@ -36,3 +36,4 @@ mod spill;
 mod squid;
 mod tools;
 mod transparent;
+mod upgrade;

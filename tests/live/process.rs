@@ -264,7 +264,8 @@ impl Drop for Tidegate {
     }
 }
 
-fn write_config(dir: &Path, config: &str) {
+/// Writes `tidegate.toml`; `[admin]` is added.
+pub(crate) fn write_config(dir: &Path, config: &str) {
     let text = format!("{config}\n[admin]\naddress = \"127.0.0.1:0\"\n");
     let beside = dir.join(".tidegate.toml.new");
     std::fs::write(&beside, text).expect("the directory is ours");
