@@ -34,7 +34,7 @@ const INACTIVE_S: u32 = 5;
 const ASKED_MAX: usize = 2;
 /// How far the issuer's clock and ours may differ, in seconds.
 const LEEWAY_S: u32 = 60;
-/// What stands before the names of clients among the subjects of an issuer; no account has a name that begins so.
+/// What stands before the names of clients among the subjects of an issuer; no account of an answer has a name that begins so.
 const CLIENT: &str = "client:";
 
 /// Who is asked, and what it answered. Its client's secret and the tokens are secret: there is no `Debug`.
