@@ -1,10 +1,12 @@
 //! Envoy before the real binary, both configured as README says.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use socket2::{Domain, Socket, Type};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
@@ -64,15 +66,20 @@ fn put(text: &str, from: &str, to: &str) -> String {
     text.replace(from, to)
 }
 
-/// A port that nobody listens on.
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("an address").port()
+/// A port on which Envoy may listen, and nobody else while the socket is kept: both share it (SO_REUSEPORT).
+fn reserved_port() -> (Socket, u16) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    socket.set_reuse_port(true).expect("an option");
+    let any: SocketAddr = ([0, 0, 0, 0], 0).into();
+    socket.bind(&any.into()).expect("a port");
+    let address = socket.local_addr().expect("an address").as_socket();
+    (socket, address.expect("of IPv4").port())
 }
 
 /// Envoy, the gateway that it asks, and the origin behind it.
 struct Way {
     envoy: Child,
+    _reserved: Socket,
     port: u16,
     gateway: Tidegate,
     origin: Origin,
@@ -112,7 +119,7 @@ impl Way {
         let origin = Origin::serve(page).await;
         let config = put(&example("toml"), "127.0.0.1:50051", "127.0.0.1:0");
         let gateway = Tidegate::start(&put(&config, budget.0, budget.1)).await;
-        let port = free_port();
+        let (reserved, port) = reserved_port();
         let mut text = put(&example("yaml"), "10.0.0.5", "127.0.0.1");
         text = put(&text, "port_value: 8080", &format!("port_value: {port}"));
         text = put(&text, "10.1.0.10", "127.0.0.1");
@@ -151,6 +158,7 @@ impl Way {
             .expect("Envoy starts");
         let way = Self {
             envoy,
+            _reserved: reserved,
             port,
             gateway,
             origin,
