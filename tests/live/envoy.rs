@@ -66,7 +66,7 @@ fn put(text: &str, from: &str, to: &str) -> String {
     text.replace(from, to)
 }
 
-/// A port on which Envoy may listen, and nobody else while the socket is kept: both share it (SO_REUSEPORT).
+/// A port on which Envoy may listen, and nobody else while the socket is kept: both share it (`SO_REUSEPORT`).
 fn reserved_port() -> (Socket, u16) {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
     socket.set_reuse_port(true).expect("an option");
