@@ -113,9 +113,9 @@ impl Told {
                 return leaving;
             }
         }
-        leaving.bytes = match pieces.pop() {
-            Some(only) if pieces.is_empty() => only,
-            last => pieces.iter().chain(&last).flatten().copied().collect(),
+        leaving.bytes = match pieces.as_slice() {
+            [only] => only.clone(),
+            all => all.concat().into(),
         };
         leaving
     }

@@ -6,7 +6,6 @@ use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HOST};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri, Version, request, response};
 use http_body::Frame;
-use http_body_util::{BodyExt as _, Full};
 use tokio::time::timeout;
 
 use super::body::{Fed, Leaving, Told};
@@ -150,9 +149,9 @@ impl Exchange {
 
     async fn request(&mut self, head: HttpHeaders) -> Result<(), Ends> {
         let ends = head.end_of_stream;
-        let mut parts = request_head(head).ok_or(Ends::With(Status::Malformed))?;
-        let before = parts.headers.clone();
-        self.request = Some(parts.clone());
+        let most = self.exchanges.headers_max();
+        let mut parts = request_head(head, most).ok_or(Ends::With(Status::Malformed))?;
+        let before = parts.clone();
         let fed = if ends { Fed::ended() } else { Fed::default() };
         let passed = self
             .exchanges
@@ -166,14 +165,16 @@ impl Exchange {
             return Err(Ends::With(Status::FailedPrecondition));
         }
         self.begin(Way::Request, Told::new(fed, passed), ends).await;
-        self.say(Answer::RequestHeaders(common(mutation(&before, &parts.headers), None)))
-            .await
+        let mutation = mutation(&before.headers, &parts.headers);
+        self.request = Some(before);
+        self.say(Answer::RequestHeaders(common(mutation, None))).await
     }
 
     async fn response(&mut self, head: HttpHeaders) -> Result<(), Ends> {
         let ends = head.end_of_stream;
         let request = self.request.take().ok_or(Ends::With(Status::FailedPrecondition))?;
-        let mut parts = response_head(head).ok_or(Ends::With(Status::Malformed))?;
+        let most = self.exchanges.headers_max();
+        let mut parts = response_head(head, most).ok_or(Ends::With(Status::Malformed))?;
         let before = parts.headers.clone();
         let fed = if ends { Fed::ended() } else { Fed::default() };
         let client = self.client();
@@ -246,9 +247,10 @@ impl Exchange {
     }
 
     async fn trailers(&mut self, way: Way, part: HttpTrailers) -> Result<(), Ends> {
+        let most = self.exchanges.headers_max();
         let told = self.side(way).told.as_mut();
         let told = told.ok_or(Ends::With(Status::FailedPrecondition))?;
-        let before = fields(part.trailers.unwrap_or_default(), |_| false);
+        let before = fields(part.trailers.unwrap_or_default(), most, |_| false);
         let before = before.ok_or(Ends::With(Status::Malformed))?;
         let leaving = told.push(Some(Frame::trailers(before.clone())), true).await;
         let is_duplex = self.side(way).is_duplex;
@@ -301,12 +303,8 @@ impl Exchange {
         self.refuse(refused).await
     }
 
-    async fn refuse(&mut self, refused: Response<Full<Bytes>>) -> Result<(), Ends> {
+    async fn refuse(&mut self, refused: Response<Bytes>) -> Result<(), Ends> {
         let (head, body) = refused.into_parts();
-        let body = body
-            .collect()
-            .await
-            .map_or_else(|never| match never {}, http_body_util::Collected::to_bytes);
         let fields = head
             .headers
             .iter()
@@ -368,8 +366,12 @@ fn mutation(before: &HeaderMap, after: &HeaderMap) -> Option<HeaderMutation> {
     (change != HeaderMutation::default()).then_some(change)
 }
 
-/// Fields but for the pseudo-fields, which `pseudo` takes; none where they are no fields.
-fn fields(list: messages::HeaderMap, mut pseudo: impl FnMut((&str, &[u8])) -> bool) -> Option<HeaderMap> {
+/// Fields but for the pseudo-fields, which `pseudo` takes; none where they are no fields, or more than `most`: a map has room for
+/// some thousand, and a message for more.
+fn fields(list: messages::HeaderMap, most: usize, mut pseudo: impl FnMut((&str, &[u8])) -> bool) -> Option<HeaderMap> {
+    if list.headers.len() > most {
+        return None;
+    }
     let mut fields = HeaderMap::new();
     for field in list.headers {
         let value = if field.raw_value.is_empty() {
@@ -389,10 +391,10 @@ fn fields(list: messages::HeaderMap, mut pseudo: impl FnMut((&str, &[u8])) -> bo
     Some(fields)
 }
 
-fn request_head(head: HttpHeaders) -> Option<request::Parts> {
+fn request_head(head: HttpHeaders, most: usize) -> Option<request::Parts> {
     let (mut parts, ()) = http::Request::new(()).into_parts();
     let (mut method, mut path, mut authority) = (None, None, None);
-    let mut headers = fields(head.headers.unwrap_or_default(), |(name, value)| {
+    let mut headers = fields(head.headers.unwrap_or_default(), most, |(name, value)| {
         match name {
             ":method" => method = Method::from_bytes(value).ok(),
             ":path" => path = Some(value.to_vec()),
@@ -414,10 +416,10 @@ fn request_head(head: HttpHeaders) -> Option<request::Parts> {
     Some(parts)
 }
 
-fn response_head(head: HttpHeaders) -> Option<response::Parts> {
+fn response_head(head: HttpHeaders, most: usize) -> Option<response::Parts> {
     let (mut parts, ()) = Response::new(()).into_parts();
     let mut status = None;
-    parts.headers = fields(head.headers.unwrap_or_default(), |(name, value)| {
+    parts.headers = fields(head.headers.unwrap_or_default(), most, |(name, value)| {
         if name == ":status" {
             status = StatusCode::from_bytes(value).ok();
         }

@@ -11,7 +11,7 @@ use bytes::{Buf as _, Bytes};
 use http::header::CONTENT_LENGTH;
 use http::{HeaderValue, Response, request, response};
 use http_body::Body;
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::BodyExt as _;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, WriteHalf, split};
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -239,9 +239,9 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Connection<T> {
         let adapted = Box::pin(self.asking_on(adapting)).await?;
         let is_same = head.headers == before;
         let head = if is_same {
-            question.request.to_vec()
+            question.request.clone()
         } else {
-            write_request(&head)
+            write_request(&head).into()
         };
         match adapted {
             Err(refused) => self.refuse(&question, refused).await,
@@ -270,9 +270,9 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Connection<T> {
         let adapted = Box::pin(self.asking_on(adapting)).await?;
         let is_same = head.headers == before;
         let head = if is_same {
-            question.response.to_vec()
+            question.response.clone()
         } else {
-            write_response(&head)
+            write_response(&head).into()
         };
         match adapted {
             Err(refused) => self.refuse(&question, refused).await,
@@ -315,12 +315,8 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Connection<T> {
     }
 
     /// The client is told something else in the place of what was asked about.
-    async fn refuse(&mut self, question: &Question, refused: Response<Full<Bytes>>) -> Result<(), Broken> {
+    async fn refuse(&mut self, question: &Question, refused: Response<Bytes>) -> Result<(), Broken> {
         let (mut head, body) = refused.into_parts();
-        let body = body
-            .collect()
-            .await
-            .map_or_else(|never| match never {}, http_body_util::Collected::to_bytes);
         head.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
         let head = write_response(&head);
         let mut answer = question.teller.encapsulates("200 OK", Part::Response, &head, true);
@@ -341,7 +337,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Connection<T> {
     async fn pass(
         &mut self,
         question: &Question,
-        (part, head, is_same): (Part, Vec<u8>, bool),
+        (part, head, is_same): (Part, Bytes, bool),
         mut body: impl Adapted,
     ) -> Result<(), Broken> {
         let mut first = Vec::new();

@@ -10,7 +10,7 @@ use super::encapsulated::{Encapsulated, split};
 use super::fault::IcapFault;
 use crate::identity::proxy_principal;
 use crate::proxy::UserField;
-use crate::proxy::framing::{Body, Fault, Fields, Framing, HeadLimits, Role};
+use crate::proxy::framing::{Body, Fault, Fields, Framing, HeadLimits, Role, has_token};
 
 /// Bytes of a preview that are taken; we ask for fewer.
 pub(super) const PREVIEW_BYTES_MAX: u64 = 65_536;
@@ -117,11 +117,8 @@ fn only<'h>(fields: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h Heade
 
 /// Whether a list has this word.
 fn lists(fields: &HeaderMap, name: &HeaderName, word: &str) -> bool {
-    let mut items = fields
-        .get_all(name)
-        .iter()
-        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
-    items.any(|item| item.trim_ascii().eq_ignore_ascii_case(word.as_bytes()))
+    let mut values = fields.get_all(name).iter();
+    values.any(|value| has_token(value.as_bytes(), word.as_bytes()))
 }
 
 /// Reads one head, however it is cut; lines and fields are judged as those of HTTP/1 are.

@@ -11,7 +11,6 @@ use bytes::Bytes;
 use http::header::{ALT_SVC, HOST};
 use http::{HeaderName, Response, StatusCode, request, response};
 use http_body::{Body, Frame};
-use http_body_util::Full;
 use ipnet::IpNet;
 
 use super::asked::{Asked, Met, ended, flooded, mode, suspend};
@@ -165,6 +164,11 @@ impl Exchanges {
         self.limits.exchange_ms_max
     }
 
+    /// Fields of a head, at most.
+    pub(crate) fn headers_max(&self) -> usize {
+        usize::from(self.limits.headers_max)
+    }
+
     /// What becomes of a request. `head` is changed where it must be.
     ///
     /// # Errors
@@ -174,7 +178,7 @@ impl Exchanges {
         head: &mut request::Parts,
         body: B,
         client: Client,
-    ) -> Result<Passed<B>, Response<Full<Bytes>>> {
+    ) -> Result<Passed<B>, Response<Bytes>> {
         let adapted = self.request(head, body, client).await;
         self.told(adapted).await
     }
@@ -189,12 +193,12 @@ impl Exchanges {
         head: &mut response::Parts,
         body: B,
         client: Client,
-    ) -> Result<Option<Box<InspectedBody<B>>>, Response<Full<Bytes>>> {
+    ) -> Result<Option<Box<InspectedBody<B>>>, Response<Bytes>> {
         let adapted = self.response(request, head, body, client).await;
         self.told(adapted).await
     }
 
-    async fn told<T>(&self, adapted: Told<T>) -> Result<T, Response<Full<Bytes>>> {
+    async fn told<T>(&self, adapted: Told<T>) -> Result<T, Response<Bytes>> {
         match adapted {
             Ok(adapted) => Ok(adapted),
             Err((refusal, style)) => {

@@ -381,6 +381,22 @@ async fn what_cannot_be_done_is_refused_by_its_status() {
         assert!(mesh.answer().await.is_none());
         assert_eq!(mesh.status(), Some("3"), "{wire:?}");
     }
+    // More fields than a head may have, and than a map has room for.
+    for count in [101, 40_000] {
+        let names: Vec<String> = (0..count).map(|number| format!("x-{number}")).collect();
+        let head = [(":method", "GET"), (":path", "/"), (":authority", "crm.example")];
+        let many: Vec<_> = head
+            .into_iter()
+            .chain(names.iter().map(|name| (name.as_str(), "1")))
+            .collect();
+        let mut mesh = Mesh::connect(&gateway, (STREAMED, STREAMED)).await;
+        let told = Part::RequestHeaders(HttpHeaders {
+            headers: Some(fields(&many)),
+            end_of_stream: true,
+        });
+        assert!(mesh.ask(told).await.is_none());
+        assert_eq!(mesh.status(), Some("3"), "{count}");
+    }
     let mut mesh = Mesh::connect(&gateway, (STREAMED, STREAMED)).await;
     assert!(mesh.ask(response("text/csv")).await.is_none());
     assert_eq!(mesh.status(), Some("9"), "a response without its request");
