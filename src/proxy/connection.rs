@@ -347,7 +347,7 @@ fn refused<B>(request: &Request<Incoming>) -> Response<ServeBody<B>> {
 }
 
 fn malformed<B>(fault: Fault) -> Response<ServeBody<B>> {
-    respond(&Refusal::Framing(fault), Style::Problem).map(ServeBody::Own)
+    respond(&Refusal::Framing(fault), Style::Problem).map(|body| ServeBody::Own(body.into()))
 }
 
 /// Counts an exchange as in flight until its response body is dropped.

@@ -49,7 +49,7 @@ use super::upstream::UpstreamErrorKind;
 use super::vigil::{Vigil, Woken};
 use super::witness::Witness;
 use crate::engine::decode::Coding;
-use crate::engine::inspect::{Inspector, Mode};
+use crate::engine::inspect::Mode;
 use crate::engine::ledger::Account;
 use crate::engine::policy::{Action, Direction, Facts};
 use crate::engine::time::Now;
@@ -370,11 +370,9 @@ impl Exchanges {
         let mut ending = Ending::new(gateway, asked, &account);
         let mut inspector = None;
         if asked.route().inspect {
-            let (rules, secret) = (Arc::clone(&set.rules), set.policy.secret_of(asked.route).clone());
             let content = content(&head.headers);
-            let reader = Inspector::new(mode, set.bounds, content, rules, secret);
-            let reader = reader.reading_apart(gateway.apart.as_ref());
-            inspector = Some(reader.counting_values(fields::counted_values(&account)));
+            let classes = fields::counted_values(&account);
+            inspector = Some(set.inspector(asked.route, gateway.apart.as_ref(), (mode, content), classes));
             ending = ending.tried_in_shadow(content);
         }
         let mut driver = Driver::new(inspector, (account, witness, confirm), terms, counted);
@@ -491,7 +489,7 @@ impl Handler for Exchanges {
             Ok(response) => response,
             Err((refusal, style)) => {
                 self.settle_refusal(&refusal).await;
-                respond(&refusal, style).map(Answer::Own)
+                respond(&refusal, style).map(|body| Answer::Own(body.into()))
             }
         }
     }

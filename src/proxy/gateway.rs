@@ -22,8 +22,8 @@ use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::engine::apart::Apart;
 use crate::engine::baseline::{Baselines, Deviation, WINDOW_SECONDS};
-use crate::engine::detect::RuleSet;
-use crate::engine::inspect::Bounds;
+use crate::engine::detect::{ClassSet, RuleSet};
+use crate::engine::inspect::{Bounds, Content, Inspector, Mode};
 use crate::engine::ledger::{Account, BudgetId, KeyId, KeyUse, Ledger, PublicPeople};
 use crate::engine::pinned::PinnedHosts;
 use crate::engine::policy::{Facts, Plan, Policy, Question};
@@ -83,6 +83,19 @@ impl Set {
 }
 
 impl Set {
+    /// Who looks into a body on this route: fragile formats are read `apart`, where there are processes for them.
+    pub(super) fn inspector(
+        &self,
+        route: usize,
+        apart: Option<&Arc<dyn Apart>>,
+        (mode, content): (Mode, Content),
+        classes: ClassSet,
+    ) -> Inspector {
+        let (rules, secret) = (Arc::clone(&self.rules), self.policy.secret_of(route).clone());
+        let inspector = Inspector::new(mode, self.bounds, content, rules, secret);
+        inspector.reading_apart(apart).counting_values(classes)
+    }
+
     /// The classes of both sets of rules, where some are tried.
     fn shadow_classes(&self) -> Vec<String> {
         let Some(shadow) = &self.shadow else {

@@ -8,6 +8,8 @@ use http::header::{ALT_SVC, CONNECTION, EXPECT, FORWARDED, HOST, TE, UPGRADE, VI
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use smallvec::SmallVec;
 
+use super::framing::has_token;
+
 /// Our name in `Via`.
 const PSEUDONYM: &str = "tidegate";
 /// How often a request may have passed gateways of our name: a chain of them is fine, a loop is not.
@@ -269,11 +271,6 @@ fn via(version: Version) -> HeaderValue {
         Version::HTTP_10 => "1.0 tidegate",
         _ => "1.1 tidegate",
     })
-}
-
-fn has_token(list: &[u8], token: &[u8]) -> bool {
-    list.split(|byte| *byte == b',')
-        .any(|item| item.trim_ascii().eq_ignore_ascii_case(token))
 }
 
 fn is_h2c(protocol: &str) -> bool {

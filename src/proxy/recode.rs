@@ -21,6 +21,7 @@ use super::connection::BoxError;
 use super::content::content_type;
 use super::route::Route;
 use crate::engine::inspect::Mode;
+use crate::engine::structure::Declared;
 
 /// A coding in which an answer is coded again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -71,7 +72,7 @@ pub(super) fn answer(
 fn mark(head: &mut response::Parts) -> bool {
     let has_none = head.status.is_informational() || [204, 304].contains(&head.status.as_u16());
     // What gRPC codes are its messages.
-    let is_grpc = content_type(&head.headers).starts_with(b"application/grpc");
+    let is_grpc = Declared::from_content_type(content_type(&head.headers)) == Declared::Grpc;
     if has_none || is_grpc || head.headers.contains_key(CONTENT_ENCODING) {
         return false;
     }

@@ -5,7 +5,6 @@ use http::header::{
     ACCEPT, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, PROXY_AUTHENTICATE, RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
-use http_body_util::Full;
 
 use super::framing::Fault;
 use super::upstream::UpstreamErrorKind;
@@ -179,7 +178,7 @@ const fn origin_failed(kind: UpstreamErrorKind) -> &'static str {
 }
 
 /// The answer to a refused exchange.
-pub fn respond(refusal: &Refusal, style: Style) -> Response<Full<Bytes>> {
+pub fn respond(refusal: &Refusal, style: Style) -> Response<Bytes> {
     let (slug, title) = refusal.words();
     let status = refusal.status();
     let fault = if let Refusal::Framing(fault) = refusal {
@@ -192,7 +191,7 @@ pub fn respond(refusal: &Refusal, style: Style) -> Response<Full<Bytes>> {
         Style::Page => (status, "text/html; charset=utf-8", page(status, title)),
         Style::Problem => (status, "application/problem+json", problem(status, slug, title, fault)),
     };
-    let mut response = Response::new(Full::new(Bytes::from(body)));
+    let mut response = Response::new(Bytes::from(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
@@ -282,16 +281,14 @@ fn expired(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use http_body_util::BodyExt;
-
     use super::*;
 
-    async fn text(response: Response<Full<Bytes>>) -> String {
-        String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
+    fn text(response: Response<Bytes>) -> String {
+        String::from_utf8(response.into_body().to_vec()).unwrap()
     }
 
-    #[tokio::test]
-    async fn every_refusal_has_its_status_and_its_fields() {
+    #[test]
+    fn every_refusal_has_its_status_and_its_fields() {
         let cookie = Some("sid".into());
         let cases = [
             (Refusal::Framing(Fault::BareCr), 400, ("connection", "close")),
@@ -352,13 +349,13 @@ mod tests {
             assert_eq!(response.status(), status, "{refusal:?}");
             assert_eq!(response.headers()[name], value, "{refusal:?}");
             assert_eq!(response.headers()[CONTENT_TYPE], "application/problem+json");
-            let problem: serde_json::Value = serde_json::from_str(&text(response).await).unwrap();
+            let problem: serde_json::Value = serde_json::from_str(&text(response)).unwrap();
             assert_eq!(problem["status"], status, "{refusal:?}");
         }
     }
 
-    #[tokio::test]
-    async fn the_form_is_what_the_client_reads() {
+    #[test]
+    fn the_form_is_what_the_client_reads() {
         let style = |name: &'static str, value: &'static str| {
             let mut headers = HeaderMap::new();
             headers.insert(name, HeaderValue::from_static(value));
@@ -374,6 +371,6 @@ mod tests {
         );
         let page = respond(&Refusal::Blocked(Direction::Response), Style::Page);
         assert_eq!(page.headers()[CONTENT_TYPE], "text/html; charset=utf-8");
-        assert!(text(page).await.contains("<h1>The response was blocked"));
+        assert!(text(page).contains("<h1>The response was blocked"));
     }
 }

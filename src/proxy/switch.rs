@@ -28,7 +28,7 @@ use super::websocket::{Handshake, Peers, deflates, offers_websocket, relay, tran
 use super::witness::Witness;
 use crate::engine::apart::Apart;
 use crate::engine::detect::ClassSet;
-use crate::engine::inspect::{Content, Inspector, Mode};
+use crate::engine::inspect::{Content, Mode};
 use crate::engine::ledger::Account;
 use crate::engine::policy::{Direction, Plan};
 use crate::engine::structure::Declared;
@@ -154,7 +154,8 @@ impl Exchanges {
         tokio::spawn(async move {
             if let (Ok(downstream), Ok(upstream)) = tokio::join!(downstream, upstream) {
                 let sides = (TokioIo::new(downstream), TokioIo::new(upstream));
-                unread.cross(sides, body, (&limits, stop), Reason::Tunnel.name()).await;
+                let ends = (Reason::Tunnel.name(), || true);
+                unread.cross(sides, body, (&limits, stop), ends).await;
             }
         });
     }
@@ -216,14 +217,9 @@ impl Exchanges {
 
 /// Makes the inspectors of messages.
 fn inspectors(asked: &Asked, apart: Option<&Arc<dyn Apart>>, mode: Mode, classes: ClassSet) -> MakeInspector {
-    let (rules, secret) = (
-        Arc::clone(&asked.set.rules),
-        asked.set.policy.secret_of(asked.route).clone(),
-    );
-    let (bounds, apart) = (asked.set.bounds, apart.cloned());
+    let (set, route, apart) = (Arc::clone(&asked.set), asked.route, apart.cloned());
     Box::new(move || {
         let content = Content::from(Declared::Unknown);
-        let reader = Inspector::new(mode, bounds, content, Arc::clone(&rules), secret.clone());
-        reader.reading_apart(apart.as_ref()).counting_values(classes)
+        set.inspector(route, apart.as_ref(), (mode, content), classes)
     })
 }

@@ -110,7 +110,9 @@ pub(crate) fn forward_to(upstream: Arc<Upstream<TestBody>>) -> impl Handler {
         async move {
             match upstream.send(request.map(TestBody::Incoming)).await {
                 Ok(response) => response.map(|body| TestBody::Response(Box::new(body))),
-                Err(error) => respond(&Refusal::Upstream(error.kind), Style::Problem).map(TestBody::Full),
+                Err(error) => {
+                    respond(&Refusal::Upstream(error.kind), Style::Problem).map(|body| TestBody::Full(body.into()))
+                }
             }
         }
     }

@@ -22,7 +22,7 @@ use crate::engine::policy::Direction;
 use crate::engine::time::Now;
 use crate::events::{Crossed, Crossing, Event, report};
 
-/// How often what crossed is summed: budgets are exact to within what a tunnel moves in it.
+/// How often what crossed is summed, and its way is looked at: budgets are exact to within what a tunnel moves in it.
 const SUM_EVERY: Duration = Duration::from_millis(250);
 
 /// A tunnel, and what is summed of it.
@@ -77,13 +77,14 @@ impl Unread {
         Ok(())
     }
 
-    /// Joins the two sides until they have ended, or `stop`, a hold or a limit ends them; then tells what crossed.
+    /// Joins the two sides until they have ended, or `stop`, a hold or a limit ends them, or its way is open no more; then tells
+    /// what crossed.
     pub(super) async fn cross<D, U, B>(
         mut self,
         (downstream, upstream): (D, U),
         mut body: Box<InspectedBody<B>>,
         (limits, stop): (&Limits, CancellationToken),
-        reason: &'static str,
+        (reason, is_open): (&'static str, impl FnMut() -> bool),
     ) where
         D: AsyncRead + AsyncWrite,
         U: AsyncRead + AsyncWrite,
@@ -93,7 +94,7 @@ impl Unread {
         let stopped = async {
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = self.ends(&mut body, &meter) => {}
+                () = self.ends(&mut body, &meter, is_open) => {}
             }
         };
         join(downstream, upstream, limits, &meter, stopped).await;
@@ -102,14 +103,14 @@ impl Unread {
         body.tunnelled(meter.total());
     }
 
-    /// Ready when a hold or a limit ends it.
-    async fn ends<B>(&mut self, body: &mut InspectedBody<B>, meter: &Meter)
+    /// Ready when a hold or a limit ends it, or its way is open no more.
+    async fn ends<B>(&mut self, body: &mut InspectedBody<B>, meter: &Meter, mut is_open: impl FnMut() -> bool)
     where
         B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
     {
         loop {
             let held = timeout(SUM_EVERY, poll_fn(|cx| body.poll_held(cx))).await;
-            if held.is_ok() || self.look(body, meter) {
+            if held.is_ok() || self.look(body, meter) || !is_open() {
                 return;
             }
         }

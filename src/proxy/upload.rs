@@ -139,10 +139,8 @@ impl Exchanges {
             .await;
         let (is_masked, content) = (counted.fields.is_masked, content(&head.headers));
         let inspector = asked.route().inspect.then(|| {
-            let (rules, secret) = (Arc::clone(&set.rules), set.policy.secret_of(asked.route).clone());
-            let reader = Inspector::new(mode, set.bounds, content, rules, secret);
-            let reader = reader.reading_apart(self.gateway.apart.as_ref());
-            reader.counting_values(fields::counted_values(&counted.account))
+            let classes = fields::counted_values(&counted.account);
+            set.inspector(asked.route, self.gateway.apart.as_ref(), (mode, content), classes)
         });
         let vigil = Vigil::new(Arc::clone(&self.gateway), until, asked);
         let mut body = counted.body(body, inspector, self.gateway.clock, outlet, vigil);

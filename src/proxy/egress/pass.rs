@@ -1,14 +1,11 @@
 //! A tunnel out that passes unread.
 
-use std::future::pending;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Empty;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::sleep;
 
 use super::decide::{Decision, EXCEPTION, decide};
 use super::target::Target;
@@ -18,9 +15,6 @@ use crate::proxy::body::InspectedBody;
 use crate::proxy::exchange::{Exchanges, Told};
 use crate::proxy::unread::Unread;
 use crate::proxy::upstream::Line;
-
-/// How often a tunnel looks whether a reload has closed its way.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// A tunnel that was granted, with its origin at the other end.
 pub(super) struct Passage {
@@ -69,40 +63,34 @@ impl Passage {
             body,
             upstream,
         } = self;
-        let stop = exchanges.stop.child_token();
-        let sides = (downstream, upstream);
-        tokio::select! {
-            () = unread.cross(sides, body, (&exchanges.limits, stop.clone()), reason) => {}
-            // What ends it then is the other arm, which tells what crossed.
-            () = async {
-                exchanges.closed(&client, &target, reason).await;
-                stop.cancel();
-                pending::<()>().await;
-            } => {}
-        }
+        let mut seen = exchanges.gateway.set().generation;
+        let is_open = || exchanges.still_passes(&mut seen, &client, &target, reason);
+        let (sides, stop) = ((downstream, upstream), exchanges.stop.clone());
+        unread
+            .cross(sides, body, (&exchanges.limits, stop), (reason, is_open))
+            .await;
     }
 }
 
 impl Exchanges {
-    /// Ready when a set is in force under which `client` would not pass to `target` unread, or the exception by which it does is over.
-    async fn closed(&self, (client, user): &(IpAddr, Option<Arc<[u8]>>), target: &Target, reason: &'static str) {
-        let mut seen = self.gateway.set().generation;
-        loop {
-            sleep(LOOK_EVERY).await;
-            let set = self.gateway.set();
-            if set.generation == seen && reason != EXCEPTION {
-                continue;
-            }
-            seen = set.generation;
-            let is_open = set.forward(&self.door.name).is_some_and(|(_, forward)| {
-                let decision = decide(&forward.hosts, &target.host, self.gateway.clock.now());
-                forward.still_admits(*client, user.as_ref())
-                    && forward.leads_to(target)
-                    && matches!(decision, Decision::Pass(_))
-            });
-            if !is_open {
-                return;
-            }
+    /// Whether `client` may still pass to `target` unread: asked anew of each set that comes into force, and all the time of an
+    /// exception, which ends.
+    fn still_passes(
+        &self,
+        seen: &mut u64,
+        (client, user): &(IpAddr, Option<Arc<[u8]>>),
+        target: &Target,
+        reason: &'static str,
+    ) -> bool {
+        let set = self.gateway.set();
+        if set.generation == std::mem::replace(seen, set.generation) && reason != EXCEPTION {
+            return true;
         }
+        set.forward(&self.door.name).is_some_and(|(_, forward)| {
+            let decision = decide(&forward.hosts, &target.host, self.gateway.clock.now());
+            forward.still_admits(*client, user.as_ref())
+                && forward.leads_to(target)
+                && matches!(decision, Decision::Pass(_))
+        })
     }
 }

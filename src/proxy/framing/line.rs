@@ -105,7 +105,7 @@ pub(super) fn trim(mut value: &[u8]) -> &[u8] {
 }
 
 /// Whether a comma list has this token, ignoring case.
-pub(super) fn has_token(list: &[u8], token: &[u8]) -> bool {
+pub(crate) fn has_token(list: &[u8], token: &[u8]) -> bool {
     list.split(|byte| *byte == b',')
         .any(|item| trim(item).eq_ignore_ascii_case(token))
 }

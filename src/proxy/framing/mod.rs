@@ -13,7 +13,7 @@ mod response;
 pub use fault::Fault;
 pub use fields::Fields;
 pub(in crate::proxy) use fields::is_authority_byte;
-pub(crate) use line::{chunk_size, whole};
+pub(crate) use line::{chunk_size, has_token, whole};
 pub use request::Request;
 pub use response::{Asked, Response};
 

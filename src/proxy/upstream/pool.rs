@@ -18,6 +18,7 @@ use super::reach::Reach;
 use super::send::RequestBody;
 use crate::proxy::limits::{Limits, ms};
 use crate::proxy::wire::Wire;
+use crate::tls::{HTTP_1_1, offering};
 
 /// One connection over HTTP/1.1, which carries one exchange at a time.
 pub(super) struct H1<B> {
@@ -152,13 +153,12 @@ impl<B: RequestBody> Endpoint<B> {
     /// A new connection over HTTP/1.1, beside the shared one of HTTP/2 if there is one: only there a switch of protocols is to be had.
     pub(super) async fn connect_http1(
         &self,
-        tls: &ClientConfig,
+        tls: &Arc<ClientConfig>,
         limits: &Arc<Limits>,
     ) -> Result<Connection<B>, UpstreamError> {
-        let mut tls = tls.clone();
-        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let tls = offering(tls, vec![HTTP_1_1.to_vec()]);
         let (line, deadline) = self.line(self.url.protocol != Protocol::Http, limits).await?;
-        match dial(&self.url, line, deadline, &Arc::new(tls), limits).await? {
+        match dial(&self.url, line, deadline, &tls, limits).await? {
             Dialed::H1(connection) => Ok(Connection::H1(connection)),
             Dialed::H2(sender) => Ok(Connection::H2(sender)),
         }

@@ -4,7 +4,7 @@ use http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE}
 use http::{HeaderValue, Method, StatusCode, request, response};
 use hyper::ext::Protocol;
 
-use super::handshake::ALPHABET;
+use crate::identity::encode_base64;
 use crate::proxy::framing::Fault;
 
 /// Random bytes of a key (RFC 6455, section 4.1).
@@ -41,15 +41,8 @@ pub(in crate::proxy) fn translate_answer(head: &mut response::Parts) {
 fn key() -> HeaderValue {
     let mut bytes = [0; KEY_BYTES];
     getrandom::fill(&mut bytes).ok();
-    let bits = u128::from_be_bytes(bytes);
-    // 21 digits of six bits, one of the two that are left, and the fill.
-    let digits = (0..22).map(|place| match 122_u32.checked_sub(6 * place) {
-        Some(shift) => bits >> shift,
-        None => bits << 4,
-    });
-    let digit = |six: u128| ALPHABET.get((six & 0x3f) as usize).copied().unwrap_or(b'A');
-    let text: Vec<u8> = digits.map(digit).chain(*b"==").collect();
-    HeaderValue::from_bytes(&text).unwrap_or(HeaderValue::from_static("AAAAAAAAAAAAAAAAAAAAAA=="))
+    HeaderValue::try_from(encode_base64(&bytes).as_str())
+        .unwrap_or(HeaderValue::from_static("AAAAAAAAAAAAAAAAAAAAAA=="))
 }
 
 #[cfg(test)]

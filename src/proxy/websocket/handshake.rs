@@ -4,6 +4,7 @@ use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use http::header::{SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
 use http::{HeaderMap, Method, request};
 
+use crate::identity::encode_base64;
 use crate::proxy::framing::Fault;
 
 /// What an origin proves with that it has understood (section 1.3).
@@ -12,13 +13,12 @@ const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 const VERSION: &[u8] = b"13";
 /// A key is sixteen bytes in base64 (section 4.1).
 const KEY_BYTES: usize = 24;
-pub(super) const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// A handshake that a client has begun.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::proxy) struct Handshake {
     /// The only answer to its key.
-    accept: [u8; 28],
+    accept: String,
 }
 
 impl Handshake {
@@ -43,7 +43,7 @@ impl Handshake {
     /// Whether an answer with these fields has understood it; `offered` says whether extensions were offered.
     pub(in crate::proxy) fn is_met(&self, answer: &HeaderMap, offered: bool) -> bool {
         only(answer, &UPGRADE).is_some_and(is_websocket)
-            && only(answer, &SEC_WEBSOCKET_ACCEPT) == Some(&self.accept)
+            && only(answer, &SEC_WEBSOCKET_ACCEPT) == Some(self.accept.as_bytes())
             && (offered || !answer.contains_key(SEC_WEBSOCKET_EXTENSIONS))
     }
 }
@@ -76,22 +76,15 @@ fn only<'h>(headers: &'h HeaderMap, name: &http::HeaderName) -> Option<&'h [u8]>
 }
 
 fn is_key(key: &[u8]) -> bool {
-    let is_base64 = |digits: &[u8]| digits.iter().all(|byte| ALPHABET.contains(byte));
+    let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/".contains(byte);
+    let is_base64 = |digits: &[u8]| digits.iter().all(is_digit);
     key.len() == KEY_BYTES && key.strip_suffix(b"==").is_some_and(is_base64)
 }
 
 /// Base64 of the SHA-1 of the key and the GUID.
-fn accept(key: &[u8]) -> [u8; 28] {
+fn accept(key: &[u8]) -> String {
     let hash = digest(&SHA1_FOR_LEGACY_USE_ONLY, &[key, GUID].concat());
-    let mut text = [b'='; 28];
-    for (group, bytes) in text.chunks_mut(4).zip(hash.as_ref().chunks(3)) {
-        let bits = bytes.iter().fold(0_usize, |bits, byte| bits << 8 | usize::from(*byte));
-        let bits = bits << (8 * (3 - bytes.len()));
-        for (place, digit) in group.iter_mut().take(bytes.len() + 1).enumerate() {
-            *digit = ALPHABET.get(bits >> (18 - 6 * place) & 0x3f).copied().unwrap_or(b'=');
-        }
-    }
-    text
+    encode_base64(hash.as_ref()).to_string()
 }
 
 #[cfg(test)]
