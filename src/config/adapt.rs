@@ -1,12 +1,16 @@
 //! Listeners at which other proxies ask: from what was written to who may.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use http::HeaderName;
+use ipnet::IpNet;
 use toml::Spanned;
 
 use super::compile::Reader;
+use super::forward::is_local;
 use super::syntax::ListenSyntax;
+use crate::engine::policy::Text;
 use crate::ext_proc::ExtProcSyntax;
 use crate::icap::IcapSyntax;
 use crate::proxy::{Adaptation, Fail, FailModes, Leads, Route, UserField};
@@ -23,18 +27,11 @@ impl Reader<'_> {
         icap: &Spanned<IcapSyntax>,
     ) -> Option<Route> {
         let written = icap.get_ref();
-        if listen.forward.is_some() {
-            let message = "a listener takes clients that go out, or proxies that ask";
-            self.error("C030", icap.span(), message, Some("a listener of its own"));
-        }
-        let is_local = self.address(name.get_ref(), listen)?.ip().to_canonical().is_loopback();
-        if !is_local && written.clients.is_empty() {
-            let message = "no proxy that reaches this address may ask there";
-            self.error("C030", icap.span(), message, Some("clients = [\"10.0.0.5\"]"));
-        }
+        let is_alone = listen.forward.is_none();
+        let clients = self.askers(listen, (icap.span(), is_alone), &written.clients)?;
         let meant = Adaptation {
             listener: name.get_ref().clone(),
-            clients: self.networks(&written.clients),
+            clients,
             user: Some(UserField {
                 name: self.header(written.user_header.as_ref()).unwrap_or(USER),
                 is_coded: written.user_is_coded,
@@ -55,22 +52,33 @@ impl Reader<'_> {
         ext_proc: &Spanned<ExtProcSyntax>,
     ) -> Option<Route> {
         let written = ext_proc.get_ref();
-        if listen.forward.is_some() || listen.icap.is_some() {
-            let message = "a listener takes clients that go out, or proxies that ask";
-            self.error("C030", ext_proc.span(), message, Some("a listener of its own"));
-        }
-        let is_local = self.address(name.get_ref(), listen)?.ip().to_canonical().is_loopback();
-        if !is_local && written.clients.is_empty() {
-            let message = "no proxy that reaches this address may ask there";
-            self.error("C030", ext_proc.span(), message, Some("clients = [\"10.0.0.5\"]"));
-        }
+        let is_alone = listen.forward.is_none() && listen.icap.is_none();
+        let clients = self.askers(listen, (ext_proc.span(), is_alone), &written.clients)?;
         let meant = Adaptation {
             listener: name.get_ref().clone(),
-            clients: self.networks(&written.clients),
+            clients,
             user: None,
         };
         let name = Adaptation::mesh_route_name(name.get_ref());
         Some(route(name, meant, (written.fail, written.fail_on)))
+    }
+
+    /// The proxies that may ask at a listener, which is for nothing else; off loopback they must be named.
+    fn askers(
+        &mut self,
+        listen: &ListenSyntax,
+        (span, is_alone): (Range<usize>, bool),
+        clients: &[Text],
+    ) -> Option<Vec<IpNet>> {
+        if !is_alone {
+            let message = "a listener takes clients that go out, or proxies that ask";
+            self.error("C030", span.clone(), message, Some("a listener of its own"));
+        }
+        if !is_local(listen)? && clients.is_empty() {
+            let message = "no proxy that reaches this address may ask there";
+            self.error("C030", span, message, Some("clients = [\"10.0.0.5\"]"));
+        }
+        Some(self.networks(clients))
     }
 }
 

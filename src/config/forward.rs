@@ -36,6 +36,13 @@ fn written_address(listen: &ListenSyntax) -> Option<(&str, std::ops::Range<usize
     }
 }
 
+/// Whether a listener can be reached from this machine alone; none where its address is wrong, which was told with the listener.
+pub(super) fn is_local(listen: &ListenSyntax) -> Option<bool> {
+    let (text, _) = written_address(listen)?;
+    let address = text.parse::<SocketAddr>().ok()?;
+    Some(address.ip().to_canonical().is_loopback())
+}
+
 /// What the policy knows of the routes that listeners have of their own, in the order of their names.
 pub(super) fn policies(written: &ConfigSyntax) -> impl Iterator<Item = RoutePolicy> {
     let names = written.listen.iter().filter_map(|(name, listen)| {
@@ -97,9 +104,7 @@ impl Reader<'_> {
         limits: &Arc<Limits>,
     ) -> Option<Route> {
         let written = forward.get_ref();
-        // A wrong one was told with the listener.
-        let address = written_address(listen).and_then(|(text, _)| text.parse::<SocketAddr>().ok())?;
-        let is_open = address.ip().to_canonical().is_loopback();
+        let is_open = is_local(listen)?;
         if !is_open && written.clients.is_empty() && written.users.is_none() {
             let message = "anybody who reaches this address could go out through it";
             self.error(
