@@ -81,11 +81,7 @@ impl PinnedHosts {
 
     /// `client` believed a certificate of the authority.
     pub fn believed(&self, client: u64) {
-        let mut noted = self.lock();
-        if noted.trusting.get(&client).is_none() || noted.trusting.is_old(&client) {
-            noted.trusting.remove(&client);
-            noted.trusting.insert(client, ());
-        }
+        self.lock().trusting.insert(client, ());
     }
 
     /// Up to `limit` hosts that `is_open`: those that trusting clients refused first, then by the last refusal.

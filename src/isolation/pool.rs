@@ -1,6 +1,6 @@
 //! The processes that read, and who asks them.
 
-use std::io::{self, BufReader};
+use std::io::{self, BufReader, BufWriter, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -125,7 +125,7 @@ impl Pool {
 /// One process, and the pipes to and from it.
 struct Worker {
     child: Child,
-    orders: UnixStream,
+    orders: BufWriter<UnixStream>,
     answers: BufReader<UnixStream>,
     /// Files it has read, and reads.
     files: u32,
@@ -149,7 +149,7 @@ impl Worker {
             .spawn()?;
         Ok(Self {
             child,
-            orders,
+            orders: BufWriter::with_capacity(FRAME_BYTES_MAX, orders),
             answers: BufReader::with_capacity(FRAME_BYTES_MAX, answers),
             files: 0,
         })
@@ -174,7 +174,7 @@ struct Lease {
 impl Lease {
     fn order(&mut self, tag: u8, bytes: &[u8]) -> Result<(), Fault> {
         let worker = self.worker.as_mut().ok_or(Fault::Isolation)?;
-        let sent = frame::write(&mut worker.orders, tag, bytes);
+        let sent = frame::write(&mut worker.orders, tag, bytes).and_then(|()| worker.orders.flush());
         sent.map_err(|_| self.lose())
     }
 

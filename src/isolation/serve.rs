@@ -74,7 +74,7 @@ fn confine(memory_bytes: u64) -> io::Result<()> {
 fn allow_time(cpu_s: u64) -> io::Result<()> {
     let used = clock_gettime(ClockId::ProcessCPUTime).tv_sec;
     let limit = Rlimit {
-        current: Some(u64::try_from(used).unwrap_or(0) + cpu_s),
+        current: Some(u64::try_from(used).unwrap_or(0).saturating_add(cpu_s)),
         maximum: getrlimit(Resource::Cpu).maximum,
     };
     Ok(setrlimit(Resource::Cpu, limit)?)

@@ -58,6 +58,15 @@ impl Told<'_> {
         self.texts.meter()
     }
 
+    /// Tells a text, and the end of its line.
+    ///
+    /// # Errors
+    /// When more was told than may be.
+    fn line(&mut self, text: &[u8]) -> Result<(), Fault> {
+        self.text(text)?;
+        self.text(b"\n")
+    }
+
     /// # Errors
     /// When more was told than may be.
     fn text(&mut self, text: &[u8]) -> Result<(), Fault> {

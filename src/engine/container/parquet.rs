@@ -6,7 +6,7 @@
 //!   PAR1 │ header, page │ header, page │ ... │ indexes, description, its length, PAR1
 //! ```
 
-use super::bytes::{little, part, take};
+use super::bytes::{gather, little, part, take};
 use super::snappy;
 use super::steps::Steps;
 use super::thrift::{Numbers, Short};
@@ -81,8 +81,7 @@ impl Steps for Parquet {
             }
             State::Rest => self.rest(take(bytes, u64::MAX), told)?,
             State::Magic | State::Header | State::Page(_) | State::Hashes(_) => {
-                let missing = self.wanted.saturating_sub(self.kept.len());
-                self.kept.extend_from_slice(take(bytes, missing as u64));
+                gather(&mut self.kept, self.wanted, bytes);
                 while self.kept.len() >= self.wanted && !matches!(self.state, State::Rest) {
                     self.advance(false, told)?;
                 }
@@ -190,10 +189,8 @@ impl Parquet {
     /// Tells the texts of a header: values that are in the page too, if its writer is honest.
     fn describe(&mut self, length: usize, told: &mut Told<'_>) -> Result<(), Fault> {
         let header = self.kept.get(..length).unwrap_or_default();
-        let texts = header.split(|byte| *byte < b' ').filter(|text| !text.is_empty());
-        for text in texts {
-            told.text(text)?;
-            told.text(b"\n")?;
+        for text in runs(header) {
+            told.line(text)?;
         }
         self.forget(length);
         Ok(())
@@ -296,8 +293,7 @@ fn tell(page: &Page, bytes: &[u8], told: &mut Told<'_>) -> Result<(), Fault> {
         .iter()
         .find_map(|start| texts(values.get(*start..)?, page.values));
     for text in texts.unwrap_or_else(|| runs(&values)) {
-        told.text(text)?;
-        told.text(b"\n")?;
+        told.line(text)?;
     }
     Ok(())
 }

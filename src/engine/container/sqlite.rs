@@ -182,8 +182,7 @@ fn line(value: &[u8], told: &mut Told<'_>) -> Result<(), Fault> {
 /// Tells bytes of no known layout, each part of them between zeros as a line.
 fn strings(bytes: &[u8], told: &mut Told<'_>) -> Result<(), Fault> {
     for part in bytes.split(|byte| *byte == 0).filter(|part| !part.is_empty()) {
-        told.text(part)?;
-        told.text(b"\n")?;
+        told.line(part)?;
     }
     Ok(())
 }

@@ -7,11 +7,8 @@ use smallvec::SmallVec;
 use super::br::Br;
 use super::deflate::Inflate;
 use super::grpc::{GrpcForm, Messages};
-use super::stack::{Codings, Stack};
+use super::stack::{CODINGS_MAX, Codings, Stack};
 use super::zstd::Zstd;
-
-/// Codings that are listed, beyond which nobody counts them.
-const LISTED_MAX: usize = 8;
 
 /// A content coding that can be looked into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -43,7 +40,7 @@ impl Coding {
             match Self::one(item)? {
                 Self::Identity => {}
                 // More than any reader takes.
-                _ if applied.len() > LISTED_MAX => return None,
+                _ if applied.len() == CODINGS_MAX => return None,
                 coding @ (Self::Gzip | Self::Deflate | Self::Br | Self::Zstd | Self::Stacked(_)) => {
                     applied.push(coding);
                 }

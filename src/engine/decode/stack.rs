@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 use super::coding::{Coding, DecodeError, Decoder, Progress};
 
 /// Codings of one body.
-const CODINGS_MAX: usize = 5;
+pub(super) const CODINGS_MAX: usize = 5;
 /// Of these, ones whose windows may be 8 MiB and more: br and zstd. Against: memory by the stack.
 const WIDE_MAX: usize = 2;
 /// Bytes between two decoders.

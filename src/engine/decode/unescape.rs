@@ -110,17 +110,17 @@ impl Unescaped {
             let end = cuts
                 .peek()
                 .map_or(rest.len(), |(place, _)| (place - at).min(rest.len()));
-            let plain = find(rest, end).unwrap_or(end);
-            let length = if plain > 0 {
-                self.text.extend_from_slice(rest.get(..plain).unwrap_or_default());
-                let offsets = before.offsets.get(at..at + plain);
-                self.offsets.extend_from_slice(offsets.unwrap_or_default());
-                plain
-            } else {
-                read(self, rest, before.at(at)).max(1)
-            };
-            at += length;
-            rest = rest.get(length..).unwrap_or_default();
+            let found = find(rest, end);
+            let plain = found.unwrap_or(end);
+            self.text.extend_from_slice(rest.get(..plain).unwrap_or_default());
+            let offsets = before.offsets.get(at..at + plain);
+            self.offsets.extend_from_slice(offsets.unwrap_or_default());
+            (at, rest) = (at + plain, rest.get(plain..).unwrap_or_default());
+            // No cut is before it.
+            if found.is_some() {
+                let length = read(self, rest, before.at(at)).max(1);
+                (at, rest) = (at + length, rest.get(length..).unwrap_or_default());
+            }
         }
         for (_, raw) in cuts {
             self.cut(*raw as usize);

@@ -198,10 +198,7 @@ impl Scan<'_> {
             }
             return;
         }
-        // Behind and before most numbers of code, tables and drawings stands nothing that an address has.
-        if matches!(next, b' ' | b',' | b'\n' | b'-' | b'/') || previous == b' ' || !previous.is_ascii() {
-            self.addresses(first, previous, next);
-        }
+        self.addresses(first, previous, next);
         if may_be_promising(previous, end - first, next) && is_promising(self.haystack, first, end) {
             self.number(first);
         }
@@ -209,6 +206,11 @@ impl Scan<'_> {
 
     /// Everything that has a house number, between the bytes `previous` and `next`. Not in a cell that is an address as a whole.
     fn addresses(&mut self, first: usize, previous: u8, next: u8) {
+        // Behind and before most numbers of code, tables and drawings stands nothing that an address has.
+        let is_latin = previous == b' ' || matches!(next, b' ' | b',' | b'\n' | b'-' | b'/');
+        if !is_latin && previous.is_ascii() {
+            return;
+        }
         let all = [
             Builtin::AddressKr,
             Builtin::AddressHan,
@@ -224,7 +226,7 @@ impl Scan<'_> {
             self.offer(Builtin::AddressKr, matcher::address_kr(self.haystack, first));
             self.offer(Builtin::AddressHan, matcher::address_han(self.haystack, first));
         }
-        if matches!(next, b' ' | b',' | b'\n' | b'-' | b'/') || previous == b' ' {
+        if is_latin {
             let found = matcher::address_latin(self.haystack, first, &mut self.codes);
             self.offer(Builtin::AddressLatin, found);
         }

@@ -62,6 +62,18 @@ pub struct Limit {
 }
 
 impl Limit {
+    /// Whether it can refuse or delay.
+    #[inline]
+    pub(super) fn is_enforcing(&self) -> bool {
+        self.excess != Excess::Told
+    }
+
+    /// Whether it needs the word of the shared store.
+    #[inline]
+    pub(super) fn is_strict(&self) -> bool {
+        self.strict && self.excess == Excess::Refused
+    }
+
     /// How many of the key's newest elements must be known one by one: all that it can grant in its window.
     #[inline]
     pub(super) fn exact_people(&self) -> u32 {
@@ -95,13 +107,13 @@ pub struct KeyUse {
 impl KeyUse {
     /// The limits that the shared store must confirm.
     pub(super) fn strict(&self) -> impl Iterator<Item = &Limit> {
-        let refusing = self.limits.iter().filter(|limit| limit.excess == Excess::Refused);
-        refusing.filter(|limit| limit.strict && self.dimension != Dimension::Exchange)
+        let strict = self.limits.iter().filter(|limit| limit.is_strict());
+        strict.filter(|_| self.dimension != Dimension::Exchange)
     }
 
     /// Whether some limit of the key can refuse or delay.
     #[inline]
     pub fn is_enforcing(&self) -> bool {
-        self.limits.iter().any(|limit| limit.excess != Excess::Told)
+        self.limits.iter().any(Limit::is_enforcing)
     }
 }

@@ -16,7 +16,7 @@ pub mod units;
 pub use budget::{Action, Budget, Enforcement, WINDOW_SECONDS_MAX};
 pub use condition::{Condition, Standing};
 pub use direction::Direction;
-pub use names::{names_of, subject_of};
+pub use names::{names_of, parts_of, subject_of};
 pub use plan::{Facts, Plan, people_key};
 pub use question::Question;
 pub use syntax::{AllowSyntax, BudgetSyntax, ExceptionSyntax, GroupShape, RoutePolicy, Text};

@@ -7,10 +7,9 @@ use smallvec::SmallVec;
 /// All names of a principal: as it is (`ISSUER NUL SUBJECT`, `api-key:NAME`), as people write it (`ISSUER:SUBJECT`), its subject
 /// alone, and that behind the group.
 pub fn names_of<'a>(principal: &'a [u8], group: Option<&str>) -> SmallVec<[Cow<'a, [u8]>; 4]> {
-    let subject = subject_of(principal);
+    let (issuer, subject) = parts_of(principal);
     let mut names = SmallVec::from_iter([Cow::Borrowed(principal)]);
-    if subject.len() < principal.len() {
-        let issuer = principal.get(..principal.len() - subject.len() - 1).unwrap_or_default();
+    if let Some(issuer) = issuer {
         names.push(Cow::Owned([issuer, b":", subject].concat()));
         names.push(Cow::Borrowed(subject));
     }
@@ -20,9 +19,17 @@ pub fn names_of<'a>(principal: &'a [u8], group: Option<&str>) -> SmallVec<[Cow<'
 
 /// The subject of a principal written as `issuer NUL subject`.
 pub fn subject_of(principal: &[u8]) -> &[u8] {
+    parts_of(principal).1
+}
+
+/// The issuer of a principal, if it has one, and its subject.
+pub fn parts_of(principal: &[u8]) -> (Option<&[u8]>, &[u8]) {
     // The issuer's name comes from the configuration and holds none; a subject may.
-    let parts = principal.splitn(2, |byte| *byte == 0);
-    parts.last().unwrap_or(principal)
+    let mut parts = principal.splitn(2, |byte| *byte == 0);
+    match (parts.next(), parts.next()) {
+        (issuer, Some(subject)) => (issuer, subject),
+        _ => (None, principal),
+    }
 }
 
 #[cfg(test)]

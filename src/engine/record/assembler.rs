@@ -265,8 +265,7 @@ impl Sink for Assembler {
         }
         frame.begin_member(&self.fields, field, at);
         if frame::carries(frame, &self.fields) {
-            let named = frame::named(&self.frames, &self.fields).and_then(|frame| self.fields.get(&frame.field));
-            wanted |= named.is_some_and(|field| field.key.wakes());
+            wanted |= frame::field(&self.frames, &self.fields).is_some_and(|field| field.key.wakes());
         }
         self.settle_head(at);
         self.search_name(key);

@@ -30,7 +30,7 @@ impl Assembler {
             (true, true) => End::Line,
             (true, false) => End::Closed,
         };
-        let field = frame::named(&self.frames, &self.fields).and_then(|frame| self.fields.get(&frame.field));
+        let field = frame::field(&self.frames, &self.fields);
         let key = field.map(|field| Arc::clone(&field.key));
         let context = Context {
             key: key.as_deref().unwrap_or(Key::NONE),

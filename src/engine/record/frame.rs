@@ -1,7 +1,7 @@
 //! One open container on the assembler's stack.
 
 use super::Item;
-use super::fields::{FieldRef, Fields};
+use super::fields::{Field, FieldRef, Fields};
 use super::subject::Pieces;
 use crate::engine::detect::Role;
 use crate::engine::structure::Container;
@@ -45,6 +45,11 @@ pub(super) fn named<'f>(frames: &'f [Frame], fields: &Fields) -> Option<&'f Fram
         .next()
         .filter(|around| is_unnamed(innermost, fields) && fields.get(&around.field).is_some());
     Some(around.unwrap_or(innermost))
+}
+
+/// The field that the value under way is of.
+pub(super) fn field<'f>(frames: &'f [Frame], fields: &'f Fields) -> Option<&'f Field> {
+    fields.get(&named(frames, fields)?.field)
 }
 
 /// Whether the member under way has no name of its own: one that carries its value, or data, `{"phone":{"0":"010..."}}`.

@@ -28,18 +28,7 @@ impl Assembler {
         }
         // Most cells are one block, which is looked at once.
         let block = cell.is_whole().then(|| Masks::of(cell.raw)).flatten();
-        let field = frame::named(&self.frames, &self.fields).and_then(|frame| self.fields.get(&frame.field));
-        let may_be_wide =
-            field.is_some_and(|field| field.key.is_known()) && block.as_ref().is_none_or(|block| block.high != 0);
-        let wide = may_be_wide && cell.has_wide_digit();
-        let escaped = wide
-            || block
-                .as_ref()
-                .map_or_else(|| cell.is_escaped(), |block| cell.is_escaped_in(block));
-        if escaped {
-            cell.read(wide, &mut self.unescaped);
-        }
-        let mut found = self.find(cell, escaped, block.as_ref());
+        let (mut found, escaped) = self.find(cell, block.as_ref());
         if escaped {
             self.place_in_raw(&mut found);
         }
@@ -72,11 +61,16 @@ impl Assembler {
         }
     }
 
-    /// What is in the text of a cell, which is that of `unescaped` if it is `escaped`, and whose masks may be known. Its field
-    /// hears of it.
-    fn find(&mut self, cell: &Cell<'_>, escaped: bool, block: Option<&Masks>) -> Vec<Finding> {
+    /// What is in the text of a cell, whose masks may be known, and whether that is the one of `unescaped`. Its field hears of it.
+    fn find(&mut self, cell: &Cell<'_>, block: Option<&Masks>) -> (Vec<Finding>, bool) {
         let number = cell.is_number();
-        let field = frame::named(&self.frames, &self.fields).and_then(|frame| self.fields.get(&frame.field));
+        let field = frame::field(&self.frames, &self.fields);
+        let may_be_wide = field.is_some_and(|field| field.key.is_known()) && block.is_none_or(|block| block.high != 0);
+        let wide = may_be_wide && cell.has_wide_digit();
+        let escaped = wide || block.map_or_else(|| cell.is_escaped(), |block| cell.is_escaped_in(block));
+        if escaped {
+            cell.read(wide, &mut self.unescaped);
+        }
         let context = Context {
             key: field.map_or(Key::NONE, |field| &field.key),
             number,
@@ -123,13 +117,13 @@ impl Assembler {
                 (!finding.tentative && !is_code(finding)) || (finding.tentative && vote.lifts(finding, number))
             });
         }
-        found
+        (found, escaped)
     }
 
     /// Hears of an empty cell, in which nothing is, and which has its vote all the same. Answers whether that is all.
     fn hear_empty(&self, cell: &Cell<'_>) -> bool {
         let is_all = cell.form != CellForm::Event && !self.rules.has_expressions() && self.stream.is_none();
-        let field = frame::named(&self.frames, &self.fields).and_then(|frame| self.fields.get(&frame.field));
+        let field = frame::field(&self.frames, &self.fields);
         if let Some(field) = field.filter(|field| is_all && cell.last && field.key.wakes()) {
             field.vote.set(field.vote.get().with(&[], &[]));
         }

@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use super::super::Dimension;
 use super::super::entry::Entry;
-use super::super::limit::{Elements, Excess, KeyUse};
+use super::super::limit::{Elements, KeyUse};
 
 /// What kinds of keys an exchange has.
 pub(super) struct Order {
@@ -36,8 +36,8 @@ impl Order {
             }
             let (mut refuses, counts) = (false, !used.limits.is_empty());
             for limit in &used.limits {
-                refuses |= limit.excess != Excess::Told;
-                is_strict |= limit.strict && limit.excess == Excess::Refused;
+                refuses |= limit.is_enforcing();
+                is_strict |= limit.is_strict();
             }
             is_kept &= (!refuses || refusing == shared) && (!counts || counted == shared);
             refusing += usize::from(refuses);
