@@ -6,7 +6,7 @@
 //!
 //! # Layout
 //!
-//! Floors, from the bottom; a file names modules of its own folder and of lower floors only (`tests/floors.rs`).
+//! Floors, from the bottom; a file names modules of its own folder and of lower floors only (`tests/floors/`).
 //!
 //! - [`engine`]: decode, detect, assemble, count, decide, redact. Pure: bytes and `now` in, steps out.
 //! - [`clock`]: the one clock. [`events`]: the closed list of facts the process reports; the only file with log and metric macros.

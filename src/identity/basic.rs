@@ -31,9 +31,16 @@ pub(super) fn base64(text: &[u8]) -> Option<Vec<u8>> {
 
 /// The value of `Authorization` of `user:password` (RFC 7617).
 pub fn encode_basic(whole: &str) -> Zeroizing<String> {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut value = Zeroizing::new("Basic ".to_owned());
-    for group in whole.as_bytes().chunks(3) {
+    value.push_str(&encode_base64(whole.as_bytes()));
+    value
+}
+
+/// Bytes in base64 (RFC 4648, section 4).
+pub fn encode_base64(bytes: &[u8]) -> Zeroizing<String> {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut value = Zeroizing::new(String::with_capacity(bytes.len().div_ceil(3) * 4));
+    for group in bytes.chunks(3) {
         let byte = |at: usize| u32::from(group.get(at).copied().unwrap_or_default());
         let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
         let letters = (0..4).map(|at| LETTERS.get((bits >> (18 - 6 * at) & 0x3f) as usize));

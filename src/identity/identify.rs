@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 use super::actor::OTHERS_MAX;
 use super::address::{address_key, client_address};
 use super::approval::Approver;
+use super::certificate::CERTIFICATE;
 use super::evidence::Evidence;
 use super::group::{Group, Groups};
 use super::header_order::header_order;
@@ -23,10 +24,11 @@ use super::revocation::{Named, Revocable, RevocationList};
 use super::signal::{Poll, SeenSignals, Transmitter};
 use super::source::{Place, Source};
 use super::token::{Issuer, Verified, joined, verify};
+use super::user::TRUSTED;
 use super::{Actor, Provenance};
 use crate::engine::births::Births;
 use crate::engine::ledger::Dimension;
-use crate::engine::policy::{names_of, subject_of};
+use crate::engine::policy::{names_of, parts_of, subject_of};
 use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
 use crate::events::{Event, report};
@@ -294,8 +296,9 @@ impl Identity {
 /// Whether two principals are one account. A proxy names its user without an issuer: whoever has that name at one is the same. A
 /// connection has one certificate, which may have two names.
 fn is_same(one: &[u8], other: &[u8]) -> bool {
-    let is_of_proxy = |principal: &[u8]| principal.starts_with(b"trusted\0");
-    let is_of_certificate = |principal: &[u8]| principal.starts_with(b"certificate\0");
+    let is_of = |principal: &[u8], kind: &str| parts_of(principal).0 == Some(kind.as_bytes());
+    let is_of_proxy = |principal: &[u8]| is_of(principal, TRUSTED);
+    let is_of_certificate = |principal: &[u8]| is_of(principal, CERTIFICATE);
     one == other
         || (is_of_certificate(one) && is_of_certificate(other))
         || ((is_of_proxy(one) || is_of_proxy(other)) && subject_of(one) == subject_of(other))

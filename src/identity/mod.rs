@@ -40,7 +40,7 @@ mod tests;
 pub use actor::{Actor, Other, Provenance};
 pub use address::{AddressKey, address_key, is_trusted, network_key, network_of};
 pub use approval::Approval;
-pub use basic::encode_basic;
+pub use basic::{encode_base64, encode_basic};
 pub use certificate::Certificate;
 pub use compile::ReadFile;
 pub use group::Group;

@@ -143,10 +143,9 @@ impl Identity {
         if !self.sees_logins() || status.as_u16() >= 400 {
             return None;
         }
-        let is_refusal = |route: &RouteMatch| route.status.is_some_and(|wanted| wanted != status);
-        let named = self.logs_in_at.iter().chain(&self.refreshes_at);
-        let mut named = named.filter(|route| route.is(method, path)).peekable();
-        if named.peek().is_some() && named.all(is_refusal) {
+        let issuing = self.logs_in_at.iter().chain(&self.refreshes_at);
+        let mut named = issuing.filter(|route| route.is(method, path)).peekable();
+        if named.peek().is_some() && !named.any(|route| route.issues(status)) {
             return None;
         }
         if self.logged_in((method, path), status) {
@@ -183,8 +182,8 @@ impl Identity {
     /// Whether an answer of this status gives fresh proof: who was sent there inherits nothing. A path may be both, a login by
     /// one status and a renewal by another.
     pub fn logged_in(&self, (method, path): (&Method, &str), status: StatusCode) -> bool {
-        let is_met = |route: &RouteMatch| route.is(method, path) && route.status.is_none_or(|wanted| wanted == status);
-        self.logs_in_at.iter().any(is_met)
+        let mut logins = self.logs_in_at.iter();
+        logins.any(|route| route.is(method, path) && route.issues(status))
     }
 
     /// Whether a request asks a route for fresh proof.
@@ -221,6 +220,11 @@ fn is_one(routes: &[RouteMatch], method: &Method, path: &str) -> bool {
 }
 
 impl RouteMatch {
+    /// Whether something is issued there with this status.
+    fn issues(&self, status: StatusCode) -> bool {
+        self.status.is_none_or(|wanted| wanted == status)
+    }
+
     fn is(&self, method: &Method, path: &str) -> bool {
         self.method == method && is_same_path(&self.path, path)
     }

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use super::basic::base64;
 use super::revocation::{PROXY_USER, principal};
+use crate::engine::policy::parts_of;
 use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
 
@@ -90,11 +91,9 @@ impl Users {
 
     /// Whether this principal is still somebody here.
     pub fn has(&self, user: &[u8]) -> bool {
-        let name = user
-            .strip_prefix(PROXY_USER.as_bytes())
-            .and_then(|rest| rest.strip_prefix(b"\0"));
-        let name = name.and_then(|name| std::str::from_utf8(name).ok());
-        name.is_some_and(|name| self.hashes.contains_key(name))
+        let (issuer, name) = parts_of(user);
+        let is_known = |name: &str| self.hashes.contains_key(name);
+        issuer == Some(PROXY_USER.as_bytes()) && std::str::from_utf8(name).is_ok_and(is_known)
     }
 
     /// Whether the password in this value of `Proxy-Authorization` is right. One that is not known to be is checked only if
