@@ -72,7 +72,7 @@ struct Case {
     coding: Coding,
 }
 
-fn file(name: &str) -> Vec<u8> {
+pub(crate) fn file(name: &str) -> Vec<u8> {
     let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "tests", "containers", name]
         .iter()
         .collect();

@@ -2,13 +2,13 @@
 //! the fail mode of its route, and nothing else.
 
 use std::fs;
-use std::path::Path;
 
 use bytes::Bytes;
 use rustix::process::{Pid, Signal, kill_process};
 use tidegate::engine::ledger::Dimension;
 use tokio::sync::mpsc;
 
+use super::containers::file;
 use super::fail_modes::uninspected;
 use crate::support::client::{RawReply, get};
 use crate::support::gateway::{Gateway, until};
@@ -17,13 +17,6 @@ use crate::support::origin::{Answer, Origin};
 /// People in each file, and those who may be shown.
 const PEOPLE: u32 = 50;
 const PEOPLE_MAX: u32 = 60;
-
-fn file(name: &str) -> Vec<u8> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/containers")
-        .join(name);
-    fs::read(path).expect("a file of ours")
-}
 
 /// In front of `origin`; the processes apart have `limits`, of which `cpu_s` names those of this gateway.
 async fn gateway(origin: &Origin, fail: &str, cpu_s: u32, limits: &str) -> Gateway {

@@ -6,6 +6,9 @@ use super::{check, dir, tidegate};
 fn authority() {
     let dir = dir();
     let mut all = String::new();
+    let import = |cert: &'static str, key: &'static str| {
+        ["authority", "import", "--dir", "theirs", "--cert", cert, "--key", key]
+    };
     for (arguments, code) in [
         (["authority", "leaf", "localhost"].as_slice(), 74),
         (&["authority", "new"], 0),
@@ -29,45 +32,9 @@ fn authority() {
             ],
             0,
         ),
-        (
-            &[
-                "authority",
-                "import",
-                "--dir",
-                "theirs",
-                "--cert",
-                "certs/localhost.pem",
-                "--key",
-                "certs/localhost.key",
-            ],
-            74,
-        ),
-        (
-            &[
-                "authority",
-                "import",
-                "--dir",
-                "theirs",
-                "--cert",
-                "ours/authority.pem",
-                "--key",
-                "certs/authority.key",
-            ],
-            74,
-        ),
-        (
-            &[
-                "authority",
-                "import",
-                "--dir",
-                "theirs",
-                "--cert",
-                "ours/authority.pem",
-                "--key",
-                "ours/authority.key",
-            ],
-            0,
-        ),
+        (&import("certs/localhost.pem", "certs/localhost.key"), 74),
+        (&import("ours/authority.pem", "certs/authority.key"), 74),
+        (&import("ours/authority.pem", "ours/authority.key"), 0),
         (&["authority", "rotate", "--dir", "theirs", "--switch"], 74),
         (&["authority", "rotate", "--dir", "theirs"], 0),
         (&["authority", "rotate", "--dir", "theirs"], 74),

@@ -1,20 +1,22 @@
 //! Envoy before the real binary, both configured as README says.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use socket2::{Domain, Socket, Type};
+use socket2::Socket;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
 use super::process::{Tidegate, eventually, output};
-use super::tools;
+use super::readme::{example, put};
+use super::tools::{self, reserved_port, text};
 use crate::support::origin::{Answer, Origin, Seen};
 use crate::support::people::{Format, body, count_serials, cut_body};
 
+/// Where README has the configurations.
+const SECTION: &str = "### Envoy";
 /// L, as README has it.
 const PEOPLE_MAX: u32 = 20;
 /// How long an origin thinks between two pieces of a body.
@@ -50,30 +52,6 @@ fn program() -> PathBuf {
         own
     });
     found.clone()
-}
-
-/// The block of this kind below `### Envoy`.
-fn example(kind: &str) -> String {
-    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).expect("README");
-    let (_, section) = readme.split_once("\n### Envoy\n").expect("the section");
-    let (_, block) = section.split_once(&format!("```{kind}\n")).expect("the block");
-    block.split_once("```").expect("its end").0.to_owned()
-}
-
-/// Replaces what must be there.
-fn put(text: &str, from: &str, to: &str) -> String {
-    assert!(text.contains(from), "README has no `{from}`");
-    text.replace(from, to)
-}
-
-/// A port on which Envoy may listen, and nobody else while the socket is kept: both share it (`SO_REUSEPORT`).
-fn reserved_port() -> (Socket, u16) {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
-    socket.set_reuse_port(true).expect("an option");
-    let any: SocketAddr = ([0, 0, 0, 0], 0).into();
-    socket.bind(&any.into()).expect("a port");
-    let address = socket.local_addr().expect("an address").as_socket();
-    (socket, address.expect("of IPv4").port())
 }
 
 /// Envoy, the gateway that it asks, and the origin behind it.
@@ -117,10 +95,10 @@ impl Way {
     async fn with(budget: (&str, &str), mesh: &[(&str, &str)]) -> Self {
         tools::require();
         let origin = Origin::serve(page).await;
-        let config = put(&example("toml"), "127.0.0.1:50051", "127.0.0.1:0");
+        let config = put(&example(SECTION, "toml"), "127.0.0.1:50051", "127.0.0.1:0");
         let gateway = Tidegate::start(&put(&config, budget.0, budget.1)).await;
         let (reserved, port) = reserved_port();
-        let mut text = put(&example("yaml"), "10.0.0.5", "127.0.0.1");
+        let mut text = put(&example(SECTION, "yaml"), "10.0.0.5", "127.0.0.1");
         text = put(&text, "port_value: 8080", &format!("port_value: {port}"));
         text = put(&text, "10.1.0.10", "127.0.0.1");
         text = put(
@@ -186,10 +164,6 @@ impl Way {
         curl.arg(format!("http://127.0.0.1:{}{path}", self.port));
         output(curl).await
     }
-}
-
-fn text(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 const ASKED: (&str, &str) = ("observability_mode: true", "observability_mode: false");

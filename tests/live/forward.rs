@@ -3,11 +3,9 @@
 use std::convert::Infallible;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::pin::pin;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -20,9 +18,9 @@ use tempfile::TempDir;
 use tidegate::tls::{Acceptor, Authority, CertificateFiles};
 use tokio::net::TcpListener;
 
-use super::memory::resident_kib;
+use super::memory::{most_resident_kib, resident_kib};
 use super::process::{Tidegate, output};
-use super::tools;
+use super::tools::{self, text};
 use crate::support::origin::{Answer, Origin};
 use crate::support::origin_certificates::Origins;
 use crate::support::people::{Format, body};
@@ -32,11 +30,9 @@ const PEOPLE_MAX: u32 = 20;
 /// Bytes of a file in which nobody is, and how much the gateway may grow while it passes. Unoptimised it would take minutes.
 const LARGE_BYTES: u64 = if cfg!(debug_assertions) { 96 << 20 } else { 1 << 30 };
 const GROWTH_KIB_MAX: u64 = 24 << 10;
-/// Between two looks at its memory.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// A gateway before an origin at `port`, whose authority is in `origins` of `dir`; the organisation's is in `ours`.
-pub(crate) async fn gateway(dir: &Arc<TempDir>, port: u16) -> Tidegate {
+async fn gateway(dir: &Arc<TempDir>, port: u16) -> Tidegate {
     Authority::create(&dir.path().join("ours")).expect("an authority");
     let config = format!(
         "[listen.out]\naddress = \"127.0.0.1:0\"\n[listen.out.forward]\nports = [{port}]\nauthority = \"ours\"\n\
@@ -64,10 +60,6 @@ async fn curl(gateway: &Tidegate, arguments: &[&str]) -> Output {
     ]);
     curl.args(arguments);
     output(curl).await
-}
-
-pub(crate) fn text(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -186,14 +178,7 @@ async fn a_large_clean_upload_passes_at_bounded_memory() {
         );
         let before = resident_kib(&gateway);
         let arguments = [version, "--upload-file", "large", &url];
-        let mut sending = pin!(curl(&gateway, &arguments));
-        let mut most = 0;
-        let sent = loop {
-            tokio::select! {
-                sent = &mut sending => break sent,
-                () = tokio::time::sleep(LOOK_EVERY) => most = most.max(resident_kib(&gateway)),
-            }
-        };
+        let (sent, most) = most_resident_kib(&gateway, curl(&gateway, &arguments)).await;
         assert_eq!(text(&sent), "all of it", "{version}: {sent:?}");
         assert!(
             most > 0 && most < before + GROWTH_KIB_MAX,

@@ -31,6 +31,7 @@ mod namespaces;
 mod process;
 mod programs;
 mod provenance;
+mod readme;
 mod restart;
 mod spill;
 mod squid;

@@ -1,6 +1,7 @@
 //! What a client that does not read can make the gateway hold.
 
 use std::fmt::Write as _;
+use std::pin::pin;
 use std::time::Duration;
 
 use http::header;
@@ -28,6 +29,20 @@ fn text() -> String {
         .expect("a string takes every byte");
     }
     text
+}
+
+/// Between two looks at its memory.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// What comes of `work`, and the most that the gateway had meanwhile.
+pub(crate) async fn most_resident_kib<T>(gateway: &Tidegate, work: impl Future<Output = T>) -> (T, u64) {
+    let (mut work, mut most) = (pin!(work), 0);
+    loop {
+        tokio::select! {
+            done = &mut work => return (done, most),
+            () = tokio::time::sleep(LOOK_EVERY) => most = most.max(resident_kib(gateway)),
+        }
+    }
 }
 
 pub(crate) fn resident_kib(gateway: &Tidegate) -> u64 {

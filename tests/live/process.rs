@@ -1,6 +1,7 @@
 //! The real binary as a child process: started on ports of the system's choice, read through its log lines, ended with its owner.
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::io::Read;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -35,9 +36,14 @@ pub(crate) async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Opt
         .unwrap_or_else(|_| panic!("never: {what}"))
 }
 
-/// The command with no variable of ours in its environment, in this directory.
+/// The binary, to be run in this directory.
 pub(crate) fn command(dir: &Path) -> Command {
-    let mut command = Command::new(BINARY);
+    command_of(BINARY, dir)
+}
+
+/// A program with no variable of ours in its environment, in this directory.
+pub(crate) fn command_of(program: impl AsRef<OsStr>, dir: &Path) -> Command {
+    let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
         let is_ours = name.to_string_lossy().starts_with("TIDEGATE");
         if is_ours || name == "STATE_DIRECTORY" {
@@ -50,11 +56,7 @@ pub(crate) fn command(dir: &Path) -> Command {
 
 /// The command under a shell that has a write beyond the process's bound fail, in place of ending the process.
 pub(crate) fn bounded_command(dir: &Path) -> Command {
-    let mut bounded = Command::new("sh");
-    for (name, _) in command(dir).get_envs() {
-        bounded.env_remove(name);
-    }
-    bounded.current_dir(dir);
+    let mut bounded = command_of("sh", dir);
     bounded.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\"", BINARY]);
     bounded
 }
@@ -110,10 +112,7 @@ impl Tidegate {
 
     /// Starts with the `tidegate.toml` that is in `dir`, by a command that runs what follows it.
     pub(crate) async fn launch_under(mut command: Command, dir: Arc<TempDir>) -> Self {
-        for (name, _) in self::command(dir.path()).get_envs() {
-            command.env_remove(name);
-        }
-        command.current_dir(dir.path()).arg(BINARY);
+        command.arg(BINARY);
         Self::launch_by(command, dir, &["run", "--config", "tidegate.toml"], "trace").await
     }
 

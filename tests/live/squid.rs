@@ -2,48 +2,35 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::pin::pin;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
 
+use socket2::Socket;
 use tempfile::TempDir;
 use tidegate::tls::Authority;
 use tokio::net::TcpStream;
 
-use super::memory::resident_kib;
+use super::memory::{most_resident_kib, resident_kib};
 use super::process::{Tidegate, eventually, output};
-use super::tools;
+use super::readme::{example, put};
+use super::tools::{self, reserved_port, text};
 use crate::support::origin::{Answer, Origin, Seen};
 use crate::support::origin_certificates::Origins;
 use crate::support::people::{Format, body, cut_body};
 
+/// Where README has the configurations.
+const SECTION: &str = "## Beside another proxy";
 /// L, as README has it.
 const PEOPLE_MAX: u32 = 20;
 /// A body in which nobody is, and how much the gateway may grow while it passes.
 const HUGE_LINE: &str = "nobody is in this line, and there are many of them\n";
 const HUGE_LINES: usize = 1 << 20;
 const GROWTH_KIB_MAX: u64 = 24 << 10;
-/// Between two looks at its memory.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
-
-/// The block of this kind below `## Beside another proxy`.
-fn example(kind: &str) -> String {
-    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).expect("README");
-    let (_, section) = readme.split_once("\n## Beside another proxy\n").expect("the section");
-    let (_, block) = section.split_once(&format!("```{kind}\n")).expect("the block");
-    block.split_once("```").expect("its end").0.to_owned()
-}
-
-/// Replaces what must be there.
-fn put(text: &str, from: &str, to: &str) -> String {
-    assert!(text.contains(from), "README has no `{from}`");
-    text.replace(from, to)
-}
 
 /// A running Squid; it ends when dropped.
 struct Squid {
     child: Child,
+    _reserved: Socket,
     port: u16,
 }
 
@@ -57,13 +44,13 @@ impl Drop for Squid {
 impl Squid {
     /// As README says, but for addresses, ports and places, all in `dir`.
     async fn start(dir: &Path, icap: u16) -> Self {
-        let (path, port) = (dir.display().to_string(), free_port());
+        let (path, (reserved, port)) = (dir.display().to_string(), reserved_port());
         Authority::create(&dir.join("squid-authority")).expect("an authority");
         let mut certgen = Command::new("/usr/lib/squid/security_file_certgen");
         certgen.args(["-c", "-s", &format!("{path}/ssl_db"), "-M", "16MB"]);
         let made = output(certgen).await;
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        let config = example("squid");
+        let config = example(SECTION, "squid");
         let config = put(&config, "10.0.0.5:3128", &format!("127.0.0.1:{port}"));
         let config = put(&config, "/etc/squid/authority/", &format!("{path}/squid-authority/"));
         let config = put(&config, "/var/spool/squid/ssl_db", &format!("{path}/ssl_db"));
@@ -84,19 +71,17 @@ impl Squid {
             .stderr(Stdio::null())
             .spawn()
             .expect("squid starts");
-        let squid = Self { child, port };
+        let squid = Self {
+            child,
+            _reserved: reserved,
+            port,
+        };
         eventually("Squid listens", async || {
             TcpStream::connect(("127.0.0.1", port)).await.ok()
         })
         .await;
         squid
     }
-}
-
-/// A port that nobody listens on.
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("an address").port()
 }
 
 /// Squid gives up the rights of root: what it needs must be its own.
@@ -138,7 +123,7 @@ impl Way {
         let origins = Origins::create(&dir.path().join("origins"));
         let tls = Origin::serve_tls(origins.leaf(&["localhost"]), page).await;
         let plain = Origin::serve(page).await;
-        let config = example("toml");
+        let config = example(SECTION, "toml");
         let config = put(&config, "127.0.0.1:1344", "127.0.0.1:0");
         let config = put(&config, "action = \"block\"", &format!("action = \"{action}\""));
         let gateway = Tidegate::start_in(Arc::clone(&dir), &config).await;
@@ -176,10 +161,6 @@ impl Way {
         curl.args(arguments);
         output(curl).await
     }
-}
-
-fn text(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -281,14 +262,7 @@ async fn a_large_body_passes_squid_at_bounded_memory() {
     let huge = format!("{url}/huge");
     let arguments = ["--output", "huge", "--write-out", "%{size_download}", &huge];
     let before = resident_kib(&way.gateway);
-    let mut asking = pin!(way.curl(&arguments));
-    let mut most = 0;
-    let told = loop {
-        tokio::select! {
-            told = &mut asking => break told,
-            () = tokio::time::sleep(LOOK_EVERY) => most = most.max(resident_kib(&way.gateway)),
-        }
-    };
+    let (told, most) = most_resident_kib(&way.gateway, way.curl(&arguments)).await;
     assert_eq!(text(&told), bytes.to_string(), "{told:?}");
     assert!(most > 0 && most < before + GROWTH_KIB_MAX, "{before} to {most} KiB");
 }

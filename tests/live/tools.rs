@@ -2,8 +2,10 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Output};
 use std::sync::OnceLock;
+
+use socket2::{Domain, Socket, Type};
 
 use super::process::output;
 
@@ -33,6 +35,23 @@ pub(crate) fn require() {
             missing.join(", ")
         );
     });
+}
+
+/// What a program printed.
+pub(crate) fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// A port on which a program of the test's may listen, and nobody else while the socket is kept: both share it (`SO_REUSEPORT`, or
+/// `SO_REUSEADDR` of a socket that never listens).
+pub(crate) fn reserved_port() -> (Socket, u16) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    socket.set_reuse_address(true).expect("an option");
+    socket.set_reuse_port(true).expect("an option");
+    let any: SocketAddr = ([0, 0, 0, 0], 0).into();
+    socket.bind(&any.into()).expect("a port");
+    let address = socket.local_addr().expect("an address").as_socket();
+    (socket, address.expect("of IPv4").port())
 }
 
 fn missing() -> Vec<&'static str> {

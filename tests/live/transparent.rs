@@ -1,7 +1,6 @@
 //! Clients that know of no proxy, led to it by the kernel: REDIRECT and TPROXY, over IPv4 and IPv6, in the clear and over TLS.
 
 use std::net::SocketAddr;
-use std::process::Command;
 use std::sync::Arc;
 
 use rustls::pki_types::ServerName;
@@ -12,7 +11,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::namespaces::{Host, Namespaces};
-use super::process::{Tidegate, eventually};
+use super::process::{Tidegate, command_of, eventually};
 use crate::support::client::{RawReply, exchange};
 use crate::support::origin::{Answer, Origin};
 use crate::support::origin_certificates::Origins;
@@ -78,7 +77,7 @@ impl Network {
             }
         }
         std::fs::write(dir.path().join("tidegate.toml"), config()).expect("the directory is ours");
-        let mut command = Command::new("ip");
+        let mut command = command_of("ip", dir.path());
         command.args(["netns", "exec", &namespaces.name(Host::Gateway)]);
         let gateway = Tidegate::launch_under(command, Arc::clone(&dir)).await;
         Some(Self {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::process::{Tidegate, command, write_config};
+use super::process::{Tidegate, command, command_of, write_config};
 use crate::support::client::get;
 use crate::support::origin::{Answer, Origin};
 
@@ -24,11 +24,7 @@ async fn files_are_read_by_the_program_that_runs_though_another_took_its_place()
     );
     let program = dir.path().join("program");
     std::fs::copy(command(dir.path()).get_program(), &program).expect("the directory is ours");
-    let mut copied = std::process::Command::new(&program);
-    for (name, _) in command(dir.path()).get_envs() {
-        copied.env_remove(name);
-    }
-    copied.current_dir(dir.path());
+    let copied = command_of(&program, dir.path());
     let gateway = Tidegate::launch_by(copied, dir, &["run", "--config", "tidegate.toml"], "trace").await;
     std::fs::remove_file(&program).expect("the directory is ours");
     std::fs::write(&program, "another").expect("the directory is ours");
