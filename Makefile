@@ -8,7 +8,8 @@ SHELL := bash
 .ONESHELL:
 .PHONY: test tools format lint doc build suite bench fuzz
 
-# Programs of the gate, and the Debian packages that bring those a person may lack.
+# Programs of the gate, and the Debian packages that bring those a person may lack. Envoy, where it is not on the path, is taken
+# from PyPI by its tests.
 PROGRAMS := cargo cargo-fmt cargo-clippy cc curl h2load ip ip6tables iptables nghttp nm objdump openssl python3 redis-server squid valgrind
 PACKAGES := gcc libc6-dev binutils curl iproute2 iptables nghttp2-client openssl python3-venv redis-server squid-openssl valgrind
 # Where Debian keeps some of them.
