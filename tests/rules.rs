@@ -83,6 +83,7 @@ fn the_rules_that_are_compiled_in_load_without_a_warning() {
         ("birth-date", Category::Weak),
         ("order-id", Category::Weak),
         ("door-code", Category::Weak),
+        ("credential", Category::Credential),
     ];
     assert_eq!(classes, expected);
 }

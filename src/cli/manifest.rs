@@ -104,6 +104,6 @@ fn kind(rules: &RuleSet, class: ClassId) -> Option<&'static str> {
         Category::Account if name.starts_with("iban") => Some("IBAN"),
         Category::Account => Some("BANK_ACCT"),
         Category::Name => Some("PERSON"),
-        Category::Weak => None,
+        Category::Weak | Category::Credential => None,
     }
 }

@@ -116,7 +116,7 @@ pub(super) const HELP: &[(&str, &str)] = &[
     ),
     (
         "tidegate_births_unread_total",
-        "Answers of login and refresh routes in whose body no token was looked for, and why.",
+        "Answers of login and refresh routes, and requests to renew, in whose body no token was looked for, and why.",
     ),
     ("tidegate_births", "Credentials that are remembered now."),
     (

@@ -65,8 +65,8 @@ pub(super) struct Asked {
     pub(super) is_bypassed: bool,
     /// Whose refusal by a budget on a shared key counts.
     pub(super) honest: Option<u64>,
-    /// The credential that is renewed, where the body of the request sent one.
-    pub(super) renewed: Option<(CredentialId, Provenance)>,
+    /// What is known of the credential that is renewed, where the body of the request may send one, and which it is.
+    pub(super) renewed: Option<(Option<CredentialId>, Provenance)>,
     /// The fail mode that let it pass although nobody knows who asks.
     pub(super) passed: Option<Reason>,
     /// The ledger's number of changed holds when the keys were last looked at: a hold that begins while the upstream

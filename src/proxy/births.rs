@@ -14,17 +14,18 @@ use super::foretold::Foretold;
 use super::forward::Sent;
 use super::gateway::Gateway;
 use super::provenance::ask;
-use super::tokens::{Unread, refresh_token, tokens};
+use super::tokens::{Unread, refresh_tokens, tokens};
 use crate::engine::births::{Birth, CredentialId, Tag};
-use crate::engine::decode::Coding;
 use crate::engine::time::Now;
 use crate::events::{Event, IdentityFact, report};
 use crate::fleet::Fleet;
+use crate::identity::{Identity, Provenance};
 
 /// Bytes of an answer that issues tokens that are read ahead; in those behind no token is looked for.
 const AHEAD_BYTES_MAX: usize = 64 << 10;
 
 /// Looks for the credential that the body of a request sends to be renewed, for which it is read ahead until the moment `until`.
+/// A body that cannot be read counts as one that was never issued.
 pub(super) async fn sent(
     gateway: &Gateway,
     asked: &mut Asked,
@@ -33,16 +34,42 @@ pub(super) async fn sent(
 ) -> Sent {
     let mut body = Foretold::new(body);
     let (identity, now) = (&asked.set.identity, gateway.clock.now());
-    if !asked.is_outward && identity.renews(&asked.method, asked.path()) && coding(headers) == Some(Coding::Identity) {
-        let read = body.read(AHEAD_BYTES_MAX, left(now, until)).await;
-        if let Some(token) = read.as_deref().and_then(refresh_token) {
-            let shown = identity.in_body(token.as_bytes(), now);
-            ask(gateway, identity.births(), &shown.ids, now).await;
-            let provenance = identity.provenance_of(&shown, now);
-            asked.renewed = shown.ids.first().map(|id| (*id, provenance));
-        }
+    if asked.is_outward || !identity.renews(&asked.method, asked.path()) {
+        return body;
     }
+    let read = body.read(AHEAD_BYTES_MAX, left(now, until)).await;
+    let found = read.ok_or(Unread::Large);
+    let found = found.and_then(|read| refresh_tokens(&read, coding(headers), &asked.set.rules));
+    asked.renewed = match found {
+        Ok(tokens) => worst(gateway, identity, &tokens, now).await,
+        // Whoever hides what is renewed may not have it pass for what else the request shows.
+        Err(unread) => {
+            report(&Event::Identity(IdentityFact::Unread { reason: unread.name() }));
+            Some((None, Provenance::Unissued))
+        }
+    };
     body
+}
+
+/// Of the tokens that a request sends the one of which the worst is known: the origin may go by any.
+async fn worst(
+    gateway: &Gateway,
+    identity: &Identity,
+    tokens: &[String],
+    now: Now,
+) -> Option<(Option<CredentialId>, Provenance)> {
+    let mut all = Vec::new();
+    for token in tokens {
+        let shown = identity.in_body(token.as_bytes(), now);
+        ask(gateway, identity.births(), &shown.ids, now).await;
+        all.push((shown.ids.first().copied(), identity.provenance_of(&shown, now)));
+    }
+    let rank = |(_, provenance): &(Option<CredentialId>, Provenance)| match provenance {
+        Provenance::Issued => 0,
+        Provenance::Unknown => 1,
+        Provenance::Unissued => 2,
+    };
+    all.into_iter().max_by_key(rank)
 }
 
 fn left(now: Now, until: Now) -> Duration {
@@ -72,7 +99,7 @@ pub(super) async fn remember(
         let read = body.read(AHEAD_BYTES_MAX, left(now, until)).await;
         let found = read
             .ok_or(Unread::Large)
-            .and_then(|read| tokens(&read, coding(&head.headers)));
+            .and_then(|read| tokens(&read, coding(&head.headers), &asked.set.rules));
         match found {
             Ok(found) => issued.extend(
                 found
@@ -118,7 +145,7 @@ fn note(
     now: Now,
 ) -> Vec<(CredentialId, Birth)> {
     let identity = &asked.set.identity;
-    let sender = asked.actor.credential.or_else(|| asked.renewed.map(|(id, _)| id));
+    let sender = asked.actor.credential.or_else(|| asked.renewed.and_then(|(id, _)| id));
     let sender = sender.filter(|_| !identity.logged_in((&asked.method, asked.path()), status));
     let births = identity.births();
     let news = issued

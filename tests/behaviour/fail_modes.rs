@@ -1,6 +1,10 @@
 //! Bodies that cannot be looked into: open lets them pass and counts, closed refuses, monitor does neither.
 
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::LazyLock;
+
 use http::header;
+use tokio::net::TcpSocket;
 
 use crate::support::client::{H2, get, http1};
 use crate::support::coding::Coding;
@@ -147,12 +151,19 @@ const UNIDENTIFIED: [(&str, &str, &str); 2] = [
     ("introspect", "identity_unknown", "opaque-token"),
 ];
 
+/// An address that refuses connections, and that no other test is given: it is bound, and nobody listens.
+fn nowhere() -> SocketAddr {
+    static BOUND: LazyLock<TcpSocket> = LazyLock::new(|| {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.bind((Ipv4Addr::LOCALHOST, 0).into()).expect("a port");
+        socket
+    });
+    BOUND.local_addr().expect("an address")
+}
+
 /// A gateway whose login service is not there, with what its route says.
 async fn without_login_service(origin: &Origin, source: &str, fail: &str, mode: &str) -> Gateway {
-    let nowhere = {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-        listener.local_addr().expect("an address")
-    };
+    let nowhere = nowhere();
     let text = format!(
         "[identity]\nsources = [\"{source}:authorization\"]\nlogs_in_at = [\"POST /login\"]\n\
          [identity.issuer.shop]\njwks = \"http://{nowhere}/jwks\"\nalgorithms = [\"EdDSA\"]\n\

@@ -1,6 +1,7 @@
 //! A stolen signing key before the real gateway: forged tokens in every way of showing them, and honest sessions of the same key.
 
 use std::collections::BTreeSet;
+use std::io::Write as _;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
@@ -231,6 +232,90 @@ async fn who_renews_a_forged_token_has_a_forged_token() {
         for shown in [&renewed.bearer, &renewed.cookie] {
             assert_eq!(get(gateway.address, "/me", shown).await.status, 200);
         }
+    }
+}
+
+/// A refresh token that was never issued, where some origin finds it, beside one that was: the head of a request and its body.
+type Hidden = fn(&str, &Session) -> (String, Vec<u8>);
+const HIDDEN: [(&str, Hidden); 9] = [
+    ("first of two in a form", |forged, own| {
+        form(format!("refresh_token={forged}&refresh_token={}", own.refresh))
+    }),
+    ("under another spelling", |forged, own| {
+        json_of(format!(
+            "{{\"refreshToken\":\"{forged}\",\"refresh_token\":\"{}\"}}",
+            own.refresh
+        ))
+    }),
+    ("first of two of one name", |forged, own| {
+        json_of(format!(
+            "{{\"refresh_token\":\"{forged}\",\"refresh_token\":\"{}\"}}",
+            own.refresh
+        ))
+    }),
+    ("deeper", |forged, own| {
+        json_of(format!(
+            "{{\"refresh_token\":\"{}\",\"variables\":{{\"refreshToken\":\"{forged}\"}}}}",
+            own.refresh
+        ))
+    }),
+    ("in a form that is JSON as well", |forged, own| {
+        form(format!(
+            "{{\"refresh_token\":\"{}\",\"x\":\"&refresh_token={forged}&\"}}",
+            own.refresh
+        ))
+    }),
+    ("under a name that is escaped", |forged, own| {
+        form(format!("refresh%5Ftoken={forged}&refresh_token={}", own.refresh))
+    }),
+    ("coded", |forged, own| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder
+            .write_all(format!("{{\"refresh_token\":\"{forged}\"}}").as_bytes())
+            .expect("it is written");
+        let head = format!("{}Content-Encoding: gzip\r\n", own.cookie);
+        (head, encoder.finish().expect("it is coded"))
+    }),
+    ("behind more than is read", |forged, own| {
+        let body = format!("{{\"x\":\"{}\",\"refresh_token\":\"{forged}\"}}", "x".repeat(70_000));
+        (own.cookie.clone(), body.into_bytes())
+    }),
+    ("in parts", |forged, own| {
+        let part = "--b\r\nContent-Disposition: form-data; name=\"refresh_token\"\r\n\r\n";
+        let head = format!("{}Content-Type: multipart/form-data; boundary=b\r\n", own.cookie);
+        (head, format!("{part}{forged}\r\n--b--\r\n").into_bytes())
+    }),
+];
+
+fn form(body: String) -> (String, Vec<u8>) {
+    let head = "Content-Type: application/x-www-form-urlencoded\r\n";
+    (head.to_owned(), body.into_bytes())
+}
+
+fn json_of(body: String) -> (String, Vec<u8>) {
+    ("Content-Type: application/json\r\n".to_owned(), body.into_bytes())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_hides_a_forged_token_in_a_refresh_has_a_forged_token() {
+    let origin = shop().await;
+    for (name, hide) in HIDDEN {
+        let gateway = gateway(&origin, "warm_up_s = 0\nreauth_per_s_max = 1000", "enforce").await;
+        let own = log_in(&gateway, 7).await;
+        let mut seen = BTreeSet::new();
+        for stranger in STRANGERS..STRANGERS + 2 * LIMIT as u32 {
+            let (head, body) = hide(&format!("FORGED-{stranger}"), &own);
+            let request = format!(
+                "POST /refresh HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\nContent-Length: {}\r\n{head}\r\n",
+                body.len()
+            );
+            let renewed = session(&http1(gateway.address, &[request.as_bytes(), &body].concat()).await);
+            for shown in [&renewed.bearer, &renewed.cookie] {
+                seen.extend(people(&get(gateway.address, "/me", shown).await.body));
+            }
+        }
+        assert_eq!(seen.len(), LIMIT, "{name}");
+        assert_eq!(get(gateway.address, "/me", &own.bearer).await.status, 200, "{name}");
     }
 }
 

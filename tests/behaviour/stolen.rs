@@ -54,7 +54,21 @@ fn own_page(request: &Seen) -> Answer {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_token_that_cannot_be_verified_here_is_known_by_its_issue() {
-    let origin = Origin::serve(|request| {
+    who_logs_in_is_known("access_token", "").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_is_known_by_its_issue_under_the_name_that_a_rule_gives_it() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let list = "[words]\ncredential = [\"my ticket\"]\n[[rule]]\nname = \"token\"\nclass = \"credential\"\n\
+        builtin = \"token\"\ncontext = [\"@credential\"]\nexamples = [\"myTicket => 12345678\"]\n";
+    std::fs::write(dir.path().join("credential.toml"), list).expect("it is written");
+    who_logs_in_is_known("my_ticket", &format!("[rules]\ndir = {:?}\n", dir.path())).await;
+}
+
+/// Whoever logs in and is given a token under this name in the answer is known; whoever forges one is not.
+async fn who_logs_in_is_known(name: &'static str, rules: &str) {
+    let origin = Origin::serve(move |request| {
         if request.method != Method::POST {
             return own_page(request);
         }
@@ -63,13 +77,13 @@ async fn a_token_that_cannot_be_verified_here_is_known_by_its_issue() {
             .ok()
             .and_then(|text| text.parse().ok())
             .expect("it");
-        let issued = json!({"access_token": token(customer, &format!("login-{customer}"))});
+        let issued = json!({name: token(customer, &format!("login-{customer}"))});
         Answer::new("application/json", issued.to_string())
     })
     .await;
     // No issuer and no key: the gateway knows what was handed out.
     let gateway = Gateway::start(&format!(
-        "[identity]\nsources = [\"header:authorization\"]\nlogs_in_at = [\"POST /login\"]\nwarm_up_s = 0\nreauth_per_s_max = 1000\n\
+        "{rules}[identity]\nsources = [\"header:authorization\"]\nlogs_in_at = [\"POST /login\"]\nwarm_up_s = 0\nreauth_per_s_max = 1000\n\
          [[route]]\nmatch = \"*/\"\nupstream = [\"http://{}\"]\nfail = \"closed\"\n\
          [[budget]]\nname = \"made-up\"\nper = \"service\"\nwhen = \"unissued\"\npeople = {LIMIT}\nwindow = \"30d\"\n\
          action = \"reauth\"\nmode = \"enforce\"\n",
@@ -80,7 +94,7 @@ async fn a_token_that_cannot_be_verified_here_is_known_by_its_issue() {
     for customer in 0..30 {
         let reply = http1(gateway.address, login(customer).as_bytes()).await;
         let issued: Value = serde_json::from_slice(&reply.body).expect("JSON");
-        honest.push(bearer(issued["access_token"].as_str().expect("a token")));
+        honest.push(bearer(issued[name].as_str().expect("a token")));
     }
     let mut stolen = BTreeSet::new();
     for customer in 1_000..1_000 + 2 * LIMIT as u32 {

@@ -58,6 +58,9 @@ pub enum Category {
     Name,
     /// Never identifies alone (dates of birth, order ids).
     Weak,
+    /// What lets somebody in (tokens, session ids), by the whole of its field name. It is of nobody: no body is searched for it, and
+    /// no budget counts it.
+    Credential,
 }
 
 impl Category {

@@ -290,6 +290,11 @@ fn category(file: &str, syntax: &RuleSyntax, matcher: &Matcher, problems: &mut V
                     help,
                 ));
             }
+            if let Some(credential) = written.filter(|written| *written.get_ref() == Category::Credential) {
+                let message = "credentials are known by their field names alone";
+                let help = "name the fields in `context` of the rule with `builtin = \"token\"`".to_owned();
+                problems.push(error("R012", file, credential.span(), message, help));
+            }
             written.map(|category| *category.get_ref())
         }
     }

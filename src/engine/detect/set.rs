@@ -1,6 +1,6 @@
 //! All rules, compiled: layers of files in, one immutable set out, which has passed its own examples.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use super::context::{Meaning, Words};
@@ -24,7 +24,7 @@ const SET_WORDS_MAX: usize = 1 << 16;
 pub const RULE_FILE_BYTES_MAX: usize = 1 << 20;
 
 /// The rule files that are compiled in.
-const BUILTIN: [(&str, &str); 11] = [
+const BUILTIN: [(&str, &str); 12] = [
     ("rules/email.toml", include_str!("../../../rules/email.toml")),
     ("rules/phone.toml", include_str!("../../../rules/phone.toml")),
     ("rules/card.toml", include_str!("../../../rules/card.toml")),
@@ -39,6 +39,7 @@ const BUILTIN: [(&str, &str); 11] = [
     ("rules/account.toml", include_str!("../../../rules/account.toml")),
     ("rules/address.toml", include_str!("../../../rules/address.toml")),
     ("rules/person.toml", include_str!("../../../rules/person.toml")),
+    ("rules/credential.toml", include_str!("../../../rules/credential.toml")),
 ];
 
 /// Which files may replace the rules of which: the later layer wins.
@@ -82,6 +83,8 @@ pub struct RuleSet {
     /// The rule that drives each built-in matcher.
     drivers: [Option<RuleId>; Builtin::COUNT],
     pub(super) words: Words,
+    /// The field names of credentials, plain.
+    credentials: HashSet<Vec<u8>>,
     pub(super) lane: Option<Lane>,
     pub(super) memory: Memory,
     hash: [u8; 32],
@@ -179,6 +182,12 @@ impl RuleSet {
             .collect()
     }
 
+    /// Whether what stands under a field name is a credential. The whole name must be a word of the rule with the matcher `token`
+    /// (`access_token`, `accessToken`): other tokens, such as `push_token`, are chosen by clients, or let nobody in.
+    pub fn is_credential(&self, name: &[u8]) -> bool {
+        self.credentials.contains(&plain(name))
+    }
+
     /// The rule that drives a built-in matcher.
     pub(super) fn driver(&self, builtin: Builtin) -> Option<RuleId> {
         self.drivers.get(builtin as usize).copied().flatten()
@@ -241,6 +250,13 @@ impl RuleSet {
     /// Whether a value of `class` is found in an example, written `text` or `key => text`.
     fn finds(&self, class: ClassId, example: &str) -> bool {
         let (key, text) = example.split_once(" => ").unwrap_or(("", example));
+        if self
+            .classes
+            .get(usize::from(class.0))
+            .is_some_and(|(_, category)| *category == Category::Credential)
+        {
+            return self.is_credential(key.as_bytes());
+        }
         let number = !key.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         let mut found = Vec::new();
         let key = self.key(key.as_bytes());
@@ -257,7 +273,9 @@ impl RuleSet {
         let (classes, class_of) = number_classes(&rules, problems);
         let drivers = drivers(&rules, problems);
         let numbered = || (0..=u16::MAX).map(RuleId).zip(&rules);
-        let words = numbered().flat_map(|(id, rule)| {
+        let (credential, others): (Vec<_>, Vec<_>) =
+            numbered().partition(|(_, rule)| rule.category == Category::Credential);
+        let words = others.into_iter().flat_map(|(id, rule)| {
             let context = rule
                 .context
                 .iter()
@@ -265,6 +283,8 @@ impl RuleSet {
             context.chain(rule.veto.iter().map(move |word| (word.as_str(), id, Meaning::Veto)))
         });
         let words = Words::new(words).ok()?;
+        let names = credential.into_iter().flat_map(|(_, rule)| &rule.context);
+        let credentials = names.map(|name| plain(name.as_bytes())).collect();
         let lane = Lane::new(numbered().filter_map(|(id, rule)| match &rule.matcher {
             Matcher::Regex(expression) => Some((id, expression)),
             Matcher::Builtin(_) => None,
@@ -275,11 +295,18 @@ impl RuleSet {
             classes,
             drivers,
             words,
+            credentials,
             lane,
             memory: Memory::default(),
             hash,
         })
     }
+}
+
+/// A field name without letter case and what parts its words.
+fn plain(name: &[u8]) -> Vec<u8> {
+    let letters = name.iter().filter(|byte| !b"_-. ".contains(byte));
+    letters.map(u8::to_ascii_lowercase).collect()
 }
 
 /// The rule files that are compiled in, as sources.

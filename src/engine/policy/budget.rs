@@ -340,10 +340,11 @@ impl Reader<'_> {
         let Some(rules) = rules else {
             return Some((class.clone(), Elements::Values(u8::MAX)));
         };
-        let mut classes = rules.classes();
-        let known = classes.find(|(_, name, category)| name == class && *category != Category::Name);
+        let counts = |category: Category| !matches!(category, Category::Name | Category::Credential);
+        let mut classes = rules.classes().filter(|(.., category)| counts(*category));
+        let known = classes.find(|(_, name, _)| name == class);
         if known.is_none() {
-            let classes = rules.classes().filter(|(.., category)| *category != Category::Name);
+            let classes = rules.classes().filter(|(.., category)| counts(*category));
             let names: Vec<&str> = classes.map(|(_, name, _)| name).collect();
             let message = format!("there is no class `{class}` whose values can be counted");
             self.error("P020", Some(span), &message, super::nearest(class, &names).as_deref());
@@ -352,7 +353,16 @@ impl Reader<'_> {
     }
 
     fn action(&mut self, written: &BudgetSyntax) -> Option<Action> {
-        let action = &written.action;
+        const ACTIONS: [&str; 6] = ["alert", "redact", "throttle", "reauth", "block", "hold"];
+        let Some(action) = &written.action else {
+            let when = written.when.as_ref().map_or("", |when| when.get_ref());
+            let is_unissued = when.split('+').any(|condition| condition.trim() == "unissued");
+            if !is_unissued {
+                let (message, help) = ("the budget has no action", ACTIONS.join(", "));
+                self.error("P001", Some(written.name.span()), message, Some(&help));
+            }
+            return is_unissued.then_some(Action::Reauth);
+        };
         let name = action.get_ref().as_str();
         match name {
             "alert" => Some(Action::Alert),
@@ -385,7 +395,7 @@ impl Reader<'_> {
                 seconds.map(|seconds| Action::Hold { seconds })
             }
             _ => {
-                let help = super::nearest(name, &["alert", "redact", "throttle", "reauth", "block", "hold"]);
+                let help = super::nearest(name, &ACTIONS);
                 self.error(
                     "P001",
                     Some(action.span()),

@@ -154,7 +154,8 @@ impl Assembler {
             | Category::Email
             | Category::Phone
             | Category::Account
-            | Category::Address => subject::of_value(&self.secret, finding.category, normal).0,
+            | Category::Address
+            | Category::Credential => subject::of_value(&self.secret, finding.category, normal).0,
         };
         Item {
             place: Place {

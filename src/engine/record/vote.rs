@@ -111,7 +111,7 @@ const fn place(category: Category) -> Option<usize> {
         Category::NationalId => Some(1),
         Category::Account => Some(2),
         Category::Email => Some(3),
-        Category::Address | Category::Name | Category::Weak => None,
+        Category::Address | Category::Name | Category::Weak | Category::Credential => None,
     }
 }
 

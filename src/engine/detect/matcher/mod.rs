@@ -123,6 +123,8 @@ pub(super) enum Builtin {
     OrderId,
     /// What opens a door, by its field name.
     DoorCode,
+    /// What lets somebody in, by the whole of its field name. Nothing is searched for it: see `RuleSet::is_credential`.
+    Token,
 }
 
 impl Builtin {
@@ -157,6 +159,7 @@ impl Builtin {
             }
             Self::PersonName => Category::Name,
             Self::KrBusiness | Self::BirthDate | Self::OrderId | Self::DoorCode => Category::Weak,
+            Self::Token => Category::Credential,
         }
     }
 
@@ -206,6 +209,7 @@ impl Named for Builtin {
         ("birth-date", Self::BirthDate),
         ("order-id", Self::OrderId),
         ("door-code", Self::DoorCode),
+        ("token", Self::Token),
     ];
 }
 
