@@ -246,6 +246,10 @@ fn every_problem_of_a_configuration_is_shown_where_it_is() {
             budget("per = \"session\"\npeople = 1\nwindow = \"1d\"\naction = \"blok\""),
         ),
         (
+            "P001 action missing",
+            budget("per = \"session\"\npeople = 1\nwindow = \"1d\""),
+        ),
+        (
             "P001 no mode",
             budget("per = \"session\"\npeople = 1\nwindow = \"1d\"\naction = \"block\"\nmode = \"on\""),
         ),

@@ -43,7 +43,7 @@ impl Reader<'_> {
                 budget.per.name()
             );
             let help = "when = \"unissued\" or \"new\", action = \"alert\", or accept_outage = true if that is meant";
-            self.error("P005", Some(written.action.span()), &message, Some(help));
+            self.error("P005", Some(written.action_span()), &message, Some(help));
         }
         let is_estimated = written.estimated.as_ref().is_some_and(|estimated| *estimated.get_ref());
         let strict = written.strict.as_ref().filter(|strict| *strict.get_ref());
@@ -65,7 +65,7 @@ impl Reader<'_> {
         if matches!(budget.action, Action::Hold { .. }) && budget.per == Dimension::Exchange {
             let message = "an exchange cannot be held: it ends with its response";
             let help = "per = \"session\", or action = \"block\"";
-            self.error("P014", Some(written.action.span()), message, Some(help));
+            self.error("P014", Some(written.action_span()), message, Some(help));
         }
         if let (Some((counted, _)), true) = (budget.counted, budget.refuses()) {
             self.check_sum(budget, counted, written);
@@ -74,7 +74,7 @@ impl Reader<'_> {
             let message = "a throttle must know each person: it cannot be estimated";
             self.error(
                 "P006",
-                Some(written.action.span()),
+                Some(written.action_span()),
                 message,
                 Some("action = \"block\", or a smaller limit"),
             );
@@ -139,7 +139,7 @@ impl Reader<'_> {
             );
             self.error(
                 "P018",
-                Some(written.action.span()),
+                Some(written.action_span()),
                 &message,
                 Some("alert, block or hold"),
             );

@@ -1,6 +1,8 @@
 //! Budgets, exceptions and routes as a person writes them. What a later version will add parses, and is refused with
 //! "not in this version".
 
+use std::ops::Range;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
@@ -25,9 +27,9 @@ pub struct BudgetSyntax {
     /// `15m`, `1h`, `30d`: from one minute to thirty days. None on an exchange.
     #[schemars(with = "Option<String>")]
     pub window: Option<Text>,
-    /// `alert`, `redact`, `throttle`, `reauth`, `block` or `hold`.
-    #[schemars(with = "String")]
-    pub action: Text,
+    /// `alert`, `redact`, `throttle`, `reauth`, `block` or `hold`. Default `reauth` where `when` has `unissued`, else required.
+    #[schemars(with = "Option<String>")]
+    pub action: Option<Text>,
     /// `off`, `monitor`, `enforce:5%` or `enforce`. Default `monitor`.
     #[schemars(with = "Option<String>")]
     pub mode: Option<Text>,
@@ -71,6 +73,13 @@ pub struct BudgetSyntax {
     /// refused until it falls.
     #[schemars(with = "Option<bool>")]
     pub estimated: Option<Spanned<bool>>,
+}
+
+impl BudgetSyntax {
+    /// Where its action stands, or its name where it has none.
+    pub(super) fn action_span(&self) -> Range<usize> {
+        self.action.as_ref().unwrap_or(&self.name).span()
+    }
 }
 
 /// More people for one principal, by someone, until some day.

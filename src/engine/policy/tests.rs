@@ -253,6 +253,17 @@ fn unissued_credentials_are_bound_and_never_favoured() {
 }
 
 #[test]
+fn who_is_unissued_is_asked_to_log_in_again_where_nothing_else_is_said() {
+    let silent = |when: &str| {
+        let budget = "[[budget]]\nname = \"b\"\nper = \"kid\"\npeople = 20\nwindow = \"30d\"\n";
+        policy(&format!("{budget}when = \"{when}\"\n"))
+    };
+    assert_eq!(silent("unissued").unwrap().budgets()[0].action, Action::Reauth);
+    assert_eq!(silent("new + unissued").unwrap().budgets()[0].action, Action::Reauth);
+    assert!(silent("new").is_err());
+}
+
+#[test]
 fn what_is_unissued_and_cannot_be_verified_counts_under_one_key_and_one_issuer() {
     let when = "people = 9\nwhen = \"unissued\"";
     let text = budget("kid", &format!("per = \"kid\"\n{when}"))
