@@ -9,11 +9,11 @@ use http::{Method, Request, header};
 use http_body_util::Full;
 use tidegate::engine::ledger::Dimension;
 
+use super::written::{PEOPLE, TEXTS, VALUES, person, table};
 use crate::support::client::{H2, RawReply, get};
 use crate::support::coding::Coding;
 use crate::support::gateway::Gateway;
 use crate::support::origin::{Answer, Origin};
-use crate::written::{PEOPLE, TEXTS, VALUES, person, table};
 
 /// People who may be shown to a session.
 const PEOPLE_MAX: u32 = 7;

@@ -7,7 +7,7 @@ use smallvec::smallvec;
 use tidegate::engine::ledger::{Ask, BudgetId, Dimension, Elements, Excess, KeyId, KeyUse, Limit};
 use tidegate::engine::secret::Subject;
 
-use crate::fail_modes::counted;
+use super::fail_modes::counted;
 use crate::support::client::{RawReply, get};
 use crate::support::coding::Coding;
 use crate::support::export::Export;

@@ -3,7 +3,7 @@
 use http::StatusCode;
 use tidegate::run::{BypassFile, Suspension, write_bypass};
 
-use crate::fail_modes::counted;
+use super::fail_modes::counted;
 use crate::support::client::{RawReply, get};
 use crate::support::gateway::{Gateway, until};
 use crate::support::origin::{Answer, Origin};

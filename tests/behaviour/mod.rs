@@ -1,18 +1,5 @@
 //! What the gateway does on the wire, seen by real clients and a scripted origin.
 
-#![allow(
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    clippy::panic,
-    clippy::unwrap_used,
-    clippy::excessive_nesting,
-    clippy::format_push_string,
-    clippy::format_collect,
-    clippy::too_many_lines,
-    clippy::similar_names,
-    reason = "a test says what went wrong where it went wrong, helpers included"
-)]
-
 mod authority_pages;
 mod bad_credentials;
 mod baselines;
@@ -58,8 +45,6 @@ mod sources;
 mod step_up;
 mod stolen;
 mod sums;
-#[path = "../support/mod.rs"]
-mod support;
 mod support_itself;
 mod tenants;
 mod tunnels;
