@@ -1,6 +1,7 @@
 //! The command line as typed.
 
 mod authority;
+mod ledger;
 mod running;
 
 use std::net::SocketAddr;
@@ -17,6 +18,7 @@ use crate::proxy::EndpointUrl;
 use crate::simulate::recorded::Columns;
 
 pub use authority::AuthorityCommand;
+pub use ledger::LedgerCommand;
 pub use running::{
     BaselinesArgs, ClockAction, ClockArgs, GatewayArgs, HoldArgs, KeysArgs, ListArgs, RecertifyArgs, ReinstateArgs,
     ReleaseArgs, RevokeArgs, SizingArgs,
@@ -248,48 +250,6 @@ pub struct StateArgs {
     /// Where the configuration is
     #[command(flatten)]
     pub config: ConfigArgs,
-}
-
-/// `tidegate ledger`.
-#[derive(Debug, Subcommand)]
-pub enum LedgerCommand {
-    /// Read every row, and say how much there is and what is wrong where: exit code 1 if something is
-    Verify {
-        /// Where it is
-        #[command(flatten)]
-        state: StateArgs,
-    },
-    /// Write all of it as lines of JSON, without a name of anybody
-    Export {
-        /// Where it is
-        #[command(flatten)]
-        state: StateArgs,
-        /// A new file; default: standard output
-        #[arg(long)]
-        to: Option<PathBuf>,
-    },
-    /// Merge the lines of an export into it, all or none
-    Import {
-        /// Where it is
-        #[command(flatten)]
-        state: StateArgs,
-        /// The lines; `-` is standard input
-        from: PathBuf,
-    },
-    /// Take in credentials that were issued before logins were seen, one a line as clients send them; only hashes are kept
-    Issued {
-        /// Where the configuration is
-        #[command(flatten)]
-        config: ConfigArgs,
-        /// The credentials; `-` is standard input
-        from: PathBuf,
-    },
-    /// Give room that nothing needs any more back to the disk
-    Compact {
-        /// Where it is
-        #[command(flatten)]
-        state: StateArgs,
-    },
 }
 
 /// Where a journal is, and what it was written with.

@@ -159,7 +159,7 @@ fn line(policy: &Policy, used: &KeyUse, limit: &Limit) -> String {
     let budget = policy.get(limit.budget);
     let (name, action) = budget.map_or(("", ""), |budget| (budget.name.as_str(), budget.action.name()));
     let beyond = match limit.excess {
-        Excess::Told => format!("tells ({action})"),
+        Excess::Told | Excess::Kept { .. } => format!("tells ({action})"),
         Excess::Refused => action.to_owned(),
         Excess::Paced { interval_ms } => format!("{action}: one new person every {} s", interval_ms / 1000),
     };

@@ -58,7 +58,9 @@ pub(super) fn execute(config: &Path, kind: &HashKind, out: &mut dyn Write) -> Re
 fn refused(error: StateError) -> Failed {
     let exit = match error {
         StateError::NoGateway(..) => Exit::Io,
-        StateError::Io(..) | StateError::Permissions(_) | StateError::KeyLength(_) => Exit::Permission,
+        StateError::Io(..) | StateError::Permissions(_) | StateError::KeyLength(_) | StateError::Rotating(_) => {
+            Exit::Permission
+        }
     };
     Failed::new(exit, error)
 }

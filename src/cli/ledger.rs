@@ -27,6 +27,11 @@ pub(super) fn execute(command: &LedgerCommand, out: &mut dyn Write) -> Result<()
         LedgerCommand::Export { state, to } => export(&dir(state)?, to.as_deref(), out),
         LedgerCommand::Import { state, from } => import(&dir(state)?, from, out),
         LedgerCommand::Issued { config, from } => super::issued::take_in(&config.config, from, out),
+        LedgerCommand::Rotate {
+            state, switch: true, ..
+        } => super::rotate::switch(&dir(state)?, out),
+        LedgerCommand::Rotate { state, end: true, .. } => super::rotate::end(&dir(state)?, out),
+        LedgerCommand::Rotate { state, .. } => super::rotate::begin(&dir(state)?, out),
         LedgerCommand::Compact { state } => compact(&dir(state)?, out),
     }
 }
@@ -41,6 +46,7 @@ pub(super) fn refused(error: &StoreError) -> Failed {
         | StoreError::Foreign(_)
         | StoreError::Version(..)
         | StoreError::OtherKey(_)
+        | StoreError::OtherPeople(_)
         | StoreError::OtherTenant(..)
         | StoreError::Row(..) => Exit::Failure,
     };
@@ -191,6 +197,9 @@ fn import(dir: &Path, from: &Path, out: &mut dyn Write) -> Result<(), Failed> {
     let tenants = lines.tenants(&known).map_err(told)?;
     file.import(&mut lines, now).map_err(told)?;
     file.admit(&tenants).map_err(|error| refused(&error))?;
+    if lines.is_before() {
+        file.begin_beside(now).map_err(|error| refused(&error))?;
+    }
     let count = lines.number().saturating_sub(1);
     writeln!(out, "{}: {count} lines merged", file.path().display())?;
     Ok(())

@@ -30,6 +30,7 @@ mod replay;
 pub mod report;
 mod revocations;
 mod revoke;
+mod rotate;
 pub mod rules;
 mod rules_bench;
 mod rules_diff;

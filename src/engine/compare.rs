@@ -393,6 +393,7 @@ mod tests {
                 subjects: smallvec::SmallVec::new(),
                 places: smallvec::smallvec![place],
                 values: Vec::new(),
+                beside: None,
                 buyer: None,
                 is_delivery: false,
             };

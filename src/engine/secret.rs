@@ -1,18 +1,83 @@
 //! The keyed hash that stands for a value, so that the value itself never rests.
 
+use std::sync::Arc;
+
 use zeroize::Zeroizing;
 
 /// Whose data it is where no route says so.
 pub const DEFAULT_TENANT: &str = "default";
 
-/// The 256-bit key of all subject, key and credential hashes of one gateway. Zeroised when dropped.
+/// The 256-bit key of all subject, key and credential hashes of one gateway. Zeroised when dropped. People have a key of their own
+/// once theirs was replaced, and two while it is.
 #[derive(Clone)]
-pub struct HashKey(Zeroizing<[u8; 32]>);
+pub struct HashKey {
+    own: Zeroizing<[u8; 32]>,
+    people: Option<Arc<Self>>,
+    beside: Option<Arc<Self>>,
+}
+
+/// Which key people are hashed with, without saying anything of it; all zero where it is the [`HashKey`] itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PeopleMark(pub [u8; 12]);
+
+impl PeopleMark {
+    /// What tells two of them apart.
+    #[must_use]
+    pub fn apart(mut self, other: Self) -> Self {
+        self.0.iter_mut().zip(other.0).for_each(|(byte, other)| *byte ^= other);
+        self
+    }
+}
 
 impl HashKey {
     /// A key from 32 secret bytes.
     pub fn new(bytes: [u8; 32]) -> Self {
-        Self(Zeroizing::new(bytes))
+        Self {
+            own: Zeroizing::new(bytes),
+            people: None,
+            beside: None,
+        }
+    }
+
+    /// Hashes people with `people`, if that is another key, and `beside` it with one that is to take its place or had it.
+    #[must_use]
+    pub fn hashing_people(mut self, people: Option<Self>, beside: Option<Self>) -> Self {
+        (self.people, self.beside) = (people.map(Arc::new), beside.map(Arc::new));
+        self
+    }
+
+    /// The key with which people are hashed.
+    pub fn people(&self) -> &Self {
+        self.people.as_deref().unwrap_or(self)
+    }
+
+    /// The one with which they are hashed as well, while one takes the place of the other.
+    pub fn beside(&self) -> Option<&Self> {
+        self.beside.as_deref()
+    }
+
+    /// Which key people are hashed with.
+    pub fn people_mark(&self) -> PeopleMark {
+        self.mark_of(self.people())
+    }
+
+    /// Which one they are hashed with as well.
+    pub fn beside_mark(&self) -> Option<PeopleMark> {
+        self.beside().map(|beside| self.mark_of(beside))
+    }
+
+    fn mark_of(&self, key: &Self) -> PeopleMark {
+        let mut mark = PeopleMark::default();
+        if key.own != self.own {
+            let hash = key.hash("tidegate people 1", &[]);
+            mark.0.iter_mut().zip(hash).for_each(|(to, from)| *to = from);
+        }
+        mark
+    }
+
+    /// The bytes that [`HashKey::new`] was given.
+    pub fn bytes(&self) -> &[u8; 32] {
+        &self.own
     }
 
     /// The key of one tenant: what is hashed for another can be neither compared with it nor taken for it. That of
@@ -22,7 +87,12 @@ impl HashKey {
         if tenant == DEFAULT_TENANT {
             return self.clone();
         }
-        Self::new(self.hash("tidegate tenant 1", &[tenant.as_bytes()]))
+        let of_tenant = |key: &Option<Arc<Self>>| key.as_ref().map(|key| Arc::new(key.of_tenant(tenant)));
+        Self {
+            people: of_tenant(&self.people),
+            beside: of_tenant(&self.beside),
+            ..Self::new(self.hash("tidegate tenant 1", &[tenant.as_bytes()]))
+        }
     }
 
     /// The keyed BLAKE3 hash of `parts` under `domain`; each part is length-prefixed, so that no two lists collide.
@@ -34,9 +104,9 @@ impl HashKey {
                 .iter()
                 .all(|part| message.put(&(part.len() as u64).to_le_bytes()) && message.put(part));
         if is_short {
-            return *blake3::keyed_hash(&self.0, message.bytes()).as_bytes();
+            return *blake3::keyed_hash(&self.own, message.bytes()).as_bytes();
         }
-        let mut hasher = blake3::Hasher::new_keyed(&self.0);
+        let mut hasher = blake3::Hasher::new_keyed(&self.own);
         hasher.update(domain.as_bytes());
         for part in parts {
             hasher.update(&(part.len() as u64).to_le_bytes());

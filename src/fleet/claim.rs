@@ -60,7 +60,8 @@ impl<'c> Look<'c> {
 
     /// Enters the claim at the first look, and asks who counts.
     pub(super) fn commands(&self, names: &Names) -> Commands {
-        let (claims, elements) = (names.claims(self.claim.key), names.elements(self.claim.key));
+        let place = names.people(self.claim.key);
+        let (claims, elements) = (names.claims(place), names.elements(place));
         let longest = longest(self.claim);
         let from = self.now.saturating_sub(longest);
         let mut commands = Commands::new();

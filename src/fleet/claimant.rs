@@ -324,7 +324,8 @@ fn end(fleet: &Fleet, one: &Ended) -> Commands {
         claimant,
         subjects,
     } = &one.claim;
-    let (elements, claims) = (fleet.names.elements(*key), fleet.names.claims(*key));
+    let place = fleet.names.people(*key);
+    let (elements, claims) = (fleet.names.elements(place), fleet.names.claims(place));
     if let Some(second) = one.shown {
         let mut raise = cmd("ZADD");
         raise.arg(&elements).arg("GT");
@@ -355,7 +356,10 @@ async fn renew(fleet: &Fleet) {
         for claim in lock(&held).iter() {
             let mut raise = cmd("ZADD");
             // Only what is still claimed: a claim that ended meanwhile does not come back.
-            raise.arg(fleet.names.claims(claim.key)).arg("XX").arg("GT");
+            raise
+                .arg(fleet.names.claims(fleet.names.people(claim.key)))
+                .arg("XX")
+                .arg("GT");
             for subject in &claim.subjects {
                 raise.arg(now).arg(member(*subject, claim.claimant).as_slice());
             }

@@ -9,12 +9,13 @@ use tokio::time::Instant;
 
 use super::births::tell_over;
 use super::gateways::{Fleet, warn};
+use super::in_use::{InUse, WHOLE_SECONDS, is_due};
 use super::join::{Joined, SKEW_MS_MAX, server_millis};
 use super::link::{Commands, Fault, Link};
 use super::pull::{OVERLAP_SECONDS, pull, read};
 use super::reply::{ignored, number};
 use super::{marks, push};
-use crate::engine::ledger::{Carrier, Dimension, KeyFrame, KeyId, PARTS};
+use crate::engine::ledger::{Carrier, Dimension, KeyFrame, KeyId, Kind, PARTS};
 use crate::engine::time::Now;
 use crate::events::{Event, Fact, report};
 
@@ -23,8 +24,6 @@ const BATCH_KEYS_MAX: usize = 500;
 const BATCH_ELEMENTS_MAX: usize = 50_000;
 /// One round trip of a round takes at most so long: a long answer is no failure.
 const ROUND_MS_MAX: Duration = Duration::from_secs(2);
-/// A key in use is pulled whole so often, in seconds: what a gateway that was cut off tells late is found so.
-const WHOLE_SECONDS: u32 = 60;
 /// A key is in use for so many seconds after the last sighting here.
 const IN_USE_SECONDS: u32 = 2 * WHOLE_SECONDS;
 /// Keys in use at once; what others know of more is not taken in, and counted.
@@ -32,22 +31,7 @@ const IN_USE_KEYS_MAX: usize = 1_000_000;
 /// Keys without a change that one round pulls.
 const WHOLE_KEYS_MAX: usize = 2_000;
 /// A gateway counts as there for so many seconds after its last round.
-const GATEWAY_SECONDS: u64 = 15;
-
-/// What is known of a key in use.
-#[derive(Clone, Copy)]
-struct InUse {
-    /// Its dimension, and the rest of what a frame of it says.
-    dimension: Dimension,
-    enforced: bool,
-    of_actors: bool,
-    window: u32,
-    has_sums: bool,
-    /// The second of the last pull, of the last that was whole, and of the last change here.
-    pulled: u32,
-    whole: u32,
-    changed: u32,
-}
+pub(super) const GATEWAY_SECONDS: u64 = 15;
 
 /// What is known from one round to the next.
 pub(super) struct Round {
@@ -192,7 +176,7 @@ impl Round {
             cmd("ZADD")
                 .arg(&nodes)
                 .arg(second)
-                .arg(format!("{:016x}", fleet.id))
+                .arg(fleet.written.member(fleet.id))
                 .clone(),
             cmd("ZREMRANGEBYSCORE")
                 .arg(&nodes)
@@ -221,6 +205,16 @@ impl Round {
         Ok(())
     }
 
+    /// Says that this gateway is there no more; one that is gone without a word counts as there for a while.
+    pub(super) async fn leave(&self, link: &Link) {
+        let (names, fleet) = (&self.fleet.names, &self.fleet);
+        let gone = cmd("ZREM")
+            .arg(names.nodes())
+            .arg(fleet.written.member(fleet.id))
+            .clone();
+        drop(link.ask(vec![vec![gone]], ROUND_MS_MAX).await);
+    }
+
     fn tell_skew(&mut self, millis: i64) {
         report(&Event::Fleet(Fact::Skew { millis }));
         let is_skewed = millis.abs() > SKEW_MS_MAX;
@@ -238,15 +232,15 @@ impl Round {
         let fleet = Arc::clone(&self.fleet);
         let told = frames.iter().map(|frame| {
             let exact = fleet.ledger.exact_people(frame.key).unwrap_or_default();
-            (frame.key, frame.dimension, frame.window_max, exact, frame.of_actors)
+            (frame.key, frame.dimension, frame.window_max, exact, frame.kind)
         });
         let touched = fleet.take_touched();
         let touched = touched
             .into_iter()
-            .map(|(key, dimension, window)| (key, dimension, window, 0, false));
-        for (key, dimension, window, exact, of_actors) in told.chain(touched) {
+            .map(|(key, dimension, window)| (key, dimension, window, 0, Kind::People));
+        for (key, dimension, window, exact, kind) in told.chain(touched) {
             // Actors are remembered for longer than any window of the people of their dimension.
-            if !of_actors {
+            if kind != Kind::Actors {
                 let widest = self.widest.entry(dimension).or_default();
                 *widest = (widest.0.max(window), widest.1.max(exact));
             }
@@ -254,7 +248,7 @@ impl Round {
                 let known = self.in_use.entry(key).or_insert(InUse {
                     dimension,
                     enforced: false,
-                    of_actors: false,
+                    kind,
                     window: 0,
                     has_sums: false,
                     pulled: 0,
@@ -267,7 +261,7 @@ impl Round {
         for frame in frames {
             if let Some(known) = self.in_use.get_mut(&frame.key) {
                 known.enforced |= frame.enforced;
-                known.of_actors |= frame.of_actors;
+                known.kind = known.kind.max(frame.kind);
                 known.has_sums |= !frame.sums.is_empty();
             }
         }
@@ -302,7 +296,7 @@ impl Round {
     async fn batch(&mut self, link: &Link, frames: &[KeyFrame], now: Now) -> Result<(), Fault> {
         let groups = frames.iter().map(|frame| {
             let mut commands = Commands::new();
-            let window = if frame.of_actors {
+            let window = if frame.kind == Kind::Actors {
                 frame.window_max
             } else {
                 self.window_of(frame.dimension)
@@ -319,19 +313,21 @@ impl Round {
 
     /// Asks for what is new under a key since the last pull, or for all if that was long ago.
     fn pull(&self, key: KeyId, now: Now, commands: &mut Commands) {
-        let known = self.in_use.get(&key);
-        let is_whole = known.is_none_or(|key| is_due(key, now.second()));
-        let from = known.map_or(0, |key| key.pulled.saturating_sub(OVERLAP_SECONDS));
-        if let Some(known) = known.filter(|_| is_whole) {
+        // Of one too many nothing is taken in.
+        let Some(known) = self.in_use.get(&key) else { return };
+        let is_whole = is_due(known, now.second());
+        let from = known.pulled.saturating_sub(OVERLAP_SECONDS);
+        let place = known.place(&self.fleet.names, key);
+        if is_whole {
             let window = self.window_of(known.dimension).max(known.window);
-            push::forget(&self.fleet.names, key, window, now.second(), commands);
+            push::forget(&self.fleet.names, place, window, now.second(), commands);
         }
-        let has_sums = known.is_some_and(|key| key.has_sums);
+        let sums = known.has_sums.then_some(key);
         pull(
             &self.fleet.names,
-            key,
+            place,
             if is_whole { 0 } else { from },
-            has_sums,
+            sums,
             commands,
         );
     }
@@ -373,7 +369,7 @@ impl Round {
         };
         let frame = KeyFrame {
             enforced: known.enforced,
-            of_actors: known.of_actors,
+            kind: known.kind,
             window_max: known.window,
             ..KeyFrame::new(key, known.dimension)
         };
@@ -398,7 +394,7 @@ impl Round {
             );
         }
         if is_whole {
-            commands.extend(push::drop_dominated(names, key, &pulled.pairs));
+            commands.extend(push::drop_dominated(names, known.place(names, key), &pulled.pairs));
         }
         (!commands.is_empty()).then_some(commands)
     }
@@ -450,11 +446,6 @@ impl Round {
     fn window_of(&self, dimension: Dimension) -> u32 {
         self.widest.get(&dimension).map_or(0, |(window, _)| *window)
     }
-}
-
-/// Whether all of a key is to be asked again.
-fn is_due(key: &InUse, second: u32) -> bool {
-    second.saturating_sub(key.whole) >= WHOLE_SECONDS
 }
 
 /// Frames in parts of a bounded size.

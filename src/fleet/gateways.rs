@@ -16,6 +16,7 @@ use super::cycle::Round;
 use super::join::{Agreed, Joined};
 use super::link::{Fault, Link, Server};
 use super::names::Names;
+use super::people::Written;
 use super::settings::{FleetError, OnStoreDown, Settings};
 use crate::clock::Clock;
 use crate::engine::births::Births;
@@ -41,6 +42,8 @@ pub struct Fleet {
     pub(super) server: Server,
     /// What all of them must agree on.
     pub(super) agreed: Agreed,
+    /// The keys of people that it writes with.
+    pub(super) written: Written,
     /// This start of this gateway.
     pub(super) id: u64,
     pub(super) ledger: Arc<Ledger>,
@@ -73,8 +76,10 @@ impl Fleet {
         let mut id = [0; 8];
         getrandom::fill(&mut id).map_err(|error| FleetError::Settings(error.to_string()))?;
         births.carry(Carrier::Fleet);
+        let written = Written::of(secret);
         Ok(Arc::new(Self {
-            names: Names::new(&settings.prefix),
+            names: Names::new(&settings.prefix).of_people(written.people),
+            written,
             server: Server::new(&settings, read)?,
             settings,
             agreed: Agreed::new(secret, exact_elements_max),
@@ -163,6 +168,9 @@ impl Fleet {
                         code: &fault.to_string(),
                     }));
                 }
+            }
+            if is_last {
+                round.leave(link).await;
             }
             if is_last || failures >= FAILURES_MAX || !self.is_up() {
                 return;

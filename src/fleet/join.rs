@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use redis::{Cmd, Value, cmd};
 
+use super::cycle::GATEWAY_SECONDS;
 use super::gateways::{Fleet, NotJoined, warn};
 use super::link::{Fault, Link};
 use super::names::PRECISION;
+use super::people::Written;
 use super::reply::{number, text};
 use crate::engine::policy::WINDOW_SECONDS_MAX;
 use crate::engine::secret::HashKey;
@@ -17,6 +19,9 @@ const JOIN_MS_MAX: Duration = Duration::from_secs(1);
 pub(super) const SKEW_MS_MAX: i64 = 2_000;
 /// The field with the names of hash keys: two while the key is being replaced.
 const HASH_KEYS: &str = "hash_keys";
+
+/// Gateways that are looked at, at most.
+const GATEWAYS_MAX: usize = 1024;
 
 /// The field with the second since which births are told.
 const BIRTHS_SINCE: &str = "births_since";
@@ -74,8 +79,9 @@ pub(super) async fn join(fleet: &Fleet, link: &Link) -> Result<Joined, NotJoined
     }
     commands.push(cmd("HGETALL").arg(&meta).clone());
     let info = vec![cmd("INFO").arg("memory").clone()];
-    let mut answers = link.ask(vec![commands, info], JOIN_MS_MAX).await.into_iter();
-    let answers = (answers.next(), answers.next());
+    let there = vec![who_is_there(fleet)];
+    let mut answers = link.ask(vec![commands, info, there], JOIN_MS_MAX).await.into_iter();
+    let answers = (answers.next(), answers.next(), answers.next());
     let fields = match answers.0 {
         Some(Ok(answers)) => texts(answers.last()),
         Some(Err(Fault::Foreign)) => {
@@ -87,6 +93,9 @@ pub(super) async fn join(fleet: &Fleet, link: &Link) -> Result<Joined, NotJoined
     if let Some(difference) = fleet.agreed.difference(&fields) {
         return Err(NotJoined::Refused(difference));
     }
+    if let Some(Ok(there)) = answers.2 {
+        meets_all(fleet, there.first()).map_err(NotJoined::Refused)?;
+    }
     let since = fields.iter().find(|(name, _)| name == BIRTHS_SINCE);
     if let Some(since) = since.and_then(|(_, since)| since.parse().ok()) {
         // Whoever joined before has told of all births since then.
@@ -97,6 +106,30 @@ pub(super) async fn join(fleet: &Fleet, link: &Link) -> Result<Joined, NotJoined
     Ok(Joined {
         born: born.map(|(_, value)| value.into_bytes()).unwrap_or_default(),
     })
+}
+
+/// Asks which gateways told of themselves lately.
+fn who_is_there(fleet: &Fleet) -> Cmd {
+    let since = u64::from(fleet.clock.now().second()).saturating_sub(GATEWAY_SECONDS);
+    let mut range = cmd("ZRANGE");
+    range.arg(fleet.names.nodes()).arg(since).arg("+inf").arg("BYSCORE");
+    range.arg("LIMIT").arg(0).arg(GATEWAYS_MAX).clone()
+}
+
+/// Whether all that are there hash people so that this gateway can count with them; else why not.
+fn meets_all(fleet: &Fleet, there: Option<&Value>) -> Result<(), String> {
+    let Some(Value::Array(there)) = there else {
+        return Ok(());
+    };
+    let other = there.iter().filter_map(text).filter_map(Written::read);
+    match other.into_iter().find(|other| !fleet.written.meets(other)) {
+        Some(_) => Err(format!(
+            "a gateway that told of itself in the last {GATEWAY_SECONDS} s does not hash people with the key that decides \
+             here, or decides by one that is not here: while keys of people are replaced, all gateways take one step of \
+             `tidegate ledger rotate` before any takes the next"
+        )),
+        None => Ok(()),
+    }
 }
 
 /// A store that evicts forgets people without a word.

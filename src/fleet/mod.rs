@@ -29,6 +29,8 @@ mod cycle;
 #[cfg(feature = "fleet")]
 mod gateways;
 #[cfg(feature = "fleet")]
+mod in_use;
+#[cfg(feature = "fleet")]
 mod join;
 #[cfg(feature = "fleet")]
 mod link;
@@ -36,6 +38,8 @@ mod link;
 mod marks;
 #[cfg(feature = "fleet")]
 mod names;
+#[cfg(feature = "fleet")]
+mod people;
 #[cfg(feature = "fleet")]
 mod pull;
 #[cfg(feature = "fleet")]

@@ -1,6 +1,7 @@
 //! The names of keys in the store, and the bytes of their members.
 
 use crate::engine::ledger::{KeyId, RANK_MAX, REGISTERS};
+use crate::engine::secret::PeopleMark;
 
 /// The exponent of the number of registers.
 pub(super) const PRECISION: u32 = REGISTERS.trailing_zeros();
@@ -8,29 +9,51 @@ pub(super) const PRECISION: u32 = REGISTERS.trailing_zeros();
 /// The names under one prefix. All that belongs to one key is in one slot of a cluster.
 pub(super) struct Names {
     prefix: String,
+    people: PeopleMark,
 }
+
+/// Where what is known of a key stands: people of one hash key meet none of another.
+#[derive(Clone, Copy)]
+pub(super) struct Place(KeyId);
 
 impl Names {
     pub(super) fn new(prefix: &str) -> Self {
         Self {
             prefix: format!("{prefix}:1"),
+            people: PeopleMark::default(),
         }
     }
 
-    pub(super) fn elements(&self, key: KeyId) -> String {
-        self.of(key, 'e')
+    /// The same, where people are hashed with this key of theirs.
+    pub(super) fn of_people(self, people: PeopleMark) -> Self {
+        Self { people, ..self }
     }
 
-    pub(super) fn registers(&self, key: KeyId) -> String {
-        self.of(key, 's')
+    /// The place of a key under which people are counted: what is kept up beside it here is where they are elsewhere once they
+    /// are hashed with that key.
+    pub(super) fn people(&self, key: KeyId) -> Place {
+        Place(key.beside(self.people))
+    }
+
+    /// The place of a key that has no people.
+    pub(super) fn others(key: KeyId) -> Place {
+        Place(key)
+    }
+
+    pub(super) fn elements(&self, place: Place) -> String {
+        self.of(place.0, 'e')
+    }
+
+    pub(super) fn registers(&self, place: Place) -> String {
+        self.of(place.0, 's')
     }
 
     pub(super) fn sums(&self, key: KeyId) -> String {
         self.of(key, 'n')
     }
 
-    pub(super) fn claims(&self, key: KeyId) -> String {
-        self.of(key, 'c')
+    pub(super) fn claims(&self, place: Place) -> String {
+        self.of(place.0, 'c')
     }
 
     pub(super) fn holds(&self) -> String {
@@ -138,7 +161,15 @@ mod tests {
     fn all_of_one_key_is_in_one_slot() {
         let names = Names::new("shop");
         let key = KeyId([0xab; 12]);
-        assert_eq!(names.elements(key), format!("shop:1:{{{key}}}:e"));
+        assert_eq!(names.elements(names.people(key)), format!("shop:1:{{{key}}}:e"));
+        let (old, new) = (PeopleMark([3; 12]), PeopleMark([5; 12]));
+        let [before, after] = [old, new].map(|mark| Names::new("shop").of_people(mark));
+        let kept_up = key.beside(old.apart(new));
+        assert_eq!(
+            before.elements(before.people(kept_up)),
+            after.elements(after.people(key)),
+            "what one keeps up beside a key another decides by"
+        );
         assert_eq!(names.holds(), "shop:1:hold");
     }
 }

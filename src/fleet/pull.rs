@@ -3,7 +3,7 @@
 use redis::{Cmd, Value, cmd};
 
 use super::link::Commands;
-use super::names::{Names, read_element, read_register, read_sum};
+use super::names::{Names, Place, read_element, read_register, read_sum};
 use super::reply::{LATE_SECONDS_MAX, in_time, members, second};
 use crate::engine::ledger::{KeyFrame, KeyId, Sum};
 
@@ -12,11 +12,11 @@ const PULLED_MAX: usize = 200_000;
 /// Members that came late from gateways whose clocks are behind.
 pub(super) const OVERLAP_SECONDS: u32 = 5;
 
-/// Asks for what was seen under `key` from the second `from` on; `sums`: for them too.
-pub(super) fn pull(names: &Names, key: KeyId, from: u32, sums: bool, into: &mut Commands) {
-    into.push(newest(&names.elements(key), from, PULLED_MAX));
-    into.push(newest(&names.registers(key), from, PULLED_MAX));
-    if sums {
+/// Asks for what was seen in `place` from the second `from` on; for the sums of this key too.
+pub(super) fn pull(names: &Names, place: Place, from: u32, sums: Option<KeyId>, into: &mut Commands) {
+    into.push(newest(&names.elements(place), from, PULLED_MAX));
+    into.push(newest(&names.registers(place), from, PULLED_MAX));
+    if let Some(key) = sums {
         // Their scores are amounts.
         into.push(newest(&names.sums(key), 0, PULLED_MAX));
     }

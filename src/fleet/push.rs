@@ -3,8 +3,8 @@
 use redis::{Cmd, cmd};
 
 use super::link::Commands;
-use super::names::{Names, element, register, sum};
-use crate::engine::ledger::{KeyFrame, KeyId};
+use super::names::{Names, Place, element, register, sum};
+use crate::engine::ledger::{KeyFrame, KeyId, Kind};
 
 /// Members of one command at most: a server does nothing else meanwhile.
 const MEMBERS_MAX: usize = 1_000;
@@ -19,9 +19,19 @@ pub(super) fn push(names: &Names, frame: &KeyFrame, window: u32, into: &mut Comm
     let registers = frame.registers.iter();
     let registers = registers.map(|(number, rank, second)| (register(*number, *rank), u64::from(*second)));
     let sums = frame.sums.iter().map(|one| (sum(one.node, one.bucket), one.amount));
-    raise_for(&names.elements(frame.key), elements, seconds, into);
-    raise_for(&names.registers(frame.key), registers, seconds, into);
+    let place = place(names, frame.key, frame.kind == Kind::Actors || !frame.sums.is_empty());
+    raise_for(&names.elements(place), elements, seconds, into);
+    raise_for(&names.registers(place), registers, seconds, into);
     raise_for(&names.sums(frame.key), sums, seconds, into);
+}
+
+/// Where a key stands that has people, or none.
+pub(super) fn place(names: &Names, key: KeyId, has_none: bool) -> Place {
+    if has_none {
+        Names::others(key)
+    } else {
+        names.people(key)
+    }
 }
 
 /// Raises the scores of `members` under `name`.
@@ -67,9 +77,9 @@ pub(super) fn stay(window: u32) -> u32 {
 }
 
 /// Forgets what no window reaches at the second `now`.
-pub(super) fn forget(names: &Names, key: KeyId, window: u32, now: u32, into: &mut Commands) {
+pub(super) fn forget(names: &Names, place: Place, window: u32, now: u32, into: &mut Commands) {
     let before = format!("({}", now.saturating_sub(window));
-    for name in [names.elements(key), names.registers(key)] {
+    for name in [names.elements(place), names.registers(place)] {
         into.push(cmd("ZREMRANGEBYSCORE").arg(name).arg("-inf").arg(&before).clone());
     }
 }
@@ -79,15 +89,17 @@ pub(super) fn promote(names: &Names, frame: &KeyFrame, exact: u32, window: u32) 
     let mut commands = Commands::new();
     let sketch = KeyFrame {
         registers: frame.registers.clone(),
+        kind: frame.kind,
         ..KeyFrame::new(frame.key, frame.dimension)
     };
     push(names, &sketch, window, &mut commands);
-    commands.push(trim(&names.elements(frame.key), exact as usize));
+    let place = place(names, frame.key, frame.kind == Kind::Actors);
+    commands.push(trim(&names.elements(place), exact as usize));
     commands
 }
 
 /// Takes out pairs of the sketch that others of it make needless: of a higher rank and seen later.
-pub(super) fn drop_dominated(names: &Names, key: KeyId, pairs: &[((u16, u8), u64)]) -> Option<Cmd> {
+pub(super) fn drop_dominated(names: &Names, place: Place, pairs: &[((u16, u8), u64)]) -> Option<Cmd> {
     let mut sorted: Vec<_> = pairs
         .iter()
         .map(|((number, rank), second)| (*number, *rank, *second))
@@ -95,7 +107,7 @@ pub(super) fn drop_dominated(names: &Names, key: KeyId, pairs: &[((u16, u8), u64
     // By register, the highest rank first: whatever is not later than a higher one says nothing.
     sorted.sort_unstable_by_key(|(number, rank, second)| (*number, u8::MAX - *rank, u64::MAX - *second));
     let mut dominated = cmd("ZREM");
-    dominated.arg(names.registers(key));
+    dominated.arg(names.registers(place));
     let (mut latest, mut of, mut count) = (0, None, 0);
     for (number, rank, second) in sorted {
         if of == Some(number) && second <= latest {
@@ -127,7 +139,7 @@ mod tests {
     fn only_pairs_that_say_nothing_are_taken_out() {
         let names = Names::new("t");
         let dropped = |pairs: &[((u16, u8), u64)]| {
-            let command = drop_dominated(&names, KeyId([1; 12]), pairs);
+            let command = drop_dominated(&names, names.people(KeyId([1; 12])), pairs);
             command.map_or(0, |command| command.args_iter().count() - 2)
         };
         assert_eq!(dropped(&[((1, 5), 100), ((1, 3), 200), ((2, 1), 50)]), 0);

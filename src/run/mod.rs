@@ -6,6 +6,7 @@ mod fleet;
 mod key_sets;
 mod load;
 mod outside;
+pub mod people;
 mod polling;
 mod reload;
 mod signing_keys;
@@ -232,6 +233,7 @@ fn remember(loaded: &Loaded, mut ledger: Ledger, clock: Clock) -> Result<(Arc<Le
     if loaded.fleet.is_shared() {
         ledger.carry(Carrier::Fleet);
     }
+    ledger.keep_beside(&loaded.secret);
     let (dir, identity) = (&loaded.state_dir, &loaded.set.identity);
     let mut stored = store::Loaded::load(dir, &loaded.secret, &ledger, clock).map_err(StartError::Store)?;
     stored.admit(&tenants_of(&loaded.set)).map_err(StartError::Store)?;

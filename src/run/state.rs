@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::people::with_people;
 use crate::engine::secret::{DEFAULT_TENANT, HashKey};
 
 /// The file of the 256-bit hash key.
-const KEY_FILE: &str = "hash.key";
+pub(super) const KEY_FILE: &str = "hash.key";
 /// The file that suspends enforcement.
 pub const BYPASS_FILE: &str = "bypass.json";
 /// A bypass file is at most so large.
@@ -26,6 +27,8 @@ pub enum StateError {
     Permissions(PathBuf),
     /// The key file is not 32 bytes.
     KeyLength(PathBuf),
+    /// The key of people is being replaced, and this is the other one.
+    Rotating(PathBuf),
     /// There is neither this configuration nor a key in this state directory.
     NoGateway(PathBuf, PathBuf),
 }
@@ -48,6 +51,11 @@ impl fmt::Display for StateError {
                     path.display()
                 )
             }
+            Self::Rotating(path) => write!(
+                f,
+                "{} is there: the key of people is being replaced already, and one at a time is",
+                path.display()
+            ),
             Self::NoGateway(config, dir) => {
                 write!(
                     f,
@@ -165,9 +173,9 @@ pub fn secret(dir: &Path) -> Result<HashKey, StateError> {
             file.write_all(&*key)
                 .and_then(|()| file.sync_all())
                 .map_err(named(&path))?;
-            Ok(HashKey::new(*key))
+            with_people(dir, HashKey::new(*key))
         }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => read_key(&path),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => with_people(dir, read_key(&path)?),
         Err(error) => Err(StateError::Io(path, error)),
     }
 }
@@ -179,7 +187,7 @@ pub fn secret(dir: &Path) -> Result<HashKey, StateError> {
 pub(super) fn passing_secret(dir: &Path) -> Result<HashKey, StateError> {
     let path = dir.join(KEY_FILE);
     if path.exists() {
-        return read_key(&path);
+        return with_people(dir, read_key(&path)?);
     }
     let mut key = zeroize::Zeroizing::new([0; 32]);
     getrandom::fill(&mut *key).map_err(|error| StateError::Io(path, io::Error::other(error)))?;
@@ -191,10 +199,10 @@ pub(super) fn passing_secret(dir: &Path) -> Result<HashKey, StateError> {
 /// # Errors
 /// As [`secret`], and when there is none.
 pub fn known_secret(dir: &Path) -> Result<HashKey, StateError> {
-    read_key(&dir.join(KEY_FILE))
+    with_people(dir, read_key(&dir.join(KEY_FILE))?)
 }
 
-fn read_key(path: &Path) -> Result<HashKey, StateError> {
+pub(super) fn read_key(path: &Path) -> Result<HashKey, StateError> {
     let named = |error| StateError::Io(path.to_owned(), error);
     let file = File::open(path).map_err(named)?;
     if file.metadata().map_err(named)?.mode() & 0o077 != 0 {

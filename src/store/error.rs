@@ -25,6 +25,8 @@ pub enum StoreError {
     Version(PathBuf, String),
     /// It was written under another hash key.
     OtherKey(PathBuf),
+    /// The people in it are hashed with another key of theirs.
+    OtherPeople(PathBuf),
     /// It counts the data of this tenant, which is none of those that are served.
     OtherTenant(PathBuf, String),
     /// One row is not readable, the others may be.
@@ -78,6 +80,13 @@ impl fmt::Display for StoreError {
                  beside it, or move it away and lose all counts and holds",
                 path.display()
             ),
+            Self::OtherPeople(path) => write!(
+                f,
+                "{}: people in it are hashed with another key than `people.key`, or without one with `hash.key`: nobody in \
+                 it would be known again; if the keys were being switched, `tidegate ledger rotate --switch` ends it, else \
+                 put the key back",
+                path.display()
+            ),
             Self::OtherTenant(path, tenant) => write!(
                 f,
                 "{} counts the data of the tenant `{tenant}`, which no route names: name it, or move the file away and \
@@ -107,6 +116,7 @@ impl StoreError {
             | Self::Foreign(_)
             | Self::Version(..)
             | Self::OtherKey(_)
+            | Self::OtherPeople(_)
             | Self::OtherTenant(..)
             | Self::Row(..) => "damaged",
         }

@@ -13,10 +13,11 @@ use redb::{
 use super::births::{self, News};
 use super::error::{RowFault, StoreError};
 use super::fault::{Fault, guarded};
+use super::people;
 use super::rows::{LargeKeys, ROWS, RowKey, Rows, decode, is_needed, key_and_part, note, row_key};
 use crate::engine::births::{Birth, CredentialId};
 use crate::engine::ledger::{KeyFrame, KeyId};
-use crate::engine::secret::{DEFAULT_TENANT, HashKey};
+use crate::engine::secret::{DEFAULT_TENANT, HashKey, PeopleMark};
 use crate::engine::time::Now;
 
 /// Its name in the state directory.
@@ -36,7 +37,7 @@ const BLOATED_BYTES_MIN: u64 = 64 << 20;
 const BLOATED_TIMES: u64 = 4;
 
 /// What the file says of itself.
-const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
+pub(super) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 /// The format, four bytes.
 const META_FORMAT: &str = "format";
 /// Which hash key.
@@ -46,25 +47,36 @@ const META_TENANTS: &str = "tenants";
 /// The unix second in which it was made, four bytes.
 const META_CREATED: &str = "created";
 
-/// Which hash key a ledger was written under, without saying anything of the key.
+/// Which hash key a ledger was written under, and which are those of people, without saying anything of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KeyMark(pub [u8; 16]);
+pub struct KeyMark {
+    /// The hash key.
+    pub key: [u8; 16],
+    /// That of people by whom is decided.
+    pub people: PeopleMark,
+    /// The other one of people, while one takes the place of the other.
+    pub beside: Option<PeopleMark>,
+}
 
 impl KeyMark {
     /// The mark of `secret`.
     pub fn of(secret: &HashKey) -> Self {
-        let mut mark = [0; 16];
+        let mut key = [0; 16];
         let hash = secret.hash("tidegate ledger 1", &[]);
-        mark.iter_mut().zip(hash).for_each(|(to, from)| *to = from);
-        Self(mark)
+        key.iter_mut().zip(hash).for_each(|(to, from)| *to = from);
+        Self {
+            key,
+            people: secret.people_mark(),
+            beside: secret.beside_mark(),
+        }
     }
 }
 
 /// An open ledger file; nobody else opens it meanwhile.
 pub struct StoreFile {
-    path: PathBuf,
-    database: Database,
-    mark: KeyMark,
+    pub(super) path: PathBuf,
+    pub(super) database: Database,
+    pub(super) mark: KeyMark,
     large: LargeKeys,
 }
 
@@ -98,23 +110,29 @@ impl StoreFile {
         Self::over(path, database)
     }
 
-    /// Opens the ledger of `dir`, or makes one; it must be of this hash key.
+    /// Opens the ledger of `dir`, or makes one; it must be of this hash key and of this key of people. What is kept up beside the
+    /// latter begins now, or ends.
     ///
     /// # Errors
-    /// As [`StoreFile::open`], and when it was written under another hash key.
+    /// As [`StoreFile::open`], and when it was written under another hash key or another key of people.
     pub fn open_or_create(dir: &Path, mark: KeyMark, now: Now) -> Result<Self, StoreError> {
-        let opened = match Self::open(dir) {
+        let mut opened = match Self::open(dir) {
             Err(StoreError::Missing(path)) => {
                 create(dir, &path, mark, now)?;
                 Self::open(dir)
             }
             opened => opened,
         }?;
-        if opened.mark == mark {
-            Ok(opened)
-        } else {
-            Err(StoreError::OtherKey(opened.path))
+        if opened.mark.key != mark.key {
+            return Err(StoreError::OtherKey(opened.path));
         }
+        if opened.mark.people != mark.people {
+            return Err(StoreError::OtherPeople(opened.path));
+        }
+        if opened.mark.beside != mark.beside {
+            opened.keep_beside(mark.beside, now)?;
+        }
+        Ok(opened)
     }
 
     fn over(path: PathBuf, database: Database) -> Result<Self, StoreError> {
@@ -122,22 +140,26 @@ impl StoreFile {
             let reading = database.begin_read()?;
             let meta = reading.open_table(META)?;
             let read = |name| Ok::<_, Fault>(meta.get(name)?.map(|value| value.value().to_vec()));
-            Ok((read(META_FORMAT)?, read(META_KEY)?))
+            Ok((read(META_FORMAT)?, read(META_KEY)?, people::read(&meta)?))
         })?;
-        let (Some(format), Some(mark)) = meta else {
+        let (Some(format), Some(key), people) = meta else {
             return Err(StoreError::Foreign(path));
         };
         if format != FORMAT.to_le_bytes() {
             let found = <[u8; 4]>::try_from(format.as_slice()).map_or(0, u32::from_le_bytes);
             return Err(StoreError::Version(path, found.to_string()));
         }
-        let Ok(mark) = mark.try_into() else {
+        let (Ok(key), Some(people)) = (key.try_into(), people) else {
             return Err(StoreError::Foreign(path));
         };
         Ok(Self {
             path,
             database,
-            mark: KeyMark(mark),
+            mark: KeyMark {
+                key,
+                people: people.people,
+                beside: people.beside.map(|(beside, _)| beside),
+            },
             large: LargeKeys::new(),
         })
     }
@@ -415,7 +437,8 @@ fn create(dir: &Path, path: &Path, mark: KeyMark, now: Now) -> Result<(), StoreE
         {
             let mut meta = writing.open_table(META)?;
             meta.insert(META_FORMAT, FORMAT.to_le_bytes().as_slice())?;
-            meta.insert(META_KEY, mark.0.as_slice())?;
+            meta.insert(META_KEY, mark.key.as_slice())?;
+            people::write(&mut meta, mark, now)?;
             meta.insert(META_TENANTS, [].as_slice())?;
             meta.insert(META_CREATED, now.second().to_le_bytes().as_slice())?;
             writing.open_table(ROWS)?;
@@ -431,7 +454,7 @@ fn create(dir: &Path, path: &Path, mark: KeyMark, now: Now) -> Result<(), StoreE
 
 /// One sync more than redb's default: what a crash left behind is otherwise taken for the write before where a bit in it is
 /// wrong.
-fn begin(database: &Database) -> Result<WriteTransaction, TransactionError> {
+pub(super) fn begin(database: &Database) -> Result<WriteTransaction, TransactionError> {
     let mut writing = database.begin_write()?;
     writing.set_two_phase_commit(true);
     Ok(writing)

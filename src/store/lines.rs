@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::error::StoreError;
 use super::file::KeyMark;
-use crate::engine::ledger::{BudgetId, Dimension, KeyFrame, KeyId, Mark, RevokedBy, Sum, Tag};
-use crate::engine::secret::DEFAULT_TENANT;
+use crate::engine::ledger::{BudgetId, Dimension, KeyFrame, KeyId, Kind, Mark, RevokedBy, Sum, Tag};
+use crate::engine::secret::{DEFAULT_TENANT, PeopleMark};
 
 /// The version of the lines.
 const FORMAT: u32 = 1;
@@ -35,6 +35,7 @@ fn default_tenant() -> Vec<String> {
 /// Some of what is known of a key.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "the names in the lines")]
 struct Line {
     key: String,
     dimension: String,
@@ -43,6 +44,8 @@ struct Line {
     may_be_made_up: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     of_actors: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    beside: bool,
     window_max: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     mark: Option<MarkLine>,
@@ -151,7 +154,8 @@ pub fn write_frame(frame: &KeyFrame, out: &mut dyn Write) -> io::Result<()> {
             dimension: frame.dimension.name().into_owned(),
             enforced: frame.enforced,
             may_be_made_up: frame.may_be_made_up,
-            of_actors: frame.of_actors,
+            of_actors: frame.kind == Kind::Actors,
+            beside: frame.kind == Kind::Beside,
             window_max: frame.window_max,
             mark: frame.mark.map(mark_line),
             elements: elements.next().unwrap_or_default().iter().map(some).collect(),
@@ -173,6 +177,7 @@ pub struct Lines<R> {
     from: R,
     number: u64,
     tenants: Vec<String>,
+    is_before: bool,
 }
 
 impl<R: BufRead> Lines<R> {
@@ -185,15 +190,20 @@ impl<R: BufRead> Lines<R> {
             from,
             number: 0,
             tenants: Vec::new(),
+            is_before: false,
         };
         let head = lines.line()?.unwrap_or_default();
         let head: Head = serde_json::from_slice(&head).map_err(|_| lines.wrong("no export of a ledger begins so"))?;
         if head.tidegate_ledger != FORMAT {
             return Err(lines.wrong("another version of Tidegate exported it"));
         }
-        if head.hash_key != hex(mark) {
+        let key = hex(mark);
+        // What was exported before another key of people came beside theirs has none that is hashed with it.
+        let before = hex(KeyMark { beside: None, ..mark });
+        if head.hash_key != key && head.hash_key != before {
             return Err(LinesError::OtherKey);
         }
+        lines.is_before = head.hash_key != key;
         lines.tenants = head.tenants;
         Ok(lines)
     }
@@ -208,6 +218,11 @@ impl<R: BufRead> Lines<R> {
             _ if known.is_empty() => Ok(self.tenants.clone()),
             _ => Ok(known.to_vec()),
         }
+    }
+
+    /// Whether they were exported before people were hashed with a second key, as they are now.
+    pub fn is_before(&self) -> bool {
+        self.is_before
     }
 
     /// How many lines were read.
@@ -309,7 +324,13 @@ fn read(line: Line) -> Option<KeyFrame> {
     let dimension = Dimension::parse(&line.dimension)?;
     let mut frame = KeyFrame::new(KeyId::parse(&line.key)?, dimension);
     (frame.enforced, frame.window_max) = (line.enforced, line.window_max);
-    (frame.may_be_made_up, frame.of_actors) = (line.may_be_made_up, line.of_actors);
+    frame.may_be_made_up = line.may_be_made_up;
+    frame.kind = match (line.of_actors, line.beside) {
+        (false, false) => Kind::People,
+        (true, false) => Kind::Actors,
+        (false, true) => Kind::Beside,
+        (true, true) => return None,
+    };
     if let Some(mark) = line.mark {
         frame.mark = Some(read_mark(mark)?);
     }
@@ -324,8 +345,16 @@ fn read(line: Line) -> Option<KeyFrame> {
     Some(frame)
 }
 
+/// The hash key; behind it, where they are others, those of people.
 fn hex(mark: KeyMark) -> String {
-    format!("{:032x}", u128::from_be_bytes(mark.0))
+    let mut text = format!("{:032x}", u128::from_be_bytes(mark.key));
+    if mark.people != PeopleMark::default() || mark.beside.is_some() {
+        for people in std::iter::once(mark.people).chain(mark.beside) {
+            text.push(' ');
+            text.extend(people.0.iter().map(|byte| format!("{byte:02x}")));
+        }
+    }
+    text
 }
 
 /// Sixteen hexadecimal digits.
@@ -342,7 +371,11 @@ mod tests {
     use crate::clock::Clock;
     use crate::store::file::StoreFile;
 
-    const MARK: KeyMark = KeyMark([9; 16]);
+    const MARK: KeyMark = KeyMark {
+        key: [9; 16],
+        people: PeopleMark([0; 12]),
+        beside: None,
+    };
 
     fn written(frame: &KeyFrame) -> Vec<u8> {
         let mut text = Vec::new();
@@ -374,7 +407,7 @@ mod tests {
     fn lines_of_another_key_or_version_are_refused() {
         let text = written(&KeyFrame::new(KeyId([3; 12]), Dimension::Global));
         assert!(matches!(
-            Lines::new(&text[..], KeyMark([8; 16])),
+            Lines::new(&text[..], KeyMark { key: [8; 16], ..MARK }),
             Err(LinesError::OtherKey)
         ));
         let other = String::from_utf8(text).unwrap().replace("ledger\":1", "ledger\":2");
@@ -405,7 +438,8 @@ mod tests {
                 _ => Some(Tag::Revoked { until, by: RevokedBy::Directory }),
             };
             frame.mark = tag.map(|tag| Mark { second, tag });
-            (frame.may_be_made_up, frame.of_actors) = (kind >= 128, kind % 5 == 0);
+            frame.may_be_made_up = kind >= 128;
+            frame.kind = [Kind::People, Kind::Actors, Kind::Beside][usize::from(kind % 3)];
             prop_assert_eq!(read_back(&written(&frame)).unwrap(), vec![frame]);
         }
 

@@ -9,6 +9,7 @@ mod handle;
 pub mod journal;
 mod lines;
 mod orders;
+mod people;
 mod rows;
 mod settings;
 #[cfg(test)]
@@ -19,4 +20,5 @@ pub use error::{RowFault, StoreError};
 pub use file::{KeyMark, Row, StoreFile};
 pub use handle::{Loaded, Store};
 pub use lines::{Lines, LinesError, write_frame, write_head};
+pub use people::Switch;
 pub use settings::Settings;

@@ -253,7 +253,7 @@ fn a_file_that_is_not_ours_to_use_is_refused_with_its_name_and_the_way_on() {
     let held = StoreFile::open_or_create(dir.path(), mark, now).unwrap();
     refused("a file that another gateway has open", "open in another process");
     drop(held);
-    let other = StoreFile::open_or_create(dir.path(), KeyMark([1; 16]), now)
+    let other = StoreFile::open_or_create(dir.path(), KeyMark::of(&HashKey::new([1; 32])), now)
         .err()
         .unwrap();
     assert!(matches!(other, StoreError::OtherKey(_)), "{other}");

@@ -22,4 +22,5 @@ mod outages;
 mod provenance;
 mod races;
 mod revocations;
+mod rotation;
 mod server;

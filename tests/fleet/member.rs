@@ -9,7 +9,7 @@ use tidegate::engine::births::Births;
 use tidegate::engine::ledger::{
     Ask, BudgetId, Carrier, Confirmation, Dimension, Elements, Excess, KeyId, KeyUse, Ledger, Limit, Next, Settings,
 };
-use tidegate::engine::secret::{HashKey, Subject};
+use tidegate::engine::secret::{HashKey, PeopleMark, Subject};
 use tidegate::fleet::{self, Fleet, FleetError, OnStoreDown};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -21,6 +21,7 @@ pub(crate) struct Member {
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) fleet: Arc<Fleet>,
     pub(crate) clock: Clock,
+    secret: HashKey,
     running: JoinHandle<()>,
     stop: CancellationToken,
 }
@@ -67,19 +68,28 @@ pub(crate) fn used(number: u8, people: u32, strict: bool) -> KeyUse {
 impl Member {
     /// Joined, and exchanging.
     pub(crate) async fn start(settings: fleet::Settings) -> Self {
-        let member = Self::begin(settings).unwrap_or_else(|error| panic!("{error}"));
+        Self::start_with(settings, HashKey::new([7; 32])).await
+    }
+
+    /// The same with another hash key, or other keys of people.
+    pub(crate) async fn start_with(settings: fleet::Settings, secret: HashKey) -> Self {
+        let member = Self::begin_with(settings, secret).unwrap_or_else(|error| panic!("{error}"));
         until("the store answers", async || member.fleet.is_up()).await;
         member
     }
 
     /// Whether or not the store answers.
     pub(crate) fn begin(settings: fleet::Settings) -> Result<Self, FleetError> {
+        Self::begin_with(settings, HashKey::new([7; 32]))
+    }
+
+    pub(crate) fn begin_with(settings: fleet::Settings, secret: HashKey) -> Result<Self, FleetError> {
         let bounds = Settings::default();
         let mut ledger = Ledger::new(bounds);
         ledger.carry(Carrier::Fleet);
+        ledger.keep_beside(&secret);
         let (ledger, clock) = (Arc::new(ledger), Clock::start());
         let read = |path: &Path| std::fs::read(path);
-        let secret = HashKey::new([7; 32]);
         let exact = bounds.exact_elements_max;
         let shared = (Arc::clone(&ledger), Arc::new(Births::new(1_000)));
         let fleet = Fleet::new(settings, &read, shared, clock, &secret, exact)?;
@@ -89,6 +99,7 @@ impl Member {
             ledger,
             fleet,
             clock,
+            secret,
             running,
             stop,
         })
@@ -113,7 +124,7 @@ impl Member {
             account.divide(gateways);
         }
         let mut claimant = account.is_strict().then(|| self.fleet.claimant());
-        let asks: Vec<Ask> = people.iter().map(|one| Ask::from_iter([Subject(*one)])).collect();
+        let asks: Vec<Ask> = people.iter().map(|one| self.ask(*one)).collect();
         let (mut granted, mut is_denied) = (0, false);
         loop {
             let answer = account.reserve(&asks[granted..], self.clock.now());
@@ -149,6 +160,22 @@ impl Member {
         Shown {
             people: people[..granted].to_vec(),
             is_denied,
+        }
+    }
+
+    /// One person, hashed as this gateway does.
+    fn ask(&self, person: u64) -> Ask {
+        let hashed = |secret: &HashKey| match secret.people_mark() {
+            mark if mark == PeopleMark::default() => Subject(person),
+            _ => Subject(secret.people().hash64("subject", &[&person.to_le_bytes()])),
+        };
+        let beside = self
+            .secret
+            .beside()
+            .map(|beside| self.secret.clone().hashing_people(Some(beside.clone()), None));
+        Ask {
+            beside: beside.map(|beside| Box::new(Ask::from_iter([hashed(&beside)]))),
+            ..Ask::from_iter([hashed(&self.secret)])
         }
     }
 

@@ -16,6 +16,7 @@ mod programs;
 mod provenance;
 mod readme;
 mod restart;
+mod rotation;
 mod spill;
 mod squid;
 mod tools;

@@ -121,6 +121,8 @@ pub struct Account {
     is_open_when_full: bool,
     /// Whether some key found no room for someone who was granted.
     is_uncounted: bool,
+    /// The same people under the keys that are kept up beside its own; it follows and decides nothing.
+    pub(super) beside: Option<Box<Self>>,
 }
 
 impl Account {
@@ -169,6 +171,7 @@ impl Account {
             is_divided: false,
             is_open_when_full: false,
             is_uncounted: false,
+            beside: None,
         }
     }
 
@@ -187,7 +190,7 @@ impl Account {
 
     /// Whether someone was granted who is not counted under some key, because it found no room.
     pub fn is_uncounted(&self) -> bool {
-        self.is_uncounted
+        self.is_uncounted || self.beside.as_ref().is_some_and(|beside| beside.is_uncounted)
     }
 
     /// The keys that other exchanges share, the allowance aside: those that count, and those that may only be held.
@@ -249,6 +252,12 @@ impl Account {
             self.commit(&mut locked, (&allowed, &wanted), &prefix, now);
         }
         self.asks_granted += u64::from(prefix.end);
+        if let Some(mut beside) = self.beside.take() {
+            let granted = asks.iter().take(prefix.end as usize);
+            let asks: Vec<Ask> = granted.map(|ask| self.beside_of(ask, now)).collect();
+            beside.reserve(&asks, now);
+            self.beside = Some(beside);
+        }
         let told = prefix.told.iter().filter(|(ask, _)| *ask < prefix.end);
         Answer {
             granted: prefix.end as usize,

@@ -237,7 +237,7 @@ mod tests {
             let (mut bytes, now) = (Vec::new(), START.after(24 * 3_600_000));
             frame.encode(&mut bytes);
             let read = crate::engine::ledger::KeyFrame::decode(&bytes).unwrap();
-            assert!(read.of_actors);
+            assert_eq!(read.kind, crate::engine::ledger::Kind::Actors);
             second.merge(&read, Carrier::Fleet, now);
         }
         assert_eq!(meet(&second, 1, 24), Meeting::Known);

@@ -7,7 +7,7 @@ use super::limit::{Excess, Limit};
 use super::seen::Seen;
 use super::sums::Sums;
 use super::young::PEOPLE_MAX;
-use super::{BudgetId, Dimension, KeyFrame, KeyId, RevokedBy, SumLimit};
+use super::{BudgetId, Dimension, KeyFrame, KeyId, Kind, RevokedBy, SumLimit};
 use crate::engine::time::Now;
 
 /// The newest elements of a key that stay exact at least.
@@ -35,8 +35,8 @@ pub(super) struct Entry {
     pub(super) enforced: bool,
     /// Whether the client may have made the key up.
     pub(super) may_be_made_up: bool,
-    /// Whether its elements are actors who were under another key, and not people.
-    pub(super) of_actors: bool,
+    /// What its elements are.
+    pub(super) kind: Kind,
     /// A bit for each carrier that is to be told of a change.
     pub(super) changed: u8,
     /// The bytes that it is known to take on the heap.
@@ -65,7 +65,7 @@ impl Entry {
             keep: EXACT_ELEMENTS_MIN,
             enforced: false,
             may_be_made_up: false,
-            of_actors: false,
+            kind: Kind::People,
             changed: 0,
             weight: 0,
             changed_from: 0,
@@ -77,7 +77,10 @@ impl Entry {
     #[inline]
     pub(super) fn note_limits(&mut self, limits: &[Limit]) {
         for limit in limits {
-            self.enforced |= limit.excess != Excess::Told;
+            if matches!(limit.excess, Excess::Kept { .. }) {
+                self.kind = Kind::Beside;
+            }
+            self.enforced |= limit.is_enforcing() || limit.excess == Excess::Kept { enforces: true };
             self.window_max = self.window_max.max(limit.window);
             self.keep = self.keep.max(limit.exact_people());
         }
@@ -85,7 +88,7 @@ impl Entry {
 
     /// Its elements are actors, all `keep` of them exact: who is forgotten too early would be taken for somebody new.
     pub(super) fn note_actors(&mut self, window: u32, keep: usize) {
-        (self.of_actors, self.enforced) = (true, true);
+        (self.kind, self.enforced) = (Kind::Actors, true);
         self.window_max = self.window_max.max(window);
         self.keep = self.keep.max(u32::try_from(keep).unwrap_or(u32::MAX));
     }
@@ -192,9 +195,9 @@ impl Entry {
         }
     }
 
-    /// Whether people are counted under it: neither actors, nor whether a credential may be used.
+    /// Whether people are counted under it: neither actors, nor whether a credential may be used; and by what is decided.
     pub(super) fn counts_people(&self) -> bool {
-        !self.of_actors && !self.is_of_credential()
+        self.kind == Kind::People && !self.is_of_credential()
     }
 
     /// Whether it says if a credential may be used, and counts nobody.
@@ -221,7 +224,7 @@ impl Entry {
     pub(super) fn merge(&mut self, frame: &KeyFrame, now: Now, keep_max: usize) {
         self.enforced |= frame.enforced;
         self.may_be_made_up |= frame.may_be_made_up;
-        self.of_actors |= frame.of_actors;
+        self.kind = self.kind.max(frame.kind);
         self.window_max = self.window_max.max(frame.window_max);
         self.seen.merge(&frame.elements, &frame.registers);
         if !frame.sums.is_empty() {
@@ -241,7 +244,7 @@ impl Entry {
         KeyFrame {
             enforced: self.enforced,
             may_be_made_up: self.may_be_made_up,
-            of_actors: self.of_actors,
+            kind: self.kind,
             window_max: self.window_max,
             mark: self.mark(),
             elements: self.seen.since(from),

@@ -11,7 +11,7 @@ use std::fmt;
 
 use hashbrown::HashMap;
 
-use super::{BudgetId, Dimension, KeyId, RevokedBy};
+use super::{BudgetId, Dimension, KeyId, Kind, RevokedBy};
 
 /// The version of the encoding; another is refused.
 const VERSION: u8 = 1;
@@ -30,6 +30,7 @@ const ENFORCED: u8 = 1;
 const MARKED: u8 = 2;
 const MADE_UP: u8 = 4;
 const OF_ACTORS: u8 = 8;
+const BESIDE: u8 = 16;
 
 /// What was last decided about a key. The later second wins; in one second, a release over a hold, a revocation over its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -123,8 +124,8 @@ pub struct KeyFrame {
     pub enforced: bool,
     /// Whether the client may have made the key up.
     pub may_be_made_up: bool,
-    /// Whether its elements are actors who were under another key, and not people.
-    pub of_actors: bool,
+    /// What its elements are.
+    pub kind: Kind,
     /// The longest window in seconds that a budget asked of it.
     pub window_max: u32,
     /// The hold or release in force, or the last one.
@@ -171,7 +172,7 @@ impl KeyFrame {
             dimension,
             enforced: false,
             may_be_made_up: false,
-            of_actors: false,
+            kind: Kind::People,
             window_max: 0,
             mark: None,
             elements: Vec::new(),
@@ -194,7 +195,8 @@ impl KeyFrame {
         let flags = flag(self.enforced, ENFORCED)
             | flag(self.mark.is_some(), MARKED)
             | flag(self.may_be_made_up, MADE_UP)
-            | flag(self.of_actors, OF_ACTORS);
+            | flag(self.kind == Kind::Actors, OF_ACTORS)
+            | flag(self.kind == Kind::Beside, BESIDE);
         into.extend([VERSION, flags]);
         into.extend(self.dimension.code().to_le_bytes());
         into.extend(self.key.0);
@@ -260,13 +262,18 @@ impl KeyFrame {
         let mark = (flags & MARKED != 0).then(|| decode_mark(reader)).transpose()?;
         // A count is believed only as far as the bytes are there.
         let wanted = elements * ELEMENT_BYTES + registers * REGISTER_BYTES + sums * SUM_BYTES;
-        if flags > ENFORCED | MARKED | MADE_UP | OF_ACTORS || wanted != reader.0.len() {
+        if flags > ENFORCED | MARKED | MADE_UP | OF_ACTORS | BESIDE || wanted != reader.0.len() {
             return Err(FrameError::Length);
         }
         let mut frame = Self::new(key, dimension);
         (frame.enforced, frame.window_max, frame.mark) = (flags & ENFORCED != 0, window_max, mark);
         frame.may_be_made_up = flags & MADE_UP != 0;
-        frame.of_actors = flags & OF_ACTORS != 0;
+        frame.kind = match (flags & OF_ACTORS != 0, flags & BESIDE != 0) {
+            (false, false) => Kind::People,
+            (true, false) => Kind::Actors,
+            (false, true) => Kind::Beside,
+            (true, true) => return Err(FrameError::Content),
+        };
         for _ in 0..elements {
             frame.elements.push((reader.long()?, reader.short()?));
         }
@@ -286,7 +293,7 @@ impl KeyFrame {
     pub fn join(&mut self, other: &Self) {
         self.enforced |= other.enforced;
         self.may_be_made_up |= other.may_be_made_up;
-        self.of_actors |= other.of_actors;
+        self.kind = self.kind.max(other.kind);
         self.window_max = self.window_max.max(other.window_max);
         self.mark = self.mark.max(other.mark);
         join(&mut self.elements, &other.elements, |(element, second)| {
@@ -417,14 +424,14 @@ mod tests {
             elements,
             registers,
             sums,
-            any::<(bool, bool, bool)>(),
+            (any::<bool>(), any::<bool>(), 0..3_usize),
             any::<u32>(),
         )
             .prop_map(
-                |(mark, elements, registers, sums, (enforced, may_be_made_up, of_actors), window_max)| KeyFrame {
+                |(mark, elements, registers, sums, (enforced, may_be_made_up, kind), window_max)| KeyFrame {
                     enforced,
                     may_be_made_up,
-                    of_actors,
+                    kind: [Kind::People, Kind::Actors, Kind::Beside][kind],
                     window_max,
                     mark,
                     elements: elements.into_iter().collect(),

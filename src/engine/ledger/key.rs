@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::engine::secret::HashKey;
+use crate::engine::secret::{HashKey, PeopleMark};
 
 /// A budget, known by its name: the same over every reload, for holds and paces outlive the set that made them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -234,6 +234,12 @@ impl KeyId {
         let mut id = [0; 12];
         id.iter_mut().zip(hash).for_each(|(to, from)| *to = from);
         Self(id)
+    }
+
+    /// Where the same people are counted under another key of theirs; of that place, the key.
+    #[must_use]
+    pub fn beside(self, apart: PeopleMark) -> Self {
+        Self(PeopleMark(self.0).apart(apart).0)
     }
 
     /// Reads what [`fmt::Display`] wrote: 24 hexadecimal digits.

@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use super::{BudgetId, Dimension, KeyId};
-use crate::engine::secret::Subject;
+use crate::engine::secret::{PeopleMark, Subject};
 
 /// What the elements of a key are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +14,18 @@ pub enum Elements {
     Values(u8),
 }
 
+/// What the elements of a key are. No key is of two kinds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// People, or values of theirs.
+    #[default]
+    People,
+    /// Actors who were under another key.
+    Actors,
+    /// People who are hashed with another key of theirs than under the key that this one is kept up beside.
+    Beside,
+}
+
 /// What one record asks for: it leaves with all of this, or not at all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ask {
@@ -21,6 +33,8 @@ pub struct Ask {
     pub people: SmallVec<[Subject; 2]>,
     /// Keyed hashes of the values in it, with their class, where some key counts those.
     pub values: Vec<(u8, u64)>,
+    /// The same people, in the same order, and values under another key, where people are hashed with two.
+    pub beside: Option<Box<Self>>,
 }
 
 impl FromIterator<Subject> for Ask {
@@ -28,6 +42,7 @@ impl FromIterator<Subject> for Ask {
         Self {
             people: people.into_iter().collect(),
             values: Vec::new(),
+            beside: None,
         }
     }
 }
@@ -43,6 +58,11 @@ pub enum Excess {
     Paced {
         /// Milliseconds between two new subjects; at least 1.
         interval_ms: u64,
+    },
+    /// Nothing: it is kept up beside a limit on people that are hashed with another key. Of an allowance that it is used up.
+    Kept {
+        /// Whether the limit enforces.
+        enforces: bool,
     },
 }
 
@@ -65,7 +85,22 @@ impl Limit {
     /// Whether it can refuse or delay.
     #[inline]
     pub(super) fn is_enforcing(&self) -> bool {
-        self.excess != Excess::Told
+        match self.excess {
+            Excess::Told | Excess::Kept { .. } => false,
+            Excess::Refused | Excess::Paced { .. } => true,
+        }
+    }
+
+    /// What is kept up beside it under another key.
+    fn beside(&self) -> Self {
+        Self {
+            people: self.exact_people(),
+            excess: Excess::Kept {
+                enforces: self.is_enforcing(),
+            },
+            strict: false,
+            ..*self
+        }
     }
 
     /// Whether it needs the word of the shared store.
@@ -79,7 +114,7 @@ impl Limit {
     pub(super) fn exact_people(&self) -> u32 {
         match self.excess {
             Excess::Told => 0,
-            Excess::Refused => self.people,
+            Excess::Refused | Excess::Kept { .. } => self.people,
             Excess::Paced { interval_ms } => {
                 let paced = u64::from(self.window) * 1000 / interval_ms.max(1) + 1;
                 self.people.saturating_add(u32::try_from(paced).unwrap_or(u32::MAX))
@@ -109,6 +144,17 @@ impl KeyUse {
     pub(super) fn strict(&self) -> impl Iterator<Item = &Limit> {
         let strict = self.limits.iter().filter(|limit| limit.is_strict());
         strict.filter(|_| self.dimension != Dimension::Exchange)
+    }
+
+    /// The key that is kept up beside it, `apart` from it; none where nobody is counted whom others meet.
+    pub(super) fn beside(&self, apart: PeopleMark) -> Option<Self> {
+        let is_counted = !self.limits.is_empty() && self.dimension != Dimension::Exchange;
+        is_counted.then(|| Self {
+            key: self.key.beside(apart),
+            fallback: self.fallback.map(|key| key.beside(apart)),
+            limits: self.limits.iter().map(Limit::beside).collect(),
+            ..*self
+        })
     }
 
     /// Whether some limit of the key can refuse or delay.

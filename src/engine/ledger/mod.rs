@@ -43,7 +43,7 @@ pub use carry::{Carrier, PARTS};
 pub use estimate::{RANK_MAX, REGISTERS};
 pub use frame::{FrameError, KeyFrame, Mark, Sum, Tag};
 pub use key::{BudgetId, Dimension, KeyId, Parts};
-pub use limit::{Ask, Elements, Excess, KeyUse, Limit};
+pub use limit::{Ask, Elements, Excess, KeyUse, Kind, Limit};
 pub use public::PublicPeople;
 pub use revocations::{REVOCATIONS_MAX, RevokedBy};
 pub use shards::{Ledger, Settings};

@@ -210,7 +210,8 @@ impl<'l> Walk<'l> {
                 self.is_told = true;
                 prefix.told.push((ask, (self.limit.budget, used.key, after)));
             }
-            Excess::Refused => {
+            // Only an allowance is asked whether one that is kept up has room.
+            Excess::Refused | Excess::Kept { .. } => {
                 prefix.stop(ask, Stop::Denied(number, *self.limit, self.people));
                 return false;
             }

@@ -15,6 +15,7 @@ use super::spill::Spilled;
 use super::young::Young;
 use super::{Dimension, KeyId, KeyView};
 use crate::engine::problem::{Bounded, bounded};
+use crate::engine::secret::{HashKey, PeopleMark};
 use crate::engine::time::Now;
 
 /// A power of two; two exchanges meet on a lock only when they share a shard.
@@ -226,6 +227,8 @@ pub struct Ledger {
     pub(super) spilled: AtomicUsize,
     /// Whether what is about to be shown counts.
     reserves: bool,
+    /// What tells keys that are kept up beside others from those, while people are hashed with two keys.
+    apart: Option<PeopleMark>,
 }
 
 impl Ledger {
@@ -242,6 +245,7 @@ impl Ledger {
             evicted: AtomicU64::new(0),
             spilled: AtomicUsize::new(0),
             reserves: true,
+            apart: None,
         }
     }
 
@@ -254,6 +258,17 @@ impl Ledger {
         }
     }
 
+    /// Keeps up beside each key one whose people are hashed with the other key of `secret`, if it has two; before it is shared.
+    pub fn keep_beside(&mut self, secret: &HashKey) {
+        let beside = secret.beside_mark();
+        self.apart = beside.map(|beside| secret.people_mark().apart(beside));
+    }
+
+    /// What tells keys that are kept up beside others from those.
+    pub(super) fn apart(&self) -> Option<PeopleMark> {
+        self.apart
+    }
+
     /// Whether what is granted counts before it leaves.
     pub(super) fn reserves(&self) -> bool {
         self.reserves
@@ -262,10 +277,32 @@ impl Ledger {
     /// Opens an account for one exchange under `keys`; people within `allowance` count under it alone. A key that the
     /// client may have made up and that finds no room is that of the address for this exchange, its holds included.
     pub fn open(self: &Arc<Self>, mut keys: Vec<KeyUse>, allowance: Option<KeyUse>, now: Now) -> Account {
+        let beside = self
+            .apart
+            .map(|apart| self.open_beside(&keys, allowance.as_ref(), apart, now));
         for used in &mut keys {
             self.fall_back(used, now);
         }
         self.keep_at_hand(&keys, now);
+        let mut account = Account::new(Arc::clone(self), keys, allowance);
+        account.beside = beside.map(Box::new);
+        account
+    }
+
+    /// Opens the account of the same exchange under the keys that are kept up beside `keys`.
+    fn open_beside(
+        self: &Arc<Self>,
+        keys: &[KeyUse],
+        allowance: Option<&KeyUse>,
+        apart: PeopleMark,
+        now: Now,
+    ) -> Account {
+        let mut keys: Vec<KeyUse> = keys.iter().filter_map(|used| used.beside(apart)).collect();
+        for used in &mut keys {
+            self.fall_back(used, now);
+        }
+        self.keep_at_hand(&keys, now);
+        let allowance = allowance.and_then(|used| used.beside(apart));
         Account::new(Arc::clone(self), keys, allowance)
     }
 

@@ -55,12 +55,14 @@ impl Shard {
 }
 
 impl Ledger {
-    /// Those of `keys` that are on disk alone: they are to be read back before anybody counts under them.
+    /// Those of `keys`, and of what is kept up beside them, that are on disk alone: they are to be read back before anybody counts
+    /// under them.
     pub fn spilled<'k>(&self, keys: impl Iterator<Item = &'k KeyId>) -> Vec<KeyId> {
         // Nearly always nothing is.
         if self.spilled_keys() > 0 {
-            keys.filter(|key| self.lock_shard(shard_of(**key)).spilled.contains(**key))
-                .copied()
+            let keys = keys.flat_map(|key| [Some(*key), self.apart().map(|apart| key.beside(apart))]);
+            keys.flatten()
+                .filter(|key| self.lock_shard(shard_of(*key)).spilled.contains(*key))
                 .collect()
         } else {
             Vec::new()

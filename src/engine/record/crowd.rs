@@ -93,6 +93,7 @@ mod tests {
             subjects: people.iter().copied().map(Subject).collect(),
             places: SmallVec::new(),
             values: Vec::new(),
+            beside: None,
             buyer: buyer.map(Subject),
             is_delivery,
         }

@@ -43,6 +43,8 @@ pub struct Record {
     pub places: SmallVec<[Place; 4]>,
     /// Keyed hashes of its values of the classes that are counted, with their class.
     pub values: Vec<(ClassId, u64)>,
+    /// The same people and values under the key that is to take the place of theirs, or had it.
+    pub beside: Option<Box<Ask>>,
     /// Whose order it is, known only by one value that the record has of them.
     pub buyer: Option<Subject>,
     /// Whether it names a recipient, to whom something is sent.
@@ -55,6 +57,7 @@ impl Record {
         Ask {
             people: self.subjects.clone(),
             values: self.values.iter().map(|(class, value)| (class.0, *value)).collect(),
+            beside: self.beside.clone(),
         }
     }
 
@@ -82,6 +85,8 @@ struct Item {
     category: Category,
     /// The keyed hash of category and normal form; any hash of what nobody is known by, where it is not counted.
     value: u64,
+    /// The same under the key that is to take the place of the other, or had it; 0 without one.
+    beside: u64,
     role: Role,
     /// The field it stands under, and the object that holds the field.
     field: u64,

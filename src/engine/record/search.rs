@@ -145,9 +145,11 @@ impl Assembler {
 
     fn item(&self, finding: &Finding, span: Span, number: bool, origin: Origin) -> Item {
         let normal = finding.normal.as_bytes();
-        let value = match finding.category {
+        let (value, beside) = match finding.category {
             // Nobody is known by one alone: where it is not counted, it is only compared with its neighbours.
-            Category::Name | Category::Weak if !self.settled.counted.contains(finding.class) => fields::hash(normal),
+            Category::Name | Category::Weak if !self.settled.counted.contains(finding.class) => {
+                (fields::hash(normal), 0)
+            }
             Category::Name
             | Category::Weak
             | Category::NationalId
@@ -155,7 +157,10 @@ impl Assembler {
             | Category::Phone
             | Category::Account
             | Category::Address
-            | Category::Credential => subject::of_value(&self.secret, finding.category, normal).0,
+            | Category::Credential => (
+                subject::of_value(&self.secret, finding.category, normal).0,
+                subject::beside_value(&self.secret, finding.category, normal),
+            ),
         };
         Item {
             place: Place {
@@ -165,6 +170,7 @@ impl Assembler {
             },
             category: finding.category,
             value,
+            beside,
             role: origin.role,
             field: origin.field,
             object: origin.object,

@@ -1,10 +1,12 @@
 //! Records that are settled: their places in order, and the values that somebody counts.
 
+use hashbrown::HashMap;
 use smallvec::SmallVec;
 
 use super::subject;
 use super::{Item, Place, Record};
 use crate::engine::detect::{Category, ClassSet};
+use crate::engine::ledger::Ask;
 use crate::engine::secret::Subject;
 
 /// Records that are settled and not yet taken.
@@ -26,15 +28,30 @@ impl Settled {
             places.sort_by_key(|place| place.span);
         }
         let (buyer, is_delivery) = subject::order(items);
-        let counted = items.iter().filter(|item| self.counted.contains(item.place.class));
+        let counted = || items.iter().filter(|item| self.counted.contains(item.place.class));
+        let beside = items.iter().any(|item| item.beside != 0);
         self.records.push(Record {
             start,
             end,
-            subjects,
             places,
-            values: counted.map(|item| (item.place.class, item.value)).collect(),
+            values: counted().map(|item| (item.place.class, item.value)).collect(),
+            beside: beside.then(|| {
+                let values = counted().map(|item| (item.place.class.0, item.beside));
+                Box::new(beside_of(items, &subjects, values.collect()))
+            }),
+            subjects,
             buyer,
             is_delivery,
         });
+    }
+}
+
+/// The people of a record, who are known by values of `items`, under the other key.
+fn beside_of(items: &[Item], subjects: &[Subject], values: Vec<(u8, u64)>) -> Ask {
+    let beside: HashMap<u64, u64> = items.iter().map(|item| (item.value, item.beside)).collect();
+    let people = subjects.iter().filter_map(|person| beside.get(&person.0));
+    Ask {
+        values,
+        ..people.copied().map(Subject).collect()
     }
 }

@@ -117,11 +117,20 @@ pub(super) struct Pieces {
 
 /// Who is known by this value, in its normal form.
 pub(super) fn of_value(secret: &HashKey, category: Category, normal: &[u8]) -> Subject {
-    Subject(secret.hash64("tidegate subject 1", &[&[category as u8], normal]))
+    hashed(secret.people(), category, normal)
+}
+
+/// The same under the key that is to take the place of the other, or had it; 0 without one.
+pub(super) fn beside_value(secret: &HashKey, category: Category, normal: &[u8]) -> u64 {
+    secret.beside().map_or(0, |beside| hashed(beside, category, normal).0)
+}
+
+fn hashed(key: &HashKey, category: Category, normal: &[u8]) -> Subject {
+    Subject(key.hash64("tidegate subject 1", &[&[category as u8], normal]))
 }
 
 /// Everybody who may be known by `text`, the value of a field with this name: one for each identifier in it that can be a
-/// record's primary one.
+/// record's primary one, under each key that people are hashed with.
 pub fn subjects_of(text: &[u8], name: &Key, rules: &RuleSet, secret: &HashKey) -> SmallVec<[Subject; 2]> {
     let context = Context {
         key: name,
@@ -130,8 +139,9 @@ pub fn subjects_of(text: &[u8], name: &Key, rules: &RuleSet, secret: &HashKey) -
     let mut found = Vec::new();
     rules.scan(text, 0..text.len(), context, &mut found);
     let identifying = found.iter().filter(|finding| PRECEDENCE.contains(&finding.category));
+    let keys = || std::iter::once(secret.people()).chain(secret.beside());
     identifying
-        .map(|finding| of_value(secret, finding.category, finding.normal.as_bytes()))
+        .flat_map(|finding| keys().map(|key| hashed(key, finding.category, finding.normal.as_bytes())))
         .collect()
 }
 
@@ -322,6 +332,7 @@ mod tests {
             },
             category: Category::Email,
             value,
+            beside: 0,
             role: Role::None,
             field: 1,
             object: 1,

@@ -52,6 +52,9 @@ impl Account {
         }
         queue.leave(count);
         self.queue = queue;
+        if let Some(beside) = &mut self.beside {
+            beside.hand_over(asks, now);
+        }
         handed
     }
 
@@ -187,7 +190,8 @@ fn tell_more(known: &mut SmallVec<[BudgetId; 2]>, told: SmallVec<[Told; 1]>, new
 /// Whether so many more people may exceed some limit: nearly never.
 #[inline]
 fn is_near(entry: &mut Entry, used: &KeyUse, more: u32, now: Now) -> bool {
-    used.limits.iter().any(|limit| {
+    let mut told = used.limits.iter().filter(|limit| limit.excess == Excess::Told);
+    told.any(|limit| {
         let people = entry.people(limit.window, now);
         people.saturating_add(more) > entry.allowed(limit, now)
     })

@@ -19,6 +19,25 @@ impl Account {
         self
     }
 
+    /// What `ask` is under the other key of people, without those who are public.
+    pub(super) fn beside_of(&self, ask: &Ask, now: Now) -> Ask {
+        let Some(beside) = &ask.beside else {
+            return Ask::default();
+        };
+        let counts = |person: &Subject| {
+            !self
+                .public
+                .as_ref()
+                .is_some_and(|public| public.contains(person.0, now))
+        };
+        let people = ask.people.iter().zip(&beside.people);
+        let counted = people.filter(|(person, beside)| counts(person) && counts(beside));
+        Ask {
+            values: beside.values.clone(),
+            ..counted.map(|(_, beside)| *beside).collect()
+        }
+    }
+
     /// What `asks` want that this exchange was not yet granted; from now on it is, until it turns out otherwise.
     pub(super) fn wanted(&mut self, asks: &[Ask], now: Now) -> Wanted {
         let mut wanted = Wanted::default();

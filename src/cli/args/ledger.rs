@@ -1,0 +1,62 @@
+//! The command line of `tidegate ledger`.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+
+use super::{ConfigArgs, StateArgs};
+
+/// `tidegate ledger`.
+#[derive(Debug, Subcommand)]
+pub enum LedgerCommand {
+    /// Read every row, and say how much there is and what is wrong where: exit code 1 if something is
+    Verify {
+        /// Where it is
+        #[command(flatten)]
+        state: StateArgs,
+    },
+    /// Write all of it as lines of JSON, without a name of anybody
+    Export {
+        /// Where it is
+        #[command(flatten)]
+        state: StateArgs,
+        /// A new file; default: standard output
+        #[arg(long)]
+        to: Option<PathBuf>,
+    },
+    /// Merge the lines of an export into it, all or none
+    Import {
+        /// Where it is
+        #[command(flatten)]
+        state: StateArgs,
+        /// The lines; `-` is standard input
+        from: PathBuf,
+    },
+    /// Take in credentials that were issued before logins were seen, one a line as clients send them; only hashes are kept
+    Issued {
+        /// Where the configuration is
+        #[command(flatten)]
+        config: ConfigArgs,
+        /// The credentials; `-` is standard input
+        from: PathBuf,
+    },
+    /// Replace the key that people are hashed with, in three steps: make the next one, put it in place once the longest window has
+    /// passed, let the old one go
+    Rotate {
+        /// Where it is
+        #[command(flatten)]
+        state: StateArgs,
+        /// Put the next key in place
+        #[arg(long, conflicts_with = "end")]
+        switch: bool,
+        /// Let the old key go
+        #[arg(long)]
+        end: bool,
+    },
+    /// Give room that nothing needs any more back to the disk
+    Compact {
+        /// Where it is
+        #[command(flatten)]
+        state: StateArgs,
+    },
+}

@@ -1,0 +1,88 @@
+//! With which keys of people gateways hash, and which of them can count together while one key takes the place of the other.
+
+use crate::engine::secret::{HashKey, PeopleMark};
+
+/// The keys of people that one gateway writes with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Written {
+    /// That by which it decides.
+    pub(super) people: PeopleMark,
+    beside: Option<PeopleMark>,
+}
+
+impl Written {
+    pub(super) fn of(secret: &HashKey) -> Self {
+        Self {
+            people: secret.people_mark(),
+            beside: secret.beside_mark(),
+        }
+    }
+
+    fn has(&self, mark: PeopleMark) -> bool {
+        self.people == mark || self.beside == Some(mark)
+    }
+
+    /// Whether each writes what the other decides by.
+    pub(super) fn meets(&self, other: &Self) -> bool {
+        self.has(other.people) && other.has(self.people)
+    }
+
+    /// By what the gateway `id` is known among those that are there.
+    pub(super) fn member(&self, id: u64) -> String {
+        let mut member = format!("{id:016x}");
+        if *self != Self::default() {
+            for mark in std::iter::once(self.people).chain(self.beside) {
+                member.push(' ');
+                member.extend(mark.0.iter().map(|byte| format!("{byte:02x}")));
+            }
+        }
+        member
+    }
+
+    /// What [`Written::member`] says; one that says nothing hashes with the hash key alone.
+    pub(super) fn read(member: &str) -> Option<Self> {
+        let mut marks = member.split(' ').skip(1).map(mark);
+        let people = marks.next().unwrap_or_else(|| Some(PeopleMark::default()))?;
+        let beside = match marks.next() {
+            Some(beside) => Some(beside?),
+            None => None,
+        };
+        Some(Self { people, beside })
+    }
+}
+
+fn mark(text: &str) -> Option<PeopleMark> {
+    crate::engine::ledger::KeyId::parse(text).map(|key| PeopleMark(key.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gateways_count_together_that_are_one_step_apart() {
+        let key = |byte| HashKey::new([byte; 32]);
+        let steps = [
+            key(1),
+            key(1).hashing_people(None, Some(key(2))),
+            key(1).hashing_people(Some(key(2)), Some(key(1))),
+            key(1).hashing_people(Some(key(2)), None),
+            key(1).hashing_people(Some(key(2)), Some(key(3))),
+        ];
+        let steps = steps.map(|secret| Written::of(&secret));
+        for (at, step) in steps.iter().enumerate() {
+            assert_eq!(Written::read(&step.member(7)), Some(*step));
+            for (other_at, other) in steps.iter().enumerate() {
+                // The last two of one key are one step each from where nothing but that key is.
+                let is_meant = at.abs_diff(other_at) <= 1 || at.min(other_at) == 2;
+                assert_eq!(step.meets(other), is_meant, "{at} and {other_at}");
+            }
+        }
+        assert_eq!(
+            steps[0].member(7),
+            format!("{:016x}", 7),
+            "as before there were keys of people"
+        );
+        assert_eq!(Written::read("0000000000000007 what is this"), None);
+    }
+}
