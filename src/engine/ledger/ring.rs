@@ -306,7 +306,7 @@ impl Ring {
 /// A deque that doubles would be half empty: most rings stay at the number that is kept.
 fn push(slots: &mut VecDeque<Slot>, slot: Slot) {
     if slots.len() == slots.capacity() {
-        let part = if MOST_END_AT.contains(&slots.len()) { 32 } else { 2 };
+        let part = if MOST_END_AT.contains(&slots.len()) { 128 } else { 2 };
         slots.reserve_exact(slots.len() / part);
     }
     slots.push_back(slot);

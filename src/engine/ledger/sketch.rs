@@ -5,7 +5,7 @@
 //! the older it is, so that a set of ranks and their seconds in the same order say everything:
 //!
 //! ```text
-//!  block of 64 registers:  ranks [u24; 64], a bit each   counts [u16; 8], of 8 registers each   times [u16; ..] in order of register and rank
+//!  block of 64 registers:  ranks [u24; 64], a bit each   counts [u8; 8], of 8 registers each   times [u16; ..] in order of register and rank
 //!
 //!  a time, as a number:    0 .. 32,767   a multiple of 128 s before the base, of which 32,768 stands for the base itself
 //!                     32,768 .. 65,535   a second at or after the base
@@ -36,7 +36,8 @@ pub(super) struct Sketch {
 struct Block {
     /// Bit `r` of a register, little-endian: there is a time for rank `r + 1`.
     ranks: [[u8; 3]; BLOCK],
-    counts: [u16; BLOCK / GROUP],
+    /// At most eight times [`RANKS`] each.
+    counts: [u8; BLOCK / GROUP],
     /// Of each register the lower rank first, which is the later time.
     times: Vec<u16>,
 }
@@ -187,13 +188,13 @@ impl Block {
         }
         *own_ranks = write(ranks | 1 << rank);
         if let Some(count) = self.counts.get_mut(register / GROUP) {
-            *count = *count + 1 - (hidden + is_known) as u16;
+            *count = *count + 1 - (hidden + is_known) as u8;
         }
         let gone = start + later..own + is_known;
         if gone.is_empty() {
             if self.times.len() == self.times.capacity() {
                 // A vector that doubles would keep room for twice what a register ever has.
-                self.times.reserve_exact(2);
+                self.times.reserve_exact(1);
             }
             self.times.insert(gone.start, time);
             return true;
