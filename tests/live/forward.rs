@@ -26,13 +26,13 @@ use crate::support::origin_certificates::Origins;
 use crate::support::people::{Format, body};
 
 /// L.
-const PEOPLE_MAX: u32 = 20;
+pub(super) const PEOPLE_MAX: u32 = 20;
 /// Bytes of a file in which nobody is, and how much the gateway may grow while it passes. Unoptimised it would take minutes.
 const LARGE_BYTES: u64 = if cfg!(debug_assertions) { 96 << 20 } else { 1 << 30 };
 const GROWTH_KIB_MAX: u64 = 24 << 10;
 
 /// A gateway before an origin at `port`, whose authority is in `origins` of `dir`; the organisation's is in `ours`.
-async fn gateway(dir: &Arc<TempDir>, port: u16) -> Tidegate {
+pub(super) async fn gateway(dir: &Arc<TempDir>, port: u16) -> Tidegate {
     Authority::create(&dir.path().join("ours")).expect("an authority");
     let config = format!(
         "[listen.out]\naddress = \"127.0.0.1:0\"\n[listen.out.forward]\nports = [{port}]\nauthority = \"ours\"\n\

@@ -3,6 +3,7 @@
 mod bad_client;
 mod bad_origin;
 mod certificates;
+mod clients;
 mod commands;
 mod envoy;
 mod example;

@@ -1,7 +1,7 @@
 //! Clients that other people wrote: curl, nghttp and h2load, and what they were given.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
@@ -35,6 +35,27 @@ pub(crate) fn require() {
             missing.join(", ")
         );
     });
+}
+
+/// Programs of packages of `PyPI`, which are installed for the tests once: where they are. The same name means the same packages.
+pub(crate) fn venv(name: &str, packages: &[&str]) -> PathBuf {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let (programs, whole) = (dir.join("bin"), dir.join("whole"));
+    // Half of it may be there where somebody stopped the tests.
+    if !whole.is_file() {
+        let run = |program: &Path, arguments: &[&str]| {
+            let status = Command::new(program).args(arguments).status();
+            let is_done = status.is_ok_and(|status| status.success());
+            assert!(is_done, "{} {arguments:?}", program.display());
+        };
+        run(
+            Path::new("python3"),
+            &["-m", "venv", "--clear", &dir.display().to_string()],
+        );
+        run(&programs.join("pip"), &[&["install", "--quiet"], packages].concat());
+        std::fs::write(whole, "").expect("the directory is ours");
+    }
+    programs
 }
 
 /// What a program printed.
