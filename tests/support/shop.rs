@@ -109,10 +109,8 @@ fn hidden(body: &[u8]) -> Option<u32> {
     let is_gzip = flate2::read::GzDecoder::new(body).read_to_end(&mut plain).is_ok();
     let text = String::from_utf8_lossy(if is_gzip { &plain } else { body }).into_owned();
     let number = text.split_once("FORGED-")?.1;
-    let end = number
-        .find(|letter: char| !letter.is_ascii_digit())
-        .unwrap_or(number.len());
-    number[..end].parse().ok()
+    let digits: String = number.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().ok()
 }
 
 /// The subject of a token. Its signature is looked at as some do: not closely.
