@@ -38,6 +38,7 @@ mod proxy_protocol;
 mod public;
 mod refusals;
 mod reloads;
+mod renewals;
 mod revocations;
 mod rules;
 mod signals;

@@ -1,7 +1,6 @@
 //! A stolen signing key before the real gateway: forged tokens in every way of showing them, and honest sessions of the same key.
 
 use std::collections::BTreeSet;
-use std::io::Write as _;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
@@ -14,16 +13,18 @@ use crate::support::client::{H2, get, http1, http1_from};
 use crate::support::gateway::Gateway;
 use crate::support::origin::Origin;
 use crate::support::people::count_serials;
-use crate::support::shop::{Session, forged, identity, login, post, renewal, session, shop, token};
+use crate::support::shop::{Session, forged, identity, login, post, session, shop, token};
 use crate::support::token::{key_set, sign};
 
 /// People whom a stolen key is shown.
-const LIMIT: usize = 20;
+pub(super) const LIMIT: usize = 20;
+/// The honest sessions that share the stolen key.
+const HONEST: u32 = 300;
 /// The thief's first customer; those before are honest.
-const STRANGERS: u32 = 100_000;
+pub(super) const STRANGERS: u32 = 100_000;
 
 /// A gateway before the shop, with `more` in `[identity]`.
-async fn gateway(origin: &Origin, more: &str, mode: &str) -> Gateway {
+pub(super) async fn gateway(origin: &Origin, more: &str, mode: &str) -> Gateway {
     let state = tempfile::tempdir().expect("a directory");
     let budget = |name: &str, per: &str| {
         format!(
@@ -41,12 +42,35 @@ async fn gateway(origin: &Origin, more: &str, mode: &str) -> Gateway {
     Gateway::start_in(state, &text).await
 }
 
-async fn log_in(gateway: &Gateway, customer: u32) -> Session {
+pub(super) async fn log_in(gateway: &Gateway, customer: u32) -> Session {
     session(&http1(gateway.address, login(customer).as_bytes()).await)
 }
 
-fn people(body: &[u8]) -> BTreeSet<u32> {
+pub(super) fn people(body: &[u8]) -> BTreeSet<u32> {
     count_serials(body).into_iter().collect()
+}
+
+/// As many honest customers as share the key, who log in at once.
+pub(super) async fn honest(gateway: &Gateway) -> Vec<Session> {
+    let (address, mut sessions) = (gateway.address, JoinSet::new());
+    for customer in 0..HONEST {
+        sessions.spawn(async move { session(&http1(address, login(customer).as_bytes()).await) });
+    }
+    sessions.join_all().await
+}
+
+/// None of them is refused.
+pub(super) async fn live_on(gateway: &Gateway, honest: Vec<Session>, name: &str) {
+    let (address, mut asking) = (gateway.address, JoinSet::new());
+    for own in honest {
+        asking.spawn(async move {
+            let by_token = get(address, "/me", &own.bearer).await.status;
+            (by_token, get(address, "/me", &own.cookie).await.status)
+        });
+    }
+    for statuses in asking.join_all().await {
+        assert_eq!(statuses, (200, 200), "{name}");
+    }
 }
 
 /// An address of its own on this machine's loopback network.
@@ -57,7 +81,6 @@ fn address(second: u8, number: u32) -> Ipv4Addr {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stolen_key_is_contained_and_the_honest_sessions_of_it_live_on() {
-    const HONEST: u32 = 300;
     const FORGED: u32 = 600;
     let origin = shop().await;
     let gateway = Arc::new(gateway(&origin, "warm_up_s = 0", "enforce").await);
@@ -164,7 +187,7 @@ async fn however_it_is_shown_a_forged_credential_meets_its_budget() {
     let origin = shop().await;
     for (name, trick) in TRICKS {
         let gateway = gateway(&origin, "warm_up_s = 0\nreauth_per_s_max = 1000", "enforce").await;
-        let own = log_in(&gateway, 7).await;
+        let (own, honest) = (log_in(&gateway, HONEST).await, honest(&gateway).await);
         let mut seen = BTreeSet::new();
         for stranger in STRANGERS..STRANGERS + 3 * LIMIT as u32 {
             let reply = http1(gateway.address, trick(stranger, &own).as_bytes()).await;
@@ -172,8 +195,7 @@ async fn however_it_is_shown_a_forged_credential_meets_its_budget() {
             seen.extend(people(&reply.body));
         }
         assert_eq!(seen.len(), LIMIT, "{name}");
-        assert_eq!(get(gateway.address, "/me", &own.bearer).await.status, 200, "{name}");
-        assert_eq!(get(gateway.address, "/me", &own.cookie).await.status, 200, "{name}");
+        live_on(&gateway, honest, name).await;
     }
 }
 
@@ -202,120 +224,6 @@ async fn a_service_that_logs_in_elsewhere_is_issued_by_its_key_from_its_network_
             seen.extend(people(&reply.body));
         }
         assert_eq!(seen.len(), expected, "{kid} from 127.{second}");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_renews_a_forged_token_has_a_forged_token() {
-    let origin = shop().await;
-    let gateway = gateway(&origin, "warm_up_s = 0\nreauth_per_s_max = 1000", "enforce").await;
-    let mut seen = BTreeSet::new();
-    for stranger in STRANGERS..STRANGERS + 3 * LIMIT as u32 {
-        let mut shown = forged(stranger);
-        for round in 0..3 {
-            let reply = http1(gateway.address, post("/refresh", &shown).as_bytes()).await;
-            let renewed = session(&reply);
-            shown = if round % 2 == 0 { renewed.cookie } else { renewed.bearer };
-        }
-        let made_up = renewal(&format!("{}-made-up", stranger + 1_000));
-        let made_up = session(&http1(gateway.address, made_up.as_bytes()).await);
-        for shown in [&shown, &made_up.bearer, &made_up.cookie] {
-            seen.extend(people(&get(gateway.address, "/me", shown).await.body));
-        }
-    }
-    assert_eq!(seen.len(), LIMIT);
-    let honest = log_in(&gateway, 7).await;
-    let by_cookie = session(&http1(gateway.address, post("/refresh", &honest.cookie).as_bytes()).await);
-    let by_body = session(&http1(gateway.address, honest.renewal.as_bytes()).await);
-    let again = session(&http1(gateway.address, by_body.renewal.as_bytes()).await);
-    for renewed in [&honest, &by_cookie, &by_body, &again] {
-        for shown in [&renewed.bearer, &renewed.cookie] {
-            assert_eq!(get(gateway.address, "/me", shown).await.status, 200);
-        }
-    }
-}
-
-/// A refresh token that was never issued, where some origin finds it, beside one that was: the head of a request and its body.
-type Hidden = fn(&str, &Session) -> (String, Vec<u8>);
-const HIDDEN: [(&str, Hidden); 9] = [
-    ("first of two in a form", |forged, own| {
-        form(format!("refresh_token={forged}&refresh_token={}", own.refresh))
-    }),
-    ("under another spelling", |forged, own| {
-        json_of(format!(
-            "{{\"refreshToken\":\"{forged}\",\"refresh_token\":\"{}\"}}",
-            own.refresh
-        ))
-    }),
-    ("first of two of one name", |forged, own| {
-        json_of(format!(
-            "{{\"refresh_token\":\"{forged}\",\"refresh_token\":\"{}\"}}",
-            own.refresh
-        ))
-    }),
-    ("deeper", |forged, own| {
-        json_of(format!(
-            "{{\"refresh_token\":\"{}\",\"variables\":{{\"refreshToken\":\"{forged}\"}}}}",
-            own.refresh
-        ))
-    }),
-    ("in a form that is JSON as well", |forged, own| {
-        form(format!(
-            "{{\"refresh_token\":\"{}\",\"x\":\"&refresh_token={forged}&\"}}",
-            own.refresh
-        ))
-    }),
-    ("under a name that is escaped", |forged, own| {
-        form(format!("refresh%5Ftoken={forged}&refresh_token={}", own.refresh))
-    }),
-    ("coded", |forged, own| {
-        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-        encoder
-            .write_all(format!("{{\"refresh_token\":\"{forged}\"}}").as_bytes())
-            .expect("it is written");
-        let head = format!("{}Content-Encoding: gzip\r\n", own.cookie);
-        (head, encoder.finish().expect("it is coded"))
-    }),
-    ("behind more than is read", |forged, own| {
-        let body = format!("{{\"x\":\"{}\",\"refresh_token\":\"{forged}\"}}", "x".repeat(70_000));
-        (own.cookie.clone(), body.into_bytes())
-    }),
-    ("in parts", |forged, own| {
-        let part = "--b\r\nContent-Disposition: form-data; name=\"refresh_token\"\r\n\r\n";
-        let head = format!("{}Content-Type: multipart/form-data; boundary=b\r\n", own.cookie);
-        (head, format!("{part}{forged}\r\n--b--\r\n").into_bytes())
-    }),
-];
-
-fn form(body: String) -> (String, Vec<u8>) {
-    let head = "Content-Type: application/x-www-form-urlencoded\r\n";
-    (head.to_owned(), body.into_bytes())
-}
-
-fn json_of(body: String) -> (String, Vec<u8>) {
-    ("Content-Type: application/json\r\n".to_owned(), body.into_bytes())
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_hides_a_forged_token_in_a_refresh_has_a_forged_token() {
-    let origin = shop().await;
-    for (name, hide) in HIDDEN {
-        let gateway = gateway(&origin, "warm_up_s = 0\nreauth_per_s_max = 1000", "enforce").await;
-        let own = log_in(&gateway, 7).await;
-        let mut seen = BTreeSet::new();
-        for stranger in STRANGERS..STRANGERS + 2 * LIMIT as u32 {
-            let (head, body) = hide(&format!("FORGED-{stranger}"), &own);
-            let request = format!(
-                "POST /refresh HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\nContent-Length: {}\r\n{head}\r\n",
-                body.len()
-            );
-            let renewed = session(&http1(gateway.address, &[request.as_bytes(), &body].concat()).await);
-            for shown in [&renewed.bearer, &renewed.cookie] {
-                seen.extend(people(&get(gateway.address, "/me", shown).await.body));
-            }
-        }
-        assert_eq!(seen.len(), LIMIT, "{name}");
-        assert_eq!(get(gateway.address, "/me", &own.bearer).await.status, 200, "{name}");
     }
 }
 
@@ -356,6 +264,7 @@ async fn a_route_is_seen_however_its_path_is_spelt() {
 async fn first_requests_at_once_pipelined_or_as_streams_share_one_budget() {
     let origin = shop().await;
     let at_once = Arc::new(gateway(&origin, "warm_up_s = 0\nreauth_per_s_max = 1000", "enforce").await);
+    let own = honest(&at_once).await;
     let mut asking = JoinSet::new();
     for stranger in STRANGERS..STRANGERS + 200 {
         let gateway = Arc::clone(&at_once);
@@ -363,8 +272,10 @@ async fn first_requests_at_once_pipelined_or_as_streams_share_one_budget() {
     }
     let seen: BTreeSet<u32> = asking.join_all().await.into_iter().flatten().collect();
     assert!((1..=LIMIT).contains(&seen.len()), "{} at once", seen.len());
+    live_on(&at_once, own, "at once").await;
 
     let streams = Arc::new(gateway(&origin, "warm_up_s = 0\nreauth_per_s_max = 1000", "enforce").await);
+    let own = honest(&streams).await;
     let connection = H2::connect(streams.address).await;
     let mut asking = JoinSet::new();
     for stranger in STRANGERS..STRANGERS + 100 {
@@ -376,8 +287,10 @@ async fn first_requests_at_once_pipelined_or_as_streams_share_one_budget() {
     }
     let seen: BTreeSet<u32> = asking.join_all().await.into_iter().flatten().collect();
     assert!((1..=LIMIT).contains(&seen.len()), "{} over streams", seen.len());
+    live_on(&streams, own, "over streams").await;
 
     let pipelined = gateway(&origin, "warm_up_s = 0\nreauth_per_s_max = 1000", "enforce").await;
+    let own = honest(&pipelined).await;
     let last = STRANGERS + 60;
     let requests: String = (STRANGERS..=last)
         .map(|stranger| {
@@ -392,6 +305,7 @@ async fn first_requests_at_once_pipelined_or_as_streams_share_one_budget() {
     let reply = http1(pipelined.address, requests.as_bytes()).await;
     let seen = people(&reply.wire);
     assert!((1..=LIMIT).contains(&seen.len()), "{} in one connection", seen.len());
+    live_on(&pipelined, own, "in one connection").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
