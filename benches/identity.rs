@@ -16,7 +16,7 @@ use serde_json::json;
 use tidegate::engine::births::Tag;
 use tidegate::engine::secret::HashKey;
 use tidegate::engine::time::Now;
-use tidegate::identity::{Identity, Peer, Settings, listed_key_hash};
+use tidegate::identity::{Certificate, Identity, Peer, Settings, listed_key_hash};
 
 #[path = "../tests/support/token.rs"]
 mod token;
@@ -35,7 +35,7 @@ struct Case {
     is_known_at_once: bool,
 }
 
-const CASES: [Case; 8] = [
+const CASES: [Case; 10] = [
     Case {
         name: "JWT, EdDSA",
         source: "jwt:authorization",
@@ -73,6 +73,18 @@ const CASES: [Case; 8] = [
         is_known_at_once: false,
     },
     Case {
+        name: "API key in the query",
+        source: "query:key",
+        line: |number| (QUERY, format!("/?page=1&key=key-{number}")),
+        is_known_at_once: false,
+    },
+    Case {
+        name: "client certificate, by its SPIFFE ID",
+        source: "certificate:spiffe",
+        line: |number| (CERTIFICATE, format!("spiffe://shop.example/{number}")),
+        is_known_at_once: true,
+    },
+    Case {
         name: "basic user",
         source: "basic",
         line: |_| ("authorization", "Basic a2ltOm9uZQ==".to_owned()),
@@ -88,6 +100,8 @@ const CASES: [Case; 8] = [
 
 /// Stands for the target of the request among header names.
 const QUERY: &str = "";
+/// Stands for the certificate of the connection, which its listener has read.
+const CERTIFICATE: &str = "x-certificate";
 
 fn main() {
     let is_bench = std::env::args().any(|argument| argument == "--bench");
@@ -183,11 +197,22 @@ fn head((name, value): (&str, String)) -> Parts {
 
 /// How many of these requests are of somebody known.
 fn known<'h>(identity: &Identity, heads: impl Iterator<Item = &'h Parts>) -> usize {
-    let peer = Peer {
-        trusted: &["10.0.0.0/8".parse().expect("a network")],
-        ..Peer::at([10, 0, 0, 1].into())
+    let trusted = ["10.0.0.0/8".parse().expect("a network")];
+    let digest = "ab".repeat(32);
+    let peer = |head: &'h Parts| {
+        let shown = head.headers.get(CERTIFICATE).and_then(|name| name.to_str().ok());
+        Peer {
+            certificate: shown.map(|name| Certificate {
+                spiffe: Some(name),
+                subject: None,
+                digest: &digest,
+            }),
+            // A proxy's certificate would say nothing of its clients.
+            trusted: if shown.is_some() { &[] } else { &trusted },
+            ..Peer::at([10, 0, 0, 1].into())
+        }
     };
-    let actors = heads.map(|head| black_box(identity.identify(head, &peer, NOW)));
+    let actors = heads.map(|head| black_box(identity.identify(head, &peer(head), NOW)));
     actors.filter(|actor| actor.is_known).count()
 }
 
