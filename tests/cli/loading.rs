@@ -56,7 +56,7 @@ fn a_fault_hides_no_other() {
     let (file, rule_file) = ("tidegate.toml", "rules.d/staff.toml");
     // What is written in the wrong way: the names, types and tables of one item, and of the next.
     expect(
-        "[[budget]]\nname = 1\npeeple = 5\naction = \"block\"\n[[budget]]\nname = \"b\"\nper = \"session\"\npeople = \"many\"\n[lmits]\n",
+        "[[budget]]\nname = 1\npeeple = 5\naction = \"block\"\n[[budget]]\nname = \"b\"\naction = \"alert\"\npeople = \"many\"\n[lmits]\n",
         &[
             (file, 7, "C001"),
             (file, 8, "C002"),

@@ -340,12 +340,11 @@ impl Reader<'_> {
         let Some(rules) = rules else {
             return Some((class.clone(), Elements::Values(u8::MAX)));
         };
-        let counts = |category: Category| !matches!(category, Category::Name | Category::Credential);
-        let mut classes = rules.classes().filter(|(.., category)| counts(*category));
-        let known = classes.find(|(_, name, _)| name == class);
+        let is_counted = |category: Category| !matches!(category, Category::Name | Category::Credential);
+        let classes: Vec<_> = rules.classes().filter(|(.., of)| is_counted(*of)).collect();
+        let known = classes.iter().find(|(_, name, _)| name == class);
         if known.is_none() {
-            let classes = rules.classes().filter(|(.., category)| counts(*category));
-            let names: Vec<&str> = classes.map(|(_, name, _)| name).collect();
+            let names: Vec<&str> = classes.iter().map(|(_, name, _)| *name).collect();
             let message = format!("there is no class `{class}` whose values can be counted");
             self.error("P020", Some(span), &message, super::nearest(class, &names).as_deref());
         }
@@ -355,13 +354,11 @@ impl Reader<'_> {
     fn action(&mut self, written: &BudgetSyntax) -> Option<Action> {
         const ACTIONS: [&str; 6] = ["alert", "redact", "throttle", "reauth", "block", "hold"];
         let Some(action) = &written.action else {
-            let when = written.when.as_ref().map_or("", |when| when.get_ref());
-            let is_unissued = when.split('+').any(|condition| condition.trim() == "unissued");
-            if !is_unissued {
+            if !written.is_unissued() {
                 let (message, help) = ("the budget has no action", ACTIONS.join(", "));
                 self.error("P001", Some(written.name.span()), message, Some(&help));
             }
-            return is_unissued.then_some(Action::Reauth);
+            return written.is_unissued().then_some(Action::Reauth);
         };
         let name = action.get_ref().as_str();
         match name {

@@ -76,6 +76,12 @@ pub struct BudgetSyntax {
 }
 
 impl BudgetSyntax {
+    /// Whether it binds only who was never issued.
+    pub(super) fn is_unissued(&self) -> bool {
+        let when = self.when.as_ref().map_or("", |when| when.get_ref());
+        when.split('+').any(|condition| condition.trim() == "unissued")
+    }
+
     /// Where its action stands, or its name where it has none.
     pub(super) fn action_span(&self) -> Range<usize> {
         self.action.as_ref().unwrap_or(&self.name).span()
