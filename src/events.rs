@@ -290,6 +290,13 @@ pub enum Event<'a> {
         /// Where.
         place: Place<'a>,
     },
+    /// The process gave up what it does not need: how much of it the system enforces, `full`, `partial` or `none`.
+    Confined {
+        /// Where it writes and what it starts.
+        files: &'static str,
+        /// Calls of the system.
+        calls: &'static str,
+    },
     /// A bypass began (`true`) or ended.
     Bypass(bool),
     /// The drain began: no new connections.
@@ -342,6 +349,7 @@ fn log(meters: &Meters, event: &Event<'_>) {
             let Place { file, line, column } = place;
             warn!(code, message, file, line, column, "configuration warning");
         }
+        Event::Confined { files, calls } => info!(files, calls, "confined"),
         Event::Bypass(true) => warn!("bypass in force: nothing is enforced where it reaches"),
         Event::Bypass(false) => info!("bypass ended"),
         Event::Draining => info!("draining"),

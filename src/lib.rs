@@ -9,7 +9,7 @@
 //! Floors, from the bottom; a file names modules of its own folder and of lower floors only (`tests/floors/`).
 //!
 //! - [`engine`]: decode, detect, assemble, count, decide, redact. Pure: bytes and `now` in, steps out.
-//! - [`clock`]: the one clock. [`events`]: the closed list of facts the process reports; the only file with log and metric macros.
+//! - [`confinement`]: what the process gives up. [`clock`]: the one clock. [`events`]: the closed list of facts the process reports; the only file with log and metric macros.
 //! - [`tls`], [`identity`], [`audit`], [`store`], [`fleet`], [`isolation`]: one outside thing each.
 //! - [`proxy`], [`admin`]: the protocols a client speaks to us. [`simulate`]: what the engine would have done.
 //! - [`icap`], [`ext_proc`]: protocols in which other proxies ask for what [`proxy`] decides.
@@ -25,6 +25,7 @@ pub mod audit;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod confinement;
 pub mod engine;
 pub mod events;
 pub mod ext_proc;

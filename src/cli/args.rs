@@ -4,7 +4,6 @@ mod authority;
 mod ledger;
 mod running;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
@@ -14,14 +13,13 @@ use super::report::Format;
 use crate::admin::Role;
 use crate::engine::secret::DEFAULT_TENANT;
 use crate::isolation;
-use crate::proxy::EndpointUrl;
 use crate::simulate::recorded::Columns;
 
 pub use authority::AuthorityCommand;
 pub use ledger::LedgerCommand;
 pub use running::{
-    BaselinesArgs, ClockAction, ClockArgs, GatewayArgs, HoldArgs, KeysArgs, ListArgs, RecertifyArgs, ReinstateArgs,
-    ReleaseArgs, RevokeArgs, SizingArgs,
+    BaselinesArgs, ClockAction, ClockArgs, Confine, GatewayArgs, HoldArgs, KeysArgs, ListArgs, RecertifyArgs,
+    ReinstateArgs, ReleaseArgs, RevokeArgs, RunArgs, SizingArgs,
 };
 
 /// A proxy that counts how many people's data each actor is given, and stops a spill.
@@ -189,33 +187,6 @@ pub struct ConfigArgs {
         hide_env_values = true
     )]
     pub config: PathBuf,
-}
-
-/// `tidegate run`.
-#[derive(Debug, Args)]
-#[command(group = clap::ArgGroup::new("source").required(true))]
-pub struct RunArgs {
-    /// The configuration file
-    #[arg(long, env = "TIDEGATE_CONFIG", hide_env_values = true, group = "source")]
-    pub config: Option<PathBuf>,
-    /// Without a file: watch what this upstream answers, enforce nothing
-    #[arg(long, group = "source", value_parser = upstream)]
-    pub upstream: Option<String>,
-    /// With --upstream: where to listen
-    #[arg(long, default_value = "127.0.0.1:8080", requires = "upstream")]
-    pub listen: SocketAddr,
-    /// With --upstream: the admin address
-    #[arg(long, default_value = "127.0.0.1:9800", requires = "upstream")]
-    pub admin: SocketAddr,
-    /// Worker threads; default: one a processor
-    #[arg(long, env = "TIDEGATE_THREADS", hide_env_values = true)]
-    pub threads: Option<usize>,
-}
-
-/// An upstream as it was typed, if it is one.
-fn upstream(text: &str) -> Result<String, String> {
-    let url = text.parse::<EndpointUrl>();
-    url.map(|_| text.to_owned()).map_err(|why| format!("it {why}"))
 }
 
 /// `tidegate bypass`.

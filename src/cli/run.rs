@@ -4,16 +4,19 @@ use std::path::Path;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::args::RunArgs;
+use super::args::{Confine, RunArgs};
 use super::{Exit, Failed, check};
-use crate::events;
-use crate::run::{Origin, StartError, start};
+use crate::confinement;
+use crate::events::{self, Event, report};
+use crate::run::{Origin, StartError, places, start};
 
 /// Runs until SIGTERM, SIGINT or a drain by the admin API; a second signal ends at once.
 ///
 /// # Errors
 /// What kept it from starting.
 pub(super) fn execute(args: &RunArgs, metrics: events::Handle) -> Result<(), Failed> {
+    let origin = origin(args);
+    confine(args.confine, &origin)?;
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if let Some(threads) = args.threads {
         runtime.worker_threads(threads.clamp(1, 1024));
@@ -23,7 +26,7 @@ pub(super) fn execute(args: &RunArgs, metrics: events::Handle) -> Result<(), Fai
         // Before the first client can come: whom a signal meets is drained.
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
-        let running = start(origin(args), metrics).await.map_err(told)?;
+        let running = start(origin, metrics).await.map_err(told)?;
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
@@ -36,6 +39,21 @@ pub(super) fn execute(args: &RunArgs, metrics: events::Handle) -> Result<(), Fai
         }
         Ok(())
     })
+}
+
+/// Before there is a second thread, which would keep its rights.
+fn confine(how: Confine, origin: &Origin) -> Result<(), Failed> {
+    if how == Confine::Off {
+        return Ok(());
+    }
+    let confined = confinement::gateway(&places(origin)).map_err(std::io::Error::from)?;
+    let confinement::Confined { files, calls } = confined;
+    report(&Event::Confined { files, calls });
+    if how == Confine::Required && !confined.is_enforced() {
+        let message = format!("this system cannot confine the process (files: {files}, calls: {calls})");
+        return Err(Failed::new(Exit::Unavailable, message));
+    }
+    Ok(())
 }
 
 /// The file, or safe defaults around an upstream: everything is watched, nothing enforced.

@@ -193,6 +193,7 @@ impl Meters {
             | Event::Problem { .. }
             | Event::Warning { .. }
             | Event::ShadowDiffered { .. }
+            | Event::Confined { .. }
             | Event::Draining
             | Event::Stopped
             | Event::AuditRecovered

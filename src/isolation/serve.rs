@@ -6,6 +6,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
 use super::frame::{self, BEGIN, DONE, FINISH, FRAME_BYTES_MAX, OPEN, PUSH, TEXT};
+use crate::confinement;
 use crate::engine::apart::{Fault, Order, Reading, Said};
 
 /// Files that it may have open at once: its pipes, and those of the system's libraries.
@@ -17,6 +18,8 @@ const FILES_MAX: u64 = 16;
 /// When limits cannot be set, or a pipe breaks.
 pub fn serve((memory_bytes, cpu_s): (u64, u64), orders: &mut dyn Read, answers: &mut dyn Write) -> io::Result<()> {
     confine(memory_bytes)?;
+    // As far as this system can; the limits hold everywhere.
+    confinement::reader();
     let mut answers = BufWriter::with_capacity(FRAME_BYTES_MAX, answers);
     let (mut reading, mut bytes) = (None, Vec::new());
     loop {
@@ -51,12 +54,11 @@ fn tell(answers: &mut impl Write, said: Said<'_>) -> io::Result<()> {
     }
 }
 
-/// No more memory than this, no files written, no picture of the memory left behind, no other programs.
+/// No more memory than this, no files written, no other programs.
 fn confine(memory_bytes: u64) -> io::Result<()> {
     let limits = [
         (Resource::As, memory_bytes),
         (Resource::Fsize, 0),
-        (Resource::Core, 0),
         (Resource::Nofile, FILES_MAX),
         (Resource::Nproc, 0),
     ];

@@ -16,8 +16,8 @@ mod watch;
 
 pub use load::{LoadError, Loaded, Origin, load, look};
 pub use state::{
-    BYPASS_FILE, BypassFile, StateError, Suspension, dir_of, journal_of, key_of, known_secret, read_bypass, rules_of,
-    secret, state_dir, tenants_named, write_bypass,
+    BYPASS_FILE, BypassFile, StateError, Suspension, dir_of, journal_of, key_of, known_secret, places, read_bypass,
+    rules_of, secret, state_dir, tenants_named, write_bypass,
 };
 
 use std::net::SocketAddr;

@@ -1,14 +1,15 @@
 //! What the gateway keeps between runs: the hash key, and the bypass that works when nothing else does.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::people::with_people;
+use crate::confinement::Places;
 use crate::engine::secret::{DEFAULT_TENANT, HashKey};
 
 /// The file of the 256-bit hash key.
@@ -111,17 +112,17 @@ pub fn key_of(origin: &super::Origin) -> Result<(HashKey, Option<PathBuf>), Stat
 
 /// The state directory of the gateway with this configuration, found even where the configuration no longer loads.
 pub fn dir_of(origin: &super::Origin) -> PathBuf {
-    state_dir(dir_setting(origin, "state").as_deref(), &origin.base())
+    state_dir(setting(origin, "state", "dir").as_deref(), &origin.base())
 }
 
 /// The directory of its journal, if it keeps one, found as the state directory is.
 pub fn journal_of(origin: &super::Origin) -> Option<PathBuf> {
-    dir_setting(origin, "journal").map(|dir| origin.base().join(dir))
+    setting(origin, "journal", "dir").map(|dir| origin.base().join(dir))
 }
 
 /// The directory of its own rules, if it has any.
 pub fn rules_of(origin: &super::Origin) -> Option<PathBuf> {
-    dir_setting(origin, "rules").map(|dir| origin.base().join(dir))
+    setting(origin, "rules", "dir").map(|dir| origin.base().join(dir))
 }
 
 /// Whose data its routes serve, as it is written; none where there is no route to be read.
@@ -137,14 +138,28 @@ pub fn tenants_named(origin: &super::Origin) -> Option<Vec<String>> {
     )
 }
 
-/// The setting `dir` of a section, as it is written.
-fn dir_setting(origin: &super::Origin, section: &str) -> Option<PathBuf> {
+/// Where a gateway of this configuration writes, found as the state directory is; what is not there yet is made.
+pub fn places(origin: &super::Origin) -> Places {
+    let own: Vec<PathBuf> = std::iter::once(dir_of(origin)).chain(journal_of(origin)).collect();
+    for dir in &own {
+        // Where it cannot be made, the start says so.
+        DirBuilder::new().recursive(true).mode(0o700).create(dir).ok();
+    }
+    let audit = setting(origin, "audit", "file").map(|file| origin.base().join(file));
+    // Its directory: whoever rotates the file takes it away, and the next one is made.
+    let beside = audit.and_then(|file| std::path::absolute(file).ok()?.parent().map(Path::to_owned));
+    Places {
+        own,
+        evidence: beside.into_iter().collect(),
+    }
+}
+
+/// A setting of a section that names a path, as it is written.
+fn setting(origin: &super::Origin, section: &str, name: &str) -> Option<PathBuf> {
     let text = origin.path.as_ref().and_then(|path| fs::read_to_string(path).ok());
     let table = text.and_then(|text| toml::from_str::<toml::Table>(&text).ok());
-    let configured = table
-        .as_ref()
-        .and_then(|table| table.get(section)?.get("dir")?.as_str());
-    let variable = format!("{section}__dir");
+    let configured = table.as_ref().and_then(|table| table.get(section)?.get(name)?.as_str());
+    let variable = format!("{section}__{name}");
     let overlaid = origin
         .variables
         .iter()

@@ -15,10 +15,11 @@ use std::path::Path;
 use code::Code;
 
 /// The floor of every room, from the bottom. A file names modules of its own room and of lower floors only.
-const FLOORS: [(&str, u8); 18] = [
+const FLOORS: [(&str, u8); 19] = [
     ("engine", 0),
     ("events", 1),
     ("clock", 1),
+    ("confinement", 1),
     ("tls", 2),
     ("identity", 2),
     ("audit", 2),

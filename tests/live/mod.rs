@@ -5,6 +5,7 @@ mod bad_origin;
 mod certificates;
 mod clients;
 mod commands;
+mod confinement;
 mod envoy;
 mod example;
 mod forward;

@@ -1,4 +1,4 @@
-//! What is typed to speak to a running gateway.
+//! What is typed to run a gateway, and to speak to one that runs.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -10,6 +10,49 @@ use super::ConfigArgs;
 use crate::engine::ledger::{Dimension, KeyId};
 use crate::engine::policy::units;
 use crate::identity::What;
+use crate::proxy::EndpointUrl;
+
+/// `tidegate run`.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("source").required(true))]
+pub struct RunArgs {
+    /// The configuration file
+    #[arg(long, env = "TIDEGATE_CONFIG", hide_env_values = true, group = "source")]
+    pub config: Option<PathBuf>,
+    /// Without a file: watch what this upstream answers, enforce nothing
+    #[arg(long, group = "source", value_parser = upstream)]
+    pub upstream: Option<String>,
+    /// With --upstream: where to listen
+    #[arg(long, default_value = "127.0.0.1:8080", requires = "upstream")]
+    pub listen: SocketAddr,
+    /// With --upstream: the admin address
+    #[arg(long, default_value = "127.0.0.1:9800", requires = "upstream")]
+    pub admin: SocketAddr,
+    /// Worker threads; default: one a processor
+    #[arg(long, env = "TIDEGATE_THREADS", hide_env_values = true)]
+    pub threads: Option<usize>,
+    /// How much the process gives up before it begins: files to write, programs to start, system calls
+    #[arg(long, env = "TIDEGATE_CONFINE", hide_env_values = true, value_enum, default_value_t)]
+    pub confine: Confine,
+}
+
+/// How hard a gateway is confined.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Confine {
+    /// As far as this system can
+    #[default]
+    BestEffort,
+    /// It does not start where the system cannot
+    Required,
+    /// Not at all, to look into it with a debugger
+    Off,
+}
+
+/// An upstream as it was typed, if it is one.
+fn upstream(text: &str) -> Result<String, String> {
+    let url = text.parse::<EndpointUrl>();
+    url.map(|_| text.to_owned()).map_err(|why| format!("it {why}"))
+}
 
 /// Which gateway, and by what right.
 #[derive(Debug, Args)]
