@@ -30,6 +30,8 @@ mod documents;
 mod forms;
 #[path = "properties/hostile.rs"]
 mod hostile;
+#[path = "properties/parquet.rs"]
+mod parquet;
 #[path = "properties/questions.rs"]
 mod questions;
 #[path = "properties/soup.rs"]

@@ -32,7 +32,7 @@ const CHARSETS: [Charset; 9] = [
 /// Cases that one gateway is asked for: it lists a thousand keys.
 const CASES_AT_ONCE: usize = 400;
 /// Files of `tests/containers` with fifty people each.
-const FILES: [&str; 28] = [
+const FILES: [&str; 30] = [
     "deflated.zip",
     "stored.zip",
     "descriptors.zip",
@@ -58,6 +58,8 @@ const FILES: [&str; 28] = [
     "stored.parquet",
     "second.parquet",
     "br.parquet",
+    "delta.parquet",
+    "lz4.parquet",
     "wide.zip",
     "widest.csv.gz",
     "zip.tar",

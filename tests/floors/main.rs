@@ -40,16 +40,18 @@ const FLOORS: [(&str, u8); 19] = [
 const WIRING: u8 = 5;
 
 /// All crates that the engine names. None of them does I/O, waits or reads a clock.
-const ENGINE_CRATES: [&str; 19] = [
+const ENGINE_CRATES: [&str; 21] = [
     "aho_corasick",
     "blake3",
     "brotli_decompressor",
     "bytes",
+    "chardetng",
     "crc32fast",
     "encoding_rs",
     "flate2",
     "hashbrown",
     "jiff",
+    "lz4_flex",
     "memchr",
     "regex_automata",
     "regex_syntax",

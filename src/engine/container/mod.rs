@@ -11,7 +11,9 @@
 pub mod apart;
 mod aside;
 mod bytes;
+mod delta;
 mod image;
+mod lz4;
 mod meter;
 mod office;
 mod parquet;

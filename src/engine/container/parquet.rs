@@ -7,15 +7,16 @@
 //! ```
 
 use super::bytes::{gather, little, part, take};
-use super::snappy;
 use super::steps::Steps;
 use super::thrift::{Numbers, Short};
-use super::{Fault, Told};
+use super::{Fault, Told, delta, lz4, snappy};
 use crate::engine::decode::{Coding, Decoder};
 use crate::engine::structure::Declared;
 
-/// What a file begins and ends with.
+/// What a file begins and ends with; the latter if even its description is encrypted ("Parquet Modular Encryption").
 const MAGIC: &[u8; 4] = b"PAR1";
+const ENCRYPTED_MAGIC: &[u8; 4] = b"PARE";
+pub(super) const MAGICS: [&[u8]; 2] = [MAGIC, ENCRYPTED_MAGIC];
 /// Bytes of a page's header: numbers, and the smallest and largest value of the page.
 const HEADER_BYTES_MAX: usize = 64 << 10;
 /// Bytes that a header is first looked for in.
@@ -23,13 +24,15 @@ const HEADER_BYTES: usize = 32;
 /// Bytes of a page, and those it unpacks to: writers begin another at a MiB.
 const PAGE_BYTES_MAX: usize = 2 << 20;
 const UNPACKED_BYTES_MAX: usize = 4 << 20;
-/// How values are written ("Encodings"): as they are, in a dictionary too; as numbers of a dictionary's, or of no text. Others may
-/// hold texts in pieces.
+/// How values are written ("Encodings"): as they are, in a dictionary too; as numbers of a dictionary's, or of no text; as texts
+/// behind all their lengths, or as what tells each from the one before. Others may hold texts in pieces.
 const PLAIN: i64 = 0;
 const PLAIN_DICTIONARY: i64 = 2;
 const RLE: i64 = 3;
 const BIT_PACKED: i64 = 4;
 const DELTA_NUMBERS: i64 = 5;
+const DELTA_LENGTHS: i64 = 6;
+const DELTA_TEXTS: i64 = 7;
 const RLE_DICTIONARY: i64 = 8;
 /// Pages (`PageType`).
 const DATA: i64 = 0;
@@ -136,6 +139,9 @@ impl Parquet {
     fn advance(&mut self, ends: bool, told: &mut Told<'_>) -> Result<(), Fault> {
         match self.state {
             State::Magic => {
+                if self.kept.starts_with(ENCRYPTED_MAGIC) {
+                    return Err(Fault::Encrypted);
+                }
                 self.forget(MAGIC.len());
                 self.expect(State::Header, HEADER_BYTES);
             }
@@ -274,7 +280,7 @@ fn header(bytes: &[u8]) -> Result<Option<(Found, usize)>, Fault> {
 /// Tells the texts of a page.
 fn tell(page: &Page, bytes: &[u8], told: &mut Told<'_>) -> Result<(), Fault> {
     match (page.kind, page.encoding) {
-        (_, PLAIN) | (DICTIONARY, PLAIN_DICTIONARY) => {}
+        (_, PLAIN) | (DICTIONARY, PLAIN_DICTIONARY) | (DATA | DATA_2, DELTA_LENGTHS | DELTA_TEXTS) => {}
         (DATA | DATA_2, PLAIN_DICTIONARY | RLE | BIT_PACKED | DELTA_NUMBERS | RLE_DICTIONARY) => return Ok(()),
         _ => return Err(Fault::Unreadable),
     }
@@ -289,6 +295,15 @@ fn tell(page: &Page, bytes: &[u8], told: &mut Told<'_>) -> Result<(), Fault> {
     // Before the values of a page of the first version stand levels, of which nothing says how many there are.
     let behind_levels = |from: usize| from + 4 + little(part(&values, from, 4)) as usize;
     let starts = [0, behind_levels(0), behind_levels(behind_levels(0))];
+    if let DELTA_LENGTHS | DELTA_TEXTS = page.encoding {
+        for start in starts {
+            let values = values.get(start..).unwrap_or_default();
+            if delta::tell(values, page.encoding == DELTA_TEXTS, told)? {
+                return Ok(());
+            }
+        }
+        return Err(Fault::Unreadable);
+    }
     let texts = starts
         .iter()
         .find_map(|start| texts(values.get(*start..)?, page.values));
@@ -328,6 +343,7 @@ fn unpack(packed: &[u8], length: usize, told: &mut Told<'_>) -> Result<Option<Ve
         [0x28, 0xb5, 0x2f, 0xfd, ..] => by(Coding::Zstd),
         _ => snappy::unpack(packed, length)
             .or_else(|| (packed.len() == length).then(|| packed.to_vec()))
+            .or_else(|| lz4::unpack(packed, length))
             .or_else(|| by(Coding::Br)),
     })
 }

@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use super::apart::{Foreign, Order};
 use super::image::{Jpeg, Png};
-use super::parquet::Parquet;
+use super::parquet::{self, Parquet};
 use super::pdf::Pdf;
 use super::sqlite::Sqlite;
 use super::steps::Steps as _;
@@ -49,7 +49,7 @@ impl Kind {
 }
 
 /// How a file of each begins.
-const MAGICS: [(&[u8], Kind); 9] = [
+const MAGICS: [(&[u8], Kind); 8] = [
     (&[0x1f, 0x8b, 8], Kind::Coded(Coding::Gzip)),
     (&[0x28, 0xb5, 0x2f, 0xfd], Kind::Coded(Coding::Zstd)),
     (b"PK\x03\x04", Kind::Zip),
@@ -58,8 +58,6 @@ const MAGICS: [(&[u8], Kind); 9] = [
     (b"\x89PNG\r\n\x1a\n", Kind::Png),
     (&[0xff, 0xd8, 0xff], Kind::Jpeg),
     (b"SQLite format 3\0", Kind::Sqlite),
-    // Its first page, or its description, begins with a number.
-    (b"PAR1\x15", Kind::Parquet),
 ];
 
 /// What the first bytes of a body say.
@@ -104,7 +102,17 @@ fn kind(first: &[u8], ends: bool) -> Seen {
     if let Some((_, kind)) = MAGICS.iter().find(|(magic, _)| first.starts_with(magic)) {
         return Seen::File(*kind);
     }
-    let may_be = first.len() < FIRST_BYTES && MAGICS.iter().any(|(magic, _)| magic.starts_with(first));
+    // A text may begin with these letters too; whatever stands behind them in a file, it is not twelve more.
+    if parquet::MAGICS.iter().any(|magic| first.starts_with(magic)) {
+        let is_letter = |byte: &u8| matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~');
+        return match first.iter().all(is_letter) {
+            false => Seen::File(Kind::Parquet),
+            true if ends || first.len() >= FIRST_BYTES => Seen::Text,
+            true => Seen::More,
+        };
+    }
+    let mut magics = MAGICS.iter().map(|(magic, _)| *magic).chain(parquet::MAGICS);
+    let may_be = first.len() < FIRST_BYTES && magics.any(|magic| magic.starts_with(first));
     if may_be { Seen::More } else { Seen::Text }
 }
 
