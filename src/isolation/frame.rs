@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Write};
 
-use crate::engine::apart::{Fault, Limits, Standing};
+use crate::engine::apart::{Fault, Limits, Said, Standing, Used};
 use crate::engine::structure::Declared;
 
 /// Bytes of one frame; longer texts are told in several.
@@ -13,9 +13,9 @@ pub(super) const OPEN: u8 = 1;
 pub(super) const PUSH: u8 = 2;
 pub(super) const FINISH: u8 = 3;
 /// Answers: a text begins, goes on; the order is carried out.
-pub(super) const BEGIN: u8 = 4;
-pub(super) const TEXT: u8 = 5;
-pub(super) const DONE: u8 = 6;
+const BEGIN: u8 = 4;
+const TEXT: u8 = 5;
+const DONE: u8 = 6;
 
 /// Writes a frame.
 pub(super) fn write(to: &mut (impl Write + ?Sized), tag: u8, bytes: &[u8]) -> io::Result<()> {
@@ -37,6 +37,45 @@ pub(super) fn read(from: &mut (impl Read + ?Sized), bytes: &mut Vec<u8>) -> io::
     bytes.resize(length, 0);
     from.read_exact(bytes)?;
     Ok(tag)
+}
+
+/// What a process that reads tells.
+#[derive(Clone, Copy)]
+pub enum Told<'b> {
+    /// Of its file.
+    Said(Said<'b>),
+    /// That it has carried out its order.
+    Done(Result<Standing, Fault>),
+}
+
+impl<'b> Told<'b> {
+    /// Reads what is told next; its bytes go into `bytes`, which hold at most 64 KiB.
+    ///
+    /// # Errors
+    /// When the pipe ends or breaks, or tells nonsense: nobody knows what that process does.
+    pub fn read(from: &mut (impl Read + ?Sized), bytes: &'b mut Vec<u8>) -> io::Result<Self> {
+        let nonsense = || io::Error::from(io::ErrorKind::InvalidData);
+        match read(from, bytes)? {
+            TEXT => Ok(Self::Said(Said::Text(bytes))),
+            BEGIN => read_structure(bytes)
+                .map(|declared| Self::Said(Said::Begin(declared)))
+                .ok_or_else(nonsense),
+            DONE => read_done(bytes).map(Self::Done).ok_or_else(nonsense),
+            _ => Err(nonsense()),
+        }
+    }
+
+    /// Tells it.
+    ///
+    /// # Errors
+    /// When the pipe breaks.
+    pub fn write(self, to: &mut (impl Write + ?Sized)) -> io::Result<()> {
+        match self {
+            Self::Said(Said::Begin(declared)) => write(to, BEGIN, &[structure(declared)]),
+            Self::Said(Said::Text(text)) => text.chunks(FRAME_BYTES_MAX).try_for_each(|part| write(to, TEXT, part)),
+            Self::Done(ended) => write(to, DONE, &done(ended)),
+        }
+    }
 }
 
 /// A file at this level, with these limits.
@@ -67,25 +106,56 @@ pub(super) fn read_open(bytes: &[u8]) -> Option<(u32, Limits)> {
     Some((u32::from_le_bytes(*level), limits))
 }
 
+/// Bytes of what was used, which stands before those of a file and behind how an order ended.
+pub(super) const USED_BYTES: usize = 20;
+
+pub(super) fn used(used: Used) -> [u8; USED_BYTES] {
+    let mut bytes = [0; USED_BYTES];
+    let numbers = used.read.to_le_bytes().into_iter().chain(used.unpacked.to_le_bytes());
+    for (place, byte) in bytes.iter_mut().zip(numbers.chain(used.entries.to_le_bytes())) {
+        *place = byte;
+    }
+    bytes
+}
+
+/// What was used, and the bytes behind it.
+pub(super) fn read_used(bytes: &[u8]) -> Option<(Used, &[u8])> {
+    let (read, rest) = bytes.split_first_chunk()?;
+    let (unpacked, rest) = rest.split_first_chunk()?;
+    let (entries, rest) = rest.split_first_chunk()?;
+    let used = Used {
+        read: u64::from_le_bytes(*read),
+        unpacked: u64::from_le_bytes(*unpacked),
+        entries: u32::from_le_bytes(*entries),
+    };
+    Some((used, rest))
+}
+
 /// How an order ended.
-pub(super) fn done(ended: Result<Standing, Fault>) -> [u8; 6] {
+fn done(ended: Result<Standing, Fault>) -> [u8; 6 + USED_BYTES] {
     let (fault, standing) = match ended {
         Ok(standing) => (0, standing),
         Err(fault) => (fault_number(fault), Standing::default()),
     };
-    let [a, b, c, d] = standing.wanted.unwrap_or(u32::MAX).to_le_bytes();
-    [fault, u8::from(standing.is_drained), a, b, c, d]
+    let mut bytes = [0; 6 + USED_BYTES];
+    let numbers = [fault, u8::from(standing.is_drained)].into_iter();
+    let numbers = numbers.chain(standing.wanted.unwrap_or(u32::MAX).to_le_bytes());
+    for (place, byte) in bytes.iter_mut().zip(numbers.chain(used(standing.used))) {
+        *place = byte;
+    }
+    bytes
 }
 
-pub(super) fn read_done(bytes: &[u8]) -> Option<Result<Standing, Fault>> {
-    let [fault, is_drained, wanted @ ..] = bytes else {
-        return None;
-    };
-    let wanted = u32::from_le_bytes(wanted.try_into().ok()?);
+fn read_done(bytes: &[u8]) -> Option<Result<Standing, Fault>> {
+    let ([fault, is_drained], rest) = bytes.split_first_chunk()?;
+    let (wanted, rest) = rest.split_first_chunk()?;
+    let wanted = u32::from_le_bytes(*wanted);
+    let (used, _) = read_used(rest).filter(|(_, rest)| rest.is_empty())?;
     Some(match fault {
         0 => Ok(Standing {
             is_drained: *is_drained != 0,
             wanted: (wanted != u32::MAX).then_some(wanted),
+            used,
         }),
         number => Err(fault_of(*number)?),
     })
@@ -105,14 +175,14 @@ fn fault_of(number: u8) -> Option<Fault> {
 }
 
 /// The structure of a text; what has a parameter goes without it.
-pub(super) fn structure(declared: Declared) -> u8 {
+fn structure(declared: Declared) -> u8 {
     Declared::ALL
         .iter()
         .position(|known| *known == declared)
         .map_or(0, |at| at as u8)
 }
 
-pub(super) fn read_structure(bytes: &[u8]) -> Option<Declared> {
+fn read_structure(bytes: &[u8]) -> Option<Declared> {
     let [number] = bytes else { return None };
     Declared::ALL.get(usize::from(*number)).copied()
 }
@@ -134,6 +204,11 @@ mod tests {
         let standing = Standing {
             is_drained: true,
             wanted: Some(9),
+            used: Used {
+                read: 1 << 40,
+                unpacked: 2 << 40,
+                entries: 3,
+            },
         };
         for ended in FAULTS
             .map(Err)
@@ -142,7 +217,7 @@ mod tests {
         {
             assert_eq!(read_done(&done(ended)), Some(ended));
         }
-        assert_eq!((read_done(&[9, 0, 0, 0, 0, 0]), read_done(&[0])), (None, None));
+        assert_eq!((read_done(&[9; 6 + USED_BYTES]), read_done(&[0])), (None, None));
         for declared in Declared::ALL {
             assert_eq!(read_structure(&[structure(declared)]), Some(declared));
         }

@@ -12,6 +12,7 @@ mod frame;
 mod pool;
 mod serve;
 
+pub use frame::Told;
 pub use pool::{Settings, Workers};
 pub use serve::serve;
 

@@ -14,8 +14,8 @@ use tokio::task::block_in_place;
 use tokio::time::Instant;
 
 use super::SUBCOMMAND;
-use super::frame::{self, BEGIN, DONE, FINISH, FRAME_BYTES_MAX, OPEN, PUSH, TEXT};
-use crate::engine::apart::{Apart, Fault, Hears, Limits, Order, Said, Session, Standing};
+use super::frame::{self, FINISH, FRAME_BYTES_MAX, OPEN, PUSH, Told, USED_BYTES};
+use crate::engine::apart::{Apart, Fault, Hears, Limits, Order, Session, Standing, Used};
 
 /// Files that one process reads before another takes its place: what a file leaves behind in it does not last.
 const FILES_MAX: u32 = 100;
@@ -184,18 +184,13 @@ impl Lease {
         let mut bytes = Vec::new();
         loop {
             let worker = self.worker.as_mut().ok_or(Fault::Isolation)?;
-            let tag = frame::read(&mut worker.answers, &mut bytes).map_err(|_| self.lose())?;
-            let passed = match tag {
-                DONE => return frame::read_done(&bytes).unwrap_or_else(|| Err(self.lose())),
-                _ if Instant::now() > until => Err(Fault::Isolation),
-                TEXT => hears(Said::Text(&bytes)),
-                BEGIN => match frame::read_structure(&bytes) {
-                    Some(declared) => hears(Said::Begin(declared)),
-                    None => Err(Fault::Isolation),
-                },
-                _ => Err(Fault::Isolation),
+            let told = Told::read(&mut worker.answers, &mut bytes).map_err(|_| self.lose())?;
+            let passed = match told {
+                Told::Done(ended) => return ended,
+                Told::Said(_) if Instant::now() > until => Err(Fault::Isolation),
+                Told::Said(said) => hears(said),
             };
-            // It tells more than is wanted, or nonsense: whatever it would still say is not waited for.
+            // It tells more than is wanted: whatever it would still say is not waited for.
             passed.inspect_err(|_| {
                 self.lose();
             })?;
@@ -212,16 +207,19 @@ impl Lease {
 }
 
 impl Session for Lease {
-    fn ask(&mut self, order: Order<'_>, hears: Hears<'_>) -> Result<Standing, Fault> {
+    fn ask(&mut self, order: Order<'_>, used: Used, hears: Hears<'_>) -> Result<Standing, Fault> {
         aside(|| match order {
             Order::Finish => {
-                self.order(FINISH, &[])?;
+                self.order(FINISH, &frame::used(used))?;
                 self.answer(hears)
             }
             Order::Push(bytes) => {
-                let mut standing = Standing::default();
-                for part in bytes.chunks(FRAME_BYTES_MAX) {
-                    self.order(PUSH, part)?;
+                let mut standing = Standing {
+                    used,
+                    ..Standing::default()
+                };
+                for part in bytes.chunks(FRAME_BYTES_MAX - USED_BYTES) {
+                    self.order(PUSH, &[&frame::used(standing.used), part].concat())?;
                     standing = self.answer(&mut *hears)?;
                 }
                 Ok(standing)

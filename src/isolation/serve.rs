@@ -5,9 +5,9 @@ use std::io::{self, BufWriter, Read, Write};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
-use super::frame::{self, BEGIN, DONE, FINISH, FRAME_BYTES_MAX, OPEN, PUSH, TEXT};
+use super::frame::{self, FINISH, FRAME_BYTES_MAX, OPEN, PUSH, Told};
 use crate::confinement;
-use crate::engine::apart::{Fault, Order, Reading, Said};
+use crate::engine::apart::{Fault, Order, Reading};
 
 /// Files that it may have open at once: its pipes, and those of the system's libraries.
 const FILES_MAX: u64 = 16;
@@ -23,34 +23,28 @@ pub fn serve((memory_bytes, cpu_s): (u64, u64), orders: &mut dyn Read, answers: 
     let mut answers = BufWriter::with_capacity(FRAME_BYTES_MAX, answers);
     let (mut reading, mut bytes) = (None, Vec::new());
     loop {
-        let order = match frame::read(orders, &mut bytes) {
+        let (order, used) = match frame::read(orders, &mut bytes) {
             Ok(OPEN) => {
                 allow_time(cpu_s)?;
                 let (level, limits) = frame::read_open(&bytes).ok_or(io::ErrorKind::InvalidData)?;
                 reading = Some(Reading::new(level, limits));
                 continue;
             }
-            Ok(PUSH) => Order::Push(&bytes),
-            Ok(FINISH) => Order::Finish,
+            Ok(tag @ (PUSH | FINISH)) => {
+                let (used, rest) = frame::read_used(&bytes).ok_or(io::ErrorKind::InvalidData)?;
+                let order = if tag == PUSH { Order::Push(rest) } else { Order::Finish };
+                (order, used)
+            }
             Ok(_) => return Err(io::ErrorKind::InvalidData.into()),
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
             Err(error) => return Err(error),
         };
         let reading = reading.as_mut().ok_or(io::ErrorKind::InvalidData)?;
-        let ended = reading.answer(order, &mut |said| {
-            tell(&mut answers, said).map_err(|_| Fault::Isolation)
+        let ended = reading.answer(order, used, &mut |said| {
+            Told::Said(said).write(&mut answers).map_err(|_| Fault::Isolation)
         });
-        frame::write(&mut answers, DONE, &frame::done(ended))?;
+        Told::Done(ended).write(&mut answers)?;
         answers.flush()?;
-    }
-}
-
-fn tell(answers: &mut impl Write, said: Said<'_>) -> io::Result<()> {
-    match said {
-        Said::Begin(declared) => frame::write(answers, BEGIN, &[frame::structure(declared)]),
-        Said::Text(text) => text
-            .chunks(FRAME_BYTES_MAX)
-            .try_for_each(|part| frame::write(answers, TEXT, part)),
     }
 }
 

@@ -4,8 +4,10 @@ use std::collections::HashSet;
 use std::fs;
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use bytes::Bytes;
+use tidegate::engine::apart::{Apart, Fault, Hears, Limits, Order, Reading, Session, Standing, Used};
 use tidegate::engine::decode::Coding;
 use tidegate::engine::inspect::{Bounds, Content, Failure, Inspector, Mode, Piece, Resolution, Step};
 use tidegate::engine::secret::{HashKey, Subject};
@@ -291,6 +293,72 @@ fn what_would_come_of_a_container_has_limits() {
         let found = inspect(Plan { bounds, ..WATCH }, &body, 100);
         assert_eq!(found.failure, Some(Failure::ContainerLimit), "{name}");
     }
+}
+
+/// Files that are read apart, by the same reader.
+struct Beside;
+
+struct Reader(Reading);
+
+impl Apart for Beside {
+    fn open(&self, level: u32, limits: Limits) -> Result<Box<dyn Session>, Fault> {
+        Ok(Box::new(Reader(Reading::new(level, limits))))
+    }
+}
+
+impl Session for Reader {
+    fn ask(&mut self, order: Order<'_>, used: Used, hears: Hears<'_>) -> Result<Standing, Fault> {
+        self.0.answer(order, used, hears)
+    }
+}
+
+/// Many files in one archive have its limits together, wherever they are read.
+#[test]
+fn a_reader_apart_has_what_is_left_of_the_limits() {
+    let pdf = file("lines.pdf");
+    // A local header of ZIP, stored: no time, no checksum (APPNOTE 6.3.10, section 4.3.7).
+    let length = (pdf.len() as u32).to_le_bytes();
+    let head = [
+        &b"PK\x03\x04\x14\0\0\0\0\0\0\0\0\0\0\0\0\0"[..],
+        &length,
+        &length,
+        b"\x01\0\0\0a",
+    ]
+    .concat();
+    let archive = |files: usize| [&head[..], &pdf].concat().repeat(files);
+    let failure = |files: usize, bounds: Bounds, apart: Option<Arc<dyn Apart>>| {
+        let content = Content::new(Some(Coding::Identity), b"application/zip");
+        let inspector = Inspector::new(Mode::Watch, bounds, content, rules(), HashKey::new([7; 32]));
+        let mut inspector = inspector.reading_apart(apart.as_ref());
+        let mut step = inspector.push(&Bytes::from(archive(files)));
+        loop {
+            step = match step {
+                Step::More => inspector.finish(),
+                Step::Settle => inspector.resolve(usize::MAX, Resolution::Granted),
+                Step::Release { .. } => inspector.step(),
+                Step::Fail(failure) => return Some(failure),
+                Step::Stopped | Step::Done => return None,
+            };
+        }
+    };
+    let mut failed = [0; 4];
+    for (bytes, entries) in (0..60).map(|n| (n * 1_000, 1_000)).chain((0..40).map(|n| (1 << 30, n))) {
+        let bounds = Bounds {
+            container_bytes_max: bytes,
+            container_entries_max: entries,
+            ..WATCH.bounds
+        };
+        for (files, failed) in failed.iter_mut().enumerate() {
+            let here = failure(files, bounds, None);
+            let apart = failure(files, bounds, Some(Arc::new(Beside)));
+            assert_eq!(here, apart, "{files} files, {bytes} bytes, {entries} entries");
+            *failed += usize::from(here.is_some());
+        }
+    }
+    assert!(
+        failed[0] < failed[1] && failed[1] < failed[2] && failed[2] < failed[3],
+        "{failed:?}"
+    );
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use super::Told;
 use super::meter::Meter;
-pub use super::meter::{Fault, Limits};
+pub use super::meter::{Fault, Limits, Used};
 use super::unpack::Unpacker;
 use crate::engine::structure::Declared;
 
@@ -32,6 +32,8 @@ pub struct Standing {
     pub is_drained: bool,
     /// How many bytes more it is drained behind, where that is known.
     pub wanted: Option<u32>,
+    /// What was used of the body's limits by then.
+    pub used: Used,
 }
 
 /// Who is told.
@@ -48,11 +50,11 @@ pub trait Apart: Send + Sync {
 
 /// A reader of one file. It waits for its answer, for at most as long as it has been given.
 pub trait Session: Send {
-    /// Carries out an order.
+    /// Carries out an order. The limits are those of the whole body, of which this much was `used` before.
     ///
     /// # Errors
     /// When the file cannot be read further, or the reader is gone.
-    fn ask(&mut self, order: Order<'_>, hears: Hears<'_>) -> Result<Standing, Fault>;
+    fn ask(&mut self, order: Order<'_>, used: Used, hears: Hears<'_>) -> Result<Standing, Fault>;
 }
 
 /// The other side of a session: reads the file, in whatever process this is.
@@ -70,11 +72,12 @@ impl Reading {
         }
     }
 
-    /// Carries out an order.
+    /// Carries out an order, behind what was `used` of the body's limits before.
     ///
     /// # Errors
     /// When the file cannot be read further, or `hears` takes no more.
-    pub fn answer(&mut self, order: Order<'_>, hears: Hears<'_>) -> Result<Standing, Fault> {
+    pub fn answer(&mut self, order: Order<'_>, used: Used, hears: Hears<'_>) -> Result<Standing, Fault> {
+        self.meter.goes_on(used);
         let mut mouth = Mouth {
             hears,
             meter: &mut self.meter,
@@ -82,16 +85,14 @@ impl Reading {
         };
         let mut told = Told { texts: &mut mouth };
         let read = match order {
-            Order::Push(bytes) => {
-                told.meter().read(bytes.len() as u64);
-                self.unpacker.push(bytes, &mut told)
-            }
+            Order::Push(bytes) => self.unpacker.push(bytes, &mut told),
             Order::Finish => self.unpacker.finish(&mut told),
         };
         mouth.fault.map_or(read, Err)?;
         Ok(Standing {
             is_drained: self.unpacker.is_drained(),
             wanted: self.unpacker.wanted().and_then(|wanted| u32::try_from(wanted).ok()),
+            used: self.meter.used(),
         })
     }
 }
@@ -137,7 +138,7 @@ impl Foreign {
     pub(super) fn new(session: Box<dyn Session>) -> Self {
         let standing = Standing {
             is_drained: true,
-            wanted: None,
+            ..Standing::default()
         };
         Self {
             session: Some(session),
@@ -154,6 +155,7 @@ impl Foreign {
     }
 
     pub(super) fn ask(&mut self, order: Order<'_>, told: &mut Told<'_>) -> Result<(), Fault> {
+        let used = told.meter().used();
         let mut hears = |said: Said<'_>| match said {
             Said::Begin(declared) => {
                 told.begin(declared);
@@ -162,11 +164,13 @@ impl Foreign {
             Said::Text(text) => told.text(text),
         };
         let session = self.session.as_mut().ok_or(Fault::Isolation)?;
-        let answer = session.ask(order, &mut hears);
+        let answer = session.ask(order, used, &mut hears);
         if answer.is_err() || matches!(order, Order::Finish) {
             self.session = None;
         }
         self.standing = answer?;
+        // Not all that came of the file was told.
+        told.meter().goes_on(self.standing.used);
         Ok(())
     }
 }

@@ -31,6 +31,17 @@ impl Default for Limits {
     }
 }
 
+/// What was read of one body, and came of its containers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Used {
+    /// Bytes of the body itself.
+    pub read: u64,
+    /// Bytes that came of it, on whatever level.
+    pub unpacked: u64,
+    /// Entries of all its containers together.
+    pub entries: u32,
+}
+
 /// Why a container cannot be read further.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -49,9 +60,7 @@ pub(in crate::engine) struct Meter {
     limits: Limits,
     /// Who lends readers for fragile formats; without it they are read here.
     apart: Option<Arc<dyn Apart>>,
-    read: u64,
-    unpacked: u64,
-    entries: u32,
+    used: Used,
 }
 
 impl Meter {
@@ -59,9 +68,11 @@ impl Meter {
         Self {
             limits,
             apart: None,
-            read: 0,
-            unpacked: 0,
-            entries: 0,
+            used: Used {
+                read: 0,
+                unpacked: 0,
+                entries: 0,
+            },
         }
     }
 
@@ -78,14 +89,29 @@ impl Meter {
 
     /// So many more bytes of the body itself.
     pub(in crate::engine) const fn read(&mut self, bytes: u64) {
-        self.read = self.read.saturating_add(bytes);
+        self.used.read = self.used.read.saturating_add(bytes);
+    }
+
+    /// What was used so far.
+    pub(super) const fn used(&self) -> Used {
+        self.used
+    }
+
+    /// Goes on where another stands, which read the same body: what is known of it already is not forgotten, whatever that says.
+    pub(super) fn goes_on(&mut self, other: Used) {
+        self.used = Used {
+            read: self.used.read.max(other.read),
+            unpacked: self.used.unpacked.max(other.unpacked),
+            entries: self.used.entries.max(other.entries),
+        };
     }
 
     /// So many more came of it, on whatever level.
     pub(in crate::engine) fn unpacked(&mut self, bytes: u64) -> Result<(), Fault> {
-        self.unpacked = self.unpacked.saturating_add(bytes);
-        let is_bomb = self.unpacked > RATIO_FREE_BYTES && self.unpacked / self.read.max(1) > self.limits.ratio;
-        if is_bomb || self.unpacked > self.limits.bytes {
+        let used = &mut self.used;
+        used.unpacked = used.unpacked.saturating_add(bytes);
+        let is_bomb = used.unpacked > RATIO_FREE_BYTES && used.unpacked / used.read.max(1) > self.limits.ratio;
+        if is_bomb || used.unpacked > self.limits.bytes {
             return Err(Fault::Limit);
         }
         Ok(())
@@ -93,8 +119,8 @@ impl Meter {
 
     /// Another entry.
     pub(super) fn entry(&mut self) -> Result<(), Fault> {
-        self.entries = self.entries.saturating_add(1);
-        if self.entries > self.limits.entries {
+        self.used.entries = self.used.entries.saturating_add(1);
+        if self.used.entries > self.limits.entries {
             return Err(Fault::Limit);
         }
         Ok(())
