@@ -1,19 +1,20 @@
 //! Character sets: which one a body is in, and its bytes as UTF-8.
 //!
 //! A byte-order mark decides before what is declared (WHATWG Encoding, section 4.2). Where there is none and nothing else says so,
-//! a page or an XML document is heard in what it says of itself, and zeros beside the first letters tell UTF-16 and UTF-32. A body without any of these is read as UTF-8, in which all that is ASCII
-//! in other character sets is found too.
+//! a page or an XML document is heard in what it says of itself, and zeros beside the first letters tell UTF-16 and UTF-32. A body
+//! without any of these is read as UTF-8, and what is declared as ASCII, until its bytes say something else: see [`watch`].
 
 use encoding_rs::{CoderResult, Decoder, Encoding, ISO_2022_JP, UTF_8, UTF_16BE, UTF_16LE};
-use smallvec::SmallVec;
 
 mod plausible;
 mod said;
 mod utf32;
+mod watch;
 
 use plausible::Plausible;
 use said::{DOCUMENT_BYTES_MAX, Said, said};
 use utf32::Utf32;
+use watch::{Kept, Seen, Watch};
 
 /// The byte-order marks (Unicode 16, table 23-7), and what they are of.
 const MARKS: [(&[u8], Set); 5] = [
@@ -137,12 +138,16 @@ pub(super) struct Reader {
     declared: Charset,
     /// Whether a document is heard in what it says of itself.
     hears: bool,
+    /// Whether its bytes are asked too, whatever is said.
+    watches: bool,
     state: State,
 }
 
 enum State {
     /// The bytes so far may be the beginning of a mark.
-    Undecided(SmallVec<[u8; MARK_BYTES_MAX]>),
+    Undecided(Kept),
+    /// The bytes are the text so far.
+    Watched(Watch),
     /// The bytes are the text.
     Same,
     Other(Box<Other>),
@@ -187,16 +192,16 @@ impl Other {
     }
 }
 
-/// What the next bytes are.
+/// What the next bytes are, so many of them as are said beside it.
 pub(super) enum Text {
-    /// Text themselves.
-    Same,
-    /// Text themselves, and behind these that were kept.
-    Behind(SmallVec<[u8; MARK_BYTES_MAX]>),
+    /// Text themselves, behind these that were kept.
+    Same(Kept),
     /// Kept until it is known.
     Kept,
+    /// It is known now, of these too, which were kept: they are to be asked about again, before what comes.
+    Again(Kept),
     /// To be read with [`Reader::read`], behind these that were kept.
-    Other(SmallVec<[u8; MARK_BYTES_MAX]>),
+    Other(Kept),
 }
 
 impl Reader {
@@ -205,13 +210,20 @@ impl Reader {
         Self {
             declared,
             hears: false,
-            state: State::Undecided(SmallVec::new()),
+            watches: false,
+            state: State::Undecided(Kept::new()),
         }
     }
 
     /// The same; `hears`: a document is heard in what it says of itself.
     pub(super) fn hearing(mut self, hears: bool) -> Self {
         self.hears = hears;
+        self
+    }
+
+    /// The same; `watches`: its bytes are asked too, whatever is said.
+    pub(super) fn watching(mut self, watches: bool) -> Self {
+        self.watches = watches;
         self
     }
 
@@ -230,6 +242,7 @@ impl Reader {
         Self {
             declared: Charset::Utf8,
             hears: false,
+            watches: false,
             state: State::Same,
         }
     }
@@ -239,58 +252,85 @@ impl Reader {
         matches!(self.state, State::Other(_))
     }
 
+    /// Whether bytes of it wait, by which it is decided what comes.
+    pub(super) fn is_asking(&self) -> bool {
+        matches!(&self.state, State::Watched(watch) if watch.is_asking())
+    }
+
     /// Looks at the first bytes of the body, so that it may be known what they are before they are read.
     pub(super) fn look(&mut self, bytes: &[u8]) {
         let first = bytes.get(..self.first_bytes_max()).unwrap_or(bytes);
         match &self.state {
             State::Undecided(kept) if kept.is_empty() && !self.is_open(first) => self.decide(first),
-            State::Undecided(_) | State::Same | State::Other(_) => {}
+            State::Undecided(_) | State::Watched(_) | State::Same | State::Other(_) => {}
         }
     }
 
-    /// What `bytes`, which are next, are.
+    /// What `bytes`, which are next, are, and of how many of them that is said.
     ///
     /// # Errors
     /// If they cannot be read.
     #[inline]
-    pub(super) fn next(&mut self, bytes: &[u8]) -> Result<Text, Unreadable> {
+    pub(super) fn next(&mut self, bytes: &[u8]) -> Result<(Text, usize), Unreadable> {
         let most = self.first_bytes_max();
-        match &mut self.state {
-            State::Same => Ok(Text::Same),
-            State::Other(other) => other.follow(bytes).map(|()| Text::Other(SmallVec::new())),
-            State::Undecided(_) if bytes.is_empty() => Ok(Text::Kept),
+        let text = match &mut self.state {
+            State::Same => Text::Same(Kept::new()),
+            State::Other(other) => other.follow(bytes).map(|()| Text::Other(Kept::new()))?,
+            State::Watched(watch) => {
+                let seen = watch.next(bytes);
+                return Ok(self.seen(seen));
+            }
             State::Undecided(kept) => {
                 let mut first = kept.clone();
                 first.extend_from_slice(bytes.get(..most.saturating_sub(kept.len())).unwrap_or(bytes));
-                if self.declared.is_open(&first) || (self.hears && said(&first) == Said::More) {
-                    *kept = first;
-                    return Ok(Text::Kept);
+                let is_open = self.declared.is_open(&first) || (self.hears && said(&first) == Said::More);
+                if !is_open {
+                    let kept = std::mem::take(kept);
+                    self.decide(&first);
+                    return Ok((Text::Again(kept), 0));
                 }
+                *kept = first;
+                Text::Kept
+            }
+        };
+        Ok((text, bytes.len()))
+    }
+
+    /// The body ends: what the bytes were that were kept. To be asked again where they are.
+    ///
+    /// # Errors
+    /// If the last of it cannot be read.
+    pub(super) fn end(&mut self) -> Result<Text, Unreadable> {
+        match &mut self.state {
+            State::Undecided(kept) => {
                 let kept = std::mem::take(kept);
-                self.decide(&first);
-                match &mut self.state {
-                    State::Other(other) => {
-                        other.follow(&kept)?;
-                        other.follow(bytes)?;
-                        Ok(Text::Other(kept))
-                    }
-                    State::Same | State::Undecided(_) => Ok(Text::Behind(kept)),
-                }
+                self.decide(&kept);
+                Ok(Text::Again(kept))
+            }
+            State::Watched(watch) => {
+                let seen = watch.end();
+                Ok(self.seen(seen).0)
+            }
+            State::Same => Ok(Text::Same(Kept::new())),
+            State::Other(other) => {
+                let measured = other.plausible.as_mut().map_or(Ok(()), Plausible::end);
+                measured.map(|()| Text::Other(Kept::new()))
             }
         }
     }
 
-    /// The body ends: the bytes that were kept, if it was not decided what they are.
-    ///
-    /// # Errors
-    /// If the last of it cannot be read.
-    pub(super) fn end(&mut self) -> Result<SmallVec<[u8; MARK_BYTES_MAX]>, Unreadable> {
-        match &mut self.state {
-            State::Undecided(kept) => Ok(std::mem::take(kept)),
-            State::Same => Ok(SmallVec::new()),
-            State::Other(other) => {
-                let measured = other.plausible.as_mut().map_or(Ok(()), Plausible::end);
-                measured.map(|()| SmallVec::new())
+    /// What a look at the text has shown.
+    fn seen(&mut self, seen: Seen) -> (Text, usize) {
+        match seen {
+            Seen::Same(kept, taken) => (Text::Same(kept), taken),
+            Seen::Kept(taken) => (Text::Kept, taken),
+            Seen::Decided(kept, None) => {
+                self.state = State::Same;
+                (Text::Same(kept), 0)
+            }
+            Seen::Decided(kept, Some(encoding)) => {
+                self.state = State::Other(Box::new(Other::new(Set::Named(encoding))));
+                (Text::Other(kept), 0)
             }
         }
     }
@@ -314,9 +354,15 @@ impl Reader {
                 .or_else(|| charset.named())
                 .or_else(|| self.said(first)),
         };
-        self.state = set
-            .filter(|set| *set != Set::Named(UTF_8))
-            .map_or(State::Same, |set| State::Other(Box::new(Other::new(set))));
+        self.state = match set {
+            // What is said may not be so, but for a mark.
+            Some(Set::Named(encoding)) if self.watches && marked.is_none() && encoding.is_ascii_compatible() => {
+                State::Watched(Watch::new(Some(encoding).filter(|encoding| *encoding != UTF_8)))
+            }
+            None if self.watches => State::Watched(Watch::new(None)),
+            Some(set) if set != Set::Named(UTF_8) => State::Other(Box::new(Other::new(set))),
+            Some(_) | None => State::Same,
+        };
     }
 
     /// Reads from the front of `bytes` into `out`: how many were read, how many written, and whether that was all of them.
@@ -357,7 +403,11 @@ impl Reader {
     /// Whether all that was read are whole characters, as far as the last byte tells: so that what comes next can be cut
     /// off without a byte of it having left.
     pub(super) fn is_between_characters(&self) -> bool {
-        let State::Other(other) = &self.state else { return true };
+        let other = match &self.state {
+            State::Other(other) => other,
+            State::Undecided(_) | State::Same => return true,
+            State::Watched(watch) => return watch.is_drained(),
+        };
         let [before, last] = other.last;
         let is_half = |high: u8| matches!(high, 0xd8..=0xdb);
         let encoding = match other.set {

@@ -64,6 +64,16 @@ fn each(write: fn(u32) -> String) -> String {
     (0..PEOPLE).map(write).collect()
 }
 
+/// People who are known by where they live alone.
+fn addresses() -> String {
+    let rows = each(|number| format!("{},김민수,서울특별시 강남구 테헤란로 {number}\n", person(number).serial));
+    format!("serial,name,주소\n{rows}")
+}
+
+fn korean() -> Vec<u8> {
+    encoding_rs::EUC_KR.encode(&addresses()).0.into_owned()
+}
+
 /// A field of a form in parts.
 fn part(name: &str, value: &str) -> String {
     format!("--xyz\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
@@ -163,6 +173,15 @@ fn rows() -> Vec<Row> {
         }),
         row("EUC-KR as declared", AtMost, || {
             Answer::new("text/csv; charset=euc-kr", csv())
+        }),
+        row("EUC-KR that nothing declares", AtMost, || {
+            Answer::new("text/csv", korean())
+        }),
+        row("EUC-KR that is said to be UTF-8", AtMost, || {
+            Answer::new("text/csv; charset=utf-8", korean())
+        }),
+        row("UTF-8 that is said to be EUC-KR", AtMost, || {
+            Answer::new("text/csv; charset=euc-kr", addresses())
         }),
         row("UTF-16 that nothing tells", AtMost, || {
             Answer::new("text/csv", utf16(&String::from_utf8_lossy(&csv()), u16::to_le_bytes))

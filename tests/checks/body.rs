@@ -79,7 +79,9 @@ pub(crate) fn scan_chunks(data: &[u8]) {
     let is_marked = body.starts_with(b"\xff\xfe") || body.starts_with(b"\xfe\xff") || body.starts_with(b"\0\0\xfe\xff");
     // Messages have a format of their own, which may break.
     let is_framed = plan.content.structure == Declared::Grpc;
-    let is_plain = plan.content.charset == Charset::Utf8 && !is_marked && !is_framed;
+    // What is in another character set is cut where a chunk ends.
+    let is_utf8 = plan.content.charset == Charset::Utf8 && std::str::from_utf8(body).is_ok();
+    let is_plain = is_utf8 && !is_marked && !is_framed;
     if plan.content.coding == Some(Coding::Identity) && is_plain {
         assert!(whole.failure.is_none(), "identity has no format to break");
         assert!(whole.released.len() <= body.len(), "masks keep lengths");

@@ -125,6 +125,58 @@ fn people_of(body: &[u8], cut: usize, content: Content) -> usize {
     people
 }
 
+/// Nobody says the character set, or it is said wrongly; and the numbers are in letters of it.
+#[test]
+fn people_in_a_character_set_that_is_not_said_are_people() {
+    let rows = |letter: &str, from: usize, to: usize| -> String {
+        let wide = |text: String| -> String {
+            let wide = text
+                .chars()
+                .map(|digit| char::from_u32(digit as u32 + 0xfee0).expect("a letter"));
+            wide.collect()
+        };
+        let rows = (from..to).map(|n| format!("{letter}{n},０１０-２０００-{},S{n:02}x\n", wide(format!("{n:04}"))));
+        rows.collect()
+    };
+    for (label, letter) in [
+        ("euc-kr", "김민수"),
+        ("shift_jis", "山田"),
+        ("big5", "陳大文"),
+        ("gb18030", "陈伟"),
+    ] {
+        let encoding = Encoding::for_label(label.as_bytes()).expect("a label of the WHATWG");
+        let text = format!("name,phone,serial\n{}", rows(letter, 0, PEOPLE));
+        let body = encoding.encode(&text).0.into_owned();
+        for (body, declared) in [
+            (body.clone(), "text/csv"),
+            (body, "text/csv; charset=utf-8"),
+            (text.clone().into_bytes(), "text/csv; charset=euc-kr"),
+        ] {
+            let content = Content::new(Some(Coding::Identity), declared.as_bytes());
+            for chunk in [1, 2, 100, 1_000, body.len()] {
+                let all = inspect(&body, chunk, content, Bounds::default(), None);
+                let found = (all.asked.len(), all.released == body);
+                assert_eq!(found, (PEOPLE, true), "{label}, {declared}, {chunk}");
+                let limit = Limit {
+                    people: GRANTED,
+                    then: Resolution::Cut,
+                };
+                let cut = inspect(&body, chunk, content, Bounds::default(), Some(limit));
+                assert!(
+                    cut.stopped && cut.asked.len() == GRANTED,
+                    "{label}, {declared}, {chunk}"
+                );
+                let denied = format!("S{GRANTED:02}x");
+                let shown = memchr::memmem::find(&cut.released, denied.as_bytes());
+                assert!(
+                    body.starts_with(&cut.released) && shown.is_none(),
+                    "{label}, {declared}, {chunk}"
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn a_mark_may_come_alone() {
     let (body, _, content) = table("utf-16le", "김");

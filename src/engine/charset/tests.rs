@@ -21,19 +21,40 @@ fn read(declared: Charset, body: &[u8], chunk: usize) -> Result<String, Unreadab
 fn read_by(mut reader: Reader, body: &[u8], chunk: usize) -> Result<String, Unreadable> {
     let mut text = Vec::new();
     for part in body.chunks(chunk) {
-        match reader.next(part)? {
-            Text::Same => text.extend_from_slice(part),
-            Text::Behind(kept) => text.extend(kept.iter().chain(part)),
-            Text::Kept => {}
-            Text::Other(kept) => {
-                put(&mut reader, &kept, false, &mut text);
-                put(&mut reader, part, false, &mut text);
-            }
+        push(&mut reader, part, &mut text)?;
+    }
+    loop {
+        let end = reader.end()?;
+        let is_all = !matches!(end, Text::Again(_));
+        take(&mut reader, end, &[], &mut text)?;
+        if is_all {
+            break;
         }
     }
-    text.extend(reader.end()?);
     put(&mut reader, &[], true, &mut text);
     Ok(String::from_utf8_lossy(&text).into_owned())
+}
+
+fn push(reader: &mut Reader, mut bytes: &[u8], text: &mut Vec<u8>) -> Result<(), Unreadable> {
+    while !bytes.is_empty() {
+        let (seen, length) = reader.next(bytes)?;
+        take(reader, seen, &bytes[..length], text)?;
+        bytes = &bytes[length..];
+    }
+    Ok(())
+}
+
+fn take(reader: &mut Reader, seen: Text, part: &[u8], text: &mut Vec<u8>) -> Result<(), Unreadable> {
+    match seen {
+        Text::Same(kept) => text.extend(kept.iter().chain(part)),
+        Text::Again(kept) => push(reader, &kept, text)?,
+        Text::Kept => {}
+        Text::Other(kept) => {
+            put(reader, &kept, false, text);
+            put(reader, part, false, text);
+        }
+    }
+    Ok(())
 }
 
 #[test]
@@ -207,12 +228,89 @@ fn characters_end_where_the_last_byte_says_so() {
         (declared("windows-1252"), b"\xe9", true),
     ] {
         let mut reader = Reader::new(charset);
-        let kept = match reader.next(body) {
-            Ok(Text::Other(kept)) => kept,
-            _ => SmallVec::new(),
-        };
-        assert!(kept.is_empty());
-        reader.read(body, &mut [0; 32], false);
+        push(&mut reader, body, &mut Vec::new()).unwrap();
         assert_eq!(reader.is_between_characters(), expected, "{charset:?}");
+    }
+}
+
+/// A text in one set that is said to be in another, or in none.
+#[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
+fn what_a_text_is_in_is_told_by_its_bytes() {
+    use encoding_rs::{BIG5, EUC_KR, GBK, SHIFT_JIS, WINDOWS_1252};
+    let korean = "이름,전화번호,주소\n김민수,010-1234-5678,서울특별시 강남구 테헤란로 1\n";
+    let japanese = "氏名,電話番号,住所\n山田太郎,03-1234-5678,東京都千代田区丸の内1\n";
+    let simplified = "姓名,手机号,地址\n张伟,13800000000,北京市朝阳区建国路1号\n";
+    let traditional = "姓名,電話,地址\n陳大文,0912345678,臺北市信義區市府路1號\n";
+    let german = "Name;Straße\nMüller;Königsallee 1, Düsseldorf\nJürgen;Möllendorffstraße 2, Köln\n";
+    let in_set = |set: &'static Encoding, text: &str| set.encode(text).0.into_owned();
+    let korean_set = Charset::Other(EUC_KR);
+    let late = format!("{}{korean}", "a,b\n".repeat(700));
+    let too_late = [vec![b'a'; 64 << 10], in_set(EUC_KR, korean)].concat();
+    let rows: [(&str, Charset, Vec<u8>, String); 14] = [
+        ("EUC-KR", Charset::Utf8, in_set(EUC_KR, korean), korean.into()),
+        ("Shift_JIS", Charset::Utf8, in_set(SHIFT_JIS, japanese), japanese.into()),
+        ("GBK", Charset::Utf8, in_set(GBK, simplified), simplified.into()),
+        ("Big5", Charset::Utf8, in_set(BIG5, traditional), traditional.into()),
+        ("Latin-1", Charset::Utf8, in_set(WINDOWS_1252, german), german.into()),
+        (
+            "EUC-KR behind ASCII",
+            Charset::Utf8,
+            in_set(EUC_KR, &late),
+            late.clone(),
+        ),
+        (
+            "EUC-KR behind too much",
+            Charset::Utf8,
+            too_late.clone(),
+            String::from_utf8_lossy(&too_late).into_owned(),
+        ),
+        ("as it is said", korean_set, in_set(EUC_KR, korean), korean.into()),
+        (
+            "UTF-8 that is said to be EUC-KR",
+            korean_set,
+            korean.into(),
+            korean.into(),
+        ),
+        (
+            "a letter of EUC-KR that UTF-8 has too",
+            korean_set,
+            in_set(EUC_KR, "치"),
+            "치".into(),
+        ),
+        (
+            "UTF-8 that is said to be Latin-1",
+            Charset::Other(WINDOWS_1252),
+            japanese.into(),
+            japanese.into(),
+        ),
+        (
+            "a broken letter",
+            Charset::Utf8,
+            [korean.as_bytes(), b"\xff\xec\x9d", korean.as_bytes()].concat(),
+            format!("{korean}\u{fffd}\u{fffd}{korean}"),
+        ),
+        (
+            "bytes",
+            Charset::Utf8,
+            b"\x80\x00\x01kim@mail.example".to_vec(),
+            "\u{fffd}\0\u{1}kim@mail.example".into(),
+        ),
+        (
+            "a letter that is cut",
+            Charset::Utf8,
+            b"a\xec\x9d".to_vec(),
+            "a\u{fffd}".into(),
+        ),
+    ];
+    for (name, charset, body, expected) in &rows {
+        for chunk in [1, 2, 3, 7, 511, 512, 513, body.len()] {
+            let text = read_by(Reader::new(*charset).watching(true), body, chunk).unwrap();
+            assert!(
+                text == *expected,
+                "{name}, {chunk}: {}",
+                text.get(..60).unwrap_or(&text)
+            );
+        }
     }
 }

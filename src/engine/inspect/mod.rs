@@ -158,7 +158,11 @@ impl Inspector {
         let charset = if content.structure.is_binary() {
             Reader::bytes()
         } else {
-            Reader::new(declared).hearing(!content.says_charset && mode != Mode::Rewrite)
+            // Streams of events are in UTF-8 (HTML Living Standard, section 9.2.5), and none of them waits.
+            let watches = mode != Mode::Rewrite && content.structure != Declared::Events;
+            Reader::new(declared)
+                .hearing(!content.says_charset && mode != Mode::Rewrite)
+                .watching(watches)
         };
         let (decoder, failure) = match content.decoder(mode) {
             Ok(decoder) => (decoder, None),

@@ -17,6 +17,15 @@ const RATIO_FREE_BYTES: u64 = 1 << 20;
 /// Bytes of text that are read from another character set at once.
 const TEXT_BYTES: usize = 4096;
 
+/// How a text is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pace {
+    /// All of it, up to a place where it is asked what it is in: from there on it may have checkpoints.
+    Whole,
+    /// It is a slice, behind which there may be one.
+    Slices,
+}
+
 impl Inspector {
     pub(super) fn inspect(&mut self, chunk: &Bytes) -> Result<(), Failure> {
         if self.decoder.is_none() {
@@ -26,21 +35,25 @@ impl Inspector {
         if self.decoder.is_none() && self.packed.is_text() {
             self.charset.look(chunk);
         }
+        self.assembler.meter.read(chunk.len() as u64);
+        let mut left = &chunk[..];
         if !self.is_coded() {
-            self.assembler.meter.read(chunk.len() as u64);
-            self.text(chunk)?;
+            let unread = self.text(chunk, Pace::Whole)?;
+            left = left.get(left.len() - unread..).unwrap_or_default();
             // Read as it is, or just found to be in another character set or a container: then all of it was read.
             if self.is_coded() {
-                self.checkpoint(self.pushed);
+                self.checkpoint(self.pushed - unread as u64);
             }
+        }
+        if left.is_empty() {
             return Ok(());
         }
         let mut output = std::mem::take(&mut self.output);
         output.resize(OUTPUT, 0);
-        let result = self.decode(chunk, &mut output);
+        let result = self.decode(left, &mut output);
         self.output = output;
         result?;
-        if self.is_stuck() {
+        if self.is_coded() && self.is_stuck() {
             return Err(Failure::HoldBack);
         }
         Ok(())
@@ -67,9 +80,9 @@ impl Inspector {
         known.last().is_none_or(|(at, _)| *at <= released)
     }
 
-    fn decode(&mut self, chunk: &Bytes, output: &mut [u8]) -> Result<(), Failure> {
+    fn decode(&mut self, chunk: &[u8], output: &mut [u8]) -> Result<(), Failure> {
         let mut coded = self.pushed - chunk.len() as u64;
-        let mut left = &chunk[..];
+        let mut left = chunk;
         while !left.is_empty() {
             let slice = left.get(..SLICE).unwrap_or(left);
             let length = if self.decoder.is_none() {
@@ -89,8 +102,7 @@ impl Inspector {
         loop {
             let Some(decoder) = &mut self.decoder else {
                 *coded += slice.len() as u64;
-                self.assembler.meter.read(slice.len() as u64);
-                self.text(slice)?;
+                self.text(slice, Pace::Slices)?;
                 self.checkpoint(*coded);
                 return Ok(());
             };
@@ -99,13 +111,12 @@ impl Inspector {
             let checkpoint = drained && decoder.is_checkpoint();
             slice = slice.get(progress.read..).unwrap_or_default();
             *coded += progress.read as u64;
-            self.assembler.meter.read(progress.read as u64);
             let text = output.get(..progress.written).unwrap_or_default();
             if self.mode == Mode::Rewrite && !text.is_empty() {
                 self.rewritten.push_back(Bytes::copy_from_slice(text));
             }
             self.unpackable += text.len() as u64;
-            self.text(text)?;
+            self.text(text, Pace::Slices)?;
             if self.mode == Mode::Rewrite {
                 self.checkpoint(self.unpackable);
             }
@@ -144,34 +155,46 @@ impl Inspector {
         self.checkpoints.push_back((coded, self.decoded));
     }
 
-    /// Searches decoded bytes: the container that they are, or the text.
-    fn text(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+    /// Searches decoded bytes: the container that they are, or the text; how many at their end are still to be searched.
+    fn text(&mut self, bytes: &[u8], pace: Pace) -> Result<usize, Failure> {
         let Some(kept) = self.packed.next(bytes) else {
-            return Ok(());
+            return Ok(0);
         };
-        for bytes in [&kept, bytes] {
-            if self.packed.is_container() {
-                self.unpack(Some(bytes))?;
-            } else {
-                self.characters(bytes)?;
-            }
+        if self.packed.is_container() {
+            self.unpack(Some(&kept))?;
+            self.unpack(Some(bytes))?;
+            return Ok(0);
         }
-        Ok(())
+        self.characters(&kept, Pace::Slices)?;
+        self.characters(bytes, pace)
     }
 
-    /// Searches text, read in its character set.
-    fn characters(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        match self.charset.next(bytes).map_err(|_| Failure::Undecodable)? {
-            Text::Same => self.search(bytes),
-            Text::Behind(kept) => {
+    /// Searches text, read in its character set; how many bytes at its end are still to be searched.
+    fn characters(&mut self, mut bytes: &[u8], pace: Pace) -> Result<usize, Failure> {
+        while !bytes.is_empty() && (pace == Pace::Slices || !self.charset.is_asking()) {
+            let (text, length) = self.charset.next(bytes).map_err(|_| Failure::Undecodable)?;
+            let (part, rest) = bytes.split_at_checked(length).unwrap_or((bytes, &[]));
+            self.told(text, part)?;
+            bytes = rest;
+        }
+        Ok(bytes.len())
+    }
+
+    /// Searches what `text` says that the next bytes are, `part` of them.
+    fn told(&mut self, text: Text, part: &[u8]) -> Result<(), Failure> {
+        match text {
+            Text::Same(kept) => {
                 self.search(&kept);
-                self.search(bytes);
+                self.search(part);
+            }
+            Text::Again(kept) => {
+                self.characters(&kept, Pace::Slices)?;
             }
             Text::Kept => {}
             Text::Other(_) if self.mode == Mode::Rewrite => return Err(Failure::Undecodable),
             Text::Other(kept) => {
                 self.read(&kept, false);
-                self.read(bytes, false);
+                self.read(part, false);
             }
         }
         Ok(())
@@ -186,10 +209,16 @@ impl Inspector {
             }
             self.unpack(None)?;
         } else {
-            self.characters(&kept)?;
+            self.characters(&kept, Pace::Slices)?;
         }
-        let kept = self.charset.end().map_err(|_| Failure::Undecodable)?;
-        self.search(&kept);
+        loop {
+            let text = self.charset.end().map_err(|_| Failure::Undecodable)?;
+            let is_all = !matches!(text, Text::Again(_));
+            self.told(text, &[])?;
+            if is_all {
+                break;
+            }
+        }
         self.read(&[], true);
         Ok(())
     }

@@ -1,0 +1,237 @@
+//! A text that nothing says the character set of, or something else than what it is in: its first bytes that are not what they were
+//! taken for tell, with those around them.
+//!
+//! ```text
+//!   name,phone\n ........ 이│름,...                what stands before is ASCII or UTF-8 and passes as it is
+//!                           └── up to WINDOW_BYTES ──┤  then one character set for all that comes
+//! ```
+//! Where the cut between two chunks is changes nothing: all is decided by the bytes.
+
+use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
+use encoding_rs::{BIG5, DecoderResult, EUC_KR, Encoding, GBK, SHIFT_JIS};
+use smallvec::SmallVec;
+
+/// Bytes from the first that tells, by which it is decided; they wait for it.
+pub(super) const WINDOW_BYTES: usize = 512;
+/// Bytes within which a text that is declared to be in UTF-8, or to be in nothing, shows that it is not: looking at all of each body
+/// would cost more than it is worth.
+const FOLLOWED_BYTES_MAX: usize = 64 << 10;
+/// Letters of UTF-8 outside ASCII that settle it.
+const SURE_LETTERS: usize = 16;
+/// Letters of UTF-8 in a window of what is declared to be something else, of three bytes and of any, that no text in another
+/// character set has by chance.
+const SURE_LONG: usize = 2;
+const SURE_ANY: usize = 6;
+/// Bytes of a letter of UTF-8.
+const LETTER_BYTES_MAX: usize = 4;
+
+/// Bytes that wait.
+pub(super) type Kept = SmallVec<[u8; 8]>;
+
+/// What comes of the next bytes.
+pub(super) enum Seen {
+    /// So many are text as they are, behind those that waited.
+    Same(Kept, usize),
+    /// So many wait.
+    Kept(usize),
+    /// All that waited, and what comes: in this character set, or in UTF-8.
+    Decided(Kept, Option<&'static Encoding>),
+}
+
+/// Watches one text.
+pub(super) struct Watch {
+    /// What it is declared to be in, if that is not UTF-8.
+    declared: Option<&'static Encoding>,
+    followed: usize,
+    /// Letters of UTF-8 outside ASCII so far.
+    letters: usize,
+    /// The first bytes of a letter that the chunk cut, or a window under way.
+    kept: Kept,
+    is_window: bool,
+}
+
+impl Watch {
+    pub(super) fn new(declared: Option<&'static Encoding>) -> Self {
+        Self {
+            declared,
+            followed: 0,
+            letters: 0,
+            kept: Kept::new(),
+            is_window: false,
+        }
+    }
+
+    /// Whether nothing waits.
+    pub(super) fn is_drained(&self) -> bool {
+        self.kept.is_empty()
+    }
+
+    /// Whether a window is under way.
+    pub(super) const fn is_asking(&self) -> bool {
+        self.is_window
+    }
+
+    /// Looks at `bytes`, which come next and are some.
+    pub(super) fn next(&mut self, bytes: &[u8]) -> Seen {
+        if self.is_window {
+            return self.fill(bytes);
+        }
+        if !self.kept.is_empty() {
+            return self.complete(bytes);
+        }
+        let valid = match self.declared {
+            Some(_) => bytes.iter().take_while(|byte| byte.is_ascii()).count(),
+            None => self.follow(bytes),
+        };
+        if self.letters >= SURE_LETTERS || self.followed >= FOLLOWED_BYTES_MAX {
+            return Seen::Decided(Kept::new(), None);
+        }
+        if valid > 0 {
+            return Seen::Same(Kept::new(), valid);
+        }
+        let is_cut = std::str::from_utf8(bytes).is_err_and(|error| error.error_len().is_none());
+        if self.declared.is_none() && is_cut {
+            self.kept.extend_from_slice(bytes);
+            return Seen::Kept(bytes.len());
+        }
+        self.is_window = true;
+        self.fill(bytes)
+    }
+
+    /// The text ends: what waited, and what it is in.
+    pub(super) fn end(&mut self) -> Seen {
+        if self.is_window {
+            return self.decide();
+        }
+        Seen::Same(std::mem::take(&mut self.kept), 0)
+    }
+
+    /// How many of `bytes` are whole letters of UTF-8, of those that are followed.
+    fn follow(&mut self, bytes: &[u8]) -> usize {
+        // A letter more, so that one that is cut here is none that the text breaks off.
+        let most = FOLLOWED_BYTES_MAX.saturating_sub(self.followed) + LETTER_BYTES_MAX;
+        let followed = bytes.get(..most).unwrap_or(bytes);
+        let valid = if followed.is_ascii() {
+            followed.len()
+        } else {
+            let text = followed.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+            self.letters += letters(text.as_bytes());
+            text.len()
+        };
+        self.followed += valid;
+        valid
+    }
+
+    /// Completes the letter that a chunk cut.
+    fn complete(&mut self, bytes: &[u8]) -> Seen {
+        let mut first = self.kept.clone();
+        first.extend_from_slice(bytes.get(..LETTER_BYTES_MAX - first.len()).unwrap_or(bytes));
+        let (valid, is_cut) = match std::str::from_utf8(&first) {
+            Ok(text) => (text.len(), false),
+            Err(error) => (error.valid_up_to(), error.error_len().is_none()),
+        };
+        let before = std::mem::take(&mut self.kept);
+        match valid.checked_sub(before.len()) {
+            Some(_) => {
+                let letter = first.iter().skip(1).take_while(|byte| is_inside(**byte)).count() + 1;
+                self.letters += 1;
+                self.followed += letter;
+                let taken = letter - before.len();
+                Seen::Same(before, taken)
+            }
+            None if is_cut => {
+                let taken = first.len() - before.len();
+                self.kept = first;
+                Seen::Kept(taken)
+            }
+            None => {
+                self.kept = before;
+                self.is_window = true;
+                self.fill(bytes)
+            }
+        }
+    }
+
+    /// Fills the window, and decides when it is full.
+    fn fill(&mut self, bytes: &[u8]) -> Seen {
+        let wanted = WINDOW_BYTES - self.kept.len();
+        if wanted == 0 {
+            return self.decide();
+        }
+        let taken = bytes.get(..wanted).unwrap_or(bytes);
+        self.kept.extend_from_slice(taken);
+        Seen::Kept(taken.len())
+    }
+
+    fn decide(&mut self) -> Seen {
+        let window = std::mem::take(&mut self.kept);
+        let is_utf8 = is_binary(&window) || self.is_utf8(&window);
+        let encoding = (!is_utf8).then(|| self.declared.unwrap_or_else(|| guess(&window)));
+        Seen::Decided(window, encoding)
+    }
+
+    /// Whether the window is in UTF-8, though some of it may be broken.
+    fn is_utf8(&self, window: &[u8]) -> bool {
+        let chunks = || window.utf8_chunks();
+        let valid: usize = chunks().map(|chunk| letters(chunk.valid().as_bytes())).sum();
+        let long = |chunk: std::str::Utf8Chunk<'_>| chunk.valid().bytes().filter(|byte| *byte >= 0xe0).count();
+        // The last may be cut.
+        let invalid = chunks().filter(|chunk| !chunk.invalid().is_empty()).count();
+        let is_cut = || std::str::from_utf8(window).is_err_and(|error| error.error_len().is_none());
+        match self.declared {
+            None => valid > invalid,
+            Some(_) => {
+                (invalid == 0 || is_cut()) && (chunks().map(long).sum::<usize>() >= SURE_LONG || valid >= SURE_ANY)
+            }
+        }
+    }
+}
+
+/// What a text that is not in UTF-8 is in most likely. ISO-2022-JP is none of the answers: where its escapes stand ASCII means other
+/// letters, and whoever reads it as ASCII finds what is hidden behind them.
+fn guess(window: &[u8]) -> &'static Encoding {
+    let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
+    detector.feed(window, true);
+    let guessed = detector.guess(None, Utf8Detection::Deny);
+    if !guessed.is_single_byte() || !is_in_pairs(window) {
+        return guessed;
+    }
+    // A list of names and digits of the full width is no text that the detector has learned.
+    let doubles = [EUC_KR, SHIFT_JIS, GBK, BIG5];
+    doubles.into_iter().find(|set| reads(set, window)).unwrap_or(guessed)
+}
+
+/// Whether four fifths of the bytes outside ASCII stand beside one another, or where sets of one byte have hardly a letter: as
+/// letters of two bytes do.
+fn is_in_pairs(window: &[u8]) -> bool {
+    let is_high = |at: usize| window.get(at).is_some_and(|byte| !byte.is_ascii());
+    let is_paired = |at: &usize| is_high(at + 1) || at.checked_sub(1).is_some_and(is_high);
+    let high = || (0..window.len()).filter(|at| is_high(*at));
+    let is_lead = |at: &usize| window.get(*at).is_some_and(|byte| matches!(byte, 0x81..=0x9f));
+    high().filter(|at| is_paired(at) || is_lead(at)).count() * 5 >= high().count() * 4
+}
+
+/// Whether all of the window, but for a letter that its end cuts, is text in this set.
+fn reads(set: &'static Encoding, window: &[u8]) -> bool {
+    let mut decoder = set.new_decoder_without_bom_handling();
+    let length = decoder.max_utf8_buffer_length_without_replacement(window.len());
+    let mut text = vec![0; length.unwrap_or_default()];
+    let (result, ..) = decoder.decode_to_utf8_without_replacement(window, &mut text, false);
+    result == DecoderResult::InputEmpty
+}
+
+/// Whether control characters stand in it that no text has.
+fn is_binary(window: &[u8]) -> bool {
+    let is_control = |byte: &u8| *byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r' | 0x0c | 0x1b);
+    window.iter().any(is_control)
+}
+
+/// Letters outside ASCII in text of UTF-8.
+fn letters(text: &[u8]) -> usize {
+    text.iter().filter(|byte| **byte >= 0xc0).count()
+}
+
+/// Whether a byte stands inside a letter of UTF-8.
+const fn is_inside(byte: u8) -> bool {
+    matches!(byte, 0x80..=0xbf)
+}
