@@ -210,6 +210,19 @@ fn rows() -> Vec<Row> {
             };
             Answer::new("text/html", format!("<ul>{}</ul>", each(line)))
         }),
+        row("a phone in three fields", Exact, || {
+            let row = |number| {
+                let person = person(number);
+                let digits: String = person.phone.chars().filter(char::is_ascii_digit).collect();
+                let (front, line) = digits.split_at(digits.len() - 4);
+                let (area, exchange) = front.split_at(3);
+                format!(
+                    "{{\"s\":\"{}\",\"area\":\"{area}\",\"exchange\":\"{exchange}\",\"line\":\"{line}\"}},",
+                    person.serial
+                )
+            };
+            Answer::new("application/json", format!("[{}{{}}]", each(row)))
+        }),
         row("tags inside", Exact, || {
             let line = |number| {
                 let email = &person(number).email;

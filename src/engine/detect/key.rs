@@ -7,6 +7,7 @@ use hashbrown::HashMap;
 use super::context::Signs;
 use super::key_words::KeyWords;
 use super::matcher::{self, Builtin, Keyed, NameKey};
+use super::part::Part;
 use super::role::{OrderSigns, Role};
 use super::{RuleId, RuleSet};
 
@@ -22,6 +23,7 @@ pub struct Key {
     role: Option<Role>,
     orders: OrderSigns,
     carries: bool,
+    part: Option<Part>,
 }
 
 impl Key {
@@ -39,6 +41,7 @@ impl Key {
             role: None,
             orders: OrderSigns::NONE,
             carries: false,
+            part: None,
         }
     }
 
@@ -48,9 +51,9 @@ impl Key {
     }
 
     /// Whether every value under it is worth a search, whatever is in it: the name has a context word of a rule that
-    /// searches, or says what its whole cells are; or there are expressions.
+    /// searches, says what its whole cells are, or which part of a value; or there are expressions.
     pub const fn wakes(&self) -> bool {
-        self.expects_all || self.searches || !self.keyed.is_empty()
+        self.expects_all || self.searches || !self.keyed.is_empty() || self.part.is_some()
     }
 
     /// Whether it may name a person or anything else: `name`, `recipient`, `a`.
@@ -75,6 +78,11 @@ impl Key {
         self.keyed
             .iter()
             .any(|(_, keyed)| matches!(keyed, Keyed::Name(NameKey::Full | NameKey::Part)))
+    }
+
+    /// Which part of a value stands under it, if it says so.
+    pub(in crate::engine) fn part(&self) -> Option<&Part> {
+        self.part.as_ref()
     }
 
     /// The role that it states.
@@ -158,6 +166,7 @@ impl RuleSet {
             role: Role::of(name),
             orders: OrderSigns::of(name).with(Role::of(name)),
             carries: is_carrier(name),
+            part: Part::of(name, self),
         }
     }
 

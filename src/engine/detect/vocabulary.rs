@@ -5,12 +5,12 @@ use aho_corasick::{AhoCorasick, BuildError};
 use super::context::is_word;
 use super::key_words::KeyWords;
 use super::matcher::{self, OPAQUE_WORDS};
-use super::role;
+use super::{part, role};
 
 /// The words of one rule set.
 pub(super) struct Vocabulary {
     automaton: AhoCorasick,
-    /// So many of them are the rules', which count only where they are words; the others do inside words too.
+    /// So many of them are the rules' and those of parts, which count only where they are words; the others do inside words too.
     of_rules: usize,
 }
 
@@ -21,6 +21,9 @@ impl Vocabulary {
     /// When the words are too many for the automaton's state numbers.
     pub(super) fn new<'w>(words: impl Iterator<Item = &'w str>) -> Result<Self, BuildError> {
         let mut all: Vec<&str> = words.collect();
+        for word in part::words() {
+            all.push(word);
+        }
         let of_rules = all.len();
         for word in role::words().chain(OPAQUE_WORDS) {
             all.push(word);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::fields::{self, FieldRef, Fields};
 use super::frame::{self, Frame, Shape};
 use super::layers::LAYERS_MAX;
+use super::parts::Parts;
 use super::settled::Settled;
 use super::stream::Stream;
 use super::subject::{self, Common};
@@ -53,6 +54,8 @@ pub struct Assembler {
     pub(super) layers: u32,
     /// A value in another alphabet that goes on.
     pub(super) stream: Option<Box<Stream>>,
+    /// Parts of a value that is split over fields.
+    pub(super) parts: Parts,
     /// What came of all containers of the body, those inside values included, and what went wrong in one of these: then
     /// nothing more is looked behind.
     pub(in crate::engine) meter: Meter,
@@ -88,6 +91,7 @@ impl Assembler {
             orders: OrderSigns::default(),
             layers: LAYERS_MAX,
             stream: None,
+            parts: Parts::default(),
             meter: Meter::new(Limits::default()),
             fault: None,
             stops_at: None,

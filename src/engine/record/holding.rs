@@ -56,6 +56,7 @@ impl Assembler {
 
     pub(super) fn force_frame(&mut self, at: usize, decided: u64) {
         let mut items = Vec::new();
+        self.parts.clear();
         let mut has_name = false;
         let mut start = decided;
         for (depth, frame) in self.frames.iter_mut().enumerate().skip(at) {

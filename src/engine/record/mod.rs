@@ -12,6 +12,7 @@ mod inner;
 mod join;
 mod joined;
 mod layers;
+mod parts;
 mod search;
 mod settled;
 mod stream;

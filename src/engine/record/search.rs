@@ -13,7 +13,7 @@ use crate::engine::structure::{Cell, CellForm};
 /// What stands around a value: whose it is, its field and the object that holds that, and whether the field's name is a word
 /// for some kind of value.
 #[derive(Clone, Copy)]
-struct Origin {
+pub(super) struct Origin {
     role: Role,
     field: u64,
     object: u32,
@@ -22,7 +22,7 @@ struct Origin {
 
 impl Assembler {
     /// Searches one cell; what it finds goes to `keep`.
-    pub(super) fn search(&mut self, cell: &Cell<'_>, keep: impl FnMut(&mut Self, Item)) {
+    pub(super) fn search(&mut self, cell: &Cell<'_>, mut keep: impl FnMut(&mut Self, Item)) {
         if cell.raw.is_empty() && self.hear_empty(cell) {
             return;
         }
@@ -41,7 +41,11 @@ impl Assembler {
         if self.fault.is_none() && (self.stream.is_some() || may_hide()) {
             found = self.look_behind(cell, escaped, found);
         }
-        if !found.is_empty() {
+        if found.is_empty() {
+            for item in self.part(cell, escaped) {
+                keep(self, item);
+            }
+        } else {
             self.keep(cell, &mut found, known, keep);
         }
         self.found = found;
@@ -131,7 +135,7 @@ impl Assembler {
     }
 
     /// What stands around the value under way.
-    fn origin(&self) -> Origin {
+    pub(super) fn origin(&self) -> Origin {
         let named = frame::named(&self.frames, &self.fields);
         let field = named.and_then(|frame| self.fields.get(&frame.field));
         let role = self.frames.iter().rev().find_map(|frame| frame.role);
@@ -143,7 +147,7 @@ impl Assembler {
         }
     }
 
-    fn item(&self, finding: &Finding, span: Span, number: bool, origin: Origin) -> Item {
+    pub(super) fn item(&self, finding: &Finding, span: Span, number: bool, origin: Origin) -> Item {
         let normal = finding.normal.as_bytes();
         let (value, beside) = match finding.category {
             // Nobody is known by one alone: where it is not counted, it is only compared with its neighbours.

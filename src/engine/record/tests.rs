@@ -13,6 +13,7 @@ use crate::engine::secret::HashKey;
 
 mod exports;
 mod names;
+mod parts;
 
 /// What a body shows: people, people without a common buyer, and the texts that a mask would cover.
 fn shown(content_type: &str, body: &str) -> (usize, usize, HashSet<String>) {
