@@ -8,6 +8,7 @@ pub mod limits;
 pub mod respond;
 pub mod tunnel;
 pub mod upstream;
+pub mod websocket;
 
 mod adapt;
 mod answer;
@@ -54,7 +55,6 @@ mod unidentified;
 mod unread;
 mod upload;
 mod vigil;
-mod websocket;
 mod wire;
 mod witness;
 

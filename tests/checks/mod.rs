@@ -2,6 +2,7 @@
 //!
 //! A check takes bytes, reads its settings from the first few, and panics where a promise is broken.
 
+mod apart;
 mod body;
 mod coding;
 mod containers;
@@ -20,9 +21,11 @@ mod texts;
 #[allow(dead_code, reason = "some targets sign nothing")]
 mod token;
 mod tokens;
+mod websocket;
 
 use tidegate::engine::structure::Declared;
 
+pub(crate) use apart::apart;
 pub(crate) use body::scan_chunks;
 pub(crate) use coding::decode;
 pub(crate) use containers::containers;
@@ -38,6 +41,7 @@ pub(crate) use signals::signals;
 pub(crate) use simulated::{access_log, scenario};
 pub(crate) use texts::{config_syntax, rule_syntax};
 pub(crate) use tokens::tokens;
+pub(crate) use websocket::websocket;
 
 /// The forms of text that settings choose from, in an order that found inputs rely on.
 const TEXTS: [Declared; 9] = [
@@ -57,10 +61,11 @@ pub(crate) type Check = fn(&[u8]);
 
 /// Every check under the name of its fuzz target and of its folders in `fuzz/corpus` and `fuzz/regressions`.
 #[cfg_attr(fuzzing, expect(dead_code, reason = "a fuzz target calls its one check"))]
-pub(crate) const CHECKS: [(&str, Check); 17] = [
+pub(crate) const CHECKS: [(&str, Check); 19] = [
     ("scan_chunks", scan_chunks),
     ("decode", decode),
     ("containers", containers),
+    ("apart", apart),
     ("records", records),
     ("rule_syntax", rule_syntax),
     ("framing", framing),
@@ -72,6 +77,7 @@ pub(crate) const CHECKS: [(&str, Check); 17] = [
     ("tokens", tokens),
     ("proxy_header", proxy_header),
     ("icap", icap),
+    ("websocket", websocket),
     ("config_syntax", config_syntax),
     ("access_log", access_log),
     ("scenario", scenario),

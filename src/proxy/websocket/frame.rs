@@ -7,6 +7,7 @@ use bytes::{Buf as _, Bytes, BytesMut};
 use flate2::{Decompress, FlushDecompress, Status};
 use smallvec::SmallVec;
 
+use super::opcode::Opcode;
 use crate::proxy::framing::Fault;
 
 /// Bytes of a control frame's payload (section 5.5).
@@ -26,58 +27,30 @@ const INFLATED_BYTES: usize = 16 << 10;
 const RATIO_MAX: u64 = 250;
 const RATIO_FREE_BYTES: u64 = 1 << 20;
 
-/// What a frame is (section 5.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Opcode {
-    Continuation,
-    Text,
-    Binary,
-    Close,
-    Ping,
-    Pong,
-}
-
-impl Opcode {
-    const fn of(number: u8) -> Option<Self> {
-        match number {
-            0 => Some(Self::Continuation),
-            1 => Some(Self::Text),
-            2 => Some(Self::Binary),
-            8 => Some(Self::Close),
-            9 => Some(Self::Ping),
-            10 => Some(Self::Pong),
-            _ => None,
-        }
-    }
-
-    const fn number(self) -> u8 {
-        match self {
-            Self::Continuation => 0,
-            Self::Text => 1,
-            Self::Binary => 2,
-            Self::Close => 8,
-            Self::Ping => 9,
-            Self::Pong => 10,
-        }
-    }
-
-    const fn is_control(self) -> bool {
-        matches!(self, Self::Close | Self::Ping | Self::Pong)
-    }
-}
-
 /// What comes next.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Event {
-    /// A piece of a message: text or binary; `last` ends the message. A piece may be empty.
-    Data { opcode: Opcode, bytes: Bytes, last: bool },
+pub enum Event {
+    /// A piece of a message: text or binary. A piece may be empty.
+    Data {
+        /// What the message is.
+        opcode: Opcode,
+        /// The piece.
+        bytes: Bytes,
+        /// Whether the message ends with it.
+        last: bool,
+    },
     /// A control frame, which may stand between two pieces of a message.
-    Control { opcode: Opcode, payload: Bytes },
+    Control {
+        /// Which one.
+        opcode: Opcode,
+        /// What it carries, at most 125 bytes.
+        payload: Bytes,
+    },
 }
 
 /// Who sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum From {
+pub enum From {
     /// Its frames are masked.
     Client,
     /// Its are not.
@@ -93,7 +66,7 @@ struct Payload {
 }
 
 /// Reads the frames of one direction.
-pub(super) struct FrameReader {
+pub struct FrameReader {
     from: From,
     payload: Option<Payload>,
     /// What the message under way is, and whether it is deflated.
@@ -104,7 +77,7 @@ pub(super) struct FrameReader {
 
 impl FrameReader {
     /// A reader of what `from` sends; `deflates` if permessage-deflate (RFC 7692) was agreed on.
-    pub(super) fn new(from: From, deflates: bool) -> Self {
+    pub fn new(from: From, deflates: bool) -> Self {
         Self {
             from,
             payload: None,
@@ -119,7 +92,7 @@ impl FrameReader {
     /// # Errors
     ///
     /// A frame that breaks the protocol; nothing after it can be trusted.
-    pub(super) fn next(&mut self, buffer: &mut BytesMut) -> Result<Option<Event>, Fault> {
+    pub fn next(&mut self, buffer: &mut BytesMut) -> Result<Option<Event>, Fault> {
         loop {
             let Some(mut payload) = self.payload else {
                 match self.head(buffer)? {

@@ -3,7 +3,11 @@
 mod extended;
 mod frame;
 mod handshake;
+mod opcode;
 mod relay;
+
+pub use frame::{Event, FrameReader, From};
+pub use opcode::Opcode;
 
 pub(super) use extended::{translate, translate_answer};
 pub(super) use handshake::{Handshake, deflates, offers_websocket};

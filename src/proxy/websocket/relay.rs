@@ -19,7 +19,8 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadHalf, split};
 use tokio::time::timeout;
 
-use super::frame::{CONTROL_BYTES_MAX, Event, FrameReader, From, Opcode, write};
+use super::frame::{CONTROL_BYTES_MAX, Event, FrameReader, From, write};
+use super::opcode::Opcode;
 use crate::events::{self, Leg, report};
 use crate::proxy::body::{InspectedBody, Released};
 use crate::proxy::connection::BoxError;
