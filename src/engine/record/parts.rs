@@ -154,7 +154,7 @@ impl Assembler {
             Category::NationalId | Category::Phone => !part.is_mail,
             // Four numbers in a row are any account.
             Category::Account => self.rules.class_name(finding.class) == "card",
-            Category::Address | Category::Name | Category::Weak => false,
+            Category::Address | Category::Name | Category::Weak | Category::Credential => false,
         };
         found.retain(|finding| !finding.tentative && is_whole(finding) && is_meant(finding));
         found.pop()
