@@ -296,6 +296,8 @@ pub enum Event<'a> {
         files: &'static str,
         /// Calls of the system.
         calls: &'static str,
+        /// Whether no picture of its memory is left.
+        memory: &'static str,
     },
     /// A bypass began (`true`) or ended.
     Bypass(bool),
@@ -349,7 +351,7 @@ fn log(meters: &Meters, event: &Event<'_>) {
             let Place { file, line, column } = place;
             warn!(code, message, file, line, column, "configuration warning");
         }
-        Event::Confined { files, calls } => info!(files, calls, "confined"),
+        Event::Confined { files, calls, memory } => info!(files, calls, memory, "confined"),
         Event::Bypass(true) => warn!("bypass in force: nothing is enforced where it reaches"),
         Event::Bypass(false) => info!("bypass ended"),
         Event::Draining => info!("draining"),

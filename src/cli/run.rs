@@ -46,11 +46,12 @@ fn confine(how: Confine, origin: &Origin) -> Result<(), Failed> {
     if how == Confine::Off {
         return Ok(());
     }
-    let confined = confinement::gateway(&places(origin)).map_err(std::io::Error::from)?;
-    let confinement::Confined { files, calls } = confined;
-    report(&Event::Confined { files, calls });
+    let confined = confinement::gateway(&places(origin));
+    let confinement::Confined { files, calls, memory } = confined;
+    report(&Event::Confined { files, calls, memory });
     if how == Confine::Required && !confined.is_enforced() {
-        let message = format!("this system cannot confine the process (files: {files}, calls: {calls})");
+        let message =
+            format!("this system cannot confine the process (files: {files}, calls: {calls}, memory: {memory})");
         return Err(Failed::new(Exit::Unavailable, message));
     }
     Ok(())

@@ -73,8 +73,14 @@ const REFUSED: [c_long; 59] = [
     libc::SYS_quotactl_fd,
 ];
 
+/// The same, where only x86-64 has it.
+#[cfg(target_arch = "x86_64")]
+const REFUSED_OF_ARCH: &[c_long] = &[libc::SYS_mknod, libc::SYS_iopl, libc::SYS_ioperm, libc::SYS_modify_ldt];
+#[cfg(not(target_arch = "x86_64"))]
+const REFUSED_OF_ARCH: &[c_long] = &[];
+
 /// What a reader makes do with: its pipes, its memory, its one thread, and its end.
-const KEPT: [c_long; 29] = [
+const KEPT: [c_long; 27] = [
     libc::SYS_read,
     libc::SYS_readv,
     libc::SYS_write,
@@ -94,10 +100,8 @@ const KEPT: [c_long; 29] = [
     libc::SYS_sched_yield,
     libc::SYS_clock_gettime,
     libc::SYS_getrandom,
-    libc::SYS_prlimit64,
     libc::SYS_getpid,
     libc::SYS_gettid,
-    libc::SYS_tgkill,
     libc::SYS_rseq,
     libc::SYS_set_robust_list,
     libc::SYS_restart_syscall,
@@ -136,9 +140,8 @@ fn refuse_calls() -> Result<(), seccompiler::Error> {
     // Its arguments are where no filter sees them; libraries that miss it take clone(2).
     let clone3 = [(libc::SYS_clone3, Vec::new()), (libc::SYS_clone3 | X32, Vec::new())];
     filter(&clone3, SeccompAction::Allow, failed(libc::ENOSYS))?;
-    let refused = REFUSED
-        .iter()
-        .flat_map(|call| [(*call, Vec::new()), (*call | X32, Vec::new())]);
+    let refused = REFUSED.iter().chain(REFUSED_OF_ARCH);
+    let refused = refused.flat_map(|call| [(*call, Vec::new()), (*call | X32, Vec::new())]);
     let clone = making_namespaces()?;
     let calls: Vec<_> = refused
         .chain([(libc::SYS_clone, clone.clone()), (libc::SYS_clone | X32, clone)])
@@ -147,8 +150,19 @@ fn refuse_calls() -> Result<(), seccompiler::Error> {
 }
 
 fn keep_calls() -> Result<(), seccompiler::Error> {
-    let calls: Vec<_> = KEPT.iter().map(|call| (*call, Vec::new())).collect();
+    // Its own limits and signals alone: the gateway has the same user.
+    let own = [
+        (libc::SYS_prlimit64, vec![first_is(0)?]),
+        (libc::SYS_tgkill, vec![first_is(std::process::id())?]),
+    ];
+    let calls: Vec<_> = KEPT.iter().map(|call| (*call, Vec::new())).chain(own).collect();
     filter(&calls, failed(libc::EPERM), SeccompAction::Allow)
+}
+
+/// A call about this process.
+fn first_is(process: u32) -> Result<SeccompRule, seccompiler::Error> {
+    let is = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, u64::from(process))?;
+    Ok(SeccompRule::new(vec![is])?)
 }
 
 /// One rule a flag: each alone is refused.

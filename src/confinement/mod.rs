@@ -8,7 +8,6 @@ mod files;
 
 use std::path::PathBuf;
 
-use rustix::io;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 
 /// Where a gateway goes on writing.
@@ -27,12 +26,16 @@ pub struct Confined {
     pub files: &'static str,
     /// Seccomp, of system calls.
     pub calls: &'static str,
+    /// No picture of the memory: `full` or `none`.
+    pub memory: &'static str,
 }
 
 impl Confined {
-    /// Whether both hold, as far as this kernel has them.
+    /// Whether all of it holds, as far as this kernel has it.
     pub fn is_enforced(self) -> bool {
-        [self.files, self.calls].iter().all(|enforced| *enforced != NONE)
+        [self.files, self.calls, self.memory]
+            .iter()
+            .all(|enforced| *enforced != NONE)
     }
 }
 
@@ -41,34 +44,32 @@ const PARTIAL: &str = "partial";
 const NONE: &str = "none";
 
 /// A gateway: it writes in `places` alone, starts nothing but itself, and makes no call that only administers a machine.
-///
-/// # Errors
-/// When the system would still leave a picture of the memory behind.
-pub fn gateway(places: &Places) -> io::Result<Confined> {
-    let files = files::of_gateway(places);
-    leave_no_picture()?;
-    let calls = calls::refuse();
-    Ok(Confined { files, calls })
+pub fn gateway(places: &Places) -> Confined {
+    Confined {
+        files: files::of_gateway(places),
+        memory: leave_no_picture(),
+        calls: calls::refuse(),
+    }
 }
 
 /// A reader of fragile files: it opens no file and no connection, and starts nothing. What it reads and tells goes through pipes
 /// that it has already.
 pub fn reader() -> Confined {
-    let files = files::of_reader();
-    // Where this fails there are the limits that it also has.
-    leave_no_picture().ok();
-    let calls = calls::keep();
-    Confined { files, calls }
+    Confined {
+        files: files::of_reader(),
+        memory: leave_no_picture(),
+        calls: calls::keep(),
+    }
 }
 
 /// No file of the memory when the process crashes, and nobody of its own user looks into it (prctl(2), `PR_SET_DUMPABLE`).
-fn leave_no_picture() -> io::Result<()> {
+fn leave_no_picture() -> &'static str {
     let nothing = Rlimit {
         current: Some(0),
         maximum: Some(0),
     };
-    setrlimit(Resource::Core, nothing)?;
-    set_dumpable_behavior(DumpableBehavior::NotDumpable)
+    let done = setrlimit(Resource::Core, nothing).and_then(|()| set_dumpable_behavior(DumpableBehavior::NotDumpable));
+    if done.is_ok() { FULL } else { NONE }
 }
 
 #[cfg(test)]
@@ -79,6 +80,8 @@ mod tests {
     use std::process::{Command, Stdio};
     use std::thread;
 
+    use rustix::io;
+    use rustix::process::{getppid, getrlimit, prlimit};
     use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
     use super::*;
@@ -105,7 +108,7 @@ mod tests {
                 own: vec![place("own")],
                 evidence: vec![place("evidence")],
             };
-            let confined = gateway(&places).unwrap();
+            let confined = gateway(&places);
             assert!(confined.is_enforced(), "{confined:?}");
             assert!(appended(&place("own/a")) && appended(&place("evidence/a")));
             assert!(!appended(&place("other/a")), "elsewhere nothing is written");
@@ -135,6 +138,7 @@ mod tests {
     fn a_reader_opens_nothing() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
+        let parent = getppid().unwrap();
         on_a_thread(move || {
             let confined = reader();
             assert!(confined.is_enforced(), "{confined:?}");
@@ -144,6 +148,9 @@ mod tests {
             assert!(TcpStream::connect(address).is_err());
             assert!(TcpListener::bind("127.0.0.1:0").is_err());
             assert!(Command::new("/proc/self/exe").status().is_err());
+            let limit = getrlimit(Resource::Nofile);
+            assert!(prlimit(None, Resource::Nofile, limit.clone()).is_ok(), "its own limits");
+            assert_eq!(prlimit(Some(parent), Resource::Nofile, limit), Err(io::Errno::PERM));
         });
     }
 }

@@ -147,10 +147,13 @@ pub fn places(origin: &super::Origin) -> Places {
     }
     let audit = setting(origin, "audit", "file").map(|file| origin.base().join(file));
     // Its directory: whoever rotates the file takes it away, and the next one is made.
-    let beside = audit.and_then(|file| std::path::absolute(file).ok()?.parent().map(Path::to_owned));
+    let file = audit.and_then(|file| std::path::absolute(file).ok());
+    // And the directory of the file that it names, where it is a link.
+    let linked = file.as_ref().and_then(|file| fs::canonicalize(file).ok());
+    let beside = file.iter().chain(&linked).filter_map(|file| file.parent());
     Places {
         own,
-        evidence: beside.into_iter().collect(),
+        evidence: beside.map(Path::to_owned).collect(),
     }
 }
 
