@@ -5,7 +5,7 @@
 //! the older it is, so that a set of ranks and their seconds in the same order say everything:
 //!
 //! ```text
-//!  block of 64 registers:  ranks [u24; 64], a bit each   counts [u8; 8], of 8 registers each   times [u16; ..] in order of register and rank
+//!  block of 128 registers:  ranks [u24; 128], a bit each   counts [u8; 16], of 8 registers each   times [u16; ..] in order of register and rank
 //!
 //!  a time, as a number:    0 .. 32,767   a multiple of 128 s before the base, of which 32,768 stands for the base itself
 //!                     32,768 .. 65,535   a second at or after the base
@@ -16,7 +16,7 @@
 use super::estimate::{RANK_MAX, REGISTERS, estimate};
 
 /// Registers of one block: inserting moves at most its times.
-const BLOCK: usize = 64;
+const BLOCK: usize = 128;
 /// Registers whose times are counted together: the bits of a few ranks are counted faster than those of many.
 const GROUP: usize = 8;
 /// Seconds that a time before the base is a multiple of. Forty-eight days of them can be told apart.
