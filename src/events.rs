@@ -228,6 +228,8 @@ pub enum Event<'a> {
         /// How long it took, in seconds.
         seconds: f64,
     },
+    /// From now on the ledger keeps up a second key of people.
+    StoreBeside,
     /// What changed is on disk.
     StoreWritten {
         /// How long the write took, in seconds.
@@ -360,6 +362,7 @@ fn log(meters: &Meters, event: &Event<'_>) {
         Event::Fleet(ref fact) => fleet::log(meters, fact),
         Event::AuditRecovered => info!("audit file works again"),
         Event::StoreLoaded { keys, seconds } => info!(keys, seconds, "ledger loaded"),
+        Event::StoreBeside => info!("people are hashed with a second key from now on: the longest window begins"),
         Event::StoreFailed { reason } => error!(reason, "the ledger cannot be written, tried again"),
         Event::StoreRecovered => info!("the ledger is written again"),
         Event::Baseline(fact) => baseline::log(fact),

@@ -11,6 +11,7 @@ use super::{Exit, Failed};
 use crate::clock::Clock;
 use crate::engine::ledger::{KeyFrame, KeyId, Mark, Tag};
 use crate::engine::time::Now;
+use crate::run::people::Other;
 use crate::run::{dir_of, known_secret};
 use crate::store::{KeyMark, Lines, LinesError, StoreError, StoreFile, write_frame, write_head};
 
@@ -30,7 +31,10 @@ pub(super) fn execute(command: &LedgerCommand, out: &mut dyn Write) -> Result<()
         LedgerCommand::Rotate {
             state, switch: true, ..
         } => super::rotate::switch(&dir(state)?, out),
-        LedgerCommand::Rotate { state, end: true, .. } => super::rotate::end(&dir(state)?, out),
+        LedgerCommand::Rotate { state, end: true, .. } => super::rotate::forget(&dir(state)?, Other::Old, out),
+        LedgerCommand::Rotate {
+            state, abandon: true, ..
+        } => super::rotate::forget(&dir(state)?, Other::Next, out),
         LedgerCommand::Rotate { state, .. } => super::rotate::begin(&dir(state)?, out),
         LedgerCommand::Compact { state } => compact(&dir(state)?, out),
     }
@@ -47,6 +51,7 @@ pub(super) fn refused(error: &StoreError) -> Failed {
         | StoreError::Version(..)
         | StoreError::OtherKey(_)
         | StoreError::OtherPeople(_)
+        | StoreError::NoBeside(_)
         | StoreError::OtherTenant(..)
         | StoreError::Row(..) => Exit::Failure,
     };

@@ -6,8 +6,10 @@ use std::path::Path;
 use super::ledger::refused;
 use super::{Exit, Failed};
 use crate::clock::Clock;
-use crate::run::{StateError, people};
-use crate::store::{KeyMark, StoreFile, Switch};
+use crate::engine::time::Now;
+use crate::run::StateError;
+use crate::run::people::{self, Other};
+use crate::store::{KeyMark, StoreError, StoreFile, Switch};
 
 /// What is wrong with the files of the keys.
 fn of_state(error: StateError) -> Failed {
@@ -37,34 +39,37 @@ pub(super) fn begin(dir: &Path, out: &mut dyn Write) -> Result<(), Failed> {
 /// The next key decides from now on.
 ///
 /// # Errors
-/// When it has not been written for as long as the longest window, or the ledger cannot be used.
+/// When it has not been written for as long as the longest window, there is none, or ledger and keys do not belong together;
+/// then nothing has changed.
 pub(super) fn switch(dir: &Path, out: &mut dyn Write) -> Result<(), Failed> {
     let now = Clock::start().now();
-    let mark = KeyMark::of(&crate::run::known_secret(dir).map_err(of_state)?);
-    let mut file = StoreFile::open(dir).map_err(|error| refused(&error))?;
-    let changed = KeyMark {
-        people: mark.beside.unwrap_or_default(),
-        beside: Some(mark.people),
-        ..mark
+    let nothing = || {
+        Failed::new(
+            Exit::Failure,
+            "there is no next key to be switched to: `tidegate ledger rotate` makes one",
+        )
     };
-    // Cut short before, only the files of the keys are left to do.
-    if mark.beside.is_none() || file.mark() != changed {
-        match file.switch_people(now).map_err(|error| refused(&error))? {
-            Switch::Done => {}
-            Switch::NotBegun => {
-                let message = "no gateway has hashed people with a second key on this ledger: `tidegate ledger rotate`, then \
-                               restart it";
-                return Err(Failed::new(Exit::Failure, message));
-            }
-            Switch::Before(until) => {
-                let message = format!(
-                    "the longest window reaches back to before people were hashed with both keys, until {}: who was shown \
-                     before would be new",
-                    super::listing::moment(until.into())
-                );
-                return Err(Failed::new(Exit::Failure, message));
-            }
-        }
+    let switching = people::switching(dir).map_err(of_state)?.ok_or_else(nothing)?;
+    let [before, after] = [&switching.before, &switching.after].map(KeyMark::of);
+    let mut file = StoreFile::open(dir).map_err(|error| refused(&error))?;
+    let mark = file.mark();
+    let is_of = |side: KeyMark| {
+        KeyMark {
+            beside: mark.beside,
+            ..side
+        } == mark
+    };
+    // Of a switch that was cut short, or of a ledger that was put back, one half is done.
+    if mark == before {
+        change_places(&mut file, now)?;
+    } else if is_of(after) && !switching.is_ahead {
+        return Err(nothing());
+    } else if is_of(before) && switching.is_ahead {
+        return Err(not_begun());
+    } else if mark != after {
+        let message =
+            "the ledger and the keys of people beside it are of no one step: put back those that were there together";
+        return Err(Failed::new(Exit::Failure, message));
     }
     people::switch(dir).map_err(of_state)?;
     writeln!(
@@ -74,20 +79,263 @@ pub(super) fn switch(dir: &Path, out: &mut dyn Write) -> Result<(), Failed> {
     Ok(())
 }
 
-/// The old key goes.
+fn not_begun() -> Failed {
+    let message = "no gateway has hashed people with the next key on this ledger: restart it, and once the longest window has \
+                   passed, switch";
+    Failed::new(Exit::Failure, message)
+}
+
+fn change_places(file: &mut StoreFile, now: Now) -> Result<(), Failed> {
+    match file.switch_people(now).map_err(|error| refused(&error))? {
+        Switch::Done => Ok(()),
+        Switch::NotBegun => Err(not_begun()),
+        Switch::Before(until) => {
+            let message = format!(
+                "the longest window reaches back to before people were hashed with both keys, until {}: who was shown \
+                 before would be new",
+                super::listing::moment(until.into())
+            );
+            Err(Failed::new(Exit::Failure, message))
+        }
+    }
+}
+
+/// One of the two keys goes, and what was hashed with it.
 ///
 /// # Errors
-/// When there is none, or its file cannot be removed.
-pub(super) fn end(dir: &Path, out: &mut dyn Write) -> Result<(), Failed> {
-    let Some(old) = people::drop_old(dir).map_err(of_state)? else {
-        let message =
-            "there is no old key: it goes once `tidegate ledger rotate --switch` has put the next in its place";
-        return Err(Failed::new(Exit::Failure, message));
+/// When it is not the one that goes in this step, there is none, or the ledger cannot be used.
+pub(super) fn forget(dir: &Path, other: Other, out: &mut dyn Write) -> Result<(), Failed> {
+    let (not_this, why) = match other {
+        Other::Next => (
+            Other::Old,
+            "the switch was made, or cut short: `--switch` and `--end` end it",
+        ),
+        Other::Old => (
+            Other::Next,
+            "it has not taken its place: `--switch` has it do so, `--abandon` gives it up",
+        ),
     };
-    writeln!(
-        out,
-        "removed: {}; what was hashed with it goes at the next start",
-        old.display()
-    )?;
+    if not_this.is_in(dir).map_err(of_state)? {
+        return Err(Failed::new(
+            Exit::Failure,
+            format!("{} is there: {why}", not_this.path(dir).display()),
+        ));
+    }
+    let mark = KeyMark::of(&crate::run::known_secret(dir).map_err(of_state)?);
+    // The ledger first: one that keeps up a key that is gone does not start.
+    let is_kept = match StoreFile::open(dir) {
+        Err(StoreError::Missing(_)) => Ok(false),
+        file => file.and_then(|mut file| file.drop_beside(mark, Clock::start().now())),
+    };
+    let is_kept = is_kept.map_err(|error| refused(&error))?;
+    let is_there = other.remove(dir).map_err(of_state)?;
+    let path = other.path(dir);
+    if !is_kept && !is_there {
+        return Err(Failed::new(
+            Exit::Failure,
+            format!("{}: there is no such key", path.display()),
+        ));
+    }
+    writeln!(out, "gone: {}, and what was hashed with it", path.display())?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::engine::ledger::{Dimension, KeyFrame, KeyId, Kind};
+    use crate::engine::secret::HashKey;
+    use crate::run::{known_secret, secret};
+
+    const DAY_MS: u64 = 86_400_000;
+    const KEY: KeyId = KeyId([1; 12]);
+    /// Who was shown, under the old key and under the new one.
+    const HASHES: [u64; 2] = [71, 72];
+
+    fn ago(days: u64) -> Now {
+        Now::from_millis(Clock::start().now().millis() - days * DAY_MS)
+    }
+
+    fn new() -> HashKey {
+        HashKey::new([2; 32])
+    }
+
+    /// The four ledgers of a rotation, and one that keeps up a key of another.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    enum Of {
+        Start,
+        Before,
+        After,
+        End,
+        Another,
+    }
+
+    /// A state directory with such a ledger.
+    fn written(ledger: Of) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        let own = secret(dir.path()).unwrap();
+        let beside = match ledger {
+            Of::Start => None,
+            Of::Another => Some(HashKey::new([3; 32])),
+            Of::Before | Of::After | Of::End => Some(new()),
+        };
+        let mark = KeyMark::of(&own.hashing_people(None, beside));
+        let mut file = StoreFile::open_or_create(dir.path(), mark, ago(2)).unwrap();
+        let apart = mark.people.apart(mark.beside.unwrap_or_default());
+        let rows = [(KEY, Kind::People), (KEY.beside(apart), Kind::Beside)];
+        let frames = rows.into_iter().zip(HASHES).map(|((key, kind), person)| {
+            let mut frame = KeyFrame::new(key, Dimension::Session);
+            (frame.kind, frame.window_max) = (kind, 86_400);
+            frame.elements = vec![(person, ago(0).second())];
+            Ok::<_, StoreError>(frame)
+        });
+        let count = if mark.beside.is_some() { 2 } else { 1 };
+        file.import(frames.take(count), ago(0)).unwrap();
+        if matches!(ledger, Of::After | Of::End) {
+            assert_eq!(file.switch_people(ago(0)).unwrap(), Switch::Done);
+        }
+        if ledger == Of::End {
+            file.drop_beside(file.mark(), ago(0)).unwrap();
+        }
+        dir
+    }
+
+    /// A copy of it with those of the key files `people.key`, `people.next.key` and `people.old.key`.
+    fn state(written: &Path, [decides, next, old]: [bool; 3]) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        let own = *known_secret(written).unwrap().bytes();
+        for name in ["hash.key", "ledger.redb"] {
+            fs::copy(written.join(name), dir.path().join(name)).unwrap();
+        }
+        for (name, is_there, key) in [
+            ("people.key", decides, [2; 32]),
+            ("people.next.key", next, [2; 32]),
+            ("people.old.key", old, own),
+        ] {
+            if is_there {
+                fs::copy(dir.path().join("hash.key"), dir.path().join(name)).unwrap();
+                fs::write(dir.path().join(name), key).unwrap();
+            }
+        }
+        dir
+    }
+
+    /// All that the files say.
+    fn told(dir: &Path) -> (Vec<Option<Vec<u8>>>, KeyMark, Vec<KeyFrame>) {
+        let keys = ["hash.key", "people.key", "people.next.key", "people.old.key"];
+        let keys = keys.map(|name| fs::read(dir.join(name)).ok());
+        let (mut file, mut rows) = (StoreFile::open(dir).unwrap(), Vec::new());
+        file.each(|row| rows.push(row.frame.unwrap())).unwrap();
+        (keys.to_vec(), file.mark(), rows)
+    }
+
+    /// Whether the gateway starts, and who it knows then.
+    fn known(dir: &Path) -> Option<Vec<u64>> {
+        let mark = KeyMark::of(&known_secret(dir).ok()?);
+        let mut file = StoreFile::open_or_create(dir, mark, ago(0)).ok()?;
+        let mut known = Vec::new();
+        file.each(|row| {
+            let frame = row.frame.unwrap();
+            known.extend(
+                frame
+                    .elements
+                    .iter()
+                    .filter(|_| frame.key == KEY)
+                    .map(|(person, _)| *person),
+            );
+        })
+        .unwrap();
+        Some(known)
+    }
+
+    /// Tries every ledger with all key files that there can be.
+    fn each(mut case: impl FnMut(Of, &Path, [bool; 3])) {
+        for ledger in [Of::Start, Of::Before, Of::After, Of::End, Of::Another] {
+            let written = written(ledger);
+            for bits in 0..8_u8 {
+                case(ledger, written.path(), [bits & 4 != 0, bits & 2 != 0, bits & 1 != 0]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_switch_is_made_once_or_ended_where_it_was_cut_short_and_touches_nothing_else() {
+        each(|ledger, written, keys| {
+            let dir = state(written, keys);
+            let (dir, before) = (dir.path(), told(dir.path()));
+            let is_begun_or_cut_short = matches!((ledger, keys), (Of::Before | Of::After, [false, true, _]));
+            let is_put_back = (ledger, keys) == (Of::Before, [true, false, true]);
+            let is_meant = is_begun_or_cut_short || is_put_back;
+            let said = switch(dir, &mut Vec::new());
+            assert_eq!(said.is_ok(), is_meant, "{ledger:?} {keys:?}: {said:?}");
+            if is_meant {
+                assert_eq!(known(dir), Some(vec![HASHES[1]]), "{ledger:?} {keys:?}");
+                assert!(!dir.join("people.next.key").exists());
+            } else {
+                assert_eq!(told(dir), before, "{ledger:?} {keys:?}");
+            }
+            let once = told(dir);
+            assert!(switch(dir, &mut Vec::new()).is_err(), "{ledger:?} {keys:?} twice");
+            assert_eq!(told(dir), once, "{ledger:?} {keys:?} twice");
+        });
+    }
+
+    fn forgets(written: &Path, keys: [bool; 3], other: Other, case: &str) {
+        let dir = state(written, keys);
+        let (dir, before) = (dir.path(), told(dir.path()));
+        if forget(dir, other, &mut Vec::new()).is_err() {
+            assert_eq!(told(dir), before, "{case}");
+            return;
+        }
+        let person = HASHES[usize::from(keys[0])];
+        assert_eq!(known(dir), Some(vec![person]), "{case}");
+        let started = known(state(written, keys).path());
+        assert!(started.is_none_or(|started| started == [person]), "{case}");
+        assert!(
+            !Other::Next.path(dir).exists() && !Other::Old.path(dir).exists(),
+            "{case}"
+        );
+    }
+
+    #[test]
+    fn a_key_that_goes_takes_no_count_of_the_other_along() {
+        each(|ledger, written, keys| {
+            for other in [Other::Next, Other::Old] {
+                forgets(written, keys, other, &format!("{ledger:?} {keys:?} {other:?}"));
+            }
+        });
+        for (ledger, keys, other) in [
+            (Of::Before, [false, true, false], Other::Next),
+            (Of::Before, [false, false, false], Other::Next),
+            (Of::After, [true, false, true], Other::Old),
+            (Of::After, [true, false, false], Other::Next),
+        ] {
+            let dir = state(written(ledger).path(), keys);
+            assert!(
+                forget(dir.path(), other, &mut Vec::new()).is_ok(),
+                "{ledger:?} {keys:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_ledger_whose_second_key_is_not_there_does_not_start() {
+        for (ledger, keys) in [
+            (Of::Before, [false, false, false]),
+            (Of::After, [true, false, false]),
+            (Of::Another, [false, true, false]),
+        ] {
+            let dir = state(written(ledger).path(), keys);
+            let (dir, before) = (dir.path(), told(dir.path()));
+            let mark = KeyMark::of(&known_secret(dir).unwrap());
+            let refused = StoreFile::open_or_create(dir, mark, ago(0)).err();
+            assert!(
+                matches!(refused, Some(StoreError::NoBeside(_))),
+                "{ledger:?}: {refused:?}"
+            );
+            assert_eq!(told(dir), before);
+        }
+    }
 }

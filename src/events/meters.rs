@@ -197,6 +197,7 @@ impl Meters {
             | Event::Draining
             | Event::Stopped
             | Event::AuditRecovered
+            | Event::StoreBeside
             | Event::StoreLoaded { .. }
             | Event::StoreRecovered => {}
         }

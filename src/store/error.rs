@@ -27,6 +27,8 @@ pub enum StoreError {
     OtherKey(PathBuf),
     /// The people in it are hashed with another key of theirs.
     OtherPeople(PathBuf),
+    /// The other key with which the people in it are hashed is not there.
+    NoBeside(PathBuf),
     /// It counts the data of this tenant, which is none of those that are served.
     OtherTenant(PathBuf, String),
     /// One row is not readable, the others may be.
@@ -87,6 +89,12 @@ impl fmt::Display for StoreError {
                  put the key back",
                 path.display()
             ),
+            Self::NoBeside(path) => write!(
+                f,
+                "{}: people in it are hashed with a second key, whose file (`people.next.key` or `people.old.key`) is not \
+                 there or another: put it back, or `tidegate ledger rotate --abandon` and lose what was counted with it",
+                path.display()
+            ),
             Self::OtherTenant(path, tenant) => write!(
                 f,
                 "{} counts the data of the tenant `{tenant}`, which no route names: name it, or move the file away and \
@@ -117,6 +125,7 @@ impl StoreError {
             | Self::Version(..)
             | Self::OtherKey(_)
             | Self::OtherPeople(_)
+            | Self::NoBeside(_)
             | Self::OtherTenant(..)
             | Self::Row(..) => "damaged",
         }

@@ -19,6 +19,7 @@ use crate::engine::births::{Birth, CredentialId};
 use crate::engine::ledger::{KeyFrame, KeyId};
 use crate::engine::secret::{DEFAULT_TENANT, HashKey, PeopleMark};
 use crate::engine::time::Now;
+use crate::events::{Event, report};
 
 /// Its name in the state directory.
 const FILE: &str = "ledger.redb";
@@ -111,10 +112,11 @@ impl StoreFile {
     }
 
     /// Opens the ledger of `dir`, or makes one; it must be of this hash key and of this key of people. What is kept up beside the
-    /// latter begins now, or ends.
+    /// latter begins now, if nothing was.
     ///
     /// # Errors
-    /// As [`StoreFile::open`], and when it was written under another hash key or another key of people.
+    /// As [`StoreFile::open`], and when it was written under another hash key or another key of people, or something else is
+    /// kept up in it: that would be lost.
     pub fn open_or_create(dir: &Path, mark: KeyMark, now: Now) -> Result<Self, StoreError> {
         let mut opened = match Self::open(dir) {
             Err(StoreError::Missing(path)) => {
@@ -123,16 +125,27 @@ impl StoreFile {
             }
             opened => opened,
         }?;
-        if opened.mark.key != mark.key {
-            return Err(StoreError::OtherKey(opened.path));
-        }
-        if opened.mark.people != mark.people {
-            return Err(StoreError::OtherPeople(opened.path));
-        }
-        if opened.mark.beside != mark.beside {
-            opened.keep_beside(mark.beside, now)?;
+        opened.check(mark)?;
+        match (opened.mark.beside, mark.beside) {
+            (Some(_), other) if other != opened.mark.beside => return Err(StoreError::NoBeside(opened.path)),
+            (None, Some(_)) => {
+                opened.keep_beside(mark.beside, now)?;
+                report(&Event::StoreBeside);
+            }
+            (Some(_) | None, _) => {}
         }
         Ok(opened)
+    }
+
+    /// Whether it is of this hash key and of this key of people.
+    pub(super) fn check(&self, mark: KeyMark) -> Result<(), StoreError> {
+        if self.mark.key != mark.key {
+            return Err(StoreError::OtherKey(self.path.clone()));
+        }
+        if self.mark.people != mark.people {
+            return Err(StoreError::OtherPeople(self.path.clone()));
+        }
+        Ok(())
     }
 
     fn over(path: PathBuf, database: Database) -> Result<Self, StoreError> {

@@ -83,11 +83,21 @@ fn say(
 }
 
 impl StoreFile {
-    /// From now on people are hashed with `beside` too, or with none: what was kept up for another goes.
+    /// Nothing is kept up any more beside what is written under `mark`; whether anything was.
     ///
     /// # Errors
-    /// Those of the disk: then nothing has changed.
-    pub fn keep_beside(&mut self, beside: Option<PeopleMark>, now: Now) -> Result<(), StoreError> {
+    /// When it is of other keys, and those of the disk: then nothing has changed.
+    pub fn drop_beside(&mut self, mark: KeyMark, now: Now) -> Result<bool, StoreError> {
+        self.check(mark)?;
+        let is_kept = self.mark.beside.is_some();
+        if is_kept {
+            self.keep_beside(None, now)?;
+        }
+        Ok(is_kept)
+    }
+
+    /// From now on people are hashed with `beside` too, or with none: what was kept up for another goes.
+    pub(super) fn keep_beside(&mut self, beside: Option<PeopleMark>, now: Now) -> Result<(), StoreError> {
         let mark = KeyMark { beside, ..self.mark };
         guarded(&self.path, || {
             let writing = begin(&self.database)?;
@@ -353,7 +363,15 @@ mod tests {
         gateway = Gateway::start(dir.path(), &switched, day(31));
         // 6 to 17 are known, and the limit lets eight others in.
         assert_eq!(gateway.show(&people(6..18), day(31)), [true; 12]);
-        let after = restart(gateway, &ended, day(32));
+        gateway.stop(day(32));
+        let mut file = StoreFile::open(dir.path()).unwrap();
+        assert!(matches!(
+            file.drop_beside(KeyMark::of(&old), day(32)),
+            Err(StoreError::OtherPeople(_))
+        ));
+        assert!(file.drop_beside(KeyMark::of(&ended), day(32)).unwrap());
+        drop(file);
+        let after = Gateway::start(dir.path(), &ended, day(32));
         assert_eq!(
             after.show(&people(6..28), day(32)),
             [[true; 12 + 8].as_slice(), &[false; 2]].concat()
@@ -376,6 +394,10 @@ mod tests {
         let [old, begun, ..] = steps();
         for (step, second) in [(&old, 0), (&begun, 1), (&old, 2), (&begun, 3)] {
             let now = at(START + second);
+            if second == 2 {
+                let mut file = StoreFile::open(dir.path()).unwrap();
+                file.drop_beside(KeyMark::of(step), now).unwrap();
+            }
             let gateway = Gateway::start(dir.path(), step, now);
             gateway.show(&[7], now);
             gateway.stop(now);
@@ -415,9 +437,13 @@ mod tests {
                     gateway.stop(now);
                     step += 1;
                     since = second;
-                    if step == 2 {
+                    if step > 1 {
                         let mut file = StoreFile::open(dir.path()).unwrap();
-                        prop_assert_eq!(file.switch_people(now).unwrap(), Switch::Done);
+                        if step == 2 {
+                            prop_assert_eq!(file.switch_people(now).unwrap(), Switch::Done);
+                        } else {
+                            prop_assert!(file.drop_beside(KeyMark::of(&steps[step]), now).unwrap());
+                        }
                     }
                     gateway = Gateway::start(dir.path(), &steps[step], now);
                 }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 use tidegate::clock::Clock;
-use tidegate::store::{StoreFile, Switch};
+use tidegate::engine::time::Now;
+use tidegate::store::StoreFile;
 
 use super::process::{Tidegate, command, output};
 use crate::support::client::{RawReply, get};
@@ -75,8 +76,10 @@ async fn a_key_of_people_is_replaced_and_every_limit_goes_on() {
     stop(gateway).await;
 
     let (is_done, said) = rotate(&dir, &["--switch"]).await;
-    assert!(!is_done && said.contains("no gateway has hashed people"), "{said}");
+    assert!(!is_done && said.contains("no next key"), "{said}");
     assert!(rotate(&dir, &[]).await.0);
+    let (is_done, said) = rotate(&dir, &["--switch"]).await;
+    assert!(!is_done && said.contains("no gateway has hashed people"), "{said}");
     assert!(!rotate(&dir, &[]).await.0, "one at a time");
     let gateway = start().await;
     assert_eq!(shown(&gateway, 0, 10).await, 10, "they are known");
@@ -89,14 +92,16 @@ async fn a_key_of_people_is_replaced_and_every_limit_goes_on() {
     let (is_done, said) = rotate(&dir, &["--switch"]).await;
     assert!(!is_done && said.contains("would be new"), "{said}");
 
-    // A day passes in which both are written; what was shown in it is what was shown in the last minute.
+    // Both have been written for a day; what was shown in it is what was shown in the last minute.
     let state = dir.path().join("tidegate-state");
     let mut file = StoreFile::open(&state).expect("the ledger");
-    let later = Clock::start().now().after(DAY_MS);
-    assert_eq!(file.switch_people(later).expect("it is written"), Switch::Done);
+    let before = Now::from_millis(Clock::start().now().millis() - DAY_MS);
+    file.begin_beside(before).expect("it is written");
     drop(file);
     let (is_done, said) = rotate(&dir, &["--switch"]).await;
-    assert!(is_done, "it ends what was cut short: {said}");
+    assert!(is_done, "{said}");
+    let (is_done, said) = rotate(&dir, &["--switch"]).await;
+    assert!(!is_done && said.contains("no next key"), "it is made once: {said}");
     assert_eq!(key_files(dir.path()), ["hash.key", "people.key", "people.old.key"]);
     let gateway = start().await;
     assert_eq!(shown(&gateway, 0, 20).await, 20, "they are known by the new key");

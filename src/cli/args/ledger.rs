@@ -47,11 +47,14 @@ pub enum LedgerCommand {
         #[command(flatten)]
         state: StateArgs,
         /// Put the next key in place
-        #[arg(long, conflicts_with = "end")]
+        #[arg(long, conflicts_with_all = ["end", "abandon"])]
         switch: bool,
-        /// Let the old key go
-        #[arg(long)]
+        /// Let the old key go, and what was hashed with it
+        #[arg(long, conflicts_with = "abandon")]
         end: bool,
+        /// Give the next key up, and what was hashed with it
+        #[arg(long)]
+        abandon: bool,
     },
     /// Give room that nothing needs any more back to the disk
     Compact {
