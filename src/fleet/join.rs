@@ -125,8 +125,9 @@ fn meets_all(fleet: &Fleet, there: Option<&Value>) -> Result<(), String> {
     match other.into_iter().find(|other| !fleet.written.meets(other)) {
         Some(_) => Err(format!(
             "a gateway that told of itself in the last {GATEWAY_SECONDS} s does not hash people with the key that decides \
-             here, or decides by one that is not here: while keys of people are replaced, all gateways take one step of \
-             `tidegate ledger rotate` before any takes the next"
+             here, or decides by one that is not here, or has another next one: while keys of people are replaced, all \
+             gateways have the same `people.next.key` and take one step of `tidegate ledger rotate` before any takes the \
+             next"
         )),
         None => Ok(()),
     }

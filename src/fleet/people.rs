@@ -22,9 +22,15 @@ impl Written {
         self.people == mark || self.beside == Some(mark)
     }
 
-    /// Whether each writes what the other decides by.
+    /// Whether each writes what the other decides by, and what it is to decide by next: of two next keys one would have
+    /// counted nobody of the other gateway.
     pub(super) fn meets(&self, other: &Self) -> bool {
-        self.has(other.people) && other.has(self.people)
+        let is_other_next = self.people == other.people
+            && self
+                .beside
+                .zip(other.beside)
+                .is_some_and(|(one, another)| one != another);
+        self.has(other.people) && other.has(self.people) && !is_other_next
     }
 
     /// By what the gateway `id` is known among those that are there.
@@ -73,11 +79,15 @@ mod tests {
         for (at, step) in steps.iter().enumerate() {
             assert_eq!(Written::read(&step.member(7)), Some(*step));
             for (other_at, other) in steps.iter().enumerate() {
-                // The last two of one key are one step each from where nothing but that key is.
-                let is_meant = at.abs_diff(other_at) <= 1 || at.min(other_at) == 2;
+                let is_meant = at.abs_diff(other_at) <= 1;
                 assert_eq!(step.meets(other), is_meant, "{at} and {other_at}");
             }
         }
+        let other = Written::of(&key(1).hashing_people(None, Some(key(3))));
+        assert!(
+            !steps[1].meets(&other) && steps[0].meets(&other),
+            "each made a next key of its own"
+        );
         assert_eq!(
             steps[0].member(7),
             format!("{:016x}", 7),
