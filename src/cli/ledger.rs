@@ -200,11 +200,12 @@ fn import(dir: &Path, from: &Path, out: &mut dyn Write) -> Result<(), Failed> {
     let mut file = StoreFile::open_or_create(dir, mark, now).map_err(|error| refused(&error))?;
     let known = file.tenants().map_err(|error| refused(&error))?;
     let tenants = lines.tenants(&known).map_err(told)?;
-    file.import(&mut lines, now).map_err(told)?;
-    file.admit(&tenants).map_err(|error| refused(&error))?;
     if lines.is_before() {
+        // First, since cut short behind the import the next key would seem to know whom it never counted.
         file.begin_beside(now).map_err(|error| refused(&error))?;
     }
+    file.import(&mut lines, now).map_err(told)?;
+    file.admit(&tenants).map_err(|error| refused(&error))?;
     let count = lines.number().saturating_sub(1);
     writeln!(out, "{}: {count} lines merged", file.path().display())?;
     Ok(())

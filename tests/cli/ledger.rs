@@ -6,7 +6,8 @@ use std::path::Path;
 use tempfile::TempDir;
 use tidegate::clock::Clock;
 use tidegate::engine::ledger::{Dimension, KeyFrame, KeyId, Mark, Tag};
-use tidegate::run::secret;
+use tidegate::engine::time::Now;
+use tidegate::run::{known_secret, secret};
 use tidegate::store::{KeyMark, StoreError, StoreFile};
 
 use super::{GOOD, dir, tidegate, write};
@@ -165,4 +166,29 @@ fn a_gateway_does_not_start_over_a_ledger_that_it_cannot_read() {
         "{}",
         said.text
     );
+}
+
+#[test]
+fn an_import_of_before_the_next_key_begins_the_window_anew_even_where_it_is_cut_short() {
+    for is_imported in [false, true] {
+        let state = state();
+        let dir = state.path();
+        assert_eq!(ledger(dir, &["export", "--to", "before"]).1, 0);
+        assert_eq!(ledger(dir, &["rotate"]).1, 0);
+        let mark = KeyMark::of(&known_secret(dir).expect("both keys"));
+        let two_days_ago = Now::from_millis(Clock::start().now().millis() - 2 * 86_400_000);
+        drop(StoreFile::open_or_create(dir, mark, two_days_ago).expect("it begins"));
+        if is_imported {
+            let whole = fs::read_to_string(dir.join("before")).expect("an export");
+            write(&state, "cut", &whole[..whole.len() - 5]);
+            let (text, code) = ledger(dir, &["import", "cut"]);
+            assert_eq!(code, 1, "{text}");
+        }
+        let (text, code) = ledger(dir, &["rotate", "--switch"]);
+        assert_eq!(
+            (code, text.contains("would be new")),
+            (i32::from(is_imported), is_imported),
+            "{text}"
+        );
+    }
 }
