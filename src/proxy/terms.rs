@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use super::fail::{Fail, Reason};
 use super::gateway::{Gateway, Set};
 use super::outcome::Denial;
-use crate::engine::ledger::{Account, Ask, KeyUse};
+use crate::engine::ledger::{Account, Ask, KeyUse, not_public};
 use crate::engine::policy::{Action, Direction};
 use crate::engine::time::Now;
 use crate::events::{BaselineFact, Event, report};
@@ -83,8 +83,8 @@ impl Terms {
     pub(super) fn note_refused(&self, asks: &[Ask], now: Now) {
         let Some(account) = self.issued else { return };
         let route = self.set.routes.get(self.route).map_or("", |route| route.name.as_str());
-        let people = asks.iter().flat_map(|ask| ask.people.iter().copied());
-        let people = people.filter(|person| !self.set.public.contains(person.0, now));
+        let others = asks.iter().flat_map(|ask| not_public(Some(&self.set.public), ask, now));
+        let people = others.map(|(person, _)| person);
         let proposed = self.gateway.proposed.refused(people, account, route, now);
         if proposed > 0 {
             report(&Event::Baseline(BaselineFact::Proposed {

@@ -28,7 +28,9 @@ const NEW_FILE: &str = ".ledger.redb.new";
 /// Who asked is nobody else's business, even as hashes.
 const MODE: u32 = 0o600;
 /// The version of tables and rows; another is refused.
-const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
+/// That of a ledger whose people are hashed with the hash key alone, which gateways of before there were others read too.
+pub(super) const FORMAT_ONE_KEY: u32 = 1;
 /// Bytes of the file that redb keeps in memory: the ledger is there already, this is for the way to a row.
 const CACHE_BYTES_MAX: usize = 64 << 20;
 
@@ -40,7 +42,7 @@ const BLOATED_TIMES: u64 = 4;
 /// What the file says of itself.
 pub(super) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 /// The format, four bytes.
-const META_FORMAT: &str = "format";
+pub(super) const META_FORMAT: &str = "format";
 /// Which hash key.
 const META_KEY: &str = "hash_key";
 /// Whose data it counts, a name a line. A file without it is of the default tenant; a new one is nobody's yet.
@@ -158,7 +160,10 @@ impl StoreFile {
         let (Some(format), Some(key), people) = meta else {
             return Err(StoreError::Foreign(path));
         };
-        if format != FORMAT.to_le_bytes() {
+        if ![FORMAT, FORMAT_ONE_KEY]
+            .iter()
+            .any(|known| format == known.to_le_bytes())
+        {
             let found = <[u8; 4]>::try_from(format.as_slice()).map_or(0, u32::from_le_bytes);
             return Err(StoreError::Version(path, found.to_string()));
         }
@@ -449,7 +454,6 @@ fn create(dir: &Path, path: &Path, mark: KeyMark, now: Now) -> Result<(), StoreE
         let writing = database.begin_write()?;
         {
             let mut meta = writing.open_table(META)?;
-            meta.insert(META_FORMAT, FORMAT.to_le_bytes().as_slice())?;
             meta.insert(META_KEY, mark.key.as_slice())?;
             people::write(&mut meta, mark, now)?;
             meta.insert(META_TENANTS, [].as_slice())?;

@@ -44,7 +44,7 @@ pub use estimate::{RANK_MAX, REGISTERS};
 pub use frame::{FrameError, KeyFrame, Mark, Sum, Tag};
 pub use key::{BudgetId, Dimension, KeyId, Parts};
 pub use limit::{Ask, Elements, Excess, KeyUse, Kind, Limit};
-pub use public::PublicPeople;
+pub use public::{PublicPeople, not_public};
 pub use revocations::{REVOCATIONS_MAX, RevokedBy};
 pub use shards::{Ledger, Settings};
 pub use strict::{Claim, Confirmation, Over};

@@ -2,7 +2,9 @@
 
 use hashbrown::HashMap;
 
+use super::limit::Ask;
 use crate::engine::policy::units;
+use crate::engine::secret::Subject;
 use crate::engine::time::Now;
 
 /// The size of the list.
@@ -53,6 +55,21 @@ impl PublicPeople {
     pub fn contains(&self, subject: u64, now: Now) -> bool {
         self.0.get(&subject).is_some_and(|until| *until > now.second())
     }
+}
+
+/// The people of `ask` who are public under neither of their hashes, with the other one: while the key of people is replaced the
+/// list may name either.
+pub fn not_public<'a>(
+    public: Option<&'a PublicPeople>,
+    ask: &'a Ask,
+    now: Now,
+) -> impl Iterator<Item = (Subject, Option<Subject>)> + 'a {
+    let is_public = move |person: &Subject| public.is_some_and(|public| public.contains(person.0, now));
+    let (people, beside) = (ask.people.iter(), ask.beside.as_ref());
+    let both = people
+        .enumerate()
+        .map(move |(at, person)| (*person, beside.and_then(|beside| beside.people.get(at)).copied()));
+    both.filter(move |(person, beside)| !is_public(person) && !beside.as_ref().is_some_and(is_public))
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! Records that are settled: their places in order, and the values that somebody counts.
 
-use hashbrown::HashMap;
 use smallvec::SmallVec;
 
 use super::subject;
@@ -46,12 +45,18 @@ impl Settled {
     }
 }
 
-/// The people of a record, who are known by values of `items`, under the other key.
+/// The people of a record, who are known by values of its few `items`, under the other key; each at the same place.
 fn beside_of(items: &[Item], subjects: &[Subject], values: Vec<(u8, u64)>) -> Ask {
-    let beside: HashMap<u64, u64> = items.iter().map(|item| (item.value, item.beside)).collect();
-    let people = subjects.iter().filter_map(|person| beside.get(&person.0));
+    let beside = |person: &Subject| items.iter().find(|item| item.value == person.0);
+    debug_assert!(
+        subjects.iter().all(|person| beside(person).is_some()),
+        "a value is who is known by it"
+    );
+    let people = subjects
+        .iter()
+        .map(|person| beside(person).map_or(*person, |item| Subject(item.beside)));
     Ask {
         values,
-        ..people.copied().map(Subject).collect()
+        ..people.collect()
     }
 }

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use super::super::PublicPeople;
 use super::super::limit::{Ask, Elements};
 use super::super::locked::Locked;
 use super::super::reserve::{List, Prefix, Wanted};
 use super::super::subject_hash::spread;
+use super::super::{PublicPeople, not_public};
 use super::{ALLOWANCE, Account};
-use crate::engine::secret::Subject;
 use crate::engine::time::Now;
 
 impl Account {
@@ -24,17 +23,10 @@ impl Account {
         let Some(beside) = &ask.beside else {
             return Ask::default();
         };
-        let counts = |person: &Subject| {
-            !self
-                .public
-                .as_ref()
-                .is_some_and(|public| public.contains(person.0, now))
-        };
-        let people = ask.people.iter().zip(&beside.people);
-        let counted = people.filter(|(person, beside)| counts(person) && counts(beside));
+        let counted = not_public(self.public.as_deref(), ask, now);
         Ask {
             values: beside.values.clone(),
-            ..counted.map(|(_, beside)| *beside).collect()
+            ..counted.filter_map(|(_, beside)| beside).collect()
         }
     }
 
@@ -42,11 +34,9 @@ impl Account {
     pub(super) fn wanted(&mut self, asks: &[Ask], now: Now) -> Wanted {
         let mut wanted = Wanted::default();
         let public = self.public.clone();
-        let counts = |person: &&Subject| public.as_ref().is_none_or(|public| !public.contains(person.0, now));
         self.granted.reserve(asks.len());
         for (number, ask) in (0..).zip(asks) {
-            let people = ask.people.iter().filter(counts);
-            let people = people.map(|person| (Elements::People, person.0));
+            let people = not_public(public.as_deref(), ask, now).map(|(person, _)| (Elements::People, person.0));
             let values = ask.values.iter().filter(|(class, _)| self.classes.contains(class));
             let values = values.map(|(class, value)| (Elements::Values(*class), *value));
             let asked = people.chain(values);
