@@ -247,7 +247,14 @@ fn what_a_text_is_in_is_told_by_its_bytes() {
     let korean_set = Charset::Other(EUC_KR);
     let late = format!("{}{korean}", "a,b\n".repeat(700));
     let too_late = [vec![b'a'; 64 << 10], in_set(EUC_KR, korean)].concat();
-    let rows: [(&str, Charset, Vec<u8>, String); 14] = [
+    let stray = [b"a,\xb0\xa1,", "a".repeat(600).as_bytes(), korean.repeat(9).as_bytes()].concat();
+    let binary = [
+        b"\x00\xff",
+        "a".repeat(600).as_bytes(),
+        &in_set(EUC_KR, &korean.repeat(9)),
+    ]
+    .concat();
+    let rows: [(&str, Charset, Vec<u8>, String); 18] = [
         ("EUC-KR", Charset::Utf8, in_set(EUC_KR, korean), korean.into()),
         ("Shift_JIS", Charset::Utf8, in_set(SHIFT_JIS, japanese), japanese.into()),
         ("GBK", Charset::Utf8, in_set(GBK, simplified), simplified.into()),
@@ -277,6 +284,30 @@ fn what_a_text_is_in_is_told_by_its_bytes() {
             korean_set,
             in_set(EUC_KR, "치"),
             "치".into(),
+        ),
+        (
+            "as it is said, with a control character",
+            korean_set,
+            in_set(EUC_KR, &format!("a\u{b}{korean}")),
+            format!("a\u{b}{korean}"),
+        ),
+        (
+            "UTF-8 behind a stray letter",
+            Charset::Utf8,
+            stray.clone(),
+            String::from_utf8_lossy(&stray).into_owned(),
+        ),
+        (
+            "strays behind a letter",
+            Charset::Utf8,
+            ["a\u{e9}".as_bytes(), &in_set(EUC_KR, &format!("가,{korean}"))].concat(),
+            format!("a\u{e9}가,{korean}"),
+        ),
+        (
+            "EUC-KR behind bytes",
+            Charset::Utf8,
+            binary,
+            format!("\0\u{fffd}{}{}", "a".repeat(600), korean.repeat(9)),
         ),
         (
             "UTF-8 that is said to be Latin-1",

@@ -18,6 +18,9 @@ pub(super) const WINDOW_BYTES: usize = 512;
 const FOLLOWED_BYTES_MAX: usize = 64 << 10;
 /// Letters of UTF-8 outside ASCII that settle it.
 const SURE_LETTERS: usize = 16;
+/// Bytes in whole windows that are no UTF-8 and settle that the text is in something else: fewer are strays, which must not turn all
+/// that comes into other letters.
+const SURE_STRAYS: usize = 16;
 /// Letters of UTF-8 in a window of what is declared to be something else, of three bytes and of any, that no text in another
 /// character set has by chance.
 const SURE_LONG: usize = 2;
@@ -45,6 +48,8 @@ pub(super) struct Watch {
     followed: usize,
     /// Letters of UTF-8 outside ASCII so far.
     letters: usize,
+    /// Bytes in windows so far that are none.
+    strays: usize,
     /// The first bytes of a letter that the chunk cut, or a window under way.
     kept: Kept,
     is_window: bool,
@@ -56,6 +61,7 @@ impl Watch {
             declared,
             followed: 0,
             letters: 0,
+            strays: 0,
             kept: Kept::new(),
             is_window: false,
         }
@@ -89,8 +95,7 @@ impl Watch {
         if valid > 0 {
             return Seen::Same(Kept::new(), valid);
         }
-        let is_cut = std::str::from_utf8(bytes).is_err_and(|error| error.error_len().is_none());
-        if self.declared.is_none() && is_cut {
+        if self.declared.is_none() && is_cut(bytes) {
             self.kept.extend_from_slice(bytes);
             return Seen::Kept(bytes.len());
         }
@@ -126,20 +131,19 @@ impl Watch {
     fn complete(&mut self, bytes: &[u8]) -> Seen {
         let mut first = self.kept.clone();
         first.extend_from_slice(bytes.get(..LETTER_BYTES_MAX - first.len()).unwrap_or(bytes));
-        let (valid, is_cut) = match std::str::from_utf8(&first) {
-            Ok(text) => (text.len(), false),
-            Err(error) => (error.valid_up_to(), error.error_len().is_none()),
-        };
+        let letter = first
+            .utf8_chunks()
+            .next()
+            .and_then(|chunk| chunk.valid().chars().next());
         let before = std::mem::take(&mut self.kept);
-        match valid.checked_sub(before.len()) {
-            Some(_) => {
-                let letter = first.iter().skip(1).take_while(|byte| is_inside(**byte)).count() + 1;
+        match letter.map(char::len_utf8) {
+            Some(letter) => {
                 self.letters += 1;
                 self.followed += letter;
                 let taken = letter - before.len();
                 Seen::Same(before, taken)
             }
-            None if is_cut => {
+            None if is_cut(&first) => {
                 let taken = first.len() - before.len();
                 self.kept = first;
                 Seen::Kept(taken)
@@ -156,16 +160,42 @@ impl Watch {
     fn fill(&mut self, bytes: &[u8]) -> Seen {
         let wanted = WINDOW_BYTES - self.kept.len();
         if wanted == 0 {
-            return self.decide();
+            return self.full();
         }
         let taken = bytes.get(..wanted).unwrap_or(bytes);
         self.kept.extend_from_slice(taken);
         Seen::Kept(taken.len())
     }
 
+    /// A whole window: it decides if there is enough in it and in those before, else it is text, and the watch goes on.
+    fn full(&mut self) -> Seen {
+        // A letter that the window cuts is none of either.
+        let cut = self.kept.utf8_chunks().last().map(|chunk| chunk.invalid());
+        let cut = cut.filter(|cut| is_cut(cut)).map_or(0, <[u8]>::len);
+        let is_binary = is_binary(&self.kept);
+        if !is_binary {
+            let strays = self.kept.utf8_chunks().map(|chunk| chunk.invalid().len());
+            self.strays += strays.sum::<usize>() - cut;
+        }
+        if self.declared.is_some() || !(is_binary || self.strays < SURE_STRAYS || self.is_utf8(&self.kept)) {
+            return self.decide();
+        }
+        let mut window = std::mem::take(&mut self.kept);
+        let whole = window.len() - cut;
+        self.kept.extend(window.drain(whole..));
+        self.letters += window
+            .utf8_chunks()
+            .map(|chunk| letters(chunk.valid().as_bytes()))
+            .sum::<usize>();
+        self.followed += whole;
+        self.is_window = false;
+        Seen::Same(window, 0)
+    }
+
     fn decide(&mut self) -> Seen {
         let window = std::mem::take(&mut self.kept);
-        let is_utf8 = is_binary(&window) || self.is_utf8(&window);
+        // What is said of it goes before a control character in it.
+        let is_utf8 = (self.declared.is_none() && is_binary(&window)) || self.is_utf8(&window);
         let encoding = (!is_utf8).then(|| self.declared.unwrap_or_else(|| guess(&window)));
         Seen::Decided(window, encoding)
     }
@@ -177,11 +207,11 @@ impl Watch {
         let long = |chunk: std::str::Utf8Chunk<'_>| chunk.valid().bytes().filter(|byte| *byte >= 0xe0).count();
         // The last may be cut.
         let invalid = chunks().filter(|chunk| !chunk.invalid().is_empty()).count();
-        let is_cut = || std::str::from_utf8(window).is_err_and(|error| error.error_len().is_none());
         match self.declared {
             None => valid > invalid,
             Some(_) => {
-                (invalid == 0 || is_cut()) && (chunks().map(long).sum::<usize>() >= SURE_LONG || valid >= SURE_ANY)
+                (invalid == 0 || is_cut(window))
+                    && (chunks().map(long).sum::<usize>() >= SURE_LONG || valid >= SURE_ANY)
             }
         }
     }
@@ -231,7 +261,7 @@ fn letters(text: &[u8]) -> usize {
     text.iter().filter(|byte| **byte >= 0xc0).count()
 }
 
-/// Whether a byte stands inside a letter of UTF-8.
-const fn is_inside(byte: u8) -> bool {
-    matches!(byte, 0x80..=0xbf)
+/// Whether the end cuts the first letter of these that is not whole.
+fn is_cut(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes).is_err_and(|error| error.error_len().is_none())
 }
