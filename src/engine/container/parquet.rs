@@ -287,7 +287,8 @@ fn tell(page: &Page, bytes: &[u8], told: &mut Told<'_>) -> Result<(), Fault> {
     let packed = bytes.get(page.levels..).ok_or(Fault::Unreadable)?;
     let length = page.unpacked.checked_sub(page.levels).ok_or(Fault::Unreadable)?;
     let values = if page.is_packed {
-        unpack(packed, length, told)?.ok_or(Fault::Unreadable)?
+        told.meter().unpacked(length as u64)?;
+        unpack(packed, length)?.ok_or(Fault::Unreadable)?
     } else {
         packed.to_vec()
     };
@@ -335,12 +336,15 @@ fn runs(values: &[u8]) -> Vec<&[u8]> {
 }
 
 /// What a page unpacks to: exactly `length` bytes, by the one codec that gives so many.
-fn unpack(packed: &[u8], length: usize, told: &mut Told<'_>) -> Result<Option<Vec<u8>>, Fault> {
-    told.meter().unpacked(length as u64)?;
+fn unpack(packed: &[u8], length: usize) -> Result<Option<Vec<u8>>, Fault> {
     let by = |coding| decode(coding, packed, length);
     Ok(match packed {
         [0x1f, 0x8b, ..] => by(Coding::Gzip),
         [0x28, 0xb5, 0x2f, 0xfd, ..] => by(Coding::Zstd),
+        // Stored or packed: which of them is read, its bytes do not tell.
+        _ if packed.len() == length && lz4::unpack(packed, length).is_some_and(|text| text != packed) => {
+            return Err(Fault::Unreadable);
+        }
         _ => snappy::unpack(packed, length)
             .or_else(|| (packed.len() == length).then(|| packed.to_vec()))
             .or_else(|| lz4::unpack(packed, length))
@@ -363,4 +367,20 @@ fn decode(coding: Coding, packed: &[u8], length: usize) -> Option<Vec<u8>> {
     decoder.finish().ok()?;
     text.truncate(written);
     (read == packed.len() && written == length).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_stored_or_packed_is_refused() {
+        // A letter, a copy of four from one before the end, and five letters ("LZ4 Block Format Description").
+        let both = [0x10, b'a', 1, 0, 0x50, b'v', b'w', b'x', b'y', b'z'];
+        assert_eq!(lz4::unpack(&both, both.len()).as_deref(), Some(&b"aaaaavwxyz"[..]));
+        assert_eq!(unpack(&both, both.len()), Err(Fault::Unreadable));
+        for stored in [&b""[..], b"\x03\0\0\0kim", b"aaaaavwxyz"] {
+            assert_eq!(unpack(stored, stored.len()), Ok(Some(stored.to_vec())));
+        }
+    }
 }
