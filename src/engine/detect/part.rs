@@ -36,7 +36,7 @@ const OF_PHONES: [&str; 9] = [
 /// Words that say no more than that it is a number.
 const FILLINGS: [&str; 4] = ["number", "no", "num", "dial"];
 /// Words for the place of a part behind the word for the whole.
-const ORDINALS: [(&str, u8); 20] = [
+const ORDINALS: [(&str, u8); 19] = [
     ("first", 1),
     ("front", 1),
     ("head", 1),
@@ -56,7 +56,6 @@ const ORDINALS: [(&str, u8); 20] = [
     ("local", 1),
     ("user", 1),
     ("domain", 3),
-    ("host", 3),
 ];
 /// Words for an e-mail address, whose parts are of other kinds.
 const MAILS: [&str; 5] = ["email", "mail", "eml", "이메일", "메일"];
@@ -68,7 +67,7 @@ const PLACE_MAX: u8 = 4;
 pub(in crate::engine) struct Part {
     /// The name of the whole: equal for the parts of one value.
     pub(in crate::engine) whole: Box<[u8]>,
-    /// The parts of one value come in the order of their places.
+    /// The parts of one value are written in the order of their places.
     pub(in crate::engine) place: u8,
     /// Whether it is one of an e-mail address, and so no digits.
     pub(in crate::engine) is_mail: bool,
@@ -116,7 +115,7 @@ impl Part {
         }
         let before = words.iter().take(words.len() - 1);
         let part = Self::behind(before.chain([stem].into_iter().filter(|_| is_joined)), *place, rules)?;
-        let is_of_mail = matches!(*word, "id" | "local" | "user" | "domain" | "host");
+        let is_of_mail = matches!(*word, "id" | "local" | "user" | "domain");
         (part.is_mail == is_of_mail).then_some(part)
     }
 
@@ -166,6 +165,8 @@ mod tests {
             ("email1", Some(("email", 1, true))),
             ("emailDomain", Some(("email", 3, true))),
             ("email_id", Some(("email", 1, true))),
+            // A server has an address of its own, and what stands beside it is the number of a message.
+            ("mail_host", None),
             ("area", Some(("phone", 1, false))),
             ("areaCode", Some(("phone", 1, false))),
             ("phone_prefix", Some(("phone", 2, false))),

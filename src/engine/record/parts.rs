@@ -12,6 +12,8 @@ use crate::engine::structure::{Cell, Container};
 const PARTS_MAX: usize = 5;
 /// Digits of a part of a number.
 const DIGITS_MAX: usize = 8;
+/// Digits of the shortest number of which parts are: fewer are not searched.
+const WHOLE_DIGITS_MIN: usize = 7;
 /// Bytes of a part of an e-mail address (RFC 5321, section 4.5.3.1: a local part has 64 at most).
 const MAIL_PART_BYTES_MAX: usize = 64;
 /// Digits of a last part that may be two, and those of the latter.
@@ -32,7 +34,6 @@ struct Held {
     is_sure: bool,
     text: SmallVec<[u8; 16]>,
     span: Span,
-    number: bool,
 }
 
 impl Parts {
@@ -41,15 +42,17 @@ impl Parts {
         self.list.clear();
     }
 
-    /// Holds one more, the first of another value if it is none of the same.
+    /// Holds one more in its place, the first of another value if it is none of the same: keys may be sorted, and then `last` stands
+    /// before `middle`.
     fn hold(&mut self, part: &Part, object: u32, held: Held) {
         let goes_on = self.object == object && self.whole == part.whole && self.list.len() < PARTS_MAX;
-        if !goes_on || self.list.last().is_none_or(|last| last.place >= held.place) {
+        if !goes_on || self.list.iter().any(|before| before.place == held.place) {
             self.list.clear();
         }
         self.whole.clone_from(&part.whole);
         self.object = object;
-        self.list.push(held);
+        let place = self.list.partition_point(|before| before.place < held.place);
+        self.list.insert(place, held);
     }
 
     /// The value as it is written in one piece, if it may be whole: with an `@` or hyphens between its parts.
@@ -57,7 +60,8 @@ impl Parts {
         let (last, before) = self.list.split_last()?;
         // Of anything else there is an area and a line too.
         let is_enough = before.len() > 1 || self.list.iter().any(|part| part.is_sure);
-        if before.is_empty() || !is_enough {
+        let is_short = !is_mail && self.list.iter().map(|part| part.text.len()).sum::<usize>() < WHOLE_DIGITS_MIN;
+        if before.is_empty() || !is_enough || is_short {
             return None;
         }
         let mut text = Vec::new();
@@ -76,16 +80,17 @@ impl Parts {
 
 impl Assembler {
     /// A cell in which nothing was found may be a part of a value: the identifiers that end with it, each part of them one, so that a
-    /// mask covers all of it. `escaped`: its text is there already.
+    /// mask covers all of it, and in running text the last. `escaped`: its text is there already.
     pub(super) fn part(&mut self, cell: &Cell<'_>, escaped: bool) -> Vec<Item> {
-        let Some((part, object)) = self.said_part().filter(|_| cell.is_whole()) else {
-            return Vec::new();
-        };
-        let text = if escaped { &self.unescaped.text } else { cell.raw };
-        let text = text.trim_ascii();
-        if !may_be(&part, text) {
+        if !cell.is_whole() || cell.is_number() {
             return Vec::new();
         }
+        let text = if escaped { &self.unescaped.text } else { cell.raw };
+        let text = text.trim_ascii();
+        let Some((part, object)) = self.said_part().filter(|(part, _)| may_be(part, text)) else {
+            return Vec::new();
+        };
+        let part = part.clone();
         let held = Held {
             place: part.place,
             is_sure: part.is_sure,
@@ -94,7 +99,6 @@ impl Assembler {
                 start: cell.at,
                 end: cell.end(),
             },
-            number: cell.is_number(),
         };
         self.parts.hold(&part, object, held);
         let Some(finding) = self.whole(&part) else {
@@ -103,16 +107,16 @@ impl Assembler {
         self.findings += 1;
         let origin = self.origin();
         // What is held back is the record around; in text outside any, what came before may have left.
-        let first = if self.is_free() { self.parts.list.len() - 1 } else { 0 };
+        let is_free = self.is_free();
         let list = std::mem::take(&mut self.parts.list);
-        let items = list.iter().skip(first);
+        let items = list.iter().filter(|held| !is_free || held.span.start == cell.at);
         items
-            .map(|held| self.item(&finding, held.span, held.number, origin))
+            .map(|held| self.item(&finding, held.span, false, origin))
             .collect()
     }
 
     /// What the name of the value under way says of a part, and the object in which it stands, if that holds its parts together.
-    fn said_part(&self) -> Option<(Part, u32)> {
+    fn said_part(&self) -> Option<(&Part, u32)> {
         let mut around = self.frames.iter().rev();
         let named = around.next()?;
         let part = self.fields.get(&named.field)?.key.part()?;
@@ -122,7 +126,7 @@ impl Assembler {
             Container::Element | Container::Object | Container::Array | Container::Row | Container::Flow => named,
         };
         let is_held = holder.pieces.is_none() && !Frame::values_are_records(holder);
-        is_held.then(|| (part.clone(), holder.object))
+        is_held.then_some((part, holder.object))
     }
 
     /// What the parts so far are together. The last of a phone may be written as two are: `(212)` and `5550123`.

@@ -53,6 +53,30 @@ fn a_phone_in_parts_is_one_phone_of_one_person() {
         ),
         (
             JSON,
+            r#"{"hp3":"0001","hp2":"2000","hp1":"010"}"#,
+            1,
+            "in another order",
+        ),
+        (
+            JSON,
+            r#"[{"email_domain":"mail.example","email_id":"kim"},{"email_domain":"mail.example","email_id":"lee"}]"#,
+            2,
+            "an address, sorted by its keys",
+        ),
+        (
+            JSON,
+            r#"{"areaCode":"212","lineNumber":"0101","prefix":"555"}"#,
+            1,
+            "roles, sorted by their keys",
+        ),
+        (
+            JSON,
+            r#"[{"hp_first":"010","hp_last":"0001","hp_middle":"2000"},{"hp_first":"010","hp_last":"0002","hp_middle":"2000"}]"#,
+            2,
+            "an order, sorted by its keys",
+        ),
+        (
+            JSON,
             r#"{"ssn1":"123","ssn2":"45","ssn3":"6789"}"#,
             1,
             "a number of a nation",
@@ -132,9 +156,16 @@ fn what_is_no_part_of_a_phone_is_nobody() {
         ),
         (
             JSON,
-            r#"{"hp3":"010","hp2":"2000","hp1":"0001"}"#,
+            r#"{"hp1":"010","hp3":"0001","x":{},"hp1":"2000"}"#,
             0,
-            "in another order",
+            "a part of the next",
+        ),
+        (JSON, r#"{"hp1":10,"hp2":2000,"hp3":1000}"#, 0, "numbers"),
+        (
+            JSON,
+            r#"{"mail_id":"10452","mail_host":"smtp.corp.example"}"#,
+            0,
+            "a message and its server",
         ),
         (JSON, r#"{"hp1":"010","tel2":"2000","hp3":"0001"}"#, 0, "of two phones"),
         (
@@ -167,8 +198,24 @@ fn what_is_no_part_of_a_phone_is_nobody() {
 
 #[test]
 fn a_mask_covers_every_part() {
-    let (_, _, masked) = shown(JSON, r#"{"hp1":"010","hp2":"2000","hp3":"0001","x":"7"}"#);
-    let mut masked: Vec<_> = masked.into_iter().collect();
-    masked.sort_unstable();
-    assert_eq!(masked, ["0001", "010", "2000"]);
+    let rows = [
+        (JSON, r#"{"hp1":"010","hp2":"2000","hp3":"0001","x":"7"}"#, 3),
+        (JSON, r#"{"hp3":"0001","hp1":"010","hp2":"2000","x":"7"}"#, 3),
+        (JSON, r#"{"areaCode":"010","lineNumber":"0001","prefix":"2000"}"#, 3),
+        (CSV, "x,hp1,hp2,hp3\n7,010,2000,0001\n", 3),
+        (FORM, "hp1=010&hp2=2000&hp3=0001&x=7", 3),
+        (XML, "<p><hp1>010</hp1><hp2>2000</hp2><hp3>0001</hp3></p>", 3),
+        // Of running text what came before may have left.
+        (
+            HTML,
+            "<form><input name=hp1 value=010><input name=hp2 value=2000><input name=hp3 value=0001></form>",
+            1,
+        ),
+    ];
+    for (content_type, body, parts) in rows {
+        let (_, _, masked) = shown(content_type, body);
+        let mut masked: Vec<_> = masked.into_iter().collect();
+        masked.sort_unstable();
+        assert_eq!(masked, ["0001", "010", "2000"][..parts], "{body}");
+    }
 }
