@@ -288,8 +288,8 @@ fn what_a_text_is_in_is_told_by_its_bytes() {
         (
             "as it is said, with a control character",
             korean_set,
-            in_set(EUC_KR, &format!("a\u{b}{korean}")),
-            format!("a\u{b}{korean}"),
+            in_set(EUC_KR, &format!("{korean}\u{b}{korean}")),
+            format!("{korean}\u{b}{korean}"),
         ),
         (
             "UTF-8 behind a stray letter",

@@ -160,7 +160,7 @@ fn what_is_no_part_of_a_phone_is_nobody() {
             0,
             "a part of the next",
         ),
-        (JSON, r#"{"hp1":10,"hp2":2000,"hp3":1000}"#, 0, "numbers"),
+        (JSON, r#"{"areaCode":"212","phoneNumber":5550101}"#, 0, "a number"),
         (
             JSON,
             r#"{"mail_id":"10452","mail_host":"smtp.corp.example"}"#,
