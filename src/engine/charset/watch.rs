@@ -86,7 +86,7 @@ impl Watch {
             return self.complete(bytes);
         }
         let valid = match self.declared {
-            Some(_) => bytes.iter().take_while(|byte| byte.is_ascii()).count(),
+            Some(_) => ascii(bytes),
             None => self.follow(bytes),
         };
         if self.letters >= SURE_LETTERS || self.followed >= FOLLOWED_BYTES_MAX {
@@ -116,13 +116,18 @@ impl Watch {
         // A letter more, so that one that is cut here is none that the text breaks off.
         let most = FOLLOWED_BYTES_MAX.saturating_sub(self.followed) + LETTER_BYTES_MAX;
         let followed = bytes.get(..most).unwrap_or(bytes);
-        let valid = if followed.is_ascii() {
-            followed.len()
-        } else {
-            let text = followed.utf8_chunks().next().map_or("", |chunk| chunk.valid());
-            self.letters += letters(text.as_bytes());
-            text.len()
-        };
+        let mut valid = 0;
+        // What is settled need not be looked at.
+        while self.letters < SURE_LETTERS {
+            valid += ascii(followed.get(valid..).unwrap_or_default());
+            let next = followed.get(valid..).unwrap_or_default();
+            let next = next.get(..LETTER_BYTES_MAX).unwrap_or(next).utf8_chunks().next();
+            let Some(letter) = next.and_then(|chunk| chunk.valid().chars().next()) else {
+                break;
+            };
+            self.letters += 1;
+            valid += letter.len_utf8();
+        }
         self.followed += valid;
         valid
     }
@@ -259,6 +264,15 @@ fn is_binary(window: &[u8]) -> bool {
 /// Letters outside ASCII in text of UTF-8.
 fn letters(text: &[u8]) -> usize {
     text.iter().filter(|byte| **byte >= 0xc0).count()
+}
+
+/// How many bytes of ASCII stand first.
+fn ascii(bytes: &[u8]) -> usize {
+    const BLOCK: usize = 64;
+    let blocks = bytes.chunks_exact(BLOCK).take_while(|block| block.is_ascii());
+    let whole = blocks.count() * BLOCK;
+    let rest = bytes.get(whole..).unwrap_or_default();
+    whole + rest.iter().take_while(|byte| byte.is_ascii()).count()
 }
 
 /// Whether the end cuts the first letter of these that is not whole.
