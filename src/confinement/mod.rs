@@ -149,7 +149,7 @@ mod tests {
             assert!(TcpListener::bind("127.0.0.1:0").is_err());
             assert!(Command::new("/proc/self/exe").status().is_err());
             let limit = getrlimit(Resource::Nofile);
-            assert!(prlimit(None, Resource::Nofile, limit.clone()).is_ok(), "its own limits");
+            assert!(prlimit(None, Resource::Nofile, limit).is_ok(), "its own limits");
             assert_eq!(prlimit(Some(parent), Resource::Nofile, limit), Err(io::Errno::PERM));
         });
     }
