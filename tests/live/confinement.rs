@@ -186,7 +186,7 @@ async fn a_system_that_cannot_confine_it_is_told_of_or_refused() {
     assert_eq!(refused.status.code(), Some(69), "{refused:?}");
     let told = String::from_utf8_lossy(&refused.stderr);
     assert!(
-        told.contains("this system cannot confine the process (files: none, calls: full)"),
+        told.contains("this system cannot confine the process (files: none, calls: full, memory: full)"),
         "{told}"
     );
     assert!(text(&refused).is_empty());
