@@ -3,10 +3,11 @@
 
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
-use tidegate::engine::inspect::Bounds;
+use tidegate::engine::inspect::{Bounds, Resolution};
 use tidegate::engine::structure::Declared;
 
 use super::soup::{INGREDIENTS, bounds, one_answer, then};
+use super::{Limit, inspect};
 
 /// A value of which there are many: `#` is its number.
 fn value(of: &'static [&'static str]) -> impl Strategy<Value = String> {
@@ -290,6 +291,21 @@ fn a_header_says_something_once_a_value_is_told_under_it() {
     ] {
         one_answer(body, Declared::Json, Bounds::default(), None, 5).expect("one answer");
     }
+}
+
+#[test]
+fn what_hides_before_another_value_of_its_text_is_masked_too() {
+    let body = "<script>a@mail.example b<wbr>@mail.example <020000000</script>c@mail.example";
+    let limit = Limit {
+        people: 0,
+        then: Resolution::Mask,
+    };
+    for chunk in [body.len(), 30, 1] {
+        let masked = inspect(body.as_bytes(), chunk, Declared::Markup, Bounds::default(), Some(limit));
+        let text = String::from_utf8_lossy(&masked.released).into_owned();
+        assert_eq!((text.len(), text.matches('@').count()), (body.len(), 0), "{text}");
+    }
+    one_answer(body, Declared::Markup, Bounds::default(), Some(limit), 7).expect("one answer");
 }
 
 proptest! {

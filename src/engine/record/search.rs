@@ -54,6 +54,10 @@ impl Assembler {
     /// Gives what was `found` in a cell to `keep`; the first `known` stand in its own text.
     fn keep(&mut self, cell: &Cell<'_>, found: &mut Vec<Finding>, known: usize, mut keep: impl FnMut(&mut Self, Item)) {
         let (number, origin) = (cell.is_number(), self.origin());
+        // What is behind a text is found after what is in it and may stand before it: neighbours are joined, and masks set, in order.
+        if !number && !found.is_sorted_by_key(|finding| finding.span.start) {
+            found.sort_by_key(|finding| finding.span.start);
+        }
         for (place, finding) in found.drain(..).enumerate() {
             let span = Span {
                 start: cell.at + finding.span.start,
