@@ -55,7 +55,8 @@ pub(super) fn execute(config: &Path, kind: &HashKind, out: &mut dyn Write) -> Re
     Ok(())
 }
 
-fn refused(error: StateError) -> Failed {
+/// What is wrong with the files of the keys.
+pub(super) fn refused(error: StateError) -> Failed {
     let exit = match error {
         StateError::NoGateway(..) => Exit::Io,
         StateError::Io(..) | StateError::Permissions(_) | StateError::KeyLength(_) | StateError::Rotating(_) => {

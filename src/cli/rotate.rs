@@ -3,18 +3,13 @@
 use std::io::Write;
 use std::path::Path;
 
+use super::hash::refused as of_state;
 use super::ledger::refused;
 use super::{Exit, Failed};
 use crate::clock::Clock;
 use crate::engine::time::Now;
-use crate::run::StateError;
 use crate::run::people::{self, Other};
 use crate::store::{KeyMark, StoreError, StoreFile, Switch};
-
-/// What is wrong with the files of the keys.
-fn of_state(error: StateError) -> Failed {
-    Failed::new(Exit::Permission, error)
-}
 
 /// Makes the next key.
 ///

@@ -12,7 +12,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
-use super::state::{KEY_FILE, StateError, read_key};
+use super::state::{KEY_FILE, StateError, random_key, read_key};
 use crate::engine::secret::HashKey;
 
 /// The key that decides.
@@ -31,6 +31,11 @@ struct Files {
 }
 
 impl Files {
+    /// Those beside the hash key of this directory.
+    fn of(dir: &Path) -> Result<Self, StateError> {
+        Self::read(dir, read_key(&dir.join(KEY_FILE))?)
+    }
+
     fn read(dir: &Path, own: HashKey) -> Result<Self, StateError> {
         let files = Self {
             own,
@@ -85,7 +90,7 @@ pub struct Switching {
 /// # Errors
 /// When a file cannot be read, or the other keys are of two rotations.
 pub fn switching(dir: &Path) -> Result<Option<Switching>, StateError> {
-    let files = Files::read(dir, read_key(&dir.join(KEY_FILE))?)?;
+    let files = Files::of(dir)?;
     let (from, to) = match (&files.next, &files.old) {
         (Some(next), _) => (files.deciding(), next),
         (None, Some(old)) => (old, files.deciding()),
@@ -155,8 +160,7 @@ pub fn prepare(dir: &Path) -> Result<PathBuf, StateError> {
         }
     }
     let path = Other::Next.path(dir);
-    let mut key = zeroize::Zeroizing::new([0; 32]);
-    getrandom::fill(&mut *key).map_err(|error| StateError::Io(path.clone(), io::Error::other(error)))?;
+    let key = random_key(&path)?;
     write(dir, NEXT, &key)?;
     Ok(path)
 }
@@ -166,7 +170,7 @@ pub fn prepare(dir: &Path) -> Result<PathBuf, StateError> {
 /// # Errors
 /// When a file cannot be read or written.
 pub fn switch(dir: &Path) -> Result<(), StateError> {
-    let files = Files::read(dir, read_key(&dir.join(KEY_FILE))?)?;
+    let files = Files::of(dir)?;
     if files.next.is_none() {
         return Ok(());
     }

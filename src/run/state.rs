@@ -127,8 +127,7 @@ pub fn rules_of(origin: &super::Origin) -> Option<PathBuf> {
 
 /// Whose data its routes serve, as it is written; none where there is no route to be read.
 pub fn tenants_named(origin: &super::Origin) -> Option<Vec<String>> {
-    let text = fs::read_to_string(origin.path.as_ref()?).ok()?;
-    let table = toml::from_str::<toml::Table>(&text).ok()?;
+    let table = table(origin)?;
     let routes = table.get("route")?.as_array()?.iter();
     let tenant = |route: &toml::Value| route.get("tenant").and_then(toml::Value::as_str).map(str::to_owned);
     Some(
@@ -157,10 +156,15 @@ pub fn places(origin: &super::Origin) -> Places {
     }
 }
 
+/// The configuration as it is written, where it can be read.
+fn table(origin: &super::Origin) -> Option<toml::Table> {
+    let text = fs::read_to_string(origin.path.as_ref()?).ok()?;
+    toml::from_str(&text).ok()
+}
+
 /// A setting of a section that names a path, as it is written.
 fn setting(origin: &super::Origin, section: &str, name: &str) -> Option<PathBuf> {
-    let text = origin.path.as_ref().and_then(|path| fs::read_to_string(path).ok());
-    let table = text.and_then(|text| toml::from_str::<toml::Table>(&text).ok());
+    let table = table(origin);
     let configured = table.as_ref().and_then(|table| table.get(section)?.get(name)?.as_str());
     let variable = format!("{section}__{name}");
     let overlaid = origin
@@ -186,14 +190,13 @@ pub fn secret(dir: &Path) -> Result<HashKey, StateError> {
     let path = dir.join(KEY_FILE);
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
         Ok(mut file) => {
-            let mut key = zeroize::Zeroizing::new([0; 32]);
-            getrandom::fill(&mut *key).map_err(|error| StateError::Io(path.clone(), io::Error::other(error)))?;
+            let key = random_key(&path)?;
             file.write_all(&*key)
                 .and_then(|()| file.sync_all())
                 .map_err(named(&path))?;
             with_people(dir, HashKey::new(*key))
         }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => with_people(dir, read_key(&path)?),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => known_secret(dir),
         Err(error) => Err(StateError::Io(path, error)),
     }
 }
@@ -205,11 +208,16 @@ pub fn secret(dir: &Path) -> Result<HashKey, StateError> {
 pub(super) fn passing_secret(dir: &Path) -> Result<HashKey, StateError> {
     let path = dir.join(KEY_FILE);
     if path.exists() {
-        return with_people(dir, read_key(&path)?);
+        return known_secret(dir);
     }
+    Ok(HashKey::new(*random_key(&path)?))
+}
+
+/// A new key, for this file.
+pub(super) fn random_key(path: &Path) -> Result<zeroize::Zeroizing<[u8; 32]>, StateError> {
     let mut key = zeroize::Zeroizing::new([0; 32]);
-    getrandom::fill(&mut *key).map_err(|error| StateError::Io(path, io::Error::other(error)))?;
-    Ok(HashKey::new(*key))
+    getrandom::fill(&mut *key).map_err(|error| StateError::Io(path.to_owned(), io::Error::other(error)))?;
+    Ok(key)
 }
 
 /// The hash key of `dir`, which must be there.
