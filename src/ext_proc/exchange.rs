@@ -369,9 +369,6 @@ fn mutation(before: &HeaderMap, after: &HeaderMap) -> Option<HeaderMutation> {
 /// Fields but for the pseudo-fields, which `pseudo` takes; none where they are no fields, or more than `most`: a map has room for
 /// some thousand, and a message for more.
 fn fields(list: messages::HeaderMap, most: usize, mut pseudo: impl FnMut((&str, &[u8])) -> bool) -> Option<HeaderMap> {
-    if list.headers.len() > most {
-        return None;
-    }
     let mut fields = HeaderMap::new();
     for field in list.headers {
         let value = if field.raw_value.is_empty() {
@@ -384,6 +381,9 @@ fn fields(list: messages::HeaderMap, most: usize, mut pseudo: impl FnMut((&str, 
                 return None;
             }
             continue;
+        }
+        if fields.len() >= most {
+            return None;
         }
         let name = HeaderName::from_bytes(field.key.as_bytes()).ok()?;
         fields.append(name, HeaderValue::from_bytes(value).ok()?);

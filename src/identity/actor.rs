@@ -13,16 +13,16 @@ use crate::engine::ledger::Dimension;
 use crate::engine::policy::{Facts, Standing};
 use crate::engine::secret::HashKey;
 
-/// Whether a credential was ever issued through the gateways.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+/// Whether a credential was ever issued through the gateways. The worse is the larger.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Provenance {
     /// A `logs_in_at` route handed it out, or it was issued to one that was; or the configuration lists it.
     Issued,
-    /// It was never seen being issued, though it would have been; or it was issued to an unissued one.
-    Unissued,
     /// Nobody can say. Nothing ever acts on that.
     #[default]
     Unknown,
+    /// It was never seen being issued, though it would have been; or it was issued to an unissued one.
+    Unissued,
 }
 
 impl Provenance {

@@ -28,7 +28,7 @@ use super::user::TRUSTED;
 use super::{Actor, Provenance};
 use crate::engine::births::Births;
 use crate::engine::ledger::Dimension;
-use crate::engine::policy::{names_of, parts_of, subject_of};
+use crate::engine::policy::{names_of, parts_of};
 use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
 use crate::events::{Event, report};
@@ -296,12 +296,11 @@ impl Identity {
 /// Whether two principals are one account. A proxy names its user without an issuer: whoever has that name at one is the same. A
 /// connection has one certificate, which may have two names.
 fn is_same(one: &[u8], other: &[u8]) -> bool {
-    let is_of = |principal: &[u8], kind: &str| parts_of(principal).0 == Some(kind.as_bytes());
-    let is_of_proxy = |principal: &[u8]| is_of(principal, TRUSTED);
-    let is_of_certificate = |principal: &[u8]| is_of(principal, CERTIFICATE);
+    let ((issuer, subject), (other_issuer, other_subject)) = (parts_of(one), parts_of(other));
+    let issuers = [issuer, other_issuer];
     one == other
-        || (is_of_certificate(one) && is_of_certificate(other))
-        || ((is_of_proxy(one) || is_of_proxy(other)) && subject_of(one) == subject_of(other))
+        || issuers == [Some(CERTIFICATE.as_bytes()); 2]
+        || (issuers.contains(&Some(TRUSTED.as_bytes())) && subject == other_subject)
 }
 
 /// The session of an opaque credential: the source as the configuration names it, and its value.

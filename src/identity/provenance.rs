@@ -152,16 +152,12 @@ impl Identity {
             return Some(Tag::Issued);
         }
         let shown = actor.credential.map(|_| actor.provenance);
-        let sent = [shown, renewed];
-        let is_sent = |provenance| sent.contains(&Some(provenance));
-        // The worst first.
-        let tags = [
-            (Provenance::Unissued, Tag::Unissued),
-            (Provenance::Unknown, Tag::Unknown),
-            (Provenance::Issued, Tag::Issued),
-        ];
-        tags.into_iter()
-            .find_map(|(provenance, tag)| is_sent(provenance).then_some(tag))
+        let worst = shown.into_iter().chain(renewed).max()?;
+        Some(match worst {
+            Provenance::Issued => Tag::Issued,
+            Provenance::Unknown => Tag::Unknown,
+            Provenance::Unissued => Tag::Unissued,
+        })
     }
 
     /// Whether the body of this request may send the credential that is renewed.

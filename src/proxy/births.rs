@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{HeaderMap, StatusCode, response};
+use http_body::Body;
 use hyper::body::Incoming;
 use smallvec::SmallVec;
 
@@ -37,18 +39,28 @@ pub(super) async fn sent(
     if asked.is_outward || !identity.renews(&asked.method, asked.path()) {
         return body;
     }
-    let read = body.read(AHEAD_BYTES_MAX, left(now, until)).await;
-    let found = read.ok_or(Unread::Large);
-    let found = found.and_then(|read| refresh_tokens(&read, coding(headers), &asked.set.rules));
-    asked.renewed = match found {
-        Ok(tokens) => worst(gateway, identity, &tokens, now).await,
+    let found = ahead(&mut body, left(now, until), |read| {
+        refresh_tokens(read, coding(headers), &asked.set.rules)
+    });
+    asked.renewed = match found.await {
+        Some(tokens) => worst(gateway, identity, &tokens, now).await,
         // Whoever hides what is renewed may not have it pass for what else the request shows.
-        Err(unread) => {
-            report(&Event::Identity(IdentityFact::Unread { reason: unread.name() }));
-            Some((None, Provenance::Unissued))
-        }
+        None => Some((None, Provenance::Unissued)),
     };
     body
+}
+
+/// The tokens in a body that is read ahead within this time; none where it cannot be read, which is reported.
+async fn ahead<B: Body<Data = Bytes> + Unpin>(
+    body: &mut Foretold<B>,
+    within: Duration,
+    look: impl FnOnce(&[u8]) -> Result<Vec<String>, Unread>,
+) -> Option<Vec<String>> {
+    let read = body.read(AHEAD_BYTES_MAX, within).await.ok_or(Unread::Large);
+    let found = read.and_then(|read| look(&read));
+    found
+        .inspect_err(|unread| report(&Event::Identity(IdentityFact::Unread { reason: unread.name() })))
+        .ok()
 }
 
 /// Of the tokens that a request sends the one of which the worst is known: the origin may go by any.
@@ -58,18 +70,16 @@ async fn worst(
     tokens: &[String],
     now: Now,
 ) -> Option<(Option<CredentialId>, Provenance)> {
-    let mut all = Vec::new();
-    for token in tokens {
-        let shown = identity.in_body(token.as_bytes(), now);
-        ask(gateway, identity.births(), &shown.ids, now).await;
-        all.push((shown.ids.first().copied(), identity.provenance_of(&shown, now)));
-    }
-    let rank = |(_, provenance): &(Option<CredentialId>, Provenance)| match provenance {
-        Provenance::Issued => 0,
-        Provenance::Unknown => 1,
-        Provenance::Unissued => 2,
-    };
-    all.into_iter().max_by_key(rank)
+    let shown: Vec<_> = tokens
+        .iter()
+        .map(|token| identity.in_body(token.as_bytes(), now))
+        .collect();
+    let ids: Vec<_> = shown.iter().flat_map(|shown| shown.ids.iter().copied()).collect();
+    ask(gateway, identity.births(), &ids, now).await;
+    let known = shown
+        .iter()
+        .map(|shown| (shown.ids.first().copied(), identity.provenance_of(shown, now)));
+    known.max_by_key(|(_, provenance)| *provenance)
 }
 
 fn left(now: Now, until: Now) -> Duration {
@@ -96,18 +106,15 @@ pub(super) async fn remember(
     };
     let mut issued = identity.issued_in_head(&head.headers, now);
     if identity.issues_in_body(&asked.method, asked.path()) && is_json(content_type(&head.headers)) {
-        let read = body.read(AHEAD_BYTES_MAX, left(now, until)).await;
-        let found = read
-            .ok_or(Unread::Large)
-            .and_then(|read| tokens(&read, coding(&head.headers), &asked.set.rules));
-        match found {
-            Ok(found) => issued.extend(
-                found
-                    .iter()
-                    .flat_map(|token| identity.in_body(token.as_bytes(), now).ids),
-            ),
-            Err(unread) => report(&Event::Identity(IdentityFact::Unread { reason: unread.name() })),
-        }
+        let found = ahead(&mut body, left(now, until), |read| {
+            tokens(read, coding(&head.headers), &asked.set.rules)
+        });
+        let found = found.await.unwrap_or_default();
+        issued.extend(
+            found
+                .iter()
+                .flat_map(|token| identity.in_body(token.as_bytes(), now).ids),
+        );
     }
     if tag == Tag::Unissued {
         // Only what was issued before is marked: it may have been by another gateway.

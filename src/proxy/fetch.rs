@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use crate::tls::client_config;
+use crate::tls::{HTTP_1_1, client_config, offering};
 
 /// From the look-up of the name to the last byte.
 const FETCH_TIME_MAX: Duration = Duration::from_secs(5);
@@ -24,11 +24,8 @@ const FETCH_TIME_MAX: Duration = Duration::from_secs(5);
 const ANSWER_BYTES_MAX: usize = 256 * 1024;
 
 /// Made with the first request over TLS: most gateways fetch nothing, and need not read the system's roots. None without any.
-static TLS: LazyLock<Option<Arc<ClientConfig>>> = LazyLock::new(|| {
-    let mut tls = ClientConfig::clone(&*client_config(None).ok()?);
-    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Some(Arc::new(tls))
-});
+static TLS: LazyLock<Option<Arc<ClientConfig>>> =
+    LazyLock::new(|| Some(offering(&client_config(None).ok()?, vec![HTTP_1_1.to_vec()])));
 
 /// What came.
 pub(crate) enum Fetched {

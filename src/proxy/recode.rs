@@ -72,8 +72,8 @@ pub(super) fn answer(
 fn mark(head: &mut response::Parts) -> bool {
     let has_none = head.status.is_informational() || [204, 304].contains(&head.status.as_u16());
     // What gRPC codes are its messages.
-    let is_grpc = Declared::from_content_type(content_type(&head.headers)) == Declared::Grpc;
-    if has_none || is_grpc || head.headers.contains_key(CONTENT_ENCODING) {
+    let is_grpc = || Declared::from_content_type(content_type(&head.headers)) == Declared::Grpc;
+    if has_none || head.headers.contains_key(CONTENT_ENCODING) || is_grpc() {
         return false;
     }
     head.headers.remove(CONTENT_LENGTH);

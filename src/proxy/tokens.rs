@@ -84,21 +84,30 @@ pub(super) fn tokens(bytes: &[u8], coding: Option<Coding>, rules: &RuleSet) -> R
 pub(super) fn refresh_tokens(bytes: &[u8], coding: Option<Coding>, rules: &RuleSet) -> Result<Vec<String>, Unread> {
     let text = decoded(bytes, coding)?;
     let mut tokens = Vec::new();
-    let mut take = |name: &str, text: &str| {
-        let is_renewed = || name.to_ascii_lowercase().contains("refresh") && rules.is_credential(name.as_bytes());
-        if !text.is_empty() && is_renewed() {
+    let mut take = |is_meant: bool, text: &str| {
+        if is_meant && !text.is_empty() {
             tokens.push(text.to_owned());
         }
     };
-    let is_json = members(&text, Reach::All(SENT_NESTED_MAX), &mut take).is_ok();
-    let form = form(&text, &mut take);
+    let is_renewed = |name: &str| name.to_ascii_lowercase().contains("refresh") && rules.is_credential(name.as_bytes());
+    // A text without a name is all there is.
+    let mut member = |name: &str, text: &str| take(name.is_empty() || is_renewed(name), text);
+    let is_json = members(&text, Reach::All(SENT_NESTED_MAX), &mut member).is_ok();
+    let form = form(&text, &mut |name, text| take(is_renewed(name), text));
     if !is_json {
         // Neither quotes nor lines nor markup stand in a form, but in what is none.
         if form.is_err() || text.iter().any(|byte| matches!(byte, 0..0x20 | b'"' | b'<' | 0x7f..)) {
             return Err(Unread::Format);
         }
-        if !text.is_empty() && !text.contains(&b'=') {
-            tokens.push(String::from_utf8_lossy(text.trim_ascii()).into_owned());
+        let text = String::from_utf8_lossy(text.trim_ascii()).into_owned();
+        // `=` fills base64 up to four letters (RFC 4648, section 4), and else stands behind a name.
+        let filled = if text.len().is_multiple_of(4) {
+            text.trim_end_matches('=')
+        } else {
+            &text
+        };
+        if !text.is_empty() && !filled.contains('=') {
+            tokens.push(text);
         }
     }
     if tokens.len() > SENT_MAX {
@@ -217,8 +226,7 @@ impl<'de> Visitor<'de> for Member<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let Some(reach) = self.reach.within(self.name, false) else {
-            while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-            return Ok(());
+            return IgnoredAny.visit_map(map).map(|IgnoredAny| ());
         };
         while let Some(name) = map.next_key::<String>()? {
             let take = &mut *self.take;
@@ -233,8 +241,7 @@ impl<'de> Visitor<'de> for Member<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
         let Some(reach) = self.reach.within(self.name, true) else {
-            while elements.next_element::<IgnoredAny>()?.is_some() {}
-            return Ok(());
+            return IgnoredAny.visit_seq(elements).map(|IgnoredAny| ());
         };
         loop {
             let (name, take) = (self.name, &mut *self.take);
@@ -315,6 +322,9 @@ mod tests {
             ("grant_type=refresh_token&refresh_token=abc%2Bdef+gh", &["abc+def gh"]),
             ("refresh%5ftoken=one;refresh_token=two", &["one", "two"]),
             ("the-token-itself", &["the-token-itself"]),
+            ("dGhlIHRva2VuIQ==", &["dGhlIHRva2VuIQ=="]),
+            ("\"the-token-itself\"", &["the-token-itself"]),
+            ("refresh_token=", &[]),
             ("", &[]),
             ("{}", &[]),
             ("token=abcdefgh&refresh_token=", &[]),

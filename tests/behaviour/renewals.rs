@@ -1,11 +1,11 @@
 //! Who renews a credential has one as good as what was sent, and no better.
 
 use std::collections::BTreeSet;
-use std::io::Write as _;
 
 use super::provenance::{LIMIT, STRANGERS, gateway, honest, live_on, log_in, people};
 use crate::support::client::{get, http1};
-use crate::support::shop::{Session, forged, post, renewal, session, shop};
+use crate::support::coding::Coding;
+use crate::support::shop::{Session, forged, head, post, renewal, session, shop};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_renews_a_forged_token_has_a_forged_token() {
@@ -41,7 +41,7 @@ async fn who_renews_a_forged_token_has_a_forged_token() {
 
 /// A refresh token that was never issued, where some origin finds it, beside one that was: the head of a request and its body.
 type Hidden = fn(&str, &Session) -> (String, Vec<u8>);
-const HIDDEN: [(&str, Hidden); 9] = [
+const HIDDEN: [(&str, Hidden); 11] = [
     ("first of two in a form", |forged, own| {
         form(format!("refresh_token={forged}&refresh_token={}", own.refresh))
     }),
@@ -73,16 +73,19 @@ const HIDDEN: [(&str, Hidden); 9] = [
         form(format!("refresh%5Ftoken={forged}&refresh_token={}", own.refresh))
     }),
     ("coded", |forged, own| {
-        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-        encoder
-            .write_all(format!("{{\"refresh_token\":\"{forged}\"}}").as_bytes())
-            .expect("it is written");
+        let body = format!("{{\"refresh_token\":\"{forged}\"}}");
         let head = format!("{}Content-Encoding: gzip\r\n", own.cookie);
-        (head, encoder.finish().expect("it is coded"))
+        (head, Coding::Gzip.encode(body.as_bytes(), usize::MAX))
     }),
     ("behind more than is read", |forged, own| {
         let body = format!("{{\"x\":\"{}\",\"refresh_token\":\"{forged}\"}}", "x".repeat(70_000));
         (own.cookie.clone(), body.into_bytes())
+    }),
+    ("alone, filled up to four letters", |forged, own| {
+        (own.cookie.clone(), format!("{forged}a==").into_bytes())
+    }),
+    ("alone, as a text of JSON", |forged, own| {
+        (own.cookie.clone(), format!("\"{forged}\"").into_bytes())
     }),
     ("in parts", |forged, own| {
         let part = "--b\r\nContent-Disposition: form-data; name=\"refresh_token\"\r\n\r\n";
@@ -108,12 +111,9 @@ async fn who_hides_a_forged_token_in_a_refresh_has_a_forged_token() {
         let (own, honest) = (log_in(&gateway, 7).await, honest(&gateway).await);
         let mut seen = BTreeSet::new();
         for stranger in STRANGERS..STRANGERS + 2 * LIMIT as u32 {
-            let (head, body) = hide(&format!("FORGED-{stranger}"), &own);
-            let request = format!(
-                "POST /refresh HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\nContent-Length: {}\r\n{head}\r\n",
-                body.len()
-            );
-            let renewed = session(&http1(gateway.address, &[request.as_bytes(), &body].concat()).await);
+            let (lines, body) = hide(&format!("FORGED-{stranger}"), &own);
+            let request = [head("/refresh", body.len(), &lines).as_bytes(), &body].concat();
+            let renewed = session(&http1(gateway.address, &request).await);
             for shown in [&renewed.bearer, &renewed.cookie] {
                 seen.extend(people(&get(gateway.address, "/me", shown).await.body));
             }

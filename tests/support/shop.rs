@@ -1,7 +1,6 @@
 //! A shop whose sessions are tokens or cookies. It believes whatever its key signed, or looks like a session of its own, wherever
 //! that stands: all that is between a forger and its customers is the gateway.
 
-use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,6 +9,7 @@ use http::{HeaderMap, Method, header};
 use serde_json::{Value, json};
 
 use super::client::RawReply;
+use super::coding::Coding;
 use super::gateway::quoted;
 use super::origin::{Answer, Origin, Seen};
 use super::people::{Format, body};
@@ -105,9 +105,8 @@ fn customer(request: &Seen) -> Option<u32> {
 
 /// Whom a body is for that says `FORGED-` and a number anywhere: some origin reads it there.
 fn hidden(body: &[u8]) -> Option<u32> {
-    let mut plain = Vec::new();
-    let is_gzip = flate2::read::GzDecoder::new(body).read_to_end(&mut plain).is_ok();
-    let text = String::from_utf8_lossy(if is_gzip { &plain } else { body }).into_owned();
+    let plain = Coding::Gzip.decode_prefix(body);
+    let text = String::from_utf8_lossy(if plain.is_empty() { body } else { &plain });
     let number = text.split_once("FORGED-")?.1;
     let digits: String = number.chars().take_while(char::is_ascii_digit).collect();
     digits.parse().ok()
@@ -175,14 +174,18 @@ pub(crate) fn session(reply: &RawReply) -> Session {
 
 /// A request without a body.
 pub(crate) fn post(path: &str, header_lines: &str) -> String {
+    head(path, 0, header_lines)
+}
+
+/// The head of a request with a body of so many bytes.
+pub(crate) fn head(path: &str, bytes: usize, header_lines: &str) -> String {
     format!(
-        "POST {path} HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\nContent-Length: 0\r\n{header_lines}\r\n"
+        "POST {path} HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\nContent-Length: {bytes}\r\n{header_lines}\r\n"
     )
 }
 
 /// A request that renews what this token began.
 pub(crate) fn renewal(token: &str) -> String {
     let body = format!("{{\"refresh_token\":\"{token}\"}}");
-    let length = format!("Content-Length: {}\r\nContent-Type: application/json\r\n", body.len());
-    post("/refresh", "").replace("Content-Length: 0\r\n", &length) + &body
+    head("/refresh", body.len(), "Content-Type: application/json\r\n") + &body
 }
