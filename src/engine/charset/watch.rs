@@ -120,13 +120,11 @@ impl Watch {
         // What is settled need not be looked at.
         while self.letters < SURE_LETTERS {
             valid += ascii(followed.get(valid..).unwrap_or_default());
-            let next = followed.get(valid..).unwrap_or_default();
-            let next = next.get(..LETTER_BYTES_MAX).unwrap_or(next).utf8_chunks().next();
-            let Some(letter) = next.and_then(|chunk| chunk.valid().chars().next()) else {
+            let Some(letter) = letter(followed.get(valid..).unwrap_or_default()) else {
                 break;
             };
             self.letters += 1;
-            valid += letter.len_utf8();
+            valid += letter;
         }
         self.followed += valid;
         valid
@@ -136,12 +134,8 @@ impl Watch {
     fn complete(&mut self, bytes: &[u8]) -> Seen {
         let mut first = self.kept.clone();
         first.extend_from_slice(bytes.get(..LETTER_BYTES_MAX - first.len()).unwrap_or(bytes));
-        let letter = first
-            .utf8_chunks()
-            .next()
-            .and_then(|chunk| chunk.valid().chars().next());
         let before = std::mem::take(&mut self.kept);
-        match letter.map(char::len_utf8) {
+        match letter(&first) {
             Some(letter) => {
                 self.letters += 1;
                 self.followed += letter;
@@ -264,6 +258,12 @@ fn is_binary(window: &[u8]) -> bool {
 /// Letters outside ASCII in text of UTF-8.
 fn letters(text: &[u8]) -> usize {
     text.iter().filter(|byte| **byte >= 0xc0).count()
+}
+
+/// The bytes of the first letter, if it is whole.
+fn letter(bytes: &[u8]) -> Option<usize> {
+    let first = bytes.get(..LETTER_BYTES_MAX).unwrap_or(bytes).utf8_chunks().next()?;
+    first.valid().chars().next().map(char::len_utf8)
 }
 
 /// How many bytes of ASCII stand first.

@@ -169,8 +169,11 @@ impl Foreign {
             self.session = None;
         }
         self.standing = answer?;
-        // Not all that came of the file was told.
-        told.meter().goes_on(self.standing.used);
+        // Not all that came of the file was told; what was read of the body is known here, whatever the reader says.
+        told.meter().goes_on(Used {
+            read: used.read,
+            ..self.standing.used
+        });
         Ok(())
     }
 }

@@ -8,6 +8,7 @@
 //! ```
 
 use super::bytes::take;
+use super::thrift::{Reader, Short};
 use super::{Fault, Told};
 
 /// Texts of a page. Against: differences of no bits, of which a page holds any number.
@@ -64,8 +65,12 @@ impl<'v> Texts<'v> {
 
 /// The numbers at the front of `bytes`, none of them below zero.
 fn numbers(bytes: &mut &[u8]) -> Option<Vec<usize>> {
-    let (block, groups, count) = (varint(bytes)?, varint(bytes)?, varint(bytes)?);
-    let mut value = signed(varint(bytes)?);
+    let (block, groups, count) = (
+        read(bytes, Reader::number)?,
+        read(bytes, Reader::number)?,
+        read(bytes, Reader::number)?,
+    );
+    let mut value = read(bytes, Reader::signed)?;
     let count = usize::try_from(count).ok().filter(|count| *count <= TEXTS_MAX)?;
     let group = block
         .checked_div(groups)
@@ -75,7 +80,7 @@ fn numbers(bytes: &mut &[u8]) -> Option<Vec<usize>> {
         numbers.push(usize::try_from(value).ok()?);
     }
     while numbers.len() < count {
-        let least = signed(varint(bytes)?);
+        let least = read(bytes, Reader::signed)?;
         let widths = take_exactly(bytes, groups)?;
         for width in widths {
             // Behind the last number there may be groups that say a width and hold nothing.
@@ -114,23 +119,12 @@ fn bits(packed: &[u8], from: usize, width: u8) -> i64 {
     (word >> (from % 8) & mask).cast_signed()
 }
 
-/// A number of seven bits a byte, the low ones first.
-fn varint(bytes: &mut &[u8]) -> Option<u64> {
-    let mut value = 0;
-    for place in 0..10 {
-        let (byte, rest) = bytes.split_first()?;
-        *bytes = rest;
-        value |= u64::from(byte & 0x7f).checked_shl(7 * place)?;
-        if byte & 0x80 == 0 {
-            return Some(value);
-        }
-    }
-    None
-}
-
-/// Zero, minus one, one, minus two, ...
-const fn signed(number: u64) -> i64 {
-    (number >> 1).cast_signed() ^ -(number & 1).cast_signed()
+/// A number as Thrift writes it.
+fn read<'b, T>(bytes: &mut &'b [u8], number: impl FnOnce(&mut Reader<'b>) -> Result<T, Short>) -> Option<T> {
+    let mut reader = Reader { rest: bytes };
+    let read = number(&mut reader).ok();
+    *bytes = reader.rest;
+    read
 }
 
 #[cfg(test)]

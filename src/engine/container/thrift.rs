@@ -39,8 +39,10 @@ impl Numbers {
     }
 }
 
-struct Reader<'b> {
-    rest: &'b [u8],
+/// Bytes that are read from the front.
+pub(super) struct Reader<'b> {
+    /// Those that are left.
+    pub(super) rest: &'b [u8],
 }
 
 impl Reader<'_> {
@@ -57,7 +59,7 @@ impl Reader<'_> {
     }
 
     /// Seven bits a byte, the low ones first.
-    fn number(&mut self) -> Result<u64, Short> {
+    pub(super) fn number(&mut self) -> Result<u64, Short> {
         let mut value = 0_u64;
         for place in 0..10 {
             let byte = self.byte()?;
@@ -70,7 +72,7 @@ impl Reader<'_> {
     }
 
     /// A number whose sign is its lowest bit.
-    fn signed(&mut self) -> Result<i64, Short> {
+    pub(super) fn signed(&mut self) -> Result<i64, Short> {
         let number = self.number()?;
         Ok((number >> 1).cast_signed() ^ -(number & 1).cast_signed())
     }

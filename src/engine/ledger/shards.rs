@@ -276,33 +276,22 @@ impl Ledger {
 
     /// Opens an account for one exchange under `keys`; people within `allowance` count under it alone. A key that the
     /// client may have made up and that finds no room is that of the address for this exchange, its holds included.
-    pub fn open(self: &Arc<Self>, mut keys: Vec<KeyUse>, allowance: Option<KeyUse>, now: Now) -> Account {
-        let beside = self
-            .apart
-            .map(|apart| self.open_beside(&keys, allowance.as_ref(), apart, now));
-        for used in &mut keys {
-            self.fall_back(used, now);
-        }
-        self.keep_at_hand(&keys, now);
-        let mut account = Account::new(Arc::clone(self), keys, allowance);
-        account.beside = beside.map(Box::new);
+    pub fn open(self: &Arc<Self>, keys: Vec<KeyUse>, allowance: Option<KeyUse>, now: Now) -> Account {
+        let beside = self.apart.map(|apart| {
+            let keys = keys.iter().filter_map(|used| used.beside(apart)).collect();
+            let allowance = allowance.as_ref().and_then(|used| used.beside(apart));
+            Box::new(self.open_under(keys, allowance, now))
+        });
+        let mut account = self.open_under(keys, allowance, now);
+        account.beside = beside;
         account
     }
 
-    /// Opens the account of the same exchange under the keys that are kept up beside `keys`.
-    fn open_beside(
-        self: &Arc<Self>,
-        keys: &[KeyUse],
-        allowance: Option<&KeyUse>,
-        apart: PeopleMark,
-        now: Now,
-    ) -> Account {
-        let mut keys: Vec<KeyUse> = keys.iter().filter_map(|used| used.beside(apart)).collect();
+    fn open_under(self: &Arc<Self>, mut keys: Vec<KeyUse>, allowance: Option<KeyUse>, now: Now) -> Account {
         for used in &mut keys {
             self.fall_back(used, now);
         }
         self.keep_at_hand(&keys, now);
-        let allowance = allowance.and_then(|used| used.beside(apart));
         Account::new(Arc::clone(self), keys, allowance)
     }
 

@@ -7,6 +7,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::Condition;
+
 /// A text with its place in the file.
 pub type Text = Spanned<String>;
 
@@ -79,7 +81,8 @@ impl BudgetSyntax {
     /// Whether it binds only who was never issued.
     pub(super) fn is_unissued(&self) -> bool {
         let when = self.when.as_ref().map_or("", |when| when.get_ref());
-        when.split('+').any(|condition| condition.trim() == "unissued")
+        when.split('+')
+            .any(|text| Condition::parse(text) == Some(Condition::Unissued))
     }
 
     /// Where its action stands, or its name where it has none.

@@ -1,5 +1,6 @@
 //! Records that are settled: their places in order, and the values that somebody counts.
 
+use hashbrown::HashMap;
 use smallvec::SmallVec;
 
 use super::subject;
@@ -45,16 +46,17 @@ impl Settled {
     }
 }
 
-/// The people of a record, who are known by values of its few `items`, under the other key; each at the same place.
+/// The people of a record, who are known by values of its `items`, under the other key; each at the same place.
 fn beside_of(items: &[Item], subjects: &[Subject], values: Vec<(u8, u64)>) -> Ask {
-    let beside = |person: &Subject| items.iter().find(|item| item.value == person.0);
+    // Of two with one value the first counts.
+    let known: HashMap<u64, u64> = items.iter().rev().map(|item| (item.value, item.beside)).collect();
     debug_assert!(
-        subjects.iter().all(|person| beside(person).is_some()),
+        subjects.iter().all(|person| known.contains_key(&person.0)),
         "a value is who is known by it"
     );
     let people = subjects
         .iter()
-        .map(|person| beside(person).map_or(*person, |item| Subject(item.beside)));
+        .map(|person| Subject(known.get(&person.0).copied().unwrap_or(person.0)));
     Ask {
         values,
         ..people.collect()
