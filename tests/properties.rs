@@ -12,11 +12,6 @@
     clippy::similar_names,
     reason = "a test says what went wrong where it went wrong, helpers included"
 )]
-#![expect(
-    clippy::panic,
-    clippy::excessive_nesting,
-    reason = "a test's helpers may say what went wrong, where it went wrong"
-)]
 
 #[path = "properties/budgets.rs"]
 mod budgets;

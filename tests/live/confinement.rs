@@ -61,6 +61,20 @@ fn said(path: &str, line: &str) -> String {
         .to_owned()
 }
 
+/// It told how far it is confined.
+fn has_told(gateway: &Tidegate, files: &str, calls: &str) {
+    let lines = gateway.lines();
+    let told = lines
+        .iter()
+        .find(|line| line["message"] == "confined")
+        .expect("it is told");
+    assert_eq!(
+        (&told["files"], &told["calls"]),
+        (&files.into(), &calls.into()),
+        "{told}"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_thread_and_every_reader_has_given_up_what_it_does_not_need() {
     let dir = directory();
@@ -95,16 +109,7 @@ async fn every_thread_and_every_reader_has_given_up_what_it_does_not_need() {
             "{process}"
         );
     }
-    let lines = gateway.lines();
-    let told = lines
-        .iter()
-        .find(|line| line["message"] == "confined")
-        .expect("it is told");
-    assert_eq!(
-        (&told["files"], &told["calls"]),
-        (&"full".into(), &"full".into()),
-        "{told}"
-    );
+    has_told(&gateway, "full", "full");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -169,16 +174,7 @@ async fn a_system_that_cannot_confine_it_is_told_of_or_refused() {
         python
     };
     let gateway = start(used_up(), &dir, "best-effort").await;
-    let lines = gateway.lines();
-    let told = lines
-        .iter()
-        .find(|line| line["message"] == "confined")
-        .expect("it is told");
-    assert_eq!(
-        (&told["files"], &told["calls"]),
-        (&"none".into(), &"full".into()),
-        "{told}"
-    );
+    has_told(&gateway, "none", "full");
     drop(gateway);
     let mut required = used_up();
     required.args(["run", "--config", "tidegate.toml", "--confine", "required"]);
