@@ -80,12 +80,16 @@ impl<'b> Told<'b> {
 
 /// A file at this level, with these limits.
 pub(super) fn open(level: u32, limits: Limits) -> [u8; 28] {
-    let mut bytes = [0; 28];
     let numbers = level.to_le_bytes().into_iter().chain(limits.depth.to_le_bytes());
     let numbers = numbers.chain(limits.entries.to_le_bytes());
     let numbers = numbers
         .chain(limits.bytes.to_le_bytes())
         .chain(limits.ratio.to_le_bytes());
+    filled(numbers)
+}
+
+fn filled<const N: usize>(numbers: impl Iterator<Item = u8>) -> [u8; N] {
+    let mut bytes = [0; N];
     for (place, byte) in bytes.iter_mut().zip(numbers) {
         *place = byte;
     }
@@ -110,12 +114,8 @@ pub(super) fn read_open(bytes: &[u8]) -> Option<(u32, Limits)> {
 pub(super) const USED_BYTES: usize = 20;
 
 pub(super) fn used(used: Used) -> [u8; USED_BYTES] {
-    let mut bytes = [0; USED_BYTES];
     let numbers = used.read.to_le_bytes().into_iter().chain(used.unpacked.to_le_bytes());
-    for (place, byte) in bytes.iter_mut().zip(numbers.chain(used.entries.to_le_bytes())) {
-        *place = byte;
-    }
-    bytes
+    filled(numbers.chain(used.entries.to_le_bytes()))
 }
 
 /// What was used, and the bytes behind it.
@@ -137,13 +137,9 @@ fn done(ended: Result<Standing, Fault>) -> [u8; 6 + USED_BYTES] {
         Ok(standing) => (0, standing),
         Err(fault) => (fault_number(fault), Standing::default()),
     };
-    let mut bytes = [0; 6 + USED_BYTES];
     let numbers = [fault, u8::from(standing.is_drained)].into_iter();
     let numbers = numbers.chain(standing.wanted.unwrap_or(u32::MAX).to_le_bytes());
-    for (place, byte) in bytes.iter_mut().zip(numbers.chain(used(standing.used))) {
-        *place = byte;
-    }
-    bytes
+    filled(numbers.chain(used(standing.used)))
 }
 
 fn read_done(bytes: &[u8]) -> Option<Result<Standing, Fault>> {
