@@ -22,6 +22,9 @@ export PATH := $(PATH):/usr/sbin:/sbin
 # Seconds that `make fuzz` gives each target.
 FUZZ_SECONDS ?= 60
 
+# Tests are compiled without optimisation, the program with: see there. It is asked for each crate and makes no second copy of any.
+export RUSTC_WRAPPER := $(CURDIR)/tests/rustc-wrapper
+
 # After each step, what it took.
 step = echo "== $@" && TIMEFORMAT="== $@ took %0lR" && time
 
