@@ -1,8 +1,10 @@
 //! Words around a value that tell what it is: in the key of its cell, or in the text before it.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
-use aho_corasick::{AhoCorasick, BuildError};
+use aho_corasick::{AhoCorasick, BuildError, Match};
+use smallvec::SmallVec;
 
 use super::RuleId;
 use super::bytes::{at, before};
@@ -10,6 +12,8 @@ use super::vocabulary::Vocabulary;
 
 /// How far before a value a context word may begin, in bytes; less than the 64 that a segment shows before `within`.
 pub(super) const LOOK_BACK_BYTES_MAX: usize = 48;
+/// How far beyond a value the words are looked for at once, where values stand close to one another.
+const LOOK_AHEAD_BYTES: usize = 256;
 /// A bit for each rule.
 const SIGN_WORDS: usize = super::set::RULES_MAX / 64;
 
@@ -102,6 +106,16 @@ pub(super) struct Words {
     automaton: AhoCorasick,
     vocabulary: Vocabulary,
     meanings: Vec<Vec<(RuleId, Meaning)>>,
+    /// Bytes of the longest word.
+    word_bytes_max: usize,
+}
+
+/// The words of one text, looked for once where several values ask for those before them.
+#[derive(Default)]
+pub(super) struct Heard {
+    /// Where in the text all words were found, and they, by their ends.
+    seen: Range<usize>,
+    found: SmallVec<[Match; 8]>,
 }
 
 /// What a word says about a rule's values.
@@ -141,6 +155,7 @@ impl Words {
             automaton,
             vocabulary,
             meanings,
+            word_bytes_max: patterns.iter().map(String::len).max().unwrap_or_default(),
         })
     }
 
@@ -151,11 +166,51 @@ impl Words {
 
     /// What the words in `text` say.
     pub(super) fn signs(&self, text: &[u8]) -> Signs {
+        self.said(text, self.automaton.find_overlapping_iter(text))
+    }
+
+    /// What the words in `text[place]` say, of a text whose values ask one after the other.
+    pub(super) fn signs_in(&self, text: &[u8], place: Range<usize>, heard: &mut Heard) -> Signs {
+        let is_near = heard.seen.contains(&place.start);
+        if !is_near || heard.seen.end < place.end {
+            // What is not seen yet, and of what is seen the beginnings of words.
+            let (ahead, known) = if is_near {
+                (LOOK_AHEAD_BYTES, heard.seen.end)
+            } else {
+                (0, place.start)
+            };
+            let end = place.end.saturating_add(ahead).min(text.len());
+            let begin = if is_near {
+                known.saturating_sub(self.word_bytes_max).max(heard.seen.start)
+            } else {
+                known
+            };
+            heard.found.retain(|found| is_near && found.start() >= place.start);
+            let unseen = self
+                .automaton
+                .find_overlapping_iter(text.get(begin..end).unwrap_or_default());
+            let unseen = unseen
+                .map(|found| Match::new(found.pattern(), begin + found.start()..begin + found.end()))
+                .filter(|found| found.end() > known);
+            heard.found.extend(unseen);
+            heard.seen = if is_near { place.start..end } else { place.clone() };
+        }
+        let within = heard
+            .found
+            .iter()
+            .filter(|found| found.start() >= place.start && found.end() <= place.end);
+        let within =
+            within.map(|found| Match::new(found.pattern(), found.start() - place.start..found.end() - place.start));
+        self.said(text.get(place.clone()).unwrap_or_default(), within)
+    }
+
+    /// What the words say that were found in `text`, by their ends and of one end the longest first.
+    fn said(&self, text: &[u8], words: impl Iterator<Item = Match>) -> Signs {
         let mut signs = Signs::NONE;
         // Of the words that end at one place the automaton tells the longest first, and it decides: in `smartphone`
         // there is no phone.
         let (mut end, mut heard) = (0, Rules::NONE);
-        for found in self.automaton.find_overlapping_iter(text) {
+        for found in words {
             if !is_word(text, found.start(), found.end()) {
                 continue;
             }

@@ -15,7 +15,7 @@ pub struct Span {
 
 /// The normal form of a value (e-mail lower-cased, phone in E.164, ids as digits), kept only until it is hashed.
 /// It has no `Debug` and no `Serialize`, so that it cannot reach a log.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Normal(SmallVec<[u8; 40]>);
 
 impl Normal {

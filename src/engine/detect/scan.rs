@@ -15,11 +15,11 @@ use std::ops::Range;
 use memchr::memrchr3;
 
 use super::bytes::{at, before};
-use super::context::LOOK_BACK_BYTES_MAX;
-use super::matcher::{self, Builtin, Candidate, CodeAhead};
+use super::context::{Heard, LOOK_BACK_BYTES_MAX};
+use super::matcher::{self, Ahead, Builtin, Candidate};
 use super::number::{Lead, Number, is_promising, may_be_promising};
 use super::rule::Rule;
-use super::{Category, Context, Finding, RuleId, RuleSet, Span, Usage, lane};
+use super::{Category, Context, Finding, Normal, RuleId, RuleSet, Span, Usage, lane};
 use crate::engine::block::{Blocks, CHUNK_BLOCKS, Masks, block_wakes, is_digest, wakes};
 
 /// How far outside `within` a trigger or an overlapping finding may stand, before and after, in bytes.
@@ -79,12 +79,14 @@ impl RuleSet {
             return searched;
         }
         let first_new = found.len();
+        let (mut ahead, mut heard) = (Ahead::default(), Heard::default());
         let mut scan = Scan {
             set: self,
             haystack,
             context,
             found,
-            codes: CodeAhead::default(),
+            ahead: &mut ahead,
+            heard: &mut heard,
             is_ascii: None,
         };
         if within == (0..haystack.len()) {
@@ -106,6 +108,12 @@ impl RuleSet {
             }
         }
         settle(self, first_new, &within, found);
+        for finding in found.iter_mut().skip(first_new) {
+            if finding.category == Category::Address && finding.normal == Normal::default() {
+                let text = haystack.get(finding.span.start as usize..finding.span.end as usize);
+                finding.normal = matcher::address(text.unwrap_or_default());
+            }
+        }
         searched
     }
 }
@@ -120,17 +128,18 @@ pub(in crate::engine) struct Searched {
 }
 
 /// One call of `RuleSet::scan`.
-struct Scan<'s> {
+struct Scan<'s, 'h> {
     set: &'s RuleSet,
-    haystack: &'s [u8],
+    haystack: &'h [u8],
     context: Context<'s>,
     found: &'s mut Vec<Finding>,
-    codes: CodeAhead,
+    ahead: &'s mut Ahead<'h>,
+    heard: &'s mut Heard,
     /// Whether the haystack has nothing but ASCII, once somebody asked.
     is_ascii: Option<bool>,
 }
 
-impl Scan<'_> {
+impl Scan<'_, '_> {
     /// The whole cell, as what its field name says it is.
     fn whole(&mut self) {
         let key = self.context.key;
@@ -227,7 +236,7 @@ impl Scan<'_> {
             self.offer(Builtin::AddressHan, matcher::address_han(self.haystack, first));
         }
         if is_latin {
-            let found = matcher::address_latin(self.haystack, first, &mut self.codes);
+            let found = matcher::address_latin(self.haystack, first, self.ahead);
             self.offer(Builtin::AddressLatin, found);
         }
         if next == b' ' {
@@ -358,7 +367,7 @@ impl Scan<'_> {
 
     /// Whether a context word of `rule` is in the key or shortly before `start`. For a phone an e-mail address speaks too:
     /// people give both (`kim@example.com or 010…`).
-    fn has_context(&self, id: RuleId, category: Category, place: Range<usize>) -> bool {
+    fn has_context(&mut self, id: RuleId, category: Category, place: Range<usize>) -> bool {
         let start = place.start;
         if self.context.key.signs().speak_for(id) {
             return true;
@@ -375,7 +384,10 @@ impl Scan<'_> {
         if before.is_empty() || before.ends_with(b"\",") || is_constant() {
             return false;
         }
-        let signs = self.set.words.signs(before);
+        let signs = self
+            .set
+            .words
+            .signs_in(self.haystack, start - before.len()..start, self.heard);
         let beside_email = || category == Category::Phone && self.has_email(from, start);
         signs.speak_for(id) || (!signs.speak_against(id) && beside_email())
     }

@@ -100,6 +100,11 @@ enum Statement {
     Other,
 }
 
+/// What words of code are of.
+const fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | 0x80..)
+}
+
 /// Whether `line` is how a dump begins.
 pub(super) fn is_sql(line: &[u8]) -> bool {
     let upper = line.trim_ascii_start().to_ascii_uppercase();
@@ -214,17 +219,23 @@ impl Sql {
     }
 
     fn code(&mut self, chunk: &[u8], sink: &mut impl Sink) -> usize {
-        for (place, byte) in chunk.iter().enumerate() {
-            let previous = std::mem::replace(&mut self.previous, *byte);
-            if byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | 0x80..) {
-                self.word_goes_on(*byte);
+        let mut place = 0;
+        while let Some(byte) = chunk.get(place) {
+            let rest = chunk.get(place..).unwrap_or_default();
+            let word = rest.iter().take_while(|byte| is_word(**byte)).count();
+            if let Some((word, last)) = rest.get(..word).and_then(|word| Some((word, word.last()?))) {
+                self.word_goes_on(word);
+                self.previous = *last;
+                place += word.len();
                 continue;
             }
+            let previous = std::mem::replace(&mut self.previous, *byte);
             if std::mem::take(&mut self.in_word) {
                 self.word_ends();
             }
             let is_data = *byte == b'\n' && self.statement == Statement::Copy && previous != b',' && self.depth == 0;
             if !(is_data || matches!(byte, b'\'' | b'"' | b'`' | b'(' | b')' | b',' | b';' | b'-' | b'/')) {
+                place += 1;
                 continue;
             }
             self.more(chunk.get(..place).unwrap_or_default(), self.code_form(), sink);
@@ -239,11 +250,11 @@ impl Sql {
         chunk.len()
     }
 
-    fn word_goes_on(&mut self, byte: u8) {
+    fn word_goes_on(&mut self, bytes: &[u8]) {
         if !std::mem::replace(&mut self.in_word, true) {
             self.word.clear();
         }
-        self.word.extend(&[byte]);
+        self.word.extend(bytes);
     }
 
     /// A byte of code that ends what stands before it.
@@ -332,23 +343,26 @@ impl Sql {
 
     /// A word of code ended: a keyword, a column or a table.
     fn word_ends(&mut self) {
-        let upper = self.word.as_slice().to_ascii_uppercase();
-        match (self.statement, upper.as_slice()) {
-            (Statement::None, b"INSERT" | b"REPLACE") => self.statement = Statement::Insert,
-            (Statement::None, b"CREATE") => self.statement = Statement::Create,
-            (Statement::None, b"COPY") => self.statement = Statement::Copy,
-            (Statement::None, _) => {
+        let word = self.word.as_slice();
+        let is_any = |words: &[&str]| words.iter().any(|known| word.eq_ignore_ascii_case(known.as_bytes()));
+        match self.statement {
+            Statement::None if is_any(&["INSERT", "REPLACE"]) => self.statement = Statement::Insert,
+            Statement::None if is_any(&["CREATE"]) => self.statement = Statement::Create,
+            Statement::None if is_any(&["COPY"]) => self.statement = Statement::Copy,
+            Statement::None => {
                 self.statement = Statement::Other;
                 self.last = self.word.clone();
             }
-            (Statement::Insert, b"VALUES" | b"VALUE") if self.depth == 0 => {
+            Statement::Insert if self.depth == 0 && is_any(&["VALUES", "VALUE"]) => {
                 if self.columns.is_empty() {
                     self.recalled = self.tables.get(&self.last.hash()).map(Arc::clone);
                 }
                 self.statement = Statement::Values;
             }
-            (Statement::Copy, b"FROM" | b"STDIN") => {}
-            _ => self.identifier(),
+            Statement::Copy if is_any(&["FROM", "STDIN"]) => {}
+            Statement::Insert | Statement::Copy | Statement::Create | Statement::Values | Statement::Other => {
+                self.identifier();
+            }
         }
     }
 

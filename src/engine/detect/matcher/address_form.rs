@@ -39,7 +39,7 @@ const PROVINCES_KR: [(&str, &str); 21] = [
 ];
 
 /// The normal form of `text`.
-pub(super) fn normal(text: &[u8]) -> Normal {
+pub(in crate::engine::detect) fn normal(text: &[u8]) -> Normal {
     let text = valid_front(text);
     let mut form = Form {
         korean: has_hangul(text.as_bytes()),

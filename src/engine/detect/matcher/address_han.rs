@@ -4,9 +4,10 @@
 //! The trigger is a number behind a Han character; prefecture or province, city and street are looked for before it, and
 //! what must follow a house number behind it.
 
+use super::super::Normal;
 use super::super::bytes::before;
 use super::super::fold::is_alphanumeric;
-use super::{Candidate, address_form};
+use super::Candidate;
 
 /// Bytes before the number in which the rest is looked for: what a segment shows before `within`.
 const LOOK_BACK_BYTES_MAX: usize = 64;
@@ -83,11 +84,10 @@ pub(in crate::engine::detect) fn find(haystack: &[u8], first: usize) -> Option<C
     } else {
         (chinese_start(haystack, name, text, kinds)?, numbers_end)
     };
-    let text = haystack.get(start..end)?;
     Some(Candidate {
         start,
         end,
-        normal: address_form::normal(text),
+        normal: Normal::default(),
         weak: false,
     })
 }
@@ -111,7 +111,7 @@ fn by_tower(haystack: &[u8], first: usize) -> Option<Candidate> {
     Some(Candidate {
         start,
         end,
-        normal: address_form::normal(haystack.get(start..end)?),
+        normal: Normal::default(),
         weak: false,
     })
 }

@@ -7,9 +7,10 @@
 //! The trigger is a number behind `로`, `길` or, for lots, `동`, `리`, `가`, or that of a block with a room behind it; the
 //! districts are looked for before it and the building's details behind it. A road with no district before it is weak.
 
+use super::super::Normal;
 use super::super::bytes::{at, before, is_word};
 use super::super::lexicon::DISTRICTS_KR;
-use super::{Candidate, address_form};
+use super::Candidate;
 
 /// Bytes before the number in which road and districts are looked for: half of what a segment shows before `within`
 /// would cut `충청북도 청주시 흥덕구 오송읍 오송생명1로 `; sixteen syllables and blanks go further than that.
@@ -80,11 +81,10 @@ fn by_number(haystack: &[u8], first: usize) -> Option<Candidate> {
     if weak && kind == Kind::Lot || !detailed && !ends(haystack, end) {
         return None;
     }
-    let text = haystack.get(start..end)?;
     Some(Candidate {
         start,
         end,
-        normal: address_form::normal(text),
+        normal: Normal::default(),
         weak,
     })
 }
@@ -117,11 +117,10 @@ fn by_block(haystack: &[u8], first: usize) -> Option<Candidate> {
             .and_then(|word| std::str::from_utf8(word).ok())?;
         let (start, known) = districts_start(haystack, name);
         if start < name && known >= districts_min && kind(haystack, word_end).is_some_and(|kind| is_name(word, kind)) {
-            let text = haystack.get(start..end)?;
             return Some(Candidate {
                 start,
                 end,
-                normal: address_form::normal(text),
+                normal: Normal::default(),
                 weak: false,
             });
         }

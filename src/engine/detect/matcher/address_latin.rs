@@ -8,11 +8,11 @@
 //! ```
 //! A number without a street's name beside it is nothing here, so most numbers cost one look at a few bytes.
 
+use super::super::Normal;
 use super::super::bytes::before;
 use super::Candidate;
-use super::address_form;
 use super::address_near::{CodeAhead, has_name_before, has_name_behind, is_designator, is_short_number};
-use super::address_words::{Line, Word};
+use super::address_words::{Line, Word, Words};
 use super::postcode::{is_canadian_code_joined, is_cep, is_royal_code};
 use super::street::{begins_street, ends_street, is_german_street};
 
@@ -23,8 +23,19 @@ const STREET_WORDS_MAX: usize = 6;
 /// Words of a town's name behind a postal code.
 const TOWN_WORDS_MAX: usize = 4;
 
-/// The address one of whose numbers begins at `first`. `codes`: of the same haystack, asked from its front to its end.
-pub(in crate::engine::detect) fn find(haystack: &[u8], first: usize, codes: &mut CodeAhead) -> Option<Candidate> {
+/// What stands ahead in a haystack, kept for its numbers from its front to its end.
+#[derive(Default)]
+pub(in crate::engine::detect) struct Ahead<'h> {
+    codes: CodeAhead,
+    words: Words<'h>,
+}
+
+/// The address one of whose numbers begins at `first`. `ahead` is of the same haystack.
+pub(in crate::engine::detect) fn find<'h>(
+    haystack: &'h [u8],
+    first: usize,
+    ahead: &mut Ahead<'h>,
+) -> Option<Candidate> {
     let previous = before(haystack, first);
     if !matches!(previous, 0 | b' ' | b'\n' | b',' | b':' | b'(' | b'/' | b'"' | b'>') {
         return None;
@@ -34,11 +45,10 @@ pub(in crate::engine::detect) fn find(haystack: &[u8], first: usize, codes: &mut
     }
     // Tables, drawings and the like are numbers beside numbers.
     let (street_behind, street_before) = (has_name_behind(haystack, first), has_name_before(haystack, first));
-    if !(street_behind || street_before) || !codes.has_code(haystack, first) {
+    if !(street_behind || street_before) || !ahead.codes.has_code(haystack, first) {
         return None;
     }
-    let line = Line::from(haystack, first);
-    let words = line.words();
+    let words = ahead.words.from(haystack, first);
     let number = words
         .first()
         .filter(|number| number.is_house_number() || is_cep(number.text) || number.is_digits(8))?;
@@ -54,11 +64,10 @@ pub(in crate::engine::detect) fn find(haystack: &[u8], first: usize, codes: &mut
         None
     }
     .or_else(|| number_last(words, before))?;
-    let text = haystack.get(start..end)?;
     Some(Candidate {
         start,
         end,
-        normal: address_form::normal(text),
+        normal: Normal::default(),
         weak: false,
     })
 }
@@ -78,37 +87,42 @@ fn number_first(first: usize, words: &[Word<'_>], before: &[Word<'_>]) -> Option
     if !(french || street.is_capital() || street.has_digit()) {
         return None;
     }
+    if !french && !rest.iter().take(WORDS_TO_CODE_MAX).any(Word::may_be_code) {
+        return None;
+    }
     let start = designator_start(before).unwrap_or(first);
     // `775353, Bugs 755647`: what stands before a PIN is no number of six digits.
     let short = !number.is_digits(6);
+    let indic = || !street.text.is_ascii() && street.text.chars().all(|letter| !letter.is_lowercase());
+    // Whether a name was passed, and a word that a street ends with; the words in which that was looked for.
+    let (mut named, mut ends, mut asked) = (false, number.parted || start < first || indic(), 0);
     for (index, word) in rest.iter().enumerate().take(WORDS_TO_CODE_MAX) {
+        let (capital, digit) = (word.is_capital(), word.has_digit());
         if french && index >= 2 && word.is_digits(5) {
             return Some((first, town_end(rest, index)?));
         }
-        let named = rest
-            .iter()
-            .take(index)
-            .any(|word| word.is_capital() && !word.has_digit());
-        if index >= 2 && named && is_canadian_code_joined(word.text) {
+        let is_code = named && word.may_be_code();
+        if is_code && index >= 2 && is_canadian_code_joined(word.text) {
             return Some((start, word.span.end));
         }
-        let next = rest.get(index + 1).filter(|_| named);
-        if let Some(code) = next.filter(|next| index >= 2 && is_royal_code(word.text, next.text)) {
+        let next = rest.get(index + 1).filter(|_| is_code && index >= 2);
+        if let Some(code) = next.filter(|next| is_royal_code(word.text, next.text)) {
             return Some((start, code.span.end));
         }
-        let indic = !street.text.is_ascii() && street.text.chars().all(|letter| !letter.is_lowercase());
-        if is_pin(word)
-            && named
-            && short
-            && (indic || number.parted || start < first || rest.iter().take(index).any(|word| ends_street(word.text)))
-        {
-            return Some((start, word.span.end));
+        if is_code && short && is_pin(word) {
+            let unasked = rest.get(asked..index).unwrap_or_default();
+            ends = ends || unasked.iter().any(|word| ends_street(word.text));
+            asked = index;
+            if ends {
+                return Some((start, word.span.end));
+            }
         }
         // `Pune - 411051`
-        let is_dash = word.text == "-" && rest.get(index + 1).is_some_and(is_pin);
-        if !(word.is_capital() || word.is_particle() || word.has_digit() || (index == 0 && french) || is_dash) {
+        let is_dash = || word.text == "-" && rest.get(index + 1).is_some_and(is_pin);
+        if !(capital || digit || (index == 0 && french) || word.is_particle() || is_dash()) {
             return None;
         }
+        named |= capital && !digit;
     }
     None
 }
@@ -139,7 +153,7 @@ fn number_last(words: &[Word<'_>], before: &[Word<'_>]) -> Option<(usize, usize)
             return Some((start, town_end(rest, index)?));
         }
         let parts = is_floor(word.text) || word.text == "-";
-        if !(word.is_capital() || word.is_particle() || word.has_digit() || parts) {
+        if !(word.is_capital() || word.has_digit() || parts || word.is_particle()) {
             return None;
         }
     }
@@ -183,8 +197,8 @@ fn street_start(before: &[Word<'_>], mut parts: usize) -> Option<usize> {
 
 /// Whether a street begins with the word; single letters only with their full stop or slash.
 fn is_street(word: &Word<'_>) -> bool {
-    begins_street(word.text)
-        && (word.text.len() > 2 || matches!(word.text, "Av" | "Bd" | "av" | "bd" | "R." | "C." | "C/" | "Tv"))
+    let may_begin = word.text.len() > 2 || matches!(word.text, "Av" | "Bd" | "av" | "bd" | "R." | "C." | "C/" | "Tv");
+    may_begin && !word.begins_with_digit() && begins_street(word.text)
 }
 
 /// `Lange` of `Lange Straße`, or the compound itself.
@@ -223,9 +237,11 @@ fn designator_start(before: &[Word<'_>]) -> Option<usize> {
 /// `152, Teheran-ro, Gangnam-gu, Seoul`: a romanised road and a district (rules of the Road Name Address Act's guide).
 fn korean_end(words: &[Word<'_>]) -> Option<usize> {
     let is_road = |word: &Word<'_>| {
-        ["-ro", "-gil", "-daero"]
-            .iter()
-            .any(|ending| word.text.ends_with(ending))
+        // Most words end otherwise than all of these.
+        word.text.ends_with(['o', 'l'])
+            && ["-ro", "-gil", "-daero"]
+                .iter()
+                .any(|ending| word.text.ends_with(ending))
     };
     let is_district = |word: &Word<'_>| {
         ["-gu", "-si", "-gun", "-do"]
@@ -248,12 +264,11 @@ fn korean_end(words: &[Word<'_>]) -> Option<usize> {
 
 /// An Indian PIN: six digits, behind a blank or joined to its town (`Sirsa-557707`).
 fn is_pin(word: &Word<'_>) -> bool {
-    let joined = word
-        .text
-        .rsplit_once('-')
-        .filter(|(town, _)| town.starts_with(char::is_uppercase));
-    let code = joined.map_or(word.text, |(_, code)| code);
-    code.len() == 6 && code.bytes().all(|byte| byte.is_ascii_digit())
+    let Some((town, code)) = word.text.as_bytes().split_last_chunk::<6>() else {
+        return false;
+    };
+    let is_joined = || town.ends_with(b"-") && word.text.starts_with(char::is_uppercase);
+    code.iter().all(u8::is_ascii_digit) && (town.is_empty() || is_joined())
 }
 
 #[cfg(test)]
@@ -265,8 +280,8 @@ mod tests {
         let digits = |index: usize| at(text.as_bytes(), index).is_ascii_digit();
         let mut firsts =
             (0..text.len()).filter(|index| digits(*index) && !before(text.as_bytes(), *index).is_ascii_digit());
-        let mut codes = CodeAhead::default();
-        let found = firsts.find_map(|first| find(text.as_bytes(), first, &mut codes))?;
+        let mut ahead = Ahead::default();
+        let found = firsts.find_map(|first| find(text.as_bytes(), first, &mut ahead))?;
         text.get(found.start..found.end)
     }
 

@@ -5,9 +5,8 @@ use std::ops::Range;
 use memchr::memchr_iter;
 
 use super::super::bytes::before;
-use super::address_words::is_particle;
+use super::address_words::{is_particle, may_be_inner};
 use super::street::begins_street;
-use crate::engine::byte_set::ByteSet;
 
 /// Bytes from a number on in which its postal code ends.
 const CODE_BYTES_MAX: usize = 128;
@@ -20,7 +19,7 @@ const WORD_BYTES_MAX: usize = 64;
 
 /// The next byte of a haystack at which a postal code or the ending of a Korean road stands, found once for many numbers.
 #[derive(Default)]
-pub(in crate::engine::detect) struct CodeAhead {
+pub(super) struct CodeAhead {
     /// What was looked through, and the first such byte in it.
     seen: Range<usize>,
     found: Option<usize>,
@@ -91,7 +90,7 @@ pub(super) fn has_name_behind(haystack: &[u8], first: usize) -> bool {
                 || std::str::from_utf8(word).is_ok_and(begins_street)
         }
         Some(first) if first.is_ascii_alphabetic() || !first.is_ascii() => between > 0,
-        Some(first) if is_inner(*first) => between > 0 && has_word(rest),
+        Some(first) if may_be_inner(*first) => between > 0 && has_word(rest),
         _ => false,
     }
 }
@@ -104,7 +103,7 @@ pub(super) fn is_short_number(haystack: &[u8], first: usize) -> bool {
 /// The length of the word at the front, or more than any number has.
 fn number_bytes(text: &[u8]) -> usize {
     let near = text.get(..=NUMBER_BYTES_MAX).unwrap_or(text);
-    near.iter().take_while(|byte| is_inner(**byte)).count()
+    near.iter().take_while(|byte| may_be_inner(**byte)).count()
 }
 
 /// Whether two letters in a row, or a byte that is not ASCII, stand among the first bytes.
@@ -129,7 +128,7 @@ pub(super) fn has_name_before(haystack: &[u8], first: usize) -> bool {
     let near = haystack.get(start..first).unwrap_or_default();
     let between = near.iter().rev().take_while(|byte| is_between(**byte)).count();
     let near = near.get(..near.len() - between).unwrap_or_default();
-    let length = near.iter().rev().take_while(|byte| is_inner(**byte)).count();
+    let length = near.iter().rev().take_while(|byte| may_be_inner(**byte)).count();
     let word = near.get(near.len() - length..).unwrap_or_default();
     match word.first() {
         Some(b'a'..=b'z') => {
@@ -142,16 +141,9 @@ pub(super) fn has_name_before(haystack: &[u8], first: usize) -> bool {
 
 fn first_word(text: &[u8]) -> &[u8] {
     let near = text.get(..WORD_BYTES_MAX).unwrap_or(text);
-    let length = near.iter().take_while(|byte| is_inner(**byte)).count();
+    let length = near.iter().take_while(|byte| may_be_inner(**byte)).count();
     near.get(..length).unwrap_or_default()
 }
-
-/// What may stand inside words of addresses, byte by byte.
-const fn is_inner(byte: u8) -> bool {
-    !byte.is_ascii() || INNER.has(byte)
-}
-
-const INNER: ByteSet = ByteSet::alphanumeric_and(b"'-./#&");
 
 /// What stands between them.
 const fn is_between(byte: u8) -> bool {

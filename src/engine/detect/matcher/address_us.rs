@@ -1,9 +1,10 @@
 //! US street addresses: house number, words, a street suffix, and city, state and ZIP where they follow.
 
+use super::super::Normal;
 use super::super::bytes::{at, before, is_word};
 use super::super::lexicon::SUFFIXES_US;
+use super::Candidate;
 use super::usps::{MILITARY, STATES, UNITS};
-use super::{Candidate, address_form};
 
 /// Digits of a house number.
 const HOUSE_DIGITS_MAX: usize = 6;
@@ -45,11 +46,10 @@ pub(in crate::engine::detect) fn find(haystack: &[u8], first: usize) -> Option<C
     {
         return None;
     }
-    let text = haystack.get(first..end)?;
     Some(Candidate {
         start: first,
         end,
-        normal: address_form::normal(text),
+        normal: Normal::default(),
         weak,
     })
 }
@@ -69,11 +69,10 @@ fn military(haystack: &[u8], first: usize) -> Option<Candidate> {
         .filter_map(|word| memchr::memmem::rfind(head, word.as_bytes()));
     let start = first - (head.len() - starts.max()?);
     let end = first + 5;
-    let text = haystack.get(start..end)?;
     (!is_word(before(haystack, start))).then(|| Candidate {
         start,
         end,
-        normal: address_form::normal(text),
+        normal: Normal::default(),
         weak: false,
     })
 }
@@ -89,7 +88,9 @@ fn street_end(haystack: &[u8], mut index: usize) -> Option<usize> {
         if count == 0 && !word.iter().any(u8::is_ascii_alphabetic) {
             return None;
         }
-        if count > 0 && SUFFIXES_US.has(&word.to_ascii_lowercase()) {
+        // No suffix begins with a digit.
+        let may_be_suffix = count > 0 && word.first().is_some_and(u8::is_ascii_alphabetic);
+        if may_be_suffix && SUFFIXES_US.has(Normal::lower(word).as_bytes()) {
             end = Some(index + usize::from(at(haystack, index) == b'.'));
         }
         index += usize::from(at(haystack, index) == b'.');

@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 
 use super::super::bytes::valid_front;
 use super::super::fold::is_alphanumeric;
+use super::postcode::begins_royal_code;
 use crate::engine::byte_set::ByteSet;
 
 /// Bytes behind a house number in which the rest of an address is looked for.
@@ -23,6 +24,16 @@ pub(super) struct Line<'h> {
     words: SmallVec<[Word<'h>; WORDS_MAX]>,
 }
 
+/// The words from a number on, for the numbers of a haystack from its front to its end: no word is read twice.
+#[derive(Default)]
+pub(super) struct Words<'h> {
+    line: Line<'h>,
+    /// Where the next word may begin.
+    from: usize,
+    /// Whether a sentence ends there, or a byte stands there that no address has.
+    is_ended: bool,
+}
+
 /// One word.
 #[derive(Clone)]
 pub(super) struct Word<'h> {
@@ -32,35 +43,69 @@ pub(super) struct Word<'h> {
     pub(super) span: Range<usize>,
     /// Whether a comma or a line's end stands behind it.
     pub(super) parted: bool,
+    is_capital: bool,
+    has_digit: bool,
+    may_be_code: bool,
+}
+
+impl<'h> Words<'h> {
+    /// The words from `first` on, up to the end of a sentence or a byte that no address has.
+    pub(super) fn from(&mut self, haystack: &'h [u8], first: usize) -> &[Word<'h>] {
+        let passed = self.line.words.iter().take_while(|word| word.span.end <= first).count();
+        match self.line.words.get_mut(passed).filter(|word| word.span.start <= first) {
+            // `12/14`: the number may be the rest of a word.
+            Some(word) => {
+                if word.span.start != first {
+                    let rest = word.text.get(first - word.span.start..).unwrap_or_default();
+                    *word = Word::new(rest, first, word.parted);
+                }
+                self.line.words.drain(..passed);
+            }
+            None => {
+                *self = Self {
+                    from: first,
+                    ..Self::default()
+                }
+            }
+        }
+        let end = first.saturating_add(AFTER_BYTES_MAX);
+        while !self.is_ended && self.from < end && self.line.words.len() < WORDS_MAX {
+            self.read(haystack);
+        }
+        let words = self.line.words.as_slice();
+        let within = words.iter().rev().skip_while(|word| word.span.end > end).count();
+        words.get(..within).unwrap_or_default()
+    }
+
+    /// Reads one word and what stands behind it.
+    fn read(&mut self, haystack: &'h [u8]) {
+        let rest = haystack.get(self.from..).unwrap_or_default();
+        let near = rest.get(..AFTER_BYTES_MAX).unwrap_or(rest);
+        let length = near.iter().take_while(|byte| may_be_inner(**byte)).count();
+        // What is as long as all that is looked through is no word.
+        if length == AFTER_BYTES_MAX {
+            self.is_ended = true;
+            return;
+        }
+        let text = valid_front(near.get(..length).unwrap_or_default());
+        let length = if text.is_ascii() {
+            text.len()
+        } else {
+            text.find(|letter| !is_inner(letter)).unwrap_or(text.len())
+        };
+        let (word, ends) = without_stop(text.get(..length).unwrap_or_default());
+        let behind = rest.get(length).map_or(' ', |byte| char::from(*byte));
+        if !word.is_empty() {
+            self.line.words.push(Word::new(word, self.from, is_parting(behind)));
+        } else if let Some(last) = self.line.words.last_mut() {
+            last.parted |= is_parting(behind);
+        }
+        self.is_ended = ends || !is_between(behind) || length >= rest.len();
+        self.from += length + 1;
+    }
 }
 
 impl<'h> Line<'h> {
-    /// The words from `first` on, up to the end of a sentence or a byte that no address has.
-    pub(super) fn from(haystack: &'h [u8], first: usize) -> Self {
-        let end = first.saturating_add(AFTER_BYTES_MAX).min(haystack.len());
-        let window = haystack.get(first..end).unwrap_or_default();
-        let text = valid_front(window);
-        let mut line = Self::default();
-        let mut from = 0;
-        for (index, letter) in text.char_indices().chain([(text.len(), ' ')]) {
-            if is_inner(letter) {
-                continue;
-            }
-            let written = text.get(from..index).unwrap_or_default();
-            let (word, ends) = without_stop(written);
-            if !word.is_empty() {
-                line.words.push(Word::new(word, first + from, is_parting(letter)));
-            } else if let Some(last) = line.words.last_mut() {
-                last.parted |= is_parting(letter);
-            }
-            if ends || !is_between(letter) || line.words.len() == WORDS_MAX {
-                break;
-            }
-            from = index + letter.len_utf8();
-        }
-        line
-    }
-
     /// The last words before `end`, from the last end of a sentence or byte that no address has. Read backwards, since what
     /// stands nearest decides.
     pub(super) fn before(haystack: &'h [u8], end: usize) -> Self {
@@ -99,7 +144,16 @@ impl<'h> Line<'h> {
 
 impl<'h> Word<'h> {
     fn new(text: &'h str, start: usize, parted: bool) -> Self {
+        let is_capital = match text.as_bytes().first() {
+            Some(first) if first.is_ascii() => first.is_ascii_uppercase(),
+            _ => text.starts_with(|letter: char| letter.is_alphabetic() && !letter.is_lowercase()),
+        };
+        let has_digit = text.bytes().any(|byte| byte.is_ascii_digit());
+        let is_pin = text.len() >= 6 && text.as_bytes().last().is_some_and(u8::is_ascii_digit);
         Self {
+            is_capital,
+            has_digit,
+            may_be_code: has_digit && (is_pin || (is_capital && begins_royal_code(text))),
             text,
             span: start..start + text.len(),
             parted,
@@ -110,13 +164,17 @@ impl<'h> Word<'h> {
 impl Word<'_> {
     /// Begins with a capital, or with a letter of a script without case.
     pub(super) fn is_capital(&self) -> bool {
-        let is_capital = |letter: char| letter.is_alphabetic() && !letter.is_lowercase();
-        self.text.starts_with(is_capital)
+        self.is_capital
     }
 
     /// Has a digit.
     pub(super) fn has_digit(&self) -> bool {
-        self.text.bytes().any(|byte| byte.is_ascii_digit())
+        self.has_digit
+    }
+
+    /// Begins with a digit.
+    pub(super) fn begins_with_digit(&self) -> bool {
+        self.text.as_bytes().first().is_some_and(u8::is_ascii_digit)
     }
 
     /// So many digits and nothing else.
@@ -128,11 +186,12 @@ impl Word<'_> {
     pub(super) fn is_house_number(&self) -> bool {
         let digits = self.text.bytes().filter(u8::is_ascii_digit).count();
         let letters = self.text.bytes().filter(u8::is_ascii_alphabetic).count();
-        self.text.starts_with(|first: char| first.is_ascii_digit())
-            && digits <= 6
-            && letters <= 1
-            && self.text.len() <= 10
-            && !self.text.contains('.')
+        self.begins_with_digit() && digits <= 6 && letters <= 1 && self.text.len() <= 10 && !self.text.contains('.')
+    }
+
+    /// Whether the code of a British, Canadian or Indian address may begin with the word: `SW1A`, `K1A0A9`, `Sirsa-557707`.
+    pub(super) fn may_be_code(&self) -> bool {
+        self.may_be_code
     }
 
     /// A word between the names of streets and towns.
@@ -232,11 +291,18 @@ fn is_parting(letter: char) -> bool {
     matches!(letter, ',' | '\n' | '\r')
 }
 
+/// ASCII that stands inside words of addresses.
+const INNER: ByteSet = ByteSet::alphanumeric_and(b"'-./#&");
+
+/// Whether what stands inside words of addresses may have the byte.
+pub(super) const fn may_be_inner(byte: u8) -> bool {
+    !byte.is_ascii() || INNER.has(byte)
+}
+
 /// What stands inside words of addresses.
 fn is_inner(letter: char) -> bool {
-    const ASCII: ByteSet = ByteSet::alphanumeric_and(b"'-./#&");
     if letter.is_ascii() {
-        ASCII.has(letter as u8)
+        INNER.has(letter as u8)
     } else {
         is_alphanumeric(letter) || matches!(letter, '’' | 'º' | 'ª' | '°')
     }
@@ -245,10 +311,10 @@ fn is_inner(letter: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::block::testing::Chance;
 
-    fn texts(line: &Line<'_>) -> String {
-        let words = line
-            .words()
+    fn texts(words: &[Word<'_>]) -> String {
+        let words = words
             .iter()
             .map(|word| format!("{}{}", word.text, if word.parted { "," } else { "" }));
         words.collect::<Vec<_>>().join(" ")
@@ -266,18 +332,42 @@ mod tests {
             ("", ""),
         ];
         for (text, expected) in rows {
-            assert_eq!(texts(&Line::from(text.as_bytes(), 0)), expected, "{text}");
+            assert_eq!(texts(Words::default().from(text.as_bytes(), 0)), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn words_are_read_once_and_as_one_reads_them_who_begins_at_each() {
+        let mut chance = Chance(11);
+        for length in 0..600 {
+            let text = [
+                chance.runs(b"7a /,.R;", length),
+                "é’x 5".into(),
+                chance.runs(b"7a ", length),
+            ]
+            .concat();
+            let mut ahead = Words::default();
+            for first in (0..text.len()).filter(|first| text[*first].is_ascii_digit()) {
+                let expected = texts(Words::default().from(&text, first));
+                assert_eq!(texts(ahead.from(&text, first)), expected, "{}", text.escape_ascii());
+            }
         }
     }
 
     #[test]
     fn words_before_begin_after_the_last_stop() {
         let text = "Lives there. Ship to: Rua das Flores, 21";
-        assert_eq!(texts(&Line::before(text.as_bytes(), text.len() - 2)), "Rua das Flores,");
+        assert_eq!(
+            texts(Line::before(text.as_bytes(), text.len() - 2).words()),
+            "Rua das Flores,"
+        );
         let long = format!("{} Rua das Flores, ", "ab".repeat(60));
-        assert_eq!(texts(&Line::before(long.as_bytes(), long.len())), "Rua das Flores,");
+        assert_eq!(
+            texts(Line::before(long.as_bytes(), long.len()).words()),
+            "Rua das Flores,"
+        );
         assert!(Line::before(b"", 0).words().is_empty());
-        assert_eq!(texts(&Line::before(b"a b c d e f g,\n h ", 18)), "c d e f g, h");
-        assert_eq!(texts(&Line::before(b"Rua A \xff Rua B ", 14)), "Rua B");
+        assert_eq!(texts(Line::before(b"a b c d e f g,\n h ", 18).words()), "c d e f g, h");
+        assert_eq!(texts(Line::before(b"Rua A \xff Rua B ", 14).words()), "Rua B");
     }
 }

@@ -33,10 +33,11 @@ use super::hint::Named;
 use super::{Category, Normal};
 
 pub(super) use account::find as account;
+pub(super) use address_form::normal as address;
 pub(super) use address_han::find as address_han;
 pub(super) use address_kr::find as address_kr;
+pub(super) use address_latin::Ahead;
 pub(super) use address_latin::find as address_latin;
-pub(super) use address_near::CodeAhead;
 pub(super) use address_us::find as address_us;
 pub(super) use card::find as card;
 pub(super) use email::find as email;
@@ -219,7 +220,7 @@ pub(super) struct Candidate {
     pub(super) start: usize,
     /// One past the last byte.
     pub(super) end: usize,
-    /// The normal form.
+    /// The normal form; empty of a street address, which is written once it has won over what overlaps it.
     pub(super) normal: Normal,
     /// Whether the spelling is too weak to stand without a context word.
     pub(super) weak: bool,

@@ -244,7 +244,10 @@ pub(in crate::engine::detect) fn find(number: &Number<'_>, numeric_cell: bool) -
             return Some(candidate(number, shape, normal, weak));
         }
         // One digit before the area is the North American trunk prefix, whose matcher is another.
-        let normal = dialled(shape.digits, numeric_cell).filter(|_| number.first_len() > 1)?;
+        if number.first_len() == 1 {
+            return None;
+        }
+        let normal = dialled(shape.digits, numeric_cell)?;
         let strong = is_brazilian(number, count, normal.as_bytes());
         Some(candidate(number, shape, normal, !strong))
     })

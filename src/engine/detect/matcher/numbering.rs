@@ -13,9 +13,16 @@ static PLANS: LazyLock<Plans> = LazyLock::new(|| Plans::read(TABLE));
 /// The plans of all countries: a tree of digits for each. A slot is 0 where nothing is in use, the number of a node, or
 /// [`LEAF`] with the lengths that are in use whatever the digits behind: most nodes would hold nothing else.
 struct Plans {
-    /// The root of each country code's tree.
-    roots: Vec<u16>,
+    /// Of each country code.
+    roots: Vec<Root>,
     nodes: Vec<Node>,
+}
+
+/// Of a country code: the root of its tree, and the lengths that any of its numbers has.
+#[derive(Clone, Copy, Default)]
+struct Root {
+    node: u16,
+    lengths: u16,
 }
 
 /// Marks a slot that holds lengths: bit n - 1 stands for n digits.
@@ -33,7 +40,7 @@ struct Node {
 impl Plans {
     fn read(table: &str) -> Self {
         let mut plans = Self {
-            roots: vec![0; CODES],
+            roots: vec![Root::default(); CODES],
             nodes: vec![Node::default()],
         };
         for line in table.lines().filter(|line| !line.starts_with('#')) {
@@ -42,7 +49,7 @@ impl Plans {
             let lengths = fields.next().unwrap_or_default().split(',');
             let lengths = lengths.filter_map(|length| length.parse::<u32>().ok());
             let lengths = lengths.fold(0, |mask, length| mask | (1 << ((length - 1) % 15)));
-            let Some(root) = code.and_then(|code| plans.root(code)) else {
+            let Some(root) = code.and_then(|code| plans.root(code, lengths)) else {
                 continue;
             };
             for prefix in fields {
@@ -52,14 +59,13 @@ impl Plans {
         plans
     }
 
-    fn root(&mut self, code: usize) -> Option<u16> {
-        let root = *self.roots.get(code)?;
-        if root != 0 {
-            return Some(root);
-        }
-        let root = self.add();
-        *self.roots.get_mut(code)? = root;
-        Some(root)
+    /// The root of a country code, of which numbers of these lengths come too.
+    fn root(&mut self, code: usize, lengths: u16) -> Option<u16> {
+        let known = *self.roots.get(code)?;
+        let node = if known.node == 0 { self.add() } else { known.node };
+        let lengths = known.lengths | lengths;
+        *self.roots.get_mut(code)? = Root { node, lengths };
+        Some(node)
     }
 
     fn add(&mut self) -> u16 {
@@ -147,7 +153,7 @@ fn members(set: &[u8]) -> u16 {
 /// The country code at the beginning of international `digits`.
 pub(super) fn country(digits: &[u8]) -> Option<&[u8]> {
     // No code is the beginning of another (ITU-T E.164, 6.2.1), so the first that fits is the one.
-    (1..=3).find_map(|len| digits.get(..len).filter(|code| root(code) != 0))
+    (1..=3).find_map(|len| digits.get(..len).filter(|code| root(code).node != 0))
 }
 
 /// Whether `national` digits, without trunk prefix, are a person's number under `code`.
@@ -156,7 +162,11 @@ pub(super) fn in_use(code: &[u8], national: &[u8]) -> bool {
     let Some(length) = national.len().checked_sub(1).filter(|length| *length < 15) else {
         return false;
     };
-    let mut slot = root(code);
+    let root = root(code);
+    if root.lengths >> length & 1 == 0 {
+        return false;
+    }
+    let mut slot = root.node;
     for digit in national {
         slot = plans.step(slot, usize::from(digit.wrapping_sub(b'0')));
         let lengths = match slot {
@@ -171,12 +181,12 @@ pub(super) fn in_use(code: &[u8], national: &[u8]) -> bool {
     false
 }
 
-fn root(code: &[u8]) -> u16 {
+fn root(code: &[u8]) -> Root {
     let number = code
         .iter()
         .fold(0, |value, digit| value * 10 + usize::from(digit.wrapping_sub(b'0')));
     let spelled = code.first().is_some_and(|first| *first != b'0');
-    PLANS.roots.get(number).copied().filter(|_| spelled).unwrap_or(0)
+    PLANS.roots.get(number).copied().filter(|_| spelled).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -2,36 +2,49 @@
 
 /// A British (`SW1A 1AA`) or Canadian (`K1A 0B1`) postal code in two words.
 pub(super) fn is_royal_code(first: &str, second: &str) -> bool {
-    is_british_code(first, second) || is_canadian_code(first, second)
+    (is_inward(second) && is_outward(first)) || (is_canadian_unit(second) && is_canadian_area(first))
 }
 
-/// Outward and inward code (Royal Mail's PAF programmer's guide; BS 7666 leaves six letters out of the inward code).
-fn is_british_code(outward: &str, inward: &str) -> bool {
-    let is_unit = |letter: &u8| letter.is_ascii_uppercase() && !b"CIKMOV".contains(letter);
-    let is_inward = matches!(inward.as_bytes(), [b'0'..=b'9', unit, second] if is_unit(unit) && is_unit(second));
-    let letters = outward.bytes().take_while(u8::is_ascii_uppercase).count();
-    let Some((area, district)) = outward.split_at_checked(letters) else {
+/// Whether one of these begins with `word`, or is it without its blank.
+pub(super) fn begins_royal_code(word: &str) -> bool {
+    is_outward(word) || is_canadian_area(word) || is_canadian_code_joined(word)
+}
+
+/// The outward code of Great Britain: area and district (Royal Mail's PAF programmer's guide).
+fn is_outward(word: &str) -> bool {
+    let letters = word.bytes().take_while(u8::is_ascii_uppercase).count();
+    let Some((area, district)) = word.split_at_checked(letters) else {
         return false;
     };
-    let is_district = matches!(district.as_bytes(), [b'0'..=b'9'] | [b'0'..=b'9', b'0'..=b'9' | b'A'..=b'Z']);
-    is_inward && is_district && BRITISH_AREAS.binary_search(&area).is_ok()
+    matches!(district.as_bytes(), [b'0'..=b'9'] | [b'0'..=b'9', b'0'..=b'9' | b'A'..=b'Z'])
+        && BRITISH_AREAS.binary_search(&area).is_ok()
 }
 
-/// A Canadian postal code, a forward sortation area and a local delivery unit (Canada Post's addressing guidelines: no D, F,
-/// I, O, Q or U anywhere, and no W or Z first).
-fn is_canadian_code(area: &str, unit: &str) -> bool {
-    let is_letter = |letter: &u8| letter.is_ascii_uppercase() && !b"DFIOQU".contains(letter);
-    let is_area = matches!(area.as_bytes(), [first, b'0'..=b'9', last]
-        if is_letter(first) && !matches!(first, b'W' | b'Z') && is_letter(last));
-    is_area && matches!(unit.as_bytes(), [b'0'..=b'9', letter, b'0'..=b'9'] if is_letter(letter))
+/// The inward code (BS 7666 leaves six letters out of it).
+fn is_inward(word: &str) -> bool {
+    let is_unit = |letter: &u8| letter.is_ascii_uppercase() && !b"CIKMOV".contains(letter);
+    matches!(word.as_bytes(), [b'0'..=b'9', unit, second] if is_unit(unit) && is_unit(second))
+}
+
+/// A Canadian forward sortation area (Canada Post's addressing guidelines: no D, F, I, O, Q or U anywhere, and no W or Z first).
+fn is_canadian_area(word: &str) -> bool {
+    matches!(word.as_bytes(), [first, b'0'..=b'9', last]
+        if is_canadian_letter(*first) && !matches!(first, b'W' | b'Z') && is_canadian_letter(*last))
+}
+
+/// A Canadian local delivery unit.
+fn is_canadian_unit(word: &str) -> bool {
+    matches!(word.as_bytes(), [b'0'..=b'9', letter, b'0'..=b'9'] if is_canadian_letter(*letter))
+}
+
+fn is_canadian_letter(letter: u8) -> bool {
+    letter.is_ascii_uppercase() && !b"DFIOQU".contains(&letter)
 }
 
 /// A Canadian postal code without its blank.
 pub(super) fn is_canadian_code_joined(word: &str) -> bool {
-    word.len() == 6
-        && word
-            .split_at_checked(3)
-            .is_some_and(|(area, unit)| is_canadian_code(area, unit))
+    let parts = word.split_at_checked(3).filter(|_| word.len() == 6);
+    parts.is_some_and(|(area, unit)| is_canadian_area(area) && is_canadian_unit(unit))
 }
 
 /// A Brazilian CEP or a Portuguese code with its hyphen.

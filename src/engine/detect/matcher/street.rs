@@ -21,9 +21,23 @@ pub(super) fn is_german_street(word: &str) -> bool {
         .map(|[first, last]| [first.to_ascii_lowercase(), last.to_ascii_lowercase()]);
     let may_end = match ending {
         Some([first, _]) if !first.is_ascii() => true,
-        Some(ending) => b"se tr eg tz ee ng er mm ig ad en le de kt"
-            .chunks(3)
-            .any(|pair| pair.starts_with(&ending)),
+        Some(ending) => matches!(
+            &ending,
+            b"se"
+                | b"tr"
+                | b"eg"
+                | b"tz"
+                | b"ee"
+                | b"ng"
+                | b"er"
+                | b"mm"
+                | b"ig"
+                | b"ad"
+                | b"en"
+                | b"le"
+                | b"de"
+                | b"kt"
+        ),
         None => false,
     };
     if !may_end {
