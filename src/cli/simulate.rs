@@ -99,7 +99,7 @@ fn policy(
     let compiled = config::read(&name, &text).map(|written| {
         problems.extend(bounds(&name, &text, &written));
         let now = Clock::start().now();
-        let policy = config::policy(&written, &name, (secret, None), now, &mut problems);
+        let policy = config::policy(&written, &name, (secret, None, None), now, &mut problems);
         let is_right = problems.iter().all(|problem| problem.severity < Severity::Error);
         policy.filter(|_| is_right).map(|policy| (written, Arc::new(policy)))
     });

@@ -1,6 +1,7 @@
 //! From a configuration as written to a set that can be put in force.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use crate::audit::OnFull;
 use crate::engine::detect::{RuleSet, RuleSource, place_of};
 use crate::engine::inspect::Bounds;
 use crate::engine::ledger::PublicPeople;
-use crate::engine::policy::{GroupShape, Policy, RoutePolicy, Written};
+use crate::engine::policy::{Destinations, GroupShape, Policy, RoutePolicy, Written};
 use crate::engine::problem::{Problem, Severity};
 use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
@@ -104,11 +105,12 @@ pub fn compile(written: &ConfigSyntax, environment: &Environment<'_>) -> Result<
     }
     reader.fleet(&written.fleet);
     let public = reader.public(&written.rules);
+    let destinations = reader.destinations(written);
     let identity = reader.identity(written);
     let policy = policy(
         written,
         environment.file,
-        (environment.secret, rules.as_ref()),
+        (environment.secret, rules.as_ref(), Some(&destinations)),
         environment.now,
         &mut problems,
     );
@@ -159,6 +161,19 @@ impl Reader<'_> {
                 self.error("C023", path.span(), &format!("`{path}`: {message}"), Some(help));
                 PublicPeople::default()
             })
+    }
+
+    /// What is known of hosts; the list that is compiled in alone, where the operator's is wrong, which is a problem.
+    fn destinations(&mut self, written: &ConfigSyntax) -> Destinations {
+        let path = written.rules.destinations.as_ref();
+        let own = path.map(|path| text_of(&self.environment.base.join(path.get_ref())));
+        let read = own.transpose().and_then(|own| Destinations::read(own.as_deref()));
+        read.unwrap_or_else(|message| {
+            let span = path.map(toml::Spanned::span).unwrap_or_default();
+            let help = "a line is: files.example.com file-share, or with a workspace: chat.example chat host";
+            self.error("C031", span, &format!("`destinations`: {message}"), Some(help));
+            Destinations::read(None).unwrap_or_default()
+        })
     }
 
     /// The rules that are tried.
@@ -371,6 +386,19 @@ impl Reader<'_> {
     }
 }
 
+/// Bytes of the operator's list of destinations.
+const DESTINATIONS_BYTES_MAX: u64 = 8 << 20;
+
+fn text_of(path: &Path) -> Result<String, String> {
+    let mut text = String::new();
+    let file = File::open(path).and_then(|file| file.take(DESTINATIONS_BYTES_MAX + 1).read_to_string(&mut text));
+    file.map_err(|error| format!("it cannot be read: {error}"))?;
+    if text.len() as u64 > DESTINATIONS_BYTES_MAX {
+        return Err(format!("it is larger than {DESTINATIONS_BYTES_MAX} bytes"));
+    }
+    Ok(text)
+}
+
 /// What a route serves: what it says, else its host.
 fn service_of(route: &RouteSyntax) -> String {
     let host = |pattern: &str| {
@@ -410,7 +438,7 @@ fn tenant_of(route: &RouteSyntax, file: &str, problems: &mut Vec<Problem>) -> St
 pub fn policy(
     written: &ConfigSyntax,
     file: &str,
-    (secret, rules): (&HashKey, Option<&RuleSet>),
+    (secret, rules, destinations): (&HashKey, Option<&RuleSet>, Option<&Destinations>),
     now: Now,
     problems: &mut Vec<Problem>,
 ) -> Option<Policy> {
@@ -442,6 +470,8 @@ pub fn policy(
         file,
         budgets: &written.budget,
         exceptions: &written.exception,
+        processors: &written.processor,
+        destinations,
         routes: &routes,
         groups: &groups,
         group_names: &group_names,

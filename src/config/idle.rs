@@ -48,6 +48,13 @@ pub(super) fn idle(
             message: "has no certificates to count by: no listener asks its clients for one",
             help: "client_certificates = { ca = \"clients.pem\" } of a listener",
         },
+        Kind {
+            is_met: doors.iter().any(|open| open.door.is_forward || open.door.is_icap),
+            is_meant: Budget::is_about_destinations,
+            code: "P022",
+            message: "has no destinations to count by: no client goes out",
+            help: "`forward` or `icap` of a listener",
+        },
     ];
     let mut problems = Vec::new();
     for kind in kinds.iter().filter(|kind| !kind.is_met) {

@@ -9,7 +9,7 @@ use toml::Spanned;
 
 use crate::engine::inspect::Bounds;
 use crate::engine::ledger;
-use crate::engine::policy::{AllowSyntax, BudgetSyntax, ExceptionSyntax, Text};
+use crate::engine::policy::{AllowSyntax, BudgetSyntax, ExceptionSyntax, ProcessorSyntax, Text};
 use crate::engine::problem::{Bounded, bounded};
 use crate::ext_proc::ExtProcSyntax;
 use crate::icap::IcapSyntax;
@@ -32,6 +32,8 @@ pub struct ConfigSyntax {
     pub budget: Vec<BudgetSyntax>,
     /// `[[exception]]`: more for one, until a day.
     pub exception: Vec<ExceptionSyntax>,
+    /// `[[processor]]`: who is sent people's data to process it.
+    pub processor: Vec<ProcessorSyntax>,
     /// `[limits]`: of the transport.
     pub limits: Limits,
     /// `[body]`: of the hold-back.
@@ -296,6 +298,10 @@ pub struct RulesSettings {
     /// day and a reason a line. They count under no budget. At most 8 MiB. Default: none.
     #[schemars(with = "Option<String>")]
     pub public_people: Option<Text>,
+    /// A file of destinations, laid over the list that is compiled in: a host, which stands for all below it, its category, and where
+    /// a request names a workspace there. At most 8 MiB and 200,000 hosts. Default: none.
+    #[schemars(with = "Option<String>")]
+    pub destinations: Option<Text>,
     /// Of a hundred bodies, how many they see. Default 10.
     pub shadow_percent: u64,
     /// Bytes of one body that they see. Default 1,048,576.
@@ -309,6 +315,7 @@ impl Default for RulesSettings {
             searched_bytes_max: Bounds::default().rule_searched_bytes_max,
             shadow_dir: None,
             public_people: None,
+            destinations: None,
             shadow_percent: 10,
             shadow_bytes_max: 1 << 20,
         }
@@ -322,7 +329,7 @@ impl RulesSettings {
             searched_bytes_max: 4_096..=1 << 40,
             shadow_percent: 0..=100,
             shadow_bytes_max: 4_096..=16 << 20;
-            dir, shadow_dir, public_people
+            dir, shadow_dir, public_people, destinations
         })
     }
 }

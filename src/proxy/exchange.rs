@@ -274,8 +274,10 @@ impl Exchanges {
             actor.name_under(secret);
         }
         let (address, network) = (address_key(actor.address), network_key(actor.address));
+        let going = set.policy.towards(&met.destination, head.uri.path());
         let facts = Facts {
             destination: Some(met.destination.as_bytes()),
+            towards: going.as_ref().filter(|_| met.is_outward),
             is_forward: met.is_outward,
             ..actor.facts(&address, &network, met.route)
         };

@@ -243,7 +243,7 @@ impl Gateway {
         self.read_back(keys_of(plan)).await;
         let keys = std::mem::take(&mut plan.keys);
         let account = self.ledger.open(keys, plan.allowance.take(), now);
-        let account = account.sparing(&set.public);
+        let account = account.allowing(plan.allowed).sparing(&set.public);
         let mut account = account.summing(std::mem::take(&mut plan.sums));
         if let Some(gateways) = self.fleet.as_ref().and_then(|fleet| fleet.divided()) {
             account.divide(gateways);

@@ -201,7 +201,8 @@ fn named(written: &ConfigSyntax) -> impl Iterator<Item = &Path> {
         .chain(&identity.watch_list)
         .chain(&identity.revoked)
         .chain(&identity.leavers)
-        .chain(&written.rules.public_people);
+        .chain(&written.rules.public_people)
+        .chain(&written.rules.destinations);
     let lists = lists.map(toml::Spanned::get_ref);
     let texts = key_sets.chain(api_keys).chain(tokens).chain(lists).map(Path::new);
     certificates
@@ -224,7 +225,7 @@ mod tests {
 
     const CONFIG: &str = "[listen.a]\naddress = \"127.0.0.1:0\"\ntls = { cert = \"tls/a.crt\", key = \"tls/a.secret\" }\n\
         client_certificates = { ca = \"tls/clients.pem\", crls = [\"tls/clients.crl\"] }\n\
-        [admin]\ntokens = \"who.may\"\n[rules]\ndir = \"rules.d\"\nshadow_dir = \"tried.d\"\n";
+        [admin]\ntokens = \"who.may\"\n[rules]\ndir = \"rules.d\"\nshadow_dir = \"tried.d\"\ndestinations = \"hosts.list\"\n";
 
     fn sources(dir: &Path) -> Sources {
         let path = dir.join("tidegate.toml");
@@ -258,6 +259,7 @@ mod tests {
             "tls/clients.pem",
             "tls/clients.crl",
             "who.may",
+            "hosts.list",
             "rules.d/b.toml",
             "tried.d/b.toml",
         ] {

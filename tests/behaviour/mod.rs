@@ -8,6 +8,7 @@ mod certificates;
 mod classes;
 mod containers;
 mod customer_file;
+mod destinations;
 mod enforcement;
 mod evasions;
 mod events;

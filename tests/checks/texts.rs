@@ -62,6 +62,8 @@ pub(crate) fn config_syntax(data: &[u8]) {
         issuer_names: &[],
         exact_elements_max: written.ledger.exact_elements_max,
         has_fleet: false,
+        processors: &written.processor,
+        destinations: None,
         rules: None,
     };
     let mut problems = Vec::new();

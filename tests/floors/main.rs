@@ -40,7 +40,7 @@ const FLOORS: [(&str, u8); 19] = [
 const WIRING: u8 = 5;
 
 /// All crates that the engine names. None of them does I/O, waits or reads a clock.
-const ENGINE_CRATES: [&str; 21] = [
+const ENGINE_CRATES: [&str; 22] = [
     "aho_corasick",
     "blake3",
     "brotli_decompressor",
@@ -53,6 +53,7 @@ const ENGINE_CRATES: [&str; 21] = [
     "jiff",
     "lz4_flex",
     "memchr",
+    "psl",
     "regex_automata",
     "regex_syntax",
     "schemars",

@@ -65,7 +65,10 @@ fn value_of(dimension: Dimension, text: &str) -> Result<Vec<u8>, &'static str> {
         | Dimension::Http2
         | Dimension::Place
         | Dimension::Service
-        | Dimension::Destination => Ok(text.as_bytes().to_vec()),
+        | Dimension::Destination
+        | Dimension::Domain
+        | Dimension::Category
+        | Dimension::Workspace => Ok(text.as_bytes().to_vec()),
         Dimension::Exchange | Dimension::Combined(_) => Err("of this dimension is known by its 24 digits alone"),
     }
 }

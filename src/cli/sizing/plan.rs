@@ -224,8 +224,11 @@ fn count(asked: &Asked, dimension: Dimension, days: u64) -> (u64, u64) {
         | Dimension::Issuer
         | Dimension::Ja4
         | Dimension::Headers
-        | Dimension::Http2 => (FEW.value, some),
-        Dimension::Service | Dimension::Destination | Dimension::Route => (asked.routes.max(1), some),
+        | Dimension::Http2
+        | Dimension::Category => (FEW.value, some),
+        Dimension::Service | Dimension::Destination | Dimension::Domain | Dimension::Workspace | Dimension::Route => {
+            (asked.routes.max(1), some)
+        }
         Dimension::Global => (1, some),
         Dimension::Combined(parts) => {
             let counts = parts.dimensions().map(|part| count(asked, part, days));

@@ -19,6 +19,11 @@ impl ClassSet {
         self.0 >> bit & 1 == 1
     }
 
+    /// Whether all of them are in `others` for sure: what the last bit stands for never is.
+    pub const fn is_within(self, others: Self) -> bool {
+        self.0 & !(others.0 & !(1 << Self::LAST)) == 0
+    }
+
     /// Their names in the rule set whose numbers they are; `other` for the last bit.
     pub fn names(self, rules: &RuleSet) -> impl Iterator<Item = &str> {
         let bits = (0..=Self::LAST).filter(move |bit| self.0 & (1 << bit) != 0);

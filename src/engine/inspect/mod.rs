@@ -10,6 +10,7 @@
 //! they were cut into chunks. A coded body may be released at the end of each chunk too, or an event of a coded stream would
 //! wait for the next: one that comes in small chunks may be cut nearer to the denied record, and never behind it.
 
+mod opaque;
 mod packed;
 mod read;
 mod release;
@@ -18,6 +19,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use opaque::Opaque;
 use packed::Packed;
 
 use crate::engine::apart::Apart;
@@ -141,6 +143,7 @@ pub struct Inspector {
     failure: Option<Failure>,
     /// The first input byte of the chunk that failed.
     failed_at: u64,
+    opaque: Opaque,
     tally: Tally,
     /// Where a decoder writes.
     output: Vec<u8>,
@@ -200,6 +203,7 @@ impl Inspector {
             output: Vec::new(),
             failure,
             failed_at: 0,
+            opaque: Opaque::default(),
             tally: Tally::default(),
         }
     }
@@ -239,6 +243,11 @@ impl Inspector {
     /// Whether what comes now is not looked into.
     pub fn is_blind(&self) -> bool {
         matches!(self.phase, Phase::Blind)
+    }
+
+    /// Whether nothing can be told of what came last: it is not looked into, or says nothing in any form that is known.
+    pub fn is_unread(&self) -> bool {
+        self.is_blind() || self.opaque.is_opaque()
     }
 
     /// The body ended.

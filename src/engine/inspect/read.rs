@@ -242,6 +242,7 @@ impl Inspector {
             return;
         }
         self.tally.inspected_bytes += text.len() as u64;
+        self.opaque.look(text);
         while !text.is_empty() {
             let to_grid = (GRID - self.decoded % GRID) as usize;
             let (piece, rest) = text.split_at(to_grid.min(text.len()));

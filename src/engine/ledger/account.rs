@@ -22,6 +22,7 @@ use super::reserve::{List, Prefix, Stop, Wanted};
 use super::shards::{Ledger, shard_of};
 use super::strict::Strict;
 use super::{Amounts, BudgetId, Dimension, KeyId, PublicPeople, SumUse};
+use crate::engine::detect::ClassSet;
 use crate::engine::secret::Subject;
 use crate::engine::time::Now;
 
@@ -91,6 +92,8 @@ pub struct Account {
     own: SmallVec<[Box<(KeyUse, Entry)>; 1]>,
     /// People within it are counted under it alone.
     pub(super) allowance: Option<KeyUse>,
+    /// All that may be told of those; none says anything.
+    allowed: Option<ClassSet>,
     /// The shards of all keys that can refuse.
     shards: ShardSet,
     granted: Granted,
@@ -154,6 +157,7 @@ impl Account {
             counted: order.counted,
             own,
             allowance,
+            allowed: None,
             shards,
             granted: Granted::default(),
             people: 0,
@@ -243,7 +247,7 @@ impl Account {
         if !wanted.is_empty() {
             let ledger = Arc::clone(&self.ledger);
             let mut locked = ledger.lock(&self.shards);
-            let allowed = self.allow(&mut locked, &mut wanted, now);
+            let allowed = self.allow(&mut locked, asks, &mut wanted, now);
             self.enter(&mut locked, now);
             self.rule(&mut locked, &wanted, &mut prefix, now);
             if self.strict.is_asked {

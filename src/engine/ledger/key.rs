@@ -47,7 +47,7 @@ pub enum Dimension {
     Route,
     /// What the route serves.
     Service,
-    /// Where the data goes.
+    /// The host where the data goes.
     Destination,
     /// Everything that crosses this gateway.
     Global,
@@ -55,6 +55,12 @@ pub enum Dimension {
     Headers,
     /// How the client opens HTTP/2: many clients share it.
     Http2,
+    /// The registrable domain where the data goes.
+    Domain,
+    /// What is there: a file share, a paste site, or what no list knows.
+    Category,
+    /// Whose part of the service it goes to: a bucket, an account, a team.
+    Workspace,
     /// Several of these at once.
     Combined(Parts),
 }
@@ -73,7 +79,7 @@ impl Parts {
 
 impl Dimension {
     /// All of them but combinations.
-    pub const SINGLE: [Self; 17] = [
+    pub const SINGLE: [Self; 20] = [
         Self::Exchange,
         Self::Session,
         Self::Principal,
@@ -91,6 +97,9 @@ impl Dimension {
         Self::Global,
         Self::Headers,
         Self::Http2,
+        Self::Domain,
+        Self::Category,
+        Self::Workspace,
     ];
 
     /// How many numbers there are: one for each single dimension, and one for all combinations.
@@ -126,6 +135,9 @@ impl Dimension {
             Self::Global => "global",
             Self::Headers => "headers",
             Self::Http2 => "http2",
+            Self::Domain => "domain",
+            Self::Category => "category",
+            Self::Workspace => "workspace",
             Self::Combined(parts) => {
                 let names: Vec<_> = parts.dimensions().map(Self::name).collect();
                 return Cow::Owned(names.join("+"));
@@ -167,7 +179,10 @@ impl Dimension {
             Self::Global => 14,
             Self::Headers => 15,
             Self::Http2 => 16,
-            Self::Combined(_) => 17,
+            Self::Domain => 17,
+            Self::Category => 18,
+            Self::Workspace => 19,
+            Self::Combined(_) => 20,
         }
     }
 
@@ -217,7 +232,10 @@ impl Dimension {
             | Self::Destination
             | Self::Global
             | Self::Headers
-            | Self::Http2 => true,
+            | Self::Http2
+            | Self::Domain
+            | Self::Category
+            | Self::Workspace => true,
             Self::Combined(parts) => parts.dimensions().all(Self::is_shared),
         }
     }
@@ -286,7 +304,7 @@ mod tests {
         for wrong in ["", "people", "ja4+", "ja4+ja4", "ja4+exchange", "ja4+network+people"] {
             assert_eq!(Dimension::parse(wrong), None, "{wrong}");
         }
-        for code in [0, 1 << 17, 1 << 18, u32::MAX, 3] {
+        for code in [0, 1 << 20, 1 << 21, u32::MAX, 3] {
             assert_eq!(Dimension::from_code(code), None, "{code}");
         }
     }

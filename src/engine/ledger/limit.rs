@@ -3,6 +3,7 @@
 use smallvec::SmallVec;
 
 use super::{BudgetId, Dimension, KeyId};
+use crate::engine::detect::ClassSet;
 use crate::engine::secret::{PeopleMark, Subject};
 
 /// What the elements of a key are.
@@ -33,6 +34,8 @@ pub struct Ask {
     pub people: SmallVec<[Subject; 2]>,
     /// Keyed hashes of the values in it, with their class, where some key counts those.
     pub values: Vec<(u8, u64)>,
+    /// The classes of all that is told of them, where some may be told outside other budgets.
+    pub classes: ClassSet,
     /// The same people, in the same order, and values under another key, where people are hashed with two.
     pub beside: Option<Box<Self>>,
 }
@@ -42,6 +45,7 @@ impl FromIterator<Subject> for Ask {
         Self {
             people: people.into_iter().collect(),
             values: Vec::new(),
+            classes: ClassSet::default(),
             beside: None,
         }
     }

@@ -245,7 +245,7 @@ impl Reader<'_> {
             .collect::<Option<Vec<_>>>();
         let Some(mut conditions) = parsed else {
             let message = "this is no condition on the actor";
-            let help = "unissued, new, idle:90d, group:NAME, route:MATCH, watched; several joined by ` + `";
+            let help = "unissued, new, idle:90d, group:NAME, route:MATCH, watched, category:NAME, !domain:NAME; several joined by ` + `";
             self.error("P016", Some(when.span()), message, Some(help));
             return None;
         };

@@ -62,6 +62,7 @@ impl Reader<'_> {
             self.error("P019", Some(strict.span()), &format!("`strict` needs {needs}"), None);
         }
         self.check_condition(budget, written);
+        self.check_categories(budget, written, around);
         if matches!(budget.action, Action::Hold { .. }) && budget.per == Dimension::Exchange {
             let message = "an exchange cannot be held: it ends with its response";
             let help = "per = \"session\", or action = \"block\"";
@@ -98,6 +99,20 @@ impl Reader<'_> {
             .all(|problem| problem.severity < Severity::Error)
     }
 
+    /// A category that no list names would bind nobody.
+    fn check_categories(&mut self, budget: &Budget, written: &BudgetSyntax, around: &Written<'_>) {
+        let Some((known, when)) = around.destinations.zip(written.when.as_ref()) else {
+            return;
+        };
+        let unknown = budget.when.iter().filter_map(Condition::category);
+        for name in unknown.filter(|name| !known.has_category(name)) {
+            let names: Vec<&str> = known.categories().collect();
+            let message = format!("no list has a category `{name}`");
+            let help = super::nearest(name, &names);
+            self.error("P023", Some(when.span()), &message, help.as_deref());
+        }
+    }
+
     /// What only the ledger knows needs a key of which it remembers something.
     fn check_condition(&mut self, budget: &Budget, written: &BudgetSyntax) {
         let Some((when, condition)) = written.when.as_ref().zip(budget.asks()) else {
@@ -120,7 +135,8 @@ impl Reader<'_> {
             | Condition::Unissued
             | Condition::Watched
             | Condition::Group(_)
-            | Condition::Route(_) => return,
+            | Condition::Route(_)
+            | Condition::Towards { .. } => return,
         };
         self.error("P016", Some(when.span()), message, Some(help));
     }

@@ -1,6 +1,7 @@
 //! For whom a budget counts: conditions on the actor, all of which must hold.
 
 use super::{Budget, Facts, units};
+use crate::engine::ledger::Dimension;
 
 /// Seconds of a day.
 pub(super) const DAY_S: u32 = 86_400;
@@ -19,6 +20,14 @@ pub enum Standing {
     Unknown,
 }
 
+/// What says where an exchange goes.
+const TOWARDS: [Dimension; 4] = [
+    Dimension::Destination,
+    Dimension::Domain,
+    Dimension::Category,
+    Dimension::Workspace,
+];
+
 /// One condition.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Condition {
@@ -34,10 +43,20 @@ pub enum Condition {
     Group(String),
     /// The exchange is on this route.
     Route(String),
+    /// The exchange goes there, or, with `!`, anywhere but there: a host, a domain, a category or a workspace.
+    Towards {
+        /// Which of them.
+        dimension: Dimension,
+        /// Its value.
+        value: String,
+        /// Whether it must not be that.
+        is_other: bool,
+    },
 }
 
 impl Condition {
-    /// Reads `unissued`, `new`, `idle:90d`, `watched`, `group:NAME` or `route:MATCH`.
+    /// Reads `unissued`, `new`, `idle:90d`, `watched`, `group:NAME`, `route:MATCH`, or a dimension of where data goes and its value,
+    /// such as `category:paste` or `!domain:example.com`.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         match text.split_once(':') {
@@ -47,6 +66,17 @@ impl Condition {
             Some(("idle", time)) => days(time).map(Self::Idle),
             Some(("group", name)) if !name.is_empty() => Some(Self::Group(name.to_owned())),
             Some(("route", name)) if !name.is_empty() => Some(Self::Route(name.to_owned())),
+            Some((name, value)) if !value.is_empty() => {
+                let (name, is_other) = name.strip_prefix('!').map_or((name, false), |name| (name, true));
+                let mut known = TOWARDS.into_iter();
+                let dimension = known.find(|dimension| dimension.name() == name)?;
+                let value = value.to_ascii_lowercase();
+                Some(Self::Towards {
+                    dimension,
+                    value,
+                    is_other,
+                })
+            }
             None | Some(_) => None,
         }
     }
@@ -59,6 +89,14 @@ impl Condition {
             Self::Watched => facts.is_watched,
             Self::Group(name) => facts.trusted_group() == Some(name.as_str()),
             Self::Route(name) => route == name,
+            Self::Towards {
+                dimension,
+                value,
+                is_other,
+            } => {
+                let is_there = facts.towards(*dimension).is_some_and(|there| there == value.as_bytes());
+                facts.is_forward && is_there != *is_other
+            }
         }
     }
 
@@ -71,7 +109,32 @@ impl Condition {
             Self::Watched => "watched".to_owned(),
             Self::Group(name) => format!("group:{name}"),
             Self::Route(name) => format!("route:{name}"),
+            Self::Towards {
+                dimension,
+                value,
+                is_other,
+            } => {
+                let not = if *is_other { "!" } else { "" };
+                format!("{not}{}:{value}", dimension.name())
+            }
         }
+    }
+
+    /// The category that it is about.
+    pub(super) fn category(&self) -> Option<&str> {
+        let Self::Towards { dimension, value, .. } = self else {
+            return None;
+        };
+        (*dimension == Dimension::Category).then_some(value)
+    }
+}
+
+impl Budget {
+    /// Whether it asks where an exchange goes, beside its host.
+    pub fn is_about_destinations(&self) -> bool {
+        let counts = [Dimension::Domain, Dimension::Category, Dimension::Workspace];
+        let is_condition = |condition: &Condition| matches!(condition, Condition::Towards { .. });
+        counts.into_iter().any(|dimension| self.per.has(dimension)) || self.when.iter().any(is_condition)
     }
 }
 
@@ -94,6 +157,10 @@ mod tests {
             "watched",
             "group:agent",
             "route:shop.example.com/stores",
+            "category:paste",
+            "!workspace:github.com/acme",
+            "destination:api.example.com",
+            "domain:example.com",
         ] {
             assert_eq!(
                 Condition::parse(text).map(|condition| condition.text()),
@@ -110,6 +177,10 @@ mod tests {
             "group",
             "group:",
             "Unissued",
+            "category:",
+            "!unissued",
+            "!group:agent",
+            "address:192.0.2.7",
         ] {
             assert_eq!(Condition::parse(wrong), None);
         }

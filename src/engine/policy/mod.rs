@@ -3,10 +3,12 @@
 mod budget;
 mod check;
 mod condition;
+mod destination;
 mod direction;
 mod fixed;
 mod names;
 mod plan;
+mod processor;
 mod question;
 mod syntax;
 #[cfg(test)]
@@ -15,15 +17,17 @@ pub mod units;
 
 pub use budget::{Action, Budget, Enforcement, WINDOW_SECONDS_MAX};
 pub use condition::{Condition, Standing};
+pub use destination::{Destinations, Towards, UNKNOWN};
 pub use direction::Direction;
 pub use names::{names_of, parts_of, subject_of};
 pub use plan::{Facts, Plan, people_key};
 pub use question::Question;
-pub use syntax::{AllowSyntax, BudgetSyntax, ExceptionSyntax, GroupShape, RoutePolicy, Text};
+pub use syntax::{AllowSyntax, BudgetSyntax, ExceptionSyntax, GroupShape, ProcessorSyntax, RoutePolicy, Text};
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use fixed::FixedKeys;
+use processor::Processor;
 
 use crate::engine::detect::{RuleSet, closest, did_you_mean};
 use crate::engine::ledger::{BudgetId, Dimension, REFUSING_KEYS_MAX};
@@ -44,6 +48,10 @@ pub struct Policy {
     /// Those whose data some route serves, and the default tenant first.
     tenants: Vec<Tenant>,
     secret: HashKey,
+    destinations: Destinations,
+    processors: Vec<Processor>,
+    /// Whether anything depends on where an exchange goes, beside its host.
+    is_about_destinations: bool,
 }
 
 /// Whose data it is: the people and keys of one are not those of another.
@@ -108,6 +116,9 @@ impl Policy {
         }
         refuse_too_many_keys(&budgets, written, problems);
         warn_of_shadowed(&budgets, written, problems);
+        let mut destinations = written.destinations.cloned().unwrap_or_default();
+        let processors = processor::read(written, &mut destinations, problems);
+        let is_about_destinations = !processors.is_empty() || budgets.iter().any(Budget::is_about_destinations);
         let exceptions = read_exceptions(written, &budgets, now, problems);
         let names = tenant_names(written);
         let routes = written.routes.iter();
@@ -131,7 +142,17 @@ impl Policy {
             tenants: tenants.collect(),
             routes,
             secret,
+            destinations,
+            processors,
+            is_about_destinations,
         })
+    }
+
+    /// Where a client goes that asks `host`, in lower case and without its port, for `path`; nothing where no budget and no
+    /// processor depends on it.
+    pub fn towards(&self, host: &str, path: &str) -> Option<Towards> {
+        self.is_about_destinations
+            .then(|| self.destinations.towards(host, path))
     }
 
     /// The key under which the people of a route's tenant are hashed.
@@ -241,6 +262,10 @@ pub struct Written<'a> {
     pub exact_elements_max: usize,
     /// Whether gateways share a store.
     pub has_fleet: bool,
+    /// `[[processor]]`.
+    pub processors: &'a [ProcessorSyntax],
+    /// What is known of hosts; without it any category is one.
+    pub destinations: Option<&'a Destinations>,
     /// The rules, which name the classes; without them any name is one.
     pub rules: Option<&'a RuleSet>,
 }

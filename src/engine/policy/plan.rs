@@ -5,7 +5,9 @@ use smallvec::{SmallVec, smallvec};
 use super::condition::{DAY_S, Standing};
 use super::direction::Direction;
 use super::names::names_of;
-use super::{Action, Budget, Enforcement, Exception, Policy, Route, Tenant, WINDOW_SECONDS_MAX};
+use super::processor::Processor;
+use super::{Action, Budget, Enforcement, Exception, Policy, Route, Tenant, Towards, WINDOW_SECONDS_MAX};
+use crate::engine::detect::ClassSet;
 use crate::engine::ledger::{BudgetId, Counted, Dimension, Elements, Excess, KeyId, KeyUse, Limit, SumLimit, SumUse};
 use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
@@ -53,10 +55,29 @@ pub struct Facts<'a> {
     pub place: Option<&'a [u8]>,
     /// The host that the request names.
     pub destination: Option<&'a [u8]>,
+    /// What is known of where it goes, beside that.
+    pub towards: Option<&'a Towards>,
     /// The direction whose plan is asked for.
     pub direction: Direction,
     /// Whether a client goes out through the gateway: then budgets that name no direction count both.
     pub is_forward: bool,
+}
+
+impl<'a> Facts<'a> {
+    /// What it shows of where it goes.
+    pub(super) fn towards(&self, dimension: Dimension) -> Option<&'a [u8]> {
+        if dimension == Dimension::Destination {
+            return self.destination;
+        }
+        let known = self.towards?;
+        if dimension == Dimension::Domain {
+            return Some(known.domain.as_bytes());
+        }
+        if dimension == Dimension::Category {
+            return Some(known.category.as_bytes());
+        }
+        known.workspace.as_deref().map(str::as_bytes)
+    }
 }
 
 impl Facts<'_> {
@@ -80,6 +101,8 @@ pub struct Plan {
     pub keys: Vec<KeyUse>,
     /// People within this key are counted under it alone.
     pub allowance: Option<KeyUse>,
+    /// Of whom nothing but these classes is told; none says anything.
+    pub allowed: Option<ClassSet>,
     /// Keys under which bytes, records or answers are summed.
     pub sums: Vec<SumUse>,
     /// Whether some limit masks.
@@ -95,7 +118,7 @@ impl Plan {
     /// Has the exchange count as `other` says as well, whom it also shows itself as. Under a key of both the stricter limits hold,
     /// and nobody's allowance does.
     pub fn join(&mut self, other: Self) {
-        self.allowance = None;
+        (self.allowance, self.allowed) = (None, None);
         self.redacts |= other.redacts;
         for used in other.keys {
             match self.keys.iter_mut().find(|known| known.key == used.key) {
@@ -209,6 +232,9 @@ impl Policy {
         if facts.direction == Direction::Response {
             let of_route = route.and_then(|route| self.route_allowance(route, facts));
             plan.allowance = of_route.or_else(|| self.approved(facts));
+        } else if let Some(processor) = self.processor(facts) {
+            plan.allowance = Some(processor.allowance(self.secret_of(facts.route)));
+            plan.allowed = processor.classes;
         }
         plan
     }
@@ -222,6 +248,12 @@ impl Policy {
         let counts = |budget: &Budget| budget.counts(facts.direction, facts.is_forward);
         let plan = self.budgets.iter().any(counts).then(|| self.plan(&facts, now))?;
         (!plan.keys.is_empty() || !plan.sums.is_empty()).then_some(plan)
+    }
+
+    /// Who is declared to process what is sent there.
+    fn processor(&self, facts: &Facts<'_>) -> Option<&Processor> {
+        let number = facts.towards.filter(|_| facts.is_forward)?.processor?;
+        self.processors.get(number)
     }
 
     /// What a route allows the group of whoever asks in a day.
@@ -379,7 +411,9 @@ impl Policy {
                     .get(facts.route)
                     .map_or(b"", |route| route.service.as_bytes()),
             ),
-            Dimension::Destination => facts.destination,
+            Dimension::Destination | Dimension::Domain | Dimension::Category | Dimension::Workspace => {
+                facts.towards(dimension)
+            }
             Dimension::Exchange | Dimension::Global => Some(b""),
             Dimension::Combined(_) => None,
         }
@@ -441,7 +475,7 @@ impl Policy {
 }
 
 /// So many people of a window count under `key` alone.
-fn allowance(key: KeyId, dimension: Dimension, people: u32, window: u32) -> KeyUse {
+pub(super) fn allowance(key: KeyId, dimension: Dimension, people: u32, window: u32) -> KeyUse {
     KeyUse {
         key,
         dimension,

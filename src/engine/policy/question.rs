@@ -110,7 +110,11 @@ impl Policy {
                     ),
                 }
             }
-            Condition::Unissued | Condition::Watched | Condition::Group(_) | Condition::Route(_) => return None,
+            Condition::Unissued
+            | Condition::Watched
+            | Condition::Group(_)
+            | Condition::Route(_)
+            | Condition::Towards { .. } => return None,
         };
         Some(Question {
             budget: budget.id,

@@ -20,7 +20,8 @@ pub struct BudgetSyntax {
     #[schemars(with = "String")]
     pub name: Text,
     /// The dimension it counts under: `exchange`, `session`, `principal`, `certificate`, `address`, `network`, `anonymous`, `place`, `kid`,
-    /// `issuer`, `ja4`, `headers`, `http2`, `route`, `service`, `destination` or `global`; or several at once, `ja4 + network`.
+    /// `issuer`, `ja4`, `headers`, `http2`, `route`, `service`, `destination`, `domain`, `category`, `workspace` or `global`; or several at
+    /// once, `ja4 + network`.
     #[schemars(with = "String")]
     pub per: Text,
     /// Distinct people allowed in the window.
@@ -44,7 +45,8 @@ pub struct BudgetSyntax {
     /// Lets a budget on a key that many people share refuse all of them.
     #[serde(default)]
     pub accept_outage: bool,
-    /// Conditions on the actor, all of which must hold: `unissued`, `new`, `idle:90d`, `group:NAME`, `route:MATCH`, `watched`, joined by ` + `.
+    /// Conditions on the actor, all of which must hold: `unissued`, `new`, `idle:90d`, `group:NAME`, `route:MATCH`, `watched`, joined by ` + `;
+    /// and on where it goes: `category:NAME`, `domain:NAME`, `destination:HOST`, `workspace:NAME`, or with `!` anywhere but there.
     #[schemars(with = "Option<String>")]
     pub when: Option<Text>,
     /// `requests` or `responses`: what is counted. Default: responses, and of forward listeners both, each for itself.
@@ -126,6 +128,25 @@ pub struct AllowSyntax {
     #[schemars(with = "String")]
     pub group: Text,
     /// Distinct people a day, over the whole group.
+    #[schemars(with = "u32")]
+    pub people_per_day: Spanned<u32>,
+}
+
+/// Who is declared to process people's data for the organisation: a courier, a sender of mail or messages.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProcessorSyntax {
+    /// Its stable name.
+    #[schemars(with = "String")]
+    pub name: Text,
+    /// Its hosts, each with all below it: `api.courier.example`.
+    #[schemars(with = "Vec<String>")]
+    pub hosts: Vec<Text>,
+    /// The classes of what it is sent of a person: whoever more is told of is outside. Default: any.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub classes: Vec<Text>,
+    /// Distinct people a day that it is sent, over all who send, outside all other people budgets of `requests`.
     #[schemars(with = "u32")]
     pub people_per_day: Spanned<u32>,
 }

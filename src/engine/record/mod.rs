@@ -59,6 +59,7 @@ impl Record {
             people: self.subjects.clone(),
             values: self.values.iter().map(|(class, value)| (class.0, *value)).collect(),
             beside: self.beside.clone(),
+            classes: self.classes(),
         }
     }
 

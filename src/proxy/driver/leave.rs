@@ -123,7 +123,7 @@ impl Driver {
             self.hand_over(self.asks_before + asks, now);
         }
         let is_last = self.flow != Flow::Input && !self.backlog.has_output();
-        let uninspected = if self.is_blind() { bytes.len() as u64 } else { 0 };
+        let uninspected = if self.is_unread() { bytes.len() as u64 } else { 0 };
         self.sum(
             Amounts {
                 bytes: bytes.len() as u64,
@@ -136,9 +136,9 @@ impl Driver {
         Some(bytes)
     }
 
-    /// Whether what leaves now was not looked into.
-    fn is_blind(&self) -> bool {
-        self.inspector().is_none_or(Inspector::is_blind)
+    /// Whether nobody can say what leaves now.
+    fn is_unread(&self) -> bool {
+        self.inspector().is_none_or(Inspector::is_unread)
     }
 
     /// Sums what leaves: over a limit that refuses, nothing more does.

@@ -8,6 +8,7 @@ use super::super::reserve::{List, Prefix, Wanted};
 use super::super::subject_hash::spread;
 use super::super::{PublicPeople, not_public};
 use super::{ALLOWANCE, Account};
+use crate::engine::detect::ClassSet;
 use crate::engine::time::Now;
 
 impl Account {
@@ -26,8 +27,17 @@ impl Account {
         let counted = not_public(self.public.as_deref(), ask, now);
         Ask {
             values: beside.values.clone(),
+            classes: ask.classes,
             ..counted.filter_map(|(_, beside)| beside).collect()
         }
+    }
+
+    /// Has the allowance take nobody of whom anything but `classes` is told.
+    #[must_use]
+    pub fn allowing(mut self, classes: Option<ClassSet>) -> Self {
+        self.allowed = classes;
+        self.beside = self.beside.take().map(|beside| Box::new(beside.allowing(classes)));
+        self
     }
 
     /// What `asks` want that this exchange was not yet granted; from now on it is, until it turns out otherwise.
@@ -50,7 +60,7 @@ impl Account {
     }
 
     /// Takes out of `wanted` the people of asks that fit into the allowance whole.
-    pub(super) fn allow(&mut self, locked: &mut Locked<'_>, wanted: &mut Wanted, now: Now) -> List {
+    pub(super) fn allow(&mut self, locked: &mut Locked<'_>, asks: &[Ask], wanted: &mut Wanted, now: Now) -> List {
         let mut allowed = List::new();
         let Some((used, place)) = self.allowance.as_ref().zip(self.places.last_mut()) else {
             return allowed;
@@ -59,10 +69,14 @@ impl Account {
         let Some(entry) = locked.at(used.key, *place) else {
             return allowed;
         };
-        for subjects in wanted
-            .of(Elements::People)
-            .chunk_by(|(one, _), (other, _)| one == other)
-        {
+        let classes = self.allowed;
+        let may_be = |ask: &Ask| classes.is_none_or(|classes| ask.classes.is_within(classes));
+        let people = wanted.of(Elements::People);
+        for subjects in people.chunk_by(|(one, _), (other, _)| one == other) {
+            let ask = subjects.first().and_then(|(ask, _)| asks.get(*ask as usize));
+            if !ask.is_some_and(may_be) {
+                continue;
+            }
             let before = allowed.len();
             allowed.extend_from_slice(subjects);
             let mut prefix = Prefix::of(usize::MAX, true);

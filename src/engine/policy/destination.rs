@@ -1,0 +1,312 @@
+//! Where data goes, as budgets name it beside the host: the registrable domain, the category, the workspace inside a service, and
+//! whether somebody has declared who is there to process it.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+/// The list that is compiled in.
+const BUILT_IN: &str = include_str!("../../../rules/destinations.list");
+/// The category of a host of which no list says anything.
+pub const UNKNOWN: &str = "unknown";
+/// Lines of a list at most, some 100 bytes of memory each.
+const LINES_MAX: usize = 200_000;
+/// Bytes of the name of a workspace that are looked at: services have shorter ones.
+const WORKSPACE_BYTES_MAX: usize = 256;
+/// The deepest part of a path that names a workspace.
+const PART_MAX: usize = 16;
+
+/// Hosts, each with all below it, and what is said of them. The nearest says: `a.b.example`, then `b.example`, then `example`.
+#[derive(Clone, Debug)]
+struct Tree<T>(HashMap<Box<str>, T>);
+
+impl<T> Default for Tree<T> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
+}
+
+impl<T> Tree<T> {
+    /// What is said of `host`, and the entry that says it.
+    fn get<'h>(&self, host: &'h str) -> Option<(&'h str, &T)> {
+        let mut rest = host;
+        loop {
+            if let Some(said) = self.0.get(rest) {
+                return Some((rest, said));
+            }
+            rest = rest.split_once('.')?.1;
+        }
+    }
+}
+
+/// What a list says of a host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Entry {
+    category: Arc<str>,
+    /// Where the workspace is named: the first of these that is there.
+    workspace: SmallVec<[Part; 2]>,
+}
+
+/// Where a request names a workspace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    /// The label of the host before the entry's.
+    Label,
+    /// The part of the path with this number, from 1.
+    Path(usize),
+}
+
+/// What is known of hosts.
+#[derive(Clone, Debug, Default)]
+pub struct Destinations {
+    entries: Arc<Tree<Entry>>,
+    processors: Tree<usize>,
+}
+
+/// Where one exchange goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Towards {
+    /// The registrable domain by the Public Suffix List, private suffixes among them; else the host itself.
+    pub domain: String,
+    /// The category of its list; [`UNKNOWN`] where it is in none.
+    pub category: String,
+    /// `ENTRY/NAME`, where the list says how the service names it, and the request does.
+    pub workspace: Option<String>,
+    /// The number of the processor whose host it is.
+    pub processor: Option<usize>,
+}
+
+impl Destinations {
+    /// The list that is compiled in, and over it that of the operator, if there is one.
+    ///
+    /// # Errors
+    /// The line that is wrong, and why.
+    pub fn read(own: Option<&str>) -> Result<Self, String> {
+        let mut entries = Tree::default();
+        for text in std::iter::once(BUILT_IN).chain(own) {
+            let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default());
+            for (number, line) in (1..).zip(lines).filter(|(_, line)| !line.trim().is_empty()) {
+                let (host, entry) =
+                    entry(line).ok_or_else(|| format!("line {number} is no HOST CATEGORY [WORKSPACE]"))?;
+                entries.0.insert(host.into(), entry);
+            }
+            if entries.0.len() > LINES_MAX {
+                return Err(format!("more than {LINES_MAX} hosts"));
+            }
+        }
+        Ok(Self {
+            entries: Arc::new(entries),
+            processors: Tree::default(),
+        })
+    }
+
+    /// Declares that the host, and all below it, is of the processor with this number; false where it is no host.
+    pub fn declare(&mut self, host: &str, processor: usize) -> bool {
+        let is_host = is_host(host);
+        if is_host {
+            self.processors.0.insert(host.to_ascii_lowercase().into(), processor);
+        }
+        is_host
+    }
+
+    /// Whether a host may be of this category.
+    pub fn has_category(&self, name: &str) -> bool {
+        name == UNKNOWN || self.categories().any(|known| known == name)
+    }
+
+    /// The categories of the list, often more than once.
+    pub fn categories(&self) -> impl Iterator<Item = &str> {
+        self.entries.0.values().map(|entry| &*entry.category)
+    }
+
+    /// What is at `host`, in lower case and without its port.
+    pub fn category(&self, host: &str) -> &str {
+        self.entries.get(host).map_or(UNKNOWN, |(_, entry)| &entry.category)
+    }
+
+    /// Where a request to `host`, in lower case and without its port, leads that asks for `path`.
+    pub fn towards(&self, host: &str, path: &str) -> Towards {
+        let found = self.entries.get(host);
+        Towards {
+            domain: domain(host).to_owned(),
+            category: self.category(host).to_owned(),
+            workspace: found.and_then(|(at, entry)| workspace((at, entry), host, path)),
+            processor: self.processors.get(host).map(|(_, number)| *number),
+        }
+    }
+}
+
+fn entry(line: &str) -> Option<(String, Entry)> {
+    let mut words = line.split_whitespace();
+    let (host, category, workspace, rest) = (words.next()?, words.next()?, words.next(), words.next());
+    let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if !is_host(host) || !category.bytes().all(is_name) || rest.is_some() {
+        return None;
+    }
+    let workspace = workspace.into_iter().flat_map(|text| text.split(','));
+    let workspace = workspace.map(part).collect::<Option<_>>()?;
+    let category = category.into();
+    Some((host.to_ascii_lowercase(), Entry { category, workspace }))
+}
+
+fn part(text: &str) -> Option<Part> {
+    if text == "host" {
+        return Some(Part::Label);
+    }
+    let number = text.strip_prefix("path:")?.parse().ok()?;
+    (1..=PART_MAX).contains(&number).then_some(Part::Path(number))
+}
+
+fn is_host(text: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:[]".contains(&byte);
+    !text.is_empty() && !text.starts_with('.') && !text.ends_with('.') && text.bytes().all(is_plain)
+}
+
+/// An address and a name that is all suffix have none, and stand for themselves.
+fn domain(host: &str) -> &str {
+    let is_address = host.starts_with('[') || host.parse::<IpAddr>().is_ok();
+    let domain = if is_address { None } else { psl::domain_str(host) };
+    domain.unwrap_or(host)
+}
+
+fn workspace((at, entry): (&str, &Entry), host: &str, path: &str) -> Option<String> {
+    let before = host.strip_suffix(at).and_then(|before| before.strip_suffix('.'));
+    let name = entry.workspace.iter().find_map(|part| match part {
+        Part::Label => before.and_then(|before| before.rsplit('.').next()).map(str::to_owned),
+        Part::Path(number) => path
+            .split('/')
+            .filter(|part| !part.is_empty())
+            .nth(number - 1)
+            .map(plain),
+    })?;
+    Some(format!("{at}/{name}"))
+}
+
+/// One spelling of a part of a path: percent-encodings undone (RFC 3986, section 2.1), in lower case, and no longer than names are.
+fn plain(part: &str) -> String {
+    let mut bytes = part.bytes();
+    let mut plain = Vec::with_capacity(part.len().min(WORKSPACE_BYTES_MAX));
+    while let Some(byte) = bytes.next().filter(|_| plain.len() < WORKSPACE_BYTES_MAX) {
+        let mut behind = bytes.clone();
+        let mut digit = || behind.next().and_then(|digit| char::from(digit).to_digit(16));
+        let coded = if byte == b'%' { digit().zip(digit()) } else { None };
+        let Some((high, low)) = coded else {
+            plain.push(byte.to_ascii_lowercase());
+            continue;
+        };
+        bytes = behind;
+        plain.push((high * 16 + low) as u8);
+    }
+    String::from_utf8_lossy(&plain.to_ascii_lowercase()).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OWN: &str = "# ours\nfiles.corp.example  file-share\nchat.example chat host # by team\n\
+        code.example code path:2\nstore.example storage host,path:1\npastebin.com allowed\n";
+
+    #[test]
+    fn a_host_has_a_domain_a_category_and_a_workspace() {
+        let known = Destinations::read(Some(OWN)).unwrap();
+        let cases = [
+            ("files.corp.example", "/", "corp.example", "file-share", None),
+            ("a.files.corp.example", "/", "corp.example", "file-share", None),
+            ("xfiles.corp.example", "/", "corp.example", UNKNOWN, None),
+            (
+                "acme.chat.example",
+                "/x",
+                "chat.example",
+                "chat",
+                Some("chat.example/acme"),
+            ),
+            (
+                "b.acme.chat.example",
+                "/",
+                "chat.example",
+                "chat",
+                Some("chat.example/acme"),
+            ),
+            ("chat.example", "/acme", "chat.example", "chat", None),
+            (
+                "api.code.example",
+                "/repos//ACME/x",
+                "code.example",
+                "code",
+                Some("code.example/acme"),
+            ),
+            (
+                "code.example",
+                "/repos/%41cme/x",
+                "code.example",
+                "code",
+                Some("code.example/acme"),
+            ),
+            ("code.example", "/repos", "code.example", "code", None),
+            (
+                "b1.store.example",
+                "/k",
+                "store.example",
+                "storage",
+                Some("store.example/b1"),
+            ),
+            (
+                "store.example",
+                "/b1/k",
+                "store.example",
+                "storage",
+                Some("store.example/b1"),
+            ),
+            ("shop.example.co.uk", "/", "example.co.uk", UNKNOWN, None),
+            ("acme.github.io", "/", "acme.github.io", UNKNOWN, None),
+            ("192.0.2.7", "/", "192.0.2.7", UNKNOWN, None),
+            ("[2001:db8::1]", "/", "[2001:db8::1]", UNKNOWN, None),
+            ("localhost", "/", "localhost", UNKNOWN, None),
+            ("pastebin.com", "/", "pastebin.com", "allowed", None),
+            ("paste.ee", "/", "paste.ee", "paste", None),
+            ("", "", "", UNKNOWN, None),
+        ];
+        for (host, path, domain, category, workspace) in cases {
+            let expected = Towards {
+                domain: domain.to_owned(),
+                category: category.to_owned(),
+                workspace: workspace.map(str::to_owned),
+                processor: None,
+            };
+            assert_eq!(known.towards(host, path), expected, "{host}{path}");
+        }
+        assert!(known.has_category("chat") && known.has_category(UNKNOWN) && !known.has_category("pasta"));
+    }
+
+    #[test]
+    fn a_processor_is_known_by_its_hosts() {
+        let mut known = Destinations::read(None).unwrap();
+        assert!(known.declare("API.Courier.example", 3) && !known.declare("*.courier.example", 4));
+        for (host, processor) in [
+            ("api.courier.example", Some(3)),
+            ("eu.api.courier.example", Some(3)),
+            ("courier.example", None),
+        ] {
+            assert_eq!(known.towards(host, "/").processor, processor, "{host}");
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_wrong_is_named() {
+        for wrong in [
+            "a.example",
+            "a.example chat cookie",
+            "a.example chat path:0",
+            "a.example chat path:17",
+            "*.a.example chat",
+            "a.example Chat",
+            "a.example chat host more",
+        ] {
+            let told = Destinations::read(Some(&format!("b.example chat\n{wrong}\n"))).unwrap_err();
+            assert!(told.contains("line 2"), "{wrong}: {told}");
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Who is declared to process people's data for the organisation, and how much of it they are sent.
+
+use super::condition::DAY_S;
+use super::destination::Destinations;
+use super::plan::allowance;
+use super::{Written, error, nearest};
+use crate::engine::detect::ClassSet;
+use crate::engine::ledger::{Dimension, KeyId, KeyUse};
+use crate::engine::problem::Problem;
+use crate::engine::secret::HashKey;
+
+/// A processor as meant.
+pub(super) struct Processor {
+    name: String,
+    people_per_day: u32,
+    /// All that it is told of a person; none says anything.
+    pub(super) classes: Option<ClassSet>,
+}
+
+impl Processor {
+    /// The key under which those alone count whom it is sent, whoever sends them.
+    pub(super) fn allowance(&self, secret: &HashKey) -> KeyUse {
+        let key = KeyId::new(
+            secret,
+            Dimension::Destination,
+            self.name.as_bytes(),
+            b"default/request//processor",
+        );
+        allowance(key, Dimension::Destination, self.people_per_day, DAY_S)
+    }
+}
+
+/// Reads all that are declared, and makes their hosts known; what is wrong goes to `problems`.
+pub(super) fn read(written: &Written<'_>, known: &mut Destinations, problems: &mut Vec<Problem>) -> Vec<Processor> {
+    let mut processors: Vec<Processor> = Vec::new();
+    for syntax in written.processors {
+        let (name, number) = (syntax.name.get_ref(), processors.len());
+        let mut wrong = |span, message, help| problems.push(error("P024", written.file, span, message, help));
+        if processors.iter().any(|other| other.name == *name) {
+            wrong(
+                syntax.name.span(),
+                format!("a second processor is named `{name}`"),
+                None,
+            );
+        }
+        if syntax.hosts.is_empty() {
+            wrong(syntax.name.span(), format!("the processor `{name}` has no hosts"), None);
+        }
+        for host in syntax
+            .hosts
+            .iter()
+            .filter(|host| !known.declare(host.get_ref(), number))
+        {
+            let help = "hosts = [\"api.courier.example\"], which stands for all below it too";
+            wrong(
+                host.span(),
+                format!("`{}` is no host", host.get_ref()),
+                Some(help.to_owned()),
+            );
+        }
+        let mut classes = Vec::new();
+        for class in &syntax.classes {
+            let Some(rules) = written.rules else { continue };
+            let found = rules.classes().find(|(_, name, _)| name == class.get_ref());
+            if found.is_none() {
+                let names: Vec<&str> = rules.classes().map(|(_, name, _)| name).collect();
+                let message = format!("there is no class `{}`", class.get_ref());
+                wrong(class.span(), message, nearest(class.get_ref(), &names));
+            }
+            classes.extend(found.map(|(class, ..)| class));
+        }
+        processors.push(Processor {
+            name: name.clone(),
+            people_per_day: *syntax.people_per_day.get_ref(),
+            classes: (!syntax.classes.is_empty()).then(|| classes.into_iter().collect::<ClassSet>()),
+        });
+    }
+    processors
+}
