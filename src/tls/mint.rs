@@ -127,12 +127,19 @@ impl Minter {
         certificate: Arc<CertifiedKey>,
         protocol: Option<&[u8]>,
     ) -> Result<Arc<ServerConfig>, TlsError> {
+        let leaf = certificate
+            .cert
+            .first()
+            .map_or([0; 32], |leaf| blake3::hash(leaf).into());
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_cert_resolver(Arc::new(One(certificate)));
         config.alpn_protocols = protocol.map(<[u8]>::to_vec).into_iter().collect();
-        config.ticketer = Arc::clone(&self.ticketer);
+        config.ticketer = Arc::new(OfLeaf {
+            leaf,
+            tickets: Arc::clone(&self.ticketer),
+        });
         config.ignore_client_order = true;
         Ok(Arc::new(config))
     }
@@ -179,11 +186,81 @@ impl ResolvesServerCert for One {
     }
 }
 
+/// Tickets by which the sessions of one leaf are resumed. All leaves share a key, and rustls holds a session to its name; but
+/// addresses are names that no `ClientHello` says, so what was given with another leaf is no ticket.
+#[derive(Debug)]
+struct OfLeaf {
+    /// The hash of the leaf, before what is in a ticket.
+    leaf: [u8; 32],
+    tickets: Arc<dyn ProducesTickets>,
+}
+
+impl ProducesTickets for OfLeaf {
+    fn enabled(&self) -> bool {
+        self.tickets.enabled()
+    }
+
+    fn lifetime(&self) -> u32 {
+        self.tickets.lifetime()
+    }
+
+    fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {
+        self.tickets.encrypt(&[&self.leaf, plain].concat())
+    }
+
+    fn decrypt(&self, ticket: &[u8]) -> Option<Vec<u8>> {
+        let plain = self.tickets.decrypt(ticket)?;
+        plain.strip_prefix(&self.leaf).map(<[u8]>::to_vec)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
+    use rustls::pki_types::ServerName;
+    use rustls::{ClientConfig, HandshakeKind, RootCertStore};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio_rustls::{TlsAcceptor, TlsConnector};
+
     use super::*;
+
+    /// How a client that asks for 127.0.0.1 shakes hands with who has this `leaf`; nothing if it does not believe it.
+    async fn handshake(minter: &Minter, connector: &TlsConnector, leaf: &str) -> Option<HandshakeKind> {
+        let (certificate, _) = minter.certificate(leaf).unwrap();
+        let acceptor = TlsAcceptor::from(minter.shows(certificate, None).unwrap());
+        let (one, other) = tokio::io::duplex(65_536);
+        let name = ServerName::try_from("127.0.0.1").unwrap();
+        let (shown, told) = tokio::join!(connector.connect(name, one), acceptor.accept(other));
+        let (mut shown, mut told) = (shown.ok()?, told.ok()?);
+        // Tickets come before what is read.
+        told.write_all(b"x").await.ok()?;
+        shown.read_u8().await.ok()?;
+        shown.get_ref().1.handshake_kind()
+    }
+
+    #[tokio::test]
+    async fn a_session_is_resumed_under_its_own_leaf_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = Authority::create(directory.path()).unwrap().certificate();
+        let minter = Minter::open(directory.path(), None).unwrap();
+        for version in [&rustls::version::TLS13, &rustls::version::TLS12] {
+            let mut roots = RootCertStore::empty();
+            roots.add(certificates(&path).unwrap().remove(0)).unwrap();
+            let client = ClientConfig::builder_with_provider(provider()).with_protocol_versions(&[version]);
+            let client = client.unwrap().with_root_certificates(roots).with_no_client_auth();
+            let client = TlsConnector::from(Arc::new(client));
+            // The client asks by an address, and would be shown no leaf to doubt.
+            let kinds = [
+                handshake(&minter, &client, "127.0.0.1").await,
+                handshake(&minter, &client, "127.0.0.1").await,
+                handshake(&minter, &client, "127.0.0.2").await,
+                handshake(&minter, &client, "a.example").await,
+            ];
+            let expected = [Some(HandshakeKind::Full), Some(HandshakeKind::Resumed), None, None];
+            assert_eq!(kinds, expected, "{version:?}");
+        }
+    }
 
     #[test]
     fn a_name_is_minted_once_however_many_ask_at_a_time() {
@@ -214,7 +291,7 @@ mod tests {
             let (key, _) = minter.certificate(name).unwrap();
             let leaf = webpki::EndEntityCert::try_from(&key.cert[0]).unwrap();
             let host = name.trim_matches(['[', ']']);
-            let subject = rustls::pki_types::ServerName::try_from(host).unwrap();
+            let subject = ServerName::try_from(host).unwrap();
             leaf.verify_is_valid_for_subject_name(&subject).unwrap();
             // The identifier of the authority's key (RFC 5280 section 4.2.1.2) stands in the leaf as it stands there.
             let identifier = subject_key_identifier(&minter.chain[0]);

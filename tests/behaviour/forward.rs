@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
+use rustls::HandshakeKind;
 use rustls::pki_types::ServerName;
 use tempfile::TempDir;
 use tidegate::engine::ledger::Dimension;
@@ -345,6 +346,27 @@ async fn tls_is_opened_over_both_versions_and_both_directions_are_counted() {
     })
     .await;
     assert_eq!(lines().matches("\"mint\"").count(), 1, "{}", lines());
+}
+
+#[tokio::test]
+async fn a_session_is_resumed_through_a_tunnel() {
+    let way = Way::opened("").await;
+    let config = client_config(Some(&way.dir.path().join("ours/authority.pem"))).unwrap();
+    let connector = TlsConnector::from(config);
+    let get = format!(
+        "GET / HTTP/1.1\r\nHost: localhost:{}\r\nConnection: close\r\n\r\n",
+        way.port()
+    );
+    let mut kinds = Vec::new();
+    for _ in 0..2 {
+        let name = ServerName::try_from("localhost").unwrap();
+        let mut stream = connector.connect(name, way.tunnel("localhost").await).await.unwrap();
+        stream.write_all(get.as_bytes()).await.unwrap();
+        // Tickets come before the answer.
+        stream.read_u8().await.unwrap();
+        kinds.push(stream.get_ref().1.handshake_kind());
+    }
+    assert_eq!(kinds, [Some(HandshakeKind::Full), Some(HandshakeKind::Resumed)]);
 }
 
 #[tokio::test]
