@@ -1,4 +1,4 @@
-//! Who may go out: names and passwords (RFC 7617), the passwords known by their Argon2 hashes alone.
+//! Who may go out: names and passwords (RFC 7617), the passwords known by their Argon2 or bcrypt hashes alone.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -28,6 +28,9 @@ const CHECKS_MAX: usize = 2;
 const WAITING_MAX: usize = 64;
 /// Passes over the memory that a hash may ask for: the default of Argon2 is two.
 const HASH_PASSES_MAX: u32 = 10;
+/// Two to the power of which bcrypt may repeat its work (Provos and Mazières 1999): a second or so, and the default of `htpasswd -B`
+/// is 5.
+const BCRYPT_COST_MAX: u32 = 14;
 /// Checked passwords that are remembered, and for how many seconds.
 const KNOWN_MAX: usize = 4_096;
 const KNOWN_S: u32 = 300;
@@ -43,7 +46,7 @@ pub struct Users {
     waiting: Semaphore,
 }
 
-/// Of which no password is known, and which takes as long to check as one that [`password_hash`] makes: for whom nobody knows.
+/// Of which no password is known, and which takes as long to check as one that [`password_hash`] makes: where a file names nobody.
 const NOBODY: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
@@ -102,9 +105,8 @@ impl Users {
         let Some((name, pair)) = basic(field).and_then(|pair| Some((name_of(&pair)?, pair))) else {
             return Checked::Wrong;
         };
-        // Whom nobody knows takes as long as a wrong password, so that names cannot be told apart.
         let known = self.hashes.get(&*name);
-        let hash = known.map_or_else(|| Arc::from(NOBODY), Arc::clone);
+        let hash = known.cloned().unwrap_or_else(|| self.of_somebody(&name));
         let of = self.key.hash("tidegate proxy user 1", &[&pair, hash.as_bytes()]);
         let right = || Checked::Right(principal(PROXY_USER, &name).into());
         if self.known.get(&of).is_some_and(|until| until > now.second()) {
@@ -121,6 +123,15 @@ impl Users {
         right()
     }
 
+    /// The hash of somebody else, always the same for one name: whom nobody knows takes as long as a wrong password, so that names
+    /// cannot be told apart.
+    fn of_somebody(&self, name: &str) -> Arc<str> {
+        let number = self.key.hash64("tidegate no proxy user 1", &[name.as_bytes()]);
+        let number = number.checked_rem(self.hashes.len() as u64).unwrap_or_default();
+        let hash = self.hashes.values().nth(usize::try_from(number).unwrap_or_default());
+        hash.map_or_else(|| Arc::from(NOBODY), Arc::clone)
+    }
+
     /// Whether this is the password; none where too many wait for theirs.
     async fn is_right(&self, password: Zeroizing<Vec<u8>>, hash: Arc<str>) -> Option<bool> {
         let _place = self.waiting.try_acquire().ok()?;
@@ -128,6 +139,9 @@ impl Users {
         let check = move || {
             // Whoever goes away leaves the work behind, and its turn with it.
             let _turn = turn;
+            if is_bcrypt(&hash) {
+                return bcrypt::verify(&*password, &hash).unwrap_or(false);
+            }
             Argon2::default().verify_password(&password, &*hash).is_ok()
         };
         tokio::task::spawn_blocking(check).await.ok()
@@ -145,14 +159,24 @@ fn is_name(name: &str) -> bool {
     (1..=NAME_BYTES_MAX).contains(&name.len()) && !name.bytes().any(|byte| byte.is_ascii_control())
 }
 
+/// Whether it is one of bcrypt, in any of the names that it had.
+fn is_bcrypt(hash: &str) -> bool {
+    ["$2a$", "$2b$", "$2y$"].iter().any(|name| hash.starts_with(name))
+}
+
 /// A hash that can be checked, and does not take more than a gateway has.
 fn check_hash(hash: &str) -> Result<(), &'static str> {
+    if is_bcrypt(hash) {
+        let parts: bcrypt::HashParts = hash.parse().map_err(|_| "has no whole bcrypt hash")?;
+        let is_cheap = parts.get_cost() <= BCRYPT_COST_MAX;
+        return is_cheap.then_some(()).ok_or("asks for a cost above 14");
+    }
     let hash = PasswordHash::new(hash).map_err(|_| "has no hash as `tidegate hash proxy-user` makes it")?;
     let is_argon2 = hash.algorithm.as_str().starts_with("argon2");
     let params = Params::try_from(&hash)
         .ok()
         .filter(|_| is_argon2 && hash.hash.is_some());
-    let params = params.ok_or("has no Argon2 hash")?;
+    let params = params.ok_or("has neither an Argon2 nor a bcrypt hash")?;
     if params.m_cost() > HASH_KIB_MAX {
         return Err("asks for more than 256 MiB");
     }
@@ -185,11 +209,18 @@ mod tests {
 
     const NOW: Now = Now::from_millis(1_780_000_000_000);
 
+    /// What `htpasswd -nbB cat secret` wrote.
+    const HTPASSWD: &str = "cat:$2y$05$e5Vf6WHrLtXWRpVTAY3EtOc5tAtDw8VKgrrRAsYpFp45tKu/.zMVq";
+
     fn users() -> Users {
         // The least that Argon2 takes: a test need not be slow.
         let cheap = Argon2::from(Params::new(8, 1, 1, None).unwrap());
         let hash = |password: &str| cheap.hash_password(password.as_bytes()).unwrap().to_string();
-        let file = format!("# who goes out\nann:{}\n\nbob:{}\n", hash("secret"), hash("a:b"));
+        let file = format!(
+            "# who goes out\nann:{}\n\nbob:{}\n{HTPASSWD}\n",
+            hash("secret"),
+            hash("a:b")
+        );
         Users::read(file.as_bytes(), HashKey::new([1; 32])).unwrap()
     }
 
@@ -207,6 +238,8 @@ mod tests {
             ("Basic YW5uOnNlY3JldA==", Some("ann")),
             ("basic YW5uOnNlY3JldA==", Some("ann")),
             ("Basic Ym9iOmE6Yg==", Some("bob")),
+            ("Basic Y2F0OnNlY3JldA==", Some("cat")),
+            ("Basic Y2F0OndyY25n", None),
             ("Basic YW5uOndyb25n", None),
             ("Basic ZXZlOnNlY3JldA==", None),
             ("Basic YW5uOnNlY3JldA", None),
@@ -252,6 +285,8 @@ mod tests {
                 "line 1 has no hash as `tidegate hash proxy-user` makes it",
             ),
             (format!("ann:{dear}\n"), "line 1 asks for more than 256 MiB"),
+            (HTPASSWD.replace("$05$", "$15$"), "line 1 asks for a cost above 14"),
+            (HTPASSWD.replace("/.zMVq", ""), "line 1 has no whole bcrypt hash"),
         ] {
             let refused = Users::read(file.as_bytes(), HashKey::new([1; 32])).err();
             assert_eq!(refused.as_deref(), Some(error));
