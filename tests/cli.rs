@@ -214,6 +214,18 @@ fn every_problem_of_a_configuration_is_shown_where_it_is() {
              [listen.out.forward]\ntransparent = \"tproxy\"\n"
                 .to_owned(),
         ),
+        (
+            "C031 no list of destinations",
+            "[rules]\ndestinations = \"nowhere.list\"\n".to_owned(),
+        ),
+        (
+            "C032 nobody says who it is",
+            "[[listen.out.forward.rule]]\naction = \"refuse\"\nprincipals = [\"ann\"]\n".to_owned(),
+        ),
+        (
+            "C032 no category",
+            "[[listen.out.forward.rule]]\naction = \"refuse\"\ncategories = [\"pasta\"]\n".to_owned(),
+        ),
         ("C010 no authority", route("ca = \"nowhere.pem\"")),
         ("C024 no name of a tenant", route("tenant = \"the shop\"")),
         (
@@ -239,6 +251,15 @@ fn every_problem_of_a_configuration_is_shown_where_it_is() {
         (
             "P020 no values",
             budget("per = \"session\"\nclass = \"card\"\nwindow = \"1d\"\naction = \"alert\""),
+        ),
+        (
+            "P023 no category",
+            budget(&format!("per = \"session\"\nwhen = \"category:pasta\"\n{people}")),
+        ),
+        (
+            "P024 no processor",
+            "[[processor]]\nname = \"courier\"\nhosts = [\"*.courier.example\"]\nclasses = [\"emial\"]\npeople_per_day = 5\n"
+                .to_owned(),
         ),
         ("P001 no dimension", budget(&format!("per = \"sesion\"\n{people}"))),
         (

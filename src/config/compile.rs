@@ -168,12 +168,14 @@ impl Reader<'_> {
         let path = written.rules.destinations.as_ref();
         let own = path.map(|path| text_of(&self.environment.base.join(path.get_ref())));
         let read = own.transpose().and_then(|own| Destinations::read(own.as_deref()));
-        read.unwrap_or_else(|message| {
+        let known = read.unwrap_or_else(|message| {
             let span = path.map(toml::Spanned::span).unwrap_or_default();
             let help = "a line is: files.example.com file-share, or with a workspace: chat.example chat host";
             self.error("C031", span, &format!("`destinations`: {message}"), Some(help));
             Destinations::read(None).unwrap_or_default()
-        })
+        });
+        self.categories(written, &known);
+        known
     }
 
     /// The rules that are tried.

@@ -9,9 +9,12 @@ use toml::Spanned;
 
 use super::compile::Reader;
 use super::syntax::{ConfigSyntax, ListenSyntax};
-use crate::engine::policy::{RoutePolicy, Text};
+use crate::engine::policy::{Destinations, RoutePolicy, Text};
 use crate::identity::Users;
-use crate::proxy::{Adaptation, Forward, ForwardSyntax, HostPolicy, Hosts, Leads, Limits, Reach, Route, Transparent};
+use crate::proxy::{
+    Adaptation, Forward, ForwardSyntax, HostAction, HostPolicy, HostRule, Hosts, Leads, Limits, Reach, Route,
+    Transparent,
+};
 use crate::tls::{Minter, client_config_with};
 
 /// Where a forward listener listens that does not say.
@@ -105,7 +108,9 @@ impl Reader<'_> {
     ) -> Option<Route> {
         let written = forward.get_ref();
         let is_open = is_local(listen)?;
-        if !is_open && written.clients.is_empty() && written.users.is_none() {
+        let clients = listen.client_certificates.as_ref();
+        let certifies = clients.is_some_and(|clients| clients.required);
+        if !is_open && written.clients.is_empty() && written.users.is_none() && !certifies {
             let message = "anybody who reaches this address could go out through it";
             self.error(
                 "C020",
@@ -126,10 +131,10 @@ impl Reader<'_> {
             listener: name.get_ref().clone(),
             clients: self.networks(&written.clients),
             users,
+            certifies,
             ports: written.ports.clone(),
             hosts: HostPolicy {
-                pass: self.hosts(&written.pass),
-                refuse: self.hosts(&written.refuse),
+                rules: self.host_rules(written, clients.is_some()),
                 exceptions: written
                     .exception
                     .iter()
@@ -160,6 +165,57 @@ impl Reader<'_> {
             recode: None,
             tells_coverage: false,
         })
+    }
+
+    /// What is said of hosts, in the order in which it holds.
+    fn host_rules(&mut self, written: &ForwardSyntax, has_certificates: bool) -> Vec<HostRule> {
+        let plain = |texts: &[Text]| texts.iter().map(|text| text.get_ref().clone()).collect();
+        let mut rules = Vec::new();
+        for rule in &written.rule {
+            if let Some(name) = rule
+                .principals
+                .first()
+                .filter(|_| written.users.is_none() && !has_certificates)
+            {
+                let message = "nobody says here who it is";
+                self.error(
+                    "C032",
+                    name.span(),
+                    message,
+                    Some("users, or client_certificates of the listener"),
+                );
+            }
+            rules.push(HostRule {
+                action: rule.action,
+                hosts: self.hosts(&rule.hosts),
+                categories: plain(&rule.categories),
+                networks: self.networks(&rule.networks),
+                principals: plain(&rule.principals),
+            });
+        }
+        for (texts, action) in [(&written.refuse, HostAction::Refuse), (&written.pass, HostAction::Pass)] {
+            if !texts.is_empty() {
+                rules.push(HostRule::of(self.hosts(texts), action));
+            }
+        }
+        rules
+    }
+
+    /// A category that no list has would bind nobody.
+    pub(super) fn categories(&mut self, written: &ConfigSyntax, known: &Destinations) {
+        let listeners = written.listen.values().filter_map(|listen| listen.forward.as_ref());
+        let rules = listeners.flat_map(|forward| &forward.get_ref().rule);
+        for category in rules.flat_map(|rule| &rule.categories) {
+            if !known.has_category(category.get_ref()) {
+                let message = format!("no list has a category `{}`", category.get_ref());
+                self.error(
+                    "C032",
+                    category.span(),
+                    &message,
+                    Some("a line of it in `rules.destinations`"),
+                );
+            }
+        }
     }
 
     /// By whom origins are trusted.

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
 
-use super::address::is_trusted;
-use super::certificate::Certificate;
+use super::address::{client_address, is_trusted};
+use super::certificate::{CERTIFICATE, Certificate};
+use super::revocation::principal;
 use crate::events::{Event, report};
 
 /// Who is at the other end of a connection.
@@ -57,6 +58,12 @@ impl Peer<'_> {
     /// The certificate of the client at `client`: a proxy's own says nothing about those behind it.
     pub(super) fn client_certificate(&self, client: IpAddr) -> Option<Certificate<'_>> {
         self.certificate.filter(|_| self.is_client(client))
+    }
+
+    /// The principal that the certificate of the client names which sends these fields.
+    pub fn certified(&self, headers: &HeaderMap) -> Option<Arc<[u8]>> {
+        let shown = self.client_certificate(client_address(headers, self))?;
+        Some(principal(CERTIFICATE, shown.name()).into())
     }
 
     /// How the client at `client` opened HTTP/2: a proxy's own connection says nothing about those behind it.

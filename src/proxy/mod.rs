@@ -70,8 +70,8 @@ pub use body::InspectedBody;
 pub(crate) use checked_io::{Abort, Place};
 pub use connection::{BoxError, ConnState, Handler, Led, Stop};
 pub use egress::{
-    Chained, Ech, Forward, ForwardSyntax, HostException, HostExceptionSyntax, HostPolicy, Hosts, PacSyntax,
-    ParentSyntax, pac,
+    Chained, Ech, Forward, ForwardSyntax, HostAction, HostException, HostExceptionSyntax, HostPolicy, HostRule,
+    HostRuleSyntax, Hosts, PacSyntax, ParentSyntax, pac,
 };
 pub use exchange::Exchanges;
 pub use fail::{Fail, FailModes};

@@ -105,6 +105,40 @@ fn budget(per: &str, people: u32) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_goes_out_is_known_by_a_certificate() {
+    let origin = one_each().await;
+    let port = origin.address.port();
+    let rest = format!(
+        "[listen.edge.forward]\nports = [{port}]\nreaches = [\"127.0.0.0/8\"]\n\
+         [[listen.edge.forward.rule]]\naction = \"refuse\"\nprincipals = [\"certificate:CN=batch\"]\n"
+    );
+    let place = Place::start(&origin, "", &(rest + &budget("principal", 2))).await;
+    let billing = place.plain.showing(&place.clients.sign("one", &[BILLING]));
+    let batch = place.plain.showing(&place.clients.sign("batch", &[]));
+    let mut statuses = Vec::new();
+    for (number, tls) in [&billing, &billing, &billing, &batch, &place.plain]
+        .into_iter()
+        .enumerate()
+    {
+        let host = format!("127.0.0.1:{port}");
+        let get = format!("GET http://{host}/{number} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        statuses.push(
+            https_from(HOME, place.gateway.address, tls, get.as_bytes())
+                .await
+                .status,
+        );
+    }
+    assert_eq!(statuses, [200, 200, 403, 403, 200]);
+    assert!(
+        place
+            .gateway
+            .keys(Dimension::Principal)
+            .iter()
+            .any(|key| key.people[0].1 == 2)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_shows_a_certificate_is_known_by_it_and_counts_under_it() {
     let origin = one_each().await;
     let rest = "[identity]\nsources = [\"certificate:spiffe\", \"certificate:subject\", \"cookie:sid\"]\n".to_owned()

@@ -42,6 +42,7 @@ mod reloads;
 mod renewals;
 mod revocations;
 mod rules;
+mod rules_out;
 mod signals;
 mod sources;
 mod step_up;

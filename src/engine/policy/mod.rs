@@ -155,6 +155,11 @@ impl Policy {
             .then(|| self.destinations.towards(host, path))
     }
 
+    /// What is at `host`, in lower case and without its port.
+    pub fn category(&self, host: &str) -> &str {
+        self.destinations.category(host)
+    }
+
     /// The key under which the people of a route's tenant are hashed.
     pub fn secret_of(&self, route: usize) -> &HashKey {
         self.tenant(route).map_or(&self.secret, |tenant| &tenant.secret)

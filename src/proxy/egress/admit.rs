@@ -7,11 +7,10 @@ use http::HeaderMap;
 use http::header::PROXY_AUTHORIZATION;
 
 use super::Forward;
-use super::decide::is_odd_address;
-use super::target::Target;
+use super::decide::{Decision, Wish, decide, is_odd_address};
 use crate::engine::time::Now;
 use crate::events::{Event, report};
-use crate::identity::{AddressKey, Checked, Users, is_trusted, network_key};
+use crate::identity::{AddressKey, Checked, Peer, Users, is_trusted, network_key};
 use crate::proxy::pace::Paces;
 use crate::proxy::respond::Refusal;
 
@@ -19,27 +18,27 @@ use crate::proxy::respond::Refusal;
 const PASSWORDS_PER_S_MAX: u32 = 10;
 
 impl Forward {
-    /// The principal of a client that may use the listener; none where nobody is asked for a name.
+    /// The principal of a client that may use the listener: its user, or where nobody is asked for one whom its certificate names.
     ///
     /// # Errors
     /// What it is told: it may not, or it is to say who it is.
     pub(super) async fn admits(
         &self,
         headers: &HeaderMap,
-        client: IpAddr,
+        peer: &Peer<'_>,
         (passwords, now): (&Paces<AddressKey>, Now),
     ) -> Result<Option<Arc<[u8]>>, Refusal> {
-        if !self.is_open_to(client) {
+        if !self.is_open_to(peer.address) {
             return Err(Refusal::NotAdmitted);
         }
         let Some(users) = &self.users else {
-            return Ok(None);
+            return Ok(peer.certified(headers));
         };
         let mut fields = headers.get_all(PROXY_AUTHORIZATION).iter();
         let (Some(field), None) = (fields.next(), fields.next()) else {
             return Err(Refusal::ProxyAuthentication);
         };
-        let may_check = || passwords.take(network_key(client), PASSWORDS_PER_S_MAX, now);
+        let may_check = || passwords.take(network_key(peer.address), PASSWORDS_PER_S_MAX, now);
         match users.check(field.as_bytes(), now, may_check).await {
             Checked::Right(user) => Ok(Some(user)),
             Checked::Wrong => Err(Refusal::ProxyAuthentication),
@@ -55,7 +54,7 @@ impl Forward {
     /// Whether a client at this address may use the listener, if it says who it is where it must.
     pub(super) fn is_open_to(&self, client: IpAddr) -> bool {
         let is_listed = is_trusted(client, &self.clients);
-        let is_anyones = self.clients.is_empty() && self.users.is_some();
+        let is_anyones = self.clients.is_empty() && (self.users.is_some() || self.certifies);
         is_listed || is_anyones || client.to_canonical().is_loopback()
     }
 
@@ -65,9 +64,11 @@ impl Forward {
         self.is_open_to(client) && self.users.as_ref().is_none_or(is_somebody)
     }
 
-    /// Whether `target` may be asked for.
-    pub(super) fn leads_to(&self, target: &Target) -> bool {
-        let is_refused = is_odd_address(&target.host) || self.hosts.refuse.contains(&target.host);
-        self.ports.contains(&target.port) && !is_refused
+    /// What becomes of a way to the host of `wish`, at this port.
+    pub(super) fn decides(&self, wish: Wish<'_>, port: u16, now: Now) -> Decision {
+        if is_odd_address(wish.host) || !self.ports.contains(&port) {
+            return Decision::Refuse;
+        }
+        decide(&self.hosts, wish, now)
     }
 }

@@ -1,15 +1,16 @@
 //! Who asks for what on the way out: a client of the listener itself, one that was led to it, or one whose TLS is opened.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::request;
 
 use super::Forward;
-use super::decide::{Decision, decide};
+use super::decide::{Decision, Wish, decide};
 use super::seat::{Inside, Seat};
 use super::target::{Target, host_of};
 use crate::engine::time::Now;
-use crate::identity::AddressKey;
+use crate::identity::{AddressKey, Peer};
 use crate::proxy::Upstream;
 use crate::proxy::asked::{Asked, Met, ended};
 use crate::proxy::connection::ConnState;
@@ -24,6 +25,7 @@ struct Way {
     target: Target,
     upstream: Arc<Upstream>,
     user: Option<Arc<[u8]>>,
+    decision: Decision,
 }
 
 /// What is asked for on the way out.
@@ -31,6 +33,7 @@ pub(super) struct AskedOutside {
     pub(super) asked: Asked,
     pub(super) forward: Arc<Forward>,
     pub(super) target: Target,
+    pub(super) decision: Decision,
 }
 
 impl Set {
@@ -46,9 +49,25 @@ impl Set {
     /// Whether some forward listener passes the TLS of `host`, in lower case, without opening it, or refuses it.
     pub fn passes(&self, host: &str, now: Now) -> bool {
         self.routes.iter().any(|route| match &route.leads {
-            Leads::Out(forward) => decide(&forward.hosts, host, now) != Decision::Intercept,
+            Leads::Out(forward) => {
+                let wish = Wish {
+                    client: None,
+                    ..self.wish(host, IpAddr::from([0; 4]), None)
+                };
+                decide(&forward.hosts, wish, now) != Decision::Intercept
+            }
             Leads::To(_) | Leads::Back(_) => false,
         })
+    }
+
+    /// That a client at this address, which said that it is `user`, goes to `host`, in lower case.
+    pub(super) fn wish<'a>(&'a self, host: &'a str, client: IpAddr, user: Option<&'a Arc<[u8]>>) -> Wish<'a> {
+        Wish {
+            host,
+            category: self.policy.category(host),
+            client: Some(client),
+            principal: user.map(|user| &**user),
+        }
     }
 }
 
@@ -77,19 +96,23 @@ impl Exchanges {
         let (route, forward) = found.ok_or_else(|| refused("", Refusal::NoRoute, style))?;
         let name = set.routes.get(route).map_or("", |route| route.name.as_str());
         let pace = (&self.gateway.passwords, now);
+        let peer = self.door.peer(&connection);
+        let client = (&*connection, &peer);
         let (way, failure) = match &self.seat {
-            Seat::Inside(inside) => (way_inside(head, &connection, (&forward, inside), now), inside.failure),
+            Seat::Inside(inside) => (
+                way_inside(head, &connection, (&set, &forward, inside), now),
+                inside.failure,
+            ),
             Seat::Listener => {
                 let target = Target::of(head).ok_or(Refusal::NoRoute);
-                (way_out(target, head, &connection, &forward, pace).await, None)
+                (way_out(target, head, client, (&set, &forward), pace).await, None)
             }
             Seat::Led(meant) => {
                 let target = Target::meant(head, *meant).ok_or(Refusal::Misdirected);
-                (way_out(target, head, &connection, &forward, pace).await, None)
+                (way_out(target, head, client, (&set, &forward), pace).await, None)
             }
         };
         let way = way.map_err(|refusal| refused(name, refusal, style))?;
-        let peer = self.door.peer(&connection);
         let actor = set.identity.of_client(head, &peer, way.user.as_ref(), now);
         let met = Met {
             route,
@@ -108,6 +131,7 @@ impl Exchanges {
             asked,
             forward,
             target: way.target,
+            decision: way.decision,
         })
     }
 }
@@ -115,16 +139,18 @@ impl Exchanges {
 async fn way_out(
     target: Result<Target, Refusal>,
     head: &request::Parts,
-    connection: &ConnState,
-    forward: &Arc<Forward>,
+    (connection, peer): (&ConnState, &Peer<'_>),
+    (set, forward): (&Set, &Forward),
     pace: (&Paces<AddressKey>, Now),
 ) -> Result<Way, Refusal> {
     if forward.reach.is_loop(connection.peer) {
         return Err(Refusal::Loop);
     }
-    let user = forward.admits(&head.headers, connection.peer.ip(), pace).await?;
+    let user = forward.admits(&head.headers, peer, pace).await?;
     let target = target?;
-    if !forward.leads_to(&target) {
+    let wish = set.wish(&target.host, peer.address, user.as_ref());
+    let decision = forward.decides(wish, target.port, pace.1);
+    if decision == Decision::Refuse {
         return Err(Refusal::NotReached);
     }
     Ok(Way {
@@ -133,6 +159,7 @@ async fn way_out(
         }),
         target,
         user,
+        decision,
     })
 }
 
@@ -140,7 +167,7 @@ async fn way_out(
 fn way_inside(
     head: &request::Parts,
     connection: &ConnState,
-    (forward, inside): (&Forward, &Inside),
+    (set, forward, inside): (&Set, &Forward, &Inside),
     now: Now,
 ) -> Result<Way, Refusal> {
     let meant = host_of(head).and_then(|host| Target::at(&host, 443, true));
@@ -150,14 +177,16 @@ fn way_inside(
     if !forward.still_admits(inside.peer, inside.user.as_ref()) {
         return Err(Refusal::NotAdmitted);
     }
-    let is_opened = decide(&forward.hosts, &inside.target.host, now) == Decision::Intercept;
-    if !(is_opened && forward.leads_to(&inside.target)) {
+    let wish = set.wish(&inside.target.host, inside.peer, inside.user.as_ref());
+    let decision = forward.decides(wish, inside.target.port, now);
+    if decision != Decision::Intercept {
         return Err(Refusal::NotReached);
     }
     Ok(Way {
         target: inside.target.clone(),
         upstream: inside.way(&connection.origins, forward, now),
         user: inside.user.clone(),
+        decision,
     })
 }
 

@@ -9,7 +9,7 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 
 use super::ask::AskedOutside;
-use super::decide::{Decision, decide};
+use super::decide::Decision;
 use super::intercept::Tunnel;
 use super::pass::Passage;
 use crate::engine::time::Now;
@@ -59,11 +59,12 @@ impl Exchanges {
             mut asked,
             forward,
             target,
+            decision,
         } = found;
         self.gateway.refuse_revoked(&asked, now)?;
         // A name that is looked up, or shown to an origin, is sent.
         self.count_host(&asked, &target.authority()).await?;
-        match decide(&forward.hosts, &target.host, now) {
+        match decision {
             Decision::Refuse => {
                 ended(&asked.route().name, "not_reached");
                 Err((Refusal::NotReached, asked.style))

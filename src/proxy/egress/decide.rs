@@ -1,11 +1,14 @@
-//! What becomes of a connection out: a pure function of the policy, of the host that is asked for and of the `ClientHello`.
+//! What becomes of a connection out: a pure function of the policy, of the host that is asked for, of who asks, and of the `ClientHello`.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
+use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::engine::policy::names_of;
 use crate::engine::time::Now;
+use crate::identity::is_trusted;
 use crate::proxy::authority::destination;
 
 /// Hosts: `example.com` is one, `*.example.com` all below it, `*` all.
@@ -61,16 +64,78 @@ impl Hosts {
 /// What is said of hosts.
 #[derive(Clone, Debug, Default)]
 pub struct HostPolicy {
-    /// Whose TLS is not opened.
-    pub pass: Hosts,
-    /// That are not reached.
-    pub refuse: Hosts,
+    /// The first that holds says; where none does, TLS is opened.
+    pub rules: Vec<HostRule>,
     /// What is said otherwise of some, until a day.
     pub exceptions: Vec<HostException>,
     /// What of a hello in which another may be hidden.
     pub ech: Ech,
     /// Whether TLS can be opened.
     pub has_authority: bool,
+}
+
+/// What becomes of some ways out. All that it names must hold, and nothing that it does not name matters.
+#[derive(Clone, Debug)]
+pub struct HostRule {
+    /// What becomes of them.
+    pub action: HostAction,
+    /// Where to.
+    pub hosts: Hosts,
+    /// What is there.
+    pub categories: Vec<String>,
+    /// Where the client is.
+    pub networks: Vec<IpNet>,
+    /// Who it says that it is, in one of the names that people write.
+    pub principals: Vec<String>,
+}
+
+/// What a rule says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum HostAction {
+    /// TLS is opened.
+    Open,
+    /// TLS is not opened.
+    Pass,
+    /// It is not reached.
+    Refuse,
+}
+
+/// Who asks for which host.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wish<'a> {
+    /// In lower case.
+    pub(super) host: &'a str,
+    /// What is there.
+    pub(super) category: &'a str,
+    /// Where the client is; none means any, of whom no rule for some holds.
+    pub(super) client: Option<IpAddr>,
+    /// Who it said that it is.
+    pub(super) principal: Option<&'a [u8]>,
+}
+
+impl HostRule {
+    /// What is said of these hosts, to everybody.
+    pub fn of(hosts: Hosts, action: HostAction) -> Self {
+        Self {
+            action,
+            hosts,
+            categories: Vec::new(),
+            networks: Vec::new(),
+            principals: Vec::new(),
+        }
+    }
+
+    fn holds(&self, wish: Wish<'_>) -> bool {
+        let is_listed = |category: &String| category == wish.category;
+        let is_near = |client| is_trusted(client, &self.networks);
+        let is_one = |name: &[u8]| self.principals.iter().any(|one| one.as_bytes() == name);
+        let is_named = |principal| names_of(principal, None).iter().any(|name| is_one(name));
+        (self.hosts.0.is_empty() || self.hosts.contains(wish.host))
+            && (self.categories.is_empty() || self.categories.iter().any(is_listed))
+            && (self.networks.is_empty() || wish.client.is_some_and(is_near))
+            && (self.principals.is_empty() || wish.principal.is_some_and(is_named))
+    }
 }
 
 /// An exception that a person answers for.
@@ -129,19 +194,16 @@ pub(super) enum Decision {
 /// Why a tunnel passes for a time.
 pub(super) const EXCEPTION: &str = "exception";
 
-/// What becomes of a tunnel to `host`, in lower case. It goes by the name that is resolved here: one that the client only
-/// claims to mean, in its `ClientHello`, opens no way out that is not looked into.
-pub(super) fn decide(policy: &HostPolicy, host: &str, now: Now) -> Decision {
-    if policy.refuse.contains(host) {
-        Decision::Refuse
-    } else if policy.pass.contains(host) {
-        Decision::Pass("host")
-    } else if policy.is_excepted(host, now) {
-        Decision::Pass(EXCEPTION)
-    } else if policy.has_authority {
-        Decision::Intercept
-    } else {
-        Decision::Pass("no_authority")
+/// What becomes of a tunnel. It goes by the name that is resolved here: one that the client only claims to mean, in its
+/// `ClientHello`, opens no way out that is not looked into.
+pub(super) fn decide(policy: &HostPolicy, wish: Wish<'_>, now: Now) -> Decision {
+    let rule = policy.rules.iter().find(|rule| rule.holds(wish));
+    match rule.map_or(HostAction::Open, |rule| rule.action) {
+        HostAction::Refuse => Decision::Refuse,
+        HostAction::Pass => Decision::Pass("host"),
+        HostAction::Open if policy.is_excepted(wish.host, now) => Decision::Pass(EXCEPTION),
+        HostAction::Open if policy.has_authority => Decision::Intercept,
+        HostAction::Open => Decision::Pass("no_authority"),
     }
 }
 
@@ -157,7 +219,7 @@ pub(super) fn is_odd_address(host: &str) -> bool {
 /// The name for which a certificate is shown, where TLS is opened to `host` and the `ClientHello` names `claimed`; none where
 /// the two are not one: a front behind which another origin may be meant.
 pub(super) fn shown_name<'a>(host: &'a str, claimed: Option<&'a str>) -> Option<&'a str> {
-    let is_address = host.starts_with('[') || host.parse::<std::net::IpAddr>().is_ok();
+    let is_address = host.starts_with('[') || host.parse::<IpAddr>().is_ok();
     match claimed {
         None => Some(host),
         Some(claimed) if claimed.eq_ignore_ascii_case(host) => Some(host),
@@ -228,11 +290,24 @@ mod tests {
         }
     }
 
+    /// What becomes of it for a client of which nothing is known.
+    fn decided(policy: &HostPolicy, host: &str) -> Decision {
+        let wish = Wish {
+            host,
+            category: "unknown",
+            client: None,
+            principal: None,
+        };
+        decide(policy, wish, NOW)
+    }
+
     #[test]
-    fn refused_goes_before_passed_and_what_is_neither_is_opened() {
+    fn the_first_rule_says_and_what_is_in_none_is_opened() {
         let mut policy = HostPolicy {
-            pass: hosts(&["*.bank.example", "a.paste.example"]),
-            refuse: hosts(&["*.paste.example"]),
+            rules: vec![
+                HostRule::of(hosts(&["*.paste.example"]), HostAction::Refuse),
+                HostRule::of(hosts(&["*.bank.example", "a.paste.example"]), HostAction::Pass),
+            ],
             has_authority: true,
             ..HostPolicy::default()
         };
@@ -241,10 +316,53 @@ mod tests {
             ("www.bank.example", Decision::Pass("host")),
             ("a.example", Decision::Intercept),
         ] {
-            assert_eq!(decide(&policy, host, NOW), decision, "{host}");
+            assert_eq!(decided(&policy, host), decision, "{host}");
         }
         policy.has_authority = false;
-        assert_eq!(decide(&policy, "a.example", NOW), Decision::Pass("no_authority"));
+        assert_eq!(decided(&policy, "a.example"), Decision::Pass("no_authority"));
+    }
+
+    #[test]
+    fn a_rule_may_name_what_is_there_who_asks_and_from_where() {
+        let rule = |action| HostRule::of(Hosts::default(), action);
+        let policy = HostPolicy {
+            rules: vec![
+                HostRule {
+                    principals: vec!["ann".to_owned(), "proxy-user:bob".to_owned()],
+                    categories: vec!["paste".to_owned(), "chat".to_owned()],
+                    ..rule(HostAction::Open)
+                },
+                HostRule {
+                    categories: vec!["paste".to_owned()],
+                    ..rule(HostAction::Refuse)
+                },
+                HostRule {
+                    hosts: hosts(&["*.example"]),
+                    networks: vec!["10.1.0.0/16".parse().unwrap()],
+                    ..rule(HostAction::Pass)
+                },
+            ],
+            has_authority: true,
+            ..HostPolicy::default()
+        };
+        for (host, category, client, principal, decision) in [
+            ("a.example", "paste", "10.1.2.3", "ann", Decision::Intercept),
+            ("a.example", "paste", "10.1.2.3", "proxy-user\0bob", Decision::Intercept),
+            ("a.example", "paste", "10.1.2.3", "cat", Decision::Refuse),
+            ("a.example", "unknown", "10.1.2.3", "ann", Decision::Pass("host")),
+            ("a.example", "unknown", "::ffff:10.1.2.3", "ann", Decision::Pass("host")),
+            ("a.example", "unknown", "10.2.2.3", "ann", Decision::Intercept),
+            ("a.test", "unknown", "10.1.2.3", "ann", Decision::Intercept),
+        ] {
+            let wish = Wish {
+                host,
+                category,
+                client: Some(client.parse().unwrap()),
+                principal: Some(principal.as_bytes()),
+            };
+            assert_eq!(decide(&policy, wish, NOW), decision, "{wish:?}");
+        }
+        assert_eq!(decided(&policy, "a.example"), Decision::Intercept, "whoever it is");
     }
 
     #[test]
@@ -256,7 +374,7 @@ mod tests {
         };
         let now = NOW.second();
         let policy = HostPolicy {
-            refuse: hosts(&["refused.example"]),
+            rules: vec![HostRule::of(hosts(&["refused.example"]), HostAction::Refuse)],
             has_authority: true,
             exceptions: vec![
                 exception("pinned.example", now + 1, None),
@@ -275,7 +393,7 @@ mod tests {
             ("a.example", Decision::Intercept, None),
         ] {
             assert_eq!(
-                (decide(&policy, host, NOW), policy.excused(host, NOW)),
+                (decided(&policy, host), policy.excused(host, NOW)),
                 (decision, excused),
                 "{host}"
             );

@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_rustls::server::TlsStream;
 
 use super::Forward;
-use super::decide::{Ech, shown_name};
+use super::decide::{Decision, Ech, decide, shown_name};
 use super::seat::{Inside, Made, Seat};
 use super::target::Target;
 use crate::audit::{Change, Operation};
@@ -157,7 +157,10 @@ impl Tunnel {
         if *name == *self.target.host {
             return true;
         }
-        let is_refused = self.forward.hosts.refuse.contains(&destination(name));
+        let (host, client) = (destination(name), self.asked.connection.peer.ip());
+        let wish = self.asked.set.wish(&host, client, self.user.as_ref());
+        let now = self.exchanges.gateway.clock.now();
+        let is_refused = decide(&self.forward.hosts, wish, now) == Decision::Refuse;
         !is_refused && self.exchanges.count_host(&self.asked, name).await.is_ok()
     }
 

@@ -20,10 +20,10 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use rustls::ClientConfig;
 
-pub use decide::{Ech, HostException, HostPolicy, Hosts};
+pub use decide::{Ech, HostAction, HostException, HostPolicy, HostRule, Hosts};
 pub use pac::pac;
 pub use parent::Chained;
-pub use settings::{ForwardSyntax, HostExceptionSyntax, PacSyntax, ParentSyntax};
+pub use settings::{ForwardSyntax, HostExceptionSyntax, HostRuleSyntax, PacSyntax, ParentSyntax};
 
 pub(super) use seat::Seat;
 pub(super) use target::Origins;
@@ -41,6 +41,8 @@ pub struct Forward {
     pub clients: Vec<IpNet>,
     /// Who may use it, by name and password.
     pub users: Option<Users>,
+    /// Whether nobody connects who shows no certificate.
+    pub certifies: bool,
     /// Ports that may be asked for.
     pub ports: Vec<u16>,
     /// What is said of hosts.

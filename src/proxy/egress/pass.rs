@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http_body_util::Empty;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::decide::{Decision, EXCEPTION, decide};
+use super::decide::{Decision, EXCEPTION};
 use super::target::Target;
 use crate::engine::policy::Direction;
 use crate::proxy::asked::Asked;
@@ -87,10 +87,9 @@ impl Exchanges {
             return true;
         }
         set.forward(&self.door.name).is_some_and(|(_, forward)| {
-            let decision = decide(&forward.hosts, &target.host, self.gateway.clock.now());
-            forward.still_admits(*client, user.as_ref())
-                && forward.leads_to(target)
-                && matches!(decision, Decision::Pass(_))
+            let wish = set.wish(&target.host, *client, user.as_ref());
+            let decision = forward.decides(wish, target.port, self.gateway.clock.now());
+            forward.still_admits(*client, user.as_ref()) && matches!(decision, Decision::Pass(_))
         })
     }
 }

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::decide::Ech;
+use super::decide::{Ech, HostAction};
 use crate::engine::policy::Text;
 use crate::proxy::Transparent;
 use crate::proxy::fail::{Fail, FailModes};
@@ -21,7 +21,7 @@ pub struct ForwardSyntax {
     /// Networks whose clients may use it. Default: those of this machine, or whoever `users` names.
     #[schemars(with = "Vec<String>")]
     pub clients: Vec<Text>,
-    /// A file of who may use it, `NAME:HASH` a line, with Argon2 hashes.
+    /// A file of who may use it, `NAME:HASH` a line, with Argon2 or bcrypt hashes.
     #[schemars(with = "Option<String>")]
     pub users: Option<Spanned<PathBuf>>,
     /// Ports of origins that may be asked for. Default 80 and 443. Answers misuse for mail and the like.
@@ -38,6 +38,8 @@ pub struct ForwardSyntax {
     /// Hosts that are not reached at all.
     #[schemars(with = "Vec<String>")]
     pub refuse: Vec<Text>,
+    /// What is said of some ways out, before `refuse` and `pass`: the first that holds says.
+    pub rule: Vec<HostRuleSyntax>,
     /// What is said otherwise of some hosts, until a day.
     pub exception: Vec<HostExceptionSyntax>,
     /// What becomes of a `ClientHello` in which another may be hidden: `outer` or `block`. Default `outer`.
@@ -58,6 +60,30 @@ pub struct ForwardSyntax {
     pub fail: Fail,
     /// As of a route.
     pub fail_on: FailModes,
+}
+
+/// `[[listen.NAME.forward.rule]]`: what becomes of some ways out. All that it names must hold.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HostRuleSyntax {
+    /// `open`, `pass` or `refuse`.
+    pub action: HostAction,
+    /// Hosts, as in `pass`. Default: any.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub hosts: Vec<Text>,
+    /// Categories of the list of destinations. Default: any.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub categories: Vec<Text>,
+    /// Networks of clients. Default: any.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub networks: Vec<Text>,
+    /// Who asks, as `users` name them: `ann` or `proxy-user:ann`. Default: anybody.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub principals: Vec<Text>,
 }
 
 /// `[[listen.NAME.forward.exception]]`: hosts whose TLS is not opened, or whose bad certificate is believed, until a day.
@@ -126,6 +152,7 @@ impl Default for ForwardSyntax {
             authority: None,
             pass: Vec::new(),
             refuse: Vec::new(),
+            rule: Vec::new(),
             exception: Vec::new(),
             ech: Ech::default(),
             ca: None,
