@@ -8,8 +8,58 @@ pub const REGISTERS: usize = 4096;
 /// The highest rank that is told apart: 4,096 times 2^32 elements are far beyond any gateway.
 pub const RANK_MAX: usize = 32;
 
-/// `counts[r]` registers have the rank `r`; 0 is an empty register, and those above [`RANK_MAX`] count as that.
-pub(super) fn estimate(counts: &[u32; RANK_MAX + 1]) -> f64 {
+/// How many registers have which rank as their highest of one window. It is kept up, until the first of those ranks leaves the
+/// window: a look at all registers takes microseconds.
+pub(super) struct Highest {
+    /// `counts[r]` registers have the rank `r`; 0 is an empty register.
+    counts: [u16; RANK_MAX + 1],
+    /// What times are numbered from, where the window begins, and the earliest time of a highest rank.
+    pub(super) base: u32,
+    pub(super) from: u32,
+    pub(super) until: u32,
+}
+
+/// The highest rank of a register, or 0, and its time.
+pub(super) type Top = (usize, u32);
+
+impl Highest {
+    /// Of no register yet.
+    pub(super) const fn new(base: u32, from: u32) -> Self {
+        Self {
+            counts: [0; RANK_MAX + 1],
+            base,
+            from,
+            until: u32::MAX,
+        }
+    }
+
+    /// One more register.
+    #[inline]
+    pub(super) fn add(&mut self, (rank, time): Top) {
+        if let Some(count) = self.counts.get_mut(rank) {
+            *count = count.saturating_add(1);
+        }
+        if rank > 0 {
+            self.until = self.until.min(time);
+        }
+    }
+
+    /// A register has another highest rank, or the same at another time.
+    pub(super) fn moved(&mut self, (before, _): Top, after: Top) {
+        if let Some(count) = self.counts.get_mut(before) {
+            *count = count.saturating_sub(1);
+        }
+        self.add(after);
+    }
+
+    /// How many distinct elements that is.
+    pub(super) fn estimate(&self) -> f64 {
+        estimate(&self.counts)
+    }
+}
+
+/// Ranks above [`RANK_MAX`] count as that.
+fn estimate(counts: &[u16; RANK_MAX + 1]) -> f64 {
     let registers = REGISTERS as f64;
     let [empty, ranks @ ..] = counts;
     let (full, between) = ranks.split_last().unwrap_or((&0, &[]));
@@ -62,14 +112,14 @@ mod tests {
     #[test]
     fn nothing_is_estimated_as_nothing() {
         let mut counts = [0; RANK_MAX + 1];
-        counts[0] = REGISTERS as u32;
+        counts[0] = REGISTERS as u16;
         assert!(estimate(&counts).abs() < f64::EPSILON);
     }
 
     #[test]
     fn one_register_is_about_one_element() {
         let mut counts = [0; RANK_MAX + 1];
-        (counts[0], counts[1]) = (REGISTERS as u32 - 1, 1);
+        (counts[0], counts[1]) = (REGISTERS as u16 - 1, 1);
         let estimate = estimate(&counts);
         assert!((0.9..1.1).contains(&estimate), "{estimate}");
     }

@@ -9,6 +9,7 @@ mod carry;
 mod entry;
 mod estimate;
 mod few;
+mod folded;
 mod frame;
 mod holds;
 mod index;

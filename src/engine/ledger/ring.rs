@@ -33,6 +33,8 @@ pub(super) struct Ring {
     likely: u32,
     /// What was last seen before this second is forgotten, also where it stands behind something granted.
     kept_from: u32,
+    /// The second of the first slot, which nothing that stays was seen before; 0 where it is not known.
+    oldest: u32,
 }
 
 /// How many elements are in the slots from `start` on, which were seen at or after the second `from`.
@@ -41,6 +43,8 @@ struct WindowCount {
     from: u32,
     start: u32,
     count: u32,
+    /// The second of the slot at `start`; 0 where it is not known.
+    oldest: u32,
 }
 
 /// Slots by number: numbers wrap, places do not.
@@ -103,6 +107,9 @@ impl Ring {
         slot.clear();
         self.index.remove(hash(element), number, &self.slots);
         let (first, windows) = (self.slots.first, &mut self.windows);
+        if number == first {
+            self.oldest = 0;
+        }
         for window in windows
             .iter_mut()
             .filter(|window| number_after(first, number, window.start))
@@ -122,10 +129,15 @@ impl Ring {
             return self.count_afresh(seconds, from);
         };
         window.from = from;
+        // Nearly always nobody leaves the window, which is told without a look far back in memory.
+        if from <= window.oldest {
+            return window.count;
+        }
         while let Some(slot) = self.slots.at(window.start).filter(|slot| slot.last < from) {
             window.count -= u32::from(slot.is_taken());
             window.start = window.start.wrapping_add(1);
         }
+        window.oldest = self.slots.at(window.start).map_or(0, |slot| slot.last);
         window.count
     }
 
@@ -163,9 +175,13 @@ impl Ring {
     /// Drops what was last seen before `from`, and the oldest of what is more than `keep`. What is granted stays.
     pub(super) fn forget(&mut self, from: u32, keep: usize) {
         self.kept_from = self.kept_from.max(from);
+        if from <= self.oldest && self.index.len() <= keep {
+            return;
+        }
         while let Some(slot) = self.slots.list.front() {
             let (is_taken, is_old) = (slot.is_taken(), slot.last < from);
             if is_taken && (slot.is_pinned() || !(is_old || self.index.len() > keep)) {
+                self.oldest = slot.last;
                 break;
             }
             if is_taken && !is_old {
@@ -185,12 +201,12 @@ impl Ring {
             return;
         };
         let first = self.slots.first;
-        self.slots.first = first.wrapping_add(1);
+        (self.slots.first, self.oldest) = (first.wrapping_add(1), 0);
         if slot.is_taken() {
             self.index.remove(hash(slot.element), first, &self.slots);
         }
         for window in self.windows.iter_mut().filter(|window| window.start == first) {
-            window.start = self.slots.first;
+            (window.start, window.oldest) = (self.slots.first, 0);
             window.count -= u32::from(slot.is_taken());
         }
     }
@@ -248,6 +264,9 @@ impl Ring {
         };
         moved.touch(second);
         slot.clear();
+        if number == first {
+            self.oldest = 0;
+        }
         act(&mut moved);
         self.index.replace(hash(element), number, next);
         push(&mut self.slots.list, moved);
@@ -272,6 +291,7 @@ impl Ring {
     fn rebuild(&mut self, mut slots: Vec<Slot>) {
         slots.sort_by_key(|slot| slot.last);
         self.windows.clear();
+        self.oldest = 0;
         self.index.refill(slots.iter().map(|slot| hash(slot.element)));
         self.slots = Slots {
             list: slots.into(),
@@ -289,6 +309,7 @@ impl Ring {
             from,
             start,
             count,
+            oldest: 0,
         });
         count
     }

@@ -1,8 +1,7 @@
 //! The distinct elements of one key, with the second each was last seen in: few, a ring, a ring before a sketch.
 
-use smallvec::SmallVec;
-
 use super::few::Few;
+use super::folded::Folded;
 use super::ring::Ring;
 use super::sketch::Sketch;
 use super::slot::{Granting, Slot};
@@ -22,21 +21,6 @@ pub(super) enum Seen {
 pub(super) struct Big {
     ring: Ring,
     folded: Option<Box<Folded>>,
-}
-
-/// What cannot be told one by one any more.
-struct Folded {
-    sketch: Sketch,
-    /// One estimate costs a look at all registers, so that each window has one a second.
-    estimates: SmallVec<[Estimate; 2]>,
-    /// What was last seen before this second is not in the sketch.
-    swept_from: u32,
-}
-
-struct Estimate {
-    seconds: u32,
-    at: u32,
-    people: u32,
 }
 
 impl Default for Seen {
@@ -254,10 +238,7 @@ impl Big {
             self.ring.is_partial_until(now);
         }
         if let Some(folded) = &mut self.folded {
-            for (element, second) in elements {
-                folded.sketch.insert(*element, *second);
-            }
-            folded.estimates.clear();
+            folded.merge(elements);
         }
         self.ring.merge(elements);
     }
@@ -286,54 +267,9 @@ impl Big {
             for (element, second) in ring.since(0) {
                 sketch.insert(element, second);
             }
-            Box::new(Folded {
-                sketch,
-                estimates: SmallVec::new(),
-                swept_from: now.saturating_sub(1),
-            })
+            Box::new(Folded::new(sketch, now))
         })
     }
-}
-
-impl Folded {
-    /// A look at all of the sketch, each eighth of the longest window.
-    fn sweep(&mut self, from: u32, newest: u32) {
-        let window = newest.saturating_sub(from);
-        if from.saturating_sub(self.swept_from) > window / 8 {
-            self.sketch.forget_before(from);
-            self.swept_from = from;
-        }
-    }
-
-    /// Whether it changes anything.
-    fn show(&mut self, element: u64, second: u32) -> bool {
-        let is_news = self.sketch.insert(element, second);
-        let estimates = self.estimates.iter_mut().filter(|_| is_news);
-        estimates.for_each(|estimate| estimate.people += 1);
-        is_news
-    }
-
-    fn count(&mut self, seconds: u32, now: u32) -> u32 {
-        let known = self.estimates.iter_mut().find(|estimate| estimate.seconds == seconds);
-        if let Some(estimate) = known.as_ref().filter(|estimate| estimate.at == now) {
-            return estimate.people;
-        }
-        let people = people_in(&self.sketch, now.saturating_sub(seconds));
-        match known {
-            Some(estimate) => (estimate.at, estimate.people) = (now, people),
-            None => self.estimates.push(Estimate {
-                seconds,
-                at: now,
-                people,
-            }),
-        }
-        people
-    }
-}
-
-#[expect(clippy::cast_sign_loss, reason = "an estimate is not negative")]
-fn people_in(sketch: &Sketch, from: u32) -> u32 {
-    sketch.estimate(from).round() as u32
 }
 
 #[cfg(test)]

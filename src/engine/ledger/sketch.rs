@@ -13,7 +13,7 @@
 //! What is nine hours old need not be known to the second: a time before the base counts as the next multiple of 128 s, in which it is
 //! forgotten later and never earlier. Multiples of 128 s of the clock, and not of the base, so that all gateways say the same.
 
-use super::estimate::{RANK_MAX, REGISTERS, estimate};
+use super::estimate::{Highest, RANK_MAX, REGISTERS, Top};
 
 /// Registers of one block: inserting moves at most its times.
 const BLOCK: usize = 128;
@@ -71,14 +71,28 @@ impl Sketch {
         block.is_some_and(|block| block.raise(within, u32::from(rank.min(RANKS)) - 1, time))
     }
 
-    /// How many distinct elements were seen at or after the second `from`.
-    pub(super) fn estimate(&self, from: u32) -> f64 {
+    /// The highest rank of each register since the second `from`.
+    pub(super) fn highest(&self, from: u32) -> Highest {
+        let mut highest = Highest::new(self.base, time_of(from, self.base));
+        self.blocks.iter().for_each(|block| block.count(&mut highest));
+        highest
+    }
+
+    /// The highest rank of one register in the window of `highest`.
+    pub(super) fn top(&self, register: u16, highest: &Highest) -> Top {
+        let (block, within) = (usize::from(register) / BLOCK, usize::from(register) % BLOCK);
+        let block = self.blocks.get(block);
+        block.map_or((0, 0), |block| block.top(within, highest.from))
+    }
+
+    /// Whether `highest`, kept up so far, is what it is since the second `from` as well; its window begins there then.
+    pub(super) fn is_so_since(&self, highest: &mut Highest, from: u32) -> bool {
         let from = time_of(from, self.base);
-        let mut counts = [0; RANK_MAX + 1];
-        for block in &self.blocks {
-            block.count(from, &mut counts);
+        let is_so = highest.base == self.base && (highest.from..=highest.until).contains(&from);
+        if is_so {
+            highest.from = from;
         }
-        estimate(&counts)
+        is_so
     }
 
     /// Each (register, rank, second) last seen at or after `from`.
@@ -140,7 +154,7 @@ fn second_of(time: u16, base: u32) -> u32 {
 }
 
 /// The register of an element, and the rank it gives it: one more than the number of zeros that its other bits begin with.
-fn place(element: u64) -> (u16, u8) {
+pub(super) fn place(element: u64) -> (u16, u8) {
     // Subjects are hashes; what else is counted need not be as even.
     let mut hash = element;
     hash = (hash ^ hash >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -208,22 +222,22 @@ impl Block {
         true
     }
 
-    /// Adds to `counts` the highest rank of each register since the time `from`.
-    fn count(&self, from: u32, counts: &mut [u32; RANK_MAX + 1]) {
-        let mut times = self.times.iter();
+    /// Adds all registers to `highest`.
+    fn count(&self, highest: &mut Highest) {
+        let mut times = &*self.times;
         for ranks in self.ranks.iter().map(|ranks| read(*ranks)) {
-            let mut own = times.by_ref().take(ranks.count_ones() as usize);
-            let within = own.by_ref().take_while(|time| u32::from(**time) >= from).count();
-            own.for_each(drop);
-            // Of its ranks the lowest are the latest: the highest within is the one with so many below it.
-            let highest = (1..within)
-                .fold(ranks, |ranks, _| ranks & ranks.wrapping_sub(1))
-                .trailing_zeros()
-                + 1;
-            if let Some(count) = counts.get_mut(if within == 0 { 0 } else { highest as usize }) {
-                *count += 1;
-            }
+            let (own, rest) = times.split_at_checked(ranks.count_ones() as usize).unwrap_or_default();
+            times = rest;
+            highest.add(top(ranks, own, highest.from));
         }
+    }
+
+    /// The highest rank of `register` since the time `from`.
+    fn top(&self, register: usize, from: u32) -> Top {
+        let (start, ranks) = (self.before(register), self.ranks.get(register));
+        let ranks = ranks.map_or(0, |ranks| read(*ranks));
+        let own = self.times.get(start..start + ranks.count_ones() as usize);
+        top(ranks, own.unwrap_or_default(), from)
     }
 
     /// Each (register, bit of the rank, time).
@@ -271,6 +285,23 @@ impl Block {
         let within: u32 = within.chain(last.iter().map(|ranks| read(*ranks).count_ones())).sum();
         (whole + within) as usize
     }
+}
+
+/// The highest of `ranks` since the time `from`; `times` has one of each, the lowest and latest first.
+#[inline]
+fn top(ranks: u32, times: &[u16], from: u32) -> Top {
+    let is_within = |time: &&u16| u32::from(**time) >= from;
+    // Nearly always all of them are.
+    if let Some(time) = times.last().filter(is_within) {
+        return ((u32::BITS - ranks.leading_zeros()) as usize, u32::from(*time));
+    }
+    let within = times.iter().take_while(is_within);
+    let (count, last) = within.fold((0, None), |(count, _), time| (count + 1, Some(time)));
+    let lower = |ranks: u32, _| ranks & ranks.wrapping_sub(1);
+    last.map_or((0, 0), |time| {
+        let highest = (1..count).fold(ranks, lower).trailing_zeros() + 1;
+        (highest as usize, u32::from(*time))
+    })
 }
 
 fn read([low, middle, high]: [u8; 3]) -> u32 {
@@ -404,7 +435,7 @@ mod tests {
             sketch.insert(day, START + day as u32 * 86_400);
         }
         let last = START + 999 * 86_400;
-        let month = sketch.estimate(last - 30 * 86_400);
+        let month = sketch.highest(last - 30 * 86_400).estimate();
         assert!((29.0..33.0).contains(&month), "{month}");
     }
 
@@ -430,7 +461,7 @@ mod tests {
             for (at, window) in windows.iter().enumerate() {
                 let from = now - window;
                 let truth = seen.iter().filter(|(_, second)| *second >= from).count() as f64;
-                let error = sketch.estimate(from) / truth - 1.0;
+                let error = sketch.highest(from).estimate() / truth - 1.0;
                 squares[at] += error * error;
                 worst[at] = worst[at].max(error.abs());
             }
@@ -452,7 +483,7 @@ mod tests {
             sketch.insert(element, START);
             oracle.update(element);
             if count.is_power_of_two() && count >= 1024 {
-                let (one, other) = (sketch.estimate(START), oracle.estimate());
+                let (one, other) = (sketch.highest(START).estimate(), oracle.estimate());
                 let truth = f64::from(count);
                 assert!(
                     (one / truth - 1.0).abs() < 0.06 && (one / other - 1.0).abs() < 0.08,
