@@ -73,6 +73,9 @@ pub fn expose(dir: &Path, asked: Asked) -> Result<Exposure, JournalError> {
             let damaged = part.add(path).err();
             part.sum.damaged.extend(damaged);
         }
+        // In order already, so that at the end they are only merged.
+        tidy(&mut part.sum.shown);
+        tidy(&mut part.sum.masked);
         whole.lock().unwrap_or_else(PoisonError::into_inner).merge(part.sum);
     };
     thread::scope(|scope| {
@@ -221,7 +224,11 @@ impl Exposure {
     }
 }
 
+#[expect(
+    clippy::stable_sort_primitive,
+    reason = "most of it is in order, which this sort keeps rather than sort anew"
+)]
 fn tidy(people: &mut Vec<u64>) {
-    people.sort_unstable();
+    people.sort();
     people.dedup();
 }
