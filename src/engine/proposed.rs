@@ -33,10 +33,19 @@ struct Noted {
 pub struct Proposal {
     /// The subject.
     pub subject: u64,
+    /// The same person by the other key, while people are hashed with two.
+    pub beside: Option<u64>,
     /// The route on which the last of the accounts was refused.
     pub route: Box<str>,
     /// The unix second of that.
     pub since: u32,
+}
+
+impl Proposal {
+    /// What stands for the person: a list of before the key was replaced names them by the other one.
+    pub fn hashes(&self) -> impl Iterator<Item = u64> {
+        std::iter::once(self.subject).chain(self.beside)
+    }
 }
 
 impl Default for Proposed {
@@ -50,21 +59,32 @@ impl Default for Proposed {
 
 impl Proposed {
     /// A budget refused an issued account what had these people in it; how many of them are proposed by that.
-    pub fn refused(&self, people: impl Iterator<Item = Subject>, account: u64, route: &str, now: Now) -> usize {
+    pub fn refused(
+        &self,
+        people: impl Iterator<Item = (Subject, Option<Subject>)>,
+        account: u64,
+        route: &str,
+        now: Now,
+    ) -> usize {
         let mut noted = self.lock();
-        let proposed = people.take(NOTED_MAX).filter(|person| noted.note(person.0, account));
-        let proposed: Vec<u64> = proposed.map(|person| person.0).collect();
-        for subject in &proposed {
-            let (subject, route, since) = (*subject, route.into(), now.second());
-            noted.proposals.insert(subject, Proposal { subject, route, since });
+        let people = people.take(NOTED_MAX);
+        let proposed: Vec<_> = people.filter(|(person, _)| noted.note(person.0, account)).collect();
+        for (person, beside) in &proposed {
+            let proposal = Proposal {
+                subject: person.0,
+                beside: beside.map(|beside| beside.0),
+                route: route.into(),
+                since: now.second(),
+            };
+            noted.proposals.insert(person.0, proposal);
         }
         proposed.len()
     }
 
     /// Up to `limit` proposals that `is_open`, the newest first.
-    pub fn list(&self, limit: usize, is_open: impl Fn(u64) -> bool) -> Vec<Proposal> {
+    pub fn list(&self, limit: usize, is_open: impl Fn(&Proposal) -> bool) -> Vec<Proposal> {
         let noted = self.lock();
-        let open = noted.proposals.values().filter(|proposal| is_open(proposal.subject));
+        let open = noted.proposals.values().filter(|proposal| is_open(proposal));
         let mut open: Vec<Proposal> = open.cloned().collect();
         open.sort_by_key(|proposal| (u32::MAX - proposal.since, proposal.subject));
         open.truncate(limit);
@@ -101,7 +121,8 @@ mod tests {
     const NOW: Now = Now::from_millis(1_800_000_000_000);
 
     fn refused(proposed: &Proposed, people: std::ops::Range<u64>, account: u64) -> usize {
-        proposed.refused(people.map(Subject), account, "shop.example/", NOW)
+        let people = people.map(|person| (Subject(person), None));
+        proposed.refused(people, account, "shop.example/", NOW)
     }
 
     #[test]
@@ -117,7 +138,22 @@ mod tests {
         assert_eq!(refused(&proposed, 0..3, 21), 0, "they are proposed already");
         let subjects = |list: Vec<Proposal>| list.iter().map(|one| one.subject).collect::<Vec<_>>();
         assert_eq!(subjects(proposed.list(10, |_| true)), [0, 1, 2]);
-        assert_eq!(subjects(proposed.list(1, |subject| subject > 0)), [1]);
+        assert_eq!(subjects(proposed.list(1, |one| one.subject > 0)), [1]);
+    }
+
+    #[test]
+    fn who_is_public_under_the_other_key_is_proposed_no_more() {
+        let proposed = Proposed::default();
+        for account in 0..21 {
+            proposed.refused(
+                [(Subject(1), Some(Subject(2)))].into_iter(),
+                account,
+                "shop.example/",
+                NOW,
+            );
+        }
+        let open = |public: u64| proposed.list(10, |one| one.hashes().all(|hash| hash != public)).len();
+        assert_eq!([1, 2, 3].map(open), [0, 0, 1]);
     }
 
     #[test]

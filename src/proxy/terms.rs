@@ -83,8 +83,7 @@ impl Terms {
     pub(super) fn note_refused(&self, asks: &[Ask], now: Now) {
         let Some(account) = self.issued else { return };
         let route = self.set.routes.get(self.route).map_or("", |route| route.name.as_str());
-        let others = asks.iter().flat_map(|ask| not_public(Some(&self.set.public), ask, now));
-        let people = others.map(|(person, _)| person);
+        let people = asks.iter().flat_map(|ask| not_public(Some(&self.set.public), ask, now));
         let proposed = self.gateway.proposed.refused(people, account, route, now);
         if proposed > 0 {
             report(&Event::Baseline(BaselineFact::Proposed {

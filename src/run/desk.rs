@@ -181,7 +181,7 @@ impl Desk for GatewayDesk {
 
     fn public(&self, limit: usize) -> Vec<proposed::Proposal> {
         let (set, now) = (self.gateway.set(), self.now());
-        let is_open = |subject| !set.public.contains(subject, now);
+        let is_open = |proposal: &proposed::Proposal| !proposal.hashes().any(|hash| set.public.contains(hash, now));
         self.gateway.proposed.list(limit, is_open)
     }
 
