@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::engine::ledger::{KeyFrame, KeyId, Mark, Tag};
 use crate::engine::time::Now;
 use crate::run::people::Other;
-use crate::run::{dir_of, known_secret};
+use crate::run::{dir_of, journal_of, known_secret};
 use crate::store::{KeyMark, Lines, LinesError, StoreError, StoreFile, write_frame, write_head};
 
 /// Faults that are told one by one; the others are a number.
@@ -31,10 +31,18 @@ pub(super) fn execute(command: &LedgerCommand, out: &mut dyn Write) -> Result<()
         LedgerCommand::Rotate {
             state, switch: true, ..
         } => super::rotate::switch(&dir(state)?, out),
-        LedgerCommand::Rotate { state, end: true, .. } => super::rotate::forget(&dir(state)?, Other::Old, out),
+        LedgerCommand::Rotate {
+            state,
+            end: true,
+            leave_journal,
+            ..
+        } => {
+            let journal = journal_of(&super::run::origin_of(&state.config.config)).filter(|_| !leave_journal);
+            super::rotate::forget(&dir(state)?, (Other::Old, journal.as_deref()), out)
+        }
         LedgerCommand::Rotate {
             state, abandon: true, ..
-        } => super::rotate::forget(&dir(state)?, Other::Next, out),
+        } => super::rotate::forget(&dir(state)?, (Other::Next, None), out),
         LedgerCommand::Rotate { state, .. } => super::rotate::begin(&dir(state)?, out),
         LedgerCommand::Compact { state } => compact(&dir(state)?, out),
     }

@@ -5,10 +5,12 @@ use std::path::Path;
 
 use super::hash::refused as of_state;
 use super::ledger::refused;
-use super::{Exit, Failed};
+use super::listing::moment;
+use super::{Exit, Failed, audit};
 use crate::clock::Clock;
 use crate::engine::time::Now;
 use crate::run::people::{self, Other};
+use crate::store::journal::{JournalError, Reader};
 use crate::store::{KeyMark, StoreError, StoreFile, Switch};
 
 /// Makes the next key.
@@ -88,18 +90,19 @@ fn change_places(file: &mut StoreFile, now: Now) -> Result<(), Failed> {
             let message = format!(
                 "the longest window reaches back to before people were hashed with both keys, until {}: who was shown \
                  before would be new",
-                super::listing::moment(until.into())
+                moment(until.into())
             );
             Err(Failed::new(Exit::Failure, message))
         }
     }
 }
 
-/// One of the two keys goes, and what was hashed with it.
+/// One of the two keys goes, and what was hashed with it; a `journal` must not need it any more.
 ///
 /// # Errors
-/// When it is not the one that goes in this step, there is none, or the ledger cannot be used.
-pub(super) fn forget(dir: &Path, other: Other, out: &mut dyn Write) -> Result<(), Failed> {
+/// When it is not the one that goes in this step, there is none, the journal has people from before the switch, or the ledger
+/// cannot be used.
+pub(super) fn forget(dir: &Path, (other, journal): (Other, Option<&Path>), out: &mut dyn Write) -> Result<(), Failed> {
     let (not_this, why) = match other {
         Other::Next => (
             Other::Old,
@@ -115,6 +118,9 @@ pub(super) fn forget(dir: &Path, other: Other, out: &mut dyn Write) -> Result<()
             Exit::Failure,
             format!("{} is there: {why}", not_this.path(dir).display()),
         ));
+    }
+    if let Some((journal, switched)) = journal.zip(other.since(dir).map_err(of_state)?) {
+        is_joined_by_the_new_key(journal, switched)?;
     }
     let mark = KeyMark::of(&crate::run::known_secret(dir).map_err(of_state)?);
     // The ledger first: one that keeps up a key that is gone does not start.
@@ -133,6 +139,27 @@ pub(super) fn forget(dir: &Path, other: Other, out: &mut dyn Write) -> Result<()
     }
     writeln!(out, "gone: {}, and what was hashed with it", path.display())?;
     Ok(())
+}
+
+/// Whether nobody is in the journal from before the second of the switch: with one key only none of them is found in a list of
+/// customers.
+fn is_joined_by_the_new_key(journal: &Path, switched: u32) -> Result<(), Failed> {
+    let mut entries = match Reader::open(journal) {
+        Err(JournalError::Io(_, error)) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        reader => reader.map_err(audit::refused)?.flatten(),
+    };
+    match entries.next() {
+        Some(oldest) if oldest.second < switched => {
+            let message = format!(
+                "the journal has people since {}, and the next key decides since {}: whoever was shown before is found by \
+                 `exposure --join` with the old key only; wait until they have left the journal, or say --leave-journal",
+                moment(oldest.second.into()),
+                moment(switched.into())
+            );
+            Err(Failed::new(Exit::Failure, message))
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -280,7 +307,7 @@ mod tests {
     fn forgets(written: &Path, keys: [bool; 3], other: Other, case: &str) {
         let dir = state(written, keys);
         let (dir, before) = (dir.path(), told(dir.path()));
-        if forget(dir, other, &mut Vec::new()).is_err() {
+        if forget(dir, (other, None), &mut Vec::new()).is_err() {
             assert_eq!(told(dir), before, "{case}");
             return;
         }
@@ -309,7 +336,7 @@ mod tests {
         ] {
             let dir = state(written(ledger).path(), keys);
             assert!(
-                forget(dir.path(), other, &mut Vec::new()).is_ok(),
+                forget(dir.path(), (other, None), &mut Vec::new()).is_ok(),
                 "{ledger:?} {keys:?}"
             );
         }

@@ -63,7 +63,7 @@ async fn a_key_of_people_is_replaced_and_every_limit_goes_on() {
     })
     .await;
     let config = format!(
-        "[listen.http]\naddress = \"127.0.0.1:0\"\n[[route]]\nmatch = \"*/\"\nupstream = [\"http://{}\"]\n\
+        "[journal]\ndir = \"journal\"\n[listen.http]\naddress = \"127.0.0.1:0\"\n[[route]]\nmatch = \"*/\"\nupstream = [\"http://{}\"]\n\
          [[budget]]\nname = \"day\"\nper = \"address\"\npeople = {LIMIT}\nwindow = \"1d\"\naction = \"block\"\nmode = \"enforce\"\n",
         origin.address
     );
@@ -110,7 +110,12 @@ async fn a_key_of_people_is_replaced_and_every_limit_goes_on() {
     assert_eq!(shown(&gateway, 20, 25).await, 5);
     stop(gateway).await;
 
-    assert!(rotate(&dir, &["--end"]).await.0);
+    let (is_done, said) = rotate(&dir, &["--end"]).await;
+    assert!(
+        !is_done && said.contains("--leave-journal"),
+        "who was shown before the switch is in it: {said}"
+    );
+    assert!(rotate(&dir, &["--end", "--leave-journal"]).await.0);
     assert!(!rotate(&dir, &["--end"]).await.0, "it is gone");
     assert_eq!(key_files(dir.path()), ["hash.key", "people.key"]);
     let gateway = start().await;

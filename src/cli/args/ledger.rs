@@ -55,6 +55,9 @@ pub enum LedgerCommand {
         /// Give the next key up, and what was hashed with it
         #[arg(long)]
         abandon: bool,
+        /// With `--end`: although the journal holds people from before the switch, whom no `--join` finds then
+        #[arg(long, requires = "end")]
+        leave_journal: bool,
     },
     /// Give room that nothing needs any more back to the disk
     Compact {
