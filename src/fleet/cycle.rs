@@ -14,7 +14,7 @@ use super::join::{Joined, SKEW_MS_MAX, server_millis};
 use super::link::{Commands, Fault, Link};
 use super::pull::{OVERLAP_SECONDS, pull, read};
 use super::reply::{ignored, number};
-use super::{marks, push};
+use super::{marks, people, push};
 use crate::engine::ledger::{Carrier, Dimension, KeyFrame, KeyId, Kind, PARTS};
 use crate::engine::time::Now;
 use crate::events::{Event, Fact, report};
@@ -23,7 +23,7 @@ use crate::events::{Event, Fact, report};
 const BATCH_KEYS_MAX: usize = 500;
 const BATCH_ELEMENTS_MAX: usize = 50_000;
 /// One round trip of a round takes at most so long: a long answer is no failure.
-const ROUND_MS_MAX: Duration = Duration::from_secs(2);
+pub(super) const ROUND_MS_MAX: Duration = Duration::from_secs(2);
 /// A key is in use for so many seconds after the last sighting here.
 const IN_USE_SECONDS: u32 = 2 * WHOLE_SECONDS;
 /// Keys in use at once; what others know of more is not taken in, and counted.
@@ -144,6 +144,7 @@ impl Round {
         let fleet = Arc::clone(&self.fleet);
         let now = fleet.clock.now();
         self.greet(link, now).await?;
+        people::agree(&fleet, link, now).await?;
         if let Some((part, from)) = self.again {
             fleet.ledger.drain_from(Carrier::Fleet, from, part);
         }

@@ -1,7 +1,6 @@
 //! A key that is in use here: what a frame of it says, and when it was last pulled.
 
 use super::names::{Names, Place};
-use super::push;
 use crate::engine::ledger::{Dimension, KeyId, Kind};
 
 /// A key in use is pulled whole so often, in seconds: what a gateway that was cut off tells late is found so.
@@ -25,7 +24,7 @@ pub(super) struct InUse {
 impl InUse {
     /// Where its people are, or what it has instead.
     pub(super) fn place(&self, names: &Names, key: KeyId) -> Place {
-        push::place(names, key, self.kind == Kind::Actors || self.has_sums)
+        names.place(key, self.kind, self.has_sums)
     }
 }
 

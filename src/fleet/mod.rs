@@ -13,6 +13,7 @@
 //!  PREFIX:1:revoked   ZSET   the same of revocations          -> second
 //!  PREFIX:1:{birth:XX}  ZSET  credential, 16 bytes; XX is its first -> rank of what was said of it
 //!  PREFIX:1:nodes     ZSET   gateway                          -> second
+//!  PREFIX:1:beside    ZSET   two keys of people, by their marks -> second since which the last gateway hashes with both
 //!  PREFIX:1:meta      HASH   what all gateways must agree on
 //! ```
 

@@ -1,6 +1,6 @@
 //! The names of keys in the store, and the bytes of their members.
 
-use crate::engine::ledger::{KeyId, RANK_MAX, REGISTERS};
+use crate::engine::ledger::{KeyId, Kind, RANK_MAX, REGISTERS};
 use crate::engine::secret::PeopleMark;
 
 /// The exponent of the number of registers.
@@ -35,9 +35,13 @@ impl Names {
         Place(key.beside(self.people))
     }
 
-    /// The place of a key that has no people.
-    pub(super) fn others(key: KeyId) -> Place {
-        Place(key)
+    /// The place of a key of this kind: with no people, where all find it.
+    pub(super) fn place(&self, key: KeyId, kind: Kind, has_sums: bool) -> Place {
+        if kind == Kind::Actors || has_sums {
+            Place(key)
+        } else {
+            self.people(key)
+        }
     }
 
     pub(super) fn elements(&self, place: Place) -> String {
@@ -71,6 +75,11 @@ impl Names {
 
     pub(super) fn nodes(&self) -> String {
         format!("{}:nodes", self.prefix)
+    }
+
+    /// Since when gateways hash people with two keys.
+    pub(super) fn beside(&self) -> String {
+        format!("{}:beside", self.prefix)
     }
 
     pub(super) fn meta(&self) -> String {

@@ -1,6 +1,14 @@
 //! With which keys of people gateways hash, and which of them can count together while one key takes the place of the other.
 
+use redis::{Value, cmd};
+
+use super::cycle::ROUND_MS_MAX;
+use super::gateways::Fleet;
+use super::link::{Fault, Link};
+use super::reply::{number, second};
+use crate::engine::ledger::KeyId;
 use crate::engine::secret::{HashKey, PeopleMark};
+use crate::engine::time::Now;
 
 /// The keys of people that one gateway writes with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,8 +46,7 @@ impl Written {
         let mut member = format!("{id:016x}");
         if *self != Self::default() {
             for mark in std::iter::once(self.people).chain(self.beside) {
-                member.push(' ');
-                member.extend(mark.0.iter().map(|byte| format!("{byte:02x}")));
+                member = format!("{member} {}", KeyId(mark.0));
             }
         }
         member
@@ -58,7 +65,30 @@ impl Written {
 }
 
 fn mark(text: &str) -> Option<PeopleMark> {
-    crate::engine::ledger::KeyId::parse(text).map(|key| PeopleMark(key.0))
+    KeyId::parse(text).map(|key| PeopleMark(key.0))
+}
+
+/// Tells since when this gateway hashes people with both keys, and takes in since when the last of all does; nothing where it
+/// has one key.
+///
+/// # Errors
+/// Those of the link.
+pub(super) async fn agree(fleet: &Fleet, link: &Link, now: Now) -> Result<(), Fault> {
+    let Written { people, beside } = fleet.written;
+    let (Some(beside), since) = (beside, fleet.ledger.beside_since()) else {
+        return Ok(());
+    };
+    let (name, both) = (fleet.names.beside(), [people.0, beside.0].concat());
+    let told = cmd("ZADD").arg(&name).arg("GT").arg(since).arg(&both).clone();
+    let asked = cmd("ZMSCORE").arg(&name).arg(&both).clone();
+    let answers = link.ask(vec![vec![told, asked]], ROUND_MS_MAX).await.pop();
+    let answers = answers.unwrap_or(Err(Fault::Late))?;
+    if let Some(Value::Array(scores)) = answers.last()
+        && let Some(score) = scores.first().and_then(number)
+    {
+        fleet.ledger.began_beside(second(score, now.second()));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

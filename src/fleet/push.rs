@@ -4,7 +4,7 @@ use redis::{Cmd, cmd};
 
 use super::link::Commands;
 use super::names::{Names, Place, element, register, sum};
-use crate::engine::ledger::{KeyFrame, KeyId, Kind};
+use crate::engine::ledger::KeyFrame;
 
 /// Members of one command at most: a server does nothing else meanwhile.
 const MEMBERS_MAX: usize = 1_000;
@@ -19,19 +19,10 @@ pub(super) fn push(names: &Names, frame: &KeyFrame, window: u32, into: &mut Comm
     let registers = frame.registers.iter();
     let registers = registers.map(|(number, rank, second)| (register(*number, *rank), u64::from(*second)));
     let sums = frame.sums.iter().map(|one| (sum(one.node, one.bucket), one.amount));
-    let place = place(names, frame.key, frame.kind == Kind::Actors || !frame.sums.is_empty());
+    let place = names.place(frame.key, frame.kind, !frame.sums.is_empty());
     raise_for(&names.elements(place), elements, seconds, into);
     raise_for(&names.registers(place), registers, seconds, into);
     raise_for(&names.sums(frame.key), sums, seconds, into);
-}
-
-/// Where a key stands that has people, or none.
-pub(super) fn place(names: &Names, key: KeyId, has_none: bool) -> Place {
-    if has_none {
-        Names::others(key)
-    } else {
-        names.people(key)
-    }
 }
 
 /// Raises the scores of `members` under `name`.
@@ -93,7 +84,7 @@ pub(super) fn promote(names: &Names, frame: &KeyFrame, exact: u32, window: u32) 
         ..KeyFrame::new(frame.key, frame.dimension)
     };
     push(names, &sketch, window, &mut commands);
-    let place = place(names, frame.key, frame.kind == Kind::Actors);
+    let place = names.place(frame.key, frame.kind, false);
     commands.push(trim(&names.elements(place), exact as usize));
     commands
 }
@@ -123,7 +114,7 @@ pub(super) fn drop_dominated(names: &Names, place: Place, pairs: &[((u16, u8), u
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::ledger::Dimension;
+    use crate::engine::ledger::{Dimension, KeyId};
 
     #[test]
     fn many_members_become_several_commands() {

@@ -80,6 +80,8 @@ pub struct StoreFile {
     pub(super) path: PathBuf,
     pub(super) database: Database,
     pub(super) mark: KeyMark,
+    /// Since which unix second what is kept up beside is; 0 where nothing is.
+    pub(super) since: u32,
     large: LargeKeys,
 }
 
@@ -178,6 +180,7 @@ impl StoreFile {
                 people: people.people,
                 beside: people.beside.map(|(beside, _)| beside),
             },
+            since: people.beside.map_or(0, |(_, since)| since),
             large: LargeKeys::new(),
         })
     }

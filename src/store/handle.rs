@@ -39,6 +39,7 @@ impl Loaded {
         let started = Instant::now();
         let now = clock.now();
         let mut file = StoreFile::open_or_create(dir, KeyMark::of(secret), now)?;
+        ledger.began_beside(file.since);
         let (mut fault, mut keys, mut last, mut newest) = (None, 0, None::<KeyId>, 0);
         file.each(|row| match row.frame {
             Ok(frame) => {

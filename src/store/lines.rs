@@ -350,8 +350,7 @@ fn hex(mark: KeyMark) -> String {
     let mut text = format!("{:032x}", u128::from_be_bytes(mark.key));
     if mark.people != PeopleMark::default() || mark.beside.is_some() {
         for people in std::iter::once(mark.people).chain(mark.beside) {
-            text.push(' ');
-            text.extend(people.0.iter().map(|byte| format!("{byte:02x}")));
+            text = format!("{text} {}", KeyId(people.0));
         }
     }
     text

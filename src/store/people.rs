@@ -6,7 +6,7 @@
 //! ```
 //! What is kept up beside a key is a key of its own, so that the rows of both are read, merged and dropped as all others are.
 
-use redb::{ReadableDatabase as _, ReadableTable, Table, WriteTransaction};
+use redb::{ReadableTable, Table, WriteTransaction};
 
 use super::error::StoreError;
 use super::fault::{Fault, guarded};
@@ -117,6 +117,7 @@ impl StoreFile {
             Ok(())
         })?;
         self.mark = mark;
+        self.since = mark.beside.map_or(0, |_| now.second());
         Ok(())
     }
 
@@ -130,7 +131,9 @@ impl StoreFile {
             write(&mut writing.open_table(META)?, self.mark, now)?;
             writing.commit()?;
             Ok(())
-        })
+        })?;
+        self.since = self.mark.beside.map_or(0, |_| now.second());
+        Ok(())
     }
 
     /// The two keys of people change places, once what is kept up knows whom the longest window reaches.
@@ -138,8 +141,7 @@ impl StoreFile {
     /// # Errors
     /// Those of the disk, and a row that cannot be read: then nothing has changed.
     pub fn switch_people(&mut self, now: Now) -> Result<Switch, StoreError> {
-        let people = guarded(&self.path, || read(&self.database.begin_read()?.open_table(META)?))?;
-        let Some((beside, since)) = people.and_then(|people| people.beside) else {
+        let Some(beside) = self.mark.beside else {
             return Ok(Switch::NotBegun);
         };
         let (mut window, mut fault) = (0, None);
@@ -151,7 +153,7 @@ impl StoreFile {
         if let Some(fault) = fault {
             return Err(StoreError::Row(self.path.clone(), fault));
         }
-        let until = since.saturating_add(window);
+        let until = self.since.saturating_add(window);
         if now.second() < until {
             return Ok(Switch::Before(until));
         }
@@ -164,7 +166,7 @@ impl StoreFile {
             writing.commit()?;
             Ok(())
         })?;
-        (self.mark.people, self.mark.beside) = (beside, Some(self.mark.people));
+        (self.mark.people, self.mark.beside, self.since) = (beside, Some(self.mark.people), 0);
         Ok(Switch::Done)
     }
 }

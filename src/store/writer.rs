@@ -92,6 +92,11 @@ impl Writer {
     fn flush(&mut self, nobody_waits: bool) -> Result<(), StoreError> {
         self.reopen()?;
         let now = self.clock.now();
+        // Another gateway may have begun with the next key of people later than this one.
+        let since = self.ledger.beside_since();
+        if let Some(file) = self.file.as_mut().filter(|file| file.since < since) {
+            file.begin_beside(Now::from_millis(u64::from(since) * 1000))?;
+        }
         // What an earlier try left over; what is asked for now may not be in it.
         self.write(now)?;
         self.ledger.drain(Carrier::Store, &mut self.frames);

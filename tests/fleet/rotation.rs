@@ -79,3 +79,34 @@ async fn a_gateway_that_is_two_steps_apart_does_not_join() {
         member.end().await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_window_of_a_next_key_begins_with_the_last_gateway_that_has_it() {
+    let server = Server::start(&[]).await;
+    let [_, both, switched, _] = steps();
+    let began = Member::start_with(settings(&server.url()), both.clone()).await;
+    let second = began.clock.now().second();
+    began.ledger.began_beside(second - 100);
+    let late = Member::start_with(settings(&server.url()), both.clone()).await;
+    late.ledger.began_beside(second - 10);
+    let other = Member::start_with(settings(&server.url()), switched).await;
+    other.ledger.began_beside(second - 1);
+    for member in [&began, &late] {
+        until("each hears of the last", async || {
+            member.ledger.beside_since() == second - 10
+        })
+        .await;
+    }
+    late.end().await;
+    // Who comes back learns it of the store.
+    began.kill();
+    let again = Member::start_with(settings(&server.url()), both).await;
+    until("it is remembered", async || again.ledger.beside_since() == second - 10).await;
+    assert_eq!(
+        other.ledger.beside_since(),
+        second - 1,
+        "after the switch it is another window"
+    );
+    again.end().await;
+    other.end().await;
+}

@@ -1,6 +1,6 @@
 //! The shared table of keys: sharded, bounded, and never forgetting what an enforcing budget or a hold still needs.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::account::Account;
@@ -229,6 +229,8 @@ pub struct Ledger {
     reserves: bool,
     /// What tells keys that are kept up beside others from those, while people are hashed with two keys.
     apart: Option<PeopleMark>,
+    /// Since which unix second those are kept up at the last gateway that began.
+    beside_since: AtomicU32,
 }
 
 impl Ledger {
@@ -246,6 +248,7 @@ impl Ledger {
             spilled: AtomicUsize::new(0),
             reserves: true,
             apart: None,
+            beside_since: AtomicU32::new(0),
         }
     }
 
@@ -262,6 +265,16 @@ impl Ledger {
     pub fn keep_beside(&mut self, secret: &HashKey) {
         let beside = secret.beside_mark();
         self.apart = beside.map(|beside| secret.people_mark().apart(beside));
+    }
+
+    /// Some gateway keeps up keys beside others since the unix second `second` only: the latest counts.
+    pub fn began_beside(&self, second: u32) {
+        self.beside_since.fetch_max(second, Ordering::Relaxed);
+    }
+
+    /// Since which unix second all gateways that told of it do; 0 where none did.
+    pub fn beside_since(&self) -> u32 {
+        self.beside_since.load(Ordering::Relaxed)
     }
 
     /// What tells keys that are kept up beside others from those.

@@ -4,12 +4,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use proptest::prelude::*;
+use redb::ReadableDatabase as _;
 
 use super::*;
+use crate::clock::Clock;
 use crate::engine::ledger::{
     Ask, BudgetId, Carrier, Dimension, Elements, Excess, KeyId, KeyUse, Ledger, Limit, PublicPeople, Settings,
 };
 use crate::engine::secret::{HashKey, Subject};
+use crate::store::Loaded;
 
 const DAY: u32 = 86_400;
 const START: u32 = 1_800_000_000;
@@ -242,6 +245,30 @@ fn a_second_key_that_goes_and_comes_begins_anew() {
     assert_eq!(file.switch_people(at(until)).unwrap(), Switch::Before(until + 6));
     let none = StoreFile::open_or_create(tempfile::tempdir().unwrap().path(), KeyMark::of(&old), at(START));
     assert_eq!(none.unwrap().switch_people(at(START)).unwrap(), Switch::NotBegun);
+}
+
+#[test]
+fn who_begins_last_of_a_fleet_begins_the_window_of_all() {
+    let dir = tempfile::tempdir().unwrap();
+    let [_, begun, ..] = steps();
+    let clock = Clock::start();
+    let since = clock.now().second() - 100;
+    drop(StoreFile::open_or_create(dir.path(), KeyMark::of(&begun), at(since - DAY)).unwrap());
+    for told in [since, since - 50] {
+        let ledger = Arc::new(Ledger::new(Settings::default()));
+        let loaded = Loaded::load(dir.path(), &begun, &ledger, clock).unwrap();
+        let store = loaded
+            .start(crate::store::Settings::default(), Arc::clone(&ledger), clock)
+            .unwrap();
+        ledger.began_beside(told);
+        store.stop();
+        assert_eq!(ledger.beside_since(), since);
+        assert_eq!(
+            StoreFile::open(dir.path()).unwrap().since,
+            since,
+            "the latest that was told"
+        );
+    }
 }
 
 proptest! {
