@@ -6,7 +6,7 @@ use crate::engine::ledger::{Dimension, Ledger};
 use crate::engine::policy::{Facts, Plan, Policy, Standing};
 use crate::engine::time::Now;
 
-/// The plan of an invented visit.
+/// The plan of an invented visit, in the room of another.
 ///
 /// `memory` is the ledger that is asked who was there before.
 pub(super) fn plan_visit(
@@ -14,8 +14,8 @@ pub(super) fn plan_visit(
     visit: &Visit,
     groups: &[&str; 4],
     route: usize,
-    now: Now,
-) -> Plan {
+    (plan, now): (&mut Plan, Now),
+) {
     let session = visit.session.to_be_bytes();
     // Numbers of two groups are two people.
     let [b0, b1, b2, b3, b4, b5, b6, b7] = visit.principal.to_be_bytes();
@@ -59,11 +59,11 @@ pub(super) fn plan_visit(
         destination: None,
         ..Facts::default()
     };
-    plan((policy, memory), &facts, now)
+    answer((policy, memory), &facts, (plan, now));
 }
 
-/// The plan of something recorded, without the keys of which the record says nothing.
-pub(super) fn plan_sighting((policy, memory): (&Policy, &Ledger), sighting: &Sighting, now: Now) -> Plan {
+/// The same of something recorded, without the keys of which the record says nothing.
+pub(super) fn plan_sighting((policy, memory): (&Policy, &Ledger), sighting: &Sighting, (plan, now): (&mut Plan, Now)) {
     let nothing: &[u8] = &[];
     let facts = Facts {
         session: sighting.value(Dimension::Session),
@@ -89,21 +89,20 @@ pub(super) fn plan_sighting((policy, memory): (&Policy, &Ledger), sighting: &Sig
         destination: sighting.value(Dimension::Destination),
         ..Facts::default()
     };
-    let mut plan = plan((policy, memory), &facts, now);
+    answer((policy, memory), &facts, (plan, now));
     plan.keys.retain(|used| sighting.tells(used.dimension));
     for used in &mut plan.keys {
         // A made-up session counts by its address only where one is known.
         used.fallback = used.fallback.filter(|_| sighting.tells(Dimension::Address));
     }
-    plan
 }
 
 /// The plan for who asks with these facts, once `memory` has said what only a ledger knows.
-fn plan((policy, memory): (&Policy, &Ledger), facts: &Facts<'_>, now: Now) -> Plan {
+fn answer((policy, memory): (&Policy, &Ledger), facts: &Facts<'_>, (plan, now): (&mut Plan, Now)) {
     let answered = Policy::answer(&policy.questions(facts), memory, now);
     let facts = Facts {
         answered: &answered,
         ..*facts
     };
-    policy.plan(&facts, now)
+    policy.plan_into(plan, &facts, now);
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 pub(super) use crate::engine::ledger::Ask;
-use crate::engine::ledger::{BudgetId, Confirmation, Dimension, KeyId, KeyUse, Ledger, Next, Told};
+use crate::engine::ledger::{Account, BudgetId, Confirmation, Dimension, KeyId, KeyUse, Ledger, Next, Told};
 use crate::engine::policy::{Action, Plan, Policy};
 use crate::engine::time::Now;
 
@@ -74,15 +74,29 @@ impl Judge {
     }
 
     /// Looks at the keys of an exchange that is asked for soon: what another thread has looked at lies near when it is.
-    pub(super) fn look(&self, plan: &Plan, now: Now) -> bool {
-        self.ledger.held(&plan.keys, now).is_some()
+    pub(super) fn look(&self, plan: &Plan) {
+        self.ledger.look(&plan.keys);
     }
 
-    /// Asks for `asks` under `plan` at `now`; what is granted is handed over at once.
-    pub(super) fn judge(&self, policy: &Policy, plan: Plan, asks: &[Ask], now: Now) -> Ruling {
-        let mut ruling = Ruling::default();
-        let mut account = self.ledger.open(plan.keys, plan.allowance, now);
+    /// Looks at the keys of exchanges that are asked for next, one after the other, where nobody else has this ledger.
+    pub(super) fn look_ahead(&mut self, plans: &[Plan]) {
+        if let Some(ledger) = Arc::get_mut(&mut self.ledger) {
+            ledger.look_ahead(plans.iter().flat_map(|plan| &plan.keys));
+        }
+    }
+
+    /// Asks for `asks` under `plan` at `now`; what is granted is handed over at once. Of the plan its room is left.
+    pub(super) fn judge(&self, policy: &Policy, plan: &mut Plan, asks: &[Ask], now: Now) -> Ruling {
+        let keys = std::mem::take(&mut plan.keys);
+        let mut account = self.ledger.open(keys, plan.allowance.take(), now);
         account.open_when_full();
+        let ruling = self.rule(policy, &mut account, asks, now);
+        plan.keys = account.close();
+        ruling
+    }
+
+    fn rule(&self, policy: &Policy, account: &mut Account, asks: &[Ask], now: Now) -> Ruling {
+        let mut ruling = Ruling::default();
         if self.holds
             && let Some((key, Some(budget), _)) = self.ledger.held(account.keys(), now)
         {

@@ -384,18 +384,27 @@ impl Account {
     }
 }
 
-impl Drop for Account {
-    fn drop(&mut self) {
-        if self.unsummed != Amounts::default() {
+impl Account {
+    /// Ends the exchange; the room of its keys, for another.
+    pub fn close(mut self) -> Vec<KeyUse> {
+        self.end();
+        let mut keys = std::mem::take(&mut self.keys);
+        keys.clear();
+        keys
+    }
+
+    fn end(&mut self) {
+        let unsummed = std::mem::take(&mut self.unsummed);
+        if unsummed != Amounts::default() {
             // Nobody is left whom it could be told.
-            let _over = self.ledger.add(&self.sums, self.unsummed, self.summed_at);
+            let _over = self.ledger.add(&self.sums, unsummed, self.summed_at);
         }
-        let ledger = Arc::clone(&self.ledger);
         let is_made_up = |used: &KeyUse| used.fallback.is_some();
         let mut keys = self.keys.iter().take(self.refusing);
         if self.queue.waiting().is_empty() && !keys.any(is_made_up) {
             return;
         }
+        let (ledger, queue) = (Arc::clone(&self.ledger), std::mem::take(&mut self.queue));
         let mut locked = ledger.lock(&self.shards);
         let allowance = self.allowance.iter().zip(self.places.last());
         let allowance = allowance.map(|(used, place)| (ALLOWANCE, used, *place));
@@ -404,7 +413,7 @@ impl Drop for Account {
             let Some(at) = shard.keys.find_at(used.key, place.at) else {
                 continue;
             };
-            let granted = self.queue.waiting().iter();
+            let granted = queue.waiting().iter();
             let granted = granted.filter(|waiting| waiting.counts(number, used.elements));
             if let Some(entry) = shard.keys.at(at).filter(|_| ledger.reserves()) {
                 granted.for_each(|waiting| entry.seen.withdraw(waiting.element));
@@ -414,6 +423,12 @@ impl Drop for Account {
                 shard.rest(at, max);
             }
         }
+    }
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 

@@ -49,6 +49,11 @@ impl Keys {
         Some(entry)
     }
 
+    /// The second of the last sighting of `key`, if it is there.
+    pub(super) fn newest(&self, key: KeyId) -> Option<u32> {
+        self.get(key).map(Entry::newest)
+    }
+
     pub(super) fn get_mut(&mut self, key: KeyId) -> Option<&mut Entry> {
         let place = self.find(key)?;
         self.at(place)

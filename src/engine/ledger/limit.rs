@@ -40,6 +40,15 @@ pub struct Ask {
     pub beside: Option<Box<Self>>,
 }
 
+impl From<Subject> for Ask {
+    fn from(person: Subject) -> Self {
+        Self {
+            people: SmallVec::from_slice(&[person]),
+            ..Self::default()
+        }
+    }
+}
+
 impl FromIterator<Subject> for Ask {
     fn from_iter<I: IntoIterator<Item = Subject>>(people: I) -> Self {
         Self {
@@ -128,7 +137,7 @@ impl Limit {
 }
 
 /// A key of an exchange, with the limits that its budgets put on it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct KeyUse {
     /// The key.
     pub key: KeyId,
@@ -141,6 +150,16 @@ pub struct KeyUse {
     pub fallback: Option<KeyId>,
     /// In the order of the configuration: the first that refuses gives the reason. Without any nobody is counted.
     pub limits: SmallVec<[Limit; 2]>,
+}
+
+impl Clone for KeyUse {
+    fn clone(&self) -> Self {
+        Self {
+            // All of them at once: a list that is cloned takes one after another.
+            limits: SmallVec::from_slice(&self.limits),
+            ..*self
+        }
+    }
 }
 
 impl KeyUse {

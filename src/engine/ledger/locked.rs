@@ -96,6 +96,26 @@ impl Ledger {
     }
 }
 
+impl Ledger {
+    /// Looks at these keys, but for those on which somebody works: what one thread has looked at lies near for the next.
+    pub fn look(&self, keys: &[KeyUse]) {
+        let seen = keys
+            .iter()
+            .filter_map(|used| self.try_lock_shard(shard_of(used.key))?.keys.newest(used.key));
+        black_box(seen.fold(0, |seen, newest| seen ^ newest));
+    }
+
+    /// The same of keys of several exchanges, where nobody else has this ledger: no lock orders one look after the other.
+    pub fn look_ahead<'k>(&mut self, keys: impl Iterator<Item = &'k KeyUse> + Clone) {
+        let first = keys
+            .clone()
+            .map(|used| self.own_shard(shard_of(used.key)).keys.first(used.key));
+        black_box(first.fold(0, |seen, first| seen ^ first));
+        let newest = keys.filter_map(|used| self.own_shard(shard_of(used.key)).keys.newest(used.key));
+        black_box(newest.fold(0, |seen, newest| seen ^ newest));
+    }
+}
+
 /// The locked shards of one exchange.
 pub(super) struct Locked<'l>(SmallVec<[MutexGuard<'l, Shard>; 8]>);
 

@@ -440,6 +440,18 @@ impl Ledger {
         }
     }
 
+    /// A shard of a ledger that nobody else has.
+    pub(super) fn own_shard(&mut self, at: usize) -> &mut Shard {
+        let shard = self.shards.get_mut(at);
+        let shard = shard.expect("a shard number is masked to the number of shards");
+        shard.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A shard, unless somebody works on it.
+    pub(super) fn try_lock_shard(&self, at: usize) -> Option<MutexGuard<'_, Shard>> {
+        self.shards.get(at)?.try_lock().ok()
+    }
+
     #[inline]
     pub(super) fn lock_shard(&self, at: usize) -> MutexGuard<'_, Shard> {
         let shard = self

@@ -110,6 +110,13 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Counts under nothing; its room is kept.
+    pub fn clear(&mut self) {
+        self.keys.clear();
+        self.sums.clear();
+        (self.allowance, self.redacts) = (None, false);
+    }
+
     /// Whether some limit of its keys can refuse or delay.
     pub fn is_enforcing(&self) -> bool {
         self.keys.iter().any(KeyUse::is_enforcing)
@@ -188,11 +195,18 @@ pub fn people_key(secret: &HashKey, dimension: Dimension, value: &[u8]) -> KeyId
 impl Policy {
     /// The plan for one exchange.
     pub fn plan(&self, facts: &Facts<'_>, now: Now) -> Plan {
+        let mut plan = Plan::default();
+        self.plan_into(&mut plan, facts, now);
+        plan
+    }
+
+    /// The same, in the room of a plan that nobody needs any more.
+    pub fn plan_into(&self, plan: &mut Plan, facts: &Facts<'_>, now: Now) {
+        plan.clear();
         let route = self.routes.get(facts.route);
         if route.is_some_and(|route| route.public) {
-            return Plan::default();
+            return;
         }
-        let mut plan = Plan::default();
         let mut holds = false;
         // The scope of each of the plan's keys: of one dimension there may be several.
         let mut scopes: SmallVec<[&[u8]; 8]> = SmallVec::new();
@@ -236,7 +250,6 @@ impl Policy {
             plan.allowance = Some(processor.allowance(self.secret_of(facts.route)));
             plan.allowed = processor.classes;
         }
-        plan
     }
 
     /// The plan for what the request of the same exchange sends; none where nothing is counted of it.

@@ -29,7 +29,7 @@ use crate::engine::secret::Subject;
 use crate::store::journal::JournalError;
 
 /// A value of an actor: only ever hashed.
-pub type Value = SmallVec<[u8; 24]>;
+pub type Value = SmallVec<[u8; 36]>;
 
 /// Somebody was shown somebody, as a record tells it. No `Debug`: the values of a log are credentials and addresses.
 #[derive(Clone, Default)]
@@ -41,7 +41,7 @@ pub struct Sighting {
     /// Lines or entries that it stands for.
     pub entries: u64,
     /// What the record says of the actor, by dimension.
-    pub values: SmallVec<[(Dimension, Value); 8]>,
+    pub values: SmallVec<[(Dimension, Value); 6]>,
     /// The number of the policy's route; past its last one where none fits.
     pub route: usize,
     /// The people that were shown.

@@ -5,18 +5,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use hashbrown::{HashMap, HashSet};
+use smallvec::SmallVec;
 
 use super::sessions::Sessions;
 use super::{Sighting, Skipped, Source, SourceError};
 use crate::engine::ledger::{self, BudgetId, Dimension, Elements, KeyId, Ledger};
 use crate::engine::policy::{Plan, Policy};
+use crate::engine::secret::Subject;
 use crate::engine::time::Now;
 use crate::simulate::facts::plan_sighting;
 use crate::simulate::incidents::Incidents;
 use crate::simulate::judge::{Ask, Judge, Refusal, Ruling};
 
 /// Sightings that are handed over at once, and people of them behind whom no other is added, and how many such batches wait.
-const BATCH: usize = 2_048;
+const BATCH: usize = 256;
 const PEOPLE_BATCH: usize = 1 << 20;
 const BATCHES_WAITING_MAX: usize = 8;
 
@@ -116,8 +118,56 @@ pub struct Simulation {
     pub ledger: ledger::Settings,
 }
 
-/// A sighting, the number of its session, and what it counts under.
-type Planned = (Sighting, Option<u64>, Plan);
+/// What is asked of the ledger by a sighting.
+#[derive(Default)]
+struct Case {
+    at_ms: u64,
+    line: u64,
+    entries: u64,
+    people: SmallVec<[Subject; 1]>,
+    /// The number of its session.
+    session: Option<u64>,
+    /// The keys by which a gateway knows the actor, if the record is one's.
+    recorded: SmallVec<[(Dimension, KeyId); 1]>,
+    /// What it counts under.
+    plan: Plan,
+}
+
+/// The first `count` of some cases. The room of the others is used again.
+#[derive(Default)]
+struct Batch {
+    cases: Vec<Case>,
+    count: usize,
+    people: usize,
+}
+
+impl Case {
+    /// A sighting whose plan is there already.
+    fn fill(&mut self, sighting: &Sighting, session: Option<u64>) {
+        (self.at_ms, self.line, self.entries) = (sighting.at_ms, sighting.line, sighting.entries);
+        self.session = session;
+        // One sighting may have a million; that much room is not kept.
+        self.people = SmallVec::from_slice(&sighting.people);
+        self.recorded.clear();
+        if sighting.has_key_ids {
+            let values = sighting.values.iter();
+            self.recorded
+                .extend(values.filter_map(|(of, value)| Some((*of, KeyId(value[..].try_into().ok()?)))));
+        }
+    }
+}
+
+impl Batch {
+    /// Room for one more.
+    fn next(&mut self) -> &mut Case {
+        if self.count == self.cases.len() {
+            self.cases.push(Case::default());
+        }
+        self.count += 1;
+        let last = self.count - 1;
+        self.cases.get_mut(last).expect("it was pushed")
+    }
+}
 
 /// Puts everything that `source` has before the policy.
 ///
@@ -128,13 +178,14 @@ pub fn simulate(
     source: &mut (dyn Source + Send),
     watch: &Watch,
 ) -> Result<Outcome, SourceError> {
-    let (sender, receiver) = sync_channel::<Vec<Planned>>(BATCHES_WAITING_MAX);
+    let (sender, receiver) = sync_channel(BATCHES_WAITING_MAX);
+    let (emptied, empty) = sync_channel(BATCHES_WAITING_MAX);
     let policy = &*simulation.policy;
     let judge = Judge::new(policy, Ledger::new(simulation.ledger));
     let judge = &judge;
     std::thread::scope(|scope| {
-        let reader = scope.spawn(move || read_all((policy, judge), source, &sender, watch));
-        let (outcome, refused) = Court::new(policy, judge).sit(&receiver);
+        let reader = scope.spawn(move || read_all((policy, judge), source, (&sender, &empty), watch));
+        let (outcome, refused) = Court::new(policy, judge).sit(&receiver, &emptied);
         let read = reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
         Ok(Outcome {
             skipped: read.skipped,
@@ -152,33 +203,31 @@ pub fn simulate(
 fn read_all(
     (policy, judge): (&Policy, &Judge),
     source: &mut (dyn Source + Send),
-    sender: &SyncSender<Vec<Planned>>,
+    (sender, empty): (&SyncSender<Batch>, &Receiver<Batch>),
     watch: &Watch,
 ) -> Result<Read, SourceError> {
     let (mut newest, mut late, mut asked) = (0_u64, 0, HashSet::new());
-    let (mut batch, mut people) = (Vec::with_capacity(BATCH), 0);
+    let mut batch = Batch::default();
     let mut sessions = Sessions::default();
     while let Some(mut sighting) = source.next()? {
         late += u64::from(sighting.at_ms.saturating_add(LATE_MS) < newest);
         // Time does not go back: what a line is late by, another gateway had already counted.
         newest = newest.max(sighting.at_ms);
         sighting.at_ms = newest;
+        batch.people += sighting.people.len();
+        let case = batch.next();
         let now = Now::from_millis(newest);
-        let plan = plan_sighting((policy, judge.ledger()), &sighting, now);
-        judge.look(&plan, now);
+        plan_sighting((policy, judge.ledger()), &sighting, (&mut case.plan, now));
+        judge.look(&case.plan);
         // A record has no values.
-        let of_people = plan.keys.iter().filter(|used| used.elements == Elements::People);
+        let of_people = case.plan.keys.iter().filter(|used| used.elements == Elements::People);
         asked.extend(of_people.flat_map(|used| &used.limits).map(|limit| limit.budget));
-        people += sighting.people.len();
-        let session = sessions.note(&sighting);
-        batch.push((sighting, session, plan));
-        if batch.len() == BATCH || people >= PEOPLE_BATCH {
-            people = 0;
+        case.fill(&sighting, sessions.note(&sighting));
+        if batch.count == BATCH || batch.people >= PEOPLE_BATCH {
             watch.bytes.store(source.bytes(), Ordering::Relaxed);
-            if sender
-                .send(std::mem::replace(&mut batch, Vec::with_capacity(BATCH)))
-                .is_err()
-            {
+            let mut next = empty.try_recv().unwrap_or_default();
+            (next.count, next.people) = (0, 0);
+            if sender.send(std::mem::replace(&mut batch, next)).is_err() {
                 break;
             }
         }
@@ -217,23 +266,26 @@ impl<'p> Court<'p> {
     }
 
     /// What came of it, and the sessions that were refused something.
-    fn sit(mut self, receiver: &Receiver<Vec<Planned>>) -> (Outcome, HashSet<u64>) {
+    fn sit(mut self, receiver: &Receiver<Batch>, emptied: &SyncSender<Batch>) -> (Outcome, HashSet<u64>) {
         let mut asks: Vec<Ask> = Vec::new();
-        for batch in receiver {
-            for (sighting, session, plan) in batch {
+        for mut batch in receiver {
+            for case in batch.cases.iter_mut().take(batch.count) {
                 asks.clear();
-                asks.extend(sighting.people.iter().map(|person| Ask::from_iter([*person])));
-                let now = Now::from_millis(sighting.at_ms);
-                let ruling = self.judge.judge(self.policy, plan, &asks, now);
-                self.refused.extend(session.filter(|_| ruling.refused.is_some()));
-                self.note(&sighting, &ruling);
+                asks.extend(case.people.iter().map(|person| Ask::from(*person)));
+                let now = Now::from_millis(case.at_ms);
+                let ruling = self.judge.judge(self.policy, &mut case.plan, &asks, now);
+                self.refused.extend(case.session.filter(|_| ruling.refused.is_some()));
+                self.note(case, &ruling);
+                case.people = SmallVec::new();
             }
+            // Where it is not wanted there are enough.
+            drop(emptied.try_send(batch));
         }
         self.outcome.keys = self.judge.keys() as u64;
         (self.outcome, self.refused)
     }
 
-    fn note(&mut self, sighting: &Sighting, ruling: &Ruling) {
+    fn note(&mut self, sighting: &Case, ruling: &Ruling) {
         let outcome = &mut self.outcome;
         outcome.sightings += sighting.entries;
         outcome.given += ruling.granted as u64;
@@ -266,7 +318,7 @@ impl<'p> Court<'p> {
         }
     }
 
-    fn over(&mut self, sighting: &Sighting, refusal: Refusal, is_refused: bool) {
+    fn over(&mut self, sighting: &Case, refusal: Refusal, is_refused: bool) {
         if self.incidents.is_new(refusal.budget, refusal.key, sighting.at_ms)
             && let Some(today) = self.outcome.days.last_mut()
         {
@@ -285,8 +337,8 @@ impl<'p> Court<'p> {
             return;
         }
         self.stopped.insert(name, self.outcome.stopped.len());
-        let recorded = sighting.value(refusal.dimension).filter(|_| sighting.has_key_ids);
-        let recorded = recorded.and_then(|value| Some(KeyId(value.try_into().ok()?)));
+        let mut recorded = sighting.recorded.iter();
+        let recorded = recorded.find(|(of, _)| *of == refusal.dimension).map(|(_, key)| *key);
         self.outcome.stopped.push(Stopped {
             budget: refusal.budget,
             key: recorded.unwrap_or(refusal.key).to_string(),

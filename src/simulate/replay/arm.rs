@@ -48,6 +48,8 @@ pub(super) struct Arm {
     log: Option<LogCounter>,
     tally: Tally,
     asks: Vec<Ask>,
+    /// A plan under way.
+    plan: Plan,
 }
 
 impl Means {
@@ -85,12 +87,20 @@ impl Arm {
             log: matches!(means, Means::LogCounter(_)).then(|| LogCounter::new(means.limit())),
             tally,
             asks: Vec::new(),
+            plan: Plan::default(),
         }
     }
 
     /// The policy that this arm needs a plan of.
     pub(super) fn by(&self) -> Option<By> {
         self.judge.as_ref().map(|(by, _)| *by)
+    }
+
+    /// Visits with these plans come soon.
+    pub(super) fn look_ahead(&mut self, plans: &[Plan]) {
+        if let Some((_, judge)) = &mut self.judge {
+            judge.look_ahead(plans);
+        }
     }
 
     /// A visit that no ledger is asked about.
@@ -136,8 +146,10 @@ impl Arm {
     pub(super) fn planned(&mut self, visit: &Visit, swept: &Swept, plan: &Plan) {
         let Some((_, judge)) = &self.judge else { return };
         let limit = self.means.limit();
-        let mut plan = plan.clone();
-        for tried in plan.keys.iter_mut().flat_map(|used| &mut used.limits) {
+        self.plan.keys.clear();
+        self.plan.keys.extend_from_slice(&plan.keys);
+        self.plan.allowance.clone_from(&plan.allowance);
+        for tried in self.plan.keys.iter_mut().flat_map(|used| &mut used.limits) {
             if tried.budget == swept.budget {
                 tried.people = limit;
             }
@@ -145,9 +157,9 @@ impl Arm {
         self.asks.clear();
         // Whoever was granted once within an exchange is granted again: the further views ask nothing new.
         let people = people(visit, self.tally.exposed);
-        self.asks.extend(people.map(|person| Ask::from_iter([subject(person)])));
+        self.asks.extend(people.map(|person| Ask::from(subject(person))));
         let now = Now::from_millis(visit.at_ms);
-        let ruling = judge.judge(&swept.policy, plan, &self.asks, now);
+        let ruling = judge.judge(&swept.policy, &mut self.plan, &self.asks, now);
         self.settle(visit, &ruling);
     }
 

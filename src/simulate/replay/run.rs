@@ -19,6 +19,9 @@ use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
 use crate::simulate::random::mix;
 
+/// Visits whose keys are looked at together: the memory is waited for once for all of them.
+const VISITS_AHEAD: usize = 32;
+
 /// How far a run is.
 #[derive(Debug, Default)]
 pub struct Progress {
@@ -222,9 +225,12 @@ impl Ready {
         };
         match arm.by() {
             Some(by) => {
-                let visits = slice.visits.iter().zip(slice.plans(by));
-                let shown = visits.filter(|(visit, _)| visit.people > 0);
-                shown.for_each(|(visit, plan)| arm.planned(visit, self.swept_of(by), plan));
+                let visits = slice.visits.chunks(VISITS_AHEAD);
+                for (visits, plans) in visits.zip(slice.plans(by).chunks(VISITS_AHEAD)) {
+                    arm.look_ahead(plans);
+                    let shown = visits.iter().zip(plans).filter(|(visit, _)| visit.people > 0);
+                    shown.for_each(|(visit, plan)| arm.planned(visit, self.swept_of(by), plan));
+                }
             }
             None => slice.visits.iter().for_each(|visit| arm.unplanned(visit)),
         }

@@ -22,7 +22,7 @@ const SLICE_VISITS: usize = VISITS_A_MINUTE_MAX as usize;
 #[derive(Default)]
 pub(super) struct Slice {
     pub(super) visits: Vec<Visit>,
-    /// By policy; none under one that judges nobody. Of a visit that shows nobody they are empty.
+    /// By policy, in the order of the visits; behind them may be more. Of a visit that shows nobody they are empty.
     plans: [Vec<Plan>; 2],
     /// Whether a day ends with it.
     pub(super) ends_day: bool,
@@ -93,14 +93,17 @@ impl<'r> Maker<'r> {
                 (By::Scenario, [own, _]) => own,
                 (By::Session, [_, session]) => session,
             };
-            plans.clear();
-            plans.extend(visits.iter().map(|visit| self.plan(*by, visit)));
+            plans.resize_with(plans.len().max(visits.len()), Plan::default);
+            visits
+                .iter()
+                .zip(plans)
+                .for_each(|(visit, plan)| self.plan(*by, visit, plan));
         }
     }
 
-    fn plan(&self, by: By, visit: &Visit) -> Plan {
+    fn plan(&self, by: By, visit: &Visit, plan: &mut Plan) {
         if visit.people == 0 {
-            return Plan::default();
+            return plan.clear();
         }
         let scenario = self.ready.scenario();
         let group = scenario.breach.group.as_deref().unwrap_or_default();
@@ -113,8 +116,8 @@ impl<'r> Maker<'r> {
             visit,
             &groups,
             route,
-            Now::from_millis(visit.at_ms),
-        )
+            (plan, Now::from_millis(visit.at_ms)),
+        );
     }
 
     fn note(&mut self, visit: &Visit) {

@@ -1,7 +1,5 @@
 //! What leaves: people enter the ledger, under the keys that granted them and under those that only tell.
 
-use std::sync::Arc;
-
 use smallvec::SmallVec;
 
 use super::super::entry::Entry;
@@ -129,7 +127,7 @@ impl Account {
         } else {
             usize::MAX
         };
-        let ledger = Arc::clone(&self.ledger);
+        let ledger = &*self.ledger;
         let told = self.refusing..self.counted;
         let keys = self.keys.get(told.clone()).unwrap_or_default();
         let places = self.places.get_mut(told).unwrap_or_default();
@@ -141,8 +139,8 @@ impl Account {
             }
             locked.prefetch(keys.iter().zip(&*places));
             for (used, place) in keys.iter().zip(places) {
-                locked.enter(&ledger, used, place, now);
-                match tell(&ledger, &mut locked, (used, *place), leaving, now) {
+                locked.enter(ledger, used, place, now);
+                match tell(ledger, &mut locked, (used, *place), leaving, now) {
                     Some(told) => tell_more(&mut self.told, told, news),
                     None => self.is_uncounted = true,
                 }
