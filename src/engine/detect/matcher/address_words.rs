@@ -44,8 +44,16 @@ pub(super) struct Word<'h> {
     /// Whether a comma or a line's end stands behind it.
     pub(super) parted: bool,
     is_capital: bool,
-    has_digit: bool,
-    may_be_code: bool,
+    digits: Digits,
+}
+
+/// The digits of a word.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Digits {
+    None,
+    Some,
+    /// As the code of a British, Canadian or Indian address may have them.
+    Code,
 }
 
 impl<'h> Words<'h> {
@@ -148,12 +156,17 @@ impl<'h> Word<'h> {
             Some(first) if first.is_ascii() => first.is_ascii_uppercase(),
             _ => text.starts_with(|letter: char| letter.is_alphabetic() && !letter.is_lowercase()),
         };
-        let has_digit = text.bytes().any(|byte| byte.is_ascii_digit());
-        let is_pin = text.len() >= 6 && text.as_bytes().last().is_some_and(u8::is_ascii_digit);
+        let is_pin = || text.len() >= 6 && text.as_bytes().last().is_some_and(u8::is_ascii_digit);
+        let digits = if !text.bytes().any(|byte| byte.is_ascii_digit()) {
+            Digits::None
+        } else if is_pin() || (is_capital && begins_royal_code(text)) {
+            Digits::Code
+        } else {
+            Digits::Some
+        };
         Self {
             is_capital,
-            has_digit,
-            may_be_code: has_digit && (is_pin || (is_capital && begins_royal_code(text))),
+            digits,
             text,
             span: start..start + text.len(),
             parted,
@@ -169,7 +182,7 @@ impl Word<'_> {
 
     /// Has a digit.
     pub(super) fn has_digit(&self) -> bool {
-        self.has_digit
+        self.digits != Digits::None
     }
 
     /// Begins with a digit.
@@ -191,7 +204,7 @@ impl Word<'_> {
 
     /// Whether the code of a British, Canadian or Indian address may begin with the word: `SW1A`, `K1A0A9`, `Sirsa-557707`.
     pub(super) fn may_be_code(&self) -> bool {
-        self.may_be_code
+        self.digits == Digits::Code
     }
 
     /// A word between the names of streets and towns.
