@@ -104,15 +104,13 @@ impl RuleSet {
             if found.len() > of_expressions {
                 let mut builtin = found.get(first_new..of_expressions).unwrap_or_default().to_vec();
                 settle(self, 0, &within, &mut builtin);
+                builtin.iter_mut().for_each(|finding| write_address(finding, haystack));
                 searched.builtin = Some(builtin);
             }
         }
         settle(self, first_new, &within, found);
         for finding in found.iter_mut().skip(first_new) {
-            if finding.category == Category::Address && finding.normal == Normal::default() {
-                let text = haystack.get(finding.span.start as usize..finding.span.end as usize);
-                finding.normal = matcher::address(text.unwrap_or_default());
-            }
+            write_address(finding, haystack);
         }
         searched
     }
@@ -396,6 +394,14 @@ impl Scan<'_, '_> {
     fn has_email(&self, from: usize, to: usize) -> bool {
         let before = self.haystack.get(from..to).unwrap_or_default();
         memchr::memchr_iter(b'@', before).any(|at| matcher::email(self.haystack, from + at).is_some())
+    }
+}
+
+/// Gives a street address its normal form, which none has before it has won over what overlaps it.
+fn write_address(finding: &mut Finding, haystack: &[u8]) {
+    if finding.category == Category::Address && finding.normal == Normal::default() {
+        let text = haystack.get(finding.span.start as usize..finding.span.end as usize);
+        finding.normal = matcher::address(text.unwrap_or_default());
     }
 }
 
