@@ -50,18 +50,13 @@ pub(super) fn switch(dir: &Path, out: &mut dyn Write) -> Result<(), Failed> {
     let [before, after] = [&switching.before, &switching.after].map(KeyMark::of);
     let mut file = StoreFile::open(dir).map_err(|error| refused(&error))?;
     let mark = file.mark();
-    let is_of = |side: KeyMark| {
-        KeyMark {
-            beside: mark.beside,
-            ..side
-        } == mark
-    };
+    let [is_before, is_after] = [before, after].map(|side| file.check(side).is_ok());
     // Of a switch that was cut short, or of a ledger that was put back, one half is done.
     if mark == before {
         change_places(&mut file, now)?;
-    } else if is_of(after) && !switching.is_ahead {
+    } else if is_after && !switching.is_ahead {
         return Err(nothing());
-    } else if is_of(before) && switching.is_ahead {
+    } else if is_before && switching.is_ahead {
         return Err(not_begun());
     } else if mark != after {
         let message =

@@ -141,8 +141,11 @@ impl StoreFile {
         Ok(opened)
     }
 
-    /// Whether it is of this hash key and of this key of people.
-    pub(super) fn check(&self, mark: KeyMark) -> Result<(), StoreError> {
+    /// Whether it is of this hash key and of this key of people, whatever is kept up beside.
+    ///
+    /// # Errors
+    /// When it is of others.
+    pub fn check(&self, mark: KeyMark) -> Result<(), StoreError> {
         if self.mark.key != mark.key {
             return Err(StoreError::OtherKey(self.path.clone()));
         }

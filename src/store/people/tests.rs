@@ -55,6 +55,19 @@ fn used(number: u8, limits: &[(u32, u32)]) -> KeyUse {
     }
 }
 
+fn hash(key: &HashKey, person: u64) -> u64 {
+    key.hash64("tidegate subject 1", &[&person.to_le_bytes()])
+}
+
+/// One person, as a gateway with these keys hashes them.
+fn ask(secret: &HashKey, person: u64) -> Ask {
+    let hashed = |key: &HashKey| Ask::from(Subject(hash(key, person)));
+    Ask {
+        beside: secret.beside().map(|beside| Box::new(hashed(beside))),
+        ..hashed(secret.people())
+    }
+}
+
 /// A gateway that can be stopped and started with other keys.
 struct Gateway {
     ledger: Arc<Ledger>,
@@ -91,17 +104,9 @@ impl Gateway {
         let keys = vec![used(1, limits)];
         let allowance = is_allowed.then(|| used(2, &[(LIMITS[2], 1)]));
         let mut account = self.ledger.open(keys, allowance, now);
-        let hashed = |key: &HashKey, person: &u64| Subject(key.hash64("tidegate subject 1", &[&person.to_le_bytes()]));
-        let ask = |person| Ask {
-            beside: self
-                .secret
-                .beside()
-                .map(|beside| Box::new(Ask::from_iter([hashed(beside, person)]))),
-            ..Ask::from_iter([hashed(self.secret.people(), person)])
-        };
         let granted = people
             .iter()
-            .map(|person| account.reserve(&[ask(person)], now).granted == 1);
+            .map(|person| account.reserve(&[ask(&self.secret, *person)], now).granted == 1);
         let granted = granted.collect();
         account.hand_over(u64::MAX, now);
         granted
@@ -180,24 +185,18 @@ fn while_a_key_of_people_is_replaced_nobody_who_was_known_becomes_new_and_no_lim
 
 #[test]
 fn who_is_public_stays_so_under_either_key() {
-    let person = 7_u64;
-    let hash = |key: &HashKey| key.hash64("tidegate subject 1", &[&person.to_le_bytes()]);
-    let list = format!("{:016x} 2099-01-01 of before the switch", hash(&key(1)));
+    let person = 7;
+    let list = format!("{:016x} 2099-01-01 of before the switch", hash(&key(1), person));
     let public = Arc::new(PublicPeople::parse(list.as_bytes()).unwrap());
     let now = at(START);
     for step in &steps()[..3] {
         let mut ledger = Ledger::new(Settings::default());
         ledger.keep_beside(step);
         let account = Arc::new(ledger).open(vec![used(1, &[(0, 1)])], None, now);
-        let ask = Ask {
-            beside: step
-                .beside()
-                .map(|beside| Box::new(Ask::from_iter([Subject(hash(beside))]))),
-            ..Ask::from_iter([Subject(hash(step.people()))])
-        };
         let mut account = account.sparing(&public);
-        assert_eq!(account.reserve(&[ask], now).granted, 1, "{:?}", step.people_mark());
-        let another = Ask::from_iter([Subject(9)]);
+        let planted = ask(step, person);
+        assert_eq!(account.reserve(&[planted], now).granted, 1, "{:?}", step.people_mark());
+        let another = Ask::from(Subject(9));
         assert_eq!(account.reserve(&[another], now).granted, 0, "who is not is counted");
     }
 }
