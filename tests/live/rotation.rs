@@ -104,7 +104,10 @@ async fn a_key_of_people_is_replaced_and_every_limit_goes_on() {
     assert!(is_done, "{said}");
     let (is_done, said) = rotate(&dir, &["--switch"]).await;
     assert!(!is_done && said.contains("no next key"), "it is made once: {said}");
-    assert_eq!(key_files(dir.path()), ["hash.key", "people.key", "people.old.key"]);
+    assert_eq!(
+        key_files(dir.path()),
+        ["hash.key", "journal.key", "people.key", "people.old.key"]
+    );
     let gateway = start().await;
     assert_eq!(shown(&gateway, 0, 20).await, 20, "they are known by the new key");
     assert_eq!(shown(&gateway, 20, 25).await, 5);
@@ -117,7 +120,7 @@ async fn a_key_of_people_is_replaced_and_every_limit_goes_on() {
     );
     assert!(rotate(&dir, &["--end", "--leave-journal"]).await.0);
     assert!(!rotate(&dir, &["--end"]).await.0, "it is gone");
-    assert_eq!(key_files(dir.path()), ["hash.key", "people.key"]);
+    assert_eq!(key_files(dir.path()), ["hash.key", "journal.key", "people.key"]);
     let gateway = start().await;
     assert_eq!(shown(&gateway, 0, 25).await, 25);
     let mut all = BTreeSet::new();
