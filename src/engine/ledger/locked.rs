@@ -162,7 +162,7 @@ impl Locked<'_> {
         let shard = self.shard(place)?;
         let entry = shard.keys.of(key, place.at)?;
         act(entry);
-        weigh(&mut shard.bytes, entry);
+        weigh(&mut shard.room, entry);
         Some(())
     }
 }

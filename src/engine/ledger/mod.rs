@@ -21,6 +21,7 @@ mod public;
 mod reserve;
 mod revocations;
 mod ring;
+mod room;
 mod seen;
 mod shards;
 mod sketch;

@@ -11,6 +11,7 @@ use super::index::INDEXED_BYTES;
 use super::keys::Keys;
 use super::limit::KeyUse;
 use super::locked::NOWHERE;
+use super::room::Room;
 use super::spill::Spilled;
 use super::young::Young;
 use super::{Dimension, KeyId, KeyView};
@@ -67,13 +68,13 @@ pub(super) struct Shard {
     pub(super) keys: Keys,
     /// What carriers are to be told.
     pub(super) carried: Carried,
-    /// Bytes of the keys, of those at rest, and of the names of those on disk.
-    pub(super) bytes: usize,
+    /// That of the keys, of those at rest, and of the names of those on disk.
+    pub(super) room: Room,
     young: Young,
     /// Keys that are on disk alone.
     pub(super) spilled: Spilled,
     /// The second in which a look at all keys made no room.
-    crowded: u32,
+    pub(super) crowded: u32,
 }
 
 /// Bytes that a key takes of which nothing is known: its place, and its number in a table that is half full.
@@ -84,7 +85,7 @@ impl Shard {
     #[inline]
     pub(super) fn insert(&mut self, key: KeyId, dimension: Dimension) -> u32 {
         let (place, is_made) = self.keys.find_or_insert(key, dimension);
-        self.bytes += if is_made { KEY_BYTES } else { 0 };
+        self.room.resize(0, if is_made { KEY_BYTES } else { 0 });
         place
     }
 
@@ -128,7 +129,8 @@ impl Shard {
         let before = self.young.bytes();
         if self.young.rest(key, &people, window, max, newest) {
             self.keys.remove(place);
-            self.bytes = self.bytes + self.young.bytes() - before - KEY_BYTES - weight;
+            self.room.resize(before + KEY_BYTES, self.young.bytes());
+            self.room.weigh(weight, 0);
         }
     }
 
@@ -141,10 +143,11 @@ impl Shard {
             return;
         }
         let (_, &mut median, _) = ages.select_nth_unstable(middle);
-        let bytes = &mut self.bytes;
+        let room = &mut self.room;
         let leaves = |entry: &Entry| may_go(entry) && entry.newest() <= median;
         self.keys.extract_if(leaves, |key, entry| {
-            *bytes -= KEY_BYTES + entry.weight as usize;
+            room.resize(KEY_BYTES, 0);
+            room.weigh(entry.weight as usize, 0);
             gone(key, &entry);
         });
     }
@@ -184,7 +187,7 @@ impl Shard {
     /// What is known of the key at `place` takes another room.
     pub(super) fn weigh(&mut self, place: u32) {
         if let Some(entry) = self.keys.at(place) {
-            weigh(&mut self.bytes, entry);
+            weigh(&mut self.room, entry);
         }
     }
 
@@ -197,7 +200,7 @@ impl Shard {
     ) -> Option<R> {
         let entry = self.keys.at(place)?;
         let shown = show(entry);
-        weigh(&mut self.bytes, entry);
+        weigh(&mut self.room, entry);
         self.carried.note(entry, carriers, place, second);
         Some(shown)
     }
@@ -205,15 +208,19 @@ impl Shard {
 
 /// What is known of a key takes another room.
 #[inline]
-pub(super) fn weigh(shard: &mut usize, entry: &mut Entry) {
+pub(super) fn weigh(room: &mut Room, entry: &mut Entry) {
     let bytes = entry.bytes();
     let before = std::mem::replace(&mut entry.weight, bytes as u32) as usize;
-    *shard = *shard + bytes - before;
+    if bytes != before {
+        room.weigh(before, bytes);
+    }
 }
 
 /// All keys of one gateway.
 pub struct Ledger {
     shards: Box<[Mutex<Shard>]>,
+    /// Bytes that large keys take of all shards.
+    pub(super) large: Arc<AtomicUsize>,
     settings: Settings,
     pub(super) holds: Holds,
     /// Entries with a revocation. One that ended counts until it is swept.
@@ -222,7 +229,7 @@ pub struct Ledger {
     pub(super) node: u64,
     /// A bit for each carrier that is to be told of changes.
     pub(super) carriers: u8,
-    evicted: AtomicU64,
+    pub(super) evicted: AtomicU64,
     /// Keys that are on disk alone.
     pub(super) spilled: AtomicUsize,
     /// Whether what is about to be shown counts.
@@ -236,9 +243,16 @@ pub struct Ledger {
 impl Ledger {
     /// An empty ledger.
     pub fn new(settings: Settings) -> Self {
-        let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
+        let large = Arc::default();
+        let shard = |_| {
+            Mutex::new(Shard {
+                room: Room::new(&large),
+                ..Shard::default()
+            })
+        };
         Self {
-            shards,
+            shards: (0..SHARDS).map(shard).collect(),
+            large,
             settings,
             holds: Holds::default(),
             revocations: AtomicUsize::new(0),
@@ -321,7 +335,8 @@ impl Ledger {
 
     /// Bytes that the keys in memory take.
     pub fn bytes(&self) -> usize {
-        (0..SHARDS).map(|at| self.lock_shard(at).bytes).sum()
+        let own: usize = (0..SHARDS).map(|at| self.lock_shard(at).room.own()).sum();
+        own + self.large.load(Ordering::Relaxed)
     }
 
     /// Whether no key is in memory.
@@ -380,63 +395,6 @@ impl Ledger {
             |shard: &mut Shard| shard.find(used.key, used.dimension).is_some() || self.make_room(shard, true, now);
         if shard.spilled.contains(used.key) || !has_room(&mut shard) {
             (used.key, used.fallback) = (fallback, None);
-        }
-    }
-
-    /// Makes room for a key in `shard`; false when what is in it must stay. A client that makes up keys fills three
-    /// quarters: the last one is for addresses, for what is known, and for all who share them.
-    #[inline]
-    pub(super) fn make_room(&self, shard: &mut Shard, may_be_made_up: bool, now: Now) -> bool {
-        self.has_room(shard, may_be_made_up) || self.press(shard, self.room(may_be_made_up), now)
-    }
-
-    /// Whether there is room for a key in `shard` as it is.
-    #[inline]
-    pub(super) fn has_room(&self, shard: &Shard, may_be_made_up: bool) -> bool {
-        shard.bytes + KEY_BYTES <= self.room(may_be_made_up)
-    }
-
-    /// Bytes of one shard.
-    fn room(&self, may_be_made_up: bool) -> usize {
-        let all = self.settings.bytes_max / SHARDS;
-        if may_be_made_up { all - all / 4 } else { all }
-    }
-
-    /// Makes room in a shard that is full.
-    #[cold]
-    fn press(&self, shard: &mut Shard, room: usize, now: Now) -> bool {
-        let has_room = |shard: &Shard| shard.bytes + KEY_BYTES <= room;
-        // A flood of new keys costs one look at all of them a second.
-        if shard.crowded == now.second() {
-            return false;
-        }
-        // Idle keys first; then, in one sweep so that the cost is spread, the older half of those that only tell.
-        let before = shard.keys.len();
-        shard.take_older_half(
-            |entry| entry.may_go(now),
-            |_, entry| {
-                entry.hold().iter().for_each(|_| self.holds.gave_back(entry.dimension));
-                self.count_revocation(entry.revocation().is_some(), false);
-            },
-        );
-        self.evicted
-            .fetch_add((before - shard.keys.len()) as u64, Ordering::Relaxed);
-        if !has_room(shard) && self.is_stored() {
-            self.note_spilled(shard.spill(now));
-        }
-        if !has_room(shard) {
-            shard.crowded = now.second();
-        }
-        has_room(shard)
-    }
-
-    /// Keys of `shard` that may rest: none as long as half of its room is free, since a key at rest is in no list.
-    pub(super) fn resting_max(&self, shard: &Shard) -> usize {
-        let is_empty = shard.bytes < self.settings.bytes_max / SHARDS / 2;
-        if is_empty {
-            0
-        } else {
-            self.settings.young_sessions_max / SHARDS
         }
     }
 

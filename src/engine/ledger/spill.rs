@@ -37,7 +37,7 @@ impl Shard {
     fn spilled_one(&mut self, key: KeyId) -> bool {
         let before = self.spilled.0.allocation_size();
         let is_news = self.spilled.0.insert(name(key));
-        self.bytes += self.spilled.0.allocation_size() - before;
+        self.room.resize(before, self.spilled.0.allocation_size());
         is_news
     }
 

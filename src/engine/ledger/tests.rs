@@ -221,6 +221,34 @@ fn a_full_ledger_says_so_rather_than_forget_an_enforcing_key() {
 }
 
 #[test]
+fn a_key_of_very_many_people_takes_the_room_of_all_and_not_of_its_neighbours() {
+    let people = 20_000;
+    // Of a shard, 16 KiB: a tenth of what the large key takes.
+    let ledger = Arc::new(Ledger::new(Settings {
+        bytes_max: 4 << 20,
+        ..Settings::default()
+    }));
+    let large = key(7, Dimension::Route, &[limit(people, Excess::Refused)]);
+    let mut account = ledger.open(vec![large], None, START);
+    assert_eq!(
+        account.reserve(&asks(0..u64::from(people)), START).granted,
+        people as usize
+    );
+    account.hand_over(u64::from(people), START);
+    assert!(
+        ledger.bytes() > 10 * (ledger.settings().bytes_max / SHARDS),
+        "{}",
+        ledger.bytes()
+    );
+    for last in 1..=9 {
+        let mut beside = key(7, Dimension::Session, &[limit(3, Excess::Refused)]);
+        beside.key.0[11] = last;
+        let mut account = ledger.open(vec![beside], None, START);
+        assert_eq!(account.reserve(&asks(0..1), START).granted, 1, "it has room");
+    }
+}
+
+#[test]
 fn a_key_without_room_alone_goes_uncounted_and_all_others_are_ruled() {
     let ledger = Arc::new(Ledger::new(Settings {
         bytes_max: keys_in_a_shard(1, 1),
