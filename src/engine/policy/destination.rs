@@ -2,7 +2,6 @@
 //! whether somebody has declared who is there to process it.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -166,7 +165,9 @@ fn is_host(text: &str) -> bool {
 
 /// An address and a name that is all suffix have none, and stand for themselves.
 fn domain(host: &str) -> &str {
-    let is_address = host.starts_with('[') || host.parse::<IpAddr>().is_ok();
+    // No suffix is a number (RFC 3696, section 2).
+    let last = host.rsplit('.').next().unwrap_or_default();
+    let is_address = host.starts_with('[') || last.bytes().all(|byte| byte.is_ascii_digit());
     let domain = if is_address { None } else { psl::domain_str(host) };
     domain.unwrap_or(host)
 }
