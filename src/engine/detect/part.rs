@@ -1,7 +1,7 @@
 //! Field names of parts of one value: `area`, `exchange`, `line`; `hp1`, `hp2`, `hp3`; `email_id` and `email_domain`.
 
-use super::RuleSet;
 use super::key_words::KeyWords;
+use super::{Key, RuleSet};
 
 /// Words for the parts of a telephone number, in the order in which it is dialled: what its country, its area and its exchange are
 /// called, and what is left of it.
@@ -83,6 +83,17 @@ impl Part {
             Some(place) => Self::behind(words.iter(), place, rules).filter(|_| place <= PLACE_MAX),
             None => Self::dialled(&words).or_else(|| Self::ordinal(&words, rules)),
         }
+    }
+
+    /// The part at this place of an array whose name is a word for some kind of value: `phone` of `[10,1234,5678]`.
+    pub(in crate::engine) fn element(key: &Key, place: u8) -> Option<Self> {
+        let is_part = key.is_known() && (1..=PLACE_MAX).contains(&place);
+        is_part.then(|| Self {
+            whole: key.name().into(),
+            place,
+            is_mail: false,
+            is_sure: true,
+        })
     }
 
     /// `area`, `phoneAreaCode`, `prefix`, `line_number`, `number`.

@@ -50,10 +50,15 @@ impl Assembler {
     /// A value that had `items` and began at `start` ended inside an array. Answers whether they belong to more than it.
     pub(super) fn gather_value(&mut self, start: u64, items: &[Item]) -> bool {
         let array = self.frames.last().filter(|frame| frame.container == Container::Array);
-        match array.filter(|_| !items.is_empty()).map(|array| array.gather) {
-            None | Some(Gather::Boxes) => false,
-            Some(Gather::Row) => self.gather_row(start, items),
-            Some(Gather::Contacts) => items.len() == 1 && self.give(items, false),
+        let Some(gather) = array.filter(|_| !items.is_empty()).map(|array| array.gather) else {
+            return false;
+        };
+        // The elements are the parts of one value, the last of which this is.
+        let is_last = items.first().is_some_and(|item| item.place.span.start < start);
+        match gather {
+            Gather::Boxes => is_last && self.give(items, false),
+            Gather::Row => self.gather_row(start, items),
+            Gather::Contacts => (is_last || items.len() == 1) && self.give(items, false),
         }
     }
 

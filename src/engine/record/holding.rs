@@ -34,7 +34,8 @@ impl Assembler {
         if lines {
             self.free_from.min(decided)
         } else {
-            context.min(decided)
+            let parts = self.parts.free_from(decided).unwrap_or(decided).max(self.free_from);
+            context.min(parts).min(decided)
         }
     }
 
@@ -49,6 +50,7 @@ impl Assembler {
             let start = self.scalar_start.replace(decided).unwrap_or(decided);
             self.settle(start, decided, &items, false);
         } else {
+            self.parts.clear();
             self.settle_free(decided);
             self.free_from = decided;
         }

@@ -33,7 +33,9 @@ impl Assembler {
             self.settle_free(end);
         }
         self.free_last = at + (item.place.span.end - item.place.span.start);
-        self.free.push(item);
+        // The parts of one value are found with the last of them.
+        let place = self.free.partition_point(|known| known.place.span <= item.place.span);
+        self.free.insert(place, item);
     }
 
     /// An element ended inside another: a text joins it as a field; an element beside one of the same name is a record.

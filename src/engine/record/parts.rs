@@ -1,4 +1,5 @@
-//! Values split over fields: `{"area":"010","exchange":"1234","line":"5678"}` is one telephone number, as it is dialled.
+//! Values split over fields: `{"area":"010","exchange":"1234","line":"5678"}` is one telephone number, as it is dialled, and so is
+//! `{"phone":[10,1234,5678]}`, whose numbers have lost their zeros.
 
 use smallvec::SmallVec;
 
@@ -16,6 +17,8 @@ const DIGITS_MAX: usize = 8;
 const WHOLE_DIGITS_MIN: usize = 7;
 /// Bytes of a part of an e-mail address (RFC 5321, section 4.5.3.1: a local part has 64 at most).
 const MAIL_PART_BYTES_MAX: usize = 64;
+/// Bytes between the first of the parts in running text and the last: so many are held back for those that come.
+const FREE_BYTES_MAX: u64 = 512;
 /// Digits of a last part that may be two, and those of the latter.
 const WRITTEN_AS_TWO: std::ops::RangeInclusive<usize> = 7..=8;
 const LINE_DIGITS: usize = 4;
@@ -34,12 +37,37 @@ struct Held {
     is_sure: bool,
     text: SmallVec<[u8; 16]>,
     span: Span,
+    is_number: bool,
+}
+
+/// Which zeros of a number that a table or a reader of numbers has dropped are put back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Zeros {
+    None,
+    OfLine,
+    OfTrunk,
 }
 
 impl Parts {
     /// Nothing that comes belongs to what came.
     pub(super) fn clear(&mut self) {
         self.list.clear();
+    }
+
+    /// Where the first of them in running text stands, if others may come of which it is a part.
+    pub(super) fn free_from(&self, decided: u64) -> Option<u64> {
+        let first = self.list.iter().map(|part| part.span.start).min()?;
+        (first + FREE_BYTES_MAX >= decided).then_some(first)
+    }
+
+    /// The place of the next element of the array `object`, if all before it were parts of what is not whole yet.
+    fn next_place(&self, object: u32) -> Option<u8> {
+        let held = u8::try_from(self.list.len()).ok()?;
+        match (self.object == object, held) {
+            (false, _) => Some(1),
+            (true, 0) => None,
+            (true, held) => Some(held + 1),
+        }
     }
 
     /// Holds one more in its place, the first of another value if it is none of the same: keys may be sorted, and then `last` stands
@@ -56,12 +84,16 @@ impl Parts {
     }
 
     /// The value as it is written in one piece, if it may be whole: with an `@` or hyphens between its parts.
-    fn text(&self, is_mail: bool) -> Option<Vec<u8>> {
+    fn text(&self, is_mail: bool, zeros: Zeros) -> Option<Vec<u8>> {
         let (last, before) = self.list.split_last()?;
         // Of anything else there is an area and a line too.
         let is_enough = before.len() > 1 || self.list.iter().any(|part| part.is_sure);
-        let is_short = !is_mail && self.list.iter().map(|part| part.text.len()).sum::<usize>() < WHOLE_DIGITS_MIN;
-        if before.is_empty() || !is_enough || is_short {
+        let has_lost = match zeros {
+            Zeros::None => true,
+            Zeros::OfLine => !is_mail && last.text.len() < LINE_DIGITS,
+            Zeros::OfTrunk => !is_mail && before.first().is_some_and(|first| !first.text.starts_with(b"0")),
+        };
+        if before.is_empty() || !is_enough || !has_lost {
             return None;
         }
         let mut text = Vec::new();
@@ -69,20 +101,30 @@ impl Parts {
         if has_country && !before.iter().any(|part| part.text.starts_with(b"+")) {
             text.push(b'+');
         }
+        if zeros == Zeros::OfTrunk && !has_country {
+            text.push(b'0');
+        }
         for part in before {
             text.extend_from_slice(&part.text);
             text.push(if is_mail { b'@' } else { b'-' });
         }
+        let missing = if zeros == Zeros::None {
+            0
+        } else {
+            LINE_DIGITS.saturating_sub(last.text.len())
+        };
+        text.extend(std::iter::repeat_n(b'0', missing));
         text.extend_from_slice(&last.text);
-        Some(text)
+        let digits = text.iter().filter(|byte| byte.is_ascii_digit()).count();
+        (is_mail || digits >= WHOLE_DIGITS_MIN).then_some(text)
     }
 }
 
 impl Assembler {
     /// A cell in which nothing was found may be a part of a value: the identifiers that end with it, each part of them one, so that a
-    /// mask covers all of it, and in running text the last. `escaped`: its text is there already.
+    /// mask covers all of it. `escaped`: its text is there already.
     pub(super) fn part(&mut self, cell: &Cell<'_>, escaped: bool) -> Vec<Item> {
-        if !cell.is_whole() || cell.is_number() {
+        if !cell.is_whole() {
             return Vec::new();
         }
         let text = if escaped { &self.unescaped.text } else { cell.raw };
@@ -90,7 +132,6 @@ impl Assembler {
         let Some((part, object)) = self.said_part().filter(|(part, _)| may_be(part, text)) else {
             return Vec::new();
         };
-        let part = part.clone();
         let held = Held {
             place: part.place,
             is_sure: part.is_sure,
@@ -99,6 +140,7 @@ impl Assembler {
                 start: cell.at,
                 end: cell.end(),
             },
+            is_number: cell.is_number(),
         };
         self.parts.hold(&part, object, held);
         let Some(finding) = self.whole(&part) else {
@@ -106,19 +148,33 @@ impl Assembler {
         };
         self.findings += 1;
         let origin = self.origin();
-        // What is held back is the record around; in text outside any, what came before may have left.
+        // What is held back is the record around; in text outside any, what stands near and behind the record before.
         let is_free = self.is_free();
         let list = std::mem::take(&mut self.parts.list);
-        let items = list.iter().filter(|held| !is_free || held.span.start == cell.at);
+        let is_held = |held: &&Held| {
+            !is_free || (held.span.start >= self.free_from && held.span.start + FREE_BYTES_MAX >= cell.at)
+        };
+        let mut items: Vec<Item> = list
+            .iter()
+            .filter(is_held)
+            .map(|held| self.item(&finding, held.span, held.is_number, origin))
+            .collect();
+        items.sort_by_key(|item| item.place.span.start);
         items
-            .map(|held| self.item(&finding, held.span, false, origin))
-            .collect()
     }
 
-    /// What the name of the value under way says of a part, and the object in which it stands, if that holds its parts together.
-    fn said_part(&self) -> Option<(&Part, u32)> {
+    /// What the name of the value under way says of a part, and the object in which it stands, if that holds its parts together. An
+    /// array under the name of a number may be its parts.
+    fn said_part(&self) -> Option<(Part, u32)> {
         let mut around = self.frames.iter().rev();
         let named = around.next()?;
+        if named.container == Container::Array {
+            let holder = around.next().filter(|holder| holder.container == Container::Object)?;
+            let is_held = holder.pieces.is_none() && !Frame::values_are_records(holder);
+            let key = &self.fields.get(&holder.field).filter(|_| is_held)?.key;
+            let part = Part::element(key, self.parts.next_place(named.object)?)?;
+            return Some((part, named.object));
+        }
         let part = self.fields.get(&named.field)?.key.part()?;
         // An element that has only text is a field of the one around it.
         let holder = match named.container {
@@ -126,19 +182,28 @@ impl Assembler {
             Container::Element | Container::Object | Container::Array | Container::Row | Container::Flow => named,
         };
         let is_held = holder.pieces.is_none() && !Frame::values_are_records(holder);
-        is_held.then_some((part, holder.object))
+        is_held.then(|| (part.clone(), holder.object))
     }
 
     /// What the parts so far are together. The last of a phone may be written as two are: `(212)` and `5550123`.
     fn whole(&mut self, part: &Part) -> Option<Finding> {
-        let text = self.parts.text(part.is_mail)?;
+        [Zeros::None, Zeros::OfLine, Zeros::OfTrunk]
+            .into_iter()
+            .find_map(|zeros| {
+                let text = self.parts.text(part.is_mail, zeros)?;
+                self.whole_text(part, &text)
+            })
+    }
+
+    /// The same of this text.
+    fn whole_text(&mut self, part: &Part, text: &[u8]) -> Option<Finding> {
         let length = self.parts.list.last().map_or(0, |last| last.text.len());
         let as_two = WRITTEN_AS_TWO.contains(&length).then(|| {
-            let (front, back) = text.split_at_checked(text.len() - LINE_DIGITS).unwrap_or((&text, &[]));
+            let (front, back) = text.split_at_checked(text.len() - LINE_DIGITS).unwrap_or((text, &[]));
             [front, b"-", back].concat()
         });
         let found = as_two.and_then(|text| self.meant(part, &text));
-        found.or_else(|| self.meant(part, &text))
+        found.or_else(|| self.meant(part, text))
     }
 
     /// What all of `text` is, if that may be in such parts.

@@ -10,6 +10,9 @@ use crate::engine::decode::hides;
 use crate::engine::detect::{Category, Context, Finding, Key, Role, Span};
 use crate::engine::structure::{Cell, CellForm};
 
+/// Digits of a number that is a piece of a value or nothing.
+const DIGITS_MAX: usize = 6;
+
 /// What stands around a value: whose it is, its field and the object that holds that, and whether the field's name is a word
 /// for some kind of value.
 #[derive(Clone, Copy)]
@@ -24,6 +27,13 @@ impl Assembler {
     /// Searches one cell; what it finds goes to `keep`.
     pub(super) fn search(&mut self, cell: &Cell<'_>, mut keep: impl FnMut(&mut Self, Item)) {
         if cell.raw.is_empty() && self.hear_empty(cell) {
+            return;
+        }
+        if cell.raw.len() <= DIGITS_MAX && cell.is_number() && cell.is_whole() {
+            // A number that is too short for anything else has no vote.
+            for item in self.part(cell, false) {
+                keep(self, item);
+            }
             return;
         }
         // Most cells are one block, which is looked at once.

@@ -18,7 +18,7 @@ use crate::engine::decode::hides;
 
 /// Longer names are read like long values.
 pub(super) const KEY_BYTES_MAX: usize = 256;
-/// `true`, `null` and shorter numbers cannot hold an identifier.
+/// `true`, `null` and shorter numbers cannot hold an identifier, but a piece of one where their name says so.
 const BARE_BYTES_MIN: usize = 7;
 
 /// The lexer; the containers around at most one value under way.
@@ -104,9 +104,12 @@ impl Json {
                 self.whole_string(chunk, text, &marks, sink);
                 continue;
             }
-            if text.len() >= BARE_BYTES_MIN
-                && (self.nesting.wants_value() || marks.wakes(text.len()) || marks.is_veiled())
-            {
+            let is_told = match text.len() {
+                0 => false,
+                1..BARE_BYTES_MIN => self.nesting.wants_value(),
+                length => self.nesting.wants_value() || marks.wakes(length) || marks.is_veiled(),
+            };
+            if is_told {
                 self.bare_between(chunk, text, sink);
             }
             match bytes.get(at) {
@@ -151,7 +154,7 @@ impl Json {
         let text = chunk.bytes.get(range).unwrap_or_default();
         for value in text.split(|byte| is_space(*byte)) {
             // What a bare number is, its name must say: others are not worth a search.
-            if self.nesting.wants_value() && value.len() >= BARE_BYTES_MIN || is_strange(value) {
+            if self.nesting.wants_value() && may_be_piece(value) || is_strange(value) {
                 self.nesting.tell(chunk, sink);
                 self.carry.begin(chunk.at + at as u64);
                 self.end_bare(value, sink);
@@ -263,7 +266,7 @@ impl Json {
     fn end_bare(&mut self, part: &[u8], sink: &mut impl Sink) {
         let nesting = &self.nesting;
         self.carry.end(part, CellForm::Bare, &mut |cell: &Cell<'_>| {
-            if cell.raw.len() >= BARE_BYTES_MIN {
+            if cell.raw.len() >= BARE_BYTES_MIN || nesting.wants_value() && may_be_piece(cell.raw) {
                 nesting.tell_cell(cell, sink);
             }
         });
@@ -298,6 +301,11 @@ pub(super) fn may_be_somebodys(marks: &Marks<'_>, text: &[u8]) -> bool {
 /// Whether one of the bare values between two marks is told though nothing announces it.
 pub(super) fn may_be_told(text: &[u8]) -> bool {
     text.split(|byte| is_space(*byte)).any(is_strange)
+}
+
+/// Whether a bare value may hold an identifier, or be a piece of one in digits.
+fn may_be_piece(value: &[u8]) -> bool {
+    value.len() >= BARE_BYTES_MIN || value.first().is_some_and(u8::is_ascii_digit)
 }
 
 /// Whether a bare value may hold an identifier and is no number.

@@ -94,6 +94,32 @@ fn a_phone_in_parts_is_one_phone_of_one_person() {
             "a card",
         ),
         (
+            JSON,
+            r#"{"area":"010","exchange":2000,"line":1}"#,
+            1,
+            "numbers, whose zeros are lost",
+        ),
+        (
+            JSON,
+            r#"[{"email":"a@mail.example","phone":[10,2000,1234]},{"email":"b@mail.example","phone":[10,2000,1235]}]"#,
+            2,
+            "numbers in an array are said of whom it is",
+        ),
+        (
+            JSON,
+            r#"[{"phone":[10,2000,1]},{"phone":[10,2000,2]}]"#,
+            2,
+            "numbers in arrays",
+        ),
+        (JSON, r#"{"phone":["010","2000","0001"]}"#, 1, "texts in an array"),
+        (JSON, r#"{"areaCode":"212","phoneNumber":5550101}"#, 1, "a long number"),
+        (
+            CSV,
+            "hp1,hp2,hp3\n10,2000,1\n10,2000,2\n",
+            2,
+            "columns whose zeros are lost",
+        ),
+        (
             FORM,
             "name=A&phone1=010&phone2=2000&phone3=0001&name=B&phone1=010&phone2=2000&phone3=0002",
             2,
@@ -127,6 +153,7 @@ fn a_phone_in_parts_is_one_phone_of_one_person() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn what_is_no_part_of_a_phone_is_nobody() {
     people(&[
         (
@@ -160,7 +187,20 @@ fn what_is_no_part_of_a_phone_is_nobody() {
             0,
             "a part of the next",
         ),
-        (JSON, r#"{"areaCode":"212","phoneNumber":5550101}"#, 0, "a number"),
+        (
+            JSON,
+            r#"{"phone":[1,2,3,4,5,10,2000,1234]}"#,
+            0,
+            "a list of numbers under such a name",
+        ),
+        (JSON, r#"{"sizes":[10,2000,1234]}"#, 0, "numbers of anything"),
+        (
+            JSON,
+            r#"{"phone":{"x":[10,2000,1234]}}"#,
+            0,
+            "numbers of something in a phone",
+        ),
+        (JSON, r#"{"hp1":10,"hp2":2.5,"hp3":1234}"#, 0, "what is no digits"),
         (
             JSON,
             r#"{"mail_id":"10452","mail_host":"smtp.corp.example"}"#,
@@ -205,11 +245,11 @@ fn a_mask_covers_every_part() {
         (CSV, "x,hp1,hp2,hp3\n7,010,2000,0001\n", 3),
         (FORM, "hp1=010&hp2=2000&hp3=0001&x=7", 3),
         (XML, "<p><hp1>010</hp1><hp2>2000</hp2><hp3>0001</hp3></p>", 3),
-        // Of running text what came before may have left.
+        (JSON, r#"{"phone":["010","2000","0001"],"x":"7"}"#, 3),
         (
             HTML,
             "<form><input name=hp1 value=010><input name=hp2 value=2000><input name=hp3 value=0001></form>",
-            1,
+            3,
         ),
     ];
     for (content_type, body, parts) in rows {
