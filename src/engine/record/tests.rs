@@ -454,3 +454,12 @@ fn people_beyond_the_memory_of_a_body_are_counted() {
     let (people, ..) = shown("text/csv", &format!("name,email,phone,address\n{}", rows.join("\n")));
     assert!((6_100..=6_200).contains(&people), "{people}");
 }
+
+/// Its first byte is that of a byte-order mark too.
+#[test]
+fn a_body_may_begin_with_a_letter_of_the_full_width() {
+    people(&[
+        (TEXT, "０１０－２０００－０００１\n", 1, "a digit"),
+        (TEXT, "\u{feff}０１０－２０００－０００１\n", 1, "a digit behind a mark"),
+    ]);
+}

@@ -53,6 +53,8 @@ mod tests;
 
 /// A longer first line is text, not a header.
 const FIRST_LINE_BYTES_MAX: usize = 4096;
+/// The byte-order mark of UTF-8 (Unicode 16, table 23-7). Letters of the full width begin with its first byte.
+const MARK: &[u8] = &[0xef, 0xbb, 0xbf];
 
 /// What a container is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -204,6 +206,8 @@ pub struct Structure {
     settings: CellSettings,
     /// Blanks before the first byte that tells, and how many bytes they are.
     skipped: u64,
+    /// How many bytes of a byte-order mark the last of these are; < `MARK.len()`.
+    marked: usize,
     reader: Reader,
 }
 
@@ -245,6 +249,7 @@ impl Structure {
             declared,
             settings,
             skipped: at,
+            marked: 0,
             reader,
         }
     }
@@ -252,7 +257,10 @@ impl Structure {
     /// Reads the next decoded bytes.
     pub fn push(&mut self, mut chunk: &[u8], sink: &mut impl Sink) {
         if matches!(self.reader, Reader::Undecided) {
-            chunk = self.decide(chunk);
+            let held = self.decide(&mut chunk);
+            if !held.is_empty() {
+                self.push(held, sink);
+            }
         }
         if matches!(self.reader, Reader::FirstLine(_)) {
             chunk = self.first_line(chunk, sink);
@@ -302,7 +310,7 @@ impl Structure {
     /// Everything before this offset was told to the sink in full: nothing found later begins before it.
     pub fn decided_to(&self) -> u64 {
         match &self.reader {
-            Reader::Undecided | Reader::FirstLine(_) => self.skipped,
+            Reader::Undecided | Reader::FirstLine(_) => self.skipped - self.marked as u64,
             Reader::Json(json) => json.decided_to(),
             Reader::Delimited(table) => table.decided_to(),
             Reader::Lines(lines) => lines.decided_to(),
@@ -317,13 +325,22 @@ impl Structure {
         }
     }
 
-    /// Skips blanks and a byte-order mark, then lets the first byte choose the form; returns what is left of `chunk`.
-    fn decide<'c>(&mut self, chunk: &'c [u8]) -> &'c [u8] {
-        let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | 0xef | 0xbb | 0xbf);
-        let blanks = chunk.iter().take_while(|byte| is_blank(byte)).count();
-        let rest = chunk.get(blanks..).unwrap_or_default();
-        self.skipped += blanks as u64;
-        let Some(first) = rest.first() else { return rest };
+    /// Skips blanks and a byte-order mark at the front of `chunk`, then lets the first byte choose the form; returns what only began as
+    /// the mark does, and stands before `chunk`.
+    fn decide(&mut self, chunk: &mut &[u8]) -> &'static [u8] {
+        while let Some((first, rest)) = chunk.split_first() {
+            if MARK.get(self.marked) == Some(first) {
+                self.marked = (self.marked + 1) % MARK.len();
+            } else if self.marked > 0 || !matches!(first, b' ' | b'\t' | b'\r' | b'\n') {
+                break;
+            }
+            self.skipped += 1;
+            *chunk = rest;
+        }
+        let Some(first) = chunk.first() else { return &[] };
+        let held = MARK.get(..std::mem::take(&mut self.marked)).unwrap_or_default();
+        self.skipped -= held.len() as u64;
+        let first = held.first().unwrap_or(first);
         let (at, settings) = (self.skipped, self.settings);
         self.reader = match (self.declared, first) {
             (Declared::Multipart(boundary), _) => Reader::Multipart(Box::new(Multipart::new(at, settings, &boundary))),
@@ -346,7 +363,7 @@ impl Structure {
                 _,
             ) => Reader::FirstLine(Vec::new()),
         };
-        rest
+        held
     }
 
     /// Collects the first line; returns what of `chunk` comes after it.
