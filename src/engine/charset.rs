@@ -5,12 +5,15 @@
 //! without any of these is read as UTF-8, and what is declared as ASCII, until its bytes say something else: see [`watch`].
 
 use encoding_rs::{CoderResult, Decoder, Encoding, ISO_2022_JP, UTF_8, UTF_16BE, UTF_16LE};
+use smallvec::SmallVec;
 
+mod letters;
 mod plausible;
 mod said;
 mod utf32;
 mod watch;
 
+pub(in crate::engine) use letters::{Another, LetterEnd, Letters};
 use plausible::Plausible;
 use said::{DOCUMENT_BYTES_MAX, Said, said};
 use utf32::Utf32;
@@ -133,6 +136,16 @@ impl Charset {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Unreadable;
 
+/// What becomes of other readings than the first.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Others {
+    Beside,
+    /// There are none.
+    None,
+    /// The first are the bytes where they can be, so that something in them may be masked, and all others are beside it.
+    Masked,
+}
+
 /// Reads the text of one body.
 pub(super) struct Reader {
     declared: Charset,
@@ -140,6 +153,9 @@ pub(super) struct Reader {
     hears: bool,
     /// Whether its bytes are asked too, whatever is said.
     watches: bool,
+    others: Others,
+    /// Readings that begin with what comes next.
+    besides: SmallVec<[Another; 2]>,
     state: State,
 }
 
@@ -167,6 +183,8 @@ struct Other {
 enum Decode {
     Named(Box<Decoder>),
     Utf32(Utf32),
+    /// Letter by letter, beside another reading.
+    Letters(Letters),
 }
 
 impl Other {
@@ -181,6 +199,22 @@ impl Other {
             read: 0,
             last: [0; 2],
             plausible: (set.unit_bytes() > 1).then(|| Plausible::new(set.unit_bytes(), set.is_big())),
+        }
+    }
+
+    /// One that is read beside others.
+    fn beside(encoding: &'static Encoding) -> Self {
+        Self {
+            decoder: Decode::Letters(Letters::new(Another::In(encoding))),
+            ..Self::new(Set::Named(encoding))
+        }
+    }
+
+    /// Remembers that these bytes were read.
+    fn passed(&mut self, bytes: &[u8]) {
+        self.read += bytes.len() as u64;
+        for byte in bytes.iter().skip(bytes.len().saturating_sub(2)) {
+            self.last = [self.last[1], *byte];
         }
     }
 
@@ -202,6 +236,8 @@ pub(super) enum Text {
     Again(Kept),
     /// To be read with [`Reader::read`], behind these that were kept.
     Other(Kept),
+    /// From here on to be read so too; of the bytes it says nothing yet.
+    Beside(Another),
 }
 
 impl Reader {
@@ -211,6 +247,8 @@ impl Reader {
             declared,
             hears: false,
             watches: false,
+            others: Others::Beside,
+            besides: SmallVec::new(),
             state: State::Undecided(Kept::new()),
         }
     }
@@ -224,6 +262,18 @@ impl Reader {
     /// The same; `watches`: its bytes are asked too, whatever is said.
     pub(super) fn watching(mut self, watches: bool) -> Self {
         self.watches = watches;
+        self
+    }
+
+    /// The same, in which something may be masked.
+    pub(super) fn masked(mut self) -> Self {
+        self.others = Others::Masked;
+        self
+    }
+
+    /// The same, which nothing is read beside.
+    pub(super) fn alone(mut self) -> Self {
+        self.others = Others::None;
         self
     }
 
@@ -243,6 +293,8 @@ impl Reader {
             declared: Charset::Utf8,
             hears: false,
             watches: false,
+            others: Others::Beside,
+            besides: SmallVec::new(),
             state: State::Same,
         }
     }
@@ -272,6 +324,9 @@ impl Reader {
     /// If they cannot be read.
     #[inline]
     pub(super) fn next(&mut self, bytes: &[u8]) -> Result<(Text, usize), Unreadable> {
+        if let Some(another) = self.besides.pop() {
+            return Ok((Text::Beside(another), 0));
+        }
         let most = self.first_bytes_max();
         let text = match &mut self.state {
             State::Same => Text::Same(Kept::new()),
@@ -324,13 +379,25 @@ impl Reader {
         match seen {
             Seen::Same(kept, taken) => (Text::Same(kept), taken),
             Seen::Kept(taken) => (Text::Kept, taken),
-            Seen::Decided(kept, None) => {
-                self.state = State::Same;
-                (Text::Same(kept), 0)
-            }
-            Seen::Decided(kept, Some(encoding)) => {
-                self.state = State::Other(Box::new(Other::new(Set::Named(encoding))));
-                (Text::Other(kept), 0)
+            Seen::Beside(another) => (Text::Beside(another), 0),
+            Seen::Decided(kept, readings) => {
+                let mut besides = readings.besides;
+                let mut first = readings.first;
+                match self.others {
+                    Others::Beside => {}
+                    Others::None => besides.clear(),
+                    Others::Masked => {
+                        besides.retain(|another| *another != Another::AsItIs);
+                        besides.extend(first.take().map(Another::In));
+                    }
+                }
+                self.state = match first {
+                    None => State::Same,
+                    Some(encoding) if besides.is_empty() => State::Other(Box::new(Other::new(Set::Named(encoding)))),
+                    Some(encoding) => State::Other(Box::new(Other::beside(encoding))),
+                };
+                self.besides = besides;
+                (Text::Again(kept), 0)
             }
         }
     }
@@ -360,6 +427,11 @@ impl Reader {
                 State::Watched(Watch::new(Some(encoding).filter(|encoding| *encoding != UTF_8)))
             }
             None if self.watches => State::Watched(Watch::new(None)),
+            Some(Set::Named(encoding)) if self.watches && encoding == ISO_2022_JP => {
+                // Behind its escapes ASCII means other letters, and whoever heeds none of them reads ASCII.
+                self.besides.push(Another::AsItIs);
+                State::Other(Box::new(Other::beside(encoding)))
+            }
             Some(set) if set != Set::Named(UTF_8) => State::Other(Box::new(Other::new(set))),
             Some(_) | None => State::Same,
         };
@@ -377,13 +449,21 @@ impl Reader {
                 (result == CoderResult::InputEmpty, read, written)
             }
             Decode::Utf32(decoder) => decoder.read(bytes, out, last),
+            Decode::Letters(_) => (true, bytes.len(), 0),
         };
-        other.read += read as u64;
-        let taken = bytes.get(..read).unwrap_or_default();
-        for byte in taken.iter().skip(read.saturating_sub(2)) {
-            other.last = [other.last[1], *byte];
-        }
+        other.passed(bytes.get(..read).unwrap_or_default());
         (read, written, is_done)
+    }
+
+    /// Reads all of `bytes`, beside which there are other readings: their text, and where its letters end.
+    pub(super) fn letters(&mut self, bytes: &[u8]) -> (Vec<u8>, Vec<LetterEnd>) {
+        if let State::Other(other) = &mut self.state {
+            other.passed(bytes);
+            if let Decode::Letters(letters) = &mut other.decoder {
+                return letters.read(bytes);
+            }
+        }
+        (Vec::new(), Vec::new())
     }
 
     /// How many bytes at the front of `part` end with a whole character, if that can be seen; else all of them.
@@ -405,7 +485,8 @@ impl Reader {
     pub(super) fn is_between_characters(&self) -> bool {
         let other = match &self.state {
             State::Other(other) => other,
-            State::Undecided(_) | State::Same => return true,
+            State::Undecided(kept) => return kept.is_empty(),
+            State::Same => return true,
             State::Watched(watch) => return watch.is_drained(),
         };
         let [before, last] = other.last;

@@ -187,6 +187,11 @@ def columns():
 
 def texts():
     put("wide.zip", zipped([("people.csv", CSV.encode("utf-16"))]))
+    # Digits of the full width, which no reader of ASCII finds.
+    wide = str.maketrans("0123456789-", "０１２３４５６７８９－")
+    rows = [f"{name},{phone.translate(wide)}\n" for name, _, phone in PEOPLE]
+    korean, japanese = "이름,전화번호\n" + "".join(rows[:25]), "氏名,電話番号\n" + "".join(rows[25:])
+    put("legacy.zip", zipped([("korean.csv", korean.encode("cp949")), ("japanese.csv", japanese.encode("cp932"))]))
     put("widest.csv.gz", gzip.compress(CSV.encode("utf-32-be"), mtime=0))
     tar = io.BytesIO()
     with tarfile.open(fileobj=tar, mode="w", format=tarfile.USTAR_FORMAT) as archive:

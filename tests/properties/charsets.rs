@@ -268,3 +268,221 @@ fn kept(piece: &Piece) -> usize {
         Piece::Keep(count) | Piece::Replace(count, _) => *count,
     }
 }
+
+/// Where what is declared and what the bytes say disagree, whoever reads it either way finds people: they are all counted.
+#[test]
+fn people_are_counted_in_each_reading_of_a_text_that_has_two() {
+    let rows = |from: usize| -> String {
+        (from..from + 20)
+            .map(|n| format!("x,{},S{n:02}x\n", wide_phone(n)))
+            .collect()
+    };
+    let encoded = |label: &str, text: &str| {
+        let encoding = Encoding::for_label(label.as_bytes()).expect("a label of the WHATWG");
+        encoding.encode(text).0.into_owned()
+    };
+    let korean = encoded("euc-kr", &rows(20));
+    let utf8 = format!("no,phone,serial\n가나다라마바사\n{}", rows(0)).into_bytes();
+    let strays = [&b"no,phone,serial\n"[..], &b"\x81\x8d\x81\x8d,".repeat(120)].concat();
+    let cases: [(&str, &str, Vec<u8>, usize); 4] = [
+        (
+            "UTF-8 first, and then what is declared",
+            "text/csv; charset=euc-kr",
+            [utf8.clone(), korean.clone()].concat(),
+            40,
+        ),
+        (
+            "what is no UTF-8 first, and then UTF-8",
+            "text/csv",
+            [strays, b"\n".to_vec(), rows(0).into_bytes()].concat(),
+            20,
+        ),
+        (
+            "Latin-1 that is EUC-KR",
+            "text/csv; charset=iso-8859-1",
+            [b"no,phone,serial\n".to_vec(), korean].concat(),
+            20,
+        ),
+        (
+            "UTF-8 in which a letter is broken",
+            "text/csv; charset=euc-kr",
+            [utf8, b"\xb1".to_vec()].concat(),
+            20,
+        ),
+    ];
+    for (name, declared, body, people) in cases {
+        let content = Content::new(Some(Coding::Identity), declared.as_bytes());
+        for chunk in [1, 2, 100, 1_000, body.len()] {
+            let all = inspect(&body, chunk, content, Bounds::default(), None);
+            assert_eq!(
+                (different(&all), all.released == body),
+                (people, true),
+                "{name}, {chunk}"
+            );
+            let limit = Limit {
+                people: GRANTED,
+                then: Resolution::Cut,
+            };
+            let cut = inspect(&body, chunk, content, Bounds::default(), Some(limit));
+            assert!(cut.stopped && body.starts_with(&cut.released), "{name}, {chunk}");
+            assert_eq!(different(&cut), GRANTED, "{name}, {chunk}");
+            let shown =
+                (0..40).filter(|n| memchr::memmem::find(&cut.released, format!("S{n:02}x").as_bytes()).is_some());
+            assert!(shown.count() <= GRANTED, "{name}, {chunk}");
+        }
+    }
+}
+
+/// How many people were asked about.
+fn different(outcome: &super::Outcome) -> usize {
+    let people: std::collections::HashSet<_> = outcome.asked.iter().flat_map(|ask| ask.people.iter()).collect();
+    people.len()
+}
+
+/// What is masked is written in the bytes of the body, whose other letters stay as they are.
+#[test]
+fn a_body_in_another_character_set_is_masked_in_its_own_bytes() {
+    for (label, letter) in [
+        ("euc-kr", "김민수"),
+        ("shift_jis", "山田"),
+        ("gb18030", "陈伟"),
+        ("windows-1252", "Ren\u{e9}"),
+    ] {
+        let encoding = Encoding::for_label(label.as_bytes()).expect("a label of the WHATWG");
+        let digits: fn(usize) -> String = if encoding.is_single_byte() {
+            |n: usize| format!("010-2000-{n:04}")
+        } else {
+            wide_phone
+        };
+        let rows = |phone: &dyn Fn(usize) -> String| -> String {
+            let rows = (0..PEOPLE).map(|n| format!("{letter},{},p{n}@mail.example,S{n:02}x\n", phone(n)));
+            format!("name,phone,email,serial\n{}", rows.collect::<String>())
+        };
+        let body = encoding.encode(&rows(&digits)).0.into_owned();
+        for declared in ["text/csv".to_owned(), format!("text/csv; charset={label}")] {
+            let content = Content::new(Some(Coding::Identity), declared.as_bytes());
+            for chunk in [1, 100, body.len()] {
+                let masked = masked(&body, chunk, content);
+                assert_eq!(masked.len(), body.len(), "{label}, {declared}, {chunk}");
+                let (text, _, had_errors) = encoding.decode(&masked);
+                let stars = |n: usize| "*".repeat(encoding.encode(&digits(n)).0.len() - 2);
+                let expected = rows(&|n| format!("~{}~", stars(n)));
+                let email = |n: usize| format!("p{n}@mail.example");
+                let expected = (0..PEOPLE).fold(expected, |text, n| {
+                    let mask = format!(",~{}~,", "*".repeat(email(n).len() - 2));
+                    text.replace(&format!(",{},", email(n)), &mask)
+                });
+                assert!(!had_errors && text == expected, "{label}, {declared}, {chunk}: {text}");
+            }
+        }
+    }
+}
+
+/// A telephone number in digits of the full width.
+fn wide_phone(n: usize) -> String {
+    let digits = format!("010-2000-{n:04}");
+    let wide = digits
+        .chars()
+        .map(|digit| char::from_u32(digit as u32 + 0xfee0).expect("a letter"));
+    wide.collect()
+}
+
+/// The body with everybody in it masked.
+fn masked(body: &[u8], chunk: usize, content: Content) -> Vec<u8> {
+    let mut inspector = Inspector::new(
+        Mode::Rewrite,
+        Bounds::default(),
+        content,
+        rules(),
+        HashKey::new([7; 32]),
+    );
+    let (mut masked, mut waiting) = (Vec::new(), std::collections::VecDeque::new());
+    let mut chunks = body.chunks(chunk).map(Bytes::copy_from_slice);
+    let mut step = Step::More;
+    loop {
+        step = match step {
+            Step::More => match chunks.next() {
+                Some(chunk) => {
+                    waiting.extend(chunk.iter().copied());
+                    inspector.push(&chunk)
+                }
+                None => inspector.finish(),
+            },
+            Step::Settle => inspector.resolve(0, Resolution::Mask),
+            Step::Release { pieces, .. } => {
+                for piece in pieces {
+                    let gone = waiting.drain(..kept(&piece)).collect::<Vec<u8>>();
+                    masked.extend_from_slice(match &piece {
+                        Piece::Keep(_) => &gone,
+                        Piece::Replace(_, bytes) => bytes,
+                    });
+                }
+                inspector.step()
+            }
+            Step::Done => return masked,
+            other @ (Step::Fail(_) | Step::Stopped) => panic!("{other:?}"),
+        };
+    }
+}
+
+/// A text in seven bits says by itself what it is in, whether that is declared or not, and hides nobody who reads it as ASCII.
+#[test]
+fn escapes_say_what_a_text_is_in() {
+    let row = |n: usize| format!("山田,{},S{n:02}x\n", wide_phone(n));
+    let rows = |from: usize| -> String { (from..from + 20).map(row).collect() };
+    let japanese = encoding_rs::ISO_2022_JP.encode(&rows(0)).0.into_owned();
+    let korean = shifted(&encoding_rs::EUC_KR.encode(&rows(0).replace("山田", "김")).0);
+    let hidden: Vec<u8> = (0..20)
+        .flat_map(|n| format!("\x1b$Bx,p{n}@mail.example,S{n:02}x\n").into_bytes())
+        .collect();
+    for (name, declared, body) in [
+        ("Japanese", "text/csv", japanese.clone()),
+        (
+            "Japanese that is said",
+            "text/csv; charset=iso-2022-jp",
+            japanese.clone(),
+        ),
+        (
+            "Japanese that is said to be Korean",
+            "text/plain; charset=euc-kr",
+            japanese.clone(),
+        ),
+        ("Korean", "text/csv; charset=iso-2022-kr", korean),
+        ("ASCII behind an escape", "text/csv; charset=iso-2022-jp", hidden),
+        (
+            "Japanese behind other escapes",
+            "text/plain",
+            [&b"\x1b[31mx\x1b[0m\n\x1b"[..], &japanese].concat(),
+        ),
+    ] {
+        let content = Content::new(Some(Coding::Identity), declared.as_bytes());
+        for chunk in [1, 2, 3, 100, body.len()] {
+            let all = inspect(&body, chunk, content, Bounds::default(), None);
+            assert_eq!((different(&all), all.released == body), (20, true), "{name}, {chunk}");
+            let limit = Limit {
+                people: GRANTED,
+                then: Resolution::Cut,
+            };
+            let cut = inspect(&body, chunk, content, Bounds::default(), Some(limit));
+            let shown =
+                (0..40).filter(|n| memchr::memmem::find(&cut.released, format!("S{n:02}x").as_bytes()).is_some());
+            assert!(
+                cut.stopped && body.starts_with(&cut.released) && shown.count() <= GRANTED,
+                "{name}, {chunk}"
+            );
+        }
+    }
+}
+
+/// EUC-KR in seven bits (RFC 1557).
+fn shifted(bytes: &[u8]) -> Vec<u8> {
+    let (mut text, mut is_shifted) = (b"\x1b$)C".to_vec(), false);
+    for byte in bytes {
+        if byte.is_ascii() == is_shifted {
+            text.push(if is_shifted { 0x0f } else { 0x0e });
+            is_shifted = !is_shifted;
+        }
+        text.push(byte & 0x7f);
+    }
+    text
+}

@@ -18,7 +18,7 @@ const PEOPLE: usize = 50;
 const GRANTED: usize = 7;
 
 /// Each file of people, and how many are found in it.
-const FILES: [(&str, usize); 30] = [
+const FILES: [(&str, usize); 31] = [
     ("deflated.zip", PEOPLE),
     ("stored.zip", PEOPLE),
     ("descriptors.zip", PEOPLE),
@@ -47,6 +47,7 @@ const FILES: [(&str, usize); 30] = [
     ("delta.parquet", PEOPLE),
     ("lz4.parquet", PEOPLE),
     ("wide.zip", PEOPLE),
+    ("legacy.zip", PEOPLE),
     ("widest.csv.gz", PEOPLE),
     ("zip.tar", PEOPLE),
 ];

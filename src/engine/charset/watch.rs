@@ -8,8 +8,11 @@
 //! Where the cut between two chunks is changes nothing: all is decided by the bytes.
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
-use encoding_rs::{BIG5, DecoderResult, EUC_KR, Encoding, GBK, SHIFT_JIS};
-use smallvec::SmallVec;
+use encoding_rs::{BIG5, DecoderResult, EUC_KR, Encoding, GB18030, GBK, ISO_2022_JP, SHIFT_JIS};
+use memchr::memchr;
+use smallvec::{SmallVec, smallvec};
+
+use super::letters::Another;
 
 /// Bytes from the first that tells, by which it is decided; they wait for it.
 pub(super) const WINDOW_BYTES: usize = 512;
@@ -28,6 +31,15 @@ const SURE_ANY: usize = 6;
 /// Bytes of a letter of UTF-8.
 const LETTER_BYTES_MAX: usize = 4;
 
+/// What begins a text that goes on in letters of two bytes, which are those of ASCII (ISO/IEC 2022): in ISO-2022-JP (RFC 1468), and
+/// in ISO-2022-KR (RFC 1557).
+const ESCAPE: u8 = 0x1b;
+const ESCAPES: [(&[u8], Another); 3] = [
+    (b"\x1b$B", Another::In(ISO_2022_JP)),
+    (b"\x1b$@", Another::In(ISO_2022_JP)),
+    (b"\x1b$)C", Another::Iso2022Kr),
+];
+
 /// Bytes that wait.
 pub(super) type Kept = SmallVec<[u8; 8]>;
 
@@ -37,8 +49,19 @@ pub(super) enum Seen {
     Same(Kept, usize),
     /// So many wait.
     Kept(usize),
-    /// All that waited, and what comes: in this character set, or in UTF-8.
-    Decided(Kept, Option<&'static Encoding>),
+    /// From here on the text is to be read so too.
+    Beside(Another),
+    /// All that waited, and what comes.
+    Decided(Kept, Readings),
+}
+
+/// How a text is read.
+#[derive(Default)]
+pub(super) struct Readings {
+    /// In this character set, or in UTF-8.
+    pub(super) first: Option<&'static Encoding>,
+    /// And so too, as what is declared, or what it was taken for, and its bytes disagree.
+    pub(super) besides: SmallVec<[Another; 2]>,
 }
 
 /// Watches one text.
@@ -53,6 +76,10 @@ pub(super) struct Watch {
     /// The first bytes of a letter that the chunk cut, or a window under way.
     kept: Kept,
     is_window: bool,
+    /// Whether what is kept, or the next byte, is an escape that has been looked at.
+    passes: bool,
+    /// What escapes have told.
+    told: SmallVec<[Another; 2]>,
 }
 
 impl Watch {
@@ -64,6 +91,8 @@ impl Watch {
             strays: 0,
             kept: Kept::new(),
             is_window: false,
+            passes: false,
+            told: SmallVec::new(),
         }
     }
 
@@ -82,15 +111,29 @@ impl Watch {
         if self.is_window {
             return self.fill(bytes);
         }
+        if self.passes || self.kept.first() == Some(&ESCAPE) {
+            return self.escape(bytes);
+        }
         if !self.kept.is_empty() {
             return self.complete(bytes);
         }
+        let followed = bytes.get(..FOLLOWED_BYTES_MAX.saturating_sub(self.followed));
+        let bytes = match memchr(ESCAPE, followed.unwrap_or(bytes)) {
+            Some(0) => return self.escape(bytes),
+            Some(escape) => bytes.get(..escape).unwrap_or_default(),
+            None => bytes,
+        };
         let valid = match self.declared {
-            Some(_) => ascii(bytes),
+            Some(_) => {
+                let valid = ascii(bytes);
+                self.followed += valid;
+                valid
+            }
             None => self.follow(bytes),
         };
-        if self.letters >= SURE_LETTERS || self.followed >= FOLLOWED_BYTES_MAX {
-            return Seen::Decided(Kept::new(), None);
+        let is_settled = self.letters >= SURE_LETTERS || self.followed >= FOLLOWED_BYTES_MAX;
+        if is_settled && self.declared.is_none() {
+            return Seen::Decided(Kept::new(), Readings::default());
         }
         if valid > 0 {
             return Seen::Same(Kept::new(), valid);
@@ -109,6 +152,30 @@ impl Watch {
             return self.decide();
         }
         Seen::Same(std::mem::take(&mut self.kept), 0)
+    }
+
+    /// An escape, which may be kept: what it tells, and then passes.
+    fn escape(&mut self, bytes: &[u8]) -> Seen {
+        let kept = self.kept.len();
+        if !self.passes {
+            let mut first = self.kept.clone();
+            first.extend_from_slice(bytes.get(..LETTER_BYTES_MAX - kept).unwrap_or(bytes));
+            let goes_on = |escape: &[u8]| escape.len() > first.len() && escape.starts_with(&first);
+            if ESCAPES.iter().any(|(escape, _)| goes_on(escape)) {
+                self.kept = first;
+                return Seen::Kept(self.kept.len() - kept);
+            }
+            self.passes = true;
+            let told = ESCAPES.iter().find(|(escape, _)| first.starts_with(escape));
+            if let Some((_, another)) = told.filter(|(_, another)| !self.told.contains(another)) {
+                self.told.push(*another);
+                return Seen::Beside(*another);
+            }
+        }
+        self.passes = false;
+        let taken = usize::from(kept == 0);
+        self.followed += kept + taken;
+        Seen::Same(std::mem::take(&mut self.kept), taken)
     }
 
     /// How many of `bytes` are whole letters of UTF-8, of those that are followed.
@@ -195,8 +262,21 @@ impl Watch {
         let window = std::mem::take(&mut self.kept);
         // What is said of it goes before a control character in it.
         let is_utf8 = (self.declared.is_none() && is_binary(&window)) || self.is_utf8(&window);
-        let encoding = (!is_utf8).then(|| self.declared.unwrap_or_else(|| guess(&window)));
-        Seen::Decided(window, encoding)
+        let readings = match self.declared {
+            _ if is_utf8 => Readings {
+                first: None,
+                besides: self.declared.map(Another::In).into_iter().collect(),
+            },
+            Some(declared) => Readings {
+                first: Some(declared),
+                besides: disagreeing(declared, &window).map(Another::In).into_iter().collect(),
+            },
+            None => Readings {
+                first: Some(guess(&window)),
+                besides: smallvec![Another::AsItIs],
+            },
+        };
+        Seen::Decided(window, readings)
     }
 
     /// Whether the window is in UTF-8, though some of it may be broken.
@@ -228,6 +308,14 @@ fn guess(window: &[u8]) -> &'static Encoding {
     // A list of names and digits of the full width is no text that the detector has learned.
     let doubles = [EUC_KR, SHIFT_JIS, GBK, BIG5];
     doubles.into_iter().find(|set| reads(set, window)).unwrap_or(guessed)
+}
+
+/// What the window is in most likely, if that is not what is declared: sets of one byte differ in no digit, and no sign.
+fn disagreeing(declared: &'static Encoding, window: &[u8]) -> Option<&'static Encoding> {
+    let guessed = guess(window);
+    let is_same = guessed == declared || (guessed == GBK && declared == GB18030);
+    let differs = !guessed.is_single_byte() || (!declared.is_single_byte() && !reads(declared, window));
+    (!is_same && differs).then_some(guessed)
 }
 
 /// Whether four fifths of the bytes outside ASCII stand beside one another, or where sets of one byte have hardly a letter: as
@@ -267,7 +355,7 @@ fn letter(bytes: &[u8]) -> Option<usize> {
 }
 
 /// How many bytes of ASCII stand first.
-fn ascii(bytes: &[u8]) -> usize {
+pub(super) fn ascii(bytes: &[u8]) -> usize {
     const BLOCK: usize = 64;
     let blocks = bytes.chunks_exact(BLOCK).take_while(|block| block.is_ascii());
     let whole = blocks.count() * BLOCK;

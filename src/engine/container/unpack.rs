@@ -9,7 +9,7 @@ use super::pdf::Pdf;
 use super::sqlite::Sqlite;
 use super::steps::Steps as _;
 use super::tar::Tar;
-use super::wide::Marked;
+use super::wide::Wide;
 use super::zip::Zip;
 use super::zlib::zlib;
 use super::{Fault, Told};
@@ -126,7 +126,7 @@ pub(in crate::engine) struct Unpacker {
 enum Reader {
     /// The first bytes.
     Undecided(SmallVec<[u8; FIRST_BYTES]>),
-    Text,
+    Text(Box<Wide>),
     Coded(Box<Decoder>, Box<Unpacker>),
     Zip(Box<Zip>),
     Tar(Box<Tar>),
@@ -135,8 +135,6 @@ enum Reader {
     Jpeg(Box<Jpeg>),
     Sqlite(Box<Sqlite>),
     Parquet(Box<Parquet>),
-    /// A text in another character set than UTF-8, as its mark says.
-    Marked(Box<Marked>),
     /// One that is read apart.
     Apart(Foreign),
 }
@@ -159,7 +157,7 @@ impl Unpacker {
     pub(in crate::engine) fn is_drained(&self) -> bool {
         match &self.reader {
             Reader::Undecided(first) => first.is_empty(),
-            Reader::Text => true,
+            Reader::Text(text) => text.is_drained(),
             Reader::Pdf(pdf) => pdf.is_drained(),
             Reader::Coded(decoder, inner) => decoder.is_checkpoint() && inner.is_drained(),
             Reader::Zip(zip) => zip.is_drained(),
@@ -168,7 +166,6 @@ impl Unpacker {
             Reader::Jpeg(jpeg) => jpeg.is_drained(),
             Reader::Sqlite(sqlite) => sqlite.is_drained(),
             Reader::Parquet(parquet) => parquet.is_drained(),
-            Reader::Marked(text) => text.is_drained(),
             Reader::Apart(file) => file.is_drained(),
         }
     }
@@ -181,13 +178,12 @@ impl Unpacker {
             Reader::Coded(decoder, _) => decoder.wanted(),
             Reader::Apart(file) => file.wanted(),
             Reader::Undecided(_)
-            | Reader::Text
+            | Reader::Text(_)
             | Reader::Zip(_)
             | Reader::Tar(_)
             | Reader::Pdf(_)
             | Reader::Png(_)
-            | Reader::Jpeg(_)
-            | Reader::Marked(_) => None,
+            | Reader::Jpeg(_) => None,
         }
     }
 
@@ -233,7 +229,8 @@ impl Unpacker {
             return Err(Fault::Unreadable);
         }
         match &mut self.reader {
-            Reader::Undecided(_) | Reader::Text => Ok(()),
+            Reader::Undecided(_) => Ok(()),
+            Reader::Text(text) => text.finish(told),
             Reader::Coded(decoder, inner) => {
                 inner.finish(told)?;
                 decoder.finish().map_err(|_| Fault::Unreadable)
@@ -245,7 +242,6 @@ impl Unpacker {
             Reader::Jpeg(jpeg) => jpeg.finish(told),
             Reader::Sqlite(sqlite) => sqlite.finish(told),
             Reader::Parquet(parquet) => parquet.finish(told),
-            Reader::Marked(text) => text.finish(told),
             Reader::Apart(file) => file.ask(Order::Finish, told),
         }
     }
@@ -275,11 +271,11 @@ impl Unpacker {
         self.reader = match kind {
             None => {
                 told.begin(Declared::Unknown);
-                Marked::of(&first).map_or(Reader::Text, |text| Reader::Marked(Box::new(text)))
+                Reader::Text(Box::new(Wide::new()))
             }
             Some(Kind::Coded(coding)) => match Decoder::new(coding) {
                 Some(decoder) => Reader::Coded(Box::new(decoder), Box::new(Self::new(inner))),
-                None => Reader::Text,
+                None => Reader::Text(Box::new(Wide::new())),
             },
             Some(Kind::Zip) => Reader::Zip(Box::new(Zip::new(inner))),
             Some(Kind::Tar) => Reader::Tar(Box::new(Tar::new(inner))),
@@ -295,7 +291,7 @@ impl Unpacker {
     fn read(&mut self, bytes: &[u8], told: &mut Told<'_>) -> Result<usize, Fault> {
         let read = match &mut self.reader {
             Reader::Undecided(_) => Ok(()),
-            Reader::Text => told.text(bytes),
+            Reader::Text(text) => text.push(bytes, told),
             Reader::Coded(decoder, inner) => return unpack(decoder, inner, bytes, told),
             Reader::Zip(zip) => zip.push(bytes, told),
             Reader::Tar(tar) => tar.push(bytes, told),
@@ -304,7 +300,6 @@ impl Unpacker {
             Reader::Jpeg(jpeg) => jpeg.push(bytes, told),
             Reader::Sqlite(sqlite) => sqlite.push(bytes, told),
             Reader::Parquet(parquet) => parquet.push(bytes, told),
-            Reader::Marked(text) => text.push(bytes, told),
             Reader::Apart(_) if bytes.is_empty() => Ok(()),
             Reader::Apart(file) => file.ask(Order::Push(bytes), told),
         };

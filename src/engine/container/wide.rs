@@ -1,37 +1,61 @@
-//! A text inside a container that is in another character set than UTF-8, as its byte-order mark or the zeros in it say.
+//! A text inside a container, read in the character set that its byte-order mark, the document itself or its bytes tell. It is read
+//! in that one alone.
 
 use super::{Fault, Told};
-use crate::engine::charset::{Charset, Reader};
+use crate::engine::charset::{Charset, Reader, Text, Unreadable};
 
 /// Bytes of text that are read at once.
 const TEXT_BYTES: usize = 4096;
 
 /// The reader of one.
-pub(super) struct Marked(Reader);
+pub(super) struct Wide(Reader);
 
-impl Marked {
-    /// One for a text that begins so, if it needs one.
-    pub(super) fn of(first: &[u8]) -> Option<Self> {
-        let mut reader = Reader::new(Charset::Utf8);
-        reader.look(first);
-        reader.is_other().then_some(Self(reader))
+impl Wide {
+    pub(super) fn new() -> Self {
+        Self(Reader::new(Charset::Utf8).hearing(true).watching(true).alone())
     }
 
     pub(super) fn is_drained(&self) -> bool {
         self.0.is_between_characters()
     }
 
-    pub(super) fn push(&mut self, bytes: &[u8], told: &mut Told<'_>) -> Result<(), Fault> {
-        self.read(bytes, false, told)
+    pub(super) fn push(&mut self, mut bytes: &[u8], told: &mut Told<'_>) -> Result<(), Fault> {
+        while !bytes.is_empty() {
+            let (text, length) = self.0.next(bytes)?;
+            let (part, rest) = bytes.split_at_checked(length).unwrap_or((bytes, &[]));
+            self.tell(text, part, told)?;
+            bytes = rest;
+        }
+        Ok(())
     }
 
     pub(super) fn finish(&mut self, told: &mut Told<'_>) -> Result<(), Fault> {
-        self.0.end().map_err(|_| Fault::Unreadable)?;
-        self.read(&[], true, told)
+        loop {
+            let text = self.0.end()?;
+            let is_all = !matches!(text, Text::Again(_) | Text::Beside(_));
+            self.tell(text, &[], told)?;
+            if is_all {
+                return self.read(&[], true, told);
+            }
+        }
+    }
+
+    fn tell(&mut self, text: Text, part: &[u8], told: &mut Told<'_>) -> Result<(), Fault> {
+        match text {
+            Text::Same(kept) => {
+                told.text(&kept)?;
+                told.text(part)
+            }
+            Text::Again(kept) => self.push(&kept, told),
+            Text::Kept | Text::Beside(_) => Ok(()),
+            Text::Other(kept) => {
+                self.read(&kept, false, told)?;
+                self.read(part, false, told)
+            }
+        }
     }
 
     fn read(&mut self, mut bytes: &[u8], last: bool, told: &mut Told<'_>) -> Result<(), Fault> {
-        self.0.next(bytes).map_err(|_| Fault::Unreadable)?;
         let mut text = [0; TEXT_BYTES];
         loop {
             let (read, written, done) = self.0.read(bytes, &mut text, last);
@@ -41,5 +65,11 @@ impl Marked {
                 return Ok(());
             }
         }
+    }
+}
+
+impl From<Unreadable> for Fault {
+    fn from(_: Unreadable) -> Self {
+        Self::Unreadable
     }
 }

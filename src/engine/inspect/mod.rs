@@ -10,6 +10,7 @@
 //! they were cut into chunks. A coded body may be released at the end of each chunk too, or an event of a coded stream would
 //! wait for the next: one that comes in small chunks may be cut nearer to the denied record, and never behind it.
 
+mod beside;
 mod opaque;
 mod packed;
 mod read;
@@ -18,6 +19,7 @@ mod release;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use beside::{Beside, Told};
 use bytes::Bytes;
 use opaque::Opaque;
 use packed::Packed;
@@ -112,8 +114,12 @@ pub struct Inspector {
     packed: Packed,
     charset: Reader,
     settings: CellSettings,
+    declared: Declared,
     structure: Structure,
     assembler: Assembler,
+    /// The text in other character sets, where it is not sure which it is in, and what the readings have told.
+    beside: Vec<Beside>,
+    told: Told,
     /// Settled, not resolved.
     ready: Vec<Record>,
     /// For each of them, who and what is to be reserved.
@@ -152,20 +158,18 @@ pub struct Inspector {
 impl Inspector {
     /// An inspector for one body with this content; one that cannot be looked into fails at the first byte.
     pub fn new(mode: Mode, bounds: Bounds, content: Content, rules: Arc<RuleSet>, secret: HashKey) -> Self {
-        // What is masked is written in the character set in which it came: of others only what is ASCII is read.
-        let declared = if mode == Mode::Rewrite {
-            Charset::Utf8
-        } else {
-            content.charset
-        };
+        let (masks, is_events) = (mode == Mode::Rewrite, content.structure == Declared::Events);
         let charset = if content.structure.is_binary() {
             Reader::bytes()
         } else {
             // Streams of events are in UTF-8 (HTML Living Standard, section 9.2.5), and none of them waits.
-            let watches = mode != Mode::Rewrite && content.structure != Declared::Events;
-            Reader::new(declared)
-                .hearing(!content.says_charset && mode != Mode::Rewrite)
-                .watching(watches)
+            let said = if masks && is_events {
+                Charset::Utf8
+            } else {
+                content.charset
+            };
+            let reader = Reader::new(said).hearing(!content.says_charset).watching(!is_events);
+            if masks { reader.masked() } else { reader }
         };
         let (decoder, failure) = match content.decoder(mode) {
             Ok(decoder) => (decoder, None),
@@ -182,8 +186,11 @@ impl Inspector {
             packed: Packed::default(),
             charset,
             settings,
+            declared: content.structure,
             structure: Structure::new(content.structure, settings),
             assembler,
+            beside: Vec::new(),
+            told: Told::default(),
             ready: Vec::new(),
             asks: Vec::new(),
             resolved: 0,
@@ -264,6 +271,7 @@ impl Inspector {
         if self.phase == Phase::Open && self.failure.is_none() {
             self.structure.finish(&mut self.assembler);
             self.assembler.finish(self.decoded);
+            self.finish_beside();
             self.failure = self.spent();
             self.end();
         }

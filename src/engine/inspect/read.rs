@@ -192,6 +192,15 @@ impl Inspector {
             }
             Text::Kept => {}
             Text::Other(_) if self.mode == Mode::Rewrite => return Err(Failure::Undecodable),
+            // A mask would be other letters there.
+            Text::Beside(another) if self.mode == Mode::Rewrite && another.has_escapes() => {
+                return Err(Failure::Undecodable);
+            }
+            Text::Beside(another) => self.begin_beside(another),
+            Text::Other(kept) if !self.beside.is_empty() => {
+                self.read_all(&kept);
+                self.read_all(part);
+            }
             Text::Other(kept) => {
                 self.read(&kept, false);
                 self.read(part, false);
@@ -213,7 +222,7 @@ impl Inspector {
         }
         loop {
             let text = self.charset.end().map_err(|_| Failure::Undecodable)?;
-            let is_all = !matches!(text, Text::Again(_));
+            let is_all = !matches!(text, Text::Again(_) | Text::Beside(_));
             self.told(text, &[])?;
             if is_all {
                 break;
@@ -247,7 +256,11 @@ impl Inspector {
             let to_grid = (GRID - self.decoded % GRID) as usize;
             let (piece, rest) = text.split_at(to_grid.min(text.len()));
             self.structure.push(piece, &mut self.assembler);
+            let start = self.decoded;
             self.decoded += piece.len() as u64;
+            if !self.beside.is_empty() && !self.charset.is_other() {
+                self.read_beside(piece, start);
+            }
             if self.decoded.is_multiple_of(GRID) {
                 self.bound_holding();
             }
@@ -273,20 +286,23 @@ impl Inspector {
             if self.decoded.saturating_sub(self.holds_from()) <= max {
                 break;
             }
-            self.assembler.force(decided);
+            if !self.force_beside() {
+                self.assembler.force(decided);
+            }
         }
         self.collect(self.holds_from());
     }
 
     pub(super) fn holds_from(&self) -> u64 {
         let (decided, lines) = (self.structure.decided_to(), self.structure.is_lines());
-        let from = self.assembler.holds_from(decided, lines);
+        let from = self.assembler.holds_from(decided, lines).min(self.beside_holds_from());
         self.stopped_at().map_or(from, |stopped| from.min(stopped))
     }
 
     pub(super) fn collect(&mut self, holds_from: u64) {
         let before = self.ready.len();
         self.assembler.take_settled(holds_from, &mut self.ready);
+        self.only_news(before, holds_from);
         self.tally.orders = self.assembler.orders();
         for record in self.ready.get(before..).unwrap_or_default() {
             self.asks.push(record.ask());

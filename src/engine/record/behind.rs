@@ -9,7 +9,7 @@ use super::layers::{End, Layers};
 use super::stream::Stream;
 use crate::engine::decode::{Reader, Run, Unescaped};
 use crate::engine::detect::{Context, Finding, Key, Span};
-use crate::engine::structure::Cell;
+use crate::engine::structure::{Cell, Declared};
 
 /// Characters of a line that may go on in the next, as MIME writes it (RFC 2045, section 6.8: up to 76).
 const LINE_BYTES_MIN: usize = 60;
@@ -81,8 +81,13 @@ impl Assembler {
         Inner::new((&self.rules, &self.secret), self.settled.counted, layers, begin)
     }
 
+    /// Another reading of the body, of what comes from `at` on.
+    pub(in crate::engine) fn another(&self, declared: Declared, at: u64) -> Inner {
+        self.inner(self.layers, at).of_text(declared)
+    }
+
     /// Takes over what was settled inside a value.
-    fn take(&mut self, inner: &mut Inner, all: bool) {
+    pub(super) fn take(&mut self, inner: &mut Inner, all: bool) {
         inner.take(all, &mut self.settled.records);
         self.fault = self.fault.or_else(|| inner.assembler().fault);
         if all {

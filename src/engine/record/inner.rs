@@ -20,8 +20,8 @@ const UNPACKED_AT_ONCE_BYTES: usize = 4096;
 /// Bytes of a value between two places that are known on both sides.
 const UNIT_BYTES: usize = 24;
 
-/// A body inside a value.
-pub(super) struct Inner {
+/// A body inside a value, or another reading of the body around it.
+pub(in crate::engine) struct Inner {
     packed: Packed,
     read: Read,
     map: Map,
@@ -81,6 +81,48 @@ impl Inner {
             },
             map: Map::new(raw),
         }
+    }
+
+    /// The same, of a text of this structure that is packed in nothing.
+    pub(super) fn of_text(mut self, declared: Declared) -> Self {
+        self.packed = Packed::No;
+        self.read.structure = Structure::new(declared, self.read.settings);
+        self
+    }
+
+    /// More of another reading of the body `around`: `places` are bytes of the text, and offsets of that body; between two that are
+    /// as far from one another in both all others are known too.
+    pub(in crate::engine) fn read(
+        &mut self,
+        around: &mut Assembler,
+        text: &[u8],
+        places: impl Iterator<Item = (usize, u64)>,
+    ) {
+        let from = self.read.text;
+        let stops_at = around.stops_at(self.holds_from());
+        self.lend(around, stops_at);
+        self.more(text);
+        self.give_back(around);
+        self.map.is_fine = true;
+        for (text, raw) in places {
+            self.map.push(from + text as u64, raw);
+        }
+        around.take(self, false);
+    }
+
+    /// Another reading ended at `raw` of the body `around`.
+    pub(in crate::engine) fn end(&mut self, around: &mut Assembler, raw: u64) {
+        let stops_at = around.stops_at(self.holds_from());
+        self.lend(around, stops_at);
+        self.finish(raw);
+        self.give_back(around);
+        around.take(self, true);
+    }
+
+    /// Settles by force what another reading of the body `around` holds.
+    pub(in crate::engine) fn force_in(&mut self, around: &mut Assembler) {
+        self.force();
+        around.take(self, false);
     }
 
     /// Lends it what all bodies of one have in common, until it is given back; `stopped_at`: where the record around it begins.
@@ -143,7 +185,7 @@ impl Inner {
     }
 
     /// Everything before this offset of the body around it is settled.
-    pub(super) fn holds_from(&self) -> u64 {
+    pub(in crate::engine) fn holds_from(&self) -> u64 {
         self.map.begins(self.holds())
     }
 
@@ -243,12 +285,15 @@ fn inflate(decoder: &mut Decoder, mut bytes: &[u8], read: &mut Read) -> Result<(
 struct Map {
     /// The first holds for what was forgotten too.
     places: VecDeque<(u64, u64)>,
+    /// Whether all places between two are known that are as far apart on both sides.
+    is_fine: bool,
 }
 
 impl Map {
     fn new(raw: u64) -> Self {
         Self {
             places: VecDeque::from([(0, raw)]),
+            is_fine: false,
         }
     }
 
@@ -265,14 +310,22 @@ impl Map {
     fn begins(&self, text: u64) -> u64 {
         let behind = self.places.partition_point(|(known, _)| *known <= text);
         let place = self.places.get(behind.saturating_sub(1));
-        place.map_or(0, |(_, raw)| *raw)
+        let (known, raw) = place.copied().unwrap_or_default();
+        match self.places.get(behind) {
+            Some(next) if self.is_fine && next.0 - known == next.1 - raw => raw + text.saturating_sub(known),
+            Some(_) | None => raw,
+        }
     }
 
     /// Where what ends at `text` ends, at the earliest.
     fn ends(&self, text: u64) -> u64 {
         let at = self.places.partition_point(|(known, _)| *known < text);
         let place = self.places.get(at).or_else(|| self.places.back());
-        place.map_or(0, |(_, raw)| *raw)
+        let (known, raw) = place.copied().unwrap_or_default();
+        match at.checked_sub(1).and_then(|before| self.places.get(before)) {
+            Some(before) if self.is_fine && known - before.0 == raw - before.1 => raw - known.saturating_sub(text),
+            Some(_) | None => raw,
+        }
     }
 
     /// Nothing before `text` is asked about any more.

@@ -23,6 +23,7 @@ mod vote;
 
 pub use assembler::Assembler;
 pub use crowd::{BULK_PEOPLE, Crowd};
+pub(in crate::engine) use inner::Inner;
 pub use subject::subjects_of;
 
 use smallvec::SmallVec;

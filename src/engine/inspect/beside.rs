@@ -1,0 +1,137 @@
+//! Other readings of a body of which it is not sure what it is in: who is in any of them is in the body.
+//!
+//! ```text
+//!   first     name,phone\n ..... 이름,０１０ ...     all of it, in what it is in most likely
+//!   another                     ÀÌ¸§,£°£± ...       from the first byte on that two readings read differently
+//! ```
+//! Each has a structure and records of its own, told where they stand in the first. It begins in the middle of a text, so it is read
+//! line by line where the format has a beginning.
+
+use super::Inspector;
+use crate::engine::charset::{Another, LetterEnd, Letters};
+use crate::engine::detect::Span;
+use crate::engine::record::{Inner, Record};
+use crate::engine::structure::Declared;
+
+/// Readings beside the first: two of what is declared and likely, and two of escapes.
+const BESIDES_MAX: usize = 4;
+/// One more reading.
+pub(super) struct Beside {
+    letters: Letters,
+    inner: Inner,
+}
+
+/// Where identifiers of records stand that were told, in order: they are those of each reading that tells them.
+#[derive(Default)]
+pub(super) struct Told(Vec<Span>);
+
+impl Told {
+    /// Whether no other reading has told all identifiers of this record; then they are told now.
+    fn is_new(&mut self, record: &Record) -> bool {
+        let is_new = !record.places.iter().all(|place| self.has(&place.span));
+        for place in record.places.iter().filter(|_| is_new) {
+            let at = self.0.partition_point(|told| told.start < place.span.start);
+            self.0.insert(at, place.span);
+        }
+        is_new
+    }
+
+    /// Whether one stands where this one does.
+    fn has(&self, span: &Span) -> bool {
+        let before = self.0.partition_point(|told| told.start < span.end);
+        let last = before.checked_sub(1).and_then(|last| self.0.get(last));
+        last.is_some_and(|told| told.end > span.start)
+    }
+}
+
+/// Where letters end in another reading and in the first, whose letters end at `ends`.
+fn both(another: &Letters, places: &[LetterEnd], ends: &[LetterEnd]) -> Vec<(usize, usize)> {
+    if another.are_bytes() {
+        return ends.iter().map(|end| (end.read, end.text)).collect();
+    }
+    let mut places = places.iter().peekable();
+    let mut both = Vec::new();
+    for end in ends {
+        while places.next_if(|place| place.read < end.read).is_some() {}
+        let same = places.next_if(|place| place.read == end.read);
+        both.extend(same.map(|place| (place.text, end.text)));
+    }
+    both
+}
+
+impl Inspector {
+    /// What comes now is read so too.
+    pub(super) fn begin_beside(&mut self, another: Another) {
+        if self.beside.len() >= BESIDES_MAX {
+            return;
+        }
+        // These begin with what says how to read the rest.
+        let has_beginning = matches!(self.declared, Declared::Json | Declared::Table | Declared::Unknown);
+        let declared = if has_beginning && self.decoded > 0 {
+            Declared::Lines
+        } else {
+            self.declared
+        };
+        let inner = self.assembler.another(declared, self.decoded);
+        self.beside.push(Beside {
+            letters: Letters::new(another),
+            inner,
+        });
+    }
+
+    /// Reads bytes of the body, which are the text of the first reading from `start` on, in the others too.
+    pub(super) fn read_beside(&mut self, bytes: &[u8], start: u64) {
+        for beside in &mut self.beside {
+            let (text, ends) = beside.letters.read(bytes);
+            let places = ends.iter().map(|end| (end.text, start + end.read as u64));
+            beside.inner.read(&mut self.assembler, &text, places);
+        }
+    }
+
+    /// Reads bytes of the body in the first reading, which are other letters than they are, and in the others.
+    pub(super) fn read_all(&mut self, bytes: &[u8]) {
+        let start = self.decoded;
+        let (first, of_first) = self.charset.letters(bytes);
+        self.search(&first);
+        for beside in &mut self.beside {
+            let (text, ends) = beside.letters.read(bytes);
+            let ends = both(&beside.letters, &ends, &of_first).into_iter();
+            let places = ends.map(|(text, first)| (text, start + first as u64));
+            beside.inner.read(&mut self.assembler, &text, places);
+        }
+        self.collect(self.holds_from());
+    }
+
+    /// The body ended.
+    pub(super) fn finish_beside(&mut self) {
+        for beside in &mut self.beside {
+            beside.inner.end(&mut self.assembler, self.decoded);
+        }
+    }
+
+    /// Where what the other readings hold begins.
+    pub(super) fn beside_holds_from(&self) -> u64 {
+        let holds = self.beside.iter().map(|beside| beside.inner.holds_from());
+        holds.min().unwrap_or(u64::MAX)
+    }
+
+    /// Settles by force what another reading holds, if one holds the most.
+    pub(super) fn force_beside(&mut self) -> bool {
+        let from = self.holds_from();
+        let most = self.beside.iter_mut().find(|beside| beside.inner.holds_from() == from);
+        let Some(beside) = most else { return false };
+        beside.inner.force_in(&mut self.assembler);
+        true
+    }
+
+    /// Of the records that were settled behind these, those that no other reading has told; `holds_from`: none comes before it.
+    pub(super) fn only_news(&mut self, from: usize, holds_from: u64) {
+        if self.beside.is_empty() {
+            return;
+        }
+        let records = self.ready.split_off(from);
+        let news = records.into_iter().filter(|record| self.told.is_new(record));
+        self.ready.extend(news);
+        self.told.0.retain(|span| span.end > holds_from);
+    }
+}
