@@ -80,6 +80,15 @@ pub fn message(bytes: &mut BytesMut) -> Result<Option<Bytes>, Status> {
     Ok(Some(bytes.split_to(length).freeze()))
 }
 
+/// The same, read.
+///
+/// # Errors
+/// As [`message`], or it is none of this kind.
+pub fn read<M: Message + Default>(bytes: &mut BytesMut) -> Result<Option<M>, Status> {
+    let read = |message| M::decode(message).map_err(|_| Status::Malformed);
+    message(bytes)?.map(read).transpose()
+}
+
 /// The messages of a client.
 pub(super) struct Messages {
     body: Incoming,
@@ -95,8 +104,8 @@ impl Messages {
     /// The next; none at the end, or when the client went away.
     pub(super) async fn next<M: Message + Default>(&mut self) -> Result<Option<M>, Status> {
         loop {
-            if let Some(message) = message(&mut self.bytes)? {
-                return M::decode(message).map(Some).map_err(|_| Status::Malformed);
+            if let Some(message) = read(&mut self.bytes)? {
+                return Ok(Some(message));
             }
             let Some(Ok(frame)) = self.body.frame().await else {
                 return Ok(None);

@@ -8,6 +8,6 @@ pub mod messages;
 mod service;
 mod settings;
 
-pub use grpc::{MESSAGE_BYTES_MAX, Status, Stream, message};
+pub use grpc::{MESSAGE_BYTES_MAX, Status, Stream, message, read};
 pub use service::Processor;
 pub use settings::ExtProcSyntax;

@@ -6,8 +6,10 @@ mod apart;
 mod body;
 mod coding;
 mod containers;
+mod ext_proc;
 mod frames;
 mod framing;
+mod handshake;
 mod hello;
 mod http2;
 mod icap;
@@ -29,8 +31,10 @@ pub(crate) use apart::apart;
 pub(crate) use body::scan_chunks;
 pub(crate) use coding::decode;
 pub(crate) use containers::containers;
+pub(crate) use ext_proc::ext_proc;
 pub(crate) use frames::frames;
 pub(crate) use framing::framing;
+pub(crate) use handshake::handshake;
 pub(crate) use hello::client_hello;
 pub(crate) use http2::http2_opening;
 pub(crate) use icap::icap;
@@ -61,7 +65,7 @@ pub(crate) type Check = fn(&[u8]);
 
 /// Every check under the name of its fuzz target and of its folders in `fuzz/corpus` and `fuzz/regressions`.
 #[cfg_attr(fuzzing, expect(dead_code, reason = "a fuzz target calls its one check"))]
-pub(crate) const CHECKS: [(&str, Check); 19] = [
+pub(crate) const CHECKS: [(&str, Check); 21] = [
     ("scan_chunks", scan_chunks),
     ("decode", decode),
     ("containers", containers),
@@ -78,6 +82,8 @@ pub(crate) const CHECKS: [(&str, Check); 19] = [
     ("proxy_header", proxy_header),
     ("icap", icap),
     ("websocket", websocket),
+    ("handshake", handshake),
+    ("ext_proc", ext_proc),
     ("config_syntax", config_syntax),
     ("access_log", access_log),
     ("scenario", scenario),

@@ -16,7 +16,7 @@ const KEY_BYTES: usize = 24;
 
 /// A handshake that a client has begun.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::proxy) struct Handshake {
+pub struct Handshake {
     /// The only answer to its key.
     accept: String,
 }
@@ -27,7 +27,7 @@ impl Handshake {
     /// # Errors
     ///
     /// It offers WebSocket and is no handshake: an origin would not switch, and whoever thinks it has is fooled.
-    pub(in crate::proxy) fn of(head: &request::Parts) -> Result<Option<Self>, Fault> {
+    pub fn of(head: &request::Parts) -> Result<Option<Self>, Fault> {
         if !offers_websocket(&head.headers) {
             return Ok(None);
         }
@@ -41,7 +41,7 @@ impl Handshake {
     }
 
     /// Whether an answer with these fields has understood it; `offered` says whether extensions were offered.
-    pub(in crate::proxy) fn is_met(&self, answer: &HeaderMap, offered: bool) -> bool {
+    pub fn is_met(&self, answer: &HeaderMap, offered: bool) -> bool {
         only(answer, &UPGRADE).is_some_and(is_websocket)
             && only(answer, &SEC_WEBSOCKET_ACCEPT) == Some(self.accept.as_bytes())
             && (offered || !answer.contains_key(SEC_WEBSOCKET_EXTENSIONS))

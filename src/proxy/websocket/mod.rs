@@ -7,8 +7,9 @@ mod opcode;
 mod relay;
 
 pub use frame::{Event, FrameReader, From};
+pub use handshake::Handshake;
 pub use opcode::Opcode;
 
 pub(super) use extended::{translate, translate_answer};
-pub(super) use handshake::{Handshake, deflates, offers_websocket};
+pub(super) use handshake::{deflates, offers_websocket};
 pub(super) use relay::{Peers, relay};
