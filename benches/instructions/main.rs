@@ -35,6 +35,12 @@ type Fault = Box<dyn Error + Send + Sync>;
 
 /// The first argument of the program that is counted; then the number of a body.
 const COUNTED: &str = "--counted";
+/// The only argument of the program in which the views of the first body are counted.
+const VIEWS: &str = "--views";
+/// What asks of a text whether another reader would undo something in it: all that the views cost where nothing is escaped.
+const ASKING: [&str; 2] = ["*forms*hides*", "*is_escaped*"];
+/// So many instructions for a hundred of all others are too many for it.
+const VIEWS_PERCENT_MAX: u64 = 15;
 /// The argument that writes the figures.
 const RENEW: &str = "--renew";
 /// Times that a body is read while instructions are counted.
@@ -63,6 +69,11 @@ fn main() -> Result<(), Fault> {
     {
         return count_one(body.parse()?);
     }
+    if arguments.iter().any(|argument| argument == VIEWS) {
+        let [clean, ..] = bodies();
+        read_times(&clean, &Arc::new(RuleSet::builtin()));
+        return Ok(());
+    }
     assembly::check(env!("CARGO_BIN_EXE_tidegate").as_ref())?;
     let (vectors, counted) = count_all()?;
     if arguments.iter().any(|argument| argument == RENEW) {
@@ -76,7 +87,21 @@ fn main() -> Result<(), Fault> {
         );
         return Ok(());
     }
-    check(&counted, &figures.instructions)
+    check(&counted, &figures.instructions)?;
+    let [clean, ..] = bodies();
+    check_views(counted.get(clean.name).copied().unwrap_or_default())
+}
+
+/// What it costs to ask for escapes in clean JSON, of which a reading takes `total` instructions.
+fn check_views(total: u64) -> Result<(), Fault> {
+    let (_, views) = end(start(&ASKING, &[VIEWS])?)?;
+    let views = views / TIMES;
+    let percent = views * 100 / total.saturating_sub(views).max(1);
+    println!("instructions: the views of clean JSON: {views}, {percent} % of the rest");
+    if views == 0 || percent > VIEWS_PERCENT_MAX {
+        return Err(format!("views take {views} instructions, {percent} % of the rest of {total}").into());
+    }
+    Ok(())
 }
 
 fn file() -> PathBuf {
@@ -133,7 +158,9 @@ fn bodies() -> [Bulk; 4] {
 fn count_all() -> Result<(String, BTreeMap<String, u64>), Fault> {
     let bodies = bodies();
     // All at once: other work changes no count.
-    let runs: Vec<Child> = (0..bodies.len()).map(start).collect::<Result<_, _>>()?;
+    let runs: Vec<Child> = (0..bodies.len())
+        .map(|body| start(&["*read_times*"], &[COUNTED, &body.to_string()]))
+        .collect::<Result<_, _>>()?;
     let (mut vectors, mut counted) = (String::new(), BTreeMap::new());
     for (body, run) in bodies.iter().zip(runs) {
         let (found, total) = end(run)?;
@@ -143,16 +170,14 @@ fn count_all() -> Result<(String, BTreeMap<String, u64>), Fault> {
     Ok((vectors, counted))
 }
 
-/// Starts this program under callgrind, which counts while `read_times` runs.
-fn start(body: usize) -> Result<Child, Fault> {
+/// Starts this program under callgrind, which counts while one of these functions runs.
+fn start(functions: &[&str], arguments: &[&str]) -> Result<Child, Fault> {
+    let toggles = functions.iter().map(|function| format!("--toggle-collect={function}"));
     let child = Command::new("valgrind")
-        .args([
-            "--tool=callgrind",
-            "--callgrind-out-file=/dev/null",
-            "--toggle-collect=*read_times*",
-        ])
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .args(toggles)
         .arg(std::env::current_exe()?)
-        .args([COUNTED, &body.to_string()])
+        .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -195,6 +195,9 @@ fn tells(alphabet: Alphabet, text: &[u8]) -> Option<bool> {
             break;
         }
         let Some(byte) = reader.read(*character) else { continue };
+        if length == 0 && !may_be_first(byte) {
+            return None;
+        }
         *bytes.get_mut(length)? = byte;
         length += 1;
         // Most runs are names and numbers, and tell so at once: what a text or a magic begins with is one.
@@ -208,6 +211,11 @@ fn tells(alphabet: Alphabet, text: &[u8]) -> Option<bool> {
         return Some(true);
     }
     (length >= TEXT_BYTES_MIN && is_text(bytes)).then_some(false)
+}
+
+/// Whether a text or a magic may begin with this byte: nearly half of them begin neither.
+const fn may_be_first(byte: u8) -> bool {
+    matches!(byte, b'\t' | b'\n' | b'\r' | 0x1f | b' '..=b'~' | 0x89 | 0xc2..=0xf4)
 }
 
 fn may_be_magic(first: &[u8]) -> bool {
