@@ -16,7 +16,7 @@ mod watch;
 pub(in crate::engine) use letters::{Another, LetterEnd, Letters};
 use plausible::Plausible;
 use said::{DOCUMENT_BYTES_MAX, Said, said};
-use utf32::Utf32;
+use utf32::{Utf32, may_have_zeros};
 use watch::{Kept, Seen, Watch};
 
 /// The byte-order marks (Unicode 16, table 23-7), and what they are of.
@@ -63,16 +63,6 @@ impl Set {
 
     fn is_big(self) -> bool {
         self == Self::Named(UTF_16BE) || self == Self::Utf32 { is_big: true }
-    }
-}
-
-/// Whether more of these few bytes may yet tell that zeros stand beside letters.
-fn may_have_zeros(first: &[u8]) -> bool {
-    match first {
-        [] | [_] | [_, 0] | [0, _] | [_, 0, _] | [0, _, _] => true,
-        [a, 0, 0, 0, rest @ ..] if *a != 0 => rest.len() < 4,
-        [0, 0, 0, a, rest @ ..] if *a != 0 => rest.len() < 4,
-        _ => false,
     }
 }
 
@@ -254,27 +244,25 @@ impl Reader {
     }
 
     /// The same; `hears`: a document is heard in what it says of itself.
-    pub(super) fn hearing(mut self, hears: bool) -> Self {
-        self.hears = hears;
-        self
+    pub(super) fn hearing(self, hears: bool) -> Self {
+        Self { hears, ..self }
     }
 
     /// The same; `watches`: its bytes are asked too, whatever is said.
-    pub(super) fn watching(mut self, watches: bool) -> Self {
-        self.watches = watches;
-        self
+    pub(super) fn watching(self, watches: bool) -> Self {
+        Self { watches, ..self }
     }
 
     /// The same, in which something may be masked.
-    pub(super) fn masked(mut self) -> Self {
-        self.others = Others::Masked;
-        self
+    pub(super) fn masked(self) -> Self {
+        let others = Others::Masked;
+        Self { others, ..self }
     }
 
     /// The same, which nothing is read beside.
-    pub(super) fn alone(mut self) -> Self {
-        self.others = Others::None;
-        self
+    pub(super) fn alone(self) -> Self {
+        let others = Others::None;
+        Self { others, ..self }
     }
 
     /// Bytes that tell what it is in.
@@ -290,12 +278,8 @@ impl Reader {
     /// One for a body of bytes: no mark in it means anything.
     pub(super) fn bytes() -> Self {
         Self {
-            declared: Charset::Utf8,
-            hears: false,
-            watches: false,
-            others: Others::Beside,
-            besides: SmallVec::new(),
             state: State::Same,
+            ..Self::new(Charset::Utf8)
         }
     }
 
@@ -381,8 +365,7 @@ impl Reader {
             Seen::Kept(taken) => (Text::Kept, taken),
             Seen::Beside(another) => (Text::Beside(another), 0),
             Seen::Decided(kept, readings) => {
-                let mut besides = readings.besides;
-                let mut first = readings.first;
+                let (mut first, mut besides) = (readings.first, readings.besides);
                 match self.others {
                     Others::Beside => {}
                     Others::None => besides.clear(),

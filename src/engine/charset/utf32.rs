@@ -62,3 +62,13 @@ fn put(letter: char, out: &mut [u8], at: usize) -> usize {
         .filter(|room| room.len() >= letter.len_utf8())
         .map_or(0, |room| letter.encode_utf8(room).len())
 }
+
+/// Whether more of these few bytes may yet tell that zeros stand beside letters.
+pub(super) fn may_have_zeros(first: &[u8]) -> bool {
+    match first {
+        [] | [_] | [_, 0] | [0, _] | [_, 0, _] | [0, _, _] => true,
+        [a, 0, 0, 0, rest @ ..] if *a != 0 => rest.len() < 4,
+        [0, 0, 0, a, rest @ ..] if *a != 0 => rest.len() < 4,
+        _ => false,
+    }
+}
