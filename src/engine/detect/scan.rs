@@ -104,7 +104,6 @@ impl RuleSet {
             if found.len() > of_expressions {
                 let mut builtin = found.get(first_new..of_expressions).unwrap_or_default().to_vec();
                 settle(self, 0, &within, &mut builtin);
-                builtin.iter_mut().for_each(|finding| write_address(finding, haystack));
                 searched.builtin = Some(builtin);
             }
         }
@@ -121,7 +120,7 @@ impl RuleSet {
 pub(in crate::engine) struct Searched {
     /// Whether anything in the cell was worth a search by the rules that are built in.
     pub(in crate::engine) by_builtin: bool,
-    /// What they alone found, where expressions found something too.
+    /// What they alone found, where expressions found something too; addresses without their forms, since they have no vote.
     pub(in crate::engine) builtin: Option<Vec<Finding>>,
 }
 
