@@ -2,7 +2,7 @@
 
 use super::condition::Condition;
 use super::direction::{Direction, Scopes};
-use super::plan::Facts;
+use super::facts::Facts;
 use super::syntax::{BudgetSyntax, Text};
 use super::{Written, units};
 use crate::engine::detect::{Category, RuleSet};

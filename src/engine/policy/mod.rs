@@ -5,6 +5,7 @@ mod check;
 mod condition;
 mod destination;
 mod direction;
+mod facts;
 mod fixed;
 mod names;
 mod plan;
@@ -19,8 +20,9 @@ pub use budget::{Action, Budget, Enforcement, WINDOW_SECONDS_MAX};
 pub use condition::{Condition, Standing};
 pub use destination::{Destinations, Towards, UNKNOWN};
 pub use direction::Direction;
+pub use facts::Facts;
 pub use names::{names_of, parts_of, subject_of};
-pub use plan::{Facts, Plan, people_key};
+pub use plan::{Plan, people_key};
 pub use question::Question;
 pub use syntax::{AllowSyntax, BudgetSyntax, ExceptionSyntax, GroupShape, ProcessorSyntax, RoutePolicy, Text};
 
