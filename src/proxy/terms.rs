@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use super::fail::{Fail, Reason};
 use super::gateway::{Gateway, Set};
 use super::outcome::Denial;
+use super::route::Leads;
 use crate::engine::ledger::{Account, Ask, KeyUse, not_public};
 use crate::engine::policy::{Action, Direction};
 use crate::engine::time::Now;
@@ -55,6 +56,13 @@ impl Terms {
     /// Bytes held over all streams.
     pub(super) fn held(&self) -> &HeldTotal {
         &self.gateway.held
+    }
+
+    /// Whether it is what a client of a forward listener sends.
+    pub(super) fn goes_out(&self) -> bool {
+        let route = self.set.routes.get(self.route);
+        let is_outward = route.is_some_and(|route| matches!(route.leads, Leads::Out(_)));
+        is_outward && self.direction == Direction::Request
     }
 
     /// The route's fail mode, where something is enforced.

@@ -27,6 +27,11 @@ async fn gateway_with(origin: &Origin, budget: &str) -> Gateway {
 async fn origin() -> Origin {
     Origin::serve(|request| match request.uri.path() {
         "/page" => Answer::new("text/plain", "tide ".repeat(PAGE_BYTES / 5)),
+        "/picture" => {
+            let mut noise = vec![0; PAGE_BYTES];
+            blake3::Hasher::new().finalize_xof().fill(&mut noise);
+            Answer::new("text/plain", noise)
+        }
         "/coded" => Answer::new("text/plain", vec![0x1f; 50_000]).header(http::header::CONTENT_ENCODING, "rot13"),
         _ => Answer::new("text/plain", "nothing").status(StatusCode::NOT_FOUND),
     })
@@ -64,6 +69,11 @@ async fn uninspected_bytes_are_a_budget_too() {
             ask(&gateway, "/page", "a").await.status,
             200,
             "what is looked into is free"
+        );
+        let picture = ask(&gateway, "/picture", "a").await;
+        assert!(
+            picture.status == 200 && picture.is_whole,
+            "what is served may say nothing"
         );
         assert_eq!(ask(&gateway, "/coded", "a").await.status, 200);
     }

@@ -252,9 +252,9 @@ impl Inspector {
         matches!(self.phase, Phase::Blind)
     }
 
-    /// Whether nothing can be told of what came last: it is not looked into, or says nothing in any form that is known.
-    pub fn is_unread(&self) -> bool {
-        self.is_blind() || self.opaque.is_opaque()
+    /// Whether what came last says nothing in any form that is known.
+    pub fn is_opaque(&self) -> bool {
+        self.opaque.is_opaque()
     }
 
     /// The body ended.

@@ -136,9 +136,12 @@ impl Driver {
         Some(bytes)
     }
 
-    /// Whether nobody can say what leaves now.
+    /// Whether nobody can say what leaves now. Only what goes out is suspected for saying nothing: what is served does so in every
+    /// picture.
     fn is_unread(&self) -> bool {
-        self.inspector().is_none_or(Inspector::is_unread)
+        let goes_out = self.terms.goes_out();
+        let says_nothing = |inspector: &Inspector| inspector.is_blind() || (goes_out && inspector.is_opaque());
+        self.inspector().is_none_or(says_nothing)
     }
 
     /// Sums what leaves: over a limit that refuses, nothing more does.
