@@ -1,6 +1,7 @@
 //! Who may go out: names and passwords (RFC 7617), the passwords known by their Argon2 or bcrypt hashes alone.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use argon2::password_hash::phc::PasswordHash;
@@ -24,13 +25,13 @@ const CREDENTIAL_BYTES_MAX: usize = 1024;
 const HASH_KIB_MAX: u32 = 256 << 10;
 /// Passwords that are checked at once: each takes a thread and the memory of its hash.
 const CHECKS_MAX: usize = 2;
-/// Requests that wait for a password to be checked; those beyond are answered as if it were wrong.
+/// Requests that wait for a password to be checked; those beyond are told to come again.
 const WAITING_MAX: usize = 64;
 /// Passes over the memory that a hash may ask for: the default of Argon2 is two.
 const HASH_PASSES_MAX: u32 = 10;
 /// Two to the power of which bcrypt may repeat its work (Provos and Mazières 1999): a second or so, and the default of `htpasswd -B`
-/// is 5.
-const BCRYPT_COST_MAX: u32 = 14;
+/// is 5. Below 4 there is none.
+const BCRYPT_COST: RangeInclusive<u32> = 4..=14;
 /// Checked passwords that are remembered, and for how many seconds.
 const KNOWN_MAX: usize = 4_096;
 const KNOWN_S: u32 = 300;
@@ -38,7 +39,7 @@ const KNOWN_S: u32 = 300;
 /// Who may go out through one listener.
 pub struct Users {
     key: HashKey,
-    hashes: HashMap<Box<str>, Arc<str>>,
+    hashes: BTreeMap<Box<str>, Arc<str>>,
     /// By a keyed hash of name and password: until when they are known to be right.
     known: Cache<[u8; 32], u32>,
     turns: Arc<Semaphore>,
@@ -54,10 +55,10 @@ const NOBODY: &str =
 pub enum Checked {
     /// It is right, and of this principal.
     Right(Arc<[u8]>),
-    /// Nobody has it, or it was too much at once.
+    /// Nobody has it.
     Wrong,
-    /// It was not checked: its network tries too many.
-    Late,
+    /// It was not checked, for this limit: its network tries too many, or too many wait.
+    Late(&'static str),
 }
 
 impl Users {
@@ -70,7 +71,7 @@ impl Users {
             return Err(format!("the file is larger than {FILE_BYTES_MAX} bytes"));
         }
         let text = std::str::from_utf8(bytes).map_err(|_| "the file is not UTF-8".to_owned())?;
-        let mut hashes = HashMap::new();
+        let mut hashes = BTreeMap::new();
         for (number, line) in (1..).zip(text.lines().map(str::trim)) {
             if line.is_empty() || line.starts_with('#') {
                 continue;
@@ -113,11 +114,13 @@ impl Users {
             return right();
         }
         if !may_check() {
-            return Checked::Late;
+            return Checked::Late("passwords_per_s_max");
         }
         let password = Zeroizing::new(pair.get(name.len() + 1..).unwrap_or_default().to_vec());
-        if !self.is_right(password, hash).await.unwrap_or(false) || known.is_none() {
-            return Checked::Wrong;
+        match self.is_right(password, hash).await {
+            None => return Checked::Late("passwords_waiting_max"),
+            Some(true) if known.is_some() => {}
+            Some(_) => return Checked::Wrong,
         }
         self.known.insert(of, now.second().saturating_add(KNOWN_S));
         right()
@@ -168,8 +171,8 @@ fn is_bcrypt(hash: &str) -> bool {
 fn check_hash(hash: &str) -> Result<(), &'static str> {
     if is_bcrypt(hash) {
         let parts: bcrypt::HashParts = hash.parse().map_err(|_| "has no whole bcrypt hash")?;
-        let is_cheap = parts.get_cost() <= BCRYPT_COST_MAX;
-        return is_cheap.then_some(()).ok_or("asks for a cost above 14");
+        let is_meant = BCRYPT_COST.contains(&parts.get_cost());
+        return is_meant.then_some(()).ok_or("asks for a cost that is not 4 to 14");
     }
     let hash = PasswordHash::new(hash).map_err(|_| "has no hash as `tidegate hash proxy-user` makes it")?;
     let is_argon2 = hash.algorithm.as_str().starts_with("argon2");
@@ -227,7 +230,7 @@ mod tests {
     fn right(checked: Checked) -> Option<Arc<[u8]>> {
         match checked {
             Checked::Right(principal) => Some(principal),
-            Checked::Wrong | Checked::Late => None,
+            Checked::Wrong | Checked::Late(_) => None,
         }
     }
 
@@ -259,10 +262,34 @@ mod tests {
         }
         assert!(matches!(
             users.check(b"Basic YW5uOndyb25n", NOW, || false).await,
-            Checked::Late
+            Checked::Late(_)
+        ));
+        let _all = users
+            .waiting
+            .try_acquire_many(u32::try_from(WAITING_MAX).unwrap())
+            .unwrap();
+        assert!(matches!(
+            users.check(b"Basic YW5uOndyb25n", NOW, || true).await,
+            Checked::Late("passwords_waiting_max")
         ));
         assert!(check_hash(NOBODY).is_ok());
         assert_eq!(NOBODY.rsplit_once('$').map(|(_, hash)| hash.len()), Some(43));
+    }
+
+    #[test]
+    fn whom_nobody_knows_is_like_the_same_one_after_a_restart() {
+        let lines: Vec<String> = (10..40)
+            .map(|n| {
+                HTPASSWD
+                    .replace("cat:", &format!("u{n}:"))
+                    .replace("e5Vf", &format!("e5{n}"))
+            })
+            .collect();
+        let read = |lines: &[String]| Users::read(lines.join("\n").as_bytes(), HashKey::new([1; 32])).unwrap();
+        let (first, second) = (read(&lines), read(&lines));
+        for name in ["eve", "mallory", "trudy", "oscar"] {
+            assert_eq!(first.of_somebody(name), second.of_somebody(name));
+        }
     }
 
     #[test]
@@ -285,7 +312,14 @@ mod tests {
                 "line 1 has no hash as `tidegate hash proxy-user` makes it",
             ),
             (format!("ann:{dear}\n"), "line 1 asks for more than 256 MiB"),
-            (HTPASSWD.replace("$05$", "$15$"), "line 1 asks for a cost above 14"),
+            (
+                HTPASSWD.replace("$05$", "$15$"),
+                "line 1 asks for a cost that is not 4 to 14",
+            ),
+            (
+                HTPASSWD.replace("$05$", "$03$"),
+                "line 1 asks for a cost that is not 4 to 14",
+            ),
             (HTPASSWD.replace("/.zMVq", ""), "line 1 has no whole bcrypt hash"),
         ] {
             let refused = Users::read(file.as_bytes(), HashKey::new([1; 32])).err();

@@ -42,10 +42,8 @@ impl Forward {
         match users.check(field.as_bytes(), now, may_check).await {
             Checked::Right(user) => Ok(Some(user)),
             Checked::Wrong => Err(Refusal::ProxyAuthentication),
-            Checked::Late => {
-                report(&Event::LimitHit {
-                    limit: "passwords_per_s_max",
-                });
+            Checked::Late(limit) => {
+                report(&Event::LimitHit { limit });
                 Err(Refusal::Throttled { retry_after_s: 1 })
             }
         }
