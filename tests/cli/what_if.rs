@@ -69,6 +69,24 @@ fn limits_are_proposed_with_what_they_rest_on() {
 }
 
 #[test]
+fn a_budget_on_where_data_goes_is_not_judged() {
+    let dir = dir();
+    write(&dir, "access.csv", &log());
+    write(&dir, "new.toml", &format!("{POLICY}when = \"!category:paste\"\n"));
+    let arguments = [
+        "simulate",
+        "--access-log",
+        "access.csv",
+        "--columns",
+        "time,session,subject",
+        "--policy",
+        "new.toml",
+    ];
+    let said = tidegate(dir.path(), &arguments);
+    assert!(said.text.contains("simulate cannot judge session-day"), "{}", said.text);
+}
+
+#[test]
 fn what_is_wrong_with_a_record_a_policy_or_a_scenario_is_told_with_its_place() {
     let dir = dir();
     write(&dir, "access.csv", &log());

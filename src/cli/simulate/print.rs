@@ -101,6 +101,13 @@ fn print_head(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
 
 /// What was not asked, not read or not counted.
 fn notes(policy: &Policy, outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
+    for budget in policy.budgets().iter().filter(|budget| budget.is_about_destinations()) {
+        writeln!(
+            out,
+            "simulate cannot judge {}: no record tells what is where data goes",
+            budget.name
+        )?;
+    }
     for budget in unasked(policy, outcome) {
         writeln!(
             out,
