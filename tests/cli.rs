@@ -226,6 +226,11 @@ fn every_problem_of_a_configuration_is_shown_where_it_is() {
             "C032 no category",
             "[[listen.out.forward.rule]]\naction = \"refuse\"\ncategories = [\"pasta\"]\n".to_owned(),
         ),
+        (
+            "C032 a certificate where users are asked for",
+            "[listen.out.forward]\nusers = \"nowhere.users\"\n[[listen.out.forward.rule]]\naction = \"refuse\"\nprincipals = [\"ann\", \"certificate:CN=build\"]\n"
+                .to_owned(),
+        ),
         ("C010 no authority", route("ca = \"nowhere.pem\"")),
         ("C024 no name of a tenant", route("tenant = \"the shop\"")),
         (
@@ -255,6 +260,20 @@ fn every_problem_of_a_configuration_is_shown_where_it_is() {
         (
             "P023 no category",
             budget(&format!("per = \"session\"\nwhen = \"category:pasta\"\n{people}")),
+        ),
+        (
+            "P023 no workspace",
+            budget(&format!("per = \"session\"\nwhen = \"!workspace:pastebin.com/acme\"\n{people}")),
+        ),
+        (
+            "P016 no domain",
+            budget(&format!("per = \"session\"\nwhen = \"!domain:www.example.com\"\n{people}")),
+        ),
+        (
+            "P024 nobody, and another's host",
+            "[[processor]]\nname = \"courier\"\nhosts = [\"courier.example\"]\npeople_per_day = 0\n\
+             [[processor]]\nname = \"mail\"\nhosts = [\"Courier.example\"]\npeople_per_day = 5\n"
+                .to_owned(),
         ),
         (
             "P024 no processor",
@@ -349,6 +368,10 @@ fn what_is_probably_not_meant_is_a_warning() {
         (
             "P022",
             budget(&strict.replace("per = \"session\"", "per = \"certificate\"")),
+        ),
+        (
+            "P022",
+            budget(strict) + "[[processor]]\nname = \"courier\"\nhosts = [\"courier.example\"]\npeople_per_day = 5\n",
         ),
         ("P015", exception("agent:1", "2099-12-01")),
         (

@@ -170,21 +170,12 @@ impl Reader<'_> {
     /// What is said of hosts, in the order in which it holds.
     fn host_rules(&mut self, written: &ForwardSyntax, has_certificates: bool) -> Vec<HostRule> {
         let plain = |texts: &[Text]| texts.iter().map(|text| text.get_ref().clone()).collect();
-        let mut rules = Vec::new();
+        let of = |texts: &[Text], action, hosts: Hosts| (!texts.is_empty()).then(|| HostRule::of(hosts, action));
+        // What nobody reaches no rule opens.
+        let refused = self.hosts(&written.refuse);
+        let mut rules: Vec<HostRule> = of(&written.refuse, HostAction::Refuse, refused).into_iter().collect();
         for rule in &written.rule {
-            if let Some(name) = rule
-                .principals
-                .first()
-                .filter(|_| written.users.is_none() && !has_certificates)
-            {
-                let message = "nobody says here who it is";
-                self.error(
-                    "C032",
-                    name.span(),
-                    message,
-                    Some("users, or client_certificates of the listener"),
-                );
-            }
+            self.principals(&rule.principals, written.users.is_some(), has_certificates);
             rules.push(HostRule {
                 action: rule.action,
                 hosts: self.hosts(&rule.hosts),
@@ -193,12 +184,28 @@ impl Reader<'_> {
                 principals: plain(&rule.principals),
             });
         }
-        for (texts, action) in [(&written.refuse, HostAction::Refuse), (&written.pass, HostAction::Pass)] {
-            if !texts.is_empty() {
-                rules.push(HostRule::of(self.hosts(texts), action));
-            }
-        }
+        let passed = self.hosts(&written.pass);
+        rules.extend(of(&written.pass, HostAction::Pass, passed));
         rules
+    }
+
+    /// A name that nobody can have here would bind nobody.
+    fn principals(&mut self, names: &[Text], has_users: bool, has_certificates: bool) {
+        let nobodys = match (has_users, has_certificates) {
+            // Where users are asked for, a certificate says nothing.
+            (true, _) => "certificate:",
+            (false, true) => "proxy-user:",
+            (false, false) => "",
+        };
+        for name in names.iter().filter(|name| name.get_ref().starts_with(nobodys)) {
+            let help = "users, or client_certificates of the listener: where it has users, they are who it is";
+            self.error(
+                "C032",
+                name.span(),
+                "nobody can say here that it is this one",
+                Some(help),
+            );
+        }
     }
 
     /// A category that no list has would bind nobody.

@@ -26,6 +26,7 @@ pub(super) fn idle(
 ) -> Vec<Problem> {
     let asks = doors.iter().any(|open| open.door.client_certificates);
     let has_ja4 = doors.iter().any(|open| open.door.tls || open.door.ja4_header.is_some());
+    let goes_out = doors.iter().any(|open| open.door.is_forward || open.door.is_icap);
     let kinds = [
         Kind {
             is_met: identity.sees_logins() || identity.introspection().is_some(),
@@ -49,7 +50,7 @@ pub(super) fn idle(
             help: "client_certificates = { ca = \"clients.pem\" } of a listener",
         },
         Kind {
-            is_met: doors.iter().any(|open| open.door.is_forward || open.door.is_icap),
+            is_met: goes_out,
             is_meant: Budget::is_about_destinations,
             code: "P022",
             message: "has no destinations to count by: no client goes out",
@@ -57,6 +58,15 @@ pub(super) fn idle(
         },
     ];
     let mut problems = Vec::new();
+    let processor = written.processor.first().filter(|_| !goes_out);
+    problems.extend(processor.map(|processor| Problem {
+        code: "P022",
+        severity: Severity::Warning,
+        file: file.to_owned(),
+        span: Some(processor.name.span()),
+        message: format!("`{}` is sent nothing: no client goes out", processor.name.get_ref()),
+        help: Some("`forward` or `icap` of a listener".to_owned()),
+    }));
     for kind in kinds.iter().filter(|kind| !kind.is_met) {
         let meant = policy.budgets().iter().filter(|budget| (kind.is_meant)(budget));
         let names: Vec<&str> = meant.map(|budget| budget.name.as_str()).collect();

@@ -274,7 +274,8 @@ impl Exchanges {
             actor.name_under(secret);
         }
         let (address, network) = (address_key(actor.address), network_key(actor.address));
-        let going = set.policy.towards(&met.destination, head.uri.path());
+        let path = Some(head.uri.path()).filter(|path| route::is_plain(path));
+        let going = set.policy.towards(&met.destination, path);
         let facts = Facts {
             destination: Some(met.destination.as_bytes()),
             towards: going.as_ref().filter(|_| met.is_outward),

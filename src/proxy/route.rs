@@ -138,7 +138,7 @@ pub fn find<'r>(routes: &'r [Route], method: &Method, host: &str, path: &str) ->
 }
 
 /// Whether every reader takes a path for the same: no dot segments, doubled slashes, backslashes or escapes of them.
-fn is_plain(path: &str) -> bool {
+pub(super) fn is_plain(path: &str) -> bool {
     let bytes = path.as_bytes();
     let mut before = b' ';
     let is_suspect = |byte: &u8| {

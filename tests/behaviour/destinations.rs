@@ -130,6 +130,20 @@ async fn a_budget_may_bind_what_goes_to_some_and_not_to_others() {
 }
 
 #[tokio::test]
+async fn a_path_of_which_readers_could_differ_is_in_nobodys_workspace() {
+    let when = "category:file-share + !workspace:localhost/ours";
+    let way = Way::with(&budget(
+        "workspace",
+        &format!("people = {PEOPLE_MAX}\nwhen = \"{when}\""),
+    ))
+    .await;
+    assert!(way.takes("localhost/ours/x", 0..30).await);
+    assert!(way.takes("localhost/ours/%2e%2e/theirs", 0..15).await);
+    assert!(!way.takes("localhost/ours//x", 15..30).await, "they count together");
+    assert!(!way.takes("localhost/ours/../theirs/x", 40..70).await);
+}
+
+#[tokio::test]
 async fn a_processor_is_sent_so_many_and_no_more_than_was_declared_of_each() {
     let processor =
         "[[processor]]\nname = \"courier\"\nhosts = [\"localhost\"]\nclasses = [\"email\"]\npeople_per_day = 30\n";

@@ -88,6 +88,16 @@ async fn a_rule_names_what_is_there_who_asks_and_from_where() {
 }
 
 #[tokio::test]
+async fn no_rule_opens_what_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let origins = Origins::create(&dir.path().join("origins"));
+    let settings = format!("refuse = [\"localhost\"]\n{}", settings(dir.path(), "file-share"));
+    let way = Way::before(origin_at(&origins, &["localhost"]).await, dir, &settings).await;
+    let share = format!("localhost:{}", way.port());
+    assert_eq!(connect(way.proxy(), &share, ANN).await.0, 403);
+}
+
+#[tokio::test]
 async fn a_host_that_changes_its_category_is_under_other_rules() {
     let way = way().await;
     let share = format!("localhost:{}", way.port());

@@ -104,12 +104,18 @@ impl Reader<'_> {
         let Some((known, when)) = around.destinations.zip(written.when.as_ref()) else {
             return;
         };
-        let unknown = budget.when.iter().filter_map(Condition::category);
-        for name in unknown.filter(|name| !known.has_category(name)) {
-            let names: Vec<&str> = known.categories().collect();
-            let message = format!("no list has a category `{name}`");
-            let help = super::nearest(name, &names);
-            self.error("P023", Some(when.span()), &message, help.as_deref());
+        for (dimension, name) in budget.when.iter().filter_map(Condition::listed) {
+            if dimension == Dimension::Workspace && !known.has_workspace(name) {
+                let message = format!("no list has a service with a workspace `{name}`");
+                let help = "workspace:github.com/acme: the host of its line, and a name";
+                self.error("P023", Some(when.span()), &message, Some(help));
+            }
+            if dimension == Dimension::Category && !known.has_category(name) {
+                let names: Vec<&str> = known.categories().collect();
+                let message = format!("no list has a category `{name}`");
+                let help = super::nearest(name, &names);
+                self.error("P023", Some(when.span()), &message, help.as_deref());
+            }
         }
     }
 

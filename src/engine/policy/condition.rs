@@ -1,5 +1,6 @@
 //! For whom a budget counts: conditions on the actor, all of which must hold.
 
+use super::destination::{is_domain, is_host};
 use super::{Budget, Facts, units};
 use crate::engine::ledger::Dimension;
 
@@ -71,7 +72,10 @@ impl Condition {
                 let mut known = TOWARDS.into_iter();
                 let dimension = known.find(|dimension| dimension.name() == name)?;
                 let value = value.to_ascii_lowercase();
-                Some(Self::Towards {
+                // What nothing can count under would bind nobody, or with `!` all.
+                let is_wrong = (dimension == Dimension::Destination && !is_host(&value))
+                    || (dimension == Dimension::Domain && !is_domain(&value));
+                (!is_wrong).then_some(Self::Towards {
                     dimension,
                     value,
                     is_other,
@@ -120,12 +124,13 @@ impl Condition {
         }
     }
 
-    /// The category that it is about.
-    pub(super) fn category(&self) -> Option<&str> {
+    /// The category or workspace that it is about.
+    pub(super) fn listed(&self) -> Option<(Dimension, &str)> {
         let Self::Towards { dimension, value, .. } = self else {
             return None;
         };
-        (*dimension == Dimension::Category).then_some(value)
+        let is_listed = matches!(dimension, Dimension::Category | Dimension::Workspace);
+        is_listed.then_some((*dimension, value))
     }
 }
 
@@ -161,6 +166,8 @@ mod tests {
             "!workspace:github.com/acme",
             "destination:api.example.com",
             "domain:example.com",
+            "domain:2001:db8::/64",
+            "destination:[2001:db8::1]",
         ] {
             assert_eq!(
                 Condition::parse(text).map(|condition| condition.text()),
@@ -181,6 +188,9 @@ mod tests {
             "!unissued",
             "!group:agent",
             "address:192.0.2.7",
+            "domain:www.example.com",
+            "!domain:example.com:443",
+            "destination:https://example.com",
         ] {
             assert_eq!(Condition::parse(wrong), None);
         }

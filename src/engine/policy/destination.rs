@@ -1,6 +1,8 @@
 //! Where data goes, as budgets name it beside the host: the registrable domain, the category, the workspace inside a service, and
 //! whether somebody has declared who is there to process it.
 
+use core::net::{IpAddr, Ipv6Addr}; // what an address is; no sockets
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -51,8 +53,8 @@ struct Entry {
 /// Where a request names a workspace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Part {
-    /// The label of the host before the entry's.
-    Label,
+    /// All labels of the host before the entry's: the names of buckets have dots.
+    Labels,
     /// The part of the path with this number, from 1.
     Path(usize),
 }
@@ -67,7 +69,7 @@ pub struct Destinations {
 /// Where one exchange goes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Towards {
-    /// The registrable domain by the Public Suffix List, private suffixes among them; else the host itself.
+    /// The registrable domain by the Public Suffix List, private suffixes among them; of an IPv6 address its /64; else the host itself.
     pub domain: String,
     /// The category of its list; [`UNKNOWN`] where it is in none.
     pub category: String,
@@ -101,18 +103,28 @@ impl Destinations {
         })
     }
 
-    /// Declares that the host, and all below it, is of the processor with this number; false where it is no host.
-    pub fn declare(&mut self, host: &str, processor: usize) -> bool {
-        let is_host = is_host(host);
-        if is_host {
-            self.processors.0.insert(host.to_ascii_lowercase().into(), processor);
+    /// Declares that the host, and all below it, is of the processor with this number.
+    ///
+    /// # Errors
+    /// It is no host, or another's.
+    pub fn declare(&mut self, host: &str, processor: usize) -> Result<(), &'static str> {
+        if !is_host(host) {
+            return Err("is no host");
         }
-        is_host
+        let before = self.processors.0.insert(host.to_ascii_lowercase().into(), processor);
+        let is_others = before.is_some_and(|before| before != processor);
+        (!is_others).then_some(()).ok_or("is another processor's too")
     }
 
     /// Whether a host may be of this category.
     pub fn has_category(&self, name: &str) -> bool {
         name == UNKNOWN || self.categories().any(|known| known == name)
+    }
+
+    /// Whether something may count under this workspace.
+    pub fn has_workspace(&self, name: &str) -> bool {
+        let parts = name.split_once('/').filter(|(_, name)| !name.is_empty());
+        parts.is_some_and(|(at, _)| self.entries.0.get(at).is_some_and(|entry| !entry.workspace.is_empty()))
     }
 
     /// The categories of the list, often more than once.
@@ -125,11 +137,12 @@ impl Destinations {
         self.entries.get(host).map_or(UNKNOWN, |(_, entry)| &entry.category)
     }
 
-    /// Where a request to `host`, in lower case and without its port, leads that asks for `path`.
-    pub fn towards(&self, host: &str, path: &str) -> Towards {
+    /// Where a request to `host`, in lower case and without its port, leads that asks for `path`; none where readers could differ over
+    /// it: what it would name is then one workspace without a name.
+    pub fn towards(&self, host: &str, path: Option<&str>) -> Towards {
         let found = self.entries.get(host);
         Towards {
-            domain: domain(host).to_owned(),
+            domain: domain(host).into_owned(),
             category: self.category(host).to_owned(),
             workspace: found.and_then(|(at, entry)| workspace((at, entry), host, path)),
             processor: self.processors.get(host).map(|(_, number)| *number),
@@ -152,35 +165,59 @@ fn entry(line: &str) -> Option<(String, Entry)> {
 
 fn part(text: &str) -> Option<Part> {
     if text == "host" {
-        return Some(Part::Label);
+        return Some(Part::Labels);
     }
     let number = text.strip_prefix("path:")?.parse().ok()?;
     (1..=PART_MAX).contains(&number).then_some(Part::Path(number))
 }
 
-fn is_host(text: &str) -> bool {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:[]".contains(&byte);
+/// A name or an address without a port, as what goes there is counted under: an address of six in brackets and in its one spelling
+/// (RFC 5952).
+pub(super) fn is_host(text: &str) -> bool {
+    if let Some(address) = six(text) {
+        return address.to_ipv4_mapped().is_none() && text == format!("[{address}]");
+    }
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     !text.is_empty() && !text.starts_with('.') && !text.ends_with('.') && text.bytes().all(is_plain)
 }
 
-/// An address and a name that is all suffix have none, and stand for themselves.
-fn domain(host: &str) -> &str {
-    // No suffix is a number (RFC 3696, section 2).
-    let last = host.rsplit('.').next().unwrap_or_default();
-    let is_address = host.starts_with('[') || last.bytes().all(|byte| byte.is_ascii_digit());
-    let domain = if is_address { None } else { psl::domain_str(host) };
-    domain.unwrap_or(host)
+/// Whether something counts under it as its domain.
+pub(super) fn is_domain(text: &str) -> bool {
+    let network = text.strip_suffix("/64").map(|start| format!("[{start}]"));
+    network.map_or_else(
+        || is_host(text) && domain(text) == text,
+        |start| is_host(&start) && domain(&start) == text,
+    )
 }
 
-fn workspace((at, entry): (&str, &Entry), host: &str, path: &str) -> Option<String> {
+/// An IPv4 address and a name that is all suffix have none, and stand for themselves; of IPv6 whoever has one address has the 2^64
+/// beside it (RFC 6177), which are one.
+fn domain(host: &str) -> Cow<'_, str> {
+    if let Some(address) = six(host) {
+        let start = Ipv6Addr::from_bits(address.to_bits() >> 64 << 64);
+        return format!("{start}/64").into();
+    }
+    let is_address = host.parse::<IpAddr>().is_ok();
+    let domain = if is_address { None } else { psl::domain_str(host) };
+    domain.unwrap_or(host).into()
+}
+
+fn six(host: &str) -> Option<Ipv6Addr> {
+    host.strip_prefix('[')?.strip_suffix(']')?.parse().ok()
+}
+
+fn workspace((at, entry): (&str, &Entry), host: &str, path: Option<&str>) -> Option<String> {
     let before = host.strip_suffix(at).and_then(|before| before.strip_suffix('.'));
     let name = entry.workspace.iter().find_map(|part| match part {
-        Part::Label => before.and_then(|before| before.rsplit('.').next()).map(str::to_owned),
-        Part::Path(number) => path
-            .split('/')
-            .filter(|part| !part.is_empty())
-            .nth(number - 1)
-            .map(plain),
+        Part::Labels => before.map(str::to_owned),
+        Part::Path(number) => match path {
+            Some(path) => path
+                .split('/')
+                .filter(|part| !part.is_empty())
+                .nth(number - 1)
+                .map(plain),
+            None => Some(String::new()),
+        },
     })?;
     Some(format!("{at}/{name}"))
 }
@@ -225,11 +262,11 @@ mod tests {
                 Some("chat.example/acme"),
             ),
             (
-                "b.acme.chat.example",
+                "evil.acme.chat.example",
                 "/",
                 "chat.example",
                 "chat",
-                Some("chat.example/acme"),
+                Some("chat.example/evil.acme"),
             ),
             ("chat.example", "/acme", "chat.example", "chat", None),
             (
@@ -264,7 +301,7 @@ mod tests {
             ("shop.example.co.uk", "/", "example.co.uk", UNKNOWN, None),
             ("acme.github.io", "/", "acme.github.io", UNKNOWN, None),
             ("192.0.2.7", "/", "192.0.2.7", UNKNOWN, None),
-            ("[2001:db8::1]", "/", "[2001:db8::1]", UNKNOWN, None),
+            ("[2001:db8::1]", "/", "2001:db8::/64", UNKNOWN, None),
             ("localhost", "/", "localhost", UNKNOWN, None),
             ("pastebin.com", "/", "pastebin.com", "allowed", None),
             ("paste.ee", "/", "paste.ee", "paste", None),
@@ -277,21 +314,65 @@ mod tests {
                 workspace: workspace.map(str::to_owned),
                 processor: None,
             };
-            assert_eq!(known.towards(host, path), expected, "{host}{path}");
+            assert_eq!(known.towards(host, Some(path)), expected, "{host}{path}");
         }
         assert!(known.has_category("chat") && known.has_category(UNKNOWN) && !known.has_category("pasta"));
     }
 
     #[test]
+    fn a_path_that_readers_take_for_two_names_no_workspace() {
+        let known = Destinations::read(Some(OWN)).unwrap();
+        for (host, workspace) in [
+            ("code.example", Some("code.example/")),
+            ("store.example", Some("store.example/")),
+            ("b1.store.example", Some("store.example/b1")),
+            ("files.corp.example", None),
+        ] {
+            assert_eq!(known.towards(host, None).workspace.as_deref(), workspace, "{host}");
+        }
+    }
+
+    #[test]
+    fn what_nothing_counts_under_is_no_host_and_no_domain() {
+        for (text, host, is_domain_too) in [
+            ("example.com", true, true),
+            ("www.example.com", true, false),
+            ("example.com:443", false, false),
+            ("https://example.com", false, false),
+            ("192.0.2.7", true, true),
+            ("[2001:db8::1]", true, false),
+            ("[2001:DB8:0::1]", false, false),
+            ("[::ffff:192.0.2.7]", false, false),
+            ("2001:db8::1", false, false),
+            ("2001:db8::/64", false, true),
+            ("2001:db8::1/64", false, false),
+            ("", false, false),
+        ] {
+            assert_eq!((is_host(text), is_domain(text)), (host, is_domain_too), "{text}");
+        }
+        let known = Destinations::read(Some(OWN)).unwrap();
+        for (name, is_known) in [
+            ("code.example/acme", true),
+            ("code.example/", false),
+            ("code.example", false),
+            ("api.code.example/acme", false),
+            ("pastebin.com/acme", false),
+        ] {
+            assert_eq!(known.has_workspace(name), is_known, "{name}");
+        }
+    }
+
+    #[test]
     fn a_processor_is_known_by_its_hosts() {
         let mut known = Destinations::read(None).unwrap();
-        assert!(known.declare("API.Courier.example", 3) && !known.declare("*.courier.example", 4));
+        assert!(known.declare("API.Courier.example", 3).is_ok() && known.declare("*.courier.example", 4).is_err());
+        assert!(known.clone().declare("api.courier.example", 4).is_err());
         for (host, processor) in [
             ("api.courier.example", Some(3)),
             ("eu.api.courier.example", Some(3)),
             ("courier.example", None),
         ] {
-            assert_eq!(known.towards(host, "/").processor, processor, "{host}");
+            assert_eq!(known.towards(host, Some("/")).processor, processor, "{host}");
         }
     }
 

@@ -150,9 +150,9 @@ impl Policy {
         })
     }
 
-    /// Where a client goes that asks `host`, in lower case and without its port, for `path`; nothing where no budget and no
-    /// processor depends on it.
-    pub fn towards(&self, host: &str, path: &str) -> Option<Towards> {
+    /// Where a client goes that asks `host`, in lower case and without its port, for `path`, none where readers could differ over it;
+    /// nothing where no budget and no processor depends on it.
+    pub fn towards(&self, host: &str, path: Option<&str>) -> Option<Towards> {
         self.is_about_destinations
             .then(|| self.destinations.towards(host, path))
     }

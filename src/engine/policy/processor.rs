@@ -46,17 +46,23 @@ pub(super) fn read(written: &Written<'_>, known: &mut Destinations, problems: &m
         if syntax.hosts.is_empty() {
             wrong(syntax.name.span(), format!("the processor `{name}` has no hosts"), None);
         }
-        for host in syntax
-            .hosts
-            .iter()
-            .filter(|host| !known.declare(host.get_ref(), number))
-        {
-            let help = "hosts = [\"api.courier.example\"], which stands for all below it too";
+        if *syntax.people_per_day.get_ref() == 0 {
+            let message = "nobody may be sent to it: that is a rule of a listener".to_owned();
             wrong(
-                host.span(),
-                format!("`{}` is no host", host.get_ref()),
-                Some(help.to_owned()),
+                syntax.people_per_day.span(),
+                message,
+                Some("action = \"refuse\"".to_owned()),
             );
+        }
+        for host in &syntax.hosts {
+            if let Err(why) = known.declare(host.get_ref(), number) {
+                let help = "hosts = [\"api.courier.example\"], which stands for all below it too";
+                wrong(
+                    host.span(),
+                    format!("`{}` {why}", host.get_ref()),
+                    Some(help.to_owned()),
+                );
+            }
         }
         let mut classes = Vec::new();
         for class in &syntax.classes {

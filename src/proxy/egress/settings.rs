@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::Error};
 use toml::Spanned;
 
 use super::decide::{Ech, HostAction};
@@ -38,7 +38,7 @@ pub struct ForwardSyntax {
     /// Hosts that are not reached at all.
     #[schemars(with = "Vec<String>")]
     pub refuse: Vec<Text>,
-    /// What is said of some ways out, before `refuse` and `pass`: the first that holds says.
+    /// What is said of some ways out, behind `refuse` and before `pass`: the first that holds says.
     pub rule: Vec<HostRuleSyntax>,
     /// What is said otherwise of some hosts, until a day.
     pub exception: Vec<HostExceptionSyntax>,
@@ -69,21 +69,28 @@ pub struct HostRuleSyntax {
     /// `open`, `pass` or `refuse`.
     pub action: HostAction,
     /// Hosts, as in `pass`. Default: any.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "some")]
     #[schemars(with = "Vec<String>")]
     pub hosts: Vec<Text>,
     /// Categories of the list of destinations. Default: any.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "some")]
     #[schemars(with = "Vec<String>")]
     pub categories: Vec<Text>,
     /// Networks of clients. Default: any.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "some")]
     #[schemars(with = "Vec<String>")]
     pub networks: Vec<Text>,
     /// Who asks, as `users` name them: `ann` or `proxy-user:ann`. Default: anybody.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "some")]
     #[schemars(with = "Vec<String>")]
     pub principals: Vec<Text>,
+}
+
+/// A list that is empty would mean any, and whoever wrote it nobody.
+fn some<'de, D: Deserializer<'de>>(source: D) -> Result<Vec<Text>, D::Error> {
+    let texts = Vec::deserialize(source)?;
+    let none = || D::Error::custom("an empty list holds of nobody: without it the rule holds of any");
+    (!texts.is_empty()).then_some(texts).ok_or_else(none)
 }
 
 /// `[[listen.NAME.forward.exception]]`: hosts whose TLS is not opened, or whose bad certificate is believed, until a day.
@@ -161,6 +168,20 @@ impl Default for ForwardSyntax {
             pac: None,
             fail: Fail::default(),
             fail_on: FailModes::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_list_holds_of_nobody_and_is_refused() {
+        let read = |text: &str| toml::from_str::<HostRuleSyntax>(&format!("action = \"open\"\n{text}"));
+        assert!(read("").is_ok() && read("hosts = [\"a.example\"]").is_ok());
+        for name in ["hosts", "categories", "networks", "principals"] {
+            assert!(read(&format!("{name} = []")).is_err(), "{name}");
         }
     }
 }
