@@ -32,9 +32,14 @@ pub struct Plan {
 impl Plan {
     /// Counts under nothing; its room is kept.
     pub fn clear(&mut self) {
-        self.keys.clear();
-        self.sums.clear();
-        (self.allowance, self.redacts) = (None, false);
+        let (mut keys, mut sums) = (std::mem::take(&mut self.keys), std::mem::take(&mut self.sums));
+        keys.clear();
+        sums.clear();
+        *self = Self {
+            keys,
+            sums,
+            ..Self::default()
+        };
     }
 
     /// Whether some limit of its keys can refuse or delay.

@@ -1,5 +1,6 @@
 //! Which keys an exchange counts under: every dimension, condition and sum that a budget can name.
 
+mod reused;
 mod tenants;
 
 use super::*;
