@@ -206,6 +206,7 @@ fn simulated(dir: &Path, total: u64) -> Result<(), Fault> {
     let simulation = Simulation {
         policy: Arc::new(policy),
         ledger: ledger::Settings::default(),
+        secret: HashKey::new([9; 32]),
     };
     let mut recorded = Recorded::open(dir, std::iter::empty())?;
     let started = Instant::now();

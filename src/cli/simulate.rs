@@ -47,6 +47,7 @@ pub(super) fn execute(args: &SimulateArgs, out: &mut dyn Write) -> Result<(), Fa
         let simulation = Simulation {
             policy: Arc::clone(&policy),
             ledger: written.ledger,
+            secret: super::scan::passing_key()?,
         };
         let started = Instant::now();
         let outcome = progress::watched(&bar, read, || simulate(&simulation, &mut *source, &watch));

@@ -11,7 +11,7 @@ use super::sessions::Sessions;
 use super::{Sighting, Skipped, Source, SourceError};
 use crate::engine::ledger::{self, BudgetId, Dimension, Elements, KeyId, Ledger};
 use crate::engine::policy::{Plan, Policy};
-use crate::engine::secret::Subject;
+use crate::engine::secret::{HashKey, Subject};
 use crate::engine::time::Now;
 use crate::simulate::facts::plan_sighting;
 use crate::simulate::incidents::Incidents;
@@ -116,6 +116,8 @@ pub struct Simulation {
     pub policy: Arc<Policy>,
     /// Bounds of its ledger.
     pub ledger: ledger::Settings,
+    /// Hashes the keys that are told and that the record has no name for: what the policy hashes them with may hide nothing.
+    pub secret: HashKey,
 }
 
 /// What is asked of the ledger by a sighting.
@@ -185,7 +187,7 @@ pub fn simulate(
     let judge = &judge;
     std::thread::scope(|scope| {
         let reader = scope.spawn(move || read_all((policy, judge), source, (&sender, &empty), watch));
-        let (outcome, refused) = Court::new(policy, judge).sit(&receiver, &emptied);
+        let (outcome, refused) = Court::new(simulation, judge).sit(&receiver, &emptied);
         let read = reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
         Ok(Outcome {
             skipped: read.skipped,
@@ -249,15 +251,17 @@ struct Court<'p> {
     incidents: Incidents,
     outcome: Outcome,
     stopped: HashMap<(BudgetId, KeyId), usize>,
+    secret: &'p HashKey,
     /// Sessions that were refused something.
     refused: HashSet<u64>,
 }
 
 impl<'p> Court<'p> {
-    fn new(policy: &'p Policy, judge: &'p Judge) -> Self {
+    fn new(simulation: &'p Simulation, judge: &'p Judge) -> Self {
         Self {
-            policy,
+            policy: &simulation.policy,
             judge,
+            secret: &simulation.secret,
             incidents: Incidents::default(),
             outcome: Outcome::default(),
             stopped: HashMap::new(),
@@ -339,9 +343,10 @@ impl<'p> Court<'p> {
         self.stopped.insert(name, self.outcome.stopped.len());
         let mut recorded = sighting.recorded.iter();
         let recorded = recorded.find(|(of, _)| *of == refusal.dimension).map(|(_, key)| *key);
+        let told = || KeyId::new(self.secret, refusal.dimension, &refusal.key.0, b"told");
         self.outcome.stopped.push(Stopped {
             budget: refusal.budget,
-            key: recorded.unwrap_or(refusal.key).to_string(),
+            key: recorded.unwrap_or_else(told).to_string(),
             dimension: refusal.dimension,
             first_ms: sighting.at_ms,
             line: sighting.line,

@@ -34,6 +34,7 @@ fn policy(budgets: &str) -> Simulation {
     Simulation {
         policy: Arc::new(compiled.unwrap()),
         ledger: ledger::Settings::default(),
+        secret: HashKey::new([2; 32]),
     }
 }
 
@@ -338,4 +339,19 @@ fn proposals_are_for_the_dimensions_of_the_record() {
     );
     assert_eq!(suggested.proposals[0].alerts_a_month, 10, "one in three days");
     assert_eq!(suggested.sightings, 1_100);
+}
+
+#[test]
+fn a_key_that_is_told_is_not_what_a_quick_hash_made_of_a_value() {
+    let lines: String = (0..5).map(|person| format!("{START},s,{person}\n")).collect();
+    let told = |secret: u8| {
+        let simulation = Simulation {
+            secret: HashKey::new([secret; 32]),
+            ..policy(&budget("session", 3, "enforce"))
+        };
+        let outcome = run(&simulation, &mut log("time,session,subject", &lines));
+        outcome.stopped[0].key.clone()
+    };
+    assert_eq!(told(2), told(2));
+    assert_ne!(told(2), told(3));
 }
