@@ -144,7 +144,6 @@ impl Round {
         let fleet = Arc::clone(&self.fleet);
         let now = fleet.clock.now();
         self.greet(link, now).await?;
-        people::agree(&fleet, link, now).await?;
         if let Some((part, from)) = self.again {
             fleet.ledger.drain_from(Carrier::Fleet, from, part);
         }
@@ -189,7 +188,9 @@ impl Round {
         let born = vec![cmd("HGET").arg(fleet.names.meta()).arg("born").clone()];
         let time = vec![cmd("TIME")];
         let sent = fleet.clock.now().millis();
-        let answers = link.ask(vec![there, born, time], ROUND_MS_MAX).await;
+        let mut groups = vec![there, born, time];
+        groups.extend(people::asked(&fleet));
+        let answers = link.ask(groups, ROUND_MS_MAX).await;
         let middle = u64::midpoint(sent, fleet.clock.now().millis());
         let mut answers = answers.into_iter();
         let mut next = || answers.next().unwrap_or(Err(Fault::Late));
@@ -200,6 +201,7 @@ impl Round {
             // It was emptied under us: joining anew makes it a name.
             _ => return Err(Fault::Down("the store is empty".to_owned())),
         }
+        people::heard(&fleet, answers, now)?;
         if let Some(server) = server_millis(time.first()) {
             self.tell_skew(i64::try_from(middle).unwrap_or_default() - i64::try_from(server).unwrap_or_default());
         }

@@ -109,7 +109,7 @@ pub(super) async fn join(fleet: &Fleet, link: &Link) -> Result<Joined, NotJoined
 }
 
 /// Asks which gateways told of themselves lately.
-fn who_is_there(fleet: &Fleet) -> Cmd {
+pub(super) fn who_is_there(fleet: &Fleet) -> Cmd {
     let since = u64::from(fleet.clock.now().second()).saturating_sub(GATEWAY_SECONDS);
     let mut range = cmd("ZRANGE");
     range.arg(fleet.names.nodes()).arg(since).arg("+inf").arg("BYSCORE");

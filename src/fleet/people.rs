@@ -2,10 +2,10 @@
 
 use redis::{Value, cmd};
 
-use super::cycle::ROUND_MS_MAX;
 use super::gateways::Fleet;
-use super::link::{Fault, Link};
-use super::reply::{number, second};
+use super::join::who_is_there;
+use super::link::{Commands, Fault};
+use super::reply::{LATE_SECONDS_MAX, in_time, number, text};
 use crate::engine::ledger::KeyId;
 use crate::engine::secret::{HashKey, PeopleMark};
 use crate::engine::time::Now;
@@ -41,6 +41,16 @@ impl Written {
         self.has(other.people) && other.has(self.people) && !is_other_next
     }
 
+    /// Whether one of those that are `there` does not write both of its keys, while it has two.
+    fn is_alone_among(&self, there: Option<&Value>) -> bool {
+        let Some(Value::Array(there)) = there else {
+            return false;
+        };
+        let mut others = there.iter().filter_map(text).filter_map(Self::read);
+        self.beside
+            .is_some_and(|beside| others.any(|other| !(other.has(beside) && other.has(self.people))))
+    }
+
     /// By what the gateway `id` is known among those that are there.
     pub(super) fn member(&self, id: u64) -> String {
         let mut member = format!("{id:016x}");
@@ -68,27 +78,48 @@ fn mark(text: &str) -> Option<PeopleMark> {
     KeyId::parse(text).map(|key| PeopleMark(key.0))
 }
 
-/// Tells since when this gateway hashes people with both keys, and takes in since when the last of all does; nothing where it
-/// has one key.
-///
-/// # Errors
-/// Those of the link.
-pub(super) async fn agree(fleet: &Fleet, link: &Link, now: Now) -> Result<(), Fault> {
+/// Tells since when this gateway hashes people with both keys, and asks since when the last of all does, and who is there; nothing
+/// where it has one key.
+pub(super) fn asked(fleet: &Fleet) -> Vec<Commands> {
     let Written { people, beside } = fleet.written;
     let (Some(beside), since) = (beside, fleet.ledger.beside_since()) else {
-        return Ok(());
+        return Vec::new();
     };
     let (name, both) = (fleet.names.beside(), [people.0, beside.0].concat());
     let told = cmd("ZADD").arg(&name).arg("GT").arg(since).arg(&both).clone();
     let asked = cmd("ZMSCORE").arg(&name).arg(&both).clone();
-    let answers = link.ask(vec![vec![told, asked]], ROUND_MS_MAX).await.pop();
-    let answers = answers.unwrap_or(Err(Fault::Late))?;
-    if let Some(Value::Array(scores)) = answers.last()
-        && let Some(score) = scores.first().and_then(number)
-    {
-        fleet.ledger.began_beside(second(score, now.second()));
-    }
+    vec![vec![told, asked], vec![who_is_there(fleet)]]
+}
+
+/// Takes in what is answered to that.
+///
+/// # Errors
+/// Those of the link.
+pub(super) fn heard(
+    fleet: &Fleet,
+    mut answers: impl Iterator<Item = Result<Vec<Value>, Fault>>,
+    now: Now,
+) -> Result<(), Fault> {
+    let (Some(since), Some(there)) = (answers.next(), answers.next()) else {
+        return Ok(());
+    };
+    let since = last_began(since?.last(), now);
+    // Whom a gateway with one key shows, nobody counts beside it.
+    let is_alone = fleet.written.is_alone_among(there?.first());
+    let since = since.max(is_alone.then_some(now.second()));
+    fleet.ledger.began_beside(since.unwrap_or_default());
     Ok(())
+}
+
+/// Since when the last gateway hashes with both, as the store has it, unless a right clock cannot have told that.
+fn last_began(scores: Option<&Value>, now: Now) -> Option<u32> {
+    let Some(Value::Array(scores)) = scores else {
+        return None;
+    };
+    let score = scores.first().and_then(number);
+    let second = score.map(|score| u32::try_from(score).unwrap_or(u32::MAX));
+    let latest = now.second().saturating_add(LATE_SECONDS_MAX);
+    in_time(second.into_iter(), latest, |second| *second).pop()
 }
 
 #[cfg(test)]
@@ -124,5 +155,20 @@ mod tests {
             "as before there were keys of people"
         );
         assert_eq!(Written::read("0000000000000007 what is this"), None);
+    }
+
+    #[test]
+    fn a_second_that_no_right_clock_tells_begins_no_window() {
+        let now = Now::from_millis(1_800_000_000_000);
+        let told = |second: u64| Some(Value::Array(vec![Value::BulkString(second.to_string().into_bytes())]));
+        for (second, began) in [
+            (1_799_999_000, Some(1_799_999_000)),
+            (1_800_000_005, Some(1_800_000_005)),
+            (1_800_000_006, None),
+            (u64::MAX, None),
+        ] {
+            assert_eq!(last_began(told(second).as_ref(), now), began);
+        }
+        assert_eq!(last_began(Some(&Value::Array(vec![Value::Nil])), now), None);
     }
 }

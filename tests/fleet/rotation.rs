@@ -110,3 +110,19 @@ async fn the_window_of_a_next_key_begins_with_the_last_gateway_that_has_it() {
     again.end().await;
     other.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_window_of_a_next_key_does_not_begin_while_a_gateway_lacks_it() {
+    let server = Server::start(&[]).await;
+    let [old, both, ..] = steps();
+    let lacking = Member::start_with(settings(&server.url()), old).await;
+    let member = Member::start_with(settings(&server.url()), both).await;
+    let second = member.clock.now().second();
+    member.ledger.began_beside(second - 100);
+    until("it begins no sooner than the other has it", async || {
+        member.ledger.beside_since() > second
+    })
+    .await;
+    lacking.end().await;
+    member.end().await;
+}
