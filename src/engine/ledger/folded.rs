@@ -104,15 +104,34 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(24))]
         #[test]
         fn what_is_kept_up_is_what_a_look_at_all_registers_finds(
-            seen in prop::collection::vec((any::<u64>(), 0_u32..900, 0_u32..30), 1..120),
+            seen in prop::collection::vec(
+                (any::<u64>(), 0_u32..900, prop_oneof![0_u32..30, 0_u32..144_000], 0_u8..12),
+                1..120,
+            ),
             windows in prop::collection::vec(60_u32..40_000, 1..4),
         ) {
             let mut now = 1_780_000_000;
-            let mut folded = Folded::new(Sketch::new(now), now);
-            for (element, later, late) in seen {
-                now += later;
-                folded.show(element, now - late);
-                for window in &windows {
+            let longest = windows.iter().copied().max().unwrap_or_default();
+            let (mut folded, mut swept) = (Folded::new(Sketch::new(now), now), 0);
+            // Within one second it is not estimated anew.
+            let mut asked = vec![0; windows.len()];
+            for (element, apart, late, what) in seen {
+                match what {
+                    0 => folded.merge(&[(element, now - late), (element.rotate_left(7), now)]),
+                    1 => {
+                        folded.sweep(now - longest, now);
+                        swept = now;
+                    }
+                    // What was swept away is gone for earlier windows, which were not asked for.
+                    2 => now = swept.max(now - 4 * apart),
+                    _ => {
+                        now += apart;
+                        folded.show(element, now - late);
+                    }
+                }
+                for (window, asked) in windows.iter().zip(&mut asked) {
+                    now += u32::from(now + 1 == *asked);
+                    *asked = now + 1;
                     // As of a second of which nothing is known yet.
                     let told = folded.count(*window, now + 1);
                     let looked = people_in(&folded.sketch.highest(now + 1 - window));
