@@ -8,8 +8,6 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::engine::ledger::Dimension;
-
 /// The list that is compiled in.
 const BUILT_IN: &str = include_str!("../../../rules/destinations.list");
 /// The category of a host of which no list says anything.
