@@ -24,7 +24,7 @@ pub struct Facts<'a> {
     pub route: usize,
     /// Whether the credential was seen being issued.
     pub standing: Standing,
-    /// Budgets whose condition only the ledger could answer, and did with yes ([`Policy::answer`]).
+    /// Budgets whose condition only the ledger could answer, and did with yes ([`Policy::answer`](super::Policy::answer)).
     pub answered: &'a [BudgetId],
     /// By what the principal was approved to be shown more people, and how many.
     pub approval: Option<(&'a [u8], u32)>,
