@@ -138,38 +138,3 @@ async fn a_refused_name_is_not_claimed_of_an_address() {
         assert_eq!(tls.is_ok(), is_served, "{name}");
     }
 }
-
-/// What an address proves to be is where it goes.
-#[tokio::test]
-async fn what_goes_to_an_address_counts_by_the_name_that_it_proved() {
-    let dir = tempfile::tempdir().unwrap();
-    let origins = Origins::create(&dir.path().join("origins"));
-    let list = dir.path().join("hosts.list");
-    std::fs::write(&list, "a.example paste\n").unwrap();
-    let origin = origin_at(&origins, &["a.example", "b.example"]).await;
-    let budget = "[[budget]]\nname = \"out\"\nper = \"address\"\ndirection = \"requests\"\nwhen = \"category:paste\"\npeople = 5\n\
-                  window = \"1d\"\naction = \"block\"\nmode = \"enforce\"\naccept_outage = true\n";
-    let way = Way::before(
-        origin,
-        dir,
-        &format!("{budget}[rules]\ndestinations = {}", quoted(&list)),
-    )
-    .await;
-    let people: Vec<String> = (0..9)
-        .map(|number| format!("{{\"email\":\"customer{number}@example.com\"}}"))
-        .collect();
-    let sent = format!("[{}]", people.join(","));
-    for (name, status) in [("b.example", 200), ("a.example", 403)] {
-        let stream = way.tunnel("127.0.0.1").await;
-        let config = client_config(Some(&way.dir.path().join("ours/authority.pem"))).unwrap();
-        let claimed = ServerName::try_from(name).unwrap();
-        let tls = TlsConnector::from(config).connect(claimed, stream).await.unwrap();
-        let request = format!(
-            "POST /in HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
-             Connection: close\r\n\r\n{sent}",
-            way.port(),
-            sent.len()
-        );
-        assert_eq!(exchange(tls, request.as_bytes()).await.status, status, "{name}");
-    }
-}

@@ -23,8 +23,6 @@ use crate::proxy::route::Leads;
 /// What was found out of a request.
 struct Way {
     target: Target,
-    /// The host that it counts under.
-    host: Arc<str>,
     upstream: Arc<Upstream>,
     user: Option<Arc<[u8]>>,
     decision: Decision,
@@ -119,7 +117,7 @@ impl Exchanges {
         let met = Met {
             route,
             actor,
-            destination: way.host,
+            destination: Arc::clone(&way.target.host),
             upstream: Some(way.upstream),
             is_outward: true,
             is_limited: false,
@@ -159,7 +157,6 @@ async fn way_out(
         upstream: connection.origins.of(&target, forward, || {
             target.upstream(forward, Arc::clone(&forward.tls), None)
         }),
-        host: Arc::clone(&target.host),
         target,
         user,
         decision,
@@ -182,14 +179,11 @@ fn way_inside(
     }
     let wish = set.wish(&inside.target.host, inside.peer, inside.user.as_ref());
     let decision = forward.decides(wish, inside.target.port, now);
-    let host = inside.host(forward, now);
-    let named = set.wish(&host, inside.peer, inside.user.as_ref());
-    if decision != Decision::Intercept || decide(&forward.hosts, named, now) == Decision::Refuse {
+    if decision != Decision::Intercept {
         return Err(Refusal::NotReached);
     }
     Ok(Way {
         target: inside.target.clone(),
-        host,
         upstream: inside.way(&connection.origins, forward, now),
         user: inside.user.clone(),
         decision,

@@ -7,7 +7,6 @@ use super::Forward;
 use super::target::{Origins, Target};
 use crate::engine::time::Now;
 use crate::proxy::Upstream;
-use crate::proxy::authority::destination;
 use crate::proxy::upstream::{Reach, UpstreamErrorKind};
 use crate::tls::{excusing, offering};
 
@@ -52,16 +51,6 @@ pub(in crate::proxy) struct Made {
 }
 
 impl Inside {
-    /// The host that it counts under: the name that the origin proved, which an address alone does not tell. A certificate that is
-    /// believed by an exception proves none.
-    pub(super) fn host(&self, forward: &Forward, now: Now) -> Arc<str> {
-        if self.made.is_excused || forward.hosts.excused(&self.target.host, now).is_some() {
-            Arc::clone(&self.target.host)
-        } else {
-            destination(&self.made.name).into()
-        }
-    }
-
     /// The way to the origin, by the rules that are in force now.
     pub(super) fn way(&self, origins: &Origins, forward: &Forward, now: Now) -> Arc<Upstream> {
         let excused = forward.hosts.excused(&self.target.host, now);
