@@ -25,9 +25,6 @@ FUZZ_SECONDS ?= 60
 # Tests are compiled without optimisation, the program with: see there. It is asked for each crate and makes no second copy of any.
 export RUSTC_WRAPPER := $(CURDIR)/tests/rustc-wrapper
 
-# Most tests wait for sockets and clocks, and few for a processor.
-export RUST_TEST_THREADS ?= $(shell expr 2 '*' $$(nproc))
-
 # After each step, what it took.
 step = echo "== $@" && TIMEFORMAT="== $@ took %0lR" && time
 
