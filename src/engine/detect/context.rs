@@ -171,21 +171,20 @@ impl Words {
 
     /// What the words in `text[place]` say, of a text whose values ask one after the other.
     pub(super) fn signs_in(&self, text: &[u8], place: Range<usize>, heard: &mut Heard) -> Signs {
-        let is_near = heard.seen.contains(&place.start);
-        if !is_near || heard.seen.end < place.end {
+        // Only where values stand close to one another it is worth while to look beyond this one.
+        let ahead = if heard.seen.contains(&place.start) {
+            LOOK_AHEAD_BYTES
+        } else {
+            *heard = Heard::default();
+            heard.seen = place.start..place.start;
+            0
+        };
+        let known = heard.seen.end;
+        if known < place.end {
             // What is not seen yet, and of what is seen the beginnings of words.
-            let (ahead, known) = if is_near {
-                (LOOK_AHEAD_BYTES, heard.seen.end)
-            } else {
-                (0, place.start)
-            };
+            let begin = known.saturating_sub(self.word_bytes_max).max(heard.seen.start);
             let end = place.end.saturating_add(ahead).min(text.len());
-            let begin = if is_near {
-                known.saturating_sub(self.word_bytes_max).max(heard.seen.start)
-            } else {
-                known
-            };
-            heard.found.retain(|found| is_near && found.start() >= place.start);
+            heard.found.retain(|found| found.start() >= place.start);
             let unseen = self
                 .automaton
                 .find_overlapping_iter(text.get(begin..end).unwrap_or_default());
@@ -193,7 +192,7 @@ impl Words {
                 .map(|found| Match::new(found.pattern(), begin + found.start()..begin + found.end()))
                 .filter(|found| found.end() > known);
             heard.found.extend(unseen);
-            heard.seen = if is_near { place.start..end } else { place.clone() };
+            heard.seen = place.start..end;
         }
         let within = heard
             .found

@@ -4,7 +4,6 @@
 //! The trigger is a number behind a Han character; prefecture or province, city and street are looked for before it, and
 //! what must follow a house number behind it.
 
-use super::super::Normal;
 use super::super::bytes::before;
 use super::super::fold::is_alphanumeric;
 use super::Candidate;
@@ -84,12 +83,7 @@ pub(in crate::engine::detect) fn find(haystack: &[u8], first: usize) -> Option<C
     } else {
         (chinese_start(haystack, name, text, kinds)?, numbers_end)
     };
-    Some(Candidate {
-        start,
-        end,
-        normal: Normal::default(),
-        weak: false,
-    })
+    Some(Candidate::address(start..end, false))
 }
 
 /// `山东省霞县沈北新永安路Q座 455553`: a tower named by a letter, and a postal code.
@@ -108,12 +102,7 @@ fn by_tower(haystack: &[u8], first: usize) -> Option<Candidate> {
     };
     let start = chinese_start(haystack, name, text, kinds)?;
     let end = first + 6;
-    Some(Candidate {
-        start,
-        end,
-        normal: Normal::default(),
-        weak: false,
-    })
+    Some(Candidate::address(start..end, false))
 }
 
 /// What the numbers of an address are counted in.

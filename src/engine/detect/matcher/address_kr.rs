@@ -7,7 +7,6 @@
 //! The trigger is a number behind `로`, `길` or, for lots, `동`, `리`, `가`, or that of a block with a room behind it; the
 //! districts are looked for before it and the building's details behind it. A road with no district before it is weak.
 
-use super::super::Normal;
 use super::super::bytes::{at, before, is_word};
 use super::super::lexicon::DISTRICTS_KR;
 use super::Candidate;
@@ -81,12 +80,7 @@ fn by_number(haystack: &[u8], first: usize) -> Option<Candidate> {
     if weak && kind == Kind::Lot || !detailed && !ends(haystack, end) {
         return None;
     }
-    Some(Candidate {
-        start,
-        end,
-        normal: Normal::default(),
-        weak,
-    })
+    Some(Candidate::address(start..end, weak))
 }
 
 /// Where the road's name before a number ends: before a blank, and before `지하` where the number is underground.
@@ -117,12 +111,7 @@ fn by_block(haystack: &[u8], first: usize) -> Option<Candidate> {
             .and_then(|word| std::str::from_utf8(word).ok())?;
         let (start, known) = districts_start(haystack, name);
         if start < name && known >= districts_min && kind(haystack, word_end).is_some_and(|kind| is_name(word, kind)) {
-            return Some(Candidate {
-                start,
-                end,
-                normal: Normal::default(),
-                weak: false,
-            });
+            return Some(Candidate::address(start..end, false));
         }
         next = name;
     }

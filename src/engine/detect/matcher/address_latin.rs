@@ -8,11 +8,12 @@
 //! ```
 //! A number without a street's name beside it is nothing here, so most numbers cost one look at a few bytes.
 
-use super::super::Normal;
+use smallvec::SmallVec;
+
 use super::super::bytes::before;
 use super::Candidate;
 use super::address_near::{CodeAhead, has_name_before, has_name_behind, is_designator, is_short_number};
-use super::address_words::{Line, Word, Words};
+use super::address_words::{Word, Words, words_before};
 use super::postcode::{is_canadian_code_joined, is_cep, is_royal_code};
 use super::street::{begins_street, ends_street, is_german_street};
 
@@ -52,24 +53,18 @@ pub(in crate::engine::detect) fn find<'h>(
     let number = words
         .first()
         .filter(|number| number.is_house_number() || is_cep(number.text) || number.is_digits(8))?;
-    let line_before = if street_before {
-        Line::before(haystack, first)
+    let before = if street_before {
+        words_before(haystack, first)
     } else {
-        Line::default()
+        SmallVec::new()
     };
-    let before = line_before.words();
     let (start, end) = if street_behind && words.len() > 1 && number.is_house_number() {
-        number_first(first, words, before)
+        number_first(first, words, &before)
     } else {
         None
     }
-    .or_else(|| number_last(words, before))?;
-    Some(Candidate {
-        start,
-        end,
-        normal: Normal::default(),
-        weak: false,
-    })
+    .or_else(|| number_last(words, &before))?;
+    Some(Candidate::address(start..end, false))
 }
 
 /// `91, rue des Lilas 37551 Bourdon`, `Flat 7, Stewart Greens, East Ash M2K 6HP`, `37/30, Dayal Street, Surat 314389`.

@@ -46,12 +46,7 @@ pub(in crate::engine::detect) fn find(haystack: &[u8], first: usize) -> Option<C
     {
         return None;
     }
-    Some(Candidate {
-        start: first,
-        end,
-        normal: Normal::default(),
-        weak,
-    })
+    Some(Candidate::address(first..end, weak))
 }
 
 /// `PSC 4535, Box 2931 APO AE 20021`, `USS Smith FPO AP 96601`: the ZIP at `first` stands behind a post office of the forces.
@@ -69,12 +64,7 @@ fn military(haystack: &[u8], first: usize) -> Option<Candidate> {
         .filter_map(|word| memchr::memmem::rfind(head, word.as_bytes()));
     let start = first - (head.len() - starts.max()?);
     let end = first + 5;
-    (!is_word(before(haystack, start))).then(|| Candidate {
-        start,
-        end,
-        normal: Normal::default(),
-        weak: false,
-    })
+    (!is_word(before(haystack, start))).then(|| Candidate::address(start..end, false))
 }
 
 /// The end of the last suffix among the next words; at least one word stands before it.

@@ -18,16 +18,10 @@ const WORDS_MAX: usize = 16;
 /// Words before it: the longest name of a street that anybody asks about.
 const BEFORE_WORDS_MAX: usize = 6;
 
-/// Words that stand in a row, each with its place.
-#[derive(Default)]
-pub(super) struct Line<'h> {
-    words: SmallVec<[Word<'h>; WORDS_MAX]>,
-}
-
 /// The words from a number on, for the numbers of a haystack from its front to its end: no word is read twice.
 #[derive(Default)]
 pub(super) struct Words<'h> {
-    line: Line<'h>,
+    met: SmallVec<[Word<'h>; WORDS_MAX]>,
     /// Where the next word may begin.
     from: usize,
     /// Whether a sentence ends there, or a byte stands there that no address has.
@@ -59,15 +53,15 @@ enum Digits {
 impl<'h> Words<'h> {
     /// The words from `first` on, up to the end of a sentence or a byte that no address has.
     pub(super) fn from(&mut self, haystack: &'h [u8], first: usize) -> &[Word<'h>] {
-        let passed = self.line.words.iter().take_while(|word| word.span.end <= first).count();
-        match self.line.words.get_mut(passed).filter(|word| word.span.start <= first) {
+        let passed = self.met.iter().take_while(|word| word.span.end <= first).count();
+        match self.met.get_mut(passed).filter(|word| word.span.start <= first) {
             // `12/14`: the number may be the rest of a word.
             Some(word) => {
                 if word.span.start != first {
                     let rest = word.text.get(first - word.span.start..).unwrap_or_default();
                     *word = Word::new(rest, first, word.parted);
                 }
-                self.line.words.drain(..passed);
+                self.met.drain(..passed);
             }
             None => {
                 *self = Self {
@@ -77,10 +71,10 @@ impl<'h> Words<'h> {
             }
         }
         let end = first.saturating_add(AFTER_BYTES_MAX);
-        while !self.is_ended && self.from < end && self.line.words.len() < WORDS_MAX {
+        while !self.is_ended && self.from < end && self.met.len() < WORDS_MAX {
             self.read(haystack);
         }
-        let words = self.line.words.as_slice();
+        let words = self.met.as_slice();
         let within = words.iter().rev().skip_while(|word| word.span.end > end).count();
         words.get(..within).unwrap_or_default()
     }
@@ -104,8 +98,8 @@ impl<'h> Words<'h> {
         let (word, ends) = without_stop(text.get(..length).unwrap_or_default());
         let behind = rest.get(length).map_or(' ', |byte| char::from(*byte));
         if !word.is_empty() {
-            self.line.words.push(Word::new(word, self.from, is_parting(behind)));
-        } else if let Some(last) = self.line.words.last_mut() {
+            self.met.push(Word::new(word, self.from, is_parting(behind)));
+        } else if let Some(last) = self.met.last_mut() {
             last.parted |= is_parting(behind);
         }
         self.is_ended = ends || !is_between(behind) || length >= rest.len();
@@ -113,41 +107,34 @@ impl<'h> Words<'h> {
     }
 }
 
-impl<'h> Line<'h> {
-    /// The last words before `end`, from the last end of a sentence or byte that no address has. Read backwards, since what
-    /// stands nearest decides.
-    pub(super) fn before(haystack: &'h [u8], end: usize) -> Self {
-        let (text, start) = text_before(haystack, end);
-        let mut line = Self::default();
-        let (mut to, mut parted) = (text.len(), false);
-        let letters = text.char_indices().rev().map(|(index, letter)| (index, Some(letter)));
-        for (index, letter) in letters.chain([(0, None)]) {
-            if letter.is_some_and(is_inner) {
-                continue;
-            }
-            let from = index + letter.map_or(0, char::len_utf8);
-            let (word, ends) = without_stop(text.get(from..to).unwrap_or_default());
-            if ends {
-                break;
-            }
-            if !word.is_empty() {
-                line.words.push(Word::new(word, start + from, parted));
-                parted = false;
-            }
-            if line.words.len() == BEFORE_WORDS_MAX || !letter.is_some_and(is_between) {
-                break;
-            }
-            parted |= letter.is_some_and(is_parting);
-            to = index;
+/// The last words before `end`, from the last end of a sentence or byte that no address has. Read backwards, since what
+/// stands nearest decides.
+pub(super) fn words_before(haystack: &[u8], end: usize) -> SmallVec<[Word<'_>; BEFORE_WORDS_MAX]> {
+    let (text, start) = text_before(haystack, end);
+    let mut words = SmallVec::new();
+    let (mut to, mut parted) = (text.len(), false);
+    let letters = text.char_indices().rev().map(|(index, letter)| (index, Some(letter)));
+    for (index, letter) in letters.chain([(0, None)]) {
+        if letter.is_some_and(is_inner) {
+            continue;
         }
-        line.words.reverse();
-        line
+        let from = index + letter.map_or(0, char::len_utf8);
+        let (word, ends) = without_stop(text.get(from..to).unwrap_or_default());
+        if ends {
+            break;
+        }
+        if !word.is_empty() {
+            words.push(Word::new(word, start + from, parted));
+            parted = false;
+        }
+        if words.len() == BEFORE_WORDS_MAX || !letter.is_some_and(is_between) {
+            break;
+        }
+        parted |= letter.is_some_and(is_parting);
+        to = index;
     }
-
-    /// The words.
-    pub(super) fn words(&self) -> &[Word<'h>] {
-        &self.words
-    }
+    words.reverse();
+    words
 }
 
 impl<'h> Word<'h> {
@@ -370,17 +357,11 @@ mod tests {
     #[test]
     fn words_before_begin_after_the_last_stop() {
         let text = "Lives there. Ship to: Rua das Flores, 21";
-        assert_eq!(
-            texts(Line::before(text.as_bytes(), text.len() - 2).words()),
-            "Rua das Flores,"
-        );
+        assert_eq!(texts(&words_before(text.as_bytes(), text.len() - 2)), "Rua das Flores,");
         let long = format!("{} Rua das Flores, ", "ab".repeat(60));
-        assert_eq!(
-            texts(Line::before(long.as_bytes(), long.len()).words()),
-            "Rua das Flores,"
-        );
-        assert!(Line::before(b"", 0).words().is_empty());
-        assert_eq!(texts(Line::before(b"a b c d e f g,\n h ", 18).words()), "c d e f g, h");
-        assert_eq!(texts(Line::before(b"Rua A \xff Rua B ", 14).words()), "Rua B");
+        assert_eq!(texts(&words_before(long.as_bytes(), long.len())), "Rua das Flores,");
+        assert!(words_before(b"", 0).is_empty());
+        assert_eq!(texts(&words_before(b"a b c d e f g,\n h ", 18)), "c d e f g, h");
+        assert_eq!(texts(&words_before(b"Rua A \xff Rua B ", 14)), "Rua B");
     }
 }

@@ -29,6 +29,8 @@ mod street;
 mod tld;
 mod usps;
 
+use std::ops::Range;
+
 use super::hint::Named;
 use super::{Category, Normal};
 
@@ -224,6 +226,18 @@ pub(super) struct Candidate {
     pub(super) normal: Normal,
     /// Whether the spelling is too weak to stand without a context word.
     pub(super) weak: bool,
+}
+
+impl Candidate {
+    /// A street address.
+    fn address(place: Range<usize>, weak: bool) -> Self {
+        Self {
+            start: place.start,
+            end: place.end,
+            normal: Normal::default(),
+            weak,
+        }
+    }
 }
 
 #[cfg(test)]
