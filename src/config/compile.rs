@@ -110,7 +110,7 @@ pub fn compile(written: &ConfigSyntax, environment: &Environment<'_>) -> Result<
     let policy = policy(
         written,
         environment.file,
-        (environment.secret, rules.as_ref(), Some(&destinations)),
+        (environment.secret, rules.as_ref(), destinations.as_ref()),
         environment.now,
         &mut problems,
     );
@@ -163,19 +163,19 @@ impl Reader<'_> {
             })
     }
 
-    /// What is known of hosts; the list that is compiled in alone, where the operator's is wrong, which is a problem.
-    fn destinations(&mut self, written: &ConfigSyntax) -> Destinations {
+    /// What is known of hosts; nothing where the operator's list is wrong, which is a problem.
+    fn destinations(&mut self, written: &ConfigSyntax) -> Option<Destinations> {
         let path = written.rules.destinations.as_ref();
         let own = path.map(|path| text_of(&self.environment.base.join(path.get_ref())));
         let read = own.transpose().and_then(|own| Destinations::read(own.as_deref()));
-        let known = read.unwrap_or_else(|message| {
+        let refused = |message: String| {
             let span = path.map(toml::Spanned::span).unwrap_or_default();
             let help = "a line is: files.example.com file-share, or with a workspace: chat.example chat host";
             self.error("C031", span, &format!("`destinations`: {message}"), Some(help));
-            Destinations::read(None).unwrap_or_default()
-        });
+        };
+        let known = read.map_err(refused).ok()?;
         self.categories(written, &known);
-        known
+        Some(known)
     }
 
     /// The rules that are tried.

@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 
 use super::memory::has_token_form;
 use super::user::{BASIC, TRUSTED, is_one_variable};
+use crate::engine::decode::percent_decode;
 
 /// Different values that one source may have in one head; more are not looked at, and make the request unissued.
 pub(super) const VALUES_MAX: usize = 4;
@@ -252,26 +253,6 @@ fn query_value(pair: &str, name: &str) -> Option<Cow<'static, [u8]>> {
     let (found, value) = pair.split_once('=')?;
     let decoded = |text: &str| percent_decode(text.replace('+', " ").as_bytes());
     (decoded(found) == name.as_bytes()).then(|| Cow::Owned(decoded(value)))
-}
-
-/// Decodes `%41`; what is no such triplet stays as it is.
-fn percent_decode(value: &[u8]) -> Vec<u8> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let mut decoded = Vec::with_capacity(value.len());
-    let mut rest = value;
-    while let Some((&first, tail)) = rest.split_first() {
-        let triplet = match *tail {
-            [high, low, ..] if first == b'%' => digit(high).zip(digit(low)),
-            _ => None,
-        };
-        decoded.push(triplet.map_or(first, |(high, low)| high << 4 | low));
-        rest = if triplet.is_some() {
-            tail.get(2..).unwrap_or_default()
-        } else {
-            tail
-        };
-    }
-    decoded
 }
 
 #[cfg(test)]

@@ -39,7 +39,7 @@ const KNOWN_S: u32 = 300;
 /// Who may go out through one listener.
 pub struct Users {
     key: HashKey,
-    hashes: BTreeMap<Box<str>, Arc<str>>,
+    hashes: Vec<(Box<str>, Arc<str>)>,
     /// By a keyed hash of name and password: until when they are known to be right.
     known: Cache<[u8; 32], u32>,
     turns: Arc<Semaphore>,
@@ -86,7 +86,7 @@ impl Users {
         }
         Ok(Self {
             key,
-            hashes,
+            hashes: hashes.into_iter().collect(),
             known: Cache::new(KNOWN_MAX),
             turns: Arc::new(Semaphore::new(CHECKS_MAX)),
             waiting: Semaphore::new(WAITING_MAX),
@@ -96,7 +96,7 @@ impl Users {
     /// Whether this principal is still somebody here.
     pub fn has(&self, user: &[u8]) -> bool {
         let (issuer, name) = parts_of(user);
-        let is_known = |name: &str| self.hashes.contains_key(name);
+        let is_known = |name: &str| self.hash_of(name).is_some();
         issuer == Some(PROXY_USER.as_bytes()) && std::str::from_utf8(name).is_ok_and(is_known)
     }
 
@@ -106,7 +106,7 @@ impl Users {
         let Some((name, pair)) = basic(field).and_then(|pair| Some((name_of(&pair)?, pair))) else {
             return Checked::Wrong;
         };
-        let known = self.hashes.get(&*name);
+        let known = self.hash_of(&name);
         let hash = known.cloned().unwrap_or_else(|| self.of_somebody(&name));
         let of = self.key.hash("tidegate proxy user 1", &[&pair, hash.as_bytes()]);
         let right = || Checked::Right(principal(PROXY_USER, &name).into());
@@ -131,8 +131,13 @@ impl Users {
     fn of_somebody(&self, name: &str) -> Arc<str> {
         let number = self.key.hash64("tidegate no proxy user 1", &[name.as_bytes()]);
         let number = number.checked_rem(self.hashes.len() as u64).unwrap_or_default();
-        let hash = self.hashes.values().nth(usize::try_from(number).unwrap_or_default());
-        hash.map_or_else(|| Arc::from(NOBODY), Arc::clone)
+        let somebody = self.hashes.get(usize::try_from(number).unwrap_or_default());
+        somebody.map_or_else(|| Arc::from(NOBODY), |(_, hash)| Arc::clone(hash))
+    }
+
+    fn hash_of(&self, name: &str) -> Option<&Arc<str>> {
+        let place = self.hashes.binary_search_by(|(known, _)| (**known).cmp(name)).ok()?;
+        self.hashes.get(place).map(|(_, hash)| hash)
     }
 
     /// Whether this is the password; none where too many wait for theirs.

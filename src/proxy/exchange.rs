@@ -274,11 +274,13 @@ impl Exchanges {
             actor.name_under(secret);
         }
         let (address, network) = (address_key(actor.address), network_key(actor.address));
-        let path = Some(head.uri.path()).filter(|path| route::is_plain(path));
-        let going = set.policy.towards(&met.destination, path);
+        let going = met.is_outward.then(|| {
+            let path = Some(head.uri.path()).filter(|path| route::is_plain(path));
+            set.policy.towards(&met.destination, path)
+        });
         let facts = Facts {
             destination: Some(met.destination.as_bytes()),
-            towards: going.as_ref().filter(|_| met.is_outward),
+            towards: going.as_ref().and_then(Option::as_ref),
             is_forward: met.is_outward,
             ..actor.facts(&address, &network, met.route)
         };

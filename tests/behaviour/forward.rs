@@ -90,12 +90,21 @@ impl Way {
 
     /// TLS inside a tunnel to localhost, as `name`, by whoever trusts the certificate in `trusted`.
     pub(crate) async fn tls(&self, name: &str, trusted: &str, alpn: &[&[u8]]) -> std::io::Result<TlsStream<TcpStream>> {
+        self.tls_in(self.tunnel("localhost").await, name, trusted, alpn).await
+    }
+
+    /// The same inside this tunnel.
+    pub(crate) async fn tls_in(
+        &self,
+        tunnel: TcpStream,
+        name: &str,
+        trusted: &str,
+        alpn: &[&[u8]],
+    ) -> std::io::Result<TlsStream<TcpStream>> {
         let mut config = (*client_config(Some(&self.dir.path().join(trusted).join("authority.pem"))).unwrap()).clone();
         config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
         let name = ServerName::try_from(name.to_owned()).unwrap();
-        TlsConnector::from(Arc::new(config))
-            .connect(name, self.tunnel("localhost").await)
-            .await
+        TlsConnector::from(Arc::new(config)).connect(name, tunnel).await
     }
 
     /// One request over HTTP/1.1 inside TLS that is opened.

@@ -1,12 +1,8 @@
 //! What becomes of a way out, by what is there, who asks and from where.
 
 use std::path::Path;
-use std::sync::Arc;
 
-use rustls::pki_types::ServerName;
-use tidegate::tls::client_config;
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 
 use super::forward::{Way, connect, origin_at};
 use super::tunnels_out::reload;
@@ -42,35 +38,31 @@ fn settings(dir: &Path, category: &str) -> String {
     format!("users = {users}\n{RULES}\n[rules]\ndestinations = {list}\n")
 }
 
-/// A gateway with these rules, before an origin that is `localhost` and a file share.
-async fn way() -> Way {
+/// A gateway with these settings and rules, before an origin that is `localhost` and a file share.
+async fn way(before: &str) -> Way {
     let dir = tempfile::tempdir().unwrap();
     let origins = Origins::create(&dir.path().join("origins"));
-    let settings = settings(dir.path(), "file-share");
+    let settings = before.to_owned() + &settings(dir.path(), "file-share");
     Way::before(origin_at(&origins, &["localhost"]).await, dir, &settings).await
-}
-
-/// Whether what is shown in this tunnel as localhost is believed by whoever trusts the authority of `trusted`.
-async fn shows(way: &Way, stream: TcpStream, trusted: &str) -> bool {
-    let config = client_config(Some(&way.dir.path().join(trusted).join("authority.pem"))).unwrap();
-    let name = ServerName::try_from("localhost").unwrap();
-    TlsConnector::from(Arc::clone(&config))
-        .connect(name, stream)
-        .await
-        .is_ok()
 }
 
 #[tokio::test]
 async fn a_rule_names_what_is_there_who_asks_and_from_where() {
-    let way = way().await;
+    let way = way("").await;
     let (share, address) = (format!("localhost:{}", way.port()), format!("127.0.0.1:{}", way.port()));
     let (status, stream) = connect(way.proxy(), &share, ANN).await;
     assert_eq!(status, 200);
-    assert!(shows(&way, stream, "ours").await, "it is opened");
+    assert!(
+        way.tls_in(stream, "localhost", "ours", &[]).await.is_ok(),
+        "it is opened"
+    );
     assert_eq!(connect(way.proxy(), &share, BOB).await.0, 403);
     let (status, stream) = connect(way.proxy(), &address, BOB).await;
     assert_eq!(status, 200);
-    assert!(shows(&way, stream, "origins").await, "it passes unread");
+    assert!(
+        way.tls_in(stream, "localhost", "origins", &[]).await.is_ok(),
+        "it passes unread"
+    );
 
     let get =
         |fields: &str| format!("GET http://{share}/ HTTP/1.1\r\nHost: {share}\r\nConnection: close\r\n{fields}\r\n");
@@ -89,17 +81,14 @@ async fn a_rule_names_what_is_there_who_asks_and_from_where() {
 
 #[tokio::test]
 async fn no_rule_opens_what_is_refused() {
-    let dir = tempfile::tempdir().unwrap();
-    let origins = Origins::create(&dir.path().join("origins"));
-    let settings = format!("refuse = [\"localhost\"]\n{}", settings(dir.path(), "file-share"));
-    let way = Way::before(origin_at(&origins, &["localhost"]).await, dir, &settings).await;
+    let way = way("refuse = [\"localhost\"]\n").await;
     let share = format!("localhost:{}", way.port());
     assert_eq!(connect(way.proxy(), &share, ANN).await.0, 403);
 }
 
 #[tokio::test]
 async fn a_host_that_changes_its_category_is_under_other_rules() {
-    let way = way().await;
+    let way = way("").await;
     let share = format!("localhost:{}", way.port());
     assert_eq!(connect(way.proxy(), &share, BOB).await.0, 403);
     reload(&way, way.port(), &settings(way.dir.path(), "ours"));

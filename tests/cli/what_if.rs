@@ -4,6 +4,17 @@ use super::{dir, tidegate, write};
 
 const POLICY: &str = "[[budget]]\nname = \"session-day\"\nper = \"session\"\npeople = 3\nwindow = \"1d\"\naction = \"block\"\nmode = \"enforce\"\n";
 
+/// The policy `new.toml` tried on the log `access.csv`.
+const TRIED: [&str; 7] = [
+    "simulate",
+    "--access-log",
+    "access.csv",
+    "--columns",
+    "time,session,subject",
+    "--policy",
+    "new.toml",
+];
+
 fn log() -> String {
     let lines = (0..9).map(|n| format!("{},thief,p{n}\n{},s{n},p{n}\n", 1_700_000_000 + n, 1_700_000_000 + n));
     lines.collect()
@@ -14,16 +25,7 @@ fn a_simulation_says_who_would_have_been_stopped() {
     let dir = dir();
     write(&dir, "access.csv", &log());
     write(&dir, "new.toml", POLICY);
-    let arguments = [
-        "simulate",
-        "--access-log",
-        "access.csv",
-        "--columns",
-        "time,session,subject",
-        "--policy",
-        "new.toml",
-    ];
-    let said = tidegate(dir.path(), &arguments);
+    let said = tidegate(dir.path(), &TRIED);
     assert_eq!(said.code, Some(0), "{}", said.text);
     for part in [
         "18 sightings in 1 day: 6 refused, 12 people shown",
@@ -33,7 +35,7 @@ fn a_simulation_says_who_would_have_been_stopped() {
     ] {
         assert!(said.text.contains(part), "{part} in\n{}", said.text);
     }
-    let said = tidegate(dir.path(), &[&arguments[..], &["--format", "json"]].concat());
+    let said = tidegate(dir.path(), &[&TRIED[..], &["--format", "json"]].concat());
     let value: serde_json::Value = serde_json::from_str(&said.text).expect("one object");
     assert_eq!((&value["refused"], &value["over"][0]["line"]), (&6.into(), &7.into()));
     assert_eq!(value["over"][0]["people"], 3);
@@ -56,16 +58,7 @@ fn limits_are_proposed_with_what_they_rest_on() {
     assert!(said.text.contains("per = \"session\"\npeople = 10\n"), "{}", said.text);
     // What is proposed is a configuration.
     write(&dir, "new.toml", &said.text);
-    let tried = [
-        "simulate",
-        "--access-log",
-        "access.csv",
-        "--columns",
-        "time,session,subject",
-        "--policy",
-        "new.toml",
-    ];
-    assert_eq!(tidegate(dir.path(), &tried).code, Some(0));
+    assert_eq!(tidegate(dir.path(), &TRIED).code, Some(0));
 }
 
 #[test]
@@ -73,16 +66,7 @@ fn a_budget_on_where_data_goes_is_not_judged() {
     let dir = dir();
     write(&dir, "access.csv", &log());
     write(&dir, "new.toml", &format!("{POLICY}when = \"!category:paste\"\n"));
-    let arguments = [
-        "simulate",
-        "--access-log",
-        "access.csv",
-        "--columns",
-        "time,session,subject",
-        "--policy",
-        "new.toml",
-    ];
-    let said = tidegate(dir.path(), &arguments);
+    let said = tidegate(dir.path(), &TRIED);
     assert!(said.text.contains("simulate cannot judge session-day"), "{}", said.text);
 }
 

@@ -135,7 +135,7 @@ impl Condition {
 }
 
 impl Budget {
-    /// Whether it asks where an exchange goes, beside its host.
+    /// Whether it asks where an exchange goes, beside counting under its host.
     pub fn is_about_destinations(&self) -> bool {
         let counts = [Dimension::Domain, Dimension::Category, Dimension::Workspace];
         let is_condition = |condition: &Condition| matches!(condition, Condition::Towards { .. });

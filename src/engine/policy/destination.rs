@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use crate::engine::decode::percent_decode;
+
 /// The list that is compiled in.
 const BUILT_IN: &str = include_str!("../../../rules/destinations.list");
 /// The category of a host of which no list says anything.
@@ -143,8 +145,8 @@ impl Destinations {
         let found = self.entries.get(host);
         Towards {
             domain: domain(host).into_owned(),
-            category: self.category(host).to_owned(),
-            workspace: found.and_then(|(at, entry)| workspace((at, entry), host, path)),
+            category: found.map_or(UNKNOWN, |(_, entry)| &*entry.category).to_owned(),
+            workspace: found.and_then(|found| workspace(found, host, path)),
             processor: self.processors.get(host).map(|(_, number)| *number),
         }
     }
@@ -224,20 +226,11 @@ fn workspace((at, entry): (&str, &Entry), host: &str, path: Option<&str>) -> Opt
 
 /// One spelling of a part of a path: percent-encodings undone (RFC 3986, section 2.1), in lower case, and no longer than names are.
 fn plain(part: &str) -> String {
-    let mut bytes = part.bytes();
-    let mut plain = Vec::with_capacity(part.len().min(WORKSPACE_BYTES_MAX));
-    while let Some(byte) = bytes.next().filter(|_| plain.len() < WORKSPACE_BYTES_MAX) {
-        let mut behind = bytes.clone();
-        let mut digit = || behind.next().and_then(|digit| char::from(digit).to_digit(16));
-        let coded = if byte == b'%' { digit().zip(digit()) } else { None };
-        let Some((high, low)) = coded else {
-            plain.push(byte.to_ascii_lowercase());
-            continue;
-        };
-        bytes = behind;
-        plain.push((high * 16 + low) as u8);
-    }
-    String::from_utf8_lossy(&plain.to_ascii_lowercase()).into_owned()
+    let raw = part.as_bytes();
+    let mut plain = percent_decode(raw.get(..3 * WORKSPACE_BYTES_MAX).unwrap_or(raw));
+    plain.truncate(WORKSPACE_BYTES_MAX);
+    plain.make_ascii_lowercase();
+    String::from_utf8_lossy(&plain).into_owned()
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ pub use condition::{Condition, Standing};
 pub use destination::{Destinations, Towards, UNKNOWN};
 pub use direction::Direction;
 pub use facts::Facts;
-pub use names::{names_of, parts_of, subject_of};
+pub use names::{names_of, parts_of};
 pub use plan::{Plan, people_key};
 pub use question::Question;
 pub use syntax::{AllowSyntax, BudgetSyntax, ExceptionSyntax, GroupShape, ProcessorSyntax, RoutePolicy, Text};
@@ -52,7 +52,7 @@ pub struct Policy {
     secret: HashKey,
     destinations: Destinations,
     processors: Vec<Processor>,
-    /// Whether anything depends on where an exchange goes, beside its host.
+    /// Whether anything depends on where an exchange goes, beside counting under its host.
     is_about_destinations: bool,
 }
 

@@ -48,14 +48,14 @@ impl Set {
 
     /// Whether some forward listener passes the TLS of `host`, in lower case, without opening it, or refuses it.
     pub fn passes(&self, host: &str, now: Now) -> bool {
+        let wish = Wish {
+            host,
+            category: self.policy.category(host),
+            client: None,
+            principal: None,
+        };
         self.routes.iter().any(|route| match &route.leads {
-            Leads::Out(forward) => {
-                let wish = Wish {
-                    client: None,
-                    ..self.wish(host, IpAddr::from([0; 4]), None)
-                };
-                decide(&forward.hosts, wish, now) != Decision::Intercept
-            }
+            Leads::Out(forward) => decide(&forward.hosts, wish, now) != Decision::Intercept,
             Leads::To(_) | Leads::Back(_) => false,
         })
     }

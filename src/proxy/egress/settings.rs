@@ -80,7 +80,7 @@ pub struct HostRuleSyntax {
     #[serde(default, deserialize_with = "some")]
     #[schemars(with = "Vec<String>")]
     pub networks: Vec<Text>,
-    /// Who asks, as `users` name them: `ann` or `proxy-user:ann`. Default: anybody.
+    /// Who asks, as `users` name them: `ann` or `proxy-user:ann`; or by certificate: `certificate:CN=build`. Default: anybody.
     #[serde(default, deserialize_with = "some")]
     #[schemars(with = "Vec<String>")]
     pub principals: Vec<Text>,
