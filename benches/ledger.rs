@@ -97,7 +97,7 @@ fn ledger() -> Arc<Ledger> {
 
 fn asks(from: u64, count: u64) -> Vec<Ask> {
     (from..from + count)
-        .map(|number| Ask::from_iter([Subject(hash(number))]))
+        .map(|number| Ask::from(Subject(hash(number))))
         .collect()
 }
 

@@ -118,7 +118,7 @@ fn show(ledger: &Arc<Ledger>, every: u64, person: u64, clock: Clock) {
             }],
         };
         let mut account = ledger.open(vec![key], None, now);
-        assert_eq!(account.reserve(&[Ask::from_iter([Subject(person)])], now).granted, 1);
+        assert_eq!(account.reserve(&[Ask::from(Subject(person))], now).granted, 1);
         account.hand_over(1, now);
     }
 }

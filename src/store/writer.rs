@@ -92,9 +92,9 @@ impl Writer {
     fn flush(&mut self, nobody_waits: bool) -> Result<(), StoreError> {
         self.reopen()?;
         let now = self.clock.now();
-        // Another gateway may have begun with the next key of people later than this one.
+        // Another gateway may have begun with the next key of people later than this one. Behind a switch no window waits for it.
         let since = self.ledger.beside_since();
-        if let Some(file) = self.file.as_mut().filter(|file| file.since < since) {
+        if let Some(file) = self.file.as_mut().filter(|file| (1..since).contains(&file.since)) {
             file.begin_beside(Now::from_millis(u64::from(since) * 1000))?;
         }
         // What an earlier try left over; what is asked for now may not be in it.

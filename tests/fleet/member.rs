@@ -174,8 +174,8 @@ impl Member {
             .beside()
             .map(|beside| self.secret.clone().hashing_people(Some(beside.clone()), None));
         Ask {
-            beside: beside.map(|beside| Box::new(Ask::from_iter([hashed(&beside)]))),
-            ..Ask::from_iter([hashed(&self.secret)])
+            beside: beside.map(|beside| Box::new(Ask::from(hashed(&beside)))),
+            ..Ask::from(hashed(&self.secret))
         }
     }
 

@@ -340,7 +340,7 @@ mod tests {
                 }],
             };
             let mut account = ledger.open(vec![used], None, now);
-            let asks: Vec<Ask> = (0..people).map(|one| Ask::from_iter([Subject(one.into())])).collect();
+            let asks: Vec<Ask> = (0..people).map(|one| Ask::from(Subject(one.into()))).collect();
             assert_eq!(account.reserve(&asks, now).granted, asks.len());
             account.hand_over(people.into(), now);
             let (said, counted) = (key_bytes(people.into(), people.into()), ledger.bytes() as u64);

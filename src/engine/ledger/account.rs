@@ -382,9 +382,7 @@ impl Account {
             }
         }
     }
-}
 
-impl Account {
     /// Ends the exchange; the room of its keys, for another.
     pub fn close(mut self) -> Vec<KeyUse> {
         self.end();

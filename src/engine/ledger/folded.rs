@@ -33,7 +33,10 @@ impl Folded {
     }
 
     /// Takes in what was seen elsewhere.
-    pub(super) fn merge(&mut self, elements: &[(u64, u32)]) {
+    pub(super) fn merge(&mut self, elements: &[(u64, u32)], registers: &[(u16, u8, u32)]) {
+        for (register, rank, second) in registers {
+            self.sketch.raise(*register, *rank, *second);
+        }
         for (element, second) in elements {
             self.sketch.insert(*element, *second);
         }
@@ -117,7 +120,7 @@ mod tests {
             let mut asked = vec![0; windows.len()];
             for (element, apart, late, what) in seen {
                 match what {
-                    0 => folded.merge(&[(element, now - late), (element.rotate_left(7), now)]),
+                    0 => folded.merge(&[(element, now - late), (element.rotate_left(7), now)], &[]),
                     1 => {
                         folded.sweep(now - longest, now);
                         swept = now;

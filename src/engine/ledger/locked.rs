@@ -94,9 +94,7 @@ impl Ledger {
         }
         locked
     }
-}
 
-impl Ledger {
     /// Looks at these keys, but for those on which somebody works: what one thread has looked at lies near for the next.
     pub fn look(&self, keys: &[KeyUse]) {
         let seen = keys

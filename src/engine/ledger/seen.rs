@@ -231,14 +231,11 @@ impl Big {
 
     fn merge(&mut self, elements: &[(u64, u32)], registers: &[(u16, u8, u32)]) {
         if let Some(now) = registers.iter().map(|(.., second)| *second).max() {
-            let sketch = &mut self.folded(now).sketch;
-            for (register, rank, second) in registers {
-                sketch.raise(*register, *rank, *second);
-            }
+            self.folded(now);
             self.ring.is_partial_until(now);
         }
         if let Some(folded) = &mut self.folded {
-            folded.merge(elements);
+            folded.merge(elements, registers);
         }
         self.ring.merge(elements);
     }

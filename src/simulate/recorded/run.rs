@@ -145,11 +145,11 @@ struct Batch {
 
 impl Case {
     /// A sighting whose plan is there already.
-    fn fill(&mut self, sighting: &Sighting, session: Option<u64>) {
+    fn fill(&mut self, sighting: Sighting, session: Option<u64>) {
         (self.at_ms, self.line, self.entries) = (sighting.at_ms, sighting.line, sighting.entries);
         self.session = session;
         // One sighting may have a million; that much room is not kept.
-        self.people = SmallVec::from_slice(&sighting.people);
+        self.people = sighting.people;
         self.recorded.clear();
         if sighting.has_key_ids {
             let values = sighting.values.iter();
@@ -224,7 +224,8 @@ fn read_all(
         // A record has no values.
         let of_people = case.plan.keys.iter().filter(|used| used.elements == Elements::People);
         asked.extend(of_people.flat_map(|used| &used.limits).map(|limit| limit.budget));
-        case.fill(&sighting, sessions.note(&sighting));
+        let session = sessions.note(&sighting);
+        case.fill(sighting, session);
         if batch.count == BATCH || batch.people >= PEOPLE_BATCH {
             watch.bytes.store(source.bytes(), Ordering::Relaxed);
             let mut next = empty.try_recv().unwrap_or_default();
