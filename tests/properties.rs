@@ -80,8 +80,11 @@ fn rules() -> Arc<RuleSet> {
 
 fn inspect(body: &[u8], chunk: usize, content: impl Into<Content>, bounds: Bounds, limit: Option<Limit>) -> Outcome {
     let mode = if limit.is_some() { Mode::Guard } else { Mode::Watch };
-    let secret = HashKey::new([7; 32]);
-    let mut inspector = Inspector::new(mode, bounds, content.into(), rules(), secret);
+    let inspector = Inspector::new(mode, bounds, content.into(), rules(), HashKey::new([7; 32]));
+    inspect_by(inspector, body, chunk, limit)
+}
+
+fn inspect_by(mut inspector: Inspector, body: &[u8], chunk: usize, limit: Option<Limit>) -> Outcome {
     let mut waiting: Vec<u8> = Vec::new();
     let mut outcome = Outcome {
         released: Vec::new(),

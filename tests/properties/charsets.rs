@@ -7,7 +7,7 @@ use tidegate::engine::inspect::{Bounds, Content, Inspector, Mode, Piece, Resolut
 use tidegate::engine::secret::HashKey;
 
 use super::written::{VALUES, person};
-use super::{Limit, inspect, rules};
+use super::{Limit, inspect, inspect_by, rules};
 
 /// A label, and a letter with which the names of its rows begin.
 const CASES: [(&str, &str); 8] = [
@@ -313,24 +313,26 @@ fn people_are_counted_in_each_reading_of_a_text_that_has_two() {
     for (name, declared, body, people) in cases {
         let content = Content::new(Some(Coding::Identity), declared.as_bytes());
         for chunk in [1, 2, 100, 1_000, body.len()] {
-            let all = inspect(&body, chunk, content, Bounds::default(), None);
-            assert_eq!(
-                (different(&all), all.released == body),
-                (people, true),
-                "{name}, {chunk}"
-            );
-            let limit = Limit {
-                people: GRANTED,
-                then: Resolution::Cut,
-            };
-            let cut = inspect(&body, chunk, content, Bounds::default(), Some(limit));
-            assert!(cut.stopped && body.starts_with(&cut.released), "{name}, {chunk}");
+            let cut = counted_and_cut(&format!("{name}, {chunk}"), (&body, chunk), content, people);
             assert_eq!(different(&cut), GRANTED, "{name}, {chunk}");
-            let shown =
-                (0..40).filter(|n| memchr::memmem::find(&cut.released, format!("S{n:02}x").as_bytes()).is_some());
-            assert!(shown.count() <= GRANTED, "{name}, {chunk}");
         }
     }
+}
+
+/// Asserts that so many people are counted in a body that stays as it is, and that it is cut before it shows more than are granted:
+/// what became of it then.
+fn counted_and_cut(name: &str, (body, chunk): (&[u8], usize), content: Content, people: usize) -> super::Outcome {
+    let all = inspect(body, chunk, content, Bounds::default(), None);
+    assert_eq!((different(&all), all.released == body), (people, true), "{name}");
+    let limit = Limit {
+        people: GRANTED,
+        then: Resolution::Cut,
+    };
+    let cut = inspect(body, chunk, content, Bounds::default(), Some(limit));
+    assert!(cut.stopped && body.starts_with(&cut.released), "{name}");
+    let shown = (0..40).filter(|n| memchr::memmem::find(&cut.released, format!("S{n:02}x").as_bytes()).is_some());
+    assert!(shown.count() <= GRANTED, "{name}");
+    cut
 }
 
 /// How many people were asked about.
@@ -389,40 +391,15 @@ fn wide_phone(n: usize) -> String {
 
 /// The body with everybody in it masked.
 fn masked(body: &[u8], chunk: usize, content: Content) -> Vec<u8> {
-    let mut inspector = Inspector::new(
-        Mode::Rewrite,
-        Bounds::default(),
-        content,
-        rules(),
-        HashKey::new([7; 32]),
-    );
-    let (mut masked, mut waiting) = (Vec::new(), std::collections::VecDeque::new());
-    let mut chunks = body.chunks(chunk).map(Bytes::copy_from_slice);
-    let mut step = Step::More;
-    loop {
-        step = match step {
-            Step::More => match chunks.next() {
-                Some(chunk) => {
-                    waiting.extend(chunk.iter().copied());
-                    inspector.push(&chunk)
-                }
-                None => inspector.finish(),
-            },
-            Step::Settle => inspector.resolve(0, Resolution::Mask),
-            Step::Release { pieces, .. } => {
-                for piece in pieces {
-                    let gone = waiting.drain(..kept(&piece)).collect::<Vec<u8>>();
-                    masked.extend_from_slice(match &piece {
-                        Piece::Keep(_) => &gone,
-                        Piece::Replace(_, bytes) => bytes,
-                    });
-                }
-                inspector.step()
-            }
-            Step::Done => return masked,
-            other @ (Step::Fail(_) | Step::Stopped) => panic!("{other:?}"),
-        };
-    }
+    let secret = HashKey::new([7; 32]);
+    let inspector = Inspector::new(Mode::Rewrite, Bounds::default(), content, rules(), secret);
+    let nobody = Limit {
+        people: 0,
+        then: Resolution::Mask,
+    };
+    let outcome = inspect_by(inspector, body, chunk, Some(nobody));
+    assert!(!outcome.stopped);
+    outcome.released
 }
 
 /// A text in seven bits says by itself what it is in, whether that is declared or not, and hides nobody who reads it as ASCII.
@@ -457,19 +434,7 @@ fn escapes_say_what_a_text_is_in() {
     ] {
         let content = Content::new(Some(Coding::Identity), declared.as_bytes());
         for chunk in [1, 2, 3, 100, body.len()] {
-            let all = inspect(&body, chunk, content, Bounds::default(), None);
-            assert_eq!((different(&all), all.released == body), (20, true), "{name}, {chunk}");
-            let limit = Limit {
-                people: GRANTED,
-                then: Resolution::Cut,
-            };
-            let cut = inspect(&body, chunk, content, Bounds::default(), Some(limit));
-            let shown =
-                (0..40).filter(|n| memchr::memmem::find(&cut.released, format!("S{n:02}x").as_bytes()).is_some());
-            assert!(
-                cut.stopped && body.starts_with(&cut.released) && shown.count() <= GRANTED,
-                "{name}, {chunk}"
-            );
+            counted_and_cut(&format!("{name}, {chunk}"), (&body, chunk), content, 20);
         }
     }
 }

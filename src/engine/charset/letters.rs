@@ -2,8 +2,6 @@
 
 use encoding_rs::{Decoder, EUC_KR, Encoding, ISO_2022_JP};
 
-use super::watch::ascii;
-
 /// Bytes of ASCII behind one that is none, behind which no letter goes on: a letter of GB18030 may have a digit second, but is over
 /// or broken with the next.
 const PLAIN_BYTES: u8 = 2;
@@ -98,7 +96,7 @@ impl Letters {
         let plain = if has_escapes || self.plain < PLAIN_BYTES {
             0
         } else {
-            ascii(bytes)
+            Encoding::ascii_valid_up_to(bytes)
         };
         if plain > 0 {
             text.extend_from_slice(bytes.get(..plain).unwrap_or_default());

@@ -25,7 +25,7 @@ fn read_by(mut reader: Reader, body: &[u8], chunk: usize) -> Result<String, Unre
     }
     loop {
         let end = reader.end()?;
-        let is_all = !matches!(end, Text::Again(_) | Text::Beside(_));
+        let is_all = !matches!(end, Text::Again(_));
         take(&mut reader, end, &[], &mut text)?;
         if is_all {
             break;

@@ -125,7 +125,7 @@ impl Watch {
         };
         let valid = match self.declared {
             Some(_) => {
-                let valid = ascii(bytes);
+                let valid = Encoding::ascii_valid_up_to(bytes);
                 self.followed += valid;
                 valid
             }
@@ -186,7 +186,7 @@ impl Watch {
         let mut valid = 0;
         // What is settled need not be looked at.
         while self.letters < SURE_LETTERS {
-            valid += ascii(followed.get(valid..).unwrap_or_default());
+            valid += Encoding::ascii_valid_up_to(followed.get(valid..).unwrap_or_default());
             let Some(letter) = letter(followed.get(valid..).unwrap_or_default()) else {
                 break;
             };
@@ -352,15 +352,6 @@ fn letters(text: &[u8]) -> usize {
 fn letter(bytes: &[u8]) -> Option<usize> {
     let first = bytes.get(..LETTER_BYTES_MAX).unwrap_or(bytes).utf8_chunks().next()?;
     first.valid().chars().next().map(char::len_utf8)
-}
-
-/// How many bytes of ASCII stand first.
-pub(super) fn ascii(bytes: &[u8]) -> usize {
-    const BLOCK: usize = 64;
-    let blocks = bytes.chunks_exact(BLOCK).take_while(|block| block.is_ascii());
-    let whole = blocks.count() * BLOCK;
-    let rest = bytes.get(whole..).unwrap_or_default();
-    whole + rest.iter().take_while(|byte| byte.is_ascii()).count()
 }
 
 /// Whether the end cuts the first letter of these that is not whole.

@@ -32,7 +32,7 @@ impl Wide {
     pub(super) fn finish(&mut self, told: &mut Told<'_>) -> Result<(), Fault> {
         loop {
             let text = self.0.end()?;
-            let is_all = !matches!(text, Text::Again(_) | Text::Beside(_));
+            let is_all = !matches!(text, Text::Again(_));
             self.tell(text, &[], told)?;
             if is_all {
                 return self.read(&[], true, told);

@@ -66,11 +66,14 @@ impl Inspector {
             return;
         }
         // These begin with what says how to read the rest.
-        let has_beginning = matches!(self.declared, Declared::Json | Declared::Table | Declared::Unknown);
+        let has_beginning = matches!(
+            self.structure.declared(),
+            Declared::Json | Declared::Table | Declared::Unknown
+        );
         let declared = if has_beginning && self.decoded > 0 {
             Declared::Lines
         } else {
-            self.declared
+            self.structure.declared()
         };
         let inner = self.assembler.another(declared, self.decoded);
         self.beside.push(Beside {

@@ -114,7 +114,6 @@ pub struct Inspector {
     packed: Packed,
     charset: Reader,
     settings: CellSettings,
-    declared: Declared,
     structure: Structure,
     assembler: Assembler,
     /// The text in other character sets, where it is not sure which it is in, and what the readings have told.
@@ -163,12 +162,12 @@ impl Inspector {
             Reader::bytes()
         } else {
             // Streams of events are in UTF-8 (HTML Living Standard, section 9.2.5), and none of them waits.
-            let said = if masks && is_events {
-                Charset::Utf8
+            let (said, hears) = if masks && is_events {
+                (Charset::Utf8, false)
             } else {
-                content.charset
+                (content.charset, !content.says_charset)
             };
-            let reader = Reader::new(said).hearing(!content.says_charset).watching(!is_events);
+            let reader = Reader::new(said).hearing(hears).watching(!is_events);
             if masks { reader.masked() } else { reader }
         };
         let (decoder, failure) = match content.decoder(mode) {
@@ -186,7 +185,6 @@ impl Inspector {
             packed: Packed::default(),
             charset,
             settings,
-            declared: content.structure,
             structure: Structure::new(content.structure, settings),
             assembler,
             beside: Vec::new(),

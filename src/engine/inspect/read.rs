@@ -222,7 +222,7 @@ impl Inspector {
         }
         loop {
             let text = self.charset.end().map_err(|_| Failure::Undecodable)?;
-            let is_all = !matches!(text, Text::Again(_) | Text::Beside(_));
+            let is_all = !matches!(text, Text::Again(_));
             self.told(text, &[])?;
             if is_all {
                 break;

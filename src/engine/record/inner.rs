@@ -86,6 +86,7 @@ impl Inner {
     /// The same, of a text of this structure that is packed in nothing.
     pub(super) fn of_text(mut self, declared: Declared) -> Self {
         self.packed = Packed::No;
+        self.map.is_fine = true;
         self.read.structure = Structure::new(declared, self.read.settings);
         self
     }
@@ -103,7 +104,6 @@ impl Inner {
         self.lend(around, stops_at);
         self.more(text);
         self.give_back(around);
-        self.map.is_fine = true;
         for (text, raw) in places {
             self.map.push(from + text as u64, raw);
         }

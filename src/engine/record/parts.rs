@@ -14,7 +14,7 @@ const PARTS_MAX: usize = 5;
 /// Digits of a part of a number.
 const DIGITS_MAX: usize = 8;
 /// Digits of the shortest number of which parts are: fewer are not searched.
-const WHOLE_DIGITS_MIN: usize = 7;
+pub(super) const WHOLE_DIGITS_MIN: usize = 7;
 /// Bytes of a part of an e-mail address (RFC 5321, section 4.5.3.1: a local part has 64 at most).
 const MAIL_PART_BYTES_MAX: usize = 64;
 /// Bytes between the first of the parts in running text and the last: so many are held back for those that come.
@@ -129,7 +129,7 @@ impl Assembler {
         }
         let text = if escaped { &self.unescaped.text } else { cell.raw };
         let text = text.trim_ascii();
-        let Some((part, object)) = self.said_part().filter(|(part, _)| may_be(part, text)) else {
+        let Some((part, object)) = self.said_part(text) else {
             return Vec::new();
         };
         let held = Held {
@@ -163,19 +163,22 @@ impl Assembler {
         items
     }
 
-    /// What the name of the value under way says of a part, and the object in which it stands, if that holds its parts together. An
-    /// array under the name of a number may be its parts.
-    fn said_part(&self) -> Option<(Part, u32)> {
+    /// What the name of the value under way says of the part that `text` may be, and the object in which it stands, if that holds its
+    /// parts together. An array under the name of a number may be its parts.
+    fn said_part(&self, text: &[u8]) -> Option<(Part, u32)> {
         let mut around = self.frames.iter().rev();
         let named = around.next()?;
         if named.container == Container::Array {
             let holder = around.next().filter(|holder| holder.container == Container::Object)?;
             let is_held = holder.pieces.is_none() && !Frame::values_are_records(holder);
             let key = &self.fields.get(&holder.field).filter(|_| is_held)?.key;
+            // Few elements are digits, and all of such parts are.
+            text.last().filter(|byte| byte.is_ascii_digit())?;
             let part = Part::element(key, self.parts.next_place(named.object)?)?;
-            return Some((part, named.object));
+            return may_be(&part, text).then_some((part, named.object));
         }
-        let part = self.fields.get(&named.field)?.key.part()?;
+        let part = self.fields.get(&named.field)?.key.part();
+        let part = part.filter(|part| may_be(part, text))?;
         // An element that has only text is a field of the one around it.
         let holder = match named.container {
             Container::Element if named.children == 0 && named.members <= 1 => around.next()?,

@@ -2,6 +2,7 @@
 //! shown.
 
 use super::assembler::Assembler;
+use super::parts::WHOLE_DIGITS_MIN;
 use super::subject;
 use super::{Item, Place};
 use super::{embedded, fields, frame, joined};
@@ -9,9 +10,6 @@ use crate::engine::block::Masks;
 use crate::engine::decode::hides;
 use crate::engine::detect::{Category, Context, Finding, Key, Role, Span};
 use crate::engine::structure::{Cell, CellForm};
-
-/// Digits of a number that is a piece of a value or nothing.
-const DIGITS_MAX: usize = 6;
 
 /// What stands around a value: whose it is, its field and the object that holds that, and whether the field's name is a word
 /// for some kind of value.
@@ -29,7 +27,7 @@ impl Assembler {
         if cell.raw.is_empty() && self.hear_empty(cell) {
             return;
         }
-        if cell.raw.len() <= DIGITS_MAX && cell.is_number() && cell.is_whole() {
+        if cell.raw.len() < WHOLE_DIGITS_MIN && cell.is_number() && cell.is_whole() {
             // A number that is too short for anything else has no vote.
             for item in self.part(cell, false) {
                 keep(self, item);

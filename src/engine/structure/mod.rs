@@ -254,6 +254,11 @@ impl Structure {
         }
     }
 
+    /// What it was declared to be.
+    pub(in crate::engine) const fn declared(&self) -> Declared {
+        self.declared
+    }
+
     /// Reads the next decoded bytes.
     pub fn push(&mut self, mut chunk: &[u8], sink: &mut impl Sink) {
         if matches!(self.reader, Reader::Undecided) {
