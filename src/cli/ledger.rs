@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::engine::ledger::{KeyFrame, KeyId, Mark, Tag};
 use crate::engine::time::Now;
 use crate::run::people::Other;
-use crate::run::{dir_of, journal_of, known_secret};
+use crate::run::{dir_of, is_read, journal_of, known_secret};
 use crate::store::{KeyMark, Lines, LinesError, StoreError, StoreFile, write_frame, write_head};
 
 /// Faults that are told one by one; the others are a number.
@@ -37,8 +37,9 @@ pub(super) fn execute(command: &LedgerCommand, out: &mut dyn Write) -> Result<()
             leave_journal,
             ..
         } => {
-            let journal = journal_of(&super::run::origin_of(&state.config.config)).filter(|_| !leave_journal);
-            super::rotate::forget(&dir(state)?, (Other::Old, journal.as_deref()), out)
+            let dir = dir(state)?;
+            let journal = if *leave_journal { None } else { journal(state, &dir)? };
+            super::rotate::forget(&dir, (Other::Old, journal.as_deref()), out)
         }
         LedgerCommand::Rotate {
             state, abandon: true, ..
@@ -72,6 +73,26 @@ fn dir(state: &StateArgs) -> Result<PathBuf, Failed> {
         .clone()
         .unwrap_or_else(|| dir_of(&super::run::origin_of(&state.config.config)));
     super::bypass::existing(dir)
+}
+
+/// The journal of the gateway with this state directory, if it keeps one; that it keeps none is said by its own configuration alone.
+fn journal(state: &StateArgs, dir: &Path) -> Result<Option<PathBuf>, Failed> {
+    let origin = super::run::origin_of(&state.config.config);
+    let journal = journal_of(&origin);
+    let is_its_own = || {
+        let [named, given] = [&dir_of(&origin), dir].map(|dir| std::fs::canonicalize(dir).ok());
+        state.state_dir.is_none() || named == given
+    };
+    if journal.is_none() && !(is_read(&origin) && is_its_own()) {
+        let message = format!(
+            "{} is no configuration of {}, so that whether a journal needs the old key is not known: say --config, or \
+             --leave-journal",
+            state.config.config.display(),
+            dir.display()
+        );
+        return Err(Failed::new(Exit::Config, message));
+    }
+    Ok(journal)
 }
 
 fn open(dir: &Path) -> Result<StoreFile, Failed> {

@@ -10,7 +10,7 @@ use super::{Exit, Failed, audit};
 use crate::clock::Clock;
 use crate::engine::time::Now;
 use crate::run::people::{self, Other};
-use crate::store::journal::{JournalError, Reader};
+use crate::store::journal::Reader;
 use crate::store::{KeyMark, StoreError, StoreFile, Switch};
 
 /// Makes the next key.
@@ -114,16 +114,21 @@ pub(super) fn forget(dir: &Path, (other, journal): (Other, Option<&Path>), out: 
             format!("{} is there: {why}", not_this.path(dir).display()),
         ));
     }
-    if let Some((journal, switched)) = journal.zip(other.since(dir).map_err(of_state)?) {
+    let file = match StoreFile::open(dir) {
+        Err(StoreError::Missing(_)) => None,
+        file => Some(file.map_err(|error| refused(&error))?),
+    };
+    if let Some(journal) = journal
+        && other.is_in(dir).map_err(of_state)?
+    {
+        let switched = file.as_ref().map(StoreFile::switched).transpose();
+        let switched = switched.map_err(|error| refused(&error))?.flatten();
         is_joined_by_the_new_key(journal, switched)?;
     }
     let mark = KeyMark::of(&crate::run::known_secret(dir).map_err(of_state)?);
     // The ledger first: one that keeps up a key that is gone does not start.
-    let is_kept = match StoreFile::open(dir) {
-        Err(StoreError::Missing(_)) => Ok(false),
-        file => file.and_then(|mut file| file.drop_beside(mark, Clock::start().now())),
-    };
-    let is_kept = is_kept.map_err(|error| refused(&error))?;
+    let is_kept = file.map(|mut file| file.drop_beside(mark, Clock::start().now()));
+    let is_kept = is_kept.transpose().map_err(|error| refused(&error))?.unwrap_or(false);
     let is_there = other.remove(dir).map_err(of_state)?;
     let path = other.path(dir);
     if !is_kept && !is_there {
@@ -136,35 +141,48 @@ pub(super) fn forget(dir: &Path, (other, journal): (Other, Option<&Path>), out: 
     Ok(())
 }
 
-/// Whether nobody is in the journal from before the second of the switch: with one key only none of them is found in a list of
-/// customers.
-fn is_joined_by_the_new_key(journal: &Path, switched: u32) -> Result<(), Failed> {
-    let mut entries = match Reader::open(journal) {
-        Err(JournalError::Io(_, error)) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        reader => reader.map_err(audit::refused)?.flatten(),
+/// Whether nobody is in the journal from before the second of the switch, or nobody at all where that is not known: with one key
+/// only none of them is found in a list of customers.
+fn is_joined_by_the_new_key(journal: &Path, switched: Option<u32>) -> Result<(), Failed> {
+    // A run with an earlier clock may have written behind a later one, so that the first entry does not say it; and of the
+    // second of the switch nobody can tell who was shown before it.
+    let until = switched.unwrap_or(u32::MAX);
+    let entry = Reader::open(journal).and_then(|reader| reader.between(0, until).next().transpose());
+    let found = match entry {
+        Ok(None) => return Ok(()),
+        Ok(Some(entry)) => Failed::new(
+            Exit::Failure,
+            format!(
+                "the journal has people of {}, and the next key decides since {}: whoever was shown before is found by \
+                 `exposure --join` with the old key only; wait until they have left the journal",
+                moment(entry.second.into()),
+                switched.map_or_else(
+                    || "a second that the ledger does not know".to_owned(),
+                    |switched| moment(switched.into())
+                )
+            ),
+        ),
+        Err(error) => audit::refused(error),
     };
-    match entries.next() {
-        Some(oldest) if oldest.second < switched => {
-            let message = format!(
-                "the journal has people since {}, and the next key decides since {}: whoever was shown before is found by \
-                 `exposure --join` with the old key only; wait until they have left the journal, or say --leave-journal",
-                moment(oldest.second.into()),
-                moment(switched.into())
-            );
-            Err(Failed::new(Exit::Failure, message))
-        }
-        Some(_) | None => Ok(()),
-    }
+    let message = format!("{}, or say --leave-journal", found.message);
+    Err(Failed { message, ..found })
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::path::PathBuf;
+    use std::sync::Arc;
+
+    use smallvec::SmallVec;
 
     use super::*;
+    use crate::cli::args::{ConfigArgs, LedgerCommand, StateArgs};
+    use crate::engine::detect::{ClassSet, RuleSet};
     use crate::engine::ledger::{Dimension, KeyFrame, KeyId, Kind};
-    use crate::engine::secret::HashKey;
+    use crate::engine::secret::{DEFAULT_TENANT, HashKey, Subject};
     use crate::run::{known_secret, secret};
+    use crate::store::journal::{self, Actor, Exchange, Journal, Page, Person, Verdict};
 
     const DAY_MS: u64 = 86_400_000;
     const KEY: KeyId = KeyId([1; 12]);
@@ -354,5 +372,131 @@ mod tests {
             );
             assert_eq!(told(dir), before);
         }
+    }
+
+    /// A journal beside `dir` in which somebody was shown `seconds` ago, in this order.
+    fn journal(dir: &Path, seconds: &[u32]) -> PathBuf {
+        let (journal, rules) = (dir.join("journal"), Arc::new(RuleSet::builtin()));
+        let about = (dir, &known_secret(dir).unwrap(), &[DEFAULT_TENANT.to_owned()][..]);
+        for (number, ago_s) in seconds.iter().enumerate() {
+            let written = Journal::start(&journal, &journal::Settings::default(), about, Clock::start()).unwrap();
+            let exchange = Exchange {
+                actor: Arc::new(Actor {
+                    keys: SmallVec::new(),
+                    group: None,
+                    is_known: false,
+                    is_issued: false,
+                }),
+                route: "shop/".into(),
+                route_key: None,
+                rules: Arc::clone(&rules),
+            };
+            let person = Person {
+                subject: Subject(number as u64),
+                classes: ClassSet(1),
+                verdict: Verdict::Granted,
+            };
+            written.record(Page {
+                exchange: Arc::new(exchange),
+                second: ago(0).second() - ago_s,
+                people: [person].into_iter().collect(),
+                uninspected: SmallVec::new(),
+            });
+            written.stop();
+        }
+        journal
+    }
+
+    fn segments(journal: &Path) -> Vec<PathBuf> {
+        let files = fs::read_dir(journal).unwrap().map(|entry| entry.unwrap().path());
+        let mut segments: Vec<PathBuf> = files
+            .filter(|path| {
+                path.file_stem()
+                    .is_some_and(|name| name.to_str().unwrap().parse::<u64>().is_ok())
+            })
+            .collect();
+        segments.sort();
+        segments
+    }
+
+    fn ends(dir: &Path, journal: &Path) -> Result<(), String> {
+        let ended = forget(dir, (Other::Old, Some(journal)), &mut Vec::new());
+        ended.map_err(|failed| failed.message)
+    }
+
+    #[test]
+    fn the_old_key_stays_while_a_journal_needs_it_or_does_not_tell() {
+        let switched = |ledger| state(written(ledger).path(), [true, false, true]);
+        // Who was shown before, behind one who was shown later; the file of the key is older than both.
+        let dir = switched(Of::After);
+        let old = fs::File::options()
+            .write(true)
+            .open(Other::Old.path(dir.path()))
+            .unwrap();
+        old.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(1))
+            .unwrap();
+        let kept = journal(dir.path(), &[0, 3_600]);
+        let said = ends(dir.path(), &kept).unwrap_err();
+        assert!(
+            said.contains("--leave-journal") && said.contains("has people of"),
+            "{said}"
+        );
+        // One who was shown only later needs it no more.
+        let dir = switched(Of::After);
+        let kept = journal(dir.path(), &[0]);
+        assert_eq!(ends(dir.path(), &kept), Ok(()));
+
+        let dir = switched(Of::After);
+        let kept = journal(dir.path(), &[7_200, 0]);
+        let first = segments(&kept).remove(0);
+        fs::write(&first, "no segment").unwrap();
+        let said = ends(dir.path(), &kept).unwrap_err();
+        assert!(
+            said.contains(first.to_str().unwrap()) && said.contains("--leave-journal"),
+            "{said}"
+        );
+        let gone = dir.path().join("nowhere");
+        let said = ends(dir.path(), &gone).unwrap_err();
+        assert!(said.contains("nowhere") && said.contains("--leave-journal"), "{said}");
+        assert!(Other::Old.path(dir.path()).exists());
+
+        // Of a ledger that was begun anew nobody knows when its keys changed places.
+        let dir = switched(Of::After);
+        fs::remove_file(StoreFile::path_in(dir.path())).unwrap();
+        let kept = journal(dir.path(), &[0]);
+        assert!(ends(dir.path(), &kept).is_err());
+    }
+
+    #[test]
+    fn that_there_is_no_journal_is_said_by_the_configuration_alone() {
+        let dir = state(written(Of::After).path(), [true, false, true]);
+        let config = dir.path().join("tidegate.toml");
+        let end = |state_dir: Option<&Path>, leave_journal| {
+            let command = LedgerCommand::Rotate {
+                state: StateArgs {
+                    state_dir: state_dir.map(Path::to_owned),
+                    config: ConfigArgs { config: config.clone() },
+                },
+                switch: false,
+                end: true,
+                abandon: false,
+                leave_journal,
+            };
+            let ended = super::super::ledger::execute(&command, &mut Vec::new());
+            ended.map_err(|failed| failed.message)
+        };
+        for text in [None, Some("what is this"), Some("[state]\ndir = \"another\"\n")] {
+            if let Some(text) = text {
+                fs::write(&config, text).unwrap();
+            }
+            let said = end(Some(dir.path()), false).unwrap_err();
+            assert!(said.contains("--leave-journal"), "{text:?}: {said}");
+        }
+        assert!(Other::Old.path(dir.path()).exists());
+        fs::write(&config, "[state]\ndir = \".\"\n").unwrap();
+        assert_eq!(end(Some(dir.path()), false), Ok(()));
+        let dir = state(written(Of::After).path(), [true, false, true]);
+        fs::write(&config, "what is this").unwrap();
+        assert_eq!(end(Some(dir.path()), true), Ok(()));
     }
 }

@@ -16,8 +16,8 @@ mod watch;
 
 pub use load::{LoadError, Loaded, Origin, load, look};
 pub use state::{
-    BYPASS_FILE, BypassFile, StateError, Suspension, dir_of, journal_of, key_of, known_secret, places, read_bypass,
-    rules_of, secret, state_dir, tenants_named, write_bypass,
+    BYPASS_FILE, BypassFile, StateError, Suspension, dir_of, is_read, journal_of, key_of, known_secret, places,
+    read_bypass, rules_of, secret, state_dir, tenants_named, write_bypass,
 };
 
 use std::net::SocketAddr;
@@ -240,7 +240,8 @@ fn remember(loaded: &Loaded, mut ledger: Ledger, clock: Clock) -> Result<(Arc<Le
     stored.recall(identity.births(), clock).map_err(StartError::Store)?;
     identity.remember_births(clock.now());
     let (newest, ledger) = (stored.newest(), Arc::new(ledger));
-    let seconds = set_back(newest, clock.now());
+    // A second in which a next key began is as little in the future as a sighting is.
+    let seconds = set_back(newest.max(ledger.beside_since()), clock.now());
     if seconds > 0 {
         report(&Event::Clock(ClockFact::SetBack { seconds }));
     }

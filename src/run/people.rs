@@ -134,19 +134,6 @@ impl Other {
         path.try_exists().map_err(|error| StateError::Io(path, error))
     }
 
-    /// The unix second in which its file was written, if it is in `dir`: of [`Other::Old`] that of the switch.
-    ///
-    /// # Errors
-    /// When that cannot be told.
-    pub fn since(self, dir: &Path) -> Result<Option<u32>, StateError> {
-        let path = self.path(dir);
-        match fs::metadata(&path) {
-            Ok(about) => Ok(Some(u32::try_from(about.mtime()).unwrap_or_default())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(StateError::Io(path, error)),
-        }
-    }
-
     /// Its file in `dir` goes; whether there was one.
     ///
     /// # Errors

@@ -120,6 +120,11 @@ pub fn journal_of(origin: &super::Origin) -> Option<PathBuf> {
     setting(origin, "journal", "dir").map(|dir| origin.base().join(dir))
 }
 
+/// Whether its configuration can be read: what is not set there is not set.
+pub fn is_read(origin: &super::Origin) -> bool {
+    table(origin).is_some()
+}
+
 /// The directory of its own rules, if it has any.
 pub fn rules_of(origin: &super::Origin) -> Option<PathBuf> {
     setting(origin, "rules", "dir").map(|dir| origin.base().join(dir))

@@ -6,7 +6,7 @@
 //! ```
 //! What is kept up beside a key is a key of its own, so that the rows of both are read, merged and dropped as all others are.
 
-use redb::{ReadableTable, Table, WriteTransaction};
+use redb::{ReadableDatabase as _, ReadableTable, Table, WriteTransaction};
 
 use super::error::StoreError;
 use super::fault::{Fault, guarded};
@@ -19,6 +19,8 @@ use crate::engine::time::Now;
 /// The name under which the file says it: the mark of the key that decides; behind it, where there is one, that of the other
 /// and since which unix second both are written. Without it people are hashed with the hash key alone.
 const META_PEOPLE: &str = "people";
+/// The unix second in which the two last changed places, four bytes. A file that an earlier version switched does not have it.
+const META_SWITCHED: &str = "switched";
 /// Rows under way to their new names.
 const SWITCHED: redb::TableDefinition<'_, &RowKey, &[u8]> = redb::TableDefinition::new("switched");
 
@@ -161,13 +163,27 @@ impl StoreFile {
         guarded(&self.path, || {
             let writing = begin(&self.database)?;
             change_places(&writing, apart, now)?;
+            let mut meta = writing.open_table(META)?;
             // The one that is left was written all along.
-            say(&mut writing.open_table(META)?, beside, Some((self.mark.people, 0)))?;
+            say(&mut meta, beside, Some((self.mark.people, 0)))?;
+            meta.insert(META_SWITCHED, now.second().to_le_bytes().as_slice())?;
+            drop(meta);
             writing.commit()?;
             Ok(())
         })?;
         (self.mark.people, self.mark.beside, self.since) = (beside, Some(self.mark.people), 0);
         Ok(Switch::Done)
+    }
+
+    /// The unix second in which the two keys of people changed places last, as far as the file knows it.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn switched(&self) -> Result<Option<u32>, StoreError> {
+        guarded(&self.path, || {
+            let said = self.database.begin_read()?.open_table(META)?.get(META_SWITCHED)?;
+            Ok(said.and_then(|said| Some(u32::from_le_bytes(said.value().try_into().ok()?))))
+        })
     }
 }
 

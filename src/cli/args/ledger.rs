@@ -55,7 +55,7 @@ pub enum LedgerCommand {
         /// Give the next key up, and what was hashed with it
         #[arg(long)]
         abandon: bool,
-        /// With `--end`: although the journal holds people from before the switch, whom no `--join` finds then
+        /// With `--end`: although the journal holds people from before the switch, whom no `--join` finds then, or does not tell
         #[arg(long, requires = "end")]
         leave_journal: bool,
     },
