@@ -204,11 +204,12 @@ fn a_ledger_whose_second_key_is_not_there_does_not_start() {
     }
 }
 
-/// A journal beside `dir` in which somebody was shown `seconds` ago, in this order.
-fn journal(dir: &Path, seconds: &[u32]) -> PathBuf {
+/// A journal beside `dir` in which somebody was shown so many seconds from its switch, in this order.
+fn journal(dir: &Path, seconds: &[i32]) -> PathBuf {
     let (journal, rules) = (dir.join("journal"), Arc::new(RuleSet::builtin()));
     let about = (dir, &known_secret(dir).unwrap(), &[DEFAULT_TENANT.to_owned()][..]);
-    for (number, ago_s) in seconds.iter().enumerate() {
+    let switched = StoreFile::open(dir).unwrap().switched().unwrap().unwrap();
+    for (number, later_s) in seconds.iter().enumerate() {
         let written = Journal::start(&journal, &journal::Settings::default(), about, Clock::start()).unwrap();
         let exchange = Exchange {
             actor: Arc::new(Actor {
@@ -228,7 +229,7 @@ fn journal(dir: &Path, seconds: &[u32]) -> PathBuf {
         };
         written.record(Page {
             exchange: Arc::new(exchange),
-            second: ago(0).second() - ago_s,
+            second: switched.saturating_add_signed(*later_s),
             people: [person].into_iter().collect(),
             uninspected: SmallVec::new(),
         });
@@ -265,19 +266,23 @@ fn the_old_key_stays_while_a_journal_needs_it_or_does_not_tell() {
         .unwrap();
     old.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(1))
         .unwrap();
-    let kept = journal(dir.path(), &[0, 3_600]);
+    let kept = journal(dir.path(), &[60, -3_600]);
     let said = ends(dir.path(), &kept).unwrap_err();
     assert!(
         said.contains("--leave-journal") && said.contains("has people of"),
         "{said}"
     );
-    // One who was shown only later needs it no more.
+    // Of the second of the switch nobody can tell who was shown before it.
     let dir = switched(Of::After);
     let kept = journal(dir.path(), &[0]);
+    assert!(ends(dir.path(), &kept).is_err());
+    // One who was shown only later needs it no more.
+    let dir = switched(Of::After);
+    let kept = journal(dir.path(), &[60]);
     assert_eq!(ends(dir.path(), &kept), Ok(()));
 
     let dir = switched(Of::After);
-    let kept = journal(dir.path(), &[7_200, 0]);
+    let kept = journal(dir.path(), &[-7_200, 60]);
     let first = segments(&kept).remove(0);
     fs::write(&first, "no segment").unwrap();
     let said = ends(dir.path(), &kept).unwrap_err();
@@ -292,8 +297,8 @@ fn the_old_key_stays_while_a_journal_needs_it_or_does_not_tell() {
 
     // Of a ledger that was begun anew nobody knows when its keys changed places.
     let dir = switched(Of::After);
+    let kept = journal(dir.path(), &[60]);
     fs::remove_file(StoreFile::path_in(dir.path())).unwrap();
-    let kept = journal(dir.path(), &[0]);
     assert!(ends(dir.path(), &kept).is_err());
 }
 
