@@ -274,13 +274,12 @@ impl Exchanges {
             actor.name_under(secret);
         }
         let (address, network) = (address_key(actor.address), network_key(actor.address));
-        let going = met.is_outward.then(|| {
-            let path = Some(head.uri.path()).filter(|path| route::is_plain(path));
-            set.policy.towards(&met.destination, path)
-        });
+        let path = Some(head.uri.path()).filter(|path| route::is_plain(path));
+        let towards = || set.policy.towards(&met.destination, path);
+        let going = if met.is_outward { towards() } else { None };
         let facts = Facts {
             destination: Some(met.destination.as_bytes()),
-            towards: going.as_ref().and_then(Option::as_ref),
+            towards: going.as_ref(),
             is_forward: met.is_outward,
             ..actor.facts(&address, &network, met.route)
         };
