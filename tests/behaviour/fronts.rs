@@ -1,16 +1,23 @@
 //! Clients that go out and say they are others, or mean other hosts: by a field, a name or a spelling.
 
+use std::path::Path;
 use std::sync::Arc;
 
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Full;
 use rustls::pki_types::ServerName;
 use tidegate::engine::ledger::Dimension;
 use tidegate::tls::{Authority, client_config};
 use tokio::io::AsyncWriteExt as _;
 use tokio_rustls::TlsConnector;
 
-use super::forward::{BUDGET, LOOPBACK, Way, connect, listener, origin_at};
-use crate::support::client::exchange;
+use super::forward::{BUDGET, LOOPBACK, Way, answer, connect, listener, origin_at};
+use super::pinned::{digest, exception};
+use super::tunnels_out::reload;
+use crate::support::client::{H2, exchange};
 use crate::support::gateway::{Gateway, quoted, until};
+use crate::support::origin::Origin;
 use crate::support::origin_certificates::Origins;
 use crate::support::people::{Format, body};
 
@@ -137,4 +144,97 @@ async fn a_refused_name_is_not_claimed_of_an_address() {
         let tls = TlsConnector::from(Arc::new(config)).connect(claimed, stream).await;
         assert_eq!(tls.is_ok(), is_served, "{name}");
     }
+}
+
+/// What a list says of `a.example`, and a budget of ten people that binds what goes to some places alone.
+fn bound(dir: &Path, category: &str, when: &str) -> String {
+    let list = dir.join("hosts.list");
+    std::fs::write(&list, format!("a.example {category}\n")).unwrap();
+    format!(
+        "[[budget]]\nname = \"out\"\nper = \"address\"\ndirection = \"requests\"\nwhen = \"{when}\"\npeople = 10\n\
+         window = \"1d\"\naction = \"block\"\nmode = \"enforce\"\n[rules]\ndestinations = {}\n",
+        quoted(&list)
+    )
+}
+
+/// A request inside a tunnel to an address, for which `name` is claimed.
+async fn post(way: &Way, name: &str, sent: &[u8]) -> u16 {
+    let tunnel = way.tunnel("127.0.0.1").await;
+    let tls = way.tls_in(tunnel, name, "ours", &[b"http/1.1"]).await.unwrap();
+    let head = format!(
+        "POST /in HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+         Connection: close\r\n\r\n",
+        way.port(),
+        sent.len()
+    );
+    exchange(tls, &[head.as_bytes(), sent].concat()).await.status
+}
+
+#[tokio::test]
+async fn what_goes_to_an_address_counts_by_the_name_that_its_origin_proves() {
+    let dir = tempfile::tempdir().unwrap();
+    let origins = Origins::create(&dir.path().join("origins"));
+    let origin = origin_at(&origins, &["a.example", "b.example", "127.0.0.1"]).await;
+    let bound = bound(dir.path(), "paste", "category:paste");
+    let way = Way::before(origin, dir, &bound).await;
+    let sent = body(Format::Json, 0..30);
+    for (name, status) in [
+        ("a.example", 403),
+        ("A.Example", 403),
+        ("b.example", 200),
+        ("127.0.0.1", 200),
+    ] {
+        assert_eq!(post(&way, name, &sent).await, status, "{name}");
+    }
+}
+
+/// A name by which fewer budgets bind, of whoever is at that address.
+#[tokio::test]
+async fn a_name_that_no_origin_proves_counts_for_nothing() {
+    let sent = body(Format::Json, 0..30);
+    for is_proved in [true, false] {
+        let dir = tempfile::tempdir().unwrap();
+        let origins = Origins::create(&dir.path().join("origins"));
+        let leaf = if is_proved {
+            origins.leaf(&["a.example"])
+        } else {
+            origins.self_signed("a.example")
+        };
+        let bound = bound(dir.path(), "ours", "!category:ours");
+        let certificate = digest(&leaf);
+        let way = Way::before(Origin::serve_tls(leaf, answer).await, dir, &bound).await;
+        let status = if is_proved { 200 } else { 502 };
+        assert_eq!(post(&way, "a.example", &sent).await, status, "proved: {is_proved}");
+        let believed = exception(&format!(
+            "hosts = [\"127.0.0.1\"]\ncertificate = \"{certificate}\"\nexpires = \"2099-01-01\""
+        ));
+        reload(&way, way.port(), &(believed + &bound));
+        let status = if is_proved { 200 } else { 403 };
+        assert_eq!(
+            post(&way, "a.example", &sent).await,
+            status,
+            "believed, proved: {is_proved}"
+        );
+        assert_eq!(post(&way, "a.example", &body(Format::Json, 0..5)).await, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_rule_on_the_name_of_an_address_closes_what_is_open() {
+    let dir = tempfile::tempdir().unwrap();
+    let origins = Origins::create(&dir.path().join("origins"));
+    let origin = origin_at(&origins, &["a.example"]).await;
+    let way = Way::before(origin, dir, "").await;
+    let tunnel = way.tunnel("127.0.0.1").await;
+    let tls = way.tls_in(tunnel, "a.example", "ours", &[b"h2"]).await.unwrap();
+    let h2 = H2::over(way.origin.address, tls).await;
+    let get = || Request::get(format!("https://127.0.0.1:{}/", way.port())).body(Full::new(Bytes::new()));
+    assert_eq!(h2.send(get().unwrap()).await.status, 200);
+    let rule = "[[listen.out.forward.rule]]\naction = \"refuse\"\ncategories = [\"paste\"]\n";
+    reload(
+        &way,
+        way.port(),
+        &(rule.to_owned() + &bound(way.dir.path(), "paste", "category:paste")),
+    );
+    assert_eq!(h2.send(get().unwrap()).await.status, 403);
 }

@@ -22,7 +22,7 @@ async fn pinned(way: &Way) -> Vec<Value> {
     answer["pinned"].as_array().expect("a list").clone()
 }
 
-fn exception(rest: &str) -> String {
+pub(crate) fn exception(rest: &str) -> String {
     format!("[[listen.out.forward.exception]]\nname = \"the app\"\nowner = \"ann\"\nreason = \"it pins\"\n{rest}\n")
 }
 
@@ -67,7 +67,7 @@ async fn a_client_that_pins_is_proposed_and_passes_by_a_persons_exception_alone(
     .await;
 }
 
-fn digest(files: &[tidegate::tls::CertificateFiles]) -> String {
+pub(crate) fn digest(files: &[tidegate::tls::CertificateFiles]) -> String {
     use rustls::pki_types::CertificateDer;
     use rustls::pki_types::pem::PemObject as _;
     let leaf = CertificateDer::from_pem_file(&files[0].cert).unwrap();

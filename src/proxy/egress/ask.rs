@@ -23,6 +23,8 @@ use crate::proxy::route::Leads;
 /// What was found out of a request.
 struct Way {
     target: Target,
+    /// The host that counts.
+    host: Arc<str>,
     upstream: Arc<Upstream>,
     user: Option<Arc<[u8]>>,
     decision: Decision,
@@ -117,7 +119,7 @@ impl Exchanges {
         let met = Met {
             route,
             actor,
-            destination: Arc::clone(&way.target.host),
+            destination: way.host,
             upstream: Some(way.upstream),
             is_outward: true,
             is_limited: false,
@@ -154,9 +156,10 @@ async fn way_out(
         return Err(Refusal::NotReached);
     }
     Ok(Way {
-        upstream: connection.origins.of(&target, forward, || {
+        upstream: connection.origins.of(&target, forward, None, || {
             target.upstream(forward, Arc::clone(&forward.tls), None)
         }),
+        host: Arc::clone(&target.host),
         target,
         user,
         decision,
@@ -179,12 +182,16 @@ fn way_inside(
     }
     let wish = set.wish(&inside.target.host, inside.peer, inside.user.as_ref());
     let decision = forward.decides(wish, inside.target.port, now);
-    if decision != Decision::Intercept {
+    let (upstream, host) = inside.way(&connection.origins, forward, now);
+    // The name that was claimed of an address opens nothing.
+    let named = set.wish(&inside.named, inside.peer, inside.user.as_ref());
+    if decision != Decision::Intercept || decide(&forward.hosts, named, now) == Decision::Refuse {
         return Err(Refusal::NotReached);
     }
     Ok(Way {
         target: inside.target.clone(),
-        upstream: inside.way(&connection.origins, forward, now),
+        host,
+        upstream,
         user: inside.user.clone(),
         decision,
     })

@@ -219,6 +219,7 @@ impl Tunnel {
         let limits = Arc::clone(&self.exchanges.limits);
         let inside = Inside {
             peer: self.asked.connection.peer.ip(),
+            named: destination(&made.name).into(),
             target: self.target,
             upstream,
             made,

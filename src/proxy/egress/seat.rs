@@ -26,6 +26,8 @@ pub(in crate::proxy) enum Seat {
 #[derive(Clone)]
 pub(in crate::proxy) struct Inside {
     pub(super) target: Target,
+    /// The name for which it was opened, in lower case: the host, unless that is an address.
+    pub(super) named: Arc<str>,
     /// The connection that was verified, and those that may follow it.
     pub(super) upstream: Arc<Upstream>,
     /// By what they were made: where that has changed, another takes their place.
@@ -51,18 +53,24 @@ pub(in crate::proxy) struct Made {
 }
 
 impl Inside {
-    /// The way to the origin, by the rules that are in force now.
-    pub(super) fn way(&self, origins: &Origins, forward: &Forward, now: Now) -> Arc<Upstream> {
+    /// The way to the origin, by the rules that are in force now, and the host that counts: the name that the origin proves, where
+    /// an address was asked for. What is believed by an exception proves no name, and what cannot be spoken to neither.
+    pub(super) fn way(&self, origins: &Origins, forward: &Forward, now: Now) -> (Arc<Upstream>, Arc<str>) {
         let excused = forward.hosts.excused(&self.target.host, now);
         let is_current = Arc::ptr_eq(&self.made.reach, &forward.reach);
-        if is_current && !(self.made.is_excused && excused.is_none()) {
-            return Arc::clone(&self.upstream);
-        }
-        origins.of(&self.target, forward, || {
-            let tls = offering(&forward.tls, self.made.protocols.clone());
-            let tls = excused.map_or_else(|| Arc::clone(&tls), |digest| excusing(&tls, digest));
-            self.target.upstream(forward, tls, Some(&self.made.name))
-        })
+        let (upstream, is_excused) = if is_current && !(self.made.is_excused && excused.is_none()) {
+            (Arc::clone(&self.upstream), self.made.is_excused)
+        } else {
+            let new = || {
+                let tls = offering(&forward.tls, self.made.protocols.clone());
+                let tls = excused.map_or_else(|| Arc::clone(&tls), |digest| excusing(&tls, digest));
+                self.target.upstream(forward, tls, Some(&self.made.name))
+            };
+            (origins.of(&self.target, forward, excused, new), excused.is_some())
+        };
+        let is_proved = !is_excused && self.failure.is_none();
+        let host = if is_proved { &self.named } else { &self.target.host };
+        (upstream, Arc::clone(host))
     }
 }
 

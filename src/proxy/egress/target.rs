@@ -99,19 +99,31 @@ struct Known {
     target: Target,
     /// By the rules of which it is reached; a reload makes others.
     reach: Arc<Reach>,
+    /// The bad certificate that is believed of it.
+    excused: Option<Box<str>>,
     upstream: Arc<Upstream>,
 }
 
 impl Origins {
-    /// The way to `target`, that of the last request there if it is remembered and nothing was reloaded since; else a new one.
-    pub(super) fn of(&self, target: &Target, forward: &Forward, new: impl FnOnce() -> Arc<Upstream>) -> Arc<Upstream> {
+    /// The way to `target`, that of the last request there if it is remembered and nothing was reloaded since, nor an exception
+    /// began or ended; else a new one.
+    pub(super) fn of(
+        &self,
+        target: &Target,
+        forward: &Forward,
+        excused: Option<&str>,
+        new: impl FnOnce() -> Arc<Upstream>,
+    ) -> Arc<Upstream> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let found = known.iter().position(|origin| origin.target == *target);
         let found = found.map(|at| known.remove(at));
-        let origin = found.filter(|origin| Arc::ptr_eq(&origin.reach, &forward.reach));
+        let is_meant =
+            |origin: &Known| Arc::ptr_eq(&origin.reach, &forward.reach) && origin.excused.as_deref() == excused;
+        let origin = found.filter(is_meant);
         let origin = origin.unwrap_or_else(|| Known {
             target: target.clone(),
             reach: Arc::clone(&forward.reach),
+            excused: excused.map(Box::from),
             upstream: new(),
         });
         if known.len() >= ORIGINS_MAX {
