@@ -203,6 +203,10 @@ fn every_problem_of_a_configuration_is_shown_where_it_is() {
             "[listen.out.forward]\npass = [\"https://bank.example\"]\n".to_owned(),
         ),
         (
+            "C022 a host with a port",
+            "[listen.out.forward]\nrefuse = [\"paste.example:443\", \"*.paste.example\"]\n".to_owned(),
+        ),
+        (
             "C004 no address of a forward listener, told once",
             "[listen.out]\naddress = \"localhost\"\n[listen.out.forward]\nports = [443]\n".to_owned(),
         ),

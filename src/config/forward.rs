@@ -268,7 +268,7 @@ impl Reader<'_> {
         let mut hosts = Hosts::default();
         for text in texts {
             if !hosts.add(text.get_ref()) {
-                let help = Some("example.com, *.example.com");
+                let help = Some("example.com, *.example.com, [2001:db8::1], without a port");
                 self.error("C022", text.span(), "this is no host", help);
             }
         }

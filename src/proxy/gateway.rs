@@ -218,7 +218,8 @@ impl Gateway {
     }
 
     /// Puts another set in force; exchanges under way end under the old one.
-    pub fn replace(&self, set: Set) {
+    pub fn replace(&self, mut set: Set) {
+        set.keep_leaves(&self.set());
         self.set.store(Arc::new(set));
     }
 

@@ -20,21 +20,29 @@ use super::rotate::fit;
 
 /// Certificates that are remembered, about 2 KiB each; past it those longest unused are minted again.
 const MINTED_MAX: usize = 4_096;
+/// Days for which one is shown, at most; it is valid for longer than twice that.
+const SHOWN_DAYS_MAX: i64 = 150;
 /// Names longer than this are no host's (RFC 1035 section 2.3.4).
 const NAME_BYTES_MAX: usize = 253;
 
 /// Signs certificates for names, each once: whoever asks for one that is being made waits for it.
 pub struct Minter {
+    signer: Arc<Signer>,
+    /// What clients are to trust; and what they will be, where that is made already.
+    installed: Installed,
+    next: Option<Installed>,
+}
+
+/// An authority at work, with all that it signed: reloads leave it as it is.
+struct Signer {
     issuer: Issuer<'static, KeyPair>,
     /// The authority, and what stands between it and a root.
     chain: Vec<CertificateDer<'static>>,
     constraints: Constraints,
-    /// What clients are to trust; and what they will be, where that is made already.
-    installed: Installed,
-    next: Option<Installed>,
     /// One key for all of them, made with the minter and never written.
     key: KeyPair,
     signs: Arc<dyn SigningKey>,
+    /// By name, with the number of the time in which each is shown.
     minted: Cache<String, Arc<CertifiedKey>>,
     ticketer: Arc<dyn ProducesTickets>,
 }
@@ -63,21 +71,31 @@ impl Minter {
             .key_provider
             .load_private_key(der)
             .map_err(|error| tls(error.into()))?;
-        Ok(Self {
+        let signer = Signer {
             issuer,
+            chain,
+            constraints,
+            key,
+            signs,
+            minted: Cache::new(MINTED_MAX),
+            ticketer: Ticketer::new().map_err(|error| tls(error.into()))?,
+        };
+        Ok(Self {
+            signer: Arc::new(signer),
             installed: Installed::read(&authority)?,
             next: next
                 .certificate()
                 .exists()
                 .then(|| Installed::read(&next))
                 .transpose()?,
-            constraints,
-            chain,
-            key,
-            signs,
-            minted: Cache::new(MINTED_MAX),
-            ticketer: Ticketer::new().map_err(|error| tls(error.into()))?,
         })
+    }
+
+    /// Goes on with what `before` signed, if that is the same authority.
+    pub fn continues(&mut self, before: &Self) {
+        if self.signer.chain == before.signer.chain {
+            self.signer = Arc::clone(&before.signer);
+        }
     }
 
     /// The certificate for `name`, a DNS name or an IP literal, and whether it was made for this.
@@ -85,32 +103,15 @@ impl Minter {
     /// # Errors
     /// A name that no certificate can carry.
     pub fn certificate(&self, name: &str) -> Result<(Arc<CertifiedKey>, bool), AuthorityError> {
-        let mut is_new = false;
-        let name = name.trim_start_matches('[').trim_end_matches(']');
-        let minted = self.minted.get_or_insert_with(name, || {
-            is_new = true;
-            self.mint(name)
-        })?;
-        Ok((minted, is_new))
+        let days = jiff::Timestamp::now().as_second() / (24 * 60 * 60);
+        self.signer.certificate(name, days / SHOWN_DAYS_MAX)
     }
 
     /// Whether the authority may sign for `name`.
     pub fn may_sign(&self, name: &str) -> bool {
-        self.constraints
+        self.signer
+            .constraints
             .allow(name.trim_start_matches('[').trim_end_matches(']'))
-    }
-
-    fn mint(&self, name: &str) -> Result<Arc<CertifiedKey>, AuthorityError> {
-        if name.len() > NAME_BYTES_MAX {
-            return Err(AuthorityError::BadName(name.to_owned()));
-        }
-        // Clients would not believe it, and would be told that a certificate is bad and not why.
-        if !self.constraints.allow(name) {
-            return Err(AuthorityError::Constrained);
-        }
-        let leaf = leaf_of(&[name.to_owned()])?.signed_by(&self.key, &self.issuer)?;
-        let chain = std::iter::once(leaf.der()).chain(&self.chain).cloned().collect();
-        Ok(Arc::new(CertifiedKey::new(chain, Arc::clone(&self.signs))))
     }
 
     /// What clients are to trust, and what they will be.
@@ -138,10 +139,36 @@ impl Minter {
         config.alpn_protocols = protocol.map(<[u8]>::to_vec).into_iter().collect();
         config.ticketer = Arc::new(OfLeaf {
             leaf,
-            tickets: Arc::clone(&self.ticketer),
+            tickets: Arc::clone(&self.signer.ticketer),
         });
         config.ignore_client_order = true;
         Ok(Arc::new(config))
+    }
+}
+
+impl Signer {
+    /// What is shown in this time, made if it is not there.
+    fn certificate(&self, name: &str, time: i64) -> Result<(Arc<CertifiedKey>, bool), AuthorityError> {
+        let mut is_new = false;
+        let name = name.trim_start_matches('[').trim_end_matches(']');
+        let minted = self.minted.get_or_insert_with(&format!("{name} {time}"), || {
+            is_new = true;
+            self.mint(name)
+        })?;
+        Ok((minted, is_new))
+    }
+
+    fn mint(&self, name: &str) -> Result<Arc<CertifiedKey>, AuthorityError> {
+        if name.len() > NAME_BYTES_MAX {
+            return Err(AuthorityError::BadName(name.to_owned()));
+        }
+        // Clients would not believe it, and would be told that a certificate is bad and not why.
+        if !self.constraints.allow(name) {
+            return Err(AuthorityError::Constrained);
+        }
+        let leaf = leaf_of(&[name.to_owned()])?.signed_by(&self.key, &self.issuer)?;
+        let chain = std::iter::once(leaf.der()).chain(&self.chain).cloned().collect();
+        Ok(Arc::new(CertifiedKey::new(chain, Arc::clone(&self.signs))))
     }
 }
 
@@ -283,6 +310,34 @@ mod tests {
     }
 
     #[test]
+    fn a_leaf_is_made_anew_long_before_it_ends() {
+        let directory = tempfile::tempdir().unwrap();
+        Authority::create(directory.path()).unwrap();
+        let minter = Minter::open(directory.path(), None).unwrap();
+        let is_new = |time| minter.signer.certificate("a.example", time).unwrap().1;
+        assert_eq!([is_new(7), is_new(7), is_new(8), is_new(8)], [true, false, true, false]);
+    }
+
+    #[test]
+    fn a_leaf_began_before_today_ends_within_397_days_and_has_a_serial_of_its_own() {
+        const DAY_S: i64 = 24 * 60 * 60;
+        let directory = tempfile::tempdir().unwrap();
+        Authority::create(directory.path()).unwrap();
+        let minter = Minter::open(directory.path(), None).unwrap();
+        let now = jiff::Timestamp::now().as_second();
+        let mut serials = Vec::new();
+        for name in ["a.example", "b.example"] {
+            let (key, _) = minter.certificate(name).unwrap();
+            let (_, leaf) = x509_parser::parse_x509_certificate(&key.cert[0]).unwrap();
+            let [from, until] = [leaf.validity().not_before, leaf.validity().not_after].map(|time| time.timestamp());
+            assert!(from <= now - DAY_S && until - from <= 397 * DAY_S, "{name}");
+            assert!(until - now > 2 * SHOWN_DAYS_MAX * DAY_S, "{name}");
+            serials.push(leaf.raw_serial().to_vec());
+        }
+        assert!(serials[0] != serials[1] && serials.iter().all(|serial| serial.len() == 16));
+    }
+
+    #[test]
     fn a_leaf_names_its_authority_as_that_names_itself() {
         let directory = tempfile::tempdir().unwrap();
         Authority::create(directory.path()).unwrap();
@@ -294,7 +349,7 @@ mod tests {
             let subject = ServerName::try_from(host).unwrap();
             leaf.verify_is_valid_for_subject_name(&subject).unwrap();
             // The identifier of the authority's key (RFC 5280 section 4.2.1.2) stands in the leaf as it stands there.
-            let identifier = subject_key_identifier(&minter.chain[0]);
+            let identifier = subject_key_identifier(&minter.signer.chain[0]);
             assert!(
                 key.cert[0].windows(identifier.len()).any(|part| part == identifier),
                 "{name}"

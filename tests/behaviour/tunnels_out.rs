@@ -8,9 +8,10 @@ use http::Request;
 use http_body_util::Full;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::HandshakeKind;
 use rustls::pki_types::ServerName;
 use tidegate::run::{Origin as Configuration, load};
-use tidegate::tls::client_config;
+use tidegate::tls::{Authority, client_config};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -58,6 +59,34 @@ async fn a_reload_that_closes_the_way_is_seen_inside_a_tunnel() {
         assert_eq!(h2.send(get().unwrap()).await.status, 403, "{rest}");
         assert_eq!(way.origin.seen().len(), 1, "{rest}");
     }
+}
+
+#[tokio::test]
+async fn a_reload_keeps_leaves_and_sessions_of_an_authority_that_stays() {
+    let way = Way::opened("").await;
+    let authority = way.dir.path().join("ours");
+    let config = || client_config(Some(&authority.join("authority.pem"))).unwrap();
+    let shake = async |config: &Arc<rustls::ClientConfig>| {
+        let name = ServerName::try_from("localhost").unwrap();
+        let connector = TlsConnector::from(Arc::clone(config));
+        let mut stream = connector.connect(name, way.tunnel("localhost").await).await.unwrap();
+        let get = format!("GET / HTTP/1.1\r\nHost: localhost:{}\r\n\r\n", way.port());
+        stream.write_all(get.as_bytes()).await.unwrap();
+        // Tickets come before the answer.
+        stream.read_u8().await.unwrap();
+        let session = stream.get_ref().1;
+        let leaf = session.peer_certificates().unwrap()[0].as_ref().to_vec();
+        (leaf, session.handshake_kind())
+    };
+    let (first, leaf) = (config(), shake(&config()).await.0);
+    assert_eq!(shake(&first).await, (leaf.clone(), Some(HandshakeKind::Full)));
+    reload(&way, way.port(), "pass = [\"other.example\"]");
+    assert_eq!(shake(&first).await, (leaf.clone(), Some(HandshakeKind::Resumed)));
+    assert_eq!(shake(&config()).await, (leaf.clone(), Some(HandshakeKind::Full)));
+    std::fs::remove_dir_all(&authority).unwrap();
+    Authority::create(&authority).unwrap();
+    reload(&way, way.port(), "");
+    assert_ne!(shake(&config()).await.0, leaf, "another authority signs anew");
 }
 
 #[tokio::test]

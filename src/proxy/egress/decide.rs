@@ -1,6 +1,6 @@
 //! What becomes of a connection out: a pure function of the policy, of the host that is asked for, of who asks, and of the `ClientHello`.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 use schemars::JsonSchema;
@@ -24,17 +24,18 @@ enum Pattern {
 }
 
 impl Hosts {
-    /// Adds what a person writes; false where it is no host.
+    /// Adds what a person writes; false where it is no host, or has a port: hosts are compared without theirs.
     pub fn add(&mut self, text: &str) -> bool {
         let text = text.to_ascii_lowercase();
         let is_name = |name: &str| {
-            let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:[]".contains(&byte);
+            let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
             !name.is_empty() && !name.starts_with('.') && !name.ends_with('.') && name.bytes().all(is_plain)
         };
+        let six = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
         let pattern = match text.strip_prefix('*') {
             Some("") => Pattern::All,
             Some(below) if below.strip_prefix('.').is_some_and(is_name) => Pattern::Below(below.to_owned()),
-            None if is_name(&text) && text.starts_with('[') => Pattern::One(destination(&text)),
+            None if six.is_some_and(|six| six.parse::<Ipv6Addr>().is_ok()) => Pattern::One(destination(&text)),
             None if is_name(&text) => Pattern::One(text),
             Some(_) | None => return false,
         };
@@ -257,7 +258,23 @@ mod tests {
             assert_eq!(some.contains(host), is_one, "{host}");
         }
         assert!(hosts(&["*"]).contains("anything"));
-        for wrong in ["", "*example.com", "*.", "a b", ".a", "a.", "https://a"] {
+        for wrong in [
+            "",
+            "*example.com",
+            "*.",
+            "a b",
+            ".a",
+            "a.",
+            "https://a",
+            "a:443",
+            "*.a:443",
+            "*:443",
+            "192.0.2.7:443",
+            "2001:db8::1",
+            "[2001:db8::1]:443",
+            "[a]",
+            "*.[2001:db8::1]",
+        ] {
             assert!(!Hosts::default().add(wrong), "{wrong}");
         }
     }

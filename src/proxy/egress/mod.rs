@@ -28,7 +28,9 @@ pub use settings::{ForwardSyntax, HostExceptionSyntax, HostRuleSyntax, PacSyntax
 pub(super) use seat::Seat;
 pub(super) use target::Origins;
 
+use super::gateway::Set;
 use super::limits::Limits;
+use super::route::Leads;
 use super::upstream::Reach;
 use crate::identity::Users;
 use crate::tls::Minter;
@@ -59,6 +61,29 @@ pub struct Forward {
     pub pac: Option<String>,
     /// Limits of the connections to origins.
     pub limits: Arc<Limits>,
+}
+
+impl Set {
+    /// Keeps what the authorities of `before` signed that are still there: a reload has no client handed another leaf, nor the
+    /// audit file another line.
+    pub(super) fn keep_leaves(&mut self, before: &Self) {
+        let known = before.routes.iter().filter_map(|route| match &route.leads {
+            Leads::Out(forward) => forward.minter.as_ref(),
+            Leads::To(_) | Leads::Back(_) => None,
+        });
+        let known: Vec<&Minter> = known.collect();
+        for route in &mut self.routes {
+            let Leads::Out(forward) = &mut route.leads else {
+                continue;
+            };
+            // Nobody else has it before it is in force.
+            let minter = Arc::get_mut(forward).and_then(|forward| forward.minter.as_mut());
+            let Some(minter) = minter else { continue };
+            for known in &known {
+                minter.continues(known);
+            }
+        }
+    }
 }
 
 impl Forward {
