@@ -26,6 +26,7 @@ mod hops;
 mod hosts;
 mod icap;
 mod idle;
+mod inside_tunnels;
 mod isolation;
 mod journal;
 mod key_sets;
