@@ -170,6 +170,27 @@ async fn a_processor_is_sent_so_many_and_no_more_than_was_declared_of_each() {
     assert!(!way.takes("localhost/", 300..301).await);
 }
 
+/// Beside how many people it is sent, a budget says how much.
+#[tokio::test]
+async fn a_processor_is_sent_no_more_bytes_a_day_than_a_budget_says() {
+    let processor = "[[processor]]\nname = \"courier\"\nhosts = [\"localhost\"]\npeople_per_day = 1000\n";
+    let bytes = budget("domain", "bytes = \"60KiB\"\nwhen = \"domain:localhost\"");
+    let way = Way::with(&(bytes + processor)).await;
+    let sent = emails(0..1000, "");
+    assert!((31 << 10..60 << 10).contains(&sent.len()), "{}", sent.len());
+    for (to, status) in [
+        ("localhost/", 200),
+        ("localhost/", 200),
+        ("localhost/", 403),
+        ("127.0.0.1/", 200),
+        ("127.0.0.1/", 200),
+        ("127.0.0.1/", 200),
+    ] {
+        let reply = way.post(to, &sent).await;
+        assert_eq!(reply.status, status, "{to}: {}", reply.head);
+    }
+}
+
 #[tokio::test]
 async fn what_cannot_be_read_has_a_volume_where_it_goes() {
     let file = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/containers/encrypted.zip")).unwrap();
