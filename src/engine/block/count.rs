@@ -1,15 +1,18 @@
 //! The triggers of a text counted, and nothing else done: what the first step of a search costs by itself.
 
 use super::trigger::Triggers;
-use super::{Blocks, CHUNK_BLOCKS};
+use super::{BLOCK, Batch, CHUNK_BLOCKS};
 
 /// How many places of `text` wake a search: every `@`, and every place at which a run has been long enough.
 pub fn triggers(text: &[u8]) -> u64 {
     let mut triggers = Triggers::default();
-    let mut blocks = Blocks::<CHUNK_BLOCKS>::new(text, 0xff);
+    let mut batch = Batch::<CHUNK_BLOCKS, false>::new();
     let mut count = 0;
-    while let Some((_, masks)) = blocks.next() {
-        count += u64::from(triggers.next(masks).count_ones());
+    for part in text.chunks(CHUNK_BLOCKS * BLOCK) {
+        batch.read(part, 0xff);
+        for masks in batch.masks() {
+            count += u64::from(triggers.next(masks).count_ones());
+        }
     }
     count
 }

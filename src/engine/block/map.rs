@@ -35,7 +35,7 @@ impl WakeMap {
     pub(in crate::engine) fn read(&mut self, chunk: &[u8]) {
         self.blocks.clear();
         let mut triggers = Triggers::default();
-        let mut blocks = Blocks::<CHUNK_BLOCKS>::new(chunk, b'&');
+        let mut blocks = Blocks::<CHUNK_BLOCKS, true>::new(chunk, b'&');
         while let Some((_, masks)) = blocks.next() {
             self.blocks.push(Block {
                 signs: triggers.signs(masks),

@@ -67,6 +67,19 @@ pub(super) struct Masks {
 }
 
 impl Masks {
+    /// Takes over `masks`: `ALL` of them, or those that a search reads, and leaves the others as they are.
+    #[inline]
+    fn set<const ALL: bool>(&mut self, masks: Self) {
+        if ALL {
+            *self = masks;
+        } else {
+            self.digit = masks.digit;
+            self.punctuation = masks.punctuation;
+            self.sign = masks.sign;
+            self.blank = masks.blank;
+        }
+    }
+
     /// Those of a text of at most one block, with `=` for the delimiter.
     pub(super) fn of(text: &[u8]) -> Option<Self> {
         if text.len() > BLOCK {
@@ -78,7 +91,7 @@ impl Masks {
             bytes.copy_from_slice(text);
         }
         let mut masks = [Self::default()];
-        classify(&block, b'=', &mut masks);
+        classify::<true>(&block, b'=', &mut masks);
         let [masks] = masks;
         Some(masks)
     }
@@ -91,13 +104,13 @@ impl Masks {
     }
 }
 
-/// The masks of up to `BLOCKS` blocks.
-struct Batch<const BLOCKS: usize> {
+/// The masks of up to `BLOCKS` blocks: `ALL` of them, or those that a search reads.
+struct Batch<const BLOCKS: usize, const ALL: bool> {
     blocks: [Masks; BLOCKS],
     count: usize,
 }
 
-impl<const BLOCKS: usize> Batch<BLOCKS> {
+impl<const BLOCKS: usize, const ALL: bool> Batch<BLOCKS, ALL> {
     /// One that is empty.
     fn new() -> Self {
         Self {
@@ -110,7 +123,7 @@ impl<const BLOCKS: usize> Batch<BLOCKS> {
     fn read(&mut self, text: &[u8], delimiter: u8) {
         let text = text.get(..BLOCKS * BLOCK).unwrap_or(text);
         let (whole, rest) = text.as_chunks::<BLOCK>();
-        classify(whole, delimiter, &mut self.blocks);
+        classify::<ALL>(whole, delimiter, &mut self.blocks);
         self.count = whole.len();
         if let (false, Some(last)) = (rest.is_empty(), self.blocks.get_mut(whole.len()..)) {
             // Padded with NUL, which belongs to no class.
@@ -118,7 +131,7 @@ impl<const BLOCKS: usize> Batch<BLOCKS> {
             if let Some(bytes) = block.as_flattened_mut().get_mut(..rest.len()) {
                 bytes.copy_from_slice(rest);
             }
-            classify(&block, delimiter, last);
+            classify::<ALL>(&block, delimiter, last);
             self.count += 1;
         }
     }
@@ -129,17 +142,17 @@ impl<const BLOCKS: usize> Batch<BLOCKS> {
     }
 }
 
-/// The blocks of one chunk, `BATCH` of which are classified at a time.
-pub(super) struct Blocks<'c, const BATCH: usize> {
+/// The blocks of one chunk, `BATCH` of which are classified at a time; with `ALL` of their masks, or those that a search reads.
+pub(super) struct Blocks<'c, const BATCH: usize, const ALL: bool = true> {
     chunk: &'c [u8],
     delimiter: u8,
-    batch: Batch<BATCH>,
+    batch: Batch<BATCH, ALL>,
     /// The number of the next block in the batch, and its first byte in the chunk.
     block: usize,
     next: usize,
 }
 
-impl<'c, const BATCH: usize> Blocks<'c, BATCH> {
+impl<'c, const BATCH: usize, const ALL: bool> Blocks<'c, BATCH, ALL> {
     /// Those of `chunk`, with the masks of this delimiter.
     pub(super) fn new(chunk: &'c [u8], delimiter: u8) -> Self {
         Self {
@@ -195,7 +208,7 @@ mod tests {
     fn a_batch_ends_where_the_text_does() {
         for length in [0, 1, 63, 64, 65, 511, 512, 600] {
             let text = vec![b'7'; length];
-            let mut batch = Batch::<8>::new();
+            let mut batch = Batch::<8, true>::new();
             batch.read(&text, b',');
             let digits: u32 = batch.masks().iter().map(|masks| masks.digit.count_ones()).sum();
             assert_eq!(digits as usize, length.min(8 * BLOCK));

@@ -2,10 +2,10 @@
 
 use super::{BLOCK, Masks};
 
-/// Writes the masks of each block into `out`, as many as both have.
-pub(super) fn classify(blocks: &[[u8; BLOCK]], delimiter: u8, out: &mut [Masks]) {
+/// Writes the masks of each block into `out`, as many as both have; not `ALL` of them, those that a search reads.
+pub(super) fn classify<const ALL: bool>(blocks: &[[u8; BLOCK]], delimiter: u8, out: &mut [Masks]) {
     for (block, masks) in blocks.iter().zip(out) {
-        *masks = of(block, delimiter);
+        masks.set::<ALL>(of(block, delimiter));
     }
 }
 

@@ -21,17 +21,17 @@ use std::arch::x86_64::{
 
 use super::{BLOCK, Masks};
 
-/// Writes the masks of each block into `out`, as many as both have.
-pub(super) fn classify(blocks: &[[u8; BLOCK]], delimiter: u8, out: &mut [Masks]) {
+/// Writes the masks of each block into `out`, as many as both have; not `ALL` of them, those that a search reads.
+pub(super) fn classify<const ALL: bool>(blocks: &[[u8; BLOCK]], delimiter: u8, out: &mut [Masks]) {
     if is_x86_feature_detected!("avx512bw") {
         // SAFETY: the processor has just been asked for AVX-512BW, of which AVX-512F is a part.
-        unsafe { classify_avx512(blocks, delimiter, out) }
+        unsafe { classify_avx512::<ALL>(blocks, delimiter, out) }
     } else if is_x86_feature_detected!("avx2") {
         // SAFETY: the processor has just been asked for AVX2.
-        unsafe { classify_avx2(blocks, delimiter, out) }
+        unsafe { classify_avx2::<ALL>(blocks, delimiter, out) }
     } else {
         // SAFETY: SSE2 is part of x86-64.
-        unsafe { classify_sse2(blocks, delimiter, out) }
+        unsafe { classify_sse2::<ALL>(blocks, delimiter, out) }
     }
 }
 
@@ -131,7 +131,7 @@ const OTHER_LOW: [u8; 16] = [
 
 /// Bits come by themselves where one instruction looks at a whole block.
 #[target_feature(enable = "avx512bw")]
-fn classify_avx512(blocks: &[[u8; BLOCK]], delimiter: u8, out: &mut [Masks]) {
+fn classify_avx512<const ALL: bool>(blocks: &[[u8; BLOCK]], delimiter: u8, out: &mut [Masks]) {
     // SAFETY: sixteen bytes are read where sixteen are.
     let table = |bytes: &[u8; 16]| unsafe { _mm512_broadcast_i32x4(_mm_loadu_si128(bytes.as_ptr().cast())) };
     let all = |byte: u8| _mm512_set1_epi8(byte.cast_signed());
@@ -146,7 +146,7 @@ fn classify_avx512(blocks: &[[u8; BLOCK]], delimiter: u8, out: &mut [Masks]) {
             _mm512_shuffle_epi8(other_low, bytes),
         );
         let has = |class: u8| _mm512_test_epi8_mask(classes, all(class));
-        *masks = Masks {
+        masks.set::<ALL>(Masks {
             quote: has(QUOTE),
             backslash: has(BACKSLASH),
             bracket: has(BRACKET),
@@ -162,19 +162,19 @@ fn classify_avx512(blocks: &[[u8; BLOCK]], delimiter: u8, out: &mut [Masks]) {
             high: _mm512_movepi8_mask(bytes),
             letter: _mm512_test_epi8_mask(others, all(LETTER | LATER_LETTER)),
             veil: _mm512_test_epi8_mask(others, all(VEIL)) | _mm512_cmpeq_epi8_mask(bytes, all(WIDE)),
-        };
+        });
     }
 }
 
 #[target_feature(enable = "avx2")]
-fn classify_avx2(blocks: &[[u8; BLOCK]], delimiter: u8, out: &mut [Masks]) {
+fn classify_avx2<const ALL: bool>(blocks: &[[u8; BLOCK]], delimiter: u8, out: &mut [Masks]) {
     let tables = Tables::new(delimiter);
     for (block, masks) in blocks.iter().zip(out) {
         let (low, high) = block.split_at(BLOCK / 2);
         let (Some(low), Some(high)) = (low.first_chunk(), high.first_chunk()) else {
             return;
         };
-        *masks = join(&tables.half(low), &tables.half(high));
+        masks.set::<ALL>(join(&tables.half(low), &tables.half(high)));
     }
 }
 
@@ -291,14 +291,14 @@ fn join(low: &Half, high: &Half) -> Masks {
 }
 
 #[target_feature(enable = "sse2")]
-fn classify_sse2(blocks: &[[u8; BLOCK]], delimiter: u8, out: &mut [Masks]) {
+fn classify_sse2<const ALL: bool>(blocks: &[[u8; BLOCK]], delimiter: u8, out: &mut [Masks]) {
     for (block, masks) in blocks.iter().zip(out) {
         let mut joined = Masks::default();
         let (quarters, _) = block.as_chunks::<16>();
         for (quarter, bytes) in quarters.iter().enumerate() {
             add_quarter(&mut joined, bytes, delimiter, 16 * quarter);
         }
-        *masks = joined;
+        masks.set::<ALL>(joined);
     }
 }
 
@@ -353,25 +353,30 @@ mod tests {
         blocks
     }
 
+    fn agree<const ALL: bool>(blocks: &[[u8; BLOCK]], delimiter: u8) {
+        let mut expected = vec![Masks::default(); blocks.len()];
+        portable::classify::<ALL>(blocks, delimiter, &mut expected);
+        let mut found = vec![Masks::default(); blocks.len()];
+        // SAFETY: SSE2 is part of x86-64.
+        unsafe { classify_sse2::<ALL>(blocks, delimiter, &mut found) };
+        assert!(found == expected, "SSE2");
+        if is_x86_feature_detected!("avx2") {
+            found.fill(Masks::default());
+            // SAFETY: the processor has just been asked for AVX2.
+            unsafe { classify_avx2::<ALL>(blocks, delimiter, &mut found) };
+            assert!(found == expected, "AVX2");
+        }
+        found.fill(Masks::default());
+        classify::<ALL>(blocks, delimiter, &mut found);
+        assert!(found == expected, "what this processor has");
+    }
+
     #[test]
     fn all_ways_agree() {
         let blocks = blocks();
         for delimiter in [b',', b'\t', b';', b'|', 0xff] {
-            let mut expected = vec![Masks::default(); blocks.len()];
-            portable::classify(&blocks, delimiter, &mut expected);
-            let mut found = vec![Masks::default(); blocks.len()];
-            // SAFETY: SSE2 is part of x86-64.
-            unsafe { classify_sse2(&blocks, delimiter, &mut found) };
-            assert!(found == expected, "SSE2");
-            if is_x86_feature_detected!("avx2") {
-                found.fill(Masks::default());
-                // SAFETY: the processor has just been asked for AVX2.
-                unsafe { classify_avx2(&blocks, delimiter, &mut found) };
-                assert!(found == expected, "AVX2");
-            }
-            found.fill(Masks::default());
-            classify(&blocks, delimiter, &mut found);
-            assert!(found == expected, "what this processor has");
+            agree::<true>(&blocks, delimiter);
+            agree::<false>(&blocks, delimiter);
         }
     }
 }

@@ -134,7 +134,7 @@ mod tests {
 
     /// The texts that end at a bar, and whether they may hold an identifier.
     fn between_bars(text: &[u8]) -> Vec<(&[u8], bool)> {
-        let mut blocks = Blocks::<2>::new(text, b'|');
+        let mut blocks = Blocks::<2, true>::new(text, b'|');
         let mut texts = Texts::default();
         let mut found = Vec::new();
         while let Some((at, masks)) = blocks.next() {

@@ -42,7 +42,7 @@ pub(in crate::engine) fn look(text: &[u8]) -> (bool, bool) {
         return (signs.wake(text.len()), signs.veil != 0);
     }
     let (mut triggers, mut all) = (Triggers::default(), Signs::default());
-    let mut blocks = Blocks::<CHUNK_BLOCKS>::new(text, 0xff);
+    let mut blocks = Blocks::<CHUNK_BLOCKS, true>::new(text, 0xff);
     while let Some((_, masks)) = blocks.next() {
         all = all.or(triggers.signs(masks));
         if all.trigger != 0 {
@@ -54,7 +54,7 @@ pub(in crate::engine) fn look(text: &[u8]) -> (bool, bool) {
 
 fn wakes_in<const BATCH: usize>(text: &[u8]) -> bool {
     let (mut triggers, mut all) = (Triggers::default(), Signs::default());
-    let mut blocks = Blocks::<BATCH>::new(text, 0xff);
+    let mut blocks = Blocks::<BATCH, true>::new(text, 0xff);
     while let Some((_, masks)) = blocks.next() {
         all = all.or(triggers.signs(masks));
         if all.trigger != 0 {

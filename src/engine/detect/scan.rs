@@ -154,7 +154,7 @@ impl Scan<'_, '_> {
         if let Some(masks) = one {
             self.block(masks, start, &mut first);
         } else {
-            let mut blocks = Blocks::<CHUNK_BLOCKS>::new(text, 0xff);
+            let mut blocks = Blocks::<CHUNK_BLOCKS, false>::new(text, 0xff);
             while let Some((at, masks)) = blocks.next() {
                 self.block(masks, start + at, &mut first);
             }
