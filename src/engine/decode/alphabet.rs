@@ -26,6 +26,38 @@ const MAGICS: [&[u8]; 9] = [
     b"PAR1",
 ];
 
+/// What stands in the tables of values for what is no character of the alphabet.
+const NONE: u8 = u8::MAX;
+const HEX: [u8; 256] = either_case(values([NONE; 256], b"0123456789abcdef", 0));
+const BASE32: [u8; 256] = either_case(values([NONE; 256], b"abcdefghijklmnopqrstuvwxyz234567", 0));
+const BASE64: [u8; 256] = {
+    let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    values(values([NONE; 256], letters, 0), b"-_", 62)
+};
+
+/// `table` with the values of `characters`, the first of which stands for `first`.
+#[expect(clippy::indexing_slicing, reason = "a byte into 256 values, as it is compiled")]
+const fn values(mut table: [u8; 256], mut characters: &[u8], first: u8) -> [u8; 256] {
+    let mut value = first;
+    while let [character, rest @ ..] = characters {
+        table[*character as usize] = value;
+        value += 1;
+        characters = rest;
+    }
+    table
+}
+
+/// `table` with what its small letters stand for under the large ones as well.
+#[expect(clippy::indexing_slicing, reason = "a byte into 256 values, as it is compiled")]
+const fn either_case(mut table: [u8; 256]) -> [u8; 256] {
+    let mut letter = b'a';
+    while letter <= b'z' {
+        table[letter.to_ascii_uppercase() as usize] = table[letter as usize];
+        letter += 1;
+    }
+    table
+}
+
 /// An alphabet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Alphabet {
@@ -40,18 +72,12 @@ pub(crate) enum Alphabet {
 impl Alphabet {
     /// The value of a character.
     fn value(self, byte: u8) -> Option<u8> {
-        let value = match (self, byte) {
-            (Self::Hex, _) => char::from(byte).to_digit(16)? as u8,
-            (Self::Base32 | Self::Base64, b'A'..=b'Z') => byte - b'A',
-            (Self::Base32, b'a'..=b'z') => byte - b'a',
-            (Self::Base32, b'2'..=b'7') => byte - b'2' + 26,
-            (Self::Base64, b'a'..=b'z') => byte - b'a' + 26,
-            (Self::Base64, b'0'..=b'9') => byte - b'0' + 52,
-            (Self::Base64, b'+' | b'-') => 62,
-            (Self::Base64, b'/' | b'_') => 63,
-            _ => return None,
+        let values = match self {
+            Self::Hex => &HEX,
+            Self::Base32 => &BASE32,
+            Self::Base64 => &BASE64,
         };
-        Some(value)
+        values.get(usize::from(byte)).copied().filter(|value| *value != NONE)
     }
 
     const fn bits(self) -> u32 {
