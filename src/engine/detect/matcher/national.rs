@@ -1,10 +1,12 @@
 //! Telephone numbers as they are dialled at home, in the countries whose spellings are known. Korea and North America
 //! have matchers of their own for what needs no context word; with one, they are here too.
 
+use std::sync::LazyLock;
+
 use super::super::Normal;
 use super::super::number::{Gap, Lead, Number, Shape};
 use super::Candidate;
-use super::phone::{e164, international_normal, is_in_use};
+use super::phone::{e164, international_normal, is_in_use, lengths};
 use super::phone_slash::slashed;
 
 /// Digits as dialled, with a trunk or an international prefix.
@@ -76,6 +78,9 @@ const HOMES: [Home; 11] = [
         trunk: Trunk::Always,
     },
 ];
+
+/// The lengths of their numbers, which most digits have not: bit n - 1 stands for n digits.
+static LENGTHS: LazyLock<[u16; HOMES.len()]> = LazyLock::new(|| HOMES.map(|home| lengths(home.code)));
 
 /// A spelling that tells the country.
 struct Usual {
@@ -295,7 +300,7 @@ fn dialled(digits: &[u8], numeric_cell: bool) -> Option<Normal> {
         return international_normal(international);
     }
     let trunk = digits.strip_prefix(b"0");
-    let at_home = HOMES.iter().find_map(|home| {
+    let at_home = HOMES.iter().zip(&*LENGTHS).find_map(|(home, lengths)| {
         let national = match (home.trunk, trunk) {
             (Trunk::Always | Trunk::Sometimes, Some(national)) => national,
             (Trunk::Sometimes | Trunk::Never, None) => digits,
@@ -303,7 +308,8 @@ fn dialled(digits: &[u8], numeric_cell: bool) -> Option<Normal> {
             (Trunk::Always, None) if numeric_cell && digits.len() >= 9 => digits,
             _ => return None,
         };
-        is_in_use(home.code, national).then(|| e164(home.code, national))
+        let may_be = u32::from(*lengths) << 1 >> national.len() & 1 == 1;
+        (may_be && is_in_use(home.code, national)).then(|| e164(home.code, national))
     });
     at_home.or_else(|| {
         // The country code without its plus sign: `82-10-…`, `447400123456`.

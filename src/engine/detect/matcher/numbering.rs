@@ -156,6 +156,11 @@ pub(super) fn country(digits: &[u8]) -> Option<&[u8]> {
     (1..=3).find_map(|len| digits.get(..len).filter(|code| root(code).node != 0))
 }
 
+/// The lengths that numbers under `code` have: bit n - 1 stands for n digits, without trunk prefix.
+pub(super) fn lengths(code: &[u8]) -> u16 {
+    root(code).lengths
+}
+
 /// Whether `national` digits, without trunk prefix, are a person's number under `code`.
 pub(super) fn in_use(code: &[u8], national: &[u8]) -> bool {
     let plans = &*PLANS;

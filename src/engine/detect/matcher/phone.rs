@@ -53,6 +53,16 @@ pub(super) fn is_in_use(code: &[u8], national: &[u8]) -> bool {
     }
 }
 
+/// The lengths that [`is_in_use`] takes under `code`: bit n - 1 stands for n digits.
+pub(super) fn lengths(code: &[u8]) -> u16 {
+    match code {
+        // An area of one to three digits and seven or eight behind it; ten.
+        b"82" => 0b111_1000_0000,
+        b"1" => 1 << 9,
+        _ => numbering::lengths(code),
+    }
+}
+
 /// Whether a Korean national number without its trunk 0 is in the plan.
 fn is_korean(national: &[u8]) -> bool {
     let area = plan::korean_area_len(national);
