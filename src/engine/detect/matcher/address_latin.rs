@@ -8,26 +8,28 @@
 //! ```
 //! A number without a street's name beside it is nothing here, so most numbers cost one look at a few bytes.
 
-use smallvec::SmallVec;
-
 use super::super::bytes::before;
 use super::Candidate;
-use super::address_near::{CodeAhead, has_name_before, has_name_behind, is_designator, is_short_number};
+use super::address_near::{
+    CodesAhead, is_designator, is_opener, is_short_number, may_open_street, name_before, name_behind,
+};
 use super::address_words::{Word, Words, words_before};
 use super::postcode::{is_canadian_code_joined, is_cep, is_royal_code};
-use super::street::{begins_street, ends_street, is_german_street};
+use super::street::{ends_street, is_german_street, may_be_german_street};
 
 /// Words from a house number to its postal code.
 const WORDS_TO_CODE_MAX: usize = 12;
 /// Words of a street's name before its number.
 const STREET_WORDS_MAX: usize = 6;
+/// Parts of what stands before a postal code, behind the one with the street: `Rua das Flores, Centro, 93597-414`.
+const PARTS_MAX: usize = 2;
 /// Words of a town's name behind a postal code.
 const TOWN_WORDS_MAX: usize = 4;
 
 /// What stands ahead in a haystack, kept for its numbers from its front to its end.
 #[derive(Default)]
 pub(in crate::engine::detect) struct Ahead<'h> {
-    codes: CodeAhead,
+    codes: CodesAhead,
     words: Words<'h>,
 }
 
@@ -45,31 +47,39 @@ pub(in crate::engine::detect) fn find<'h>(
         return None;
     }
     // Tables, drawings and the like are numbers beside numbers.
-    let (street_behind, street_before) = (has_name_behind(haystack, first), has_name_before(haystack, first));
-    if !(street_behind || street_before) || !ahead.codes.has_code(haystack, first) {
+    let (behind, name) = (name_behind(haystack, first), name_before(haystack, first));
+    if behind.is_none() && name.is_none() {
         return None;
     }
-    let words = ahead.words.from(haystack, first);
-    let number = words
-        .first()
-        .filter(|number| number.is_house_number() || is_cep(number.text) || number.is_digits(8))?;
-    let before = if street_before {
-        words_before(haystack, first)
-    } else {
-        SmallVec::new()
+    let is_german = name.is_some_and(may_be_german_street);
+    let codes = ahead.codes.near(haystack, first);
+    let may_begin = behind.is_some_and(|behind| codes.telling || (codes.plain && may_open_street(behind)));
+    let may_end = name.is_some() && (is_german || codes.plain);
+    let begins = || {
+        let words = ahead.words.from(haystack, first);
+        let is_designated = name.is_some_and(may_designate);
+        let start = || {
+            is_designated
+                .then(|| designator_start(&words_before(haystack, first)))
+                .flatten()
+        };
+        number_first(first, words, start)
     };
-    let (start, end) = if street_behind && words.len() > 1 && number.is_house_number() {
-        number_first(first, words, &before)
-    } else {
-        None
-    }
-    .or_else(|| number_last(words, &before))?;
+    let (start, end) = may_begin.then(begins).flatten().or_else(|| {
+        let before = may_end.then(|| words_before(haystack, first))?;
+        (is_german || street_start(&before, PARTS_MAX).is_some())
+            .then(|| number_last(ahead.words.from(haystack, first), &before))?
+    })?;
     Some(Candidate::address(start..end, false))
 }
 
 /// `91, rue des Lilas 37551 Bourdon`, `Flat 7, Stewart Greens, East Ash M2K 6HP`, `37/30, Dayal Street, Surat 314389`.
-fn number_first(first: usize, words: &[Word<'_>], before: &[Word<'_>]) -> Option<(usize, usize)> {
-    let (number, rest) = words.split_first()?;
+fn number_first(
+    first: usize,
+    words: &[Word<'_>],
+    designator: impl FnOnce() -> Option<usize>,
+) -> Option<(usize, usize)> {
+    let (number, rest) = words.split_first().filter(|(number, _)| number.is_house_number())?;
     let rest = match rest.split_first() {
         Some((word, rest)) if matches!(word.text, "bis" | "ter" | "quater") => rest,
         _ => rest,
@@ -78,14 +88,14 @@ fn number_first(first: usize, words: &[Word<'_>], before: &[Word<'_>]) -> Option
     if let Some(end) = korean_end(rest) {
         return Some((first, end));
     }
-    let french = is_street(street);
+    let french = is_opener(street.text);
     if !(french || street.is_capital() || street.has_digit()) {
         return None;
     }
     if !french && !rest.iter().take(WORDS_TO_CODE_MAX).any(Word::may_be_code) {
         return None;
     }
-    let start = designator_start(before).unwrap_or(first);
+    let start = designator().unwrap_or(first);
     // `775353, Bugs 755647`: what stands before a PIN is no number of six digits.
     let short = !number.is_digits(6);
     let indic = || !street.text.is_ascii() && street.text.chars().all(|letter| !letter.is_lowercase());
@@ -125,7 +135,10 @@ fn number_first(first: usize, words: &[Word<'_>], before: &[Word<'_>]) -> Option
 /// `Lindenweg 12a, 12345 Musterstadt`, `Calle Mayor 3 Piso 2, 28004 Madrid`, `Rua das Flores, 21, Centro, 93597-414`; or no
 /// number, and the first word is the postal code.
 fn number_last(words: &[Word<'_>], before: &[Word<'_>]) -> Option<(usize, usize)> {
-    let (number, rest) = words.split_first()?;
+    let code_first = |number: &Word<'_>| number.is_digits(8) || is_cep(number.text);
+    let (number, rest) = words
+        .split_first()
+        .filter(|(number, _)| number.is_house_number() || code_first(number))?;
     let last = before.last()?;
     if is_german_street(last.text) && !last.parted {
         // `12 b`
@@ -137,18 +150,22 @@ fn number_last(words: &[Word<'_>], before: &[Word<'_>]) -> Option<(usize, usize)
         let start = german_start(before)?;
         return Some((start, town_end(rest, 0).filter(|end| *end > code.span.end)?));
     }
-    let code_first = number.is_digits(8) || is_cep(number.text);
-    let start = street_start(before, if code_first { 2 } else { 0 })?;
-    if number.is_digits(5) || number.is_digits(8) || is_cep(number.text) {
-        let end = town_end(words, 0).filter(|end| *end > number.span.end)?;
-        return Some((start, end));
-    }
-    for (index, word) in rest.iter().enumerate().take(WORDS_TO_CODE_MAX) {
-        if word.is_digits(5) || word.is_digits(8) || is_cep(word.text) {
-            return Some((start, town_end(rest, index)?));
+    let start = street_start(before, if code_first(number) { PARTS_MAX } else { 0 })?;
+    let code = code_behind(words)?;
+    let end = town_end(words, code)?;
+    // A code that no number stands before has a town behind it.
+    (code > 0 || end > number.span.end).then_some((start, end))
+}
+
+/// Which of the words from a number on is a postal code: itself, or one behind names, doors and floors.
+fn code_behind(words: &[Word<'_>]) -> Option<usize> {
+    let is_code = |word: &Word<'_>| word.is_digits(5) || word.is_digits(8) || is_cep(word.text);
+    for (index, word) in words.iter().enumerate().take(1 + WORDS_TO_CODE_MAX) {
+        if is_code(word) {
+            return Some(index);
         }
-        let parts = is_floor(word.text) || word.text == "-";
-        if !(word.is_capital() || word.has_digit() || parts || word.is_particle()) {
+        let parts = || is_floor(word.text) || word.text == "-";
+        if index > 0 && !(word.is_capital() || word.has_digit() || parts() || word.is_particle()) {
             return None;
         }
     }
@@ -180,7 +197,7 @@ fn street_start(before: &[Word<'_>], mut parts: usize) -> Option<usize> {
             }
             parts -= 1;
         }
-        if back > 0 && is_street(word) {
+        if back > 0 && is_opener(word.text) {
             start = Some(word.span.start);
         }
         if !(word.is_capital() || word.is_particle()) {
@@ -188,12 +205,6 @@ fn street_start(before: &[Word<'_>], mut parts: usize) -> Option<usize> {
         }
     }
     start
-}
-
-/// Whether a street begins with the word; single letters only with their full stop or slash.
-fn is_street(word: &Word<'_>) -> bool {
-    let may_begin = word.text.len() > 2 || matches!(word.text, "Av" | "Bd" | "av" | "bd" | "R." | "C." | "C/" | "Tv");
-    may_begin && !word.begins_with_digit() && begins_street(word.text)
 }
 
 /// `Lange` of `Lange Straße`, or the compound itself.
@@ -215,6 +226,11 @@ fn town_end(words: &[Word<'_>], code: usize) -> Option<usize> {
         last = word;
     }
     Some(last.span.end)
+}
+
+/// Whether the word before a number may be a designator; one that is not ASCII may only end with it.
+fn may_designate(name: &[u8]) -> bool {
+    std::str::from_utf8(name).map_or(true, |name| !name.is_ascii() || is_designator(name))
 }
 
 /// Where `Flat`, `H.No.`, `Plot No.` before a number begins.

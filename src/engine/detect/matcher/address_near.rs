@@ -4,12 +4,14 @@ use std::ops::Range;
 
 use memchr::memchr_iter;
 
-use super::super::bytes::before;
 use super::address_words::{is_particle, may_be_inner};
 use super::street::begins_street;
+use crate::engine::byte_set::ByteSet;
 
 /// Bytes from a number on in which its postal code ends.
 const CODE_BYTES_MAX: usize = 128;
+/// Bytes before the one that tells a code, in which it began.
+const CODE_BEGINS_BYTES: usize = 5;
 /// Bytes from a number on in which the name of a street behind it begins.
 const STREET_BEGINS_BYTES_MAX: usize = 24;
 /// Bytes of a house number or postal code, a full stop behind it included: `12-14/16b.`, `93597-414.`
@@ -17,82 +19,102 @@ const NUMBER_BYTES_MAX: usize = 12;
 /// Bytes before and behind a number that are read for the words beside it.
 const WORD_BYTES_MAX: usize = 64;
 
-/// The next byte of a haystack at which a postal code or the ending of a Korean road stands, found once for many numbers.
+/// Where postal codes and the endings of Korean roads stand in a haystack, read once for many numbers.
 #[derive(Default)]
-pub(super) struct CodeAhead {
-    /// What was looked through, and the first such byte in it.
+pub(super) struct CodesAhead {
+    /// What was looked through, and the last byte in it that ends a code of digits alone, or tells of another code.
     seen: Range<usize>,
-    found: Option<usize>,
+    plain: Option<usize>,
+    telling: Option<usize>,
 }
 
-impl CodeAhead {
-    /// Whether what every address here ends with may stand at or behind `first`: a postal code (five or eight digits there,
-    /// four or more behind, or a letter beside a digit as in `K1A 0A9`), or the ending of a Korean road (`-ro`).
-    pub(super) fn has_code(&mut self, haystack: &[u8], first: usize) -> bool {
+/// What an address may end with that begins or ends with a number. Not a code of four digits, which only a German street has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Codes {
+    /// The number itself, which has five or eight digits, or a code of five or more, or of four before a hyphen and more.
+    pub(super) plain: bool,
+    /// Six digits, as in India, a digit before a capital (`SW1A 1AA`, `K1A 0A9`), or the ending of a Korean road (`-ro`).
+    pub(super) telling: bool,
+}
+
+impl CodesAhead {
+    /// What stands at or behind the number that begins at `first`.
+    pub(super) fn near(&mut self, haystack: &[u8], first: usize) -> Codes {
         let rest = haystack.get(first..).unwrap_or_default();
         let own = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        matches!(own, 5 | 8) || self.stands_in(haystack, first + own..first + CODE_BYTES_MAX)
-    }
-
-    /// Whether such a byte stands in `range`, which begins behind digits.
-    fn stands_in(&mut self, haystack: &[u8], range: Range<usize>) -> bool {
-        let is_known = self.seen.contains(&range.start) && self.found.is_none_or(|found| found >= range.start);
-        if !is_known {
+        let range = first + own..haystack.len().min(first + CODE_BYTES_MAX);
+        let is_next = (self.seen.start..=self.seen.end).contains(&range.start) && self.seen.end <= range.end;
+        if !is_next {
             *self = Self {
                 seen: range.start..range.start,
-                found: None,
+                ..Self::default()
             };
         }
-        if self.found.is_none() && self.seen.end < range.end {
-            let end = range.end.min(haystack.len());
-            self.found = first_of_code(haystack, self.seen.end..end);
-            self.seen.end = end;
+        self.read(haystack, self.seen.end..range.end);
+        let stands = |last: Option<usize>| last.is_some_and(|last| last >= range.start);
+        Codes {
+            plain: matches!(own, 5 | 8) || stands(self.plain),
+            telling: stands(self.telling),
         }
-        self.found.is_some_and(|found| found < range.end)
+    }
+
+    /// Looks through `range`, which begins where the last ended.
+    fn read(&mut self, haystack: &[u8], range: Range<usize>) {
+        let from = range.start.saturating_sub(CODE_BEGINS_BYTES);
+        let (mut digits, mut before_hyphen, mut previous) = (0, 0, b' ');
+        for (index, byte) in (from..).zip(haystack.get(from..range.end).unwrap_or_default()) {
+            let (plain, telling) = if byte.is_ascii_digit() {
+                digits += 1;
+                (digits > 4 || std::mem::take(&mut before_hyphen) > 3, digits > 5)
+            } else {
+                before_hyphen = std::mem::take(&mut digits) * u32::from(*byte == b'-');
+                let is_ending = previous == b'-' && matches!(byte, b'r' | b'g' | b'd');
+                (
+                    false,
+                    is_ending || (byte.is_ascii_uppercase() && previous.is_ascii_digit()),
+                )
+            };
+            if plain && index >= range.start {
+                self.plain = Some(index);
+            }
+            if telling && index >= range.start {
+                self.telling = Some(index);
+            }
+            previous = *byte;
+        }
+        self.seen.end = range.end.max(self.seen.end);
     }
 }
 
-/// The first byte in `range` that ends four digits, stands beside a digit as a letter or the other way about, or ends `-r`, `-g`
-/// or `-d`.
-fn first_of_code(haystack: &[u8], range: Range<usize>) -> Option<usize> {
-    let near = haystack.get(range.start.saturating_sub(3)..range.start)?;
-    let mut digits = near.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
-    let mut previous = before(haystack, range.start);
-    for (place, byte) in haystack.get(range.clone())?.iter().enumerate() {
-        let is_one = if byte.is_ascii_digit() {
-            digits += 1;
-            digits > 3 || previous.is_ascii_alphabetic()
-        } else {
-            digits = 0;
-            let is_ending = previous == b'-' && matches!(byte, b'r' | b'g' | b'd');
-            byte.is_ascii_alphabetic() && (previous.is_ascii_digit() || is_ending)
-        };
-        if is_one {
-            return Some(range.start + place);
-        }
-        previous = *byte;
-    }
-    None
-}
-
-/// Whether the word behind the number at `first` may be of a street's name: all but a few begin with a capital.
-pub(super) fn has_name_behind(haystack: &[u8], first: usize) -> bool {
-    let rest = haystack.get(first..).unwrap_or_default();
+/// What stands behind the number at `first`, if its first word may be of a street's name: all but a few begin with a capital.
+pub(super) fn name_behind(haystack: &[u8], first: usize) -> Option<&[u8]> {
+    let rest = haystack.get(first..)?;
     let number = number_bytes(rest);
     let between = rest.iter().skip(number).take_while(|byte| is_between(**byte)).count();
-    let rest = rest.get(number + between..).unwrap_or_default();
-    match rest.first() {
-        Some(b'a'..=b'z') => {
+    let rest = rest.get(number + between..)?;
+    let is_name = match rest.first()? {
+        b'a'..=b'z' => {
             let word = first_word(rest);
-            word.iter().any(u8::is_ascii_digit)
-                || matches!(word, b"bis" | b"ter" | b"quater")
-                || has_korean_road(rest)
-                || std::str::from_utf8(word).is_ok_and(begins_street)
+            word.iter().any(u8::is_ascii_digit) || has_korean_road(rest) || may_open_street(rest)
         }
-        Some(first) if first.is_ascii_alphabetic() || !first.is_ascii() => between > 0,
-        Some(first) if may_be_inner(*first) => between > 0 && has_word(rest),
+        first if first.is_ascii_alphabetic() || !first.is_ascii() => between > 0,
+        first if may_be_inner(*first) => between > 0 && has_word(rest),
         _ => false,
-    }
+    };
+    is_name.then_some(rest)
+}
+
+/// Whether a street's name may begin with the first word of `text`, or behind it: `12 bis rue`.
+pub(super) fn may_open_street(text: &[u8]) -> bool {
+    let word = first_word(text);
+    matches!(word, b"bis" | b"ter" | b"quater")
+        || std::str::from_utf8(word).map_or(true, |word| !word.is_ascii() || is_opener(word))
+}
+
+/// Whether a street's name may begin with `word`; single letters only with their full stop or slash.
+pub(super) fn is_opener(word: &str) -> bool {
+    let is_whole = word.len() > 2 || matches!(word, "Av" | "Bd" | "av" | "bd" | "R." | "C." | "C/" | "Tv");
+    is_whole && !word.starts_with(|first: char| first.is_ascii_digit()) && begins_street(word)
 }
 
 /// Whether the word at `first` is no longer than a house number or a postal code.
@@ -122,21 +144,21 @@ fn has_korean_road(text: &[u8]) -> bool {
     memchr_iter(b'-', near).any(|hyphen| matches!(near.get(hyphen + 1), Some(b'r' | b'g' | b'd')))
 }
 
-/// Whether the word before `first` may be the last of a street's name, or say what kind of number it is.
-pub(super) fn has_name_before(haystack: &[u8], first: usize) -> bool {
+/// The word before `first`, if it may be the last of a street's name, or say what kind of number it is.
+pub(super) fn name_before(haystack: &[u8], first: usize) -> Option<&[u8]> {
     let start = first.saturating_sub(WORD_BYTES_MAX);
     let near = haystack.get(start..first).unwrap_or_default();
     let between = near.iter().rev().take_while(|byte| is_between(**byte)).count();
     let near = near.get(..near.len() - between).unwrap_or_default();
     let length = near.iter().rev().take_while(|byte| may_be_inner(**byte)).count();
     let word = near.get(near.len() - length..).unwrap_or_default();
-    match word.first() {
-        Some(b'a'..=b'z') => {
+    let is_name = match word.first()? {
+        b'a'..=b'z' => {
             std::str::from_utf8(word).is_ok_and(|word| is_particle(word) || is_designator(word) || begins_street(word))
         }
-        Some(first) => !first.is_ascii() || first.is_ascii_alphabetic(),
-        None => false,
-    }
+        first => !first.is_ascii() || first.is_ascii_alphabetic(),
+    };
+    is_name.then_some(word)
 }
 
 fn first_word(text: &[u8]) -> &[u8] {
@@ -152,6 +174,11 @@ const fn is_between(byte: u8) -> bool {
 
 /// Whether a word says what kind of number comes.
 pub(super) fn is_designator(word: &str) -> bool {
+    // Few words begin as any of these.
+    const BEGINNINGS: ByteSet = ByteSet::of(b"fsauhnpdrFSAUHNPDR");
+    if !word.as_bytes().first().is_some_and(|first| BEGINNINGS.has(*first)) {
+        return false;
+    }
     let word = word.trim_end_matches('.');
     let known = [
         "flat",
@@ -177,50 +204,69 @@ pub(super) fn is_designator(word: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::bytes::at;
+    use super::super::super::bytes::{at, before};
     use super::*;
     use crate::engine::block::testing::Chance;
 
     #[test]
     fn numbers_beside_numbers_cost_one_look() {
         for text in ["12", "", "12: x", "3 days", "12 34"] {
-            assert!(!has_name_behind(text.as_bytes(), 0), "{text}");
+            assert!(name_behind(text.as_bytes(), 0).is_none(), "{text}");
         }
         for text in ["1 2 3 4 5 ", "M 10, ", "12 ", "in days ", ""] {
-            assert!(!has_name_before(text.as_bytes(), text.len()), "{text}");
+            assert!(name_before(text.as_bytes(), text.len()).is_none(), "{text}");
         }
-        assert!(has_name_behind(b"12a, rue", 0) && has_name_behind("5 \u{c9}".as_bytes(), 0));
-        assert!(has_name_behind(b"12 bis rue", 0) && has_name_behind(b"12 teheran-ro", 0));
-        assert!(has_name_before(b"1 Rua,\n", 7) && has_name_before(b"C/ ", 3) && has_name_before(b"flat ", 5));
+        for (text, opens) in [
+            ("12a, rue", true),
+            ("5 \u{c9}", true),
+            ("12 bis rue", true),
+            ("12 teheran-ro", false),
+            ("12 Main", false),
+        ] {
+            let name = name_behind(text.as_bytes(), 0).expect("a name");
+            assert_eq!(may_open_street(name), opens, "{text}");
+        }
+        for (text, name) in [("1 Rua,\n", "Rua"), ("C/ ", "C/"), ("flat ", "flat")] {
+            assert_eq!(
+                name_before(text.as_bytes(), text.len()),
+                Some(name.as_bytes()),
+                "{text}"
+            );
+        }
     }
 
-    /// Whether the byte ends four digits, stands beside a digit as a letter or the other way about, or ends `-r`, `-g` or `-d`.
-    fn is_of_code(haystack: &[u8], index: usize) -> bool {
+    /// Whether the byte ends a code of digits, and whether it tells of another code.
+    fn is_of_code(haystack: &[u8], index: usize) -> (bool, bool) {
         let (byte, previous) = (at(haystack, index), before(haystack, index));
-        if byte.is_ascii_digit() {
-            let three = || haystack.get(index.saturating_sub(3)..index).unwrap_or_default();
-            previous.is_ascii_alphabetic()
-                || (previous.is_ascii_digit() && index >= 3 && three().iter().all(u8::is_ascii_digit))
-        } else {
-            byte.is_ascii_alphabetic()
-                && (previous.is_ascii_digit() || (previous == b'-' && matches!(byte, b'r' | b'g' | b'd')))
+        let end = |digits: usize, end: Option<usize>| {
+            let digits = end.and_then(|end| haystack.get(end.checked_sub(digits)?..end));
+            digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_digit))
+        };
+        match byte {
+            b'0'..=b'9' => {
+                let is_behind = previous == b'-' && end(4, index.checked_sub(1));
+                (is_behind || end(4, Some(index)), end(5, Some(index)))
+            }
+            b'A'..=b'Z' => (false, previous.is_ascii_digit()),
+            _ => (false, previous == b'-' && matches!(byte, b'r' | b'g' | b'd')),
         }
     }
 
     #[test]
     fn codes_ahead_are_found_once_and_as_a_plain_reader_finds_them() {
         let mut chance = Chance(17);
-        for length in 0..300 {
+        for length in 0..400 {
             let text = chance.runs(b"7 -rxA", length);
-            let mut codes = CodeAhead::default();
-            for first in (0..length)
-                .filter(|first| at(&text, *first).is_ascii_digit() && !before(&text, *first).is_ascii_digit())
-            {
-                let own = text[first..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-                let end = length.min(first + CODE_BYTES_MAX);
-                let stands = (first + own..end).any(|index| is_of_code(&text, index));
-                let expected = matches!(own, 5 | 8) || stands;
-                assert_eq!(codes.has_code(&text, first), expected, "{}", text.escape_ascii());
+            let mut codes = CodesAhead::default();
+            let is_digit = |index: usize| at(&text, index).is_ascii_digit();
+            for first in (0..length).filter(|first| is_digit(*first) && !before(&text, *first).is_ascii_digit()) {
+                let own = (first..length).take_while(|index| is_digit(*index)).count();
+                let behind = || (first + own..length.min(first + CODE_BYTES_MAX)).map(|at| is_of_code(&text, at));
+                let expected = Codes {
+                    plain: matches!(own, 5 | 8) || behind().any(|(plain, _)| plain),
+                    telling: behind().any(|(_, telling)| telling),
+                };
+                assert_eq!(codes.near(&text, first), expected, "{}", text.escape_ascii());
             }
         }
     }

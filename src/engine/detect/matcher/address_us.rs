@@ -78,8 +78,8 @@ fn street_end(haystack: &[u8], mut index: usize) -> Option<usize> {
         if count == 0 && !word.iter().any(u8::is_ascii_alphabetic) {
             return None;
         }
-        // No suffix begins with a digit.
-        let may_be_suffix = count > 0 && word.first().is_some_and(u8::is_ascii_alphabetic);
+        // No suffix has a digit.
+        let may_be_suffix = count > 0 && word.iter().all(u8::is_ascii_alphabetic);
         if may_be_suffix && SUFFIXES_US.has(Normal::lower(word).as_bytes()) {
             end = Some(index + usize::from(at(haystack, index) == b'.'));
         }

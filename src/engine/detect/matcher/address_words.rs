@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 
 use super::super::bytes::valid_front;
 use super::super::fold::is_alphanumeric;
+use super::address_near::is_designator;
 use super::postcode::begins_royal_code;
 use crate::engine::byte_set::ByteSet;
 
@@ -21,7 +22,9 @@ const BEFORE_WORDS_MAX: usize = 6;
 /// The words from a number on, for the numbers of a haystack from its front to its end: no word is read twice.
 #[derive(Default)]
 pub(super) struct Words<'h> {
-    met: SmallVec<[Word<'h>; WORDS_MAX]>,
+    met: SmallVec<[Word<'h>; 2 * WORDS_MAX]>,
+    /// How many of them stand before the number that was asked for last; they go when they are many.
+    passed: usize,
     /// Where the next word may begin.
     from: usize,
     /// Whether a sentence ends there, or a byte stands there that no address has.
@@ -53,15 +56,18 @@ enum Digits {
 impl<'h> Words<'h> {
     /// The words from `first` on, up to the end of a sentence or a byte that no address has.
     pub(super) fn from(&mut self, haystack: &'h [u8], first: usize) -> &[Word<'h>] {
-        let passed = self.met.iter().take_while(|word| word.span.end <= first).count();
-        match self.met.get_mut(passed).filter(|word| word.span.start <= first) {
+        let ahead = self.met.get(self.passed..).unwrap_or_default();
+        self.passed += ahead.iter().take_while(|word| word.span.end <= first).count();
+        match self.met.get_mut(self.passed).filter(|word| word.span.start <= first) {
             // `12/14`: the number may be the rest of a word.
             Some(word) => {
                 if word.span.start != first {
                     let rest = word.text.get(first - word.span.start..).unwrap_or_default();
                     *word = Word::new(rest, first, word.parted);
                 }
-                self.met.drain(..passed);
+                if self.passed >= WORDS_MAX {
+                    self.met.drain(..std::mem::take(&mut self.passed));
+                }
             }
             None => {
                 *self = Self {
@@ -71,10 +77,10 @@ impl<'h> Words<'h> {
             }
         }
         let end = first.saturating_add(AFTER_BYTES_MAX);
-        while !self.is_ended && self.from < end && self.met.len() < WORDS_MAX {
+        while !self.is_ended && self.from < end && self.met.len() - self.passed < WORDS_MAX {
             self.read(haystack);
         }
-        let words = self.met.as_slice();
+        let words = self.met.get(self.passed..).unwrap_or_default();
         let within = words.iter().rev().skip_while(|word| word.span.end > end).count();
         words.get(..within).unwrap_or_default()
     }
@@ -107,8 +113,8 @@ impl<'h> Words<'h> {
     }
 }
 
-/// The last words before `end`, from the last end of a sentence or byte that no address has. Read backwards, since what
-/// stands nearest decides.
+/// The last words before `end`, from the last end of a sentence or byte that no address has, or from the last word that a
+/// street's name can only begin with. Read backwards, since what stands nearest decides.
 pub(super) fn words_before(haystack: &[u8], end: usize) -> SmallVec<[Word<'_>; BEFORE_WORDS_MAX]> {
     let (text, start) = text_before(haystack, end);
     let mut words = SmallVec::new();
@@ -124,8 +130,13 @@ pub(super) fn words_before(haystack: &[u8], end: usize) -> SmallVec<[Word<'_>; B
             break;
         }
         if !word.is_empty() {
-            words.push(Word::new(word, start + from, parted));
+            let word = Word::new(word, start + from, parted);
+            let goes_on = word.is_capital() || word.is_particle() || is_designator(word.text);
+            words.push(word);
             parted = false;
+            if !goes_on {
+                break;
+            }
         }
         if words.len() == BEFORE_WORDS_MAX || !letter.is_some_and(is_between) {
             break;
@@ -269,10 +280,10 @@ fn text_before(haystack: &[u8], end: usize) -> (&str, usize) {
 
 /// The word without the full stop that ends a sentence, and whether it does.
 fn without_stop(word: &str) -> (&str, bool) {
-    let bare = word.trim_end_matches('.');
-    if bare.len() == word.len() {
+    if word.as_bytes().last() != Some(&b'.') {
         return (word, false);
     }
+    let bare = word.trim_end_matches('.');
     let long = bare.chars().count() > 4 && !bare.ends_with("str");
     if long || bare.bytes().any(|byte| byte.is_ascii_digit()) {
         (bare, true)
@@ -361,7 +372,8 @@ mod tests {
         let long = format!("{} Rua das Flores, ", "ab".repeat(60));
         assert_eq!(texts(&words_before(long.as_bytes(), long.len())), "Rua das Flores,");
         assert!(words_before(b"", 0).is_empty());
-        assert_eq!(texts(&words_before(b"a b c d e f g,\n h ", 18)), "c d e f g, h");
+        assert_eq!(texts(&words_before(b"A B C D E F G,\n H ", 18)), "C D E F G, H");
+        assert_eq!(texts(&words_before(b"A b de la C, flat ", 18)), "b de la C, flat");
         assert_eq!(texts(&words_before(b"Rua A \xff Rua B ", 14)), "Rua B");
     }
 }

@@ -11,18 +11,16 @@ pub(super) fn begins_street(word: &str) -> bool {
     STREET_OPENERS.has(&folded::<16>(word.trim_end_matches('.')))
 }
 
-/// Whether `word` is or ends in a German word for a street: `Hauptstraße`, `Lindenallee`, `Am Markt`'s `Markt` alone is not.
-pub(super) fn is_german_street(word: &str) -> bool {
-    let word = word.trim_end_matches('.');
-    // Most words end otherwise than all of these.
-    let ending = word
-        .as_bytes()
-        .last_chunk()
-        .map(|[first, last]| [first.to_ascii_lowercase(), last.to_ascii_lowercase()]);
-    let may_end = match ending {
-        Some([first, _]) if !first.is_ascii() => true,
-        Some(ending) => matches!(
-            &ending,
+/// Whether the last two letters of `word` are those of a German word for a street: few words end as any of these.
+pub(super) fn may_be_german_street(word: &[u8]) -> bool {
+    let stops = word.iter().rev().take_while(|byte| **byte == b'.').count();
+    let word = word.get(..word.len() - stops).unwrap_or_default();
+    let Some([first, last]) = word.last_chunk() else {
+        return false;
+    };
+    !first.is_ascii()
+        || matches!(
+            &[first.to_ascii_lowercase(), last.to_ascii_lowercase()],
             b"se"
                 | b"tr"
                 | b"eg"
@@ -37,12 +35,15 @@ pub(super) fn is_german_street(word: &str) -> bool {
                 | b"le"
                 | b"de"
                 | b"kt"
-        ),
-        None => false,
-    };
-    if !may_end {
+        )
+}
+
+/// Whether `word` is or ends in a German word for a street: `Hauptstraße`, `Lindenallee`, `Am Markt`'s `Markt` alone is not.
+pub(super) fn is_german_street(word: &str) -> bool {
+    if !may_be_german_street(word.as_bytes()) {
         return false;
     }
+    let word = word.trim_end_matches('.');
     let word = folded::<48>(word);
     let endings: [&[u8]; 18] = [
         b"strasse",
