@@ -275,3 +275,24 @@ impl Reader<'_> {
         hosts
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listener_that_says_no_address_has_that_of_its_kind_on_this_machine() {
+        let tls = "tls = { cert = \"a.pem\", key = \"a.key\" }\n";
+        for (text, address) in [
+            ("[forward]\n".to_owned(), Some("127.0.0.1:3128")),
+            ("[icap]\n".to_owned(), Some("127.0.0.1:1344")),
+            (format!("{tls}[icap]\n"), Some("127.0.0.1:11344")),
+            ("[ext_proc]\n".to_owned(), Some("127.0.0.1:50051")),
+            ("address = \"0.0.0.0:1\"\n[forward]\n".to_owned(), Some("0.0.0.0:1")),
+            (String::new(), None),
+        ] {
+            let listen: ListenSyntax = toml::from_str(&text).unwrap();
+            assert_eq!(written_address(&listen).map(|(address, _)| address), address, "{text}");
+        }
+    }
+}
