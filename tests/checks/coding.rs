@@ -1,4 +1,5 @@
-//! A decoder gives the same bytes however its input and its output are cut, and never writes past its buffer.
+//! A decoder gives the same bytes however its input and its output are cut, and never writes past its buffer. Of what nothing names it
+//! is found out what it is in.
 
 use tidegate::engine::decode::{Coding, DecodeError, Decoder};
 
@@ -21,6 +22,7 @@ pub(crate) fn decode(data: &[u8]) {
     let Some(([coding, slice, output], coded)) = super::settings(data) else {
         return;
     };
+    super::unnamed(coded, usize::from(slice) + 1);
     let listed = CODINGS[usize::from(coding) % CODINGS.len()];
     let coding = Coding::from_header(listed.as_bytes()).expect("what can be undone");
     let whole = decode_all(coding, coded, coded.len().max(1), 16 << 10);
