@@ -197,7 +197,7 @@ impl Inspector {
                 return Err(Failure::Undecodable);
             }
             Text::Beside(another) => self.begin_beside(another),
-            Text::Other(kept) if !self.beside.is_empty() => {
+            Text::Other(kept) if self.charset.has_letters() => {
                 self.read_all(&kept);
                 self.read_all(part);
             }
@@ -245,8 +245,18 @@ impl Inspector {
         }
     }
 
+    /// Searches text, which is its bytes, in each reading.
+    pub(super) fn search(&mut self, text: &[u8]) {
+        self.search_in(text, true);
+    }
+
+    /// Searches text of the first reading alone.
+    pub(super) fn search_first(&mut self, text: &[u8]) {
+        self.search_in(text, false);
+    }
+
     /// Searches text, in pieces that end on a fixed grid.
-    pub(super) fn search(&mut self, mut text: &[u8]) {
+    fn search_in(&mut self, mut text: &[u8], in_each: bool) {
         if text.is_empty() {
             return;
         }
@@ -258,7 +268,7 @@ impl Inspector {
             self.structure.push(piece, &mut self.assembler);
             let start = self.decoded;
             self.decoded += piece.len() as u64;
-            if !self.beside.is_empty() && !self.charset.is_other() {
+            if in_each {
                 self.read_beside(piece, start);
             }
             if self.decoded.is_multiple_of(GRID) {
