@@ -33,6 +33,8 @@ mod questions;
 mod readings;
 #[path = "properties/soup.rs"]
 mod soup;
+#[path = "properties/unread.rs"]
+mod unread;
 #[path = "support/forms.rs"]
 mod written;
 
