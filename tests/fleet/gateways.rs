@@ -78,15 +78,18 @@ async fn one_session_over_three_gateways_is_shown_exactly_the_limit() {
             count_serials(&coding.decode_prefix(&reply.body))
         });
     }
-    let people: BTreeSet<u32> = asking.join_all().await.into_iter().flatten().collect();
-    assert_eq!(people.len(), LIMIT as usize);
-    // Who was shown by one gateway costs nothing at another.
-    let someone = *people.first().expect("a hundred of them");
-    let path = Export::new(Format::Ndjson, Coding::Identity, someone..someone + 1).path();
-    for gateway in &gateways {
+    let received: BTreeSet<u32> = asking.join_all().await.into_iter().flatten().collect();
+    // Who was shown by one gateway costs nothing at another, and nobody else is shown. Of what a gateway cuts the system may
+    // have dropped the last bytes, so that somebody was granted and not received.
+    let mut granted = BTreeSet::new();
+    for someone in 0..600 {
+        let path = Export::new(Format::Ndjson, Coding::Identity, someone..someone + 1).path();
+        let gateway = &gateways[someone as usize % 3];
         let reply = get(gateway.address, &format!("/{path}"), "Cookie: sid=one\r\n").await;
-        assert_eq!(reply.status, 200);
+        granted.extend((reply.status == 200).then_some(someone));
     }
+    assert_eq!(granted.len(), LIMIT as usize);
+    assert!(received.is_subset(&granted) && received.len() > 80, "{}", received.len());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
