@@ -33,8 +33,6 @@ mod questions;
 mod readings;
 #[path = "properties/soup.rs"]
 mod soup;
-#[path = "properties/unread.rs"]
-mod unread;
 #[path = "support/forms.rs"]
 mod written;
 

@@ -321,12 +321,7 @@ fn people_are_counted_in_each_reading_of_a_text_that_has_two() {
 
 /// Asserts that so many people are counted in a body that stays as it is, and that it is cut before it shows more than are granted:
 /// what became of it then.
-pub(super) fn counted_and_cut(
-    name: &str,
-    (body, chunk): (&[u8], usize),
-    content: Content,
-    people: usize,
-) -> super::Outcome {
+pub(super) fn counted_and_cut(name: &str, (body, chunk): (&[u8], usize), content: Content, people: usize) -> super::Outcome {
     let all = inspect(body, chunk, content, Bounds::default(), None);
     assert_eq!((different(&all), all.released == body), (people, true), "{name}");
     let limit = Limit {

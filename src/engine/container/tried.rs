@@ -9,7 +9,7 @@
 
 use smallvec::SmallVec;
 
-use super::magic::{Kind, Seen, magic};
+use super::unpack::{Kind, Seen, is_container};
 use crate::engine::charset::is_wide;
 use crate::engine::decode::{Coding, Decoder};
 
@@ -152,7 +152,7 @@ impl Try {
         } else {
             bytes >= SURVIVED_BYTES && self.unpacked >= UNPACKED_BYTES_MIN && is_read(&self.head)
         };
-        is_sure || self.unpacked >= UNPACKED_BYTES_MAX || matches!(magic(&self.head, false), Seen::File(_))
+        is_sure || self.unpacked >= UNPACKED_BYTES_MAX || is_container(&self.head)
     }
 
     /// Whether a body that ends here is in it: all of one, or so much of zlib as shows something.
