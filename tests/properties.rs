@@ -29,8 +29,6 @@ mod hostile;
 mod parquet;
 #[path = "properties/questions.rs"]
 mod questions;
-#[path = "properties/readings.rs"]
-mod readings;
 #[path = "properties/soup.rs"]
 mod soup;
 #[path = "support/forms.rs"]

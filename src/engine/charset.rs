@@ -11,15 +11,13 @@ mod declared;
 mod letters;
 mod plausible;
 mod said;
-mod spelled;
 mod utf32;
 mod watch;
 
 pub use declared::Charset;
-pub(in crate::engine) use letters::{Another, LetterEnd, Letters, Read};
+pub(in crate::engine) use letters::{Another, LetterEnd, Letters};
 use plausible::Plausible;
 use said::{DOCUMENT_BYTES_MAX, Said, said};
-pub use spelled::CodePage;
 use utf32::Utf32;
 use watch::{Kept, Seen, Watch};
 
@@ -52,8 +50,6 @@ pub(in crate::engine) fn is_wide(first: &[u8]) -> bool {
 enum Set {
     Named(&'static Encoding),
     Utf32 { is_big: bool },
-    Utf7,
-    Ebcdic(CodePage),
 }
 
 impl Set {
@@ -74,23 +70,7 @@ impl Set {
         match self {
             Self::Utf32 { .. } => 4,
             Self::Named(encoding) if encoding == UTF_16LE || encoding == UTF_16BE => 2,
-            Self::Named(_) | Self::Utf7 | Self::Ebcdic(_) => 1,
-        }
-    }
-
-    /// How it is read beside its bytes as they are, where whoever reads them so finds other letters of ASCII: zeros may be strewn
-    /// into a text, and behind an escape ASCII means other letters.
-    fn beside_its_bytes(self) -> Option<Another> {
-        let units = |bytes| Another::Units {
-            bytes,
-            is_big: self.is_big(),
-        };
-        match self {
-            Self::Utf32 { .. } => Some(units(4)),
-            Self::Named(_) if self.unit_bytes() == 2 => Some(units(2)),
-            Self::Named(encoding) => Some(Another::In(encoding)).filter(|another| another.has_escapes()),
-            Self::Utf7 => Some(Another::Utf7),
-            Self::Ebcdic(page) => Some(Another::Ebcdic(page)),
+            Self::Named(_) => 1,
         }
     }
 
@@ -107,6 +87,8 @@ pub(super) struct Unreadable;
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Others {
     Beside,
+    /// There are none.
+    None,
     /// The first are the bytes where they can be, so that something in them may be masked, and all others are beside it.
     Masked,
 }
@@ -119,8 +101,6 @@ pub(super) struct Reader {
     /// Whether its bytes are asked too, whatever is said.
     watches: bool,
     others: Others,
-    /// Whether something is read beside it.
-    is_beside: bool,
     /// Readings that begin with what comes next.
     besides: SmallVec<[Another; 2]>,
     state: State,
@@ -159,8 +139,6 @@ impl Other {
         let decoder = match set {
             Set::Named(encoding) => Decode::Named(Box::new(encoding.new_decoder())),
             Set::Utf32 { is_big } => Decode::Utf32(Utf32::new(is_big)),
-            Set::Utf7 => Decode::Letters(Letters::new(Another::Utf7)),
-            Set::Ebcdic(page) => Decode::Letters(Letters::new(Another::Ebcdic(page))),
         };
         Self {
             set,
@@ -172,10 +150,10 @@ impl Other {
     }
 
     /// One that is read beside others.
-    fn beside(set: Set, another: Another) -> Self {
+    fn beside(encoding: &'static Encoding) -> Self {
         Self {
-            decoder: Decode::Letters(Letters::new(another)),
-            ..Self::new(set)
+            decoder: Decode::Letters(Letters::new(Another::In(encoding))),
+            ..Self::new(Set::Named(encoding))
         }
     }
 
@@ -217,7 +195,6 @@ impl Reader {
             hears: false,
             watches: false,
             others: Others::Beside,
-            is_beside: false,
             besides: SmallVec::new(),
             state: State::Undecided(Kept::new()),
         }
@@ -236,6 +213,12 @@ impl Reader {
     /// The same, in which something may be masked.
     pub(super) fn masked(self) -> Self {
         let others = Others::Masked;
+        Self { others, ..self }
+    }
+
+    /// The same, which nothing is read beside.
+    pub(super) fn alone(self) -> Self {
+        let others = Others::None;
         Self { others, ..self }
     }
 
@@ -262,11 +245,6 @@ impl Reader {
         matches!(self.state, State::Other(_))
     }
 
-    /// Whether it is read letter by letter, by [`Reader::letters`].
-    pub(super) fn has_letters(&self) -> bool {
-        matches!(&self.state, State::Other(other) if matches!(other.decoder, Decode::Letters(_)))
-    }
-
     /// Whether bytes of it wait, by which it is decided what comes.
     pub(super) fn is_asking(&self) -> bool {
         matches!(&self.state, State::Watched(watch) if watch.is_asking())
@@ -288,7 +266,6 @@ impl Reader {
     #[inline]
     pub(super) fn next(&mut self, bytes: &[u8]) -> Result<(Text, usize), Unreadable> {
         if let Some(another) = self.besides.pop() {
-            self.is_beside = true;
             return Ok((Text::Beside(another), 0));
         }
         let most = self.first_bytes_max();
@@ -343,14 +320,12 @@ impl Reader {
         match seen {
             Seen::Same(kept, taken) => (Text::Same(kept), taken),
             Seen::Kept(taken) => (Text::Kept, taken),
-            Seen::Beside(another) => {
-                self.is_beside = true;
-                (Text::Beside(another), 0)
-            }
+            Seen::Beside(another) => (Text::Beside(another), 0),
             Seen::Decided(kept, readings) => {
                 let (mut first, mut besides) = (readings.first, readings.besides);
                 match self.others {
                     Others::Beside => {}
+                    Others::None => besides.clear(),
                     Others::Masked => {
                         besides.retain(|another| *another != Another::AsItIs);
                         besides.extend(first.take().map(Another::In));
@@ -358,13 +333,8 @@ impl Reader {
                 }
                 self.state = match first {
                     None => State::Same,
-                    Some(encoding) if besides.is_empty() && !self.is_beside => {
-                        State::Other(Box::new(Other::new(Set::Named(encoding))))
-                    }
-                    Some(encoding) => {
-                        let (set, another) = (Set::Named(encoding), Another::In(encoding));
-                        State::Other(Box::new(Other::beside(set, another)))
-                    }
+                    Some(encoding) if besides.is_empty() => State::Other(Box::new(Other::new(Set::Named(encoding)))),
+                    Some(encoding) => State::Other(Box::new(Other::beside(encoding))),
                 };
                 self.besides = besides;
                 (Text::Again(kept), 0)
@@ -397,20 +367,14 @@ impl Reader {
                 State::Watched(Watch::new(Some(encoding).filter(|encoding| *encoding != UTF_8)))
             }
             None if self.watches => State::Watched(Watch::new(None)),
-            Some(set) if set != Set::Named(UTF_8) => match set.beside_its_bytes().filter(|_| self.reads_both(set)) {
-                Some(another) => {
-                    self.besides.push(Another::AsItIs);
-                    State::Other(Box::new(Other::beside(set, another)))
-                }
-                None => State::Other(Box::new(Other::new(set))),
-            },
+            Some(Set::Named(encoding)) if self.watches && encoding == ISO_2022_JP => {
+                // Behind its escapes ASCII means other letters, and whoever heeds none of them reads ASCII.
+                self.besides.push(Another::AsItIs);
+                State::Other(Box::new(Other::beside(encoding)))
+            }
+            Some(set) if set != Set::Named(UTF_8) => State::Other(Box::new(Other::new(set))),
             Some(_) | None => State::Same,
         };
-    }
-
-    /// Whether what is in this set is read as its bytes are too: what nobody waits for, and what nothing but a head says is in it.
-    fn reads_both(&self, set: Set) -> bool {
-        self.watches || matches!(set, Set::Utf7 | Set::Ebcdic(_))
     }
 
     /// Reads from the front of `bytes` into `out`: how many were read, how many written, and whether that was all of them.
@@ -431,15 +395,15 @@ impl Reader {
         (read, written, is_done)
     }
 
-    /// Reads all of `bytes`, beside which there are other readings.
-    pub(super) fn letters(&mut self, bytes: &[u8]) -> Read {
+    /// Reads all of `bytes`, beside which there are other readings: their text, and where its letters end.
+    pub(super) fn letters(&mut self, bytes: &[u8]) -> (Vec<u8>, Vec<LetterEnd>) {
         if let State::Other(other) = &mut self.state {
             other.passed(bytes);
             if let Decode::Letters(letters) = &mut other.decoder {
                 return letters.read(bytes);
             }
         }
-        Read::default()
+        (Vec::new(), Vec::new())
     }
 
     /// How many bytes at the front of `part` end with a whole character, if that can be seen; else all of them.
@@ -469,8 +433,6 @@ impl Reader {
         let is_half = |high: u8| matches!(high, 0xd8..=0xdb);
         let encoding = match other.set {
             Set::Utf32 { .. } => return other.read.is_multiple_of(4),
-            Set::Utf7 => return last == b'\n',
-            Set::Ebcdic(_) => return true,
             Set::Named(encoding) => encoding,
         };
         if encoding == UTF_16LE {

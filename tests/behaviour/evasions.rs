@@ -199,25 +199,6 @@ fn rows() -> Vec<Row> {
         row("a mark of UTF-16 before ASCII", Unread("undecodable"), || {
             Answer::new("text/csv", [&[0xff, 0xfe], &csv()[..]].concat())
         }),
-        row("zeros strewn into a text", AtMost, || {
-            let lines = each(|number| format!("{},{}\n", person(number).serial, person(number).email));
-            let even = |line: &str| {
-                format!(
-                    "a\0b\0c\0d\0{line}{}\n",
-                    if line.len().is_multiple_of(2) { " " } else { "" }
-                )
-            };
-            Answer::new("text/csv", lines.lines().map(even).collect::<String>())
-        }),
-        row("UTF-7 as declared", AtMost, || {
-            Answer::new(
-                "text/csv; charset=utf-7",
-                String::from_utf8_lossy(&csv()).replace('@', "+AEA-"),
-            )
-        }),
-        row("ASCII that is said to be EBCDIC", AtMost, || {
-            Answer::new("text/csv; charset=ibm037", csv())
-        }),
         row("UTF-32 with a mark", AtMost, || {
             let text = String::from_utf8_lossy(&csv()).into_owned();
             let words = std::iter::once('\u{feff}').chain(text.chars());

@@ -2,7 +2,6 @@
 
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 
-use super::spelled::CodePage;
 use super::utf32::may_have_zeros;
 use super::{MARKS, PAIRS_BYTES, Set};
 
@@ -14,29 +13,32 @@ pub enum Charset {
     Utf8,
     /// Another one.
     Other(&'static Encoding),
-    /// UTF-7, which no browser reads, and programs do.
-    Utf7,
-    /// EBCDIC.
-    Ebcdic(CodePage),
 }
 
 impl Charset {
     /// Whether a `Content-Type` value has the parameter `charset`.
     pub fn is_said(value: &[u8]) -> bool {
-        label(value).is_some()
+        let mut parameters = value.split(|byte| *byte == b';').skip(1).map(<[u8]>::trim_ascii);
+        parameters.any(|parameter| {
+            parameter
+                .get(..8)
+                .is_some_and(|name| name.eq_ignore_ascii_case(b"charset="))
+        })
     }
 
-    /// From a `Content-Type` value: its parameter `charset` (RFC 9110, section 8.3.2), by the labels of the WHATWG, and by those of IANA
-    /// for what these do not know.
+    /// From a `Content-Type` value: its parameter `charset` (RFC 9110, section 8.3.2), by the labels of the WHATWG.
     pub fn from_content_type(value: &[u8]) -> Self {
-        let label = label(value).unwrap_or_default();
+        let parameters = value.split(|byte| *byte == b';').skip(1).map(<[u8]>::trim_ascii);
+        let mut labels = parameters.filter_map(|parameter| {
+            let (name, label) = parameter.split_at_checked("charset=".len())?;
+            name.eq_ignore_ascii_case(b"charset=").then_some(label)
+        });
+        let label = labels.next().unwrap_or_default();
         let label = label.strip_prefix(b"\"").unwrap_or(label);
         let label = label.strip_suffix(b"\"").unwrap_or(label);
         match Encoding::for_label_no_replacement(label) {
             Some(encoding) if encoding != UTF_8 => Self::Other(encoding),
-            Some(_) => Self::Utf8,
-            None if is_utf7(label) => Self::Utf7,
-            None => CodePage::for_label(label).map_or(Self::Utf8, Self::Ebcdic),
+            _ => Self::Utf8,
         }
     }
 
@@ -51,26 +53,10 @@ impl Charset {
         match self {
             Self::Utf8 => None,
             Self::Other(encoding) => Some(Set::Named(encoding)),
-            Self::Utf7 => Some(Set::Utf7),
-            Self::Ebcdic(page) => Some(Set::Ebcdic(page)),
         }
     }
 
     pub(super) fn is_utf16(self) -> bool {
         self == Self::Other(UTF_16LE) || self == Self::Other(UTF_16BE)
     }
-}
-
-/// The first parameter `charset`, as it is written.
-fn label(value: &[u8]) -> Option<&[u8]> {
-    let mut parameters = value.split(|byte| *byte == b';').skip(1).map(<[u8]>::trim_ascii);
-    parameters.find_map(|parameter| {
-        let (name, label) = parameter.split_at_checked("charset=".len())?;
-        name.eq_ignore_ascii_case(b"charset=").then_some(label)
-    })
-}
-
-fn is_utf7(label: &[u8]) -> bool {
-    let labels: [&[u8]; 4] = [b"utf-7", b"utf7", b"csutf7", b"unicode-1-1-utf-7"];
-    labels.iter().any(|known| label.eq_ignore_ascii_case(known))
 }

@@ -2,8 +2,6 @@
 
 use encoding_rs::{Decoder, EUC_KR, Encoding, ISO_2022_JP};
 
-use super::spelled::{CodePage, Spelled, Units, Utf7};
-
 /// Bytes of ASCII behind one that is none, behind which no letter goes on: a letter of GB18030 may have a digit second, but is over
 /// or broken with the next.
 const PLAIN_BYTES: u8 = 2;
@@ -22,28 +20,12 @@ pub(in crate::engine) enum Another {
     In(&'static Encoding),
     /// In ISO-2022-KR, which the WHATWG has no reader for: EUC-KR in seven bits.
     Iso2022Kr,
-    /// In UTF-16 or UTF-32: in units of so many bytes.
-    Units { bytes: u8, is_big: bool },
-    /// In UTF-7.
-    Utf7,
-    /// In a code page of EBCDIC.
-    Ebcdic(CodePage),
 }
 
 impl Another {
     /// Whether a letter means another one behind an escape, so that no mask can be written among them.
     pub(in crate::engine) fn has_escapes(self) -> bool {
         self == Self::Iso2022Kr || self == Self::In(ISO_2022_JP)
-    }
-
-    /// What reads it, if it is read byte by byte.
-    const fn spelled(self) -> Option<Spelled> {
-        match self {
-            Self::AsItIs | Self::In(_) | Self::Iso2022Kr => None,
-            Self::Units { bytes, is_big } => Some(Spelled::Units(Units::new(bytes, is_big))),
-            Self::Utf7 => Some(Spelled::Utf7(Utf7::new())),
-            Self::Ebcdic(page) => Some(Spelled::Ebcdic(page)),
-        }
     }
 }
 
@@ -54,19 +36,10 @@ pub(in crate::engine) struct LetterEnd {
     pub(in crate::engine) read: usize,
 }
 
-/// What was read at once: a text, and where its letters end, one of ASCII but for those that others of ASCII stand behind. What only
-/// says how to read a letter belongs to that.
-#[derive(Default)]
-pub(in crate::engine) struct Read {
-    pub(in crate::engine) text: Vec<u8>,
-    pub(in crate::engine) ends: Vec<LetterEnd>,
-}
-
 /// Reads one text.
 pub(in crate::engine) struct Letters {
-    /// None as its bytes are, or where they are spelled.
+    /// None as its bytes are.
     decoder: Option<Box<Decoder>>,
-    spelled: Option<Spelled>,
     another: Another,
     /// Of ISO-2022-KR.
     is_shifted: bool,
@@ -77,13 +50,12 @@ pub(in crate::engine) struct Letters {
 impl Letters {
     pub(in crate::engine) fn new(another: Another) -> Self {
         let encoding = match another {
-            Another::AsItIs | Another::Units { .. } | Another::Utf7 | Another::Ebcdic(_) => None,
+            Another::AsItIs => None,
             Another::In(encoding) => Some(encoding),
             Another::Iso2022Kr => Some(EUC_KR),
         };
         Self {
             decoder: encoding.map(|encoding| Box::new(encoding.new_decoder_without_bom_handling())),
-            spelled: another.spelled(),
             another,
             is_shifted: false,
             plain: PLAIN_BYTES,
@@ -92,11 +64,12 @@ impl Letters {
 
     /// Whether the text is its bytes.
     pub(in crate::engine) const fn are_bytes(&self) -> bool {
-        self.decoder.is_none() && self.spelled.is_none()
+        self.decoder.is_none()
     }
 
-    /// The text of `bytes`.
-    pub(in crate::engine) fn read(&mut self, bytes: &[u8]) -> Read {
+    /// The text of `bytes`, and where in both its letters end, one of ASCII but for those that others of ASCII stand behind. What only
+    /// says how to read a letter belongs to that.
+    pub(in crate::engine) fn read(&mut self, bytes: &[u8]) -> (Vec<u8>, Vec<LetterEnd>) {
         let mut text = Vec::with_capacity(bytes.len());
         let mut ends = Vec::new();
         let mut at = 0;
@@ -110,15 +83,11 @@ impl Letters {
                 });
             }
         }
-        Read { text, ends }
+        (text, ends)
     }
 
     /// Reads some of `bytes`, of which there are some, to the end of `text`; how many.
     fn read_some(&mut self, bytes: &[u8], text: &mut Vec<u8>) -> usize {
-        if let (Some(spelled), Some(byte)) = (&mut self.spelled, bytes.first()) {
-            spelled.byte(*byte, text);
-            return 1;
-        }
         let has_escapes = self.another.has_escapes();
         let Some(decoder) = &mut self.decoder else {
             text.extend_from_slice(bytes);

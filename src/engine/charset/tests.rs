@@ -49,10 +49,6 @@ fn take(reader: &mut Reader, seen: Text, part: &[u8], text: &mut Vec<u8>) -> Res
         Text::Same(kept) => text.extend(kept.iter().chain(part)),
         Text::Again(kept) => push(reader, &kept, text)?,
         Text::Kept | Text::Beside(_) => {}
-        Text::Other(kept) if reader.has_letters() => {
-            text.extend(reader.letters(&kept).text);
-            text.extend(reader.letters(part).text);
-        }
         Text::Other(kept) => {
             put(reader, &kept, false, text);
             put(reader, part, false, text);
@@ -340,7 +336,7 @@ fn what_a_text_is_in_is_told_by_its_bytes() {
     ];
     for (name, charset, body, expected) in &rows {
         for chunk in [1, 2, 3, 7, 511, 512, 513, body.len()] {
-            let text = read_by(Reader::new(*charset).watching(true), body, chunk).unwrap();
+            let text = read_by(Reader::new(*charset).watching(true).alone(), body, chunk).unwrap();
             assert!(
                 text == *expected,
                 "{name}, {chunk}: {}",

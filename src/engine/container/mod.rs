@@ -34,7 +34,6 @@ mod zip;
 pub(in crate::engine) use meter::{Fault, Limits, Meter};
 pub(in crate::engine) use unpack::{First, Kept, Look, Unpacker, is_container};
 
-use crate::engine::charset::{Another, Read};
 use crate::engine::structure::Declared;
 
 /// Who is told the texts.
@@ -43,12 +42,6 @@ pub(in crate::engine) trait Texts {
     fn begin(&mut self, declared: Declared);
     /// More of it.
     fn text(&mut self, text: &[u8]);
-    /// From here on the text is read so too; whoever reads texts in one way alone needs none of it.
-    fn beside(&mut self, _another: Another) {}
-    /// More of a text that others are read beside: `bytes`, and their letters in the first reading.
-    fn letters(&mut self, _bytes: &[u8], first: &Read) {
-        self.text(&first.text);
-    }
     /// What came of all containers of the body so far.
     fn meter(&mut self) -> &mut Meter;
 }
@@ -74,14 +67,6 @@ impl Told<'_> {
     fn line(&mut self, text: &[u8]) -> Result<(), Fault> {
         self.text(text)?;
         self.text(b"\n")
-    }
-
-    /// # Errors
-    /// When more was told than may be.
-    fn letters(&mut self, bytes: &[u8], first: &Read) -> Result<(), Fault> {
-        self.meter().unpacked(first.text.len() as u64)?;
-        self.texts.letters(bytes, first);
-        Ok(())
     }
 
     /// # Errors

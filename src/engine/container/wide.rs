@@ -1,5 +1,5 @@
-//! A text inside a container, read in the character set that its byte-order mark, the document itself or its bytes tell, and in both
-//! where these disagree.
+//! A text inside a container, read in the character set that its byte-order mark, the document itself or its bytes tell. It is read
+//! in that one alone.
 
 use super::{Fault, Told};
 use crate::engine::charset::{Charset, Reader, Text, Unreadable};
@@ -12,7 +12,7 @@ pub(super) struct Wide(Reader);
 
 impl Wide {
     pub(super) fn new() -> Self {
-        Self(Reader::new(Charset::Utf8).hearing(true).watching(true))
+        Self(Reader::new(Charset::Utf8).hearing(true).watching(true).alone())
     }
 
     pub(super) fn is_drained(&self) -> bool {
@@ -47,15 +47,7 @@ impl Wide {
                 told.text(part)
             }
             Text::Again(kept) => self.push(&kept, told),
-            Text::Kept => Ok(()),
-            Text::Beside(another) => {
-                told.texts.beside(another);
-                Ok(())
-            }
-            Text::Other(kept) if self.0.has_letters() => {
-                told.letters(&kept, &self.0.letters(&kept))?;
-                told.letters(part, &self.0.letters(part))
-            }
+            Text::Kept | Text::Beside(_) => Ok(()),
             Text::Other(kept) => {
                 self.read(&kept, false, told)?;
                 self.read(part, false, told)

@@ -8,7 +8,7 @@
 //! line by line where the format has a beginning.
 
 use super::Inspector;
-use crate::engine::charset::{Another, LetterEnd, Letters, Read};
+use crate::engine::charset::{Another, LetterEnd, Letters};
 use crate::engine::detect::Span;
 use crate::engine::record::{Inner, Record};
 use crate::engine::structure::Declared;
@@ -23,27 +23,23 @@ pub(super) struct Beside {
 
 /// Where identifiers of records stand that were told, in order: they are those of each reading that tells them.
 #[derive(Default)]
-pub(super) struct Told {
-    spans: Vec<Span>,
-    /// Something was read beside another.
-    is_used: bool,
-}
+pub(super) struct Told(Vec<Span>);
 
 impl Told {
     /// Whether no other reading has told all identifiers of this record; then they are told now.
     fn is_new(&mut self, record: &Record) -> bool {
         let is_new = !record.places.iter().all(|place| self.has(&place.span));
         for place in record.places.iter().filter(|_| is_new) {
-            let at = self.spans.partition_point(|told| told.start < place.span.start);
-            self.spans.insert(at, place.span);
+            let at = self.0.partition_point(|told| told.start < place.span.start);
+            self.0.insert(at, place.span);
         }
         is_new
     }
 
     /// Whether one stands where this one does.
     fn has(&self, span: &Span) -> bool {
-        let before = self.spans.partition_point(|told| told.start < span.end);
-        let last = before.checked_sub(1).and_then(|last| self.spans.get(last));
+        let before = self.0.partition_point(|told| told.start < span.end);
+        let last = before.checked_sub(1).and_then(|last| self.0.get(last));
         last.is_some_and(|told| told.end > span.start)
     }
 }
@@ -69,13 +65,12 @@ impl Inspector {
         if self.beside.len() >= BESIDES_MAX {
             return;
         }
-        self.told.is_used = true;
         // These begin with what says how to read the rest.
         let has_beginning = matches!(
             self.structure.declared(),
             Declared::Json | Declared::Table | Declared::Unknown
         );
-        let declared = if has_beginning && self.decoded > self.text_from {
+        let declared = if has_beginning && self.decoded > 0 {
             Declared::Lines
         } else {
             self.structure.declared()
@@ -90,7 +85,7 @@ impl Inspector {
     /// Reads bytes of the body, which are the text of the first reading from `start` on, in the others too.
     pub(super) fn read_beside(&mut self, bytes: &[u8], start: u64) {
         for beside in &mut self.beside {
-            let Read { text, ends } = beside.letters.read(bytes);
+            let (text, ends) = beside.letters.read(bytes);
             let places = ends.iter().map(|end| (end.text, start + end.read as u64));
             beside.inner.read(&mut self.assembler, &text, places);
         }
@@ -98,26 +93,21 @@ impl Inspector {
 
     /// Reads bytes of the body in the first reading, which are other letters than they are, and in the others.
     pub(super) fn read_all(&mut self, bytes: &[u8]) {
-        let first = self.charset.letters(bytes);
-        self.read_letters(bytes, &first);
-    }
-
-    /// Reads bytes of a text in the first reading, in which they are these letters, and in the others.
-    pub(super) fn read_letters(&mut self, bytes: &[u8], first: &Read) {
         let start = self.decoded;
-        self.search_first(&first.text);
+        let (first, of_first) = self.charset.letters(bytes);
+        self.search(&first);
         for beside in &mut self.beside {
-            let Read { text, ends } = beside.letters.read(bytes);
-            let ends = both(&beside.letters, &ends, &first.ends).into_iter();
+            let (text, ends) = beside.letters.read(bytes);
+            let ends = both(&beside.letters, &ends, &of_first).into_iter();
             let places = ends.map(|(text, first)| (text, start + first as u64));
             beside.inner.read(&mut self.assembler, &text, places);
         }
         self.collect(self.holds_from());
     }
 
-    /// The text ended, and with it what is read beside it.
+    /// The body ended.
     pub(super) fn finish_beside(&mut self) {
-        for mut beside in self.beside.drain(..) {
+        for beside in &mut self.beside {
             beside.inner.end(&mut self.assembler, self.decoded);
         }
     }
@@ -139,12 +129,12 @@ impl Inspector {
 
     /// Of the records that were settled behind these, those that no other reading has told; `holds_from`: none comes before it.
     pub(super) fn only_news(&mut self, from: usize, holds_from: u64) {
-        if !self.told.is_used {
+        if self.beside.is_empty() {
             return;
         }
         let records = self.ready.split_off(from);
         let news = records.into_iter().filter(|record| self.told.is_new(record));
         self.ready.extend(news);
-        self.told.spans.retain(|span| span.end > holds_from);
+        self.told.0.retain(|span| span.end > holds_from);
     }
 }

@@ -25,8 +25,8 @@ use opaque::Opaque;
 use packed::Packed;
 
 use crate::engine::apart::Apart;
+pub use crate::engine::charset::Charset;
 use crate::engine::charset::Reader;
-pub use crate::engine::charset::{Charset, CodePage};
 use crate::engine::container::Meter;
 use crate::engine::decode::{Coding, Compression, Decoder, GrpcForm};
 use crate::engine::detect::{ClassSet, RuleSet, Usage};
@@ -135,8 +135,6 @@ pub struct Inspector {
     /// Decoded bytes seen and released.
     decoded: u64,
     decoded_released: u64,
-    /// Where the text begins that is read: behind others in a container.
-    text_from: u64,
     /// Bytes that were decoded, and those of them that were released, where they are a container and are rewritten.
     unpackable: u64,
     unpackable_released: u64,
@@ -201,7 +199,6 @@ impl Inspector {
             released: 0,
             decoded: 0,
             decoded_released: 0,
-            text_from: 0,
             unpackable: 0,
             unpackable_released: 0,
             checkpoints: VecDeque::new(),

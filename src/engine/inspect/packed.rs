@@ -1,7 +1,6 @@
 //! Bodies that are containers: read as the texts in them, one after another.
 
 use super::{Bounds, Failure, Inspector};
-use crate::engine::charset::{Another, Read};
 use crate::engine::container::{First, Kept, Limits, Look, Meter, Texts, Told, Unpacker};
 use crate::engine::record::Assembler;
 use crate::engine::structure::{Declared, Sink as _, Structure};
@@ -130,21 +129,11 @@ impl Inspector {
 impl Texts for Inspector {
     fn begin(&mut self, declared: Declared) {
         next_text(&mut self.structure, &mut self.assembler, self.decoded);
-        self.finish_beside();
-        self.text_from = self.decoded;
         self.structure = Structure::at(self.decoded, declared, self.settings);
     }
 
     fn text(&mut self, text: &[u8]) {
         self.search(text);
-    }
-
-    fn beside(&mut self, another: Another) {
-        self.begin_beside(another);
-    }
-
-    fn letters(&mut self, bytes: &[u8], first: &Read) {
-        self.read_letters(bytes, first);
     }
 
     fn meter(&mut self) -> &mut Meter {

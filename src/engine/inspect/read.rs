@@ -197,7 +197,7 @@ impl Inspector {
                 return Err(Failure::Undecodable);
             }
             Text::Beside(another) => self.begin_beside(another),
-            Text::Other(kept) if self.charset.has_letters() => {
+            Text::Other(kept) if !self.beside.is_empty() => {
                 self.read_all(&kept);
                 self.read_all(part);
             }
@@ -245,18 +245,8 @@ impl Inspector {
         }
     }
 
-    /// Searches text, which is its bytes, in each reading.
-    pub(super) fn search(&mut self, text: &[u8]) {
-        self.search_in(text, true);
-    }
-
-    /// Searches text of the first reading alone.
-    pub(super) fn search_first(&mut self, text: &[u8]) {
-        self.search_in(text, false);
-    }
-
     /// Searches text, in pieces that end on a fixed grid.
-    fn search_in(&mut self, mut text: &[u8], in_each: bool) {
+    pub(super) fn search(&mut self, mut text: &[u8]) {
         if text.is_empty() {
             return;
         }
@@ -268,7 +258,7 @@ impl Inspector {
             self.structure.push(piece, &mut self.assembler);
             let start = self.decoded;
             self.decoded += piece.len() as u64;
-            if in_each {
+            if !self.beside.is_empty() && !self.charset.is_other() {
                 self.read_beside(piece, start);
             }
             if self.decoded.is_multiple_of(GRID) {
