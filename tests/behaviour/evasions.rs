@@ -137,16 +137,6 @@ fn rows() -> Vec<Row> {
         row("zlib that nothing names", AtMost, || {
             Answer::new("text/csv", Coding::DeflateZlib.encode(&csv(), 200))
         }),
-        row("raw deflate that nothing names", AtMost, || {
-            Answer::new("text/csv", Coding::DeflateRaw.encode(&csv(), 200)).chunked(30)
-        }),
-        row("br that nothing names", AtMost, || {
-            Answer::new("application/octet-stream", Coding::Br.encode(&csv(), 200)).chunked(30)
-        }),
-        row("br that is said to be an image", AtMost, || {
-            Answer::new("image/webp", Coding::Br.encode(&csv(), usize::MAX))
-                .header(header::CONTENT_ENCODING, "identity")
-        }),
         row("an unknown coding", Unread("unknown_coding"), || coded("rot13", csv())),
         row("br that is gzip", Unread("undecodable"), || coded("br", gzip(&csv()))),
         row("gzip that is none", Unread("undecodable"), || coded("gzip", csv())),

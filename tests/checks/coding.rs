@@ -1,5 +1,4 @@
-//! A decoder gives the same bytes however its input and its output are cut, and never writes past its buffer. Of what nothing names it
-//! is found out what it is in.
+//! A decoder gives the same bytes however its input and its output are cut, and never writes past its buffer.
 
 use tidegate::engine::decode::{Coding, DecodeError, Decoder};
 
@@ -22,7 +21,6 @@ pub(crate) fn decode(data: &[u8]) {
     let Some(([coding, slice, output], coded)) = super::settings(data) else {
         return;
     };
-    super::unnamed(coded, usize::from(slice) + 1);
     let listed = CODINGS[usize::from(coding) % CODINGS.len()];
     let coding = Coding::from_header(listed.as_bytes()).expect("what can be undone");
     let whole = decode_all(coding, coded, coded.len().max(1), 16 << 10);

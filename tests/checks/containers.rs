@@ -37,19 +37,6 @@ pub(crate) fn containers(data: &[u8]) {
         return;
     };
     let chunk = usize::from(chunk) + 1;
-    unnamed(body, chunk);
-    for mode in [Mode::Guard, Mode::Rewrite] {
-        let held = inspect(mode, body, chunk);
-        assert!(held.people.len() <= PEOPLE_MAX, "no more than may");
-        // What is no container may be masked, which keeps its length.
-        assert!(held.released.len() <= body.len(), "nothing is added");
-        let is_same = mode == Mode::Rewrite || body.starts_with(&held.released);
-        assert!(is_same, "what leaves is the beginning of what came");
-    }
-}
-
-/// A body of which nothing says what it is is the same thing however it is cut.
-pub(crate) fn unnamed(body: &[u8], chunk: usize) {
     let whole = inspect(Mode::Watch, body, body.len().max(1));
     let split = inspect(Mode::Watch, body, chunk);
     assert!(
@@ -58,6 +45,14 @@ pub(crate) fn unnamed(body: &[u8], chunk: usize) {
     );
     if whole.failure.is_none() && split.failure.is_none() {
         assert!(whole.people == split.people, "the same people, whatever the chunks are");
+    }
+    for mode in [Mode::Guard, Mode::Rewrite] {
+        let held = inspect(mode, body, chunk);
+        assert!(held.people.len() <= PEOPLE_MAX, "no more than may");
+        // What is no container may be masked, which keeps its length.
+        assert!(held.released.len() <= body.len(), "nothing is added");
+        let is_same = mode == Mode::Rewrite || body.starts_with(&held.released);
+        assert!(is_same, "what leaves is the beginning of what came");
     }
 }
 

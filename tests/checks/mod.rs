@@ -30,7 +30,7 @@ use tidegate::engine::structure::Declared;
 pub(crate) use apart::apart;
 pub(crate) use body::scan_chunks;
 pub(crate) use coding::decode;
-pub(crate) use containers::{containers, unnamed};
+pub(crate) use containers::containers;
 pub(crate) use ext_proc::ext_proc;
 pub(crate) use frames::frames;
 pub(crate) use framing::framing;

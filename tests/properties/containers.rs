@@ -416,48 +416,26 @@ fn a_broken_container_is_read_or_refused() {
     }
 }
 
-/// What is coded and nothing names, however hard its writer tried, and what only begins as it does.
+/// zlib that nothing names, however hard its writer tried, and what only begins as it does.
 #[test]
-fn a_coding_that_nothing_names_is_told_from_a_text_that_begins_so() {
+fn zlib_is_told_from_a_text_that_begins_so() {
     let text = |from: usize| -> String {
         let rows = (from..from + 5).map(|n| format!("kim{n}@mail.example,S{n}\n"));
         rows.collect()
     };
-    let deflate = |text: &str, level: u32, has_header: bool, window_bits: u8| {
-        let level = flate2::Compression::new(level);
-        let writer = flate2::Compress::new_with_window_bits(level, has_header, window_bits);
-        let mut writer = flate2::write::ZlibEncoder::new_with_compress(Vec::new(), writer);
+    let zlib = |text: &str, level: u32| {
+        let mut writer = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::new(level));
         writer.write_all(text.as_bytes()).expect("bytes in memory");
         writer.finish().expect("bytes in memory")
     };
-    let zlib = |text: &str, level| deflate(text, level, true, 15);
-    let raw = |text: &str| deflate(text, 6, false, 15);
-    let br = |text: &str| {
-        let mut coded = Vec::new();
-        let mut writer = brotli::CompressorWriter::new(&mut coded, 4_096, 5, 22);
-        writer.write_all(text.as_bytes()).expect("bytes in memory");
-        drop(writer);
-        coded
-    };
     let fast = zlib(&text(0), 3);
     assert_eq!(fast[..2], [0x78, 0x5e]);
-    let many: String = (0..40).map(|n| text(5 * n)).collect();
-    let wide: Vec<u8> = many.encode_utf16().flat_map(u16::to_le_bytes).collect();
-    let wide = String::from_utf8(wide).expect("ASCII and zeros");
-    let rows: [(Vec<u8>, usize); 19] = [
+    let rows: [(Vec<u8>, usize); 11] = [
         (zlib(&text(0), 1), 5),
         (fast, 5),
         (zlib(&text(0), 6), 5),
         (zlib(&text(0), 9), 5),
         (zlib("k@mail.example", 6), 1),
-        (deflate(&many, 6, true, 10), 200),
-        (raw(&text(0)), 5),
-        (raw(&many), 200),
-        (raw(&wide), 200),
-        (br(&text(0)), 5),
-        (br(&many), 200),
-        (br(&wide), 200),
-        ([raw(&many), raw(&text(0))].concat(), 200),
         ([zlib(&text(0), 6), zlib(&text(5), 3)].concat(), 10),
         ([zlib(&text(0), 6), text(5).into_bytes()].concat(), 10),
         ([zlib("", 6), zlib(&text(5), 3)].concat(), 5),
@@ -473,8 +451,7 @@ fn a_coding_that_nothing_names_is_told_from_a_text_that_begins_so() {
             assert!(outcome.released == body, "{row}, {chunk}");
         }
     }
-    for whole in [zlib(&text(0), 6), raw(&many), br(&many)] {
-        let cut = inspect(WATCH, &whole[..whole.len() - 9], 20);
-        assert!(cut.failure.is_some(), "what shows a part of it is no text");
-    }
+    let whole = zlib(&text(0), 6);
+    let cut = inspect(WATCH, &whole[..whole.len() - 9], 20);
+    assert!(cut.failure.is_some(), "what shows a part of it is no text");
 }

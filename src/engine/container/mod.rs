@@ -26,13 +26,13 @@ mod steps;
 mod tags;
 mod tar;
 mod thrift;
-mod tried;
 mod unpack;
 mod wide;
 mod zip;
+mod zlib;
 
 pub(in crate::engine) use meter::{Fault, Limits, Meter};
-pub(in crate::engine) use unpack::{First, Kept, Look, Unpacker, is_container};
+pub(in crate::engine) use unpack::{Look, Unpacker, is_container, look};
 
 use crate::engine::structure::Declared;
 

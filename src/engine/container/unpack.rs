@@ -9,9 +9,9 @@ use super::pdf::Pdf;
 use super::sqlite::Sqlite;
 use super::steps::Steps as _;
 use super::tar::Tar;
-use super::tried::Tried;
 use super::wide::Wide;
 use super::zip::Zip;
+use super::zlib::zlib;
 use super::{Fault, Told};
 use crate::engine::decode::{Coding, Decoder};
 use crate::engine::structure::Declared;
@@ -71,69 +71,23 @@ pub(in crate::engine) enum Look {
     Container,
 }
 
-/// First bytes, which are kept until they tell what they are of.
-pub(in crate::engine) type Kept = SmallVec<[u8; FIRST_BYTES]>;
-
-/// The first bytes of a body, or of a file in one.
-#[derive(Default)]
-pub(in crate::engine) struct First {
-    kept: Kept,
-    tried: Tried,
-}
-
-impl First {
-    pub(in crate::engine) fn is_empty(&self) -> bool {
-        self.kept.is_empty()
-    }
-
-    /// Looks at the first bytes of a body, however few they are, without keeping them.
-    pub(in crate::engine) fn look(&mut self, first: &[u8]) -> Look {
-        match seen(&mut self.tried, first, false) {
-            Seen::File(_) => Look::Container,
-            Seen::Text if may_be_tar(first) && is_name(first) => Look::More,
-            Seen::Text => Look::Text,
-            Seen::More => Look::More,
-        }
-    }
-
-    /// Keeps more of a body, and looks at all of it.
-    pub(in crate::engine) fn push(&mut self, bytes: &[u8]) -> Look {
-        let mut kept = std::mem::take(&mut self.kept);
-        kept.extend_from_slice(bytes);
-        let look = self.look(&kept);
-        self.kept = kept;
-        look
-    }
-
-    /// What was kept.
-    pub(in crate::engine) fn into_kept(self) -> Kept {
-        self.kept
-    }
-
-    /// Whether a body that ends here is a container.
-    pub(in crate::engine) fn is_container(&mut self) -> bool {
-        matches!(seen(&mut self.tried, &self.kept, true), Seen::File(_))
-    }
-
-    /// Keeps more of a file in a body; whether yet more is needed. Of a TAR archive it is known late; what is a text at its first
-    /// byte is none of the others.
-    fn is_open(&mut self, bytes: &[u8]) -> bool {
-        self.kept.extend_from_slice(bytes);
-        match seen(&mut self.tried, &self.kept, false) {
-            Seen::More => true,
-            Seen::Text => may_be_tar(&self.kept),
-            Seen::File(_) => false,
-        }
+/// Looks at the first bytes of a body, however few they are.
+pub(in crate::engine) fn look(first: &[u8]) -> Look {
+    match kind(first, false) {
+        Seen::File(_) => Look::Container,
+        Seen::Text if is_tar(first) => Look::Container,
+        Seen::Text if may_be_tar(first) && is_name(first) => Look::More,
+        Seen::Text => Look::Text,
+        Seen::More => Look::More,
     }
 }
 
-/// Whether the first bytes of a value are those of a container that says what it is.
+/// Whether a body that is no longer than `first` is a container.
 pub(in crate::engine) fn is_container(first: &[u8]) -> bool {
-    matches!(magic(first, false), Seen::File(_))
+    matches!(kind(first, true), Seen::File(_))
 }
 
 /// What begins so.
-#[derive(Clone, Copy)]
 pub(super) enum Seen {
     More,
     Text,
@@ -141,22 +95,10 @@ pub(super) enum Seen {
 }
 
 /// `ends`: there is no more of it.
-fn seen(tried: &mut Tried, first: &[u8], ends: bool) -> Seen {
-    let tar = is_tar(first);
-    let seen = match magic(first, ends) {
-        // A TAR archive is known by these bytes, however many more there are.
-        Seen::Text if tar => tried.look(first.get(..INNER_FIRST_BYTES).unwrap_or(first), false),
-        Seen::Text => tried.look(first, ends),
-        seen @ (Seen::More | Seen::File(_)) => seen,
-    };
-    match seen {
-        Seen::Text | Seen::More if tar => Seen::File(Kind::Tar),
-        seen @ (Seen::Text | Seen::More | Seen::File(_)) => seen,
+fn kind(first: &[u8], ends: bool) -> Seen {
+    if let Some(seen) = zlib(first, ends) {
+        return seen;
     }
-}
-
-/// What the first bytes say by themselves.
-fn magic(first: &[u8], ends: bool) -> Seen {
     if let Some((_, kind)) = MAGICS.iter().find(|(magic, _)| first.starts_with(magic)) {
         return Seen::File(*kind);
     }
@@ -170,7 +112,7 @@ fn magic(first: &[u8], ends: bool) -> Seen {
         };
     }
     let mut magics = MAGICS.iter().map(|(magic, _)| *magic).chain(parquet::MAGICS);
-    let may_be = !ends && first.len() < FIRST_BYTES && magics.any(|magic| magic.starts_with(first));
+    let may_be = first.len() < FIRST_BYTES && magics.any(|magic| magic.starts_with(first));
     if may_be { Seen::More } else { Seen::Text }
 }
 
@@ -183,7 +125,7 @@ pub(in crate::engine) struct Unpacker {
 
 enum Reader {
     /// The first bytes.
-    Undecided(First),
+    Undecided(SmallVec<[u8; FIRST_BYTES]>),
     Text(Box<Wide>),
     Coded(Box<Decoder>, Box<Unpacker>),
     Zip(Box<Zip>),
@@ -202,7 +144,7 @@ impl Unpacker {
     pub(in crate::engine) fn new(level: u32) -> Self {
         Self {
             level,
-            reader: Reader::Undecided(First::default()),
+            reader: Reader::Undecided(SmallVec::new()),
         }
     }
 
@@ -258,7 +200,7 @@ impl Unpacker {
             // Behind a stream of zlib comes another, or a text.
             self.finish(told)?;
             told.meter().entry()?;
-            self.reader = Reader::Undecided(First::default());
+            self.reader = Reader::Undecided(SmallVec::new());
             bytes = bytes.get(bytes.len().saturating_sub(unread)..).unwrap_or_default();
         }
     }
@@ -266,7 +208,14 @@ impl Unpacker {
     /// More of the file, up to the end of a stream of zlib: how many bytes stand behind that.
     fn part(&mut self, bytes: &[u8], told: &mut Told<'_>) -> Result<usize, Fault> {
         if let Reader::Undecided(first) = &mut self.reader {
-            return if first.is_open(bytes) { Ok(0) } else { self.decide(told) };
+            first.extend_from_slice(bytes);
+            // Of a TAR archive it is known late; what is a text at its first byte is none of the others.
+            let is_open = match kind(first, false) {
+                Seen::More => true,
+                Seen::Text => may_be_tar(first),
+                Seen::File(_) => false,
+            };
+            return if is_open { Ok(0) } else { self.decide(told) };
         }
         self.read(bytes, told)
     }
@@ -301,12 +250,12 @@ impl Unpacker {
         let Reader::Undecided(first) = &mut self.reader else {
             return Ok(0);
         };
-        let mut first = std::mem::take(first);
-        let kind = match seen(&mut first.tried, &first.kept, true) {
+        let first = std::mem::take(first);
+        let is_tar = is_tar(&first);
+        let kind = match kind(&first, true) {
             Seen::File(kind) => Some(kind),
-            Seen::Text | Seen::More => None,
+            Seen::Text | Seen::More => is_tar.then_some(Kind::Tar),
         };
-        let first = first.kept;
         if kind.is_some() {
             told.meter().level(self.level)?;
         }

@@ -1,9 +1,14 @@
 //! Bodies that are containers: read as the texts in them, one after another.
 
+use smallvec::SmallVec;
+
 use super::{Bounds, Failure, Inspector};
-use crate::engine::container::{First, Kept, Limits, Look, Meter, Texts, Told, Unpacker};
+use crate::engine::container::{Limits, Look, Meter, Texts, Told, Unpacker, is_container, look};
 use crate::engine::record::Assembler;
 use crate::engine::structure::{Declared, Sink as _, Structure};
+
+/// First bytes of a body, kept until they tell what it is.
+pub(super) type First = SmallVec<[u8; 16]>;
 
 /// Whether a body is a container.
 pub(super) enum Packed {
@@ -15,7 +20,7 @@ pub(super) enum Packed {
 
 impl Default for Packed {
     fn default() -> Self {
-        Self::Undecided(First::default())
+        Self::Undecided(First::new())
     }
 }
 
@@ -32,7 +37,7 @@ impl Packed {
     /// Whether all that was read of it was told: then what was read may be let go once that is granted.
     pub(super) fn is_drained(&self) -> bool {
         match self {
-            Self::Undecided(first) => first.is_empty(),
+            Self::Undecided(kept) => kept.is_empty(),
             Self::No | Self::Yes(None) => true,
             Self::Yes(Some(unpacker)) => unpacker.is_drained(),
         }
@@ -48,42 +53,36 @@ impl Packed {
 
     /// Looks at the first bytes of the body, if none were kept; see [`Packed::next`].
     pub(super) fn look(&mut self, bytes: &[u8]) {
-        if let Self::Undecided(first) = self
-            && first.is_empty()
-        {
-            let seen = first.look(bytes);
-            self.decide(seen);
+        if matches!(self, Self::Undecided(kept) if kept.is_empty()) {
+            self.decide(look(bytes));
         }
     }
 
     /// What stands before `bytes` and was kept, once it is known what they are; none if they are kept too.
-    pub(super) fn next(&mut self, bytes: &[u8]) -> Option<Kept> {
-        let Self::Undecided(first) = self else {
-            return Some(Kept::new());
+    pub(super) fn next(&mut self, bytes: &[u8]) -> Option<First> {
+        let Self::Undecided(kept) = self else {
+            return Some(First::new());
         };
-        let seen = first.push(bytes);
-        if seen == Look::More {
-            return None;
-        }
-        let mut before = std::mem::take(first).into_kept();
-        before.truncate(before.len() - bytes.len());
+        let before = kept.clone();
+        kept.extend_from_slice(bytes);
+        let seen = look(kept);
         self.decide(seen);
-        Some(before)
+        (seen != Look::More).then_some(before)
     }
 
     /// The body ended: what was kept, which is a text or all of a small container.
-    pub(super) fn end(&mut self) -> Kept {
+    pub(super) fn end(&mut self) -> First {
         match std::mem::replace(self, Self::No) {
-            Self::Undecided(mut first) => {
-                if first.is_container() {
+            Self::Undecided(kept) => {
+                if is_container(&kept) {
                     self.decide(Look::Container);
                 }
-                first.into_kept()
+                kept
             }
-            Self::No => Kept::new(),
+            Self::No => First::new(),
             yes @ Self::Yes(_) => {
                 *self = yes;
-                Kept::new()
+                First::new()
             }
         }
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::{Assembler, Record};
-use crate::engine::container::{Fault, Meter, Texts, Told, Unpacker, is_container};
+use crate::engine::container::{Fault, Look, Meter, Texts, Told, Unpacker, look};
 use crate::engine::decode::{Coding, Decoder, Unescaped};
 use crate::engine::detect::{ClassSet, RuleSet, Span};
 use crate::engine::secret::HashKey;
@@ -237,7 +237,7 @@ impl Inner {
             [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..] => {
                 Decoder::new(Coding::Deflate).map_or(Packed::No, |decoder| Packed::Zlib(Box::new(decoder)))
             }
-            first if is_container(first) => Packed::Container(Box::new(Unpacker::new(1))),
+            first if look(first) == Look::Container => Packed::Container(Box::new(Unpacker::new(1))),
             _ => Packed::No,
         };
         self.more(&first);
