@@ -31,6 +31,8 @@ mod parquet;
 mod questions;
 #[path = "properties/soup.rs"]
 mod soup;
+#[path = "properties/unread.rs"]
+mod unread;
 #[path = "support/forms.rs"]
 mod written;
 

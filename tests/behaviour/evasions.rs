@@ -153,6 +153,12 @@ fn rows() -> Vec<Row> {
         row("junk behind the end", Broken("undecodable"), || {
             coded("gzip", [Coding::Gzip.encode(&csv()[..2_000], 200), csv()].concat())
         }),
+        row("XZ", Unread("unreadable"), || {
+            Answer::new("text/csv", super::containers::file("people.csv.xz"))
+        }),
+        row("bzip2 that is said to be an image", Unread("unreadable"), || {
+            Answer::new("image/png", super::containers::file("people.csv.bz2"))
+        }),
         row("a bomb", Broken("ratio"), || coded("gzip", gzip(&vec![b' '; 8 << 20]))),
         row("an image that is a table", Exact, || Answer::new("image/png", csv())),
         row("a font that is JSON", Exact, || Answer::new("font/woff2", json())),

@@ -1,7 +1,9 @@
 """Writes the files of this folder with real writers, each with the same fifty people. See README.md."""
 
+import bz2
 import gzip
 import io
+import lzma
 import pathlib
 import sqlite3
 import subprocess
@@ -73,6 +75,10 @@ def archives():
     put("descriptors-zip64.zip", streamed(zipfile.ZIP_DEFLATED, True))
     put("nested.zip", zipped([("a.zip", zipped([("b.zip", plain)], zipfile.ZIP_STORED))]))
     put("lzma.zip", zipped(csv, zipfile.ZIP_LZMA))
+    put("bzip2.zip", zipped(csv, zipfile.ZIP_BZIP2))
+    put("people.csv.bz2", bz2.compress(CSV.encode()))
+    put("people.csv.xz", lzma.compress(CSV.encode()))
+    put("people.csv.lz4", subprocess.run(["lz4", "-c"], input=CSV.encode(), capture_output=True, check=True).stdout)
     # An entry that only the directory knows, inside the data of another.
     put("hidden.zip", zipped([("note.txt", b"nothing here " * 9 + plain)], zipfile.ZIP_STORED))
     with tempfile.TemporaryDirectory() as folder:

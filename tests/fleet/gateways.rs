@@ -89,7 +89,11 @@ async fn one_session_over_three_gateways_is_shown_exactly_the_limit() {
         granted.extend((reply.status == 200).then_some(someone));
     }
     assert_eq!(granted.len(), LIMIT as usize);
-    assert!(received.is_subset(&granted) && received.len() > 80, "{}", received.len());
+    assert!(
+        received.is_subset(&granted) && received.len() > 80,
+        "{}",
+        received.len()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -53,14 +53,18 @@ const FILES: [(&str, usize); 31] = [
 ];
 
 /// Each file that cannot be read, and why.
-const UNREADABLE: [(&str, Failure); 4] = [
+const UNREADABLE: [(&str, Failure); 8] = [
     ("encrypted.zip", Failure::Encrypted),
     ("encrypted.pdf", Failure::Unreadable),
     ("lzma.zip", Failure::Unreadable),
+    ("bzip2.zip", Failure::Unreadable),
+    ("people.csv.bz2", Failure::Unreadable),
+    ("people.csv.xz", Failure::Unreadable),
+    ("people.csv.lz4", Failure::Unreadable),
     ("hidden.zip", Failure::Unreadable),
 ];
 
-fn file(name: &str) -> Vec<u8> {
+pub(super) fn file(name: &str) -> Vec<u8> {
     let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "tests", "containers", name]
         .iter()
         .collect();

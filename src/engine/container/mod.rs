@@ -14,6 +14,7 @@ mod bytes;
 mod delta;
 mod image;
 mod lz4;
+mod magic;
 mod meter;
 mod office;
 mod parquet;

@@ -4,7 +4,8 @@ use smallvec::SmallVec;
 
 use super::apart::{Foreign, Order};
 use super::image::{Jpeg, Png};
-use super::parquet::{self, Parquet};
+use super::magic::{FIRST_BYTES, Kind, Seen, magic};
+use super::parquet::Parquet;
 use super::pdf::Pdf;
 use super::sqlite::Sqlite;
 use super::steps::Steps as _;
@@ -13,11 +14,9 @@ use super::wide::Wide;
 use super::zip::Zip;
 use super::zlib::zlib;
 use super::{Fault, Told};
-use crate::engine::decode::{Coding, Decoder};
+use crate::engine::decode::Decoder;
 use crate::engine::structure::Declared;
 
-/// Bytes that tell what a body is; the longest name of a format.
-const FIRST_BYTES: usize = 16;
 /// Bytes that tell what is no other file: a TAR archive says so late (POSIX.1-2001, "ustar Interchange Format").
 const INNER_FIRST_BYTES: usize = 262;
 const TAR: &[u8] = b"ustar";
@@ -26,39 +25,6 @@ const TAR_AT: usize = 257;
 const TAR_NAME_BYTES: usize = 100;
 /// Bytes unpacked at once.
 const UNPACKED_AT_ONCE_BYTES: usize = 4096;
-
-/// A format.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// A coding that a body begins with, though nothing names it.
-    Coded(Coding),
-    Zip,
-    Pdf,
-    Png,
-    Jpeg,
-    Sqlite,
-    Parquet,
-    Tar,
-}
-
-impl Kind {
-    /// Whether its layout leads a reader to and fro, and so is read apart where that can be.
-    const fn is_fragile(self) -> bool {
-        matches!(self, Self::Pdf | Self::Sqlite | Self::Parquet)
-    }
-}
-
-/// How a file of each begins.
-const MAGICS: [(&[u8], Kind); 8] = [
-    (&[0x1f, 0x8b, 8], Kind::Coded(Coding::Gzip)),
-    (&[0x28, 0xb5, 0x2f, 0xfd], Kind::Coded(Coding::Zstd)),
-    (b"PK\x03\x04", Kind::Zip),
-    (b"PK\x07\x08PK\x03\x04", Kind::Zip),
-    (b"%PDF-", Kind::Pdf),
-    (b"\x89PNG\r\n\x1a\n", Kind::Png),
-    (&[0xff, 0xd8, 0xff], Kind::Jpeg),
-    (b"SQLite format 3\0", Kind::Sqlite),
-];
 
 /// What the first bytes of a body say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,33 +53,9 @@ pub(in crate::engine) fn is_container(first: &[u8]) -> bool {
     matches!(kind(first, true), Seen::File(_))
 }
 
-/// What begins so.
-pub(super) enum Seen {
-    More,
-    Text,
-    File(Kind),
-}
-
 /// `ends`: there is no more of it.
 fn kind(first: &[u8], ends: bool) -> Seen {
-    if let Some(seen) = zlib(first, ends) {
-        return seen;
-    }
-    if let Some((_, kind)) = MAGICS.iter().find(|(magic, _)| first.starts_with(magic)) {
-        return Seen::File(*kind);
-    }
-    // A text may begin with these letters too; whatever stands behind them in a file, it is not twelve more.
-    if parquet::MAGICS.iter().any(|magic| first.starts_with(magic)) {
-        let is_letter = |byte: &u8| matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~');
-        return match first.iter().all(is_letter) {
-            false => Seen::File(Kind::Parquet),
-            true if ends || first.len() >= FIRST_BYTES => Seen::Text,
-            true => Seen::More,
-        };
-    }
-    let mut magics = MAGICS.iter().map(|(magic, _)| *magic).chain(parquet::MAGICS);
-    let may_be = first.len() < FIRST_BYTES && magics.any(|magic| magic.starts_with(first));
-    if may_be { Seen::More } else { Seen::Text }
+    zlib(first, ends).unwrap_or_else(|| magic(first, ends))
 }
 
 /// The reader of one file.
@@ -277,6 +219,7 @@ impl Unpacker {
                 Some(decoder) => Reader::Coded(Box::new(decoder), Box::new(Self::new(inner))),
                 None => Reader::Text(Box::new(Wide::new())),
             },
+            Some(Kind::Unread) => return Err(Fault::Unreadable),
             Some(Kind::Zip) => Reader::Zip(Box::new(Zip::new(inner))),
             Some(Kind::Tar) => Reader::Tar(Box::new(Tar::new(inner))),
             Some(Kind::Pdf) => Reader::Pdf(Box::new(Pdf::new())),

@@ -1,6 +1,6 @@
 //! Whether what begins as a zlib stream does (RFC 1950, section 2.2), and nothing names, is one: two bytes may be those of a text.
 
-use super::unpack::{Kind, Seen};
+use super::magic::{Kind, Seen};
 use crate::engine::decode::{Coding, Decoder};
 
 /// Bytes that are tried out: no text of so many can be unpacked.
