@@ -6,7 +6,7 @@ use tidegate::engine::decode::Coding;
 use tidegate::engine::inspect::{Bounds, Content, Inspector, Mode, Piece, Resolution, Step};
 use tidegate::engine::secret::HashKey;
 
-use super::written::{VALUES, person};
+use super::written::{VALUES, gzip_base64, person};
 use super::{Limit, inspect, inspect_by, rules};
 
 /// A label, and a letter with which the names of its rows begin.
@@ -266,6 +266,35 @@ fn who_waits_at_the_end_of_a_body_does_not_leave() {
 fn kept(piece: &Piece) -> usize {
     match piece {
         Piece::Keep(count) | Piece::Replace(count, _) => *count,
+    }
+}
+
+/// All of a packed value stands in the same few bytes of the text around it, and is no less many people for that.
+#[test]
+fn people_in_a_packed_value_are_counted_in_a_text_that_is_read_in_two_ways() {
+    let letters: String = (0..200)
+        .map(|n| char::from_u32(0xac00 + 28 * n).expect("Hangul"))
+        .collect();
+    let korean = encoding_rs::EUC_KR.encode(&letters).0.into_owned();
+    let table: String = (0..50).map(|n| format!("person{n}@mail.example\n")).collect();
+    let packed = gzip_base64(&table);
+    let body = [
+        &b"{\"note\":\""[..],
+        &korean,
+        b"\",\"packed\":\"",
+        packed.as_bytes(),
+        b"\"}",
+    ]
+    .concat();
+    for chunk in [7, 511, body.len()] {
+        let all = inspect(
+            &body,
+            chunk,
+            Content::new(Some(Coding::Identity), b"application/json"),
+            Bounds::default(),
+            None,
+        );
+        assert_eq!(different(&all), 50, "{chunk}");
     }
 }
 

@@ -61,7 +61,7 @@ fn quoted_printable(text: &str) -> String {
     percent(text).replace('%', "=")
 }
 
-fn gzip_base64(text: &str) -> String {
+pub(crate) fn gzip_base64(text: &str) -> String {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     encoder.write_all(text.as_bytes()).expect("memory");
     encoded(&encoder.finish().expect("memory"), BASE64, 6, 4)

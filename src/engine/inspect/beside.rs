@@ -7,10 +7,13 @@
 //! Each has a structure and records of its own, told where they stand in the first. It begins in the middle of a text, so it is read
 //! line by line where the format has a beginning.
 
+use std::collections::HashMap;
+
 use super::Inspector;
 use crate::engine::charset::{Another, LetterEnd, Letters};
 use crate::engine::detect::Span;
 use crate::engine::record::{Inner, Record};
+use crate::engine::secret::Subject;
 use crate::engine::structure::Declared;
 
 /// Readings beside the first: two of what is declared and likely, and two of escapes.
@@ -21,25 +24,46 @@ pub(super) struct Beside {
     inner: Inner,
 }
 
-/// Where identifiers of records stand that were told, in order: they are those of each reading that tells them.
+/// People beyond which those are forgotten whose bytes have left, at least.
+const PEOPLE_MIN: usize = 1024;
+
+/// Where identifiers of records stand that were told, in order, and who they are: they are those of each reading that tells them.
 #[derive(Default)]
-pub(super) struct Told(Vec<Span>);
+pub(super) struct Told {
+    places: Vec<Span>,
+    /// Each with the end of what told it: of a packed value there are many, who all stand in the same few bytes.
+    people: HashMap<Subject, u64>,
+    /// How many were left when some were forgotten last.
+    left: usize,
+}
 
 impl Told {
-    /// Whether no other reading has told all identifiers of this record; then they are told now.
+    /// Whether no other reading has told all identifiers and people of this record; then they are told now.
     fn is_new(&mut self, record: &Record) -> bool {
-        let is_new = !record.places.iter().all(|place| self.has(&place.span));
+        let knows = |subject: &Subject| self.people.contains_key(subject);
+        let is_new = !record.subjects.iter().all(knows) || !record.places.iter().all(|place| self.has(&place.span));
         for place in record.places.iter().filter(|_| is_new) {
-            let at = self.0.partition_point(|told| told.start < place.span.start);
-            self.0.insert(at, place.span);
+            let at = self.places.partition_point(|told| told.start < place.span.start);
+            self.places.insert(at, place.span);
         }
+        self.people
+            .extend(record.subjects.iter().map(|subject| (*subject, record.end)));
         is_new
+    }
+
+    /// Forgets what stands before `holds_from`.
+    fn forget(&mut self, holds_from: u64) {
+        self.places.retain(|span| span.end > holds_from);
+        if self.people.len() > PEOPLE_MIN + 2 * self.left {
+            self.people.retain(|_, end| *end > holds_from);
+            self.left = self.people.len();
+        }
     }
 
     /// Whether one stands where this one does.
     fn has(&self, span: &Span) -> bool {
-        let before = self.0.partition_point(|told| told.start < span.end);
-        let last = before.checked_sub(1).and_then(|last| self.0.get(last));
+        let before = self.places.partition_point(|told| told.start < span.end);
+        let last = before.checked_sub(1).and_then(|last| self.places.get(last));
         last.is_some_and(|told| told.end > span.start)
     }
 }
@@ -135,6 +159,6 @@ impl Inspector {
         let records = self.ready.split_off(from);
         let news = records.into_iter().filter(|record| self.told.is_new(record));
         self.ready.extend(news);
-        self.told.0.retain(|span| span.end > holds_from);
+        self.told.forget(holds_from);
     }
 }
