@@ -20,7 +20,7 @@ pub(in crate::engine) fn wakes(text: &[u8]) -> bool {
     } else if let Some(masks) = Masks::of(text) {
         block_wakes(&masks, text.len())
     } else {
-        wakes_in::<CHUNK_BLOCKS>(text)
+        look(text).0
     }
 }
 
@@ -50,18 +50,6 @@ pub(in crate::engine) fn look(text: &[u8]) -> (bool, bool) {
         }
     }
     (all.wake(text.len()), all.veil != 0)
-}
-
-fn wakes_in<const BATCH: usize>(text: &[u8]) -> bool {
-    let (mut triggers, mut all) = (Triggers::default(), Signs::default());
-    let mut blocks = Blocks::<BATCH, true>::new(text, 0xff);
-    while let Some((_, masks)) = blocks.next() {
-        all = all.or(triggers.signs(masks));
-        if all.trigger != 0 {
-            return true;
-        }
-    }
-    all.wake(text.len())
 }
 
 /// What of a block, or of several together, wakes a search: a bit for each byte.
