@@ -24,17 +24,12 @@ pub(super) struct Beside {
     inner: Inner,
 }
 
-/// People beyond which those are forgotten whose bytes have left, at least.
-const PEOPLE_MIN: usize = 1024;
-
 /// Where identifiers of records stand that were told, in order, and who they are: they are those of each reading that tells them.
 #[derive(Default)]
 pub(super) struct Told {
     places: Vec<Span>,
     /// Each with the end of what told it: of a packed value there are many, who all stand in the same few bytes.
     people: HashMap<Subject, u64>,
-    /// How many were left when some were forgotten last.
-    left: usize,
 }
 
 impl Told {
@@ -44,7 +39,9 @@ impl Told {
         let is_new = !record.subjects.iter().all(knows) || !record.places.iter().all(|place| self.has(&place.span));
         for place in record.places.iter().filter(|_| is_new) {
             let at = self.places.partition_point(|told| told.start < place.span.start);
-            self.places.insert(at, place.span);
+            if self.places.get(at) != Some(&place.span) {
+                self.places.insert(at, place.span);
+            }
         }
         self.people
             .extend(record.subjects.iter().map(|subject| (*subject, record.end)));
@@ -54,10 +51,7 @@ impl Told {
     /// Forgets what stands before `holds_from`.
     fn forget(&mut self, holds_from: u64) {
         self.places.retain(|span| span.end > holds_from);
-        if self.people.len() > PEOPLE_MIN + 2 * self.left {
-            self.people.retain(|_, end| *end > holds_from);
-            self.left = self.people.len();
-        }
+        self.people.retain(|_, end| *end > holds_from);
     }
 
     /// Whether one stands where this one does.
