@@ -53,32 +53,28 @@ pub(in crate::engine::detect) fn find<'h>(
     }
     let is_german = name.is_some_and(may_be_german_street);
     let codes = ahead.codes.near(haystack, first);
-    let may_begin = behind.is_some_and(|behind| codes.telling || (codes.plain && may_open_street(behind)));
-    let may_end = name.is_some() && (is_german || codes.plain);
-    let begins = || {
+    if behind.is_some_and(|behind| codes.telling || (codes.plain && may_open_street(behind))) {
         let words = ahead.words.from(haystack, first);
-        let is_designated = name.is_some_and(may_designate);
-        let start = || {
-            is_designated
-                .then(|| designator_start(&words_before(haystack, first)))
-                .flatten()
-        };
-        number_first(first, words, start)
-    };
-    let (start, end) = may_begin.then(begins).flatten().or_else(|| {
-        let before = may_end.then(|| words_before(haystack, first))?;
-        (is_german || street_start(&before, PARTS_MAX).is_some())
-            .then(|| number_last(ahead.words.from(haystack, first), &before))?
-    })?;
+        let designator = name.filter(|name| may_designate(name));
+        let start = designator.and_then(|_| designator_start(&words_before(haystack, first)));
+        if let Some((start, end)) = number_first((start.unwrap_or(first), first), words) {
+            return Some(Candidate::address(start..end, false));
+        }
+    }
+    if name.is_none() || !(is_german || codes.plain) {
+        return None;
+    }
+    let before = words_before(haystack, first);
+    if !is_german {
+        street_start(&before, PARTS_MAX)?;
+    }
+    let (start, end) = number_last(ahead.words.from(haystack, first), &before)?;
     Some(Candidate::address(start..end, false))
 }
 
 /// `91, rue des Lilas 37551 Bourdon`, `Flat 7, Stewart Greens, East Ash M2K 6HP`, `37/30, Dayal Street, Surat 314389`.
-fn number_first(
-    first: usize,
-    words: &[Word<'_>],
-    designator: impl FnOnce() -> Option<usize>,
-) -> Option<(usize, usize)> {
+/// It begins at `start`, with what designates its number, which begins at `first`.
+fn number_first((start, first): (usize, usize), words: &[Word<'_>]) -> Option<(usize, usize)> {
     let (number, rest) = words.split_first().filter(|(number, _)| number.is_house_number())?;
     let rest = match rest.split_first() {
         Some((word, rest)) if matches!(word.text, "bis" | "ter" | "quater") => rest,
@@ -95,7 +91,6 @@ fn number_first(
     if !french && !rest.iter().take(WORDS_TO_CODE_MAX).any(Word::may_be_code) {
         return None;
     }
-    let start = designator().unwrap_or(first);
     // `775353, Bugs 755647`: what stands before a PIN is no number of six digits.
     let short = !number.is_digits(6);
     let indic = || !street.text.is_ascii() && street.text.chars().all(|letter| !letter.is_lowercase());
