@@ -166,7 +166,8 @@ async fn a_hello_too_long_to_read_has_the_fingerprint_of_all_such() {
     let browser = Tls::trusting(&authority.certificate());
     // As protocols that nobody speaks, 20 KB of them, before the one that is spoken.
     let made_up: Vec<String> = (0..100).map(|number| format!("{number:0200}")).collect();
-    let protocols: Vec<&str> = made_up.iter().map(String::as_str).chain(["http/1.1"]).collect();
+    let made_up = made_up.iter().map(String::as_bytes);
+    let protocols: Vec<&[u8]> = made_up.chain([&b"http/1.1"[..]]).collect();
     for client in [browser.offering(&protocols), browser.offering(&protocols[1..])] {
         let reply = https_from(address(1, 1), gateway.address, &client, me("").as_bytes()).await;
         assert_eq!(reply.status, 200, "TLS and the client notice nothing");

@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use http::Request;
@@ -17,7 +16,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::support::client::{H2, RawReply, exchange, http1};
+use crate::support::client::{H2, RawReply, Tls, exchange, http1};
 use crate::support::gateway::{Gateway, quoted, until};
 use crate::support::origin::{Answer, Origin};
 use crate::support::origin_certificates::Origins;
@@ -101,10 +100,8 @@ impl Way {
         trusted: &str,
         alpn: &[&[u8]],
     ) -> std::io::Result<TlsStream<TcpStream>> {
-        let mut config = (*client_config(Some(&self.dir.path().join(trusted).join("authority.pem"))).unwrap()).clone();
-        config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
-        let name = ServerName::try_from(name.to_owned()).unwrap();
-        TlsConnector::from(Arc::new(config)).connect(name, tunnel).await
+        let ca = self.dir.path().join(trusted).join("authority.pem");
+        Tls::trusting(&ca).offering(alpn).over(tunnel, name).await
     }
 
     /// One request over HTTP/1.1 inside TLS that is opened.

@@ -15,7 +15,7 @@ use tokio_rustls::TlsConnector;
 use super::forward::{BUDGET, LOOPBACK, Way, answer, connect, listener, origin_at};
 use super::pinned::{digest, exception};
 use super::tunnels_out::reload;
-use crate::support::client::{H2, exchange};
+use crate::support::client::{H2, Tls, exchange};
 use crate::support::gateway::{Gateway, quoted, until};
 use crate::support::origin::Origin;
 use crate::support::origin_certificates::Origins;
@@ -37,13 +37,8 @@ async fn inside_a_tunnel_nobody_is_believed_about_who_asks() {
         let target = format!("localhost:{}", origin.address.port());
         let (status, stream) = connect(gateway.listener("out"), &target, "X-Forwarded-For: 192.0.2.7\r\n").await;
         assert_eq!(status, 200);
-        let mut config = (*client_config(Some(&dir.path().join("ours/authority.pem"))).unwrap()).clone();
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        let name = ServerName::try_from("localhost").unwrap();
-        let tls = TlsConnector::from(Arc::new(config))
-            .connect(name, stream)
-            .await
-            .unwrap();
+        let ours = Tls::trusting(&dir.path().join("ours/authority.pem"));
+        let tls = ours.over(stream, "localhost").await.unwrap();
         let start = 100 + 10 * u32::try_from(number).unwrap();
         let sent = body(Format::Json, start..start + 10);
         let head = format!(

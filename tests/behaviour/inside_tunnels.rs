@@ -1,18 +1,14 @@
 //! What clients speak inside a tunnel whose TLS is opened, beside requests: WebSocket; and what their TLS tells of them.
 
-use std::sync::Arc;
-
 use http::Request;
-use rustls::pki_types::ServerName;
 use tidegate::engine::ledger::Dimension;
-use tidegate::tls::{Authority, client_config};
-use tokio_rustls::TlsConnector;
+use tidegate::tls::Authority;
 use tokio_tungstenite::client_async;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use super::forward::{BUDGET, LOOPBACK, Way, connect, listener};
 use super::websockets::{Chat, PEOPLE_MAX, people_of, read_to_close, text};
-use crate::support::client::exchange;
+use crate::support::client::{Tls, exchange};
 use crate::support::gateway::{Gateway, quoted, until};
 use crate::support::origin_certificates::Origins;
 use crate::support::people::{Format, body};
@@ -29,13 +25,8 @@ async fn a_websocket_inside_is_closed_at_the_limit() {
     let target = format!("localhost:{}", chat.address.port());
     let (status, tunnel) = connect(gateway.listener("out"), &target, "").await;
     assert_eq!(status, 200);
-    let mut config = (*client_config(Some(&dir.path().join("ours/authority.pem"))).unwrap()).clone();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    let name = ServerName::try_from("localhost").unwrap();
-    let tls = TlsConnector::from(Arc::new(config))
-        .connect(name, tunnel)
-        .await
-        .unwrap();
+    let ours = Tls::trusting(&dir.path().join("ours/authority.pem"));
+    let tls = ours.over(tunnel, "localhost").await.unwrap();
     let request = Request::get(format!("wss://{target}/chat"))
         .header("host", &target)
         .header("connection", "Upgrade")

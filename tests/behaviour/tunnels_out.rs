@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::forward::{LOOPBACK, Way, listener};
-use crate::support::client::{H2, exchange};
+use crate::support::client::{H2, Tls, exchange};
 use crate::support::gateway::{quoted, until};
 
 /// How long a tunnel may go on that was closed; a test that gets here has failed.
@@ -181,13 +181,7 @@ async fn a_tunnel_is_asked_for_over_http2_as_well() {
         assert_eq!(response.status(), 200, "{rest}");
         let inside = TokioIo::new(hyper::upgrade::on(response).await.unwrap());
         let ca = way.dir.path().join(trusted).join("authority.pem");
-        let mut config = (*client_config(Some(&ca)).unwrap()).clone();
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        let name = ServerName::try_from("localhost").unwrap();
-        let tls = TlsConnector::from(Arc::new(config))
-            .connect(name, inside)
-            .await
-            .unwrap();
+        let tls = Tls::trusting(&ca).over(inside, "localhost").await.unwrap();
         let get = format!("GET / HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n");
         assert_eq!(exchange(tls, get.as_bytes()).await.status, 200, "{rest}");
         // Where it may not lead it is refused, and the connection goes on.

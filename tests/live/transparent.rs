@@ -3,16 +3,14 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use rustls::pki_types::ServerName;
 use tempfile::TempDir;
-use tidegate::tls::{Authority, client_config};
+use tidegate::tls::Authority;
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::namespaces::{Host, Namespaces};
 use super::process::{Tidegate, command_of, eventually};
-use crate::support::client::{RawReply, exchange};
+use crate::support::client::{RawReply, Tls, exchange};
 use crate::support::origin::{Answer, Origin};
 use crate::support::origin_certificates::Origins;
 use crate::support::people::{Format, body, cut_body};
@@ -104,11 +102,7 @@ impl Network {
     /// TLS to `address` as `name`, by who trusts the certificate in `trusted`.
     async fn tls(&self, address: &str, port: u16, name: &str, trusted: &str) -> std::io::Result<TlsStream<TcpStream>> {
         let ca = self.dir.path().join(trusted).join("authority.pem");
-        let mut config = (*client_config(Some(&ca)).expect("an authority")).clone();
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        let name = ServerName::try_from(name.to_owned()).expect("a name");
-        let connector = TlsConnector::from(Arc::new(config));
-        connector.connect(name, self.connect(address, port)).await
+        Tls::trusting(&ca).over(self.connect(address, port), name).await
     }
 
     /// The same, and a request inside.

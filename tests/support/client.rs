@@ -94,7 +94,7 @@ impl Tls {
         let config = tidegate::tls::client_config(Some(authority)).expect("an authority");
         let mut config = Arc::unwrap_or_clone(config);
         config.resumption = resumption;
-        Self(Arc::new(config)).offering(&["http/1.1"])
+        Self(Arc::new(config)).offering(&[b"http/1.1"])
     }
 
     /// A connection to `localhost` from an address of the loopback network.
@@ -105,7 +105,18 @@ impl Tls {
         let socket = TcpSocket::new_v4().expect("a socket");
         socket.bind((from, 0).into()).expect("an address of this machine");
         let stream = socket.connect(address).await.expect("a listening peer");
-        let name = ServerName::try_from("localhost").expect("a name");
+        self.over(stream, "localhost").await
+    }
+
+    /// TLS to `name` over a stream that is there.
+    ///
+    /// # Errors
+    /// The same.
+    pub(crate) async fn over<S>(&self, stream: S, name: &str) -> io::Result<TlsStream<S>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let name = ServerName::try_from(name.to_owned()).expect("a name");
         TlsConnector::from(Arc::clone(&self.0)).connect(name, stream).await
     }
 
@@ -120,9 +131,9 @@ impl Tls {
     }
 
     /// The same with these protocols.
-    pub(crate) fn offering(&self, protocols: &[&str]) -> Self {
+    pub(crate) fn offering(&self, protocols: &[&[u8]]) -> Self {
         let mut config = ClientConfig::clone(&self.0);
-        config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+        config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
         Self(Arc::new(config))
     }
 }
