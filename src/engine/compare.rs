@@ -386,6 +386,7 @@ mod tests {
                 span,
                 class: ClassId(0),
                 number: false,
+                value: 0,
             };
             let record = Record {
                 start,

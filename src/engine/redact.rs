@@ -38,6 +38,7 @@ mod tests {
                 },
                 class: ClassId(0),
                 number,
+                value: 0,
             };
             assert_eq!(mask(&place), expected);
         }

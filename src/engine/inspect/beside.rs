@@ -13,7 +13,6 @@ use super::Inspector;
 use crate::engine::charset::{Another, LetterEnd, Letters};
 use crate::engine::detect::Span;
 use crate::engine::record::{Inner, Record};
-use crate::engine::secret::Subject;
 use crate::engine::structure::Declared;
 
 /// Readings beside the first: two of what is declared and likely, and two of escapes.
@@ -24,34 +23,36 @@ pub(super) struct Beside {
     inner: Inner,
 }
 
-/// Where identifiers of records stand that were told, in order, and who they are: they are those of each reading that tells them.
+/// Where identifiers of records stand that were told, in order, and what they are: they are those of each reading that tells them.
 #[derive(Default)]
 pub(super) struct Told {
     places: Vec<Span>,
-    /// Each with the end of what told it: of a packed value there are many, who all stand in the same few bytes.
-    people: HashMap<Subject, u64>,
+    /// Each with the end of what told it: of a packed value there are many, which all stand in the same few bytes.
+    values: HashMap<u64, u64>,
 }
 
 impl Told {
-    /// Whether no other reading has told all identifiers and people of this record; then they are told now.
+    /// Whether no other reading has told where all identifiers of this record stand, and what all its people are known by; then they
+    /// are told now. One of them may be known by another of their values in another reading.
     fn is_new(&mut self, record: &Record) -> bool {
-        let knows = |subject: &Subject| self.people.contains_key(subject);
-        let is_new = !record.subjects.iter().all(knows) || !record.places.iter().all(|place| self.has(&place.span));
+        let mut people = record.subjects.iter();
+        let is_new = !people.all(|person| self.values.contains_key(&person.0))
+            || !record.places.iter().all(|place| self.has(&place.span));
         for place in record.places.iter().filter(|_| is_new) {
             let at = self.places.partition_point(|told| told.start < place.span.start);
             if self.places.get(at) != Some(&place.span) {
                 self.places.insert(at, place.span);
             }
         }
-        self.people
-            .extend(record.subjects.iter().map(|subject| (*subject, record.end)));
+        self.values
+            .extend(record.places.iter().map(|place| (place.value, record.end)));
         is_new
     }
 
     /// Forgets what stands before `holds_from`.
     fn forget(&mut self, holds_from: u64) {
         self.places.retain(|span| span.end > holds_from);
-        self.people.retain(|_, end| *end > holds_from);
+        self.values.retain(|_, end| *end > holds_from);
     }
 
     /// Whether one stands where this one does.

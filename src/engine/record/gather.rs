@@ -93,7 +93,7 @@ impl Assembler {
         let [.., holder, array] = self.frames.as_mut_slice() else {
             return false;
         };
-        let known = |item: &Item| holder.items.iter().find(|known| known.value == item.value);
+        let known = |item: &Item| holder.items.iter().find(|known| known.place.value == item.place.value);
         let mut strong = items.iter().filter(|item| item.category.is_strong());
         let (first, all) = (strong.clone().find_map(known), strong.all(|item| known(item).is_some()));
         let Some(role) = first.map(|known| known.role).filter(|_| all && array.given == 0) else {

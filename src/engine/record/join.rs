@@ -26,7 +26,7 @@ impl Assembler {
         let repeats = self.free.iter().rev().take(NEIGHBOURS_MAX).any(|known| {
             // `phone` and `mobile` are one person's, two phones without a name or with one are not.
             let is_sibling = known.is_named && item.is_named && known.field != item.field;
-            known.category == item.category && known.value != item.value && !is_sibling
+            known.category == item.category && known.place.value != item.place.value && !is_sibling
         });
         if apart || (repeats && !is_part) {
             let end = self.free.last().map_or(0, |last| last.place.span.end);

@@ -79,6 +79,8 @@ pub struct Place {
     pub class: ClassId,
     /// Whether it stands as a bare JSON number, which a mask must keep a number.
     pub number: bool,
+    /// The keyed hash of its category and normal form; any hash of what nobody is known by, where it is not counted.
+    pub value: u64,
 }
 
 /// One identifier on its way into a record.
@@ -86,9 +88,7 @@ pub struct Place {
 struct Item {
     place: Place,
     category: Category,
-    /// The keyed hash of category and normal form; any hash of what nobody is known by, where it is not counted.
-    value: u64,
-    /// The same under the key that is to take the place of the other, or had it; 0 without one.
+    /// The hash of its value under the key that is to take the place of the other, or had it; 0 without one.
     beside: u64,
     role: Role,
     /// The field it stands under, and the object that holds the field.

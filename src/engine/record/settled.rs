@@ -34,7 +34,7 @@ impl Settled {
             start,
             end,
             places,
-            values: counted().map(|item| (item.place.class, item.value)).collect(),
+            values: counted().map(|item| (item.place.class, item.place.value)).collect(),
             beside: beside.then(|| {
                 let values = counted().map(|item| (item.place.class.0, item.beside));
                 Box::new(beside_of(items, &subjects, values.collect()))
@@ -49,7 +49,7 @@ impl Settled {
 /// The people of a record, who are known by values of its `items`, under the other key; each at the same place.
 fn beside_of(items: &[Item], subjects: &[Subject], values: Vec<(u8, u64)>) -> Ask {
     // Of two with one value the first counts.
-    let known: HashMap<u64, u64> = items.iter().rev().map(|item| (item.value, item.beside)).collect();
+    let known: HashMap<u64, u64> = items.iter().rev().map(|item| (item.place.value, item.beside)).collect();
     debug_assert!(
         subjects.iter().all(|person| known.contains_key(&person.0)),
         "a value is who is known by it"

@@ -38,7 +38,7 @@ struct Strong {
 impl Strong {
     fn of(items: &[Item]) -> Self {
         let strong = items.iter().filter(|item| item.category.is_strong());
-        let mut values: SmallVec<[u64; 4]> = strong.map(|item| item.value).collect();
+        let mut values: SmallVec<[u64; 4]> = strong.map(|item| item.place.value).collect();
         values.sort_unstable();
         values.dedup();
         let sum = values.iter().fold(0_u64, |sum, value| sum.wrapping_add(*value));
@@ -163,7 +163,7 @@ pub(super) fn order(items: &[Item]) -> (Option<Subject>, bool) {
     let mut values = strong()
         .filter(is_buyer)
         .filter(|item| item.category == category)
-        .map(|item| item.value);
+        .map(|item| item.place.value);
     let buyer = values.next().filter(|first| values.all(|value| value == *first));
     (buyer.map(Subject), is_delivery)
 }
@@ -202,7 +202,7 @@ fn others(items: &[Item], chosen: &[&Item], common: &Common) -> Vec<u64> {
             continue;
         }
         let mut seen = HashSet::new();
-        let mut values = of_category().map(|item| item.value);
+        let mut values = of_category().map(|item| item.place.value);
         let others = values
             .by_ref()
             .filter(|value| common.0.get(value) != Some(&0) && seen.insert(*value));
@@ -244,7 +244,7 @@ fn choose<'i>(
         for item in of_category {
             let may_be = item.role.may_be_common();
             let is_common = if may_be {
-                common.is_common(item.value, strong)
+                common.is_common(item.place.value, strong)
             } else {
                 Some(false)
             };
@@ -277,19 +277,19 @@ fn of_record(chosen: &[&Item]) -> SmallVec<[Subject; 2]> {
     for item in chosen {
         let (role, place) = (item.role.person(), (item.object, item.field));
         let Some(seen) = roles.iter_mut().find(|seen| seen.role == role) else {
-            let siblings = SmallVec::from_slice(&[item.value]);
+            let siblings = SmallVec::from_slice(&[item.place.value]);
             roles.push(Seen { role, place, siblings });
-            people.add(Subject(item.value));
+            people.add(Subject(item.place.value));
             continue;
         };
         if place.0 != seen.place.0 || place.1 == seen.place.1 {
-            people.add(Subject(item.value));
-        } else if seen.siblings.contains(&item.value) {
+            people.add(Subject(item.place.value));
+        } else if seen.siblings.contains(&item.place.value) {
             // Shown once more.
         } else if seen.siblings.len() < SIBLINGS_MAX {
-            seen.siblings.push(item.value);
+            seen.siblings.push(item.place.value);
         } else {
-            people.add(Subject(item.value));
+            people.add(Subject(item.place.value));
         }
     }
     people.list
@@ -299,7 +299,7 @@ fn of_record(chosen: &[&Item]) -> SmallVec<[Subject; 2]> {
 fn of_piece(chosen: &[&Item], pieces: &mut Pieces) -> SmallVec<[Subject; 2]> {
     let mut people = People::default();
     for item in chosen {
-        let is_new = !pieces.values.contains(&item.value);
+        let is_new = !pieces.values.contains(&item.place.value);
         let is_sibling = pieces.last.is_some_and(|(category, object, field)| {
             category == item.category && object == item.object && field != item.field
         });
@@ -308,10 +308,10 @@ fn of_piece(chosen: &[&Item], pieces: &mut Pieces) -> SmallVec<[Subject; 2]> {
         } else if is_new {
             pieces.last = Some((item.category, item.object, item.field));
             pieces.siblings = 0;
-            people.add(Subject(item.value));
+            people.add(Subject(item.place.value));
         }
         if pieces.values.len() < PIECE_VALUES_MAX {
-            pieces.values.insert(item.value);
+            pieces.values.insert(item.place.value);
         }
     }
     people.list
@@ -329,9 +329,9 @@ mod tests {
                 span: Span { start: 0, end: 1 },
                 class: ClassId(0),
                 number: false,
+                value,
             },
             category: Category::Email,
-            value,
             beside: 0,
             role: Role::None,
             field: 1,
