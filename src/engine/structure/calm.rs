@@ -1,8 +1,8 @@
 //! Calm containers of JSON: all their names are plain and nothing in them wakes a search, so that the sink would hear nothing
 //! of them. One that ends soon is passed over whole, without a look at its levels and members.
 //!
-//! A try costs a second reading where it fails. So after a failure some containers are read without one: twice as many after
-//! each, up to [`WAIT_MAX`].
+//! A try costs a second reading where it fails. So after a failure some containers that begin alike are read without one: twice as
+//! many after each, up to [`WAIT_MAX`]. Objects of one kind begin with the same name, and others have their own failures.
 
 use std::ops::Range;
 
@@ -16,26 +16,56 @@ use crate::engine::detect::is_carrier;
 const BLOCKS_MAX: u32 = 64;
 /// Containers inside it.
 const DEPTH_MAX: u32 = 63;
-/// Containers that are read without a try, at most.
-const WAIT_MAX: u32 = 64;
+/// Containers of one kind that are read without a try, at most.
+const WAIT_MAX: u8 = 64;
+/// Kinds that are told apart, a power of two.
+const KINDS: usize = 16;
+/// First bytes that tell them, a quote and those of a name.
+const KIND_BYTES: usize = 8;
 
-/// Whether it is worth a try.
+/// What kinds of objects are worth a try.
 #[derive(Default)]
-pub(super) struct Tries {
+pub(super) struct Tries([Kind; KINDS]);
+
+/// Whether an object of one kind is worth a try.
+#[derive(Clone, Copy, Default)]
+struct Kind {
     /// Containers to come without one.
-    wait: u32,
+    wait: u8,
     /// So many were waited for last time.
-    waited: u32,
+    waited: u8,
 }
 
 impl Tries {
-    pub(super) fn is_due(&mut self) -> bool {
+    /// Whether the object whose members begin with these bytes is worth one.
+    #[inline]
+    pub(super) fn is_due(&mut self, members: &[u8]) -> bool {
+        self.kind(members).is_none_or(Kind::is_due)
+    }
+
+    /// One of that object ended so.
+    pub(super) fn ended(&mut self, members: &[u8], well: bool) {
+        if let Some(kind) = self.kind(members) {
+            kind.ended(well);
+        }
+    }
+
+    fn kind(&mut self, members: &[u8]) -> Option<&mut Kind> {
+        let name = members.trim_ascii_start().first_chunk::<KIND_BYTES>();
+        let first = name.map_or(0, |bytes| u64::from_le_bytes(*bytes));
+        let mixed = first.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0.get_mut((mixed >> 32) as usize % KINDS)
+    }
+}
+
+impl Kind {
+    fn is_due(&mut self) -> bool {
         let is_due = self.wait == 0;
         self.wait = self.wait.saturating_sub(1);
         is_due
     }
 
-    pub(super) fn ended(&mut self, well: bool) {
+    fn ended(&mut self, well: bool) {
         self.waited = if well { 0 } else { (2 * self.waited + 1).min(WAIT_MAX) };
         self.wait = self.waited;
     }
@@ -205,17 +235,18 @@ mod tests {
     }
 
     #[test]
-    fn failures_make_tries_rare_and_a_success_makes_them_common() {
+    fn failures_make_tries_of_their_kind_rare_and_a_success_makes_them_common() {
         let mut tries = Tries::default();
         let mut count = 0;
         for _ in 0..1_000 {
-            if tries.is_due() {
+            if tries.is_due(b" \"event\":1") {
                 count += 1;
-                tries.ended(false);
+                tries.ended(b"\"event\":2", false);
             }
+            assert!(tries.is_due(b"\"id\":1"));
         }
         assert!(count < 25, "{count}");
-        tries.ended(true);
-        assert!(tries.is_due());
+        tries.ended(b"\"event\":1", true);
+        assert!(tries.is_due(b"\"event\":1"));
     }
 }

@@ -132,13 +132,14 @@ impl Json {
 
     /// Passes over the object that begins at the last of `marks`, `at`, if it is calm.
     fn pass(&mut self, chunk: Chunk<'_>, at: usize, marks: &mut Marks<'_>, sink: &mut impl Sink) -> bool {
-        if !self.nesting.may_pass() || !self.tries.is_due() {
+        let members = chunk.bytes.get(at + 1..).unwrap_or_default();
+        if !self.nesting.may_pass() || !self.tries.is_due(members) {
             return false;
         }
         let begun = marks.place();
         let wanted = self.nesting.is_wanted();
         let passed = calm::pass(marks, chunk.bytes, wanted, self.nesting.names(), sink);
-        self.tries.ended(passed);
+        self.tries.ended(members, passed);
         if passed {
             let [at, end] = [at, marks.at() + 1].map(|place| chunk.at + place as u64);
             self.nesting.passed(at..end, sink);
