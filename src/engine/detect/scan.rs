@@ -79,14 +79,13 @@ impl RuleSet {
             return searched;
         }
         let first_new = found.len();
-        let (mut ahead, mut heard) = (Ahead::default(), Heard::default());
         let mut scan = Scan {
             set: self,
             haystack,
             context,
             found,
-            ahead: &mut ahead,
-            heard: &mut heard,
+            ahead: None,
+            heard: None,
             is_ascii: None,
         };
         if within == (0..haystack.len()) {
@@ -130,8 +129,9 @@ struct Scan<'s, 'h> {
     haystack: &'h [u8],
     context: Context<'s>,
     found: &'s mut Vec<Finding>,
-    ahead: &'s mut Ahead<'h>,
-    heard: &'s mut Heard,
+    /// Most cells ask for neither.
+    ahead: Option<Ahead<'h>>,
+    heard: Option<Heard>,
     /// Whether the haystack has nothing but ASCII, once somebody asked.
     is_ascii: Option<bool>,
 }
@@ -233,7 +233,7 @@ impl Scan<'_, '_> {
             self.offer(Builtin::AddressHan, matcher::address_han(self.haystack, first));
         }
         if is_latin {
-            let found = matcher::address_latin(self.haystack, first, self.ahead);
+            let found = matcher::address_latin(self.haystack, first, self.ahead.get_or_insert_default());
             self.offer(Builtin::AddressLatin, found);
         }
         if next == b' ' {
@@ -381,10 +381,11 @@ impl Scan<'_, '_> {
         if before.is_empty() || before.ends_with(b"\",") || is_constant() {
             return false;
         }
-        let signs = self
-            .set
-            .words
-            .signs_in(self.haystack, start - before.len()..start, self.heard);
+        let signs = self.set.words.signs_in(
+            self.haystack,
+            start - before.len()..start,
+            self.heard.get_or_insert_default(),
+        );
         let beside_email = || category == Category::Phone && self.has_email(from, start);
         signs.speak_for(id) || (!signs.speak_against(id) && beside_email())
     }
