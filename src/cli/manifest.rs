@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::offsets::Offsets;
+use super::text_file::named;
 use super::{Exit, Failed, scan};
 use crate::engine::decode::Coding;
 use crate::engine::detect::{Category, ClassId, RuleSet};
@@ -34,11 +35,14 @@ pub(super) fn execute(manifest: &Path, rules_dir: Option<&Path>, out: &mut dyn W
     let rules = scan::load_rules(rules_dir, out)?;
     let secret = scan::passing_key()?;
     let base = manifest.parent().unwrap_or_else(|| Path::new("."));
-    for line in BufReader::new(File::open(manifest)?).lines() {
-        let line = line?;
-        let document: Document = serde_json::from_str(&line)
-            .map_err(|error| Failed::new(Exit::Config, format!("{}: {error}", manifest.display())))?;
-        let body = std::fs::read(base.join(&document.file))?;
+    let name = manifest.display();
+    let file = File::open(manifest).map_err(|error| named(&name, &error))?;
+    for (number, line) in (1..).zip(BufReader::new(file).lines()) {
+        let line = line.map_err(|error| named(format!("{name}:{number}"), &error))?;
+        let wrong = |error| Failed::new(Exit::Config, format!("{name}:{number}: not a document: {error}"));
+        let document: Document = serde_json::from_str(&line).map_err(wrong)?;
+        let path = base.join(&document.file);
+        let body = std::fs::read(&path).map_err(|error| named(path.display(), &error))?;
         predict(&document, &Bytes::from(body), &rules, &secret, out)?;
     }
     Ok(())

@@ -52,3 +52,20 @@ fn a_configuration_without_problems_is_a_document_too() {
         (Some(0), &0.into(), &1.into())
     );
 }
+
+#[test]
+fn a_manifest_that_is_wrong_is_named_with_its_line() {
+    let dir = dir();
+    for (line, code, named) in [
+        (
+            r#"{"doc_id":"1","file":"gone.csv","content_type":"text/csv"}"#,
+            74,
+            "gone.csv",
+        ),
+        ("{}", 78, "m.jsonl:1: not a document"),
+    ] {
+        write(&dir, "m.jsonl", line);
+        let said = tidegate(dir.path(), &["scan", "--manifest", "m.jsonl"]);
+        assert!(said.code == Some(code) && said.text.contains(named), "{}", said.text);
+    }
+}
