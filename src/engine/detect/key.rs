@@ -60,7 +60,7 @@ impl Key {
     pub(super) fn is_vague(&self) -> bool {
         self.keyed
             .iter()
-            .any(|(_, keyed)| matches!(keyed, Keyed::Name(NameKey::Bare)))
+            .any(|(_, keyed)| matches!(keyed, Keyed::Name(NameKey::Bare | NameKey::Given)))
     }
 
     /// Whether it has a context word of a rule that searches.
@@ -193,6 +193,9 @@ pub(in crate::engine) fn is_carrier(name: &[u8]) -> bool {
             | b"#text"
             | b"_text"
             | b"text"
+            | b"formatted"
+            | b"line"
+            | b"line1"
             | b"value"
             | b"Value"
             | b"val"

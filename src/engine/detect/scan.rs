@@ -169,7 +169,11 @@ impl Scan<'_, '_> {
         let place = |left: u64| at + left.trailing_zeros() as usize;
         let mut signs = masks.sign;
         while signs != 0 {
-            self.offer(Builtin::Email, matcher::email(self.haystack, place(signs)));
+            let mail = matcher::email(self.haystack, place(signs));
+            if let Some(mail) = mail.as_ref().filter(|mail| before(self.haystack, mail.start) == b'<') {
+                self.offer(Builtin::PersonName, matcher::shown_name(self.haystack, mail.start));
+            }
+            self.offer(Builtin::Email, mail);
             signs &= signs - 1;
         }
         // A bit where a group begins, and one where it has ended.

@@ -4,8 +4,8 @@ use super::super::Normal;
 use super::super::number::{Gap, Lead, Number};
 use super::Candidate;
 
-/// Digits of an account: a Japanese one has seven, an Indian one up to eighteen.
-const DIGITS: std::ops::RangeInclusive<usize> = 7..=18;
+/// Digits of an account: a Japanese one has seven, an Indian one up to eighteen, a Chinese one that is a card's nineteen.
+const DIGITS: std::ops::RangeInclusive<usize> = 7..=19;
 /// Groups of an account (`123-456789-01-234` has four).
 const GROUPS_MAX: usize = 4;
 
@@ -49,7 +49,8 @@ mod tests {
             ("2024-01-02", None),
             ("01-02-2024", None),
             ("110-123.456789", None),
-            ("1234567890123456789", None),
+            ("1234567890123456789", Some("1234567890123456789")),
+            ("12345678901234567890", None),
         ];
         for (text, expected) in rows {
             let found = Number::read(text.as_bytes(), 0).and_then(|number| find(&number));

@@ -19,8 +19,8 @@ const WORDS_MAX: usize = 24;
 pub(super) fn is_address(key: &KeyWords) -> bool {
     let names_street = key
         .iter()
-        .any(|word| matches!(word, b"street" | b"strasse" | b"rua" | b"calle" | b"rue"));
-    let is_part = |word: &[u8]| names_street && matches!(word, b"name" | b"number" | b"no" | b"nr");
+        .any(|word| matches!(word, b"street" | b"strt" | b"strasse" | b"rua" | b"calle" | b"rue"));
+    let is_part = |word: &[u8]| names_street && matches!(word, b"name" | b"nm" | b"number" | b"no" | b"nr");
     let is_other = |word: &[u8]| ADDRESS_KEY_OTHERS.has(word) && !is_part(word);
     if key.iter().any(is_other) || key.holds_any(OTHERS) {
         return false;
@@ -152,6 +152,8 @@ fn is_name(word: &[u8]) -> bool {
             | b"addrline"
             | b"road"
             | b"jibun"
+            | b"strt"
+            | b"pata"
             | b"residence"
             | b"indirizzo"
     );
@@ -327,12 +329,17 @@ fn is_latin_address(address: &str) -> bool {
                 || (begins_street(word) && index + 1 < words.len())
         })
     };
-    named_number || is_one(&NUMBER_SIGNS) || is_one(&BOXES) || (capital && code()) || street()
+    let place = || words.len() >= 3 && is_one(&PLACES) && words.last().is_some_and(|word| is_house_number(word));
+    named_number || place() || is_one(&NUMBER_SIGNS) || is_one(&BOXES) || (capital && code()) || street()
 }
 
 /// Words before the number of a house or a flat.
 const NUMBER_SIGNS: [&str; 11] = [
     "h.no.", "h.no", "flat", "plot", "house", "door", "d.no.", "no.", "nr.", "n°", "nº",
+];
+/// Words with which a German street may begin that has no word of a street: `Im Wiesengrund 7`.
+const PLACES: [&str; 11] = [
+    "am", "an", "auf", "beim", "hinter", "im", "in", "unter", "vor", "zum", "zur",
 ];
 /// Words before the number of a box.
 const BOXES: [&str; 7] = ["po", "p.o.", "postfach", "apartado", "bp", "psc", "box"];

@@ -67,7 +67,12 @@ pub(super) fn lengths(code: &[u8]) -> u16 {
 fn is_korean(national: &[u8]) -> bool {
     let area = plan::korean_area_len(national);
     let split = national.split_at_checked(area);
-    split.is_some_and(|(area, rest)| plan::korean(area, rest.len()).is_some())
+    split.is_some_and(|(area, rest)| plan::korean(area, rest.len()).is_some() && !is_dummy(rest))
+}
+
+/// Whether a subscriber's digits are all zeros, as they stand in forms for any (`010-0000-0000`).
+fn is_dummy(subscriber: &[u8]) -> bool {
+    subscriber.iter().all(|digit| *digit == b'0')
 }
 
 pub(super) fn e164(code: &[u8], national: &[u8]) -> Normal {
@@ -107,7 +112,7 @@ pub(in crate::engine::detect) fn korean(number: &Number<'_>, numeric_cell: bool)
         .iter()
         .find_map(|lens| number.shape(lens))?;
     let (area, rest) = shape.digits.split_at_checked(first)?;
-    let kind = plan::korean(area.strip_prefix(b"0")?, rest.len())?;
+    let kind = plan::korean(area.strip_prefix(b"0")?, rest.len()).filter(|_| !is_dummy(rest))?;
     let gap = number.gap(2).filter(|gap| *gap != Gap::Paren)?;
     let alike = number.gap(1) == Some(gap) || number.gap(1) == Some(Gap::Paren);
     let exchange = rest.first().is_some_and(|digit| *digit != b'0');

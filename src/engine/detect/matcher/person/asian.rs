@@ -6,7 +6,7 @@ use super::NameKey;
 
 /// Korean surnames of one syllable (those of more than about a thousand bearers, Statistics Korea, census of 2015).
 static SURNAMES_KO: Syllables = Syllables::of(
-    "가간갈감강견경계고곡공곽교구국궁권금기길김나남남노뇌단담당대도독동두라려로류마맹명모목묘문민박반방배백범변복봉부비빈빙사삼상서석선설섭성소손송순승시신심아안양어엄여연염엽예오옥온옹왕요용우원위유육윤은음이인임자장전점정제조종좌주준지진차창채천초최추태편평포표피필하학한함허현형호홍화환황후",
+    "가간갈감강견경계고곡공곽교구국궁권금기길김나남남노뇌단담당대도독동두라려로류마맹명모목묘문민박반방배백범변복봉부비빈빙사삼상서석선설섭성소손송순승시신심아안양어엄여연염엽예오옥온옹왕요용우원위유육윤은음이인임자장전점정제조종좌주준지진차창채천초최추탁태팽편평포표피필하학한함허현형호홍화환황후",
 );
 /// Korean surnames of two syllables.
 const SURNAMES_KO_DOUBLE: [&str; 9] = ["남궁", "황보", "제갈", "사공", "선우", "서문", "독고", "동방", "망절"];
@@ -228,7 +228,9 @@ fn is_korean(key: NameKey, name: &str) -> bool {
         NameKey::Full => {
             parted && ((single && (2..=4).contains(&syllables)) || (double && (3..=5).contains(&syllables)))
         }
-        NameKey::Bare => parted && ((single && given(1)) || (double && (given(2) || syllables == 3 && given_of_one))),
+        NameKey::Bare | NameKey::Given => {
+            parted && ((single && given(1)) || (double && (given(2) || syllables == 3 && given_of_one)))
+        }
     }
 }
 

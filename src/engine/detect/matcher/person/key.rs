@@ -12,6 +12,8 @@ pub(in crate::engine::detect) enum NameKey {
     Part,
     /// `name`, `recipient` and the like, which may be a thing or a number too: only known names count.
     Bare,
+    /// `nome`, `nombre`, `nom`: the same, but where surnames have a field of their own it is one word.
+    Given,
 }
 
 /// One word of a field name.
@@ -90,6 +92,13 @@ impl NameKey {
         }
         match (has(Word::Name), has(Word::Person) || has(Word::Role)) {
             (true, true) => Some(Self::Full),
+            (true, false)
+                if key
+                    .iter()
+                    .any(|word| matches!(word, b"nom" | b"nome" | b"nombre" | b"nombres")) =>
+            {
+                Some(Self::Given)
+            }
             (true, false) => Some(Self::Bare),
             (false, _) => ((has(Word::Role) || has(Word::PartOf)) && !has(Word::Unknown)).then_some(Self::Bare),
         }
@@ -257,7 +266,7 @@ const OTHERS: &[&str] = &[
     "कंपनी",
 ];
 /// Parts of a name.
-const PARTS: &[&str] = &["苗字", "उपनाम", "पहला नाम", "अंतिम नाम"];
+const PARTS: &[&str] = &["苗字", "名字", "姓氏", "उपनाम", "पहला नाम", "अंतिम नाम"];
 /// People's names.
 const FULLS: &[&str] = &[
     "성명",
@@ -337,7 +346,7 @@ const FULLS: &[&str] = &[
     "ग्राहक",
 ];
 /// Words that people share with things.
-const BARES: &[&str] = &["이름", "名前", "名字", "नाम", "届け先", "社員", "従業員", "生徒"];
+const BARES: &[&str] = &["이름", "名前", "नाम", "届け先", "社員", "従業員", "生徒"];
 
 #[cfg(test)]
 mod tests {
@@ -363,7 +372,7 @@ mod tests {
             ("LastName", part),
             ("prénom", part),
             ("billing_last_name", part),
-            ("sei_name", bare),
+            ("sei_name", part),
             ("name", bare),
             ("recipient", bare),
             ("Empfänger", bare),
@@ -379,7 +388,7 @@ mod tests {
             ("gogaekNm", full),
             ("sungmyung", full),
             ("SN", part),
-            ("nombre", bare),
+            ("nombre", Some(NameKey::Given)),
             ("product_name", None),
             ("filename", None),
             ("username", bare),

@@ -33,7 +33,12 @@ pub(super) fn is_name(key: NameKey, name: &str) -> bool {
         .filter(|word| !is_particle(word) && letters(word) > 1)
         .collect();
     let known = is_known_name(&core) || romanised::is_name(&words) || has_initial(&words);
-    if key == NameKey::Bare || known {
+    if key == NameKey::Given && core.len() == 1 && words.len() == 1 {
+        return core
+            .iter()
+            .all(|word| any_part(word, |part| GIVEN.has(part)) && word.starts_with(char::is_uppercase));
+    }
+    if matches!(key, NameKey::Bare | NameKey::Given) || known {
         return known;
     }
     let small = !core.iter().any(|word| word.contains(char::is_uppercase));

@@ -3,17 +3,20 @@
 //! ```text
 //! field name ── NameKey: Full, Part, Bare or none ──> value: Latin | Hangul | Han and kana | other letters
 //! ```
-//! A name in running text is not looked for: without a field name nothing tells `Jordan` the person from the country.
+//! A name in running text is looked for only before a mail address that it is shown with: without one or a field name nothing
+//! tells `Jordan` the person from the country.
 
 mod asian;
 mod key;
 mod latin;
 mod romanised;
+mod shown;
 
 use super::super::Normal;
 use super::super::fold::{fold, is_alphabetic};
 
 pub(in crate::engine::detect) use key::{NameKey, OPAQUE_WORDS, is_opaque};
+pub(in crate::engine::detect) use shown::find as shown;
 
 /// Bytes of a name: thirty letters of an Asian script, or a long Spanish or Brazilian name.
 const NAME_BYTES_MAX: usize = 96;
