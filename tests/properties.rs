@@ -25,6 +25,8 @@ mod documents;
 mod forms;
 #[path = "properties/hostile.rs"]
 mod hostile;
+#[path = "properties/layouts.rs"]
+mod layouts;
 #[path = "properties/parquet.rs"]
 mod parquet;
 #[path = "properties/questions.rs"]

@@ -397,6 +397,7 @@ mod tests {
                 beside: None,
                 buyer: None,
                 is_delivery: false,
+                is_shops: false,
             };
             matching.add(&mut reader, &record);
         }

@@ -50,6 +50,21 @@ impl Unescaped {
             .map_or_else(|| self.at(usize::MAX), |offset| offset as usize)
     }
 
+    /// The parts of a range of the text that stand in the raw one as they are, or are an escape: where each ends in both.
+    pub(crate) fn parts(&self, range: std::ops::Range<usize>) -> impl Iterator<Item = (usize, usize)> {
+        let length = |at: &usize| self.at(at + 1) - self.at(*at);
+        let mut at = range.start;
+        std::iter::from_fn(move || {
+            let left = at..range.end;
+            let plain = left.clone().take_while(|at| length(at) == 1).count();
+            // Of a letter of several bytes that is escaped only the last has a length.
+            let escape = || left.clone().take_while(|at| length(at) == 0).count() + 1;
+            let part = if plain > 0 { plain } else { escape().min(left.len()) };
+            at += part;
+            (part > 0).then(|| (at, self.at(at)))
+        })
+    }
+
     /// The first byte of the text that began at or after `raw`.
     pub fn from_raw(&self, raw: usize) -> usize {
         self.offsets

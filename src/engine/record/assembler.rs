@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::fields::{self, FieldRef, Fields};
-use super::frame::{self, Frame, Shape};
+use super::frame::{self, Frame, Gather, Shape};
 use super::layers::LAYERS_MAX;
 use super::parts::Parts;
 use super::settled::Settled;
@@ -273,6 +273,15 @@ impl Sink for Assembler {
         }
         self.settle_head(at);
         self.search_name(key);
+        wanted
+    }
+
+    fn label(&mut self, label: &Cell<'_>) -> bool {
+        let wanted = self.key(label);
+        let frame = self.frames.last_mut();
+        if let Some(pair) = frame.filter(|frame| frame.container == Container::Object) {
+            pair.gather = Gather::Pair;
+        }
         wanted
     }
 

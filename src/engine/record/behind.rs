@@ -77,7 +77,7 @@ impl Assembler {
         self.take(&mut inner, true);
     }
 
-    fn inner(&self, layers: u32, begin: u64) -> Inner {
+    pub(super) fn inner(&self, layers: u32, begin: u64) -> Inner {
         Inner::new((&self.rules, &self.secret), self.settled.counted, layers, begin)
     }
 

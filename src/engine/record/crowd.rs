@@ -1,5 +1,5 @@
 //! Whether a body shows a crowd: many people who have no buyer in common. One buyer's own order history is none, however
-//! many recipients are in it.
+//! many recipients are in it, and a list of shops names nobody.
 
 use hashbrown::HashMap;
 
@@ -34,6 +34,9 @@ enum Named {
 impl Crowd {
     /// Adds what one record shows.
     pub fn add(&mut self, record: &Record) {
+        if record.is_shops {
+            return;
+        }
         if let Some(buyer) = record.buyer {
             self.is_shop |= self.buyer.is_some_and(|known| known != buyer);
             self.buyer.get_or_insert(buyer);
@@ -96,6 +99,7 @@ mod tests {
             beside: None,
             buyer: buyer.map(Subject),
             is_delivery,
+            is_shops: false,
         }
     }
 
@@ -111,6 +115,15 @@ mod tests {
         assert_eq!(counts(own), (21, 1));
         let nested = (10..30).map(|n| record(&[n], None, true));
         assert_eq!(counts(nested.chain([record(&[1], Some(1), false)])), (21, 2));
+    }
+
+    #[test]
+    fn shops_are_no_crowd() {
+        let shops = (10..30).map(|n| Record {
+            is_shops: true,
+            ..record(&[n], None, false)
+        });
+        assert_eq!(counts(shops), (0, 0));
     }
 
     #[test]

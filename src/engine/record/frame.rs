@@ -22,6 +22,8 @@ pub(super) enum Gather {
     Boxes,
     /// So are bare values: an array in an array is a row.
     Row,
+    /// Of an object: one of its members says what another is, and both are a member of the object around its array.
+    Pair,
     /// They are what the object around it says of one person: `{"name":"Kim","emails":["..."],"phones":[{"value":"..."}]}`.
     Contacts,
 }

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   {"name":"Kim","emails":["kim@..."],"phones":[{"type":"home","number":"02..."},{"type":"work","number":"010..."}]}   one
+//!   {"attributes":[{"key":"phone","value":"02..."},{"key":"mail","value":"kim@..."}]}                                     one
 //!   {"rows":[{"f":[{"v":"kim@..."},{"v":"010..."}]}]}    [["kim@...","010..."],["lee@...","010..."]]           one a row
 //! ```
 //! What is gathered counts as it would if it stood in one object: values of several classes are one person's, several values
@@ -34,6 +35,9 @@ impl Assembler {
 
     /// An element that had `items` ended inside an array. Answers whether they belong to more than it.
     pub(super) fn gather_element(&mut self, child: &Frame, items: &[Item]) -> bool {
+        if child.gather == Gather::Pair {
+            return self.gather_pair(child, items);
+        }
         let Some(gather) = self.around(child, items) else {
             return false;
         };
@@ -41,7 +45,7 @@ impl Assembler {
         let strong = items.iter().filter(|item| item.category != Category::Name).count();
         match gather {
             Gather::Boxes | Gather::Row if is_box => self.gather_row(child.start, items),
-            Gather::Boxes | Gather::Row => self.return_to_holder(items, child.has_name),
+            Gather::Boxes | Gather::Row | Gather::Pair => self.return_to_holder(items, child.has_name),
             // What has a name beside an address is someone, not a way to reach the one around it.
             Gather::Contacts => (strong == 0 || strong == 1 && items.len() == 1) && self.give(items, child.has_name),
         }
@@ -53,10 +57,12 @@ impl Assembler {
         let Some(gather) = array.filter(|_| !items.is_empty()).map(|array| array.gather) else {
             return false;
         };
+        // Names that somebody is given stand in a list: `"given":["Kim","Lee"]`.
+        let is_name = items.iter().all(|item| item.category == Category::Name);
         // The elements are the parts of one value, the last of which this is.
         let is_last = items.first().is_some_and(|item| item.place.span.start < start);
         match gather {
-            Gather::Boxes => is_last && self.give(items, false),
+            Gather::Boxes | Gather::Pair => (is_last || is_name) && self.give(items, false),
             Gather::Row => self.gather_row(start, items),
             Gather::Contacts => (is_last || items.len() == 1) && self.give(items, false),
         }
@@ -67,6 +73,28 @@ impl Assembler {
         let is_whole = child.container == Container::Object && child.pieces.is_none() && !items.is_empty();
         let array = self.frames.last().filter(|frame| frame.container == Container::Array);
         array.filter(|_| is_whole).map(|array| array.gather)
+    }
+
+    /// A name and its value are a member of the object around their array; where there is none, the array is that.
+    fn gather_pair(&mut self, pair: &Frame, items: &[Item]) -> bool {
+        let [.., holder, array] = self.frames.as_mut_slice() else {
+            return false;
+        };
+        let is_struct = holder.container == Container::Object && holder.shape != Shape::Map;
+        // What has a name beside an address is someone: `{"name":"Kim","value":"010..."}`.
+        let is_someone = items.len() > 1 && items.iter().any(|item| item.category == Category::Name);
+        if array.container != Container::Array || pair.pieces.is_some() || items.is_empty() || is_someone {
+            return false;
+        }
+        if !is_struct || holder.items.len() >= ROW_ITEMS_MAX {
+            return self.gather_row(pair.start, items);
+        }
+        holder.has_name |= pair.has_name;
+        let object = holder.object;
+        holder
+            .items
+            .extend(items.iter().map(|item| Item { object, ..item.clone() }));
+        true
     }
 
     /// They belong to the row that the array is.

@@ -154,7 +154,7 @@ fn first_start(text: &[u8], from: usize) -> usize {
 }
 
 /// Whether there are several values of one kind.
-fn repeats(found: &[Finding]) -> bool {
+pub(super) fn repeats(found: &[Finding]) -> bool {
     let others = |at: usize| found.get(at + 1..).unwrap_or_default().iter();
     found.iter().enumerate().any(|(at, one)| {
         one.category.is_strong() && others(at).any(|other| other.category == one.category && other.normal != one.normal)

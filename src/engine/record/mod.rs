@@ -12,6 +12,7 @@ mod inner;
 mod join;
 mod joined;
 mod layers;
+mod nested;
 mod parts;
 mod search;
 mod settled;
@@ -51,6 +52,8 @@ pub struct Record {
     pub buyer: Option<Subject>,
     /// Whether it names a recipient, to whom something is sent.
     pub is_delivery: bool,
+    /// Whether all that it has is a shop's.
+    pub is_shops: bool,
 }
 
 impl Record {

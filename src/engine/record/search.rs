@@ -2,6 +2,7 @@
 //! shown.
 
 use super::assembler::Assembler;
+use super::layers::repeats;
 use super::parts::WHOLE_DIGITS_MIN;
 use super::subject;
 use super::{Item, Place};
@@ -34,9 +35,17 @@ impl Assembler {
             }
             return;
         }
+        if self.read_nested(cell) {
+            return;
+        }
         // Most cells are one block, which is looked at once.
         let block = cell.is_whole().then(|| Masks::of(cell.raw)).flatten();
         let (mut found, escaped) = self.find(cell, block.as_ref());
+        if cell.is_whole() && found.len() > 1 && repeats(&found) && self.settle_nested(cell) {
+            found.clear();
+            self.found = found;
+            return;
+        }
         if escaped {
             self.place_in_raw(&mut found);
         }

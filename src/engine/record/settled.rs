@@ -42,6 +42,7 @@ impl Settled {
             subjects,
             buyer,
             is_delivery,
+            is_shops: subject::are_shops(items),
         });
     }
 }

@@ -168,6 +168,12 @@ pub(super) fn order(items: &[Item]) -> (Option<Subject>, bool) {
     (buyer.map(Subject), is_delivery)
 }
 
+/// Whether all strong identifiers stand under a role of a shop.
+pub(super) fn are_shops(items: &[Item]) -> bool {
+    let mut strong = items.iter().filter(|item| item.category.is_strong()).peekable();
+    strong.peek().is_some() && strong.all(|item| item.role == Role::Seller)
+}
+
 /// The people behind `items`. `has_name`: the record has a name, so that an address may identify. `pieces`: what the same
 /// record showed before, if it outgrew the hold-back.
 pub(super) fn subjects(
@@ -181,7 +187,12 @@ pub(super) fn subjects(
     // A recipient is someone else, whatever identifies the others.
     let mut chosen = choose(items, has_name, common, &strong, |role| role != Role::Recipient);
     if items.iter().any(|item| item.role == Role::Recipient) {
-        chosen.extend(choose(items, has_name, common, &strong, |role| role == Role::Recipient));
+        let recipients = choose(items, has_name, common, &strong, |role| role == Role::Recipient);
+        join_recipients(items, &mut chosen, recipients);
+    }
+    if have_one_name(items) {
+        let role = chosen.first().map(|item| item.role.person());
+        chosen.retain(|item| Some(item.role.person()) == role);
     }
     let others = others(items, &chosen, common);
     let (mut people, others) = match pieces {
@@ -190,6 +201,34 @@ pub(super) fn subjects(
     };
     people.extend(others.into_iter().map(Subject));
     people
+}
+
+/// Adds the recipients to those who were `chosen` beside them. An address alone is no second person: without a role it is the
+/// recipient's, and a recipient's that of whoever has it sent, unless there are names of both.
+fn join_recipients<'i>(items: &[Item], chosen: &mut SmallVec<[&'i Item; 4]>, recipients: SmallVec<[&'i Item; 4]>) {
+    let are_addresses = |chosen: &[&Item]| chosen.iter().all(|item| item.category == Category::Address);
+    let is_nobody = |item: &&Item| item.role.person() == Role::None;
+    let has_no_role = chosen.iter().all(is_nobody);
+    let mut names = items.iter().filter(|item| item.category == Category::Name);
+    let has_own_name = names.clone().any(|item| item.role == Role::Recipient)
+        && (!has_no_role || names.any(|item| item.role != Role::Recipient));
+    if are_addresses(chosen) && has_no_role && !are_addresses(&recipients) {
+        *chosen = recipients;
+    } else if chosen.is_empty() || !are_addresses(&recipients) || has_own_name {
+        chosen.extend(recipients);
+    }
+}
+
+/// Whether all names of a record are the same, under more than one role: who orders for themselves is one person.
+fn have_one_name(items: &[Item]) -> bool {
+    let mut names = items.iter().filter(|item| item.category == Category::Name);
+    let Some(first) = names.next() else { return false };
+    let (mut is_one, mut has_other) = (true, false);
+    for name in names {
+        is_one &= name.place.value == first.place.value;
+        has_other |= name.role.person() != first.role.person();
+    }
+    is_one && has_other
 }
 
 /// Values of the strong classes that were not chosen, without the first [`SIBLINGS_MAX`] of each: one person has no more, and

@@ -17,6 +17,9 @@ const COLUMNS_MAX: usize = 256;
 /// A longer header is cut for the purpose of context.
 const HEADER_BYTES_MAX: usize = 64;
 
+/// Lines that may stand before the header, the blank one among them.
+const PREAMBLE_LINES_MAX: usize = 8;
+
 /// The reader of one table. The first row is the header.
 pub(super) struct Delimited {
     at: u64,
@@ -26,6 +29,8 @@ pub(super) struct Delimited {
     row: Row,
     columns: Vec<Column>,
     in_header: bool,
+    /// Lines to come that stand before the header.
+    preamble: usize,
     all: bool,
     carry: Carry,
 }
@@ -122,6 +127,24 @@ pub(super) fn header_delimiter(line: &[u8]) -> Option<u8> {
     ((columns >= 2 || is_pair()) && is_dense).then_some(best)
 }
 
+/// How many of these lines, which are whole, stand before the header of a table, and its delimiter: what is exported says of itself
+/// what it is, and then leaves a line blank.
+pub(super) fn preamble(text: &[u8]) -> Option<(usize, u8)> {
+    let lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).collect();
+    let blank = lines.iter().position(|line| line.is_empty())?;
+    let behind = lines.get(blank..)?.iter().position(|line| !line.is_empty())?;
+    let delimiter = header_delimiter(lines.get(blank + behind)?)?;
+    Some((blank + behind, delimiter))
+}
+
+/// Whether the header of a table may yet come behind these lines, which are whole.
+pub(super) fn awaits_header(lines: &[u8]) -> bool {
+    let first = lines.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();
+    header_delimiter(first).is_none()
+        && memchr::memchr_iter(b'\n', lines).count() <= PREAMBLE_LINES_MAX
+        && preamble(lines).is_none()
+}
+
 /// Whether a cell is no header: an `@` in it, or seven digits.
 fn is_data(cell: &[u8]) -> bool {
     let at = memchr::memchr(b'@', cell);
@@ -157,9 +180,16 @@ impl Delimited {
             row: Row::None,
             columns: Vec::new(),
             in_header: true,
+            preamble: 0,
             all: settings.all,
             carry: Carry::new(settings),
         }
+    }
+
+    /// The header stands behind so many lines.
+    pub(super) fn behind(mut self, preamble: usize) -> Self {
+        self.preamble = preamble;
+        self
     }
 
     pub(super) fn decided_to(&self) -> u64 {
@@ -365,7 +395,9 @@ impl Delimited {
         if self.row == Row::Told {
             sink.close(end);
         }
-        if self.row != Row::None {
+        if self.preamble > 0 {
+            self.preamble -= 1;
+        } else if self.row != Row::None {
             self.in_header &= self.columns.is_empty();
         }
         if ends_header && self.columns.iter().any(|column| is_data(&column.header)) {
@@ -385,7 +417,7 @@ impl Delimited {
 
     fn end_cell(&mut self, part: &[u8], form: CellForm, sink: &mut impl Sink) {
         let columns = &mut self.columns;
-        let collects = self.in_header && columns.len() < COLUMNS_MAX;
+        let collects = self.in_header && self.preamble == 0 && columns.len() < COLUMNS_MAX;
         self.carry.end(part, form, &mut |cell| {
             if collects && cell.last {
                 let name = cell.raw.get(cell.within()).unwrap_or_default().trim_ascii();

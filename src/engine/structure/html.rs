@@ -12,6 +12,8 @@ use super::{Container, Sink};
 const COLUMNS_MAX: usize = 128;
 /// A longer text is no label, in bytes.
 const LABEL_BYTES_MAX: usize = 48;
+/// What a link to a phone begins with (RFC 3966).
+const TEL: &[u8] = b"tel:";
 
 /// What an HTML page has told so far.
 #[derive(Default)]
@@ -175,6 +177,13 @@ impl Page for Html {
             }
             self.is_label |= attribute == Attribute::Class && says_label(value);
         }
+        if attribute == Attribute::Link
+            && value
+                .get(..TEL.len())
+                .is_some_and(|scheme| scheme.eq_ignore_ascii_case(TEL))
+        {
+            self.pending_hint.extend(b" tel");
+        }
         attribute == Attribute::Value || name.get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"data-"))
     }
 
@@ -234,7 +243,8 @@ impl Page for Html {
         if !self.label.is_empty() && !self.hint.is_empty() && self.header().is_none() && self.hint_says_more(sink) {
             self.label.clear();
         }
-        let inline = self.key().is_empty().then(|| inline_label(bytes)).flatten();
+        let says_nothing = self.key().is_empty() || self.is_plain(sink);
+        let inline = says_nothing.then(|| inline_label(bytes)).flatten();
         if let Some(label) = inline {
             let is_plain = label.is_empty() || sink.plain(label.as_slice()).is_some();
             if self.names.begins_another(&label) {
@@ -347,6 +357,8 @@ enum Attribute {
     Class,
     /// It is the element's value.
     Value,
+    /// It says where the element leads.
+    Link,
     Other,
 }
 
@@ -357,6 +369,7 @@ impl Attribute {
         match name.len() {
             2 if is(&[b"id"]) => Self::Hint,
             4 if is(&[b"name"]) => Self::Hint,
+            4 if is(&[b"href"]) => Self::Link,
             5 if is(&[b"class"]) => Self::Class,
             5 if is(&[b"value"]) => Self::Value,
             7 if is(&[b"headers"]) => Self::Hint,

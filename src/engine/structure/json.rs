@@ -11,6 +11,7 @@ use memchr::memchr2;
 use super::Sink;
 use super::calm::{self, Tries};
 use super::cells::{Carry, Cell, CellForm, CellSettings, is_number};
+use super::labels;
 use super::marks::Marks;
 use super::nesting::{Chunk, Nesting};
 use crate::engine::block::is_digest;
@@ -216,7 +217,7 @@ impl Json {
     fn whole_string(&mut self, chunk: Chunk<'_>, range: Range<usize>, marks: &Marks<'_>, sink: &mut impl Sink) {
         let key = marks.is_name() && self.nesting.is_object();
         let text = chunk.bytes.get(range.clone()).unwrap_or_default();
-        if key || self.nesting.is_collecting() || self.nesting.wants_value() || may_be_somebodys(marks, text) {
+        if key || self.nesting.hears_string() || self.nesting.wants_value() || may_be_somebodys(marks, text) {
             self.nesting.tell(chunk, sink);
             self.carry.begin(chunk.at + range.start as u64);
             self.end_string(text, key, sink);
@@ -235,10 +236,12 @@ impl Json {
         let mut wanted = true;
         let nesting = &mut self.nesting;
         self.carry.end(part, CellForm::JsonString, &mut |cell| {
-            nesting.cut_name(cell);
-            wanted = tell_name(cell, sink);
+            wanted = match nesting.cut_name(cell) {
+                Some(label) => labels::tell(&label, cell.at, sink),
+                None => tell_name(cell, sink),
+            };
         });
-        self.nesting.heard(wanted || self.nesting.is_collecting(), sink);
+        self.nesting.heard(wanted || self.nesting.hears_string(), sink);
     }
 
     /// More of the string under way.

@@ -13,6 +13,7 @@ mod grpc;
 mod html;
 mod json;
 mod keyed;
+mod labels;
 mod marks;
 mod markup;
 mod multipart;
@@ -22,6 +23,7 @@ mod page;
 mod pairs;
 mod plain_names;
 mod protobuf;
+mod quoted;
 mod script;
 mod sniff;
 mod sql;
@@ -37,6 +39,7 @@ use keyed::Lines;
 use markup::Markup;
 use multipart::Multipart;
 use protobuf::Protobuf;
+use quoted::Quoted;
 use script::Script;
 use sql::Sql;
 use xml::Xml;
@@ -45,6 +48,7 @@ pub use cells::{Cell, CellForm, CellSettings};
 pub use multipart::{BOUNDARY_BYTES_MAX, Boundary};
 
 use memchr::memchr;
+use smallvec::SmallVec;
 
 #[cfg(test)]
 mod testing;
@@ -53,6 +57,8 @@ mod tests;
 
 /// A longer first line is text, not a header.
 const FIRST_LINE_BYTES_MAX: usize = 4096;
+/// Brackets and blanks at the front of JSON, before what tells how its strings are quoted.
+const BRACKETS_MAX: usize = 64;
 /// The byte-order mark of UTF-8 (Unicode 16, table 23-7). Letters of the full width begin with its first byte.
 const MARK: &[u8] = &[0xef, 0xbb, 0xbf];
 
@@ -80,6 +86,11 @@ pub trait Sink {
     /// A member of the innermost object begins, or a cell of the innermost row is about to come under this header. Answers
     /// whether the value is wanted even if nothing in it wakes a search.
     fn key(&mut self, key: &Cell<'_>) -> bool;
+    /// A member of the innermost object, which is a pair, is about to come under this name, which another member said. Answers as
+    /// [`Sink::key`] does.
+    fn label(&mut self, label: &Cell<'_>) -> bool {
+        self.key(label)
+    }
     /// A number for a member's name that says nothing, which need not be told where nothing is told of its value.
     fn plain(&mut self, name: &[u8]) -> Option<u64>;
     /// So many members of the innermost object were passed over, whose names are plain; `names` is the sum of their numbers.
@@ -216,7 +227,10 @@ enum Reader {
     Undecided,
     /// The first line, until it tells what the body is.
     FirstLine(Vec<u8>),
+    /// The brackets and blanks at the front of JSON.
+    Brackets(SmallVec<[u8; BRACKETS_MAX]>),
     Json(Box<Json>),
+    Quoted(Box<Quoted>),
     Delimited(Box<Delimited>),
     Lines(Box<Lines>),
     Html(Box<Markup<Html>>),
@@ -270,9 +284,13 @@ impl Structure {
         if matches!(self.reader, Reader::FirstLine(_)) {
             chunk = self.first_line(chunk, sink);
         }
+        if matches!(self.reader, Reader::Brackets(_)) {
+            chunk = self.brackets(chunk, sink);
+        }
         match &mut self.reader {
-            Reader::Undecided | Reader::FirstLine(_) => {}
+            Reader::Undecided | Reader::FirstLine(_) | Reader::Brackets(_) => {}
             Reader::Json(json) => json.push(chunk, sink),
+            Reader::Quoted(json) => json.push(chunk, sink),
             Reader::Delimited(table) => table.push(chunk, sink),
             Reader::Lines(lines) => lines.push(chunk, sink),
             Reader::Html(html) => html.push(chunk, sink),
@@ -291,9 +309,11 @@ impl Structure {
     /// The body ended.
     pub fn finish(&mut self, sink: &mut impl Sink) {
         self.end_first_line(sink);
+        self.end_brackets(None, sink);
         match &mut self.reader {
-            Reader::Undecided | Reader::FirstLine(_) => {}
+            Reader::Undecided | Reader::FirstLine(_) | Reader::Brackets(_) => {}
             Reader::Json(json) => json.finish(sink),
+            Reader::Quoted(json) => json.finish(sink),
             Reader::Delimited(table) => table.finish(sink),
             Reader::Lines(lines) => lines.finish(sink),
             Reader::Html(html) => html.finish(sink),
@@ -315,8 +335,9 @@ impl Structure {
     /// Everything before this offset was told to the sink in full: nothing found later begins before it.
     pub fn decided_to(&self) -> u64 {
         match &self.reader {
-            Reader::Undecided | Reader::FirstLine(_) => self.skipped - self.marked as u64,
+            Reader::Undecided | Reader::FirstLine(_) | Reader::Brackets(_) => self.skipped - self.marked as u64,
             Reader::Json(json) => json.decided_to(),
+            Reader::Quoted(json) => json.decided_to(),
             Reader::Delimited(table) => table.decided_to(),
             Reader::Lines(lines) => lines.decided_to(),
             Reader::Html(html) => html.decided_to(),
@@ -349,9 +370,8 @@ impl Structure {
         let (at, settings) = (self.skipped, self.settings);
         self.reader = match (self.declared, first) {
             (Declared::Multipart(boundary), _) => Reader::Multipart(Box::new(Multipart::new(at, settings, &boundary))),
-            (_, b'{') | (Declared::Json, b'[' | b'"' | b'-' | b'0'..=b'9') => {
-                Reader::Json(Box::new(Json::new(at, settings)))
-            }
+            (_, b'{') | (Declared::Json, b'[') => Reader::Brackets(SmallVec::new()),
+            (Declared::Json, b'"' | b'-' | b'0'..=b'9') => Reader::Json(Box::new(Json::new(at, settings))),
             (Declared::Markup, _) => Reader::Html(Box::new(Markup::new(at, settings, Html::default()))),
             (Declared::Xml, _) => Reader::Xml(Box::new(Markup::new(at, settings, Xml::default()))),
             (Declared::Script, _) => Reader::Script(Box::new(Script::new(at, settings, b""))),
@@ -378,9 +398,18 @@ impl Structure {
         };
         let room = FIRST_LINE_BYTES_MAX - line.len();
         let looked_at = chunk.get(..room.min(chunk.len())).unwrap_or_default();
-        let taken = memchr(b'\n', looked_at).map_or(looked_at.len(), |at| at + 1);
-        line.extend_from_slice(chunk.get(..taken).unwrap_or_default());
-        if line.last() == Some(&b'\n') || line.len() >= FIRST_LINE_BYTES_MAX {
+        let mut taken = 0;
+        while let Some(end) = memchr(b'\n', looked_at.get(taken..).unwrap_or_default()) {
+            line.extend_from_slice(looked_at.get(taken..=taken + end).unwrap_or_default());
+            taken += end + 1;
+            if self.declared != Declared::Table || !delimited::awaits_header(line) {
+                self.end_first_line(sink);
+                return chunk.get(taken..).unwrap_or_default();
+            }
+        }
+        line.extend_from_slice(looked_at.get(taken..).unwrap_or_default());
+        taken = looked_at.len();
+        if line.len() >= FIRST_LINE_BYTES_MAX {
             self.end_first_line(sink);
         }
         chunk.get(taken..).unwrap_or_default()
@@ -396,17 +425,48 @@ impl Structure {
         self.push(&line, sink);
     }
 
+    /// Collects the brackets and blanks at the front; returns what of `chunk` comes after them.
+    fn brackets<'c>(&mut self, chunk: &'c [u8], sink: &mut impl Sink) -> &'c [u8] {
+        let Reader::Brackets(brackets) = &mut self.reader else {
+            return chunk;
+        };
+        let is_one = |byte: &&u8| matches!(byte, b'{' | b'[') || byte.is_ascii_whitespace();
+        let room = BRACKETS_MAX - brackets.len();
+        let (front, rest) = chunk.split_at(chunk.iter().take(room).take_while(is_one).count());
+        brackets.extend_from_slice(front);
+        if brackets.len() == BRACKETS_MAX || !rest.is_empty() {
+            self.end_brackets(rest.first(), sink);
+        }
+        rest
+    }
+
+    /// What comes `next` tells how strings are quoted.
+    fn end_brackets(&mut self, next: Option<&u8>, sink: &mut impl Sink) {
+        let Reader::Brackets(brackets) = &mut self.reader else {
+            return;
+        };
+        let brackets = std::mem::take(brackets);
+        let (at, settings) = (self.skipped, self.settings);
+        self.reader = if next == Some(&b'\'') {
+            Reader::Quoted(Box::new(Quoted::new(at, settings)))
+        } else {
+            Reader::Json(Box::new(Json::new(at, settings)))
+        };
+        self.push(&brackets, sink);
+    }
+
     /// The reader for a body that begins with `line`.
     fn reader_for(&self, line: &[u8]) -> Reader {
         let (at, settings) = (self.skipped, self.settings);
-        let header = delimited::header_delimiter(line);
+        let first = memchr(b'\n', line).map_or(line, |end| line.get(..=end).unwrap_or_default());
+        let header = delimited::header_delimiter(first);
         let may_be = self.declared != Declared::Lines && self.declared != Declared::Table;
         // Sheets are often tables of HTML or XML under the name of a sheet.
         let may_be_markup = self.declared != Declared::Lines;
         if self.declared == Declared::Json && sniff::is_guarded(line) {
             Reader::Script(Box::new(Script::new(at, settings, b"")))
         } else if sniff::is_array(line) {
-            Reader::Json(Box::new(Json::new(at, settings)))
+            Reader::Brackets(SmallVec::new())
         } else if may_be_markup && sniff::is_html(line) {
             Reader::Html(Box::new(Markup::new(at, settings, Html::default())))
         } else if may_be && line.starts_with(b"<") || may_be_markup && line.starts_with(b"<?xml") {
@@ -415,11 +475,15 @@ impl Structure {
             Reader::Form(Box::new(Form::new(at, settings)))
         } else if may_be && sql::is_sql(line) {
             Reader::Sql(Box::new(Sql::new(at, settings)))
+        } else if let Some((preamble, delimiter)) =
+            delimited::preamble(line).filter(|_| self.declared == Declared::Table)
+        {
+            Reader::Delimited(Box::new(Delimited::new(at, settings, delimiter).behind(preamble)))
         } else if self.declared == Declared::Table {
-            let delimiter = header.or_else(|| delimited::data_delimiter(line, true));
+            let delimiter = header.or_else(|| delimited::data_delimiter(first, true));
             Reader::Delimited(Box::new(Delimited::new(at, settings, delimiter.unwrap_or(b','))))
         } else if let Some(delimiter) = header
-            .or_else(|| delimited::data_delimiter(line, false))
+            .or_else(|| delimited::data_delimiter(first, false))
             .filter(|_| may_be)
         {
             Reader::Delimited(Box::new(Delimited::new(at, settings, delimiter)))

@@ -12,6 +12,7 @@ use std::ops::Range;
 
 use super::cells::{Cell, CellForm};
 use super::columns::{Columns, Part, is_heading, is_naming};
+use super::labels::{self, Labels};
 use super::plain_names::PlainNames;
 use super::{Container, Sink};
 use crate::engine::detect::is_carrier;
@@ -53,6 +54,7 @@ pub(super) struct Nesting {
     columns: Option<Box<Columns>>,
     /// Whether the name that was told last may be that of an array of names.
     heading: bool,
+    labels: Labels,
 }
 
 /// A name of the chunk under way that says nothing.
@@ -126,6 +128,7 @@ impl Nesting {
             plain: PlainNames::default(),
             columns: None,
             heading: false,
+            labels: Labels::default(),
         }
     }
 
@@ -175,6 +178,7 @@ impl Nesting {
             return;
         }
         let wanted = self.wanted;
+        self.labels.open();
         let part = self.part_of(object, chunk);
         // A value of a row stands under its header.
         if self.top.part == Part::Row {
@@ -232,6 +236,9 @@ impl Nesting {
     /// A string ended that is a value.
     #[inline]
     pub(super) fn string(&mut self, text: &Cell<'_>) {
+        if text.within.0 == 0 {
+            self.labels.string(text.raw, self.around.len());
+        }
         if self.is_collecting() {
             self.columns().collect(text);
             if self.top.part == Part::Naming {
@@ -240,9 +247,15 @@ impl Nesting {
         }
     }
 
+    /// Whether a string that comes is heard, whatever is in it.
+    #[inline]
+    pub(super) fn hears_string(&self) -> bool {
+        self.is_collecting() || self.labels.is_next()
+    }
+
     /// Whether it may be one of the names of columns.
     #[inline]
-    pub(super) fn is_collecting(&self) -> bool {
+    fn is_collecting(&self) -> bool {
         matches!(self.top.part, Part::Header | Part::Naming)
     }
 
@@ -276,6 +289,7 @@ impl Nesting {
         self.name = level.under.take();
         self.wanted = level.wanted;
         let depth = self.around.len();
+        self.labels.leave(depth);
         let is_header = level.part == Part::Header && self.columns().end(level.place + 1, depth, sink);
         if is_header && !self.top.object {
             self.top.part = Part::Table;
@@ -305,6 +319,9 @@ impl Nesting {
     /// A member of the innermost container begins with this name.
     #[inline]
     pub(super) fn name(&mut self, range: Range<usize>, chunk: Chunk<'_>, sink: &mut impl Sink) {
+        if self.tell_label(&range, chunk, sink) {
+            return;
+        }
         let carries =
             || self.top.wanted && self.around.len() > 1 && chunk.bytes.get(range.clone()).is_some_and(is_carrier);
         if !self.top.map
@@ -321,12 +338,26 @@ impl Nesting {
         }
     }
 
+    /// Tells what another member says of the one that begins with this name, if one does.
+    fn tell_label(&mut self, range: &Range<usize>, chunk: Chunk<'_>, sink: &mut impl Sink) -> bool {
+        let name = chunk.bytes.get(range.clone()).unwrap_or_default();
+        self.labels.begin(name);
+        let Some(label) = self.labels.of(name, self.around.len()).cloned() else {
+            return false;
+        };
+        self.name = None;
+        self.tell(chunk, sink);
+        let wanted = labels::tell(&label, chunk.at + range.start as u64, sink);
+        self.heard(wanted, sink);
+        true
+    }
+
     fn tell_name(&mut self, range: Range<usize>, chunk: Chunk<'_>, sink: &mut impl Sink) {
         self.name = None;
         self.tell(chunk, sink);
         let name = chunk.string(range);
-        self.cut_name(&name);
-        let wanted = sink.key(&name) || self.top.part == Part::Naming;
+        drop(self.cut_name(&name));
+        let wanted = sink.key(&name) || self.top.part == Part::Naming || self.labels.is_next();
         self.heard(wanted, sink);
     }
 
@@ -384,12 +415,17 @@ impl Nesting {
         self.columns.get_or_insert_default()
     }
 
-    /// A name that was cut was told.
-    pub(super) fn cut_name(&mut self, name: &Cell<'_>) {
-        if name.within.0 == 0 {
-            self.names_column(name.raw);
+    /// A name that was cut is about to be told, or a piece of one that is too long; what another member says of it, if one does.
+    pub(super) fn cut_name(&mut self, name: &Cell<'_>) -> Option<labels::Label> {
+        let is_first = name.within.0 == 0;
+        self.heading = is_first && is_heading(name.raw);
+        if !is_first {
+            return None;
         }
-        self.heading = name.within.0 == 0 && is_heading(name.raw);
+        self.names_column(name.raw);
+        self.labels.begin(name.raw);
+        let label = self.labels.of(name.raw, self.around.len());
+        label.filter(|_| name.last).cloned()
     }
 
     fn tell_levels(&mut self, chunk: Chunk<'_>, sink: &mut impl Sink) {

@@ -98,7 +98,7 @@ fn value_at(line: &[u8], from: usize, is_parameter: bool) -> (Range<usize>, usiz
         return (from + 1..from + 1 + length, from + 2 + length);
     }
     let ends = |at: usize, byte: u8| match byte {
-        b' ' => !is_parameter && !is_number_gap(rest, at),
+        b' ' => !is_parameter && !is_number_gap(rest, at) && !is_iban_gap(rest, at),
         b':' => is_parameter,
         _ => matches!(byte, b'\t' | b'\r' | b'\n' | b'&' | b';' | b'"' | b'|'),
     };
@@ -123,6 +123,21 @@ fn is_number_gap(value: &[u8], at: usize) -> bool {
         .is_some_and(|byte| byte.is_ascii_digit() || *byte == b'(');
     let ends_well = head.last().is_some_and(|byte| byte.is_ascii_digit() || *byte == b')');
     next && ends_well && at <= NUMBER_BYTES_MAX && head.iter().all(is_part)
+}
+
+/// Whether the blank at `at` parts two groups of four of one IBAN (ISO 13616-1): `iban=DE89 3704 0044 0532 0130 00`.
+fn is_iban_gap(value: &[u8], at: usize) -> bool {
+    const IBAN_BYTES_MAX: usize = 42;
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric();
+    let head = value.get(..at).unwrap_or_default();
+    let begins = matches!(head, [a, b, c, d, ..] if a.is_ascii_alphabetic() && b.is_ascii_alphabetic()
+        && c.is_ascii_digit() && d.is_ascii_digit());
+    begins
+        && at <= IBAN_BYTES_MAX
+        && head
+            .split(|byte| *byte == b' ')
+            .all(|group| group.len() == 4 && group.iter().all(is_part))
+        && value.get(at + 1).is_some_and(is_part)
 }
 
 fn before(line: &[u8], at: usize) -> u8 {
@@ -160,6 +175,14 @@ mod tests {
                 ("to", "+82 10 1234", false),
                 ("", " ", false),
                 ("status", "OK", false),
+                ("", " ", false),
+                ("n", "1", false),
+            ]
+        );
+        assert_eq!(
+            read("iban=DE89 3704 0044 0532 0130 00, n=1"),
+            [
+                ("iban", "DE89 3704 0044 0532 0130 00", false),
                 ("", " ", false),
                 ("n", "1", false),
             ]

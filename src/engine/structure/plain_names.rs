@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use super::Sink;
 use super::columns::is_heading;
+use super::labels::is_label;
 use super::name::Name;
 
 /// Names that are remembered, a power of two. 64 bytes each.
@@ -94,11 +95,11 @@ impl PlainNames {
         let known = [first, first ^ 1]
             .into_iter()
             .find(|place| self.places.get(*place).is_some_and(is_it));
-        let place = match known {
-            Some(place) => place,
-            // An array under such a name is looked at.
-            None => self.learn(bytes, mask, sink.plain(name).filter(|_| !is_heading(name)), first),
-        };
+        let place = known.unwrap_or_else(|| {
+            // An array under such a name is looked at, and so is what may say what another member is.
+            let is_looked_at = is_heading(name) || is_label(name);
+            self.learn(bytes, mask, sink.plain(name).filter(|_| !is_looked_at), first)
+        });
         if let Some(last) = self.places.get_mut(self.last) {
             last.next = place;
         }

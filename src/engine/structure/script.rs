@@ -198,7 +198,7 @@ impl Script {
         let is_json = if is_inner {
             matches!(byte, b'"' | b'}')
         } else {
-            matches!(byte, b'"' | b']') || memchr_iter(b'[', &bracket).count() > 1
+            matches!(byte, b'"' | b']' | b'0'..=b'9') || memchr_iter(b'[', &bracket).count() > 1
         };
         self.state = State::Code;
         self.at -= bracket.len() as u64;

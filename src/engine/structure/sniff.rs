@@ -4,15 +4,21 @@ use memchr::memmem;
 
 /// Whether a line begins a JSON array, rather than a log's time or a section of settings.
 pub(super) fn is_array(line: &[u8]) -> bool {
-    let Some(rest) = line.strip_prefix(b"[").map(<[u8]>::trim_ascii) else {
+    let Some(rest) = line.strip_prefix(b"[") else {
         return false;
     };
+    // `[[person]]` is a section of settings too.
+    let brackets = rest
+        .iter()
+        .take_while(|byte| byte.is_ascii_whitespace() || **byte == b'[')
+        .count();
+    let rest = rest.get(brackets..).unwrap_or_default().trim_ascii();
     let is_literal = |word: &[u8]| {
         let is_number = word.iter().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(byte));
         is_number || matches!(word, b"true" | b"false" | b"null")
     };
     match rest.first() {
-        None | Some(b'{' | b'[' | b'"' | b']') => true,
+        None | Some(b'{' | b'"' | b'\'' | b']') => true,
         Some(_) => rest.split(|byte| b", []".contains(byte)).all(is_literal),
     }
 }
@@ -72,7 +78,11 @@ mod tests {
             ("[2024-01-01 10:00] started", false),
             ("[section]", false),
             ("[user.0]", false),
+            ("[[person]]", false),
+            ("[ [1, 2], [3, 4]]", true),
             ("[1, true]", true),
+            ("[{'a': 1}]", true),
+            ("['a', 'b']", true),
         ] {
             assert_eq!(is_array(line.as_bytes()), expected, "{line}");
         }

@@ -15,8 +15,9 @@ use super::{Container, Sink};
 /// Columns remembered, of all tables together and of the statement under way.
 const COLUMNS_MAX: usize = 1024;
 /// How a dump begins, upper case.
-const BEGINNINGS: [&[u8]; 12] = [
+const BEGINNINGS: [&[u8]; 13] = [
     b"INSERT INTO ",
+    b"INSERT [",
     b"REPLACE INTO ",
     b"CREATE TABLE ",
     b"DROP TABLE ",

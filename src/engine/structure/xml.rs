@@ -5,6 +5,8 @@ use super::name::{Name, is_full};
 use super::page::Page;
 use super::{Container, Sink};
 
+/// Columns of a sheet whose header is kept.
+const COLUMNS_MAX: usize = 256;
 /// Deeper elements are read as part of the one at this depth. Against: `<a><a><a>...` that costs a frame each.
 const DEPTH_MAX: usize = 128;
 
@@ -19,6 +21,19 @@ pub(super) struct Xml {
     pending: Option<(Name, u64, u64)>,
     /// The name of the text that comes.
     key: Name,
+    /// What the element that ended last says the next is: `<key>phone</key><string>010...</string>`.
+    said: Name,
+    sheet: Sheet,
+}
+
+/// A table whose first row names its columns: `<Row><Cell><Data>name</Data></Cell>...</Row>` of a sheet.
+#[derive(Default)]
+struct Sheet {
+    headers: Vec<Name>,
+    /// What the first row would be as a header; `None` once it has something that none has, or there is a header.
+    first: Option<Vec<Name>>,
+    /// Cells of the row under way.
+    cells: usize,
 }
 
 #[derive(Clone, Copy)]
@@ -42,6 +57,11 @@ impl Xml {
                 .iter()
                 .any(|row| row.eq_ignore_ascii_case(name.as_slice()));
         name.tell_as(CellForm::Markup, at, sink);
+        if is_row {
+            self.sheet.begin_row();
+        } else if is_inside && is_cell(name.as_slice()) {
+            self.sheet.cells += 1;
+        }
         if !is_inside {
             sink.open(if is_row { Container::Row } else { Container::Element }, at);
         }
@@ -54,10 +74,43 @@ impl Xml {
     }
 
     fn pop(&mut self, end: u64, sink: &mut impl Sink) {
-        if self.stack.pop().is_some_and(|open| !open.in_row) {
+        if let Some(open) = self.stack.pop().filter(|open| !open.in_row) {
+            if open.is_row {
+                self.sheet.end_row();
+            }
             sink.close(end);
         }
         self.key.clear();
+    }
+}
+
+impl Sheet {
+    fn begin_row(&mut self) {
+        self.cells = 0;
+        self.first = self.headers.is_empty().then(Vec::new);
+    }
+
+    fn end_row(&mut self) {
+        let names = self
+            .first
+            .take()
+            .filter(|names| names.len() > 1 && names.len() == self.cells);
+        if let Some(names) = names {
+            self.headers = names;
+        }
+    }
+
+    /// The header of the cell that has this text, if there is one.
+    fn header(&mut self, text: &[u8]) -> Option<&Name> {
+        let column = self.cells.checked_sub(1)?;
+        self.first = self
+            .first
+            .take()
+            .filter(|names| names.len() == column && column < COLUMNS_MAX && is_word(text));
+        if let Some(names) = &mut self.first {
+            names.push(Name::of(text));
+        }
+        self.headers.get(column)
     }
 }
 
@@ -73,15 +126,18 @@ impl Page for Xml {
             return;
         }
         self.open(sink);
-        let name = Name::of(local(name));
+        let (mut name, said) = (Name::of(local(name)), std::mem::take(&mut self.said));
         let tag = name.hash();
+        if !said.is_empty() && is_value(name.as_slice()) {
+            name = said;
+        }
         self.pending = Some((name, tag, at));
     }
 
     fn attribute(&mut self, name: &[u8], value: &[u8]) -> bool {
         // `<field name="phone">`: the value says more than the element's name.
         let names = [&b"name"[..], b"key", b"id"].contains(&local(name));
-        let is_word = !is_full(value) && !value.iter().any(u8::is_ascii_digit) && !value.is_empty();
+        let is_word = is_word(value);
         if let Some((tag, _, _)) = self.pending.as_mut().filter(|_| names && is_word) {
             let generic = [
                 &b"field"[..],
@@ -133,8 +189,15 @@ impl Page for Xml {
         }
     }
 
-    fn text(&mut self, _text: &[u8], at: u64, _wakes: bool, sink: &mut impl Sink) -> bool {
-        self.key.tell_as(CellForm::Markup, at, sink);
+    fn text(&mut self, text: &[u8], at: u64, _wakes: bool, sink: &mut impl Sink) -> bool {
+        self.said.set(if is_label(self.key.as_slice()) && is_word(text) {
+            text
+        } else {
+            b""
+        });
+        let in_row = self.stack.last().is_some_and(|open| open.in_row);
+        let header = in_row.then(|| self.sheet.header(text)).flatten();
+        header.unwrap_or(&self.key).tell_as(CellForm::Markup, at, sink);
         true
     }
 
@@ -149,6 +212,30 @@ impl Page for Xml {
         }
         sink.close(end);
     }
+}
+
+/// Whether a text may be a name: with more digits than those of `address1` it is a value.
+fn is_word(text: &[u8]) -> bool {
+    const DIGITS_MAX: usize = 2;
+    let digits = text.iter().filter(|byte| byte.is_ascii_digit()).count();
+    !is_full(text) && digits <= DIGITS_MAX && text.len() > digits
+}
+
+/// Whether an element of this name says what the next is, and whether one may be what that says.
+fn is_label(name: &[u8]) -> bool {
+    matches!(name, b"key" | b"Key" | b"label" | b"Label" | b"name" | b"Name")
+}
+
+/// Whether an element of this name is a cell of a row.
+fn is_cell(name: &[u8]) -> bool {
+    matches!(name, b"Cell" | b"cell" | b"c" | b"td" | b"th")
+}
+
+fn is_value(name: &[u8]) -> bool {
+    matches!(
+        name,
+        b"string" | b"integer" | b"value" | b"Value" | b"val" | b"text" | b"content"
+    )
 }
 
 /// A name without its namespace's prefix.

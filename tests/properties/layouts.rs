@@ -1,0 +1,223 @@
+//! Bodies as other people's programs lay them out: the same twelve people are counted however they are cut, and masked where they stand.
+
+use std::fmt::Write as _;
+
+use tidegate::engine::decode::Coding;
+use tidegate::engine::inspect::{Bounds, Content, Inspector, Mode, Resolution};
+use tidegate::engine::secret::HashKey;
+
+use super::{Limit, inspect, inspect_by, rules};
+
+const PEOPLE: usize = 12;
+
+/// A name, a mail address and a phone.
+fn person(n: usize) -> [String; 3] {
+    let given = ["James", "Mary", "Robert", "Linda", "David", "Susan"][n % 6];
+    [
+        format!("{given} Miller"),
+        format!("person{n}@mail.example"),
+        format!("010-2345-{n:04}"),
+    ]
+}
+
+/// What each of them is written as, one behind the other.
+fn all(between: &str, write: impl Fn([String; 3]) -> String) -> String {
+    let people: Vec<String> = (0..PEOPLE).map(|n| write(person(n))).collect();
+    people.join(between)
+}
+
+/// The bodies, each with its media type.
+fn layouts() -> Vec<(&'static str, &'static str, String)> {
+    let pairs = |heads: [&str; 2]| {
+        let [key, value] = heads;
+        all(",", |[name, mail, phone]| {
+            let pair = |of: &str, is: &str| format!(r#"{{"{key}":"{of}","{value}":"{is}","shown":true}}"#);
+            let [name, mail, phone] = [pair("full_name", &name), pair("email", &mail), pair("mobile", &phone)];
+            format!(r#"{{"attributes":[{name},{mail},{phone}]}}"#)
+        })
+    };
+    let object = |[name, mail, phone]: [String; 3]| format!(r#"{{"name":"{name}","mail":"{mail}","tel":"{phone}"}}"#);
+    let json = format!("[{}]", all(",", object));
+    let escaped = json.replace('"', "\\\"");
+    let dict = |[name, mail, phone]: [String; 3]| format!("{{'name': '{name}', 'mail': '{mail}', 'tel': '{phone}'}}");
+    let plist = |[name, mail, phone]: [String; 3]| {
+        let row = [("CUST_NAME", name), ("EMAIL", mail), ("MOBILE_NO", phone)];
+        let keys = row.iter().fold(String::new(), |mut text, (key, value)| {
+            write!(text, "<key>{key}</key><string>{value}</string>").expect("a string takes every byte");
+            text
+        });
+        format!("<dict>{keys}</dict>")
+    };
+    let cells = |row: [String; 3]| {
+        format!(
+            "<Row><Cell><Data>{}</Data></Cell></Row>",
+            row.join("</Data></Cell><Cell><Data>")
+        )
+    };
+    let header = cells(["name", "mail", "phone"].map(str::to_owned));
+    let rows = all("\n", |row| row.join(","));
+    let section = |[name, mail, phone]: [String; 3]| {
+        format!("[[person]]\n\"CUST_NAME\" = \"{name}\"\n\"EMAIL\" = \"{mail}\"\n\"MOBILE\" = \"{phone}\"\n")
+    };
+    vec![
+        (
+            "pairs",
+            "application/json",
+            format!(r#"{{"data":[{}]}}"#, pairs(["key", "value"])),
+        ),
+        ("labels", "application/json", format!("[{}]", pairs(["label", "text"]))),
+        ("single quotes", "text/plain", format!("[{}]", all(", ", dict))),
+        ("single quotes, said to be JSON", "application/json", all("\n", dict)),
+        (
+            "JSON in a string",
+            "application/json",
+            format!(r#"{{"Type":"Notification","Message":"{escaped}"}}"#),
+        ),
+        (
+            "JSON in a script's string",
+            "text/html",
+            format!(r#"<script>self.push([1,"5:[\"$\",null,{{\"rows\":{escaped}}}]"])</script>"#),
+        ),
+        (
+            "keys before values",
+            "application/x-plist",
+            format!(
+                "<?xml version=\"1.0\"?><plist><array>{}</array></plist>",
+                all("\n", plist)
+            ),
+        ),
+        (
+            "a sheet in XML",
+            "application/vnd.ms-excel",
+            format!(
+                "<?xml version=\"1.0\"?><Workbook><Table>{header}{}</Table></Workbook>",
+                all("", cells)
+            ),
+        ),
+        (
+            "a table behind what it says of itself",
+            "text/csv",
+            format!("Export 66;Report;2024-06-01\nFilter: all\n\nname,mail,phone\n{rows}\n"),
+        ),
+        ("sections of settings", "application/toml", all("\n", section)),
+    ]
+}
+
+fn content(declared: &str) -> Content {
+    Content::new(Some(Coding::Identity), declared.as_bytes())
+}
+
+#[test]
+fn people_are_counted_in_every_layout_however_it_is_cut() {
+    for (name, declared, body) in layouts() {
+        for chunk in [1, 2, 7, 100, 1_000, body.len()] {
+            let whole = inspect(body.as_bytes(), chunk, content(declared), Bounds::default(), None);
+            let people: std::collections::HashSet<_> = whole.asked.iter().flat_map(|ask| &ask.people).collect();
+            assert_eq!(people.len(), PEOPLE, "{name}, {chunk}");
+            let names = whole.asked.iter().filter(|ask| ask.classes.0.count_ones() == 3);
+            assert_eq!(
+                names.count(),
+                PEOPLE,
+                "each has a name, a mail address and a phone: {name}, {chunk}"
+            );
+        }
+    }
+}
+
+/// Masks stand where the identifiers do, behind escapes too: what is around them stays.
+#[test]
+fn people_are_masked_in_every_layout_where_they_stand() {
+    for (name, declared, body) in layouts() {
+        for chunk in [3, 100, body.len()] {
+            let inspector = Inspector::new(
+                Mode::Rewrite,
+                Bounds::default(),
+                content(declared),
+                rules(),
+                HashKey::new([7; 32]),
+            );
+            let nobody = Limit {
+                people: 0,
+                then: Resolution::Mask,
+            };
+            let masked = inspect_by(inspector, body.as_bytes(), chunk, Some(nobody)).released;
+            let masked = String::from_utf8(masked).expect("a mask is of ASCII");
+            let mut expected = body.clone();
+            for value in (0..PEOPLE).flat_map(person) {
+                assert!(!masked.contains(&value), "{name}, {chunk}");
+                expected = expected.replace(&value, &"*".repeat(value.len()));
+            }
+            let is_kept = masked
+                .bytes()
+                .zip(expected.bytes())
+                .all(|(masked, kept)| kept == b'*' || masked == kept);
+            assert!(is_kept && masked.len() == expected.len(), "{name}, {chunk}");
+        }
+    }
+}
+
+/// Of whom a record speaks: roles part people, and one name or a lone address joins them.
+#[test]
+fn recipients_are_others_unless_all_says_that_they_are_not() {
+    for (body, people) in [
+        // A masked name, the recipient's phone and an address without a role.
+        (
+            r#"{"rcvrNm":"류*우","rcvrHpno":"010-2345-0001","bscAdr":"부산광역시 수영구 광안해변로 78"}"#,
+            1,
+        ),
+        (
+            r#"{"姓名":"詹子晴","手機號碼":"0947711587","收件地址":"臺北市大安區復興南路一段185號9樓"}"#,
+            1,
+        ),
+        (
+            r#"{"shippingAddress":{"name":"양상민","tel1":"010-2345-0001"},"order":{"ordererName":"양상민","ordererTel":"010-2345-0002"}}"#,
+            1,
+        ),
+        (
+            r#"{"shippingAddress":{"name":"양상민","tel1":"010-2345-0001"},"order":{"ordererName":"선승현","ordererTel":"010-2345-0002"}}"#,
+            2,
+        ),
+        (
+            r#"{"buyer_email":"a@mail.example","recipient_name":"Mary Miller","recipient_address":"12 Oak St, Austin, TX 78701"}"#,
+            2,
+        ),
+        // Names before values are people, where they are names of people.
+        (
+            r#"{"list":[{"name":"James Miller","value":"010-2345-0001"},{"name":"Mary Miller","value":"010-2345-0002"}]}"#,
+            2,
+        ),
+        (
+            r#"{"list":[{"label":"mobile","value":"010-2345-0001"},{"label":"mobile","value":"010-2345-0002"}]}"#,
+            2,
+        ),
+    ] {
+        for chunk in [1, 5, body.len()] {
+            let whole = inspect(
+                body.as_bytes(),
+                chunk,
+                content("application/json"),
+                Bounds::default(),
+                None,
+            );
+            let found: std::collections::HashSet<_> = whole.asked.iter().flat_map(|ask| &ask.people).collect();
+            assert_eq!(found.len(), people, "{}, {chunk}", &body[..12]);
+        }
+    }
+}
+
+/// What leads to a phone is one, whatever else its text may be.
+#[test]
+fn a_link_to_a_phone_says_what_its_text_is() {
+    for (link, people) in [("tel:932868078", 1), ("/user/932868078", 0)] {
+        let body = format!("<p><a href=\"{link}\">932868078</a></p>");
+        let whole = inspect(
+            body.as_bytes(),
+            body.len(),
+            content("text/html"),
+            Bounds::default(),
+            None,
+        );
+        let found: std::collections::HashSet<_> = whole.asked.iter().flat_map(|ask| &ask.people).collect();
+        assert_eq!(found.len(), people, "{link}");
+    }
+}
