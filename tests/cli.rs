@@ -276,14 +276,15 @@ fn every_problem_of_a_configuration_is_shown_where_it_is() {
             budget(&format!("per = \"session\"\nwhen = \"!domain:www.example.com\"\n{people}")),
         ),
         (
-            "P024 nobody, and another's host",
+            "P024 nobody, another's host and no field",
             "[[processor]]\nname = \"courier\"\nhosts = [\"courier.example\"]\npeople_per_day = 0\n\
-             [[processor]]\nname = \"mail\"\nhosts = [\"Courier.example\"]\npeople_per_day = 5\n"
+             [[processor]]\nname = \"mail\"\nhosts = [\"Courier.example\"]\nfields = []\npeople_per_day = 5\n"
                 .to_owned(),
         ),
         (
             "P024 no processor",
-            "[[processor]]\nname = \"courier\"\nhosts = [\"*.courier.example\"]\nclasses = [\"emial\"]\npeople_per_day = 5\n"
+            "[[processor]]\nname = \"courier\"\nhosts = [\"*.courier.example\"]\nclasses = [\"emial\"]\n\
+             fields = [\"to\", \"[0]\"]\npeople_per_day = 5\n"
                 .to_owned(),
         ),
         ("P001 no dimension", budget(&format!("per = \"sesion\"\n{people}"))),

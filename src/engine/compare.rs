@@ -398,6 +398,7 @@ mod tests {
                 buyer: None,
                 is_delivery: false,
                 is_shops: false,
+                is_elsewhere: false,
             };
             matching.add(&mut reader, &record);
         }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::engine::detect::{ClassSet, RuleSet};
-use crate::engine::record::{Assembler, Record};
+use crate::engine::detect::RuleSet;
+use crate::engine::record::{Assembler, Details, Record};
 use crate::engine::secret::HashKey;
 use crate::engine::structure::{Cell, CellForm, CellSettings, Declared, Sink as _, Structure};
 
@@ -17,12 +17,12 @@ const SEGMENT_BYTES: usize = 2048;
 pub fn people_in_target(
     (path, query): (&[u8], &[u8]),
     (rules, secret): (&Arc<RuleSet>, &HashKey),
-    counted: ClassSet,
+    details: &Details,
 ) -> Vec<Record> {
     let mut records: Vec<Record> = Vec::new();
     let assembler = || {
         let mut assembler = Assembler::new(Arc::clone(rules), secret.clone());
-        assembler.count_values(counted);
+        assembler.tell_details(details.clone());
         assembler
     };
     let has_at = |segment: &[u8]| segment.windows(3).any(|escape| escape == b"%40");
@@ -47,21 +47,20 @@ pub fn people_in_target(
     records
 }
 
-/// For each record of `values` in which someone is found: the number of its value, and the record. It tells the values of the
-/// classes that are `counted` too.
+/// For each record of `fields`, names with their values, in which someone is found: the number of its field, and the record.
 pub fn people<'v>(
-    values: impl Iterator<Item = &'v [u8]>,
+    fields: impl Iterator<Item = (&'v [u8], &'v [u8])>,
     (rules, secret): (&Arc<RuleSet>, &HashKey),
-    counted: ClassSet,
+    details: &Details,
 ) -> Vec<(usize, Record)> {
     let mut found = Vec::new();
-    for (number, value) in values.enumerate() {
+    for (number, (name, value)) in fields.enumerate() {
         // Shorter values, and those with no digit run and no `@`, hold no identifier.
         if !may_identify(value) {
             continue;
         }
         let mut assembler = Assembler::new(Arc::clone(rules), secret.clone());
-        assembler.count_values(counted);
+        assembler.tell_details(details.under(name));
         let raw = value.get(..value.len().min(VALUE_BYTES_MAX)).unwrap_or_default();
         assembler.cell(&Cell::whole(raw, 0, CellForm::Plain));
         assembler.line(raw.len() as u64);
@@ -85,7 +84,7 @@ mod tests {
         let (rules, secret) = (Arc::new(RuleSet::builtin()), HashKey::new([1; 32]));
         let people = |path: &str, query: &str| {
             let target = (path.as_bytes(), query.as_bytes());
-            let records = people_in_target(target, (&rules, &secret), ClassSet::default());
+            let records = people_in_target(target, (&rules, &secret), &Details::default());
             records.iter().map(|record| record.subjects.len()).sum::<usize>()
         };
         assert_eq!(people("/profile", "id=7&page=2"), 0);

@@ -17,10 +17,10 @@ use super::outcome::{Denial, Outcome};
 use super::terms::Terms;
 use super::witness::Witness;
 use crate::clock::Clock;
-use crate::engine::detect::ClassSet;
 use crate::engine::inspect::{Failure, Inspector, Piece, Resolution, Step, Tally};
 use crate::engine::ledger::{Account, BudgetId, Dimension, KeyId, KeyUse, Next};
 use crate::engine::policy::Action;
+use crate::engine::record::Details;
 use crate::engine::time::Now;
 
 /// Coded bytes that are decoded before what they released has left: so many times the ratio of the coding may wait for a client
@@ -454,9 +454,9 @@ impl Driver {
         None
     }
 
-    /// The classes whose values count.
-    pub(super) fn counted_values(&self) -> ClassSet {
-        fields::counted_values(&self.account)
+    /// What its records tell.
+    pub(super) fn details(&self) -> Details {
+        fields::details(&self.account)
     }
 
     /// Whether the exchange was refused because its body could not be read.

@@ -375,8 +375,8 @@ impl Exchanges {
         let mut inspector = None;
         if asked.route().inspect {
             let content = content(&head.headers);
-            let classes = fields::counted_values(&account);
-            inspector = Some(set.inspector(asked.route, gateway.apart.as_ref(), (mode, content), classes));
+            let details = fields::details(&account);
+            inspector = Some(set.inspector(asked.route, gateway.apart.as_ref(), (mode, content), details));
             ending = ending.tried_in_shadow(content);
         }
         let mut driver = Driver::new(inspector, (account, witness, confirm), terms, counted);

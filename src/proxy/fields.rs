@@ -9,11 +9,11 @@ use super::fail::{Fail, Reason};
 use super::outcome::Denial;
 use super::terms::Terms;
 use super::witness::Witness;
-use crate::engine::detect::{ClassId, ClassSet};
+use crate::engine::detect::ClassId;
 use crate::engine::head;
 use crate::engine::ledger::{Account, Answer, Next, Told};
 use crate::engine::policy::Direction;
-use crate::engine::record::Record;
+use crate::engine::record::{Details, Record};
 use crate::engine::time::Now;
 
 /// Fields whose digits are the protocol's and never a person's; a value without digits or `@` costs nothing anyway.
@@ -66,10 +66,11 @@ pub(super) async fn count_request(
 ) -> FieldCount {
     let (path, query) = (target.path().as_bytes(), target.query().unwrap_or_default().as_bytes());
     let reader = (&terms.set.rules, terms.set.policy.secret_of(terms.route));
-    let found = head::people_in_target((path, query), reader, counted_values(account));
+    let details = details(account);
+    let found = head::people_in_target((path, query), reader, &details);
     // Over HTTP/2 there may be no field that names the host as well.
     let host = target.authority().map_or("", Authority::host).as_bytes();
-    let in_host = head::people_in_target((host, b""), reader, counted_values(account));
+    let in_host = head::people_in_target((host, b""), reader, &details);
     let found = found
         .into_iter()
         .chain(in_host)
@@ -138,17 +139,18 @@ impl<'w> Walk<'w> {
         account: &'w mut Account,
         (terms, witness): (&'w Terms, &'w mut Witness),
     ) -> Option<(Self, Vec<(usize, Record)>)> {
-        let values = fields.iter().map(|(name, value)| {
-            if is_impersonal(name) && !value.as_bytes().contains(&b'@') {
+        let searched = fields.iter().map(|(name, value)| {
+            let value = if is_impersonal(name) && !value.as_bytes().contains(&b'@') {
                 &b""[..]
             } else {
                 value.as_bytes()
-            }
+            };
+            (name.as_str().as_bytes(), value)
         });
         let in_fields = head::people(
-            values,
+            searched,
             (&terms.set.rules, terms.set.policy.secret_of(terms.route)),
-            counted_values(account),
+            &details(account),
         );
         found.extend(in_fields);
         let mut people = found;
@@ -206,9 +208,13 @@ impl<'w> Walk<'w> {
     }
 }
 
-/// The classes whose values some key of the exchange counts.
-pub(super) fn counted_values(account: &Account) -> ClassSet {
-    account.classes().iter().map(|class| ClassId(*class)).collect()
+/// What records tell under the keys of an exchange: the values of the classes that some of them count, and whether they stand under
+/// the fields of its allowance.
+pub(super) fn details(account: &Account) -> Details {
+    Details {
+        values: account.classes().iter().map(|class| ClassId(*class)).collect(),
+        fields: account.fields().cloned(),
+    }
 }
 
 fn denial(answer: &Answer, now: Now) -> Option<Denial> {

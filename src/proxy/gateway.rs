@@ -22,12 +22,13 @@ use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::engine::apart::Apart;
 use crate::engine::baseline::{Baselines, Deviation, WINDOW_SECONDS};
-use crate::engine::detect::{ClassSet, RuleSet};
+use crate::engine::detect::RuleSet;
 use crate::engine::inspect::{Bounds, Content, Inspector, Mode};
 use crate::engine::ledger::{Account, BudgetId, KeyId, KeyUse, Ledger, PublicPeople};
 use crate::engine::pinned::PinnedHosts;
 use crate::engine::policy::{Facts, Plan, Policy, Question};
 use crate::engine::proposed::Proposed;
+use crate::engine::record::Details;
 use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
 use crate::events::{Event, Names, report};
@@ -89,11 +90,11 @@ impl Set {
         route: usize,
         apart: Option<&Arc<dyn Apart>>,
         (mode, content): (Mode, Content),
-        classes: ClassSet,
+        details: Details,
     ) -> Inspector {
         let (rules, secret) = (Arc::clone(&self.rules), self.policy.secret_of(route).clone());
         let inspector = Inspector::new(mode, self.bounds, content, rules, secret);
-        inspector.reading_apart(apart).counting_values(classes)
+        inspector.reading_apart(apart).details(details)
     }
 
     /// The classes of both sets of rules, where some are tried.
@@ -244,7 +245,7 @@ impl Gateway {
         self.read_back(keys_of(plan)).await;
         let keys = std::mem::take(&mut plan.keys);
         let account = self.ledger.open(keys, plan.allowance.take(), now);
-        let account = account.allowing(plan.allowed).sparing(&set.public);
+        let account = account.allowing(std::mem::take(&mut plan.allowed)).sparing(&set.public);
         let mut account = account.summing(std::mem::take(&mut plan.sums));
         if let Some(gateways) = self.fleet.as_ref().and_then(|fleet| fleet.divided()) {
             account.divide(gateways);

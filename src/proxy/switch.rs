@@ -27,10 +27,10 @@ use super::vigil::Vigil;
 use super::websocket::{Handshake, Peers, deflates, offers_websocket, relay, translate, translate_answer};
 use super::witness::Witness;
 use crate::engine::apart::Apart;
-use crate::engine::detect::ClassSet;
 use crate::engine::inspect::{Content, Mode};
 use crate::engine::ledger::Account;
 use crate::engine::policy::{Direction, Plan};
+use crate::engine::record::Details;
 use crate::engine::structure::Declared;
 use crate::events::{Event, Leg, report};
 
@@ -167,15 +167,15 @@ impl Exchanges {
         (headers, mode, watches): (&HeaderMap, Mode, bool),
         mut to_client: Box<InspectedBody<UpstreamBody>>,
     ) {
-        let classes = to_client.driver().counted_values();
-        to_client.carry_messages(inspectors(asked, self.gateway.apart.as_ref(), mode, classes));
+        let details = to_client.driver().details();
+        to_client.carry_messages(inspectors(asked, self.gateway.apart.as_ref(), mode, details));
         // What a client sends is never masked: a mask would be saved over what it hides.
         let sent = if watches { Mode::Watch } else { Mode::Guard };
         let (mut plan, now) = (offer.plan, self.gateway.clock.now());
         let account = self.gateway.open_account(&asked.set, &mut plan, now).await;
         let mut to_server = self.beside(asked, account, offer.direction);
-        let classes = to_server.driver().counted_values();
-        to_server.carry_messages(inspectors(asked, self.gateway.apart.as_ref(), sent, classes));
+        let details = to_server.driver().details();
+        to_server.carry_messages(inspectors(asked, self.gateway.apart.as_ref(), sent, details));
         let peers = Peers {
             to_client,
             to_server,
@@ -216,10 +216,10 @@ impl Exchanges {
 }
 
 /// Makes the inspectors of messages.
-fn inspectors(asked: &Asked, apart: Option<&Arc<dyn Apart>>, mode: Mode, classes: ClassSet) -> MakeInspector {
+fn inspectors(asked: &Asked, apart: Option<&Arc<dyn Apart>>, mode: Mode, details: Details) -> MakeInspector {
     let (set, route, apart) = (Arc::clone(&asked.set), asked.route, apart.cloned());
     Box::new(move || {
         let content = Content::from(Declared::Unknown);
-        set.inspector(route, apart.as_ref(), (mode, content), classes)
+        set.inspector(route, apart.as_ref(), (mode, content), details.clone())
     })
 }

@@ -139,8 +139,8 @@ impl Exchanges {
             .await;
         let (is_masked, content) = (counted.fields.is_masked, content(&head.headers));
         let inspector = asked.route().inspect.then(|| {
-            let classes = fields::counted_values(&counted.account);
-            set.inspector(asked.route, self.gateway.apart.as_ref(), (mode, content), classes)
+            let details = fields::details(&counted.account);
+            set.inspector(asked.route, self.gateway.apart.as_ref(), (mode, content), details)
         });
         let vigil = Vigil::new(Arc::clone(&self.gateway), until, asked);
         let mut body = counted.body(body, inspector, self.gateway.clock, outlet, vigil);

@@ -233,3 +233,147 @@ async fn what_says_nothing_in_any_known_form_has_a_volume_too() {
         }
     }
 }
+
+/// More people than the budget lets pass, each written by `one`.
+fn crowd(joint: &str, one: impl Fn(u32) -> String) -> String {
+    (0..PEOPLE_MAX + 10).map(one).collect::<Vec<_>>().join(joint)
+}
+
+fn phone(number: u32) -> String {
+    format!("010-2000-{number:04}")
+}
+
+fn mail(number: u32) -> String {
+    format!("customer{number}@example.com")
+}
+
+/// A request in which a crowd stands.
+struct Sent {
+    target: String,
+    fields: String,
+    body: String,
+}
+
+impl Sent {
+    fn body(content_type: &str, body: String) -> Self {
+        let fields = format!("Content-Type: {content_type}\r\n");
+        Self {
+            target: String::new(),
+            fields,
+            body,
+        }
+    }
+
+    fn json(one: impl Fn(u32) -> String) -> Self {
+        Self::body("application/json", format!("[{}]", crowd(",", one)))
+    }
+
+    /// A form under one name.
+    fn pairs(name: &str) -> String {
+        crowd("&", |number| format!("{name}={}", mail(number).replace('@', "%40")))
+    }
+
+    fn form(name: &str) -> Self {
+        Self::body("application/x-www-form-urlencoded", Self::pairs(name))
+    }
+
+    fn multipart(name: &str) -> Self {
+        let part = |number| {
+            let value = phone(number);
+            format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+        };
+        Self::body("multipart/form-data; boundary=b", crowd("", part) + "--b--\r\n")
+    }
+
+    fn table(head: &str) -> Self {
+        let rows = crowd("\n", |number| format!("{},7", mail(number)));
+        Self::body("text/csv", format!("{head}\n{rows}\n"))
+    }
+
+    fn xml(name: &str) -> Self {
+        let one = |number| format!("<order><{name}><phone>{}</phone></{name}></order>", phone(number));
+        Self::body("application/xml", format!("<orders>{}</orders>", crowd("\n", one)))
+    }
+
+    fn text(name: &str) -> Self {
+        Self::body("text/plain", crowd("\n", |number| format!("{name}: {}", mail(number))))
+    }
+
+    fn target(target: String) -> Self {
+        let body = "hello".to_owned();
+        Self {
+            target,
+            ..Self::body("text/plain", body)
+        }
+    }
+
+    fn field(name: &str) -> Self {
+        let sent = Self::target(String::new());
+        let fields = format!("{}{name}: {}\r\n", sent.fields, crowd(", ", mail));
+        Self { fields, ..sent }
+    }
+}
+
+#[tokio::test]
+async fn a_processor_is_told_of_nobody_under_other_fields_than_were_declared() {
+    let processor = "[[processor]]\nname = \"courier\"\nhosts = [\"localhost\"]\nfields = [\"recipient.phone\", \"to\", \"hp2\", \"hp3\"]\n\
+        people_per_day = 1000\n";
+    let way = Way::with(&(budget("address", &format!("people = {PEOPLE_MAX}")) + processor)).await;
+    let object = |name: &str| Sent::json(|number| format!("{{\"{name}\":{{\"phone\":\"{}\"}}}}", phone(number)));
+    let both = |first: &str, second: &str| {
+        Sent::json(|number| {
+            format!(
+                "{{\"{first}\":\"{}\",\"{second}\":\"{}\"}}",
+                phone(number),
+                mail(number)
+            )
+        })
+    };
+    let twice = |number| {
+        let (mail, phone) = (mail(number), phone(number));
+        format!("{{\"to\":\"{mail}\"}},{{\"to\":\"{mail}\",\"zz\":\"{phone}\"}}")
+    };
+    let pieces = |number| format!("{{\"hp1\":\"010\",\"hp2\":\"2000\",\"hp3\":\"{number:04}\"}}");
+    let list = |number| format!("{{\"orders\":[{{\"To\":[\"{}\"]}}]}}", mail(number));
+    for (what, sent, is_inside) in [
+        ("an object", object("recipient"), true),
+        ("another object", object("sender"), false),
+        ("a list", Sent::json(list), true),
+        ("pieces of which one is elsewhere", Sent::json(pieces), false),
+        ("no name", Sent::json(|number| format!("\"{}\"", mail(number))), false),
+        ("something behind it", both("to", "zz"), false),
+        ("more of who was inside", Sent::json(twice), false),
+        ("something before it", both("zz", "to"), false),
+        ("a form", Sent::form("to"), true),
+        ("a form with brackets", Sent::form("recipient[phone]"), true),
+        ("a form's other field", Sent::form("from"), false),
+        ("multipart", Sent::multipart("to"), true),
+        ("multipart's other field", Sent::multipart("note"), false),
+        ("a table", Sent::table("TO,zone"), true),
+        ("a table's other column", Sent::table("email,to"), false),
+        ("XML", Sent::xml("recipient"), true),
+        ("XML's other element", Sent::xml("sender"), false),
+        ("a text", Sent::text("To"), true),
+        ("a text's other line", Sent::text("From"), false),
+        ("a query", Sent::target(format!("?{}", Sent::pairs("to"))), true),
+        (
+            "a query's other field",
+            Sent::target(format!("?{}", Sent::pairs("q"))),
+            false,
+        ),
+        ("a path", Sent::target(crowd("/", mail)), false),
+        ("a field", Sent::field("to"), true),
+        ("another field", Sent::field("x-note"), false),
+    ] {
+        let url = format!("http://localhost:{}/{}", way.origin.address.port(), sent.target);
+        let reply = plain(
+            way.gateway.listener("out"),
+            "POST",
+            &url,
+            &sent.fields,
+            sent.body.as_bytes(),
+        )
+        .await;
+        assert_eq!(reply.status == 200, is_inside, "{what}: {}", reply.head);
+    }
+}

@@ -3,6 +3,7 @@
 mod bytes;
 mod class;
 mod context;
+mod field_names;
 mod finding;
 mod fold;
 mod hint;
@@ -23,6 +24,7 @@ mod validate;
 mod vocabulary;
 
 pub use class::{Category, ClassId, ClassSet};
+pub use field_names::FieldNames;
 pub use finding::{Context, Finding, Normal, Span};
 pub use hint::{closest, did_you_mean, toml_problem};
 pub use key::Key;

@@ -29,9 +29,9 @@ pub use crate::engine::charset::Charset;
 use crate::engine::charset::Reader;
 use crate::engine::container::Meter;
 use crate::engine::decode::{Coding, Compression, Decoder, GrpcForm};
-use crate::engine::detect::{ClassSet, RuleSet, Usage};
+use crate::engine::detect::{RuleSet, Usage};
 use crate::engine::ledger::Ask;
-use crate::engine::record::{Assembler, Place, Record};
+use crate::engine::record::{Assembler, Details, Place, Record};
 use crate::engine::secret::HashKey;
 use crate::engine::step::Phase;
 pub use crate::engine::step::{Bounds, Failure, Mode, Piece, Resolution, Step, Tally};
@@ -213,10 +213,10 @@ impl Inspector {
         }
     }
 
-    /// The asks of this body name the values of these classes too.
+    /// The records and asks of this body tell this too.
     #[must_use]
-    pub fn counting_values(mut self, classes: ClassSet) -> Self {
-        self.assembler.count_values(classes);
+    pub fn details(mut self, details: Details) -> Self {
+        self.assembler.tell_details(details);
         self
     }
 

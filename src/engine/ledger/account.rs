@@ -16,13 +16,13 @@ use smallvec::{SmallVec, smallvec};
 use wanted::name;
 
 use super::entry::Entry;
-use super::limit::{Ask, Elements, KeyUse};
+use super::limit::{Allowed, Ask, Elements, KeyUse};
 use super::locked::{Locked, Place, ShardSet};
 use super::reserve::{List, Prefix, Stop, Wanted};
 use super::shards::{Ledger, shard_of};
 use super::strict::Strict;
 use super::{Amounts, BudgetId, Dimension, KeyId, PublicPeople, SumUse};
-use crate::engine::detect::ClassSet;
+use crate::engine::detect::FieldNames;
 use crate::engine::secret::Subject;
 use crate::engine::time::Now;
 
@@ -92,8 +92,7 @@ pub struct Account {
     own: SmallVec<[Box<(KeyUse, Entry)>; 1]>,
     /// People within it are counted under it alone.
     pub(super) allowance: Option<KeyUse>,
-    /// All that may be told of those; none says anything.
-    allowed: Option<ClassSet>,
+    allowed: Allowed,
     /// The shards of all keys that can refuse.
     shards: ShardSet,
     granted: Granted,
@@ -157,7 +156,7 @@ impl Account {
             counted: order.counted,
             own,
             allowance,
-            allowed: None,
+            allowed: Allowed::default(),
             shards,
             granted: Granted::default(),
             people: 0,
@@ -210,6 +209,11 @@ impl Account {
     /// Classes whose values some key counts, by their number.
     pub fn classes(&self) -> &[u8] {
         &self.classes
+    }
+
+    /// The fields of which its allowance is, if it is of some alone.
+    pub const fn fields(&self) -> Option<&Arc<FieldNames>> {
+        self.allowed.fields.as_ref()
     }
 
     /// Distinct subjects granted to this exchange.
@@ -350,7 +354,8 @@ impl Account {
     fn await_leaving(&mut self, (elements, list, under): (Elements, &[(u32, u64)], u64), prefix: &Prefix) {
         let granted = prefix.granted(list);
         for (_, element) in list.get(granted.len()..).unwrap_or_default() {
-            self.granted.remove(name(elements, *element));
+            self.granted.remove(name(elements, *element, false));
+            self.granted.remove(name(elements, *element, true));
         }
         if elements == Elements::People {
             self.people += granted.len();

@@ -1,9 +1,11 @@
 //! What a budget asks of one key, as the ledger needs it: numbers only.
 
+use std::sync::Arc;
+
 use smallvec::SmallVec;
 
 use super::{BudgetId, Dimension, KeyId};
-use crate::engine::detect::ClassSet;
+use crate::engine::detect::{ClassSet, FieldNames};
 use crate::engine::secret::{PeopleMark, Subject};
 
 /// What the elements of a key are.
@@ -27,6 +29,22 @@ pub enum Kind {
     Beside,
 }
 
+/// Whom an allowance takes, by what is told of them.
+#[derive(Clone, Debug, Default)]
+pub struct Allowed {
+    /// Nothing but these classes; none says anything.
+    pub classes: Option<ClassSet>,
+    /// Under no other fields than these; none says anything.
+    pub fields: Option<Arc<FieldNames>>,
+}
+
+impl Allowed {
+    /// Whether no more is told in a record than that.
+    pub(super) fn takes(&self, ask: &Ask) -> bool {
+        !ask.is_elsewhere && self.classes.is_none_or(|classes| ask.classes.is_within(classes))
+    }
+}
+
 /// What one record asks for: it leaves with all of this, or not at all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ask {
@@ -36,6 +54,8 @@ pub struct Ask {
     pub values: Vec<(u8, u64)>,
     /// The classes of all that is told of them, where some may be told outside other budgets.
     pub classes: ClassSet,
+    /// Whether some of it stands elsewhere than under the fields of which an allowance is.
+    pub is_elsewhere: bool,
     /// The same people, in the same order, and values under another key, where people are hashed with two.
     pub beside: Option<Box<Self>>,
 }
@@ -55,6 +75,7 @@ impl FromIterator<Subject> for Ask {
             people: people.into_iter().collect(),
             values: Vec::new(),
             classes: ClassSet::default(),
+            is_elsewhere: false,
             beside: None,
         }
     }

@@ -45,7 +45,7 @@ pub use carry::{Carrier, PARTS};
 pub use estimate::{RANK_MAX, REGISTERS};
 pub use frame::{FrameError, KeyFrame, Mark, Sum, Tag};
 pub use key::{BudgetId, Dimension, KeyId, Parts};
-pub use limit::{Ask, Elements, Excess, KeyUse, Kind, Limit};
+pub use limit::{Allowed, Ask, Elements, Excess, KeyUse, Kind, Limit};
 pub use public::{PublicPeople, not_public};
 pub use revocations::{REVOCATIONS_MAX, RevokedBy};
 pub use shards::{Ledger, Settings};

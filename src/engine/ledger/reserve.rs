@@ -1,5 +1,6 @@
 //! How much of a batch fits under one key: all its limits look at the asks in their order, one key after another.
 
+use hashbrown::HashSet;
 use smallvec::SmallVec;
 
 use super::account::Told;
@@ -61,6 +62,9 @@ impl Wanted {
     pub(super) fn take_out(&mut self, allowed: &[(u32, u64)]) {
         let is_allowed = |ask: u32| allowed.binary_search_by_key(&ask, |(allowed, _)| *allowed).is_ok();
         self.people.retain(|(ask, _)| !is_allowed(*ask));
+        // Someone may be there twice, inside of it and outside.
+        let mut seen = HashSet::with_capacity(self.people.len());
+        self.people.retain(|(_, person)| seen.insert(*person));
     }
 }
 

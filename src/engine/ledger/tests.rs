@@ -145,6 +145,40 @@ fn inside_an_allowance_no_other_budget_sees_anyone() {
 }
 
 #[test]
+fn whoever_more_is_told_of_counts_though_they_were_inside_an_allowance_before() {
+    let ledger = Arc::new(Ledger::new(Settings::default()));
+    let session = key(1, Dimension::Session, &[limit(2, Excess::Refused)]);
+    let allowance = key(9, Dimension::Route, &[limit(10, Excess::Refused)]);
+    let more = |ask: Ask| Ask {
+        is_elsewhere: true,
+        ..ask
+    };
+    let told: Vec<Ask> = asks(0..5).into_iter().chain(asks(0..5).into_iter().map(more)).collect();
+    for at_once in [1, 3, 10] {
+        let mut account = ledger.open(vec![session.clone()], Some(allowance.clone()), START);
+        let mut granted = 0;
+        for asks in told.chunks(at_once) {
+            let answer = account.reserve(asks, START);
+            granted += answer.granted;
+            if answer.granted < asks.len() {
+                break;
+            }
+        }
+        assert_eq!(granted, 7, "five inside, and two of them once more: {at_once} at once");
+    }
+    let mut account = ledger.open(
+        vec![session],
+        Some(key(9, Dimension::Route, &[limit(1, Excess::Refused)])),
+        START,
+    );
+    let twice: Vec<Ask> = asks(0..3)
+        .into_iter()
+        .flat_map(|ask| [ask.clone(), more(ask)])
+        .collect();
+    assert_eq!(account.reserve(&twice, START).granted, 4, "nobody counts twice");
+}
+
+#[test]
 fn a_record_is_granted_whole_or_not_at_all() {
     let ledger = Arc::new(Ledger::new(Settings::default()));
     let session = key(1, Dimension::Session, &[limit(3, Excess::Refused)]);

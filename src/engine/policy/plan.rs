@@ -8,8 +8,9 @@ use super::facts::Facts;
 use super::names::names_of;
 use super::processor::Processor;
 use super::{Action, Budget, Enforcement, Exception, Policy, Route, Tenant, WINDOW_SECONDS_MAX};
-use crate::engine::detect::ClassSet;
-use crate::engine::ledger::{BudgetId, Counted, Dimension, Elements, Excess, KeyId, KeyUse, Limit, SumLimit, SumUse};
+use crate::engine::ledger::{
+    Allowed, BudgetId, Counted, Dimension, Elements, Excess, KeyId, KeyUse, Limit, SumLimit, SumUse,
+};
 use crate::engine::secret::HashKey;
 use crate::engine::time::Now;
 
@@ -21,8 +22,8 @@ pub struct Plan {
     pub keys: Vec<KeyUse>,
     /// People within this key are counted under it alone.
     pub allowance: Option<KeyUse>,
-    /// Of whom nothing but these classes is told; none says anything.
-    pub allowed: Option<ClassSet>,
+    /// Of whom nothing but this is told.
+    pub allowed: Allowed,
     /// Keys under which bytes, records or answers are summed.
     pub sums: Vec<SumUse>,
     /// Whether some limit masks.
@@ -50,7 +51,7 @@ impl Plan {
     /// Has the exchange count as `other` says as well, whom it also shows itself as. Under a key of both the stricter limits hold,
     /// and nobody's allowance does.
     pub fn join(&mut self, other: Self) {
-        (self.allowance, self.allowed) = (None, None);
+        (self.allowance, self.allowed) = (None, Allowed::default());
         self.redacts |= other.redacts;
         for used in other.keys {
             match self.keys.iter_mut().find(|known| known.key == used.key) {
@@ -173,7 +174,7 @@ impl Policy {
             plan.allowance = of_route.or_else(|| self.approved(facts));
         } else if let Some(processor) = self.processor(facts) {
             plan.allowance = Some(processor.allowance(self.secret_of(facts.route)));
-            plan.allowed = processor.classes;
+            plan.allowed = processor.allowed.clone();
         }
     }
 

@@ -1,11 +1,14 @@
 //! Who is declared to process people's data for the organisation, and how much of it they are sent.
 
+use std::sync::Arc;
+
 use super::condition::DAY_S;
 use super::destination::Destinations;
 use super::plan::allowance;
+use super::syntax::ProcessorSyntax;
 use super::{Written, error, nearest};
-use crate::engine::detect::ClassSet;
-use crate::engine::ledger::{Dimension, KeyId, KeyUse};
+use crate::engine::detect::{ClassSet, FieldNames};
+use crate::engine::ledger::{Allowed, Dimension, KeyId, KeyUse};
 use crate::engine::problem::Problem;
 use crate::engine::secret::HashKey;
 
@@ -13,8 +16,8 @@ use crate::engine::secret::HashKey;
 pub(super) struct Processor {
     name: String,
     people_per_day: u32,
-    /// All that it is told of a person; none says anything.
-    pub(super) classes: Option<ClassSet>,
+    /// All that it is told of a person.
+    pub(super) allowed: Allowed,
 }
 
 impl Processor {
@@ -64,22 +67,51 @@ pub(super) fn read(written: &Written<'_>, known: &mut Destinations, problems: &m
                 );
             }
         }
-        let mut classes = Vec::new();
-        for class in &syntax.classes {
-            let Some(rules) = written.rules else { continue };
-            let found = rules.classes().find(|(_, name, _)| name == class.get_ref());
-            if found.is_none() {
-                let names: Vec<&str> = rules.classes().map(|(_, name, _)| name).collect();
-                let message = format!("there is no class `{}`", class.get_ref());
-                wrong(class.span(), message, nearest(class.get_ref(), &names));
-            }
-            classes.extend(found.map(|(class, ..)| class));
-        }
+        let allowed = Allowed {
+            classes: classes(syntax, written, problems),
+            fields: fields(syntax, written, problems).map(Arc::new),
+        };
         processors.push(Processor {
             name: name.clone(),
             people_per_day: *syntax.people_per_day.get_ref(),
-            classes: (!syntax.classes.is_empty()).then(|| classes.into_iter().collect::<ClassSet>()),
+            allowed,
         });
     }
     processors
+}
+
+/// The classes of what it is told; none where it may be told any.
+fn classes(syntax: &ProcessorSyntax, written: &Written<'_>, problems: &mut Vec<Problem>) -> Option<ClassSet> {
+    let mut classes = Vec::new();
+    for class in &syntax.classes {
+        let Some(rules) = written.rules else { continue };
+        let found = rules.classes().find(|(_, name, _)| name == class.get_ref());
+        if found.is_none() {
+            let names: Vec<&str> = rules.classes().map(|(_, name, _)| name).collect();
+            let message = format!("there is no class `{}`", class.get_ref());
+            let help = nearest(class.get_ref(), &names);
+            problems.push(error("P024", written.file, class.span(), message, help));
+        }
+        classes.extend(found.map(|(class, ..)| class));
+    }
+    (!syntax.classes.is_empty()).then(|| classes.into_iter().collect())
+}
+
+/// The fields under which that stands; none where any will do.
+fn fields(syntax: &ProcessorSyntax, written: &Written<'_>, problems: &mut Vec<Problem>) -> Option<FieldNames> {
+    let listed = syntax.fields.as_ref()?;
+    let mut wrong = |span, message| {
+        let help = "fields = [\"recipient.phone\", \"to\"]; without `fields` any will do";
+        problems.push(error("P024", written.file, span, message, Some(help.to_owned())));
+    };
+    if listed.get_ref().is_empty() {
+        wrong(listed.span(), "no field is listed".to_owned());
+    }
+    let mut fields = FieldNames::default();
+    for field in listed.get_ref() {
+        if let Err(why) = fields.add(field.get_ref()) {
+            wrong(field.span(), format!("`{}` {why}", field.get_ref()));
+        }
+    }
+    Some(fields)
 }

@@ -146,6 +146,11 @@ pub struct ProcessorSyntax {
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub classes: Vec<Text>,
+    /// The fields of what it is sent, by the last names of their paths: `recipient.phone`. Who stands under another is outside.
+    /// Default: any.
+    #[serde(default)]
+    #[schemars(with = "Option<Vec<String>>")]
+    pub fields: Option<Spanned<Vec<Text>>>,
     /// Distinct people a day that it is sent, over all who send, outside all other people budgets of `requests`.
     #[schemars(with = "u32")]
     pub people_per_day: Spanned<u32>,

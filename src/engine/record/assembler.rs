@@ -9,10 +9,10 @@ use super::parts::Parts;
 use super::settled::Settled;
 use super::stream::Stream;
 use super::subject::{self, Common};
-use super::{Item, Record};
+use super::{Details, Item, Record};
 use crate::engine::container::{Fault, Limits, Meter};
 use crate::engine::decode::Unescaped;
-use crate::engine::detect::{ClassSet, Finding, OrderSigns, RuleSet, Usage};
+use crate::engine::detect::{Finding, OrderSigns, RuleSet, Usage};
 use crate::engine::secret::HashKey;
 use crate::engine::structure::{Cell, CellForm, Container, Sink};
 
@@ -99,9 +99,9 @@ impl Assembler {
         }
     }
 
-    /// Records tell the values of these classes too.
-    pub fn count_values(&mut self, classes: ClassSet) {
-        self.settled.counted = classes;
+    /// Records tell this too.
+    pub fn tell_details(&mut self, details: Details) {
+        self.settled.details = details;
     }
 
     /// Moves the records that begin before `holds_from` to `ready`, by their first byte.

@@ -78,7 +78,7 @@ impl Assembler {
     }
 
     pub(super) fn inner(&self, layers: u32, begin: u64) -> Inner {
-        Inner::new((&self.rules, &self.secret), self.settled.counted, layers, begin)
+        Inner::new((&self.rules, &self.secret), self.settled.details.clone(), layers, begin)
     }
 
     /// Another reading of the body, of what comes from `at` on.

@@ -100,6 +100,7 @@ mod tests {
             buyer: buyer.map(Subject),
             is_delivery,
             is_shops: false,
+            is_elsewhere: false,
         }
     }
 

@@ -54,6 +54,16 @@ pub(super) fn field<'f>(frames: &'f [Frame], fields: &'f Fields) -> Option<&'f F
     fields.get(&named(frames, fields)?.field)
 }
 
+/// The names around the value under way, the innermost first. The text of an element is told under the element's name once more.
+pub(super) fn names<'f>(frames: &'f [Frame], fields: &'f Fields) -> impl Iterator<Item = &'f [u8]> {
+    let around = frames.iter().rev().skip(1).map(Some).chain([None]);
+    let named = frames.iter().rev().zip(around).filter(|(frame, around)| {
+        let is_same = around.is_some_and(|around| around.field_hash == frame.field_hash);
+        !(is_same && frame.container == Container::Element)
+    });
+    named.filter_map(|(frame, _)| Some(fields.get(&frame.field)?.key.name()))
+}
+
 /// Whether the member under way has no name of its own: one that carries its value, or data, `{"phone":{"0":"010..."}}`.
 fn is_unnamed(frame: &Frame, fields: &Fields) -> bool {
     matches!(frame.field, FieldRef::Data(_)) || carries(frame, fields)

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::{Assembler, Record};
+use super::{Assembler, Details, Record};
 use crate::engine::container::{Fault, Look, Meter, Texts, Told, Unpacker, look};
 use crate::engine::decode::{Coding, Decoder, Unescaped};
-use crate::engine::detect::{ClassSet, RuleSet, Span};
+use crate::engine::detect::{RuleSet, Span};
 use crate::engine::secret::HashKey;
 use crate::engine::structure::{CellSettings, Declared, Sink as _, Structure};
 
@@ -66,9 +66,9 @@ impl Texts for Read {
 
 impl Inner {
     /// One whose text begins at `raw` of the body around it, in which so many layers are looked behind.
-    pub(super) fn new((rules, secret): (&Arc<RuleSet>, &HashKey), counted: ClassSet, layers: u32, raw: u64) -> Self {
+    pub(super) fn new((rules, secret): (&Arc<RuleSet>, &HashKey), details: Details, layers: u32, raw: u64) -> Self {
         let mut assembler = Assembler::new(Arc::clone(rules), secret.clone());
-        assembler.count_values(counted);
+        assembler.tell_details(details);
         assembler.layers = layers;
         let settings = CellSettings::new(CellSettings::default().segment, rules.has_expressions());
         Self {

@@ -27,11 +27,30 @@ pub use crowd::{BULK_PEOPLE, Crowd};
 pub(in crate::engine) use inner::Inner;
 pub use subject::subjects_of;
 
+use std::sync::Arc;
+
 use smallvec::SmallVec;
 
-use crate::engine::detect::{Category, ClassId, ClassSet, Role, Span};
+use crate::engine::detect::{Category, ClassId, ClassSet, FieldNames, Role, Span};
 use crate::engine::ledger::Ask;
 use crate::engine::secret::Subject;
+
+/// What records tell beside the people in them.
+#[derive(Clone, Default)]
+pub struct Details {
+    /// The values of these classes.
+    pub values: ClassSet,
+    /// Whether all of it stands under these fields; none says anything.
+    pub fields: Option<Arc<FieldNames>>,
+}
+
+impl Details {
+    /// The same of what stands under this name and no other.
+    pub(super) fn under(&self, name: &[u8]) -> Self {
+        let fields = self.fields.clone().filter(|fields| !fields.have([name]));
+        Self { fields, ..*self }
+    }
+}
 
 /// Identifiers that belong together, settled: who they are about and where they stand.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +73,8 @@ pub struct Record {
     pub is_delivery: bool,
     /// Whether all that it has is a shop's.
     pub is_shops: bool,
+    /// Whether some of it stands under no field of those that it is told of.
+    pub is_elsewhere: bool,
 }
 
 impl Record {
@@ -64,6 +85,7 @@ impl Record {
             values: self.values.iter().map(|(class, value)| (class.0, *value)).collect(),
             beside: self.beside.clone(),
             classes: self.classes(),
+            is_elsewhere: self.is_elsewhere,
         }
     }
 
@@ -99,4 +121,6 @@ struct Item {
     object: u32,
     /// Whether the field's name is a word for some kind of value.
     is_named: bool,
+    /// Whether it stands under no field of those that records tell of.
+    is_elsewhere: bool,
 }

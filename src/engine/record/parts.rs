@@ -38,6 +38,7 @@ struct Held {
     text: SmallVec<[u8; 16]>,
     span: Span,
     is_number: bool,
+    is_elsewhere: bool,
 }
 
 /// Which zeros of a number that a table or a reader of numbers has dropped are put back.
@@ -132,6 +133,7 @@ impl Assembler {
         let Some((part, object)) = self.said_part(text) else {
             return Vec::new();
         };
+        let origin = self.origin();
         let held = Held {
             place: part.place,
             is_sure: part.is_sure,
@@ -141,13 +143,13 @@ impl Assembler {
                 end: cell.end(),
             },
             is_number: cell.is_number(),
+            is_elsewhere: origin.is_elsewhere,
         };
         self.parts.hold(&part, object, held);
         let Some(finding) = self.whole(&part) else {
             return Vec::new();
         };
         self.findings += 1;
-        let origin = self.origin();
         // What is held back is the record around; in text outside any, what stands near and behind the record before.
         let is_free = self.is_free();
         let list = std::mem::take(&mut self.parts.list);
@@ -157,7 +159,11 @@ impl Assembler {
         let mut items: Vec<Item> = list
             .iter()
             .filter(is_held)
-            .map(|held| self.item(&finding, held.span, held.is_number, origin))
+            .map(|held| {
+                let mut origin = origin;
+                origin.is_elsewhere = held.is_elsewhere;
+                self.item(&finding, held.span, held.is_number, origin)
+            })
             .collect();
         items.sort_by_key(|item| item.place.span.start);
         items

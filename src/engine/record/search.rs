@@ -12,14 +12,15 @@ use crate::engine::decode::hides;
 use crate::engine::detect::{Category, Context, Finding, Key, Role, Span};
 use crate::engine::structure::{Cell, CellForm};
 
-/// What stands around a value: whose it is, its field and the object that holds that, and whether the field's name is a word
-/// for some kind of value.
+/// What stands around a value: whose it is, its field and the object that holds that, whether the field's name is a word for
+/// some kind of value, and whether it is none of those that records tell of.
 #[derive(Clone, Copy)]
 pub(super) struct Origin {
     role: Role,
     field: u64,
     object: u32,
     is_named: bool,
+    pub(super) is_elsewhere: bool,
 }
 
 impl Assembler {
@@ -160,11 +161,13 @@ impl Assembler {
         let named = frame::named(&self.frames, &self.fields);
         let field = named.and_then(|frame| self.fields.get(&frame.field));
         let role = self.frames.iter().rev().find_map(|frame| frame.role);
+        let told_of = self.settled.details.fields.as_ref();
         Origin {
             role: role.unwrap_or(Role::None),
             field: field.map_or(0, |field| field.hash),
             object: named.map_or(0, |frame| frame.object),
             is_named: field.is_some_and(|field| field.key.is_known()),
+            is_elsewhere: told_of.is_some_and(|told_of| !told_of.have(frame::names(&self.frames, &self.fields))),
         }
     }
 
@@ -172,7 +175,7 @@ impl Assembler {
         let normal = finding.normal.as_bytes();
         let (value, beside) = match finding.category {
             // Nobody is known by one alone: where it is not counted, it is only compared with its neighbours.
-            Category::Name | Category::Weak if !self.settled.counted.contains(finding.class) => {
+            Category::Name | Category::Weak if !self.settled.details.values.contains(finding.class) => {
                 (fields::hash(normal), 0)
             }
             Category::Name
@@ -200,6 +203,7 @@ impl Assembler {
             field: origin.field,
             object: origin.object,
             is_named: origin.is_named,
+            is_elsewhere: origin.is_elsewhere,
         }
     }
 }

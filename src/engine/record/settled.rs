@@ -4,8 +4,8 @@ use hashbrown::HashMap;
 use smallvec::SmallVec;
 
 use super::subject;
-use super::{Item, Place, Record};
-use crate::engine::detect::{Category, ClassSet};
+use super::{Details, Item, Place, Record};
+use crate::engine::detect::Category;
 use crate::engine::ledger::Ask;
 use crate::engine::secret::Subject;
 
@@ -13,8 +13,7 @@ use crate::engine::secret::Subject;
 #[derive(Default)]
 pub(super) struct Settled {
     pub(super) records: Vec<Record>,
-    /// The classes whose values they tell.
-    pub(super) counted: ClassSet,
+    pub(super) details: Details,
 }
 
 impl Settled {
@@ -28,7 +27,11 @@ impl Settled {
             places.sort_by_key(|place| place.span);
         }
         let (buyer, is_delivery) = subject::order(items);
-        let counted = || items.iter().filter(|item| self.counted.contains(item.place.class));
+        let counted = || {
+            items
+                .iter()
+                .filter(|item| self.details.values.contains(item.place.class))
+        };
         let beside = items.iter().any(|item| item.beside != 0);
         self.records.push(Record {
             start,
@@ -43,6 +46,7 @@ impl Settled {
             buyer,
             is_delivery,
             is_shops: subject::are_shops(items),
+            is_elsewhere: items.iter().any(|item| item.is_elsewhere),
         });
     }
 }

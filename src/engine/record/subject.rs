@@ -376,6 +376,7 @@ mod tests {
             field: 1,
             object: 1,
             is_named: false,
+            is_elsewhere: false,
         };
         values.into_iter().map(item).collect()
     }

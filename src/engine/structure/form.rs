@@ -150,7 +150,7 @@ impl Form {
     }
 }
 
-/// The parts of a name that are words, and a number for its first index together with what stands before it, unless the
+/// The path of a name without its indices, and a number for its first index together with what stands before it, unless the
 /// index is the last part: `orders[0][phone]` belongs to `orders[0]`, and `phone[0]` to everything with index 0.
 fn path(name: &[u8]) -> (Name, Option<u64>) {
     let (mut words, mut index) = (Name::default(), None);
@@ -161,7 +161,7 @@ fn path(name: &[u8]) -> (Name, Option<u64>) {
     while let Some(part) = parts.next() {
         if part.len() > 9 || !part.iter().all(u8::is_ascii_digit) || words.is_empty() {
             if !words.is_empty() {
-                words.extend(b" ");
+                words.extend(b".");
             }
             words.extend(part);
         } else if index.is_none() {
@@ -185,8 +185,8 @@ mod tests {
     #[test]
     fn names_have_words_and_an_index() {
         let same = |a: &str, b: &str| path(a.as_bytes()).1 == path(b.as_bytes()).1;
-        assert_eq!(path(b"orders[0][buyer_name]").0.as_slice(), b"orders buyer_name");
-        assert_eq!(path(b"user.1.phone").0.as_slice(), b"user phone");
+        assert_eq!(path(b"orders[0][buyer_name]").0.as_slice(), b"orders.buyer_name");
+        assert_eq!(path(b"user.1.phone").0.as_slice(), b"user.phone");
         assert!(same("name[0]", "phone[0]") && !same("name[0]", "name[1]"));
         assert!(same("o[0][a]", "o[0][b]") && !same("o[0][a]", "p[0][a]"));
         assert!(same("name", "phone2"), "no index");

@@ -146,7 +146,7 @@ fn readers_tell_rows_keys_and_cells() {
         (
             Declared::Form,
             "a[0][tel]=1&a[0][x]=2&a[1][tel]=3",
-            "Row( a tel: a[0][tel] 1 a x: a[0][x] 2 ) Row( a tel: a[1][tel] 3 )",
+            "Row( a.tel: a[0][tel] 1 a.x: a[0][x] 2 ) Row( a.tel: a[1][tel] 3 )",
         ),
         (
             Declared::Sql,

@@ -16,8 +16,8 @@ use super::decide::{Decision, Ech, decide, shown_name};
 use super::seat::{Inside, Made, Seat};
 use super::target::Target;
 use crate::audit::{Change, Operation};
-use crate::engine::detect::ClassSet;
 use crate::engine::head;
+use crate::engine::record::Details;
 use crate::events::{Event, Leg, report};
 use crate::proxy::Upstream;
 use crate::proxy::asked::Asked;
@@ -244,8 +244,8 @@ impl Gateway {
     /// Whether somebody is identified in the name of a host.
     fn names_people(&self, name: &str) -> bool {
         let set = self.set();
-        let names = std::iter::once(name.as_bytes());
-        !head::people(names, (&set.rules, &self.secret), ClassSet::default()).is_empty()
+        let names = std::iter::once((&b"host"[..], name.as_bytes()));
+        !head::people(names, (&set.rules, &self.secret), &Details::default()).is_empty()
     }
 
     /// Every name that was minted is in the audit file; one in which someone is identified is known there by its key.

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use super::super::limit::{Ask, Elements};
+use super::super::limit::{Allowed, Ask, Elements};
 use super::super::locked::Locked;
 use super::super::reserve::{List, Prefix, Wanted};
 use super::super::subject_hash::spread;
 use super::super::{PublicPeople, not_public};
 use super::{ALLOWANCE, Account};
-use crate::engine::detect::ClassSet;
 use crate::engine::time::Now;
 
 impl Account {
@@ -28,15 +27,17 @@ impl Account {
         Ask {
             values: beside.values.clone(),
             classes: ask.classes,
+            is_elsewhere: ask.is_elsewhere,
             ..counted.filter_map(|(_, beside)| beside).collect()
         }
     }
 
-    /// Has the allowance take nobody of whom anything but `classes` is told.
+    /// Has the allowance take nobody of whom anything but this is told.
     #[must_use]
-    pub fn allowing(mut self, classes: Option<ClassSet>) -> Self {
-        self.allowed = classes;
-        self.beside = self.beside.take().map(|beside| Box::new(beside.allowing(classes)));
+    pub fn allowing(mut self, allowed: Allowed) -> Self {
+        let beside = self.beside.take();
+        self.beside = beside.map(|beside| Box::new(beside.allowing(allowed.clone())));
+        self.allowed = allowed;
         self
     }
 
@@ -46,12 +47,14 @@ impl Account {
         let public = self.public.clone();
         self.granted.reserve(asks.len());
         for (number, ask) in (0..).zip(asks) {
+            // Of whom more is told than the allowance is for is asked for once more.
+            let is_outside = !self.allowed.takes(ask);
             let people = not_public(public.as_deref(), ask, now).map(|(person, _)| (Elements::People, person.0));
             let values = ask.values.iter().filter(|(class, _)| self.classes.contains(class));
             let values = values.map(|(class, value)| (Elements::Values(*class), *value));
             let asked = people.chain(values);
             for (elements, element) in
-                asked.filter(|(elements, element)| self.granted.insert(name(*elements, *element)))
+                asked.filter(|(elements, element)| self.granted.insert(name(*elements, *element, is_outside)))
             {
                 wanted.push(elements, number, element);
             }
@@ -69,12 +72,10 @@ impl Account {
         let Some(entry) = locked.at(used.key, *place) else {
             return allowed;
         };
-        let classes = self.allowed;
-        let may_be = |ask: &Ask| classes.is_none_or(|classes| ask.classes.is_within(classes));
         let people = wanted.of(Elements::People);
         for subjects in people.chunk_by(|(one, _), (other, _)| one == other) {
             let ask = subjects.first().and_then(|(ask, _)| asks.get(*ask as usize));
-            if !ask.is_some_and(may_be) {
+            if !ask.is_some_and(|ask| self.allowed.takes(ask)) {
                 continue;
             }
             let before = allowed.len();
@@ -90,9 +91,14 @@ impl Account {
     }
 }
 
-/// What stands for an element among all that an exchange was granted: a value may be that by which someone is known.
-pub(super) fn name(elements: Elements, element: u64) -> u64 {
+/// What stands for no class in a name.
+const OUTSIDE: u64 = 1 << 16;
+
+/// What stands for an element among all that an exchange was granted: a value may be that by which someone is known, and of someone
+/// more may be told than an allowance is for.
+pub(super) fn name(elements: Elements, element: u64, is_outside: bool) -> u64 {
     match elements {
+        Elements::People if is_outside => element ^ spread(OUTSIDE),
         Elements::People => element,
         Elements::Values(class) => element ^ spread(u64::from(class) + 1),
     }

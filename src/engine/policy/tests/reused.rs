@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::engine::detect::ClassSet;
+use crate::engine::ledger::Allowed;
 
 #[test]
 fn a_plan_that_is_used_again_is_as_a_new_one() {
@@ -10,7 +11,10 @@ fn a_plan_that_is_used_again_is_as_a_new_one() {
     let new = policy.plan(&facts, now);
     let mut used = Plan {
         allowance: new.keys.first().cloned(),
-        allowed: Some(ClassSet(1)),
+        allowed: Allowed {
+            classes: Some(ClassSet(1)),
+            fields: None,
+        },
         redacts: true,
         ..new.clone()
     };
