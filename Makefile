@@ -11,9 +11,9 @@ SHELL := bash
 # Programs of the gate, and the Debian packages that bring those a person may lack. Envoy, where it is not on the path, and
 # Requests and HTTPX are taken from PyPI by their tests.
 PROGRAMS := cargo cargo-fmt cargo-clippy cc certutil chromium curl git h2load ip ip6tables iptables java keytool nghttp nm node npm objdump openssl \
-    python3 redis-server squid valgrind
+    python3 redis-server squid systemd-analyze valgrind
 PACKAGES := gcc libc6-dev binutils chromium curl default-jdk-headless git iproute2 iptables libnss3-tools nghttp2-client openssl python3-venv \
-    redis-server squid-openssl valgrind
+    redis-server squid-openssl systemd valgrind
 # Node of another source than Debian's, which has npm with it and bears no other beside it, is as good.
 PACKAGES += $(if $(shell command -v npm),,nodejs npm)
 # Where Debian keeps some of them.

@@ -29,6 +29,8 @@ mod ledger;
 mod loading;
 #[path = "cli/rules.rs"]
 mod rules;
+#[path = "cli/service.rs"]
+mod service;
 #[path = "cli/sizing.rs"]
 mod sizing;
 #[path = "cli/typed.rs"]
@@ -47,20 +49,24 @@ struct Said {
     code: Option<i32>,
 }
 
-/// Runs the binary in `dir`, with nothing of ours in its environment.
-fn tidegate(dir: &Path, arguments: &[&str]) -> Said {
+/// The binary in `dir`, with nothing of ours in its environment.
+fn command(dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("TIDEGATE") || name == "STATE_DIRECTORY" || name == "COLUMNS" {
             command.env_remove(name);
         }
     }
-    let output = command
-        .args(arguments)
-        .current_dir(dir)
-        .stdin(Stdio::null())
-        .output()
-        .expect("the binary runs");
+    command.current_dir(dir);
+    command
+}
+
+fn tidegate(dir: &Path, arguments: &[&str]) -> Said {
+    said(command(dir).args(arguments))
+}
+
+fn said(command: &mut Command) -> Said {
+    let output = command.stdin(Stdio::null()).output().expect("it runs");
     let (out, err) = (
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr),
