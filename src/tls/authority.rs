@@ -15,6 +15,7 @@ use rustls::pki_types::ServerName;
 use zeroize::Zeroizing;
 
 use super::constraints::Constraints;
+use super::private_key::PrivateKey;
 use super::provider::{TlsError, certificates, sha256};
 
 /// Days a leaf is valid: what browsers accept at most.
@@ -182,7 +183,7 @@ impl Authority {
     }
 
     /// Its private key, which nobody else may read.
-    pub(super) fn private_key(&self) -> Result<KeyPair, AuthorityError> {
+    pub(super) fn private_key(&self) -> Result<PrivateKey, AuthorityError> {
         private(&self.key())
     }
 
@@ -208,13 +209,13 @@ impl Authority {
 }
 
 /// A private key, which nobody but its owner may read.
-pub(super) fn private(path: &Path) -> Result<KeyPair, AuthorityError> {
+pub(super) fn private(path: &Path) -> Result<PrivateKey, AuthorityError> {
     let mode = fs::metadata(path).map_err(|error| AuthorityError::File(path.to_owned(), error))?;
     if mode.permissions().mode() & 0o077 != 0 {
         return Err(AuthorityError::Readable(path.to_owned()));
     }
     let text = Zeroizing::new(read(path)?);
-    Ok(KeyPair::from_pem(&text)?)
+    Ok(PrivateKey::from_pem(&text)?)
 }
 
 /// The SHA-256 of a certificate as people compare it.

@@ -5,16 +5,17 @@ use std::path::Path;
 use std::sync::Arc;
 
 use quick_cache::sync::Cache;
-use rcgen::{Issuer, KeyPair};
+use rcgen::Issuer;
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs::Ticketer;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::crypto::aws_lc_rs::sign::any_ecdsa_type;
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use rustls::server::{ClientHello, ProducesTickets, ResolvesServerCert};
 use rustls::sign::{CertifiedKey, SigningKey};
-use zeroize::Zeroizing;
 
 use super::authority::{Authority, AuthorityError, digest, leaf_of, read};
 use super::constraints::Constraints;
+use super::private_key::PrivateKey;
 use super::provider::{TlsError, certificates, provider};
 use super::rotate::fit;
 
@@ -35,12 +36,12 @@ pub struct Minter {
 
 /// An authority at work, with all that it signed: reloads leave it as it is.
 struct Signer {
-    issuer: Issuer<'static, KeyPair>,
+    issuer: Issuer<'static, PrivateKey>,
     /// The authority, and what stands between it and a root.
     chain: Vec<CertificateDer<'static>>,
     constraints: Constraints,
     /// One key for all of them, made with the minter and never written.
-    key: KeyPair,
+    key: PrivateKey,
     signs: Arc<dyn SigningKey>,
     /// By name, with the number of the time in which each is shown.
     minted: Cache<String, Arc<CertifiedKey>>,
@@ -64,13 +65,9 @@ impl Minter {
         let constraints = Constraints::of(first).ok_or_else(unfit)?;
         let issuer = Issuer::from_ca_cert_der(first, signer)?;
         let next = authority.next();
-        let key = KeyPair::generate()?;
-        let der = Zeroizing::new(key.serialize_der());
-        let der = PrivateKeyDer::try_from(der.to_vec()).map_err(|_| rcgen::Error::CouldNotParseKeyPair)?;
-        let signs = provider()
-            .key_provider
-            .load_private_key(der)
-            .map_err(|error| tls(error.into()))?;
+        let (key, document) = PrivateKey::generate()?;
+        let der = PrivatePkcs8KeyDer::from(document.as_ref());
+        let signs = any_ecdsa_type(&der.into()).map_err(|error| tls(error.into()))?;
         let signer = Signer {
             issuer,
             chain,

@@ -9,6 +9,7 @@ mod constraints;
 mod hello;
 mod ja4;
 mod mint;
+mod private_key;
 mod provider;
 mod rotate;
 mod tee;

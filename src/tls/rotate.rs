@@ -3,13 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rcgen::{KeyPair, PublicKeyData as _};
+use rcgen::PublicKeyData as _;
 use rustls::pki_types::CertificateDer;
 use x509_parser::certificate::X509Certificate;
 use zeroize::Zeroizing;
 
 use super::authority::{Authority, AuthorityError, digest, private, read, write_both};
 use super::constraints::Constraints;
+use super::private_key::PrivateKey;
 use super::provider::{TlsError, certificates};
 
 impl Authority {
@@ -82,7 +83,7 @@ fn rename(from: &Path, to: &Path) -> Result<(), AuthorityError> {
 }
 
 /// Whether the first certificate of `path` may sign leaves today, and belongs to `key`.
-pub(super) fn fit(path: &Path, chain: &[CertificateDer<'_>], key: &KeyPair) -> Result<(), AuthorityError> {
+pub(super) fn fit(path: &Path, chain: &[CertificateDer<'_>], key: &PrivateKey) -> Result<(), AuthorityError> {
     let unfit = |why| Err(AuthorityError::Unfit(path.to_owned(), why));
     let parsed = chain.first().map(|first| x509_parser::parse_x509_certificate(first));
     let Some(Ok((_, certificate))) = parsed else {

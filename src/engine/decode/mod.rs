@@ -12,7 +12,7 @@ mod stack;
 mod unescape;
 mod zstd;
 
-pub(crate) use alphabet::{Reader, Run, next as next_run};
+pub(crate) use alphabet::{Alphabet, Reader, Run, next as next_run};
 pub use br::Br;
 pub use coding::{Coding, DecodeError, Decoder, Progress};
 pub use deflate::Inflate;
