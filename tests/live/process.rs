@@ -16,6 +16,8 @@ use crate::support::people::count_serials;
 
 /// How long a condition is waited for; a test that gets here has failed.
 pub(crate) const CONDITION_TIME_MAX: Duration = Duration::from_secs(30);
+/// The same of a command, which may move large bodies on a machine that compiles meanwhile.
+const COMMAND_TIME_MAX: Duration = Duration::from_mins(5);
 /// Between two looks at a condition.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// The binary that Cargo built for this test.
@@ -34,6 +36,11 @@ pub(crate) async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Opt
     tokio::time::timeout(CONDITION_TIME_MAX, looking)
         .await
         .unwrap_or_else(|_| panic!("never: {what}"))
+}
+
+/// Whether the binary is optimised; the harness never is.
+pub(crate) fn is_optimised() -> bool {
+    !Path::new(BINARY).components().any(|part| part.as_os_str() == "debug")
 }
 
 /// The binary, to be run in this directory.
@@ -71,7 +78,7 @@ pub(crate) async fn bound_files(child: u32, bytes: &str) {
 /// Runs a command to its end.
 pub(crate) async fn output(mut command: Command) -> Output {
     let run = tokio::task::spawn_blocking(move || command.stdin(Stdio::null()).output());
-    let output = tokio::time::timeout(CONDITION_TIME_MAX, run)
+    let output = tokio::time::timeout(COMMAND_TIME_MAX, run)
         .await
         .expect("the command ends");
     output.expect("no panic in it").expect("the command runs")

@@ -260,9 +260,17 @@ async fn a_large_body_passes_squid_at_bounded_memory() {
     way.curl(&["--data-binary", "@large.csv", &format!("{url}/upload")])
         .await;
     let huge = format!("{url}/huge");
-    let arguments = ["--output", "huge", "--write-out", "%{size_download}", &huge];
-    let before = resident_kib(&way.gateway);
-    let (told, most) = most_resident_kib(&way.gateway, way.curl(&arguments)).await;
+    let arguments = [
+        "--max-time",
+        "300",
+        "--output",
+        "huge",
+        "--write-out",
+        "%{size_download}",
+        &huge,
+    ];
+    let before = resident_kib(way.gateway.id());
+    let (told, [most]) = most_resident_kib([way.gateway.id()], way.curl(&arguments)).await;
     assert_eq!(text(&told), bytes.to_string(), "{told:?}");
     assert!(most > 0 && most < before + GROWTH_KIB_MAX, "{before} to {most} KiB");
 }
