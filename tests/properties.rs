@@ -31,8 +31,12 @@ mod layouts;
 mod parquet;
 #[path = "properties/questions.rs"]
 mod questions;
+#[path = "properties/readings.rs"]
+mod readings;
 #[path = "properties/soup.rs"]
 mod soup;
+#[path = "properties/unnamed.rs"]
+mod unnamed;
 #[path = "properties/unread.rs"]
 mod unread;
 #[path = "support/forms.rs"]

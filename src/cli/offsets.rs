@@ -21,7 +21,8 @@ impl Offsets {
     /// Those of `body`, which is declared to be in this character set.
     pub(super) fn of(body: &[u8], charset: Charset) -> Self {
         let declared = match charset {
-            Charset::Utf8 => UTF_8,
+            // Of what is read beside, places are those of the bytes.
+            Charset::Utf8 | Charset::Utf7 | Charset::Ebcdic(_) => UTF_8,
             Charset::Other(encoding) => encoding,
         };
         let (encoding, mark) = Encoding::for_bom(body).unwrap_or((declared, 0));

@@ -7,16 +7,20 @@
 use encoding_rs::{CoderResult, Decoder, Encoding, ISO_2022_JP, UTF_8, UTF_16BE, UTF_16LE};
 use smallvec::SmallVec;
 
+mod declared;
 mod letters;
 mod plausible;
 mod said;
+mod spelled;
 mod utf32;
 mod watch;
 
+pub use declared::Charset;
 pub(in crate::engine) use letters::{Another, LetterEnd, Letters};
 use plausible::Plausible;
 use said::{DOCUMENT_BYTES_MAX, Said, said};
-use utf32::{Utf32, may_have_zeros};
+pub use spelled::CodePage;
+use utf32::Utf32;
 use watch::{Kept, Seen, Watch};
 
 /// The byte-order marks (Unicode 16, table 23-7), and what they are of.
@@ -66,62 +70,6 @@ impl Set {
     }
 }
 
-/// The character set that a head declares.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Charset {
-    /// UTF-8, or none that says more than it.
-    #[default]
-    Utf8,
-    /// Another one.
-    Other(&'static Encoding),
-}
-
-impl Charset {
-    /// Whether a `Content-Type` value has the parameter `charset`.
-    pub fn is_said(value: &[u8]) -> bool {
-        let mut parameters = value.split(|byte| *byte == b';').skip(1).map(<[u8]>::trim_ascii);
-        parameters.any(|parameter| {
-            parameter
-                .get(..8)
-                .is_some_and(|name| name.eq_ignore_ascii_case(b"charset="))
-        })
-    }
-
-    /// From a `Content-Type` value: its parameter `charset` (RFC 9110, section 8.3.2), by the labels of the WHATWG.
-    pub fn from_content_type(value: &[u8]) -> Self {
-        let parameters = value.split(|byte| *byte == b';').skip(1).map(<[u8]>::trim_ascii);
-        let mut labels = parameters.filter_map(|parameter| {
-            let (name, label) = parameter.split_at_checked("charset=".len())?;
-            name.eq_ignore_ascii_case(b"charset=").then_some(label)
-        });
-        let label = labels.next().unwrap_or_default();
-        let label = label.strip_prefix(b"\"").unwrap_or(label);
-        let label = label.strip_suffix(b"\"").unwrap_or(label);
-        match Encoding::for_label_no_replacement(label) {
-            Some(encoding) if encoding != UTF_8 => Self::Other(encoding),
-            _ => Self::Utf8,
-        }
-    }
-
-    /// Whether a body that begins with `first` may yet be in one character set or another.
-    fn is_open(self, first: &[u8]) -> bool {
-        let goes_on = |mark: &[u8]| mark.len() > first.len() && mark.starts_with(first);
-        let is_doubted = self.is_utf16() && first.len() < PAIRS_BYTES;
-        is_doubted || may_have_zeros(first) || MARKS.iter().any(|(mark, _)| goes_on(mark))
-    }
-
-    fn named(self) -> Option<Set> {
-        match self {
-            Self::Utf8 => None,
-            Self::Other(encoding) => Some(Set::Named(encoding)),
-        }
-    }
-
-    fn is_utf16(self) -> bool {
-        self == Self::Other(UTF_16LE) || self == Self::Other(UTF_16BE)
-    }
-}
-
 /// A body cannot be read: it is not in the character set that it seems to be in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Unreadable;
@@ -130,8 +78,8 @@ pub(super) struct Unreadable;
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Others {
     Beside,
-    /// There are none.
-    None,
+    /// Where they stand in the first need not be known letter by letter.
+    Rough,
     /// The first are the bytes where they can be, so that something in them may be masked, and all others are beside it.
     Masked,
 }
@@ -144,6 +92,8 @@ pub(super) struct Reader {
     /// Whether its bytes are asked too, whatever is said.
     watches: bool,
     others: Others,
+    /// Whether something is read beside it letter by letter.
+    is_beside: bool,
     /// Readings that begin with what comes next.
     besides: SmallVec<[Another; 2]>,
     state: State,
@@ -238,6 +188,7 @@ impl Reader {
             hears: false,
             watches: false,
             others: Others::Beside,
+            is_beside: false,
             besides: SmallVec::new(),
             state: State::Undecided(Kept::new()),
         }
@@ -259,9 +210,9 @@ impl Reader {
         Self { others, ..self }
     }
 
-    /// The same, which nothing is read beside.
-    pub(super) fn alone(self) -> Self {
-        let others = Others::None;
+    /// The same; where other readings stand in it need not be known letter by letter.
+    pub(super) fn rough(self) -> Self {
+        let others = Others::Rough;
         Self { others, ..self }
     }
 
@@ -286,6 +237,11 @@ impl Reader {
     /// Whether the bytes of the body are not its text.
     pub(super) fn is_other(&self) -> bool {
         matches!(self.state, State::Other(_))
+    }
+
+    /// Whether it is read letter by letter, by [`Reader::letters`].
+    pub(super) fn has_letters(&self) -> bool {
+        matches!(&self.state, State::Other(other) if matches!(other.decoder, Decode::Letters(_)))
     }
 
     /// Whether bytes of it wait, by which it is decided what comes.
@@ -363,26 +319,36 @@ impl Reader {
         match seen {
             Seen::Same(kept, taken) => (Text::Same(kept), taken),
             Seen::Kept(taken) => (Text::Kept, taken),
-            Seen::Beside(another) => (Text::Beside(another), 0),
+            Seen::Beside(another) => {
+                self.is_beside = true;
+                (Text::Beside(another), 0)
+            }
             Seen::Decided(kept, readings) => {
                 let (mut first, mut besides) = (readings.first, readings.besides);
                 match self.others {
-                    Others::Beside => {}
-                    Others::None => besides.clear(),
+                    Others::Beside | Others::Rough => {}
                     Others::Masked => {
                         besides.retain(|another| *another != Another::AsItIs);
                         besides.extend(first.take().map(Another::In));
                     }
                 }
-                self.state = match first {
-                    None => State::Same,
-                    Some(encoding) if besides.is_empty() => State::Other(Box::new(Other::new(Set::Named(encoding)))),
-                    Some(encoding) => State::Other(Box::new(Other::beside(encoding))),
-                };
+                self.is_beside |= !besides.is_empty();
+                self.state = first.map_or(State::Same, |encoding| self.other(encoding));
                 self.besides = besides;
                 (Text::Again(kept), 0)
             }
         }
+    }
+
+    /// A text in this set, which others may be read beside.
+    fn other(&self, encoding: &'static Encoding) -> State {
+        let is_read_by_letters = self.is_beside && self.others != Others::Rough;
+        let other = if is_read_by_letters {
+            Other::beside(encoding)
+        } else {
+            Other::new(Set::Named(encoding))
+        };
+        State::Other(Box::new(other))
     }
 
     /// What the document says of itself, if it is heard.
@@ -404,6 +370,11 @@ impl Reader {
                 .or_else(|| charset.named())
                 .or_else(|| self.said(first)),
         };
+        self.besides.extend(self.declared.spelled());
+        if set.is_some_and(|set| set.unit_bytes() > 1) {
+            // A mark, a few zeros or a head make a text look so: whoever heeds none of them reads ASCII.
+            self.besides.push(Another::Strewn);
+        }
         self.state = match set {
             // What is said may not be so, but for a mark.
             Some(Set::Named(encoding)) if self.watches && marked.is_none() && encoding.is_ascii_compatible() => {
@@ -413,7 +384,8 @@ impl Reader {
             Some(Set::Named(encoding)) if self.watches && encoding == ISO_2022_JP => {
                 // Behind its escapes ASCII means other letters, and whoever heeds none of them reads ASCII.
                 self.besides.push(Another::AsItIs);
-                State::Other(Box::new(Other::beside(encoding)))
+                self.is_beside = true;
+                self.other(encoding)
             }
             Some(set) if set != Set::Named(UTF_8) => State::Other(Box::new(Other::new(set))),
             Some(_) | None => State::Same,

@@ -137,6 +137,20 @@ fn rows() -> Vec<Row> {
         row("zlib that nothing names", AtMost, || {
             Answer::new("text/csv", Coding::DeflateZlib.encode(&csv(), 200))
         }),
+        row("raw deflate that nothing names", AtMost, || {
+            Answer::new("text/csv", Coding::DeflateRaw.encode(&csv(), 200)).chunked(30)
+        }),
+        row("br that nothing names", AtMost, || {
+            Answer::new("application/octet-stream", Coding::Br.encode(&csv(), 200)).chunked(30)
+        }),
+        row("br that is said to be an image", AtMost, || {
+            Answer::new("image/webp", Coding::Br.encode(&csv(), usize::MAX))
+                .header(header::CONTENT_ENCODING, "identity")
+        }),
+        row("a frame that zstd skips, and nothing names", Exact, || {
+            let length = u32::try_from(csv().len()).expect("a short body").to_le_bytes();
+            Answer::new("text/csv", [&b"\x50\x2a\x4d\x18"[..], &length, &csv()].concat())
+        }),
         row("an unknown coding", Unread("unknown_coding"), || coded("rot13", csv())),
         row("br that is gzip", Unread("undecodable"), || coded("br", gzip(&csv()))),
         row("gzip that is none", Unread("undecodable"), || coded("gzip", csv())),
@@ -194,6 +208,25 @@ fn rows() -> Vec<Row> {
         }),
         row("a mark of UTF-16 before ASCII", Unread("undecodable"), || {
             Answer::new("text/csv", [&[0xff, 0xfe], &csv()[..]].concat())
+        }),
+        row("zeros strewn into a text", AtMost, || {
+            let lines = each(|number| format!("{},{}\n", person(number).serial, person(number).email));
+            let even = |line: &str| {
+                format!(
+                    "a\0b\0c\0d\0{line}{}\n",
+                    if line.len().is_multiple_of(2) { " " } else { "" }
+                )
+            };
+            Answer::new("text/csv", lines.lines().map(even).collect::<String>())
+        }),
+        row("UTF-7 as declared", AtMost, || {
+            Answer::new(
+                "text/csv; charset=utf-7",
+                String::from_utf8_lossy(&csv()).replace('@', "+AEA-"),
+            )
+        }),
+        row("ASCII that is said to be EBCDIC", AtMost, || {
+            Answer::new("text/csv; charset=ibm037", csv())
         }),
         row("UTF-32 with a mark", AtMost, || {
             let text = String::from_utf8_lossy(&csv()).into_owned();

@@ -364,7 +364,12 @@ fn people_are_counted_in_each_reading_of_a_text_that_has_two() {
 
 /// Asserts that so many people are counted in a body that stays as it is, and that it is cut before it shows more than are granted:
 /// what became of it then.
-fn counted_and_cut(name: &str, (body, chunk): (&[u8], usize), content: Content, people: usize) -> super::Outcome {
+pub(super) fn counted_and_cut(
+    name: &str,
+    (body, chunk): (&[u8], usize),
+    content: Content,
+    people: usize,
+) -> super::Outcome {
     let all = inspect(body, chunk, content, Bounds::default(), None);
     assert_eq!((different(&all), all.released == body), (people, true), "{name}");
     let limit = Limit {
@@ -379,7 +384,7 @@ fn counted_and_cut(name: &str, (body, chunk): (&[u8], usize), content: Content, 
 }
 
 /// How many people were asked about.
-fn different(outcome: &super::Outcome) -> usize {
+pub(super) fn different(outcome: &super::Outcome) -> usize {
     let people: std::collections::HashSet<_> = outcome.asked.iter().flat_map(|ask| ask.people.iter()).collect();
     people.len()
 }
@@ -424,7 +429,7 @@ fn a_body_in_another_character_set_is_masked_in_its_own_bytes() {
 }
 
 /// A telephone number in digits of the full width.
-fn wide_phone(n: usize) -> String {
+pub(super) fn wide_phone(n: usize) -> String {
     let digits = format!("010-2000-{n:04}");
     let wide = digits
         .chars()
@@ -483,7 +488,7 @@ fn escapes_say_what_a_text_is_in() {
 }
 
 /// EUC-KR in seven bits (RFC 1557).
-fn shifted(bytes: &[u8]) -> Vec<u8> {
+pub(super) fn shifted(bytes: &[u8]) -> Vec<u8> {
     let (mut text, mut is_shifted) = (b"\x1b$)C".to_vec(), false);
     for byte in bytes {
         if byte.is_ascii() == is_shifted {

@@ -77,7 +77,7 @@ pub(super) struct Outcome {
     pub(super) people: HashSet<Subject>,
     pub(super) released: Vec<u8>,
     pub(super) failure: Option<Failure>,
-    is_stopped: bool,
+    pub(super) is_stopped: bool,
 }
 
 /// How a file is inspected.

@@ -2,6 +2,8 @@
 
 use encoding_rs::{Decoder, EUC_KR, Encoding, ISO_2022_JP};
 
+use super::spelled::{CodePage, Spelled, Utf7};
+
 /// Bytes of ASCII behind one that is none, behind which no letter goes on: a letter of GB18030 may have a digit second, but is over
 /// or broken with the next.
 const PLAIN_BYTES: u8 = 2;
@@ -20,12 +22,32 @@ pub(in crate::engine) enum Another {
     In(&'static Encoding),
     /// In ISO-2022-KR, which the WHATWG has no reader for: EUC-KR in seven bits.
     Iso2022Kr,
+    /// As its bytes are, where the first reading has several for a letter of ASCII: zeros may be strewn into a text.
+    Strewn,
+    /// In UTF-7.
+    Utf7,
+    /// In a code page of EBCDIC.
+    Ebcdic(CodePage),
 }
 
 impl Another {
     /// Whether a letter means another one behind an escape, so that no mask can be written among them.
     pub(in crate::engine) fn has_escapes(self) -> bool {
         self == Self::Iso2022Kr || self == Self::In(ISO_2022_JP)
+    }
+
+    /// Whether it is not asked where its letters stand in the first reading: none of them can be masked.
+    pub(in crate::engine) const fn is_rough(self) -> bool {
+        matches!(self, Self::Strewn | Self::Utf7 | Self::Ebcdic(_))
+    }
+
+    /// What reads it, if it is read byte by byte.
+    const fn spelled(self) -> Option<Spelled> {
+        match self {
+            Self::AsItIs | Self::In(_) | Self::Iso2022Kr | Self::Strewn => None,
+            Self::Utf7 => Some(Spelled::Utf7(Utf7::new())),
+            Self::Ebcdic(page) => Some(Spelled::Ebcdic(page)),
+        }
     }
 }
 
@@ -38,8 +60,9 @@ pub(in crate::engine) struct LetterEnd {
 
 /// Reads one text.
 pub(in crate::engine) struct Letters {
-    /// None as its bytes are.
+    /// None as its bytes are, or where they are spelled.
     decoder: Option<Box<Decoder>>,
+    spelled: Option<Spelled>,
     another: Another,
     /// Of ISO-2022-KR.
     is_shifted: bool,
@@ -50,12 +73,13 @@ pub(in crate::engine) struct Letters {
 impl Letters {
     pub(in crate::engine) fn new(another: Another) -> Self {
         let encoding = match another {
-            Another::AsItIs => None,
+            Another::AsItIs | Another::Strewn | Another::Utf7 | Another::Ebcdic(_) => None,
             Another::In(encoding) => Some(encoding),
             Another::Iso2022Kr => Some(EUC_KR),
         };
         Self {
             decoder: encoding.map(|encoding| Box::new(encoding.new_decoder_without_bom_handling())),
+            spelled: another.spelled(),
             another,
             is_shifted: false,
             plain: PLAIN_BYTES,
@@ -64,7 +88,7 @@ impl Letters {
 
     /// Whether the text is its bytes.
     pub(in crate::engine) const fn are_bytes(&self) -> bool {
-        self.decoder.is_none()
+        self.decoder.is_none() && self.spelled.is_none()
     }
 
     /// The text of `bytes`, and where in both its letters end, one of ASCII but for those that others of ASCII stand behind. What only
@@ -88,6 +112,10 @@ impl Letters {
 
     /// Reads some of `bytes`, of which there are some, to the end of `text`; how many.
     fn read_some(&mut self, bytes: &[u8], text: &mut Vec<u8>) -> usize {
+        if let (Some(spelled), Some(byte)) = (&mut self.spelled, bytes.first()) {
+            spelled.byte(*byte, text);
+            return 1;
+        }
         let has_escapes = self.another.has_escapes();
         let Some(decoder) = &mut self.decoder else {
             text.extend_from_slice(bytes);

@@ -81,6 +81,23 @@ impl Meter {
         self.apart = Some(apart);
     }
 
+    /// One for another reading of the same body, of which as much comes as of this one.
+    pub(in crate::engine) fn beside(&self) -> Self {
+        Self {
+            limits: self.limits,
+            apart: self.apart.clone(),
+            used: Used {
+                read: self.used.read,
+                ..Used::default()
+            },
+        }
+    }
+
+    /// As much of the body was read as `other` says.
+    pub(in crate::engine) const fn read_as(&mut self, other: &Self) {
+        self.used.read = other.used.read;
+    }
+
     /// A reader that runs apart, for a file at this level; none where they are read here.
     pub(super) fn open(&self, level: u32) -> Result<Option<Box<dyn Session>>, Fault> {
         let lent = self.apart.as_ref().map(|apart| apart.open(level, self.limits));

@@ -12,6 +12,7 @@ pub mod apart;
 mod aside;
 mod bytes;
 mod delta;
+mod guess;
 mod image;
 mod lz4;
 mod magic;
@@ -32,9 +33,11 @@ mod wide;
 mod zip;
 mod zlib;
 
+pub(in crate::engine) use guess::{FIRST_BYTES, Guess, Opening, opening};
 pub(in crate::engine) use meter::{Fault, Limits, Meter};
 pub(in crate::engine) use unpack::{Look, Unpacker, is_container, look};
 
+use crate::engine::charset::Another;
 use crate::engine::structure::Declared;
 
 /// Who is told the texts.
@@ -43,6 +46,10 @@ pub(in crate::engine) trait Texts {
     fn begin(&mut self, declared: Declared);
     /// More of it.
     fn text(&mut self, text: &[u8]);
+    /// From here on the text is read so too; whoever reads texts in one way alone needs none of it.
+    fn beside(&mut self, _another: Another) {}
+    /// The bytes of which what was told last came, all of it since the last of them.
+    fn bytes(&mut self, _bytes: &[u8]) {}
     /// What came of all containers of the body so far.
     fn meter(&mut self) -> &mut Meter;
 }

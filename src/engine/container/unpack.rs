@@ -95,6 +95,11 @@ impl Unpacker {
         matches!(self.reader, Reader::Undecided(_) | Reader::Zip(_))
     }
 
+    /// Whether it reads more than a text.
+    pub(super) const fn is_container(&self) -> bool {
+        !matches!(self.reader, Reader::Undecided(_) | Reader::Text(_))
+    }
+
     /// Whether all that was read was told, or says nothing: what comes next needs none of it.
     pub(in crate::engine) fn is_drained(&self) -> bool {
         match &self.reader {

@@ -1,5 +1,5 @@
-//! A text inside a container, read in the character set that its byte-order mark, the document itself or its bytes tell. It is read
-//! in that one alone.
+//! A text inside a container, read in the character set that its byte-order mark, the document itself or its bytes tell, and in each
+//! other that these say.
 
 use super::{Fault, Told};
 use crate::engine::charset::{Charset, Reader, Text, Unreadable};
@@ -12,7 +12,7 @@ pub(super) struct Wide(Reader);
 
 impl Wide {
     pub(super) fn new() -> Self {
-        Self(Reader::new(Charset::Utf8).hearing(true).watching(true).alone())
+        Self(Reader::new(Charset::Utf8).hearing(true).watching(true).rough())
     }
 
     pub(super) fn is_drained(&self) -> bool {
@@ -43,16 +43,22 @@ impl Wide {
     fn tell(&mut self, text: Text, part: &[u8], told: &mut Told<'_>) -> Result<(), Fault> {
         match text {
             Text::Same(kept) => {
-                told.text(&kept)?;
-                told.text(part)
+                for bytes in [&kept[..], part] {
+                    told.text(bytes)?;
+                    told.texts.bytes(bytes);
+                }
             }
-            Text::Again(kept) => self.push(&kept, told),
-            Text::Kept | Text::Beside(_) => Ok(()),
+            Text::Again(kept) => self.push(&kept, told)?,
+            Text::Kept => {}
+            Text::Beside(another) => told.texts.beside(another),
             Text::Other(kept) => {
-                self.read(&kept, false, told)?;
-                self.read(part, false, told)
+                for bytes in [&kept[..], part] {
+                    self.read(bytes, false, told)?;
+                    told.texts.bytes(bytes);
+                }
             }
         }
+        Ok(())
     }
 
     fn read(&mut self, mut bytes: &[u8], last: bool, told: &mut Told<'_>) -> Result<(), Fault> {

@@ -59,6 +59,10 @@ impl Br {
         Ok(Progress { read, written })
     }
 
+    pub(super) fn has_ended(&self) -> bool {
+        self.progress == Stage::Ended
+    }
+
     pub(super) fn is_complete(&self) -> bool {
         self.progress != Stage::Inside
     }

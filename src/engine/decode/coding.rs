@@ -186,7 +186,8 @@ impl Decoder {
     pub(in crate::engine) fn has_ended(&self) -> bool {
         match self {
             Self::Inflate(inflate) => inflate.is_over(),
-            Self::Br(_) | Self::Zstd(_) | Self::Grpc(_) | Self::Stack(_) => false,
+            Self::Br(br) => br.has_ended(),
+            Self::Zstd(_) | Self::Grpc(_) | Self::Stack(_) => false,
         }
     }
 

@@ -89,12 +89,21 @@ enum Then {
     Block,
     Checksum,
     Frame,
+    /// A frame that is skipped: nothing comes of it.
+    Skipped,
 }
 
 impl Frames {
-    /// Whether everything so far is a whole number of blocks.
+    /// Whether everything so far is a whole number of blocks, or stands in what is skipped.
     fn at_end(&self) -> bool {
-        self.seen.is_empty() && matches!(self.part, Part::Magic | Part::BlockHeader)
+        let is_skipped = matches!(
+            self.part,
+            Part::Content {
+                then: Then::Skipped,
+                ..
+            }
+        );
+        self.seen.is_empty() && (is_skipped || matches!(self.part, Part::Magic | Part::BlockHeader))
     }
 
     /// How much of `input` reaches to the next block end, at most all of it.
@@ -140,7 +149,7 @@ impl Frames {
             (Part::Magic, magic) if *magic == MAGIC => Part::FrameHeader,
             (Part::Magic, [low, 0x2a, 0x4d, 0x18]) if *low & 0xf0 == 0x50 => Part::SkippableSize,
             (Part::Magic, magic) if magic.len() == 4 => return Err(DecodeError::Corrupt),
-            (Part::SkippableSize, size) if size.len() == 4 => Self::content(le(size), Then::Frame),
+            (Part::SkippableSize, size) if size.len() == 4 => Self::content(le(size), Then::Skipped),
             (Part::FrameHeader, [descriptor, rest @ ..]) => {
                 if rest.len() < frame_header_bytes(*descriptor) {
                     return Ok(1);
@@ -191,7 +200,7 @@ impl Frames {
                 left: 4,
                 then: Then::Frame,
             },
-            Then::Frame => Part::Magic,
+            Then::Frame | Then::Skipped => Part::Magic,
         }
     }
 }

@@ -9,7 +9,9 @@
 
 use std::collections::HashMap;
 
-use super::Inspector;
+use smallvec::SmallVec;
+
+use super::{Failure, Inspector, Mode};
 use crate::engine::charset::{Another, LetterEnd, Letters};
 use crate::engine::detect::Span;
 use crate::engine::record::{Inner, Record};
@@ -26,6 +28,8 @@ pub(super) struct Beside {
 /// Where identifiers of records stand that were told, in order, and what they are: they are those of each reading that tells them.
 #[derive(Default)]
 pub(super) struct Told {
+    /// Whether a text was read in more than one way so far.
+    pub(super) is_used: bool,
     places: Vec<Span>,
     /// Each with the end of what told it: of a packed value there are many, which all stand in the same few bytes.
     values: HashMap<u64, u64>,
@@ -84,21 +88,26 @@ impl Inspector {
         if self.beside.len() >= BESIDES_MAX {
             return;
         }
+        self.told.is_used = true;
+        let inner = self.assembler.another(self.declared_beside(), self.decoded);
+        self.beside.push(Beside {
+            letters: Letters::new(another),
+            inner,
+        });
+    }
+
+    /// What another reading that begins here is, which is in the middle of a text.
+    pub(super) fn declared_beside(&self) -> Declared {
         // These begin with what says how to read the rest.
         let has_beginning = matches!(
             self.structure.declared(),
             Declared::Json | Declared::Table | Declared::Unknown
         );
-        let declared = if has_beginning && self.decoded > 0 {
+        if has_beginning && self.decoded > self.text_from {
             Declared::Lines
         } else {
             self.structure.declared()
-        };
-        let inner = self.assembler.another(declared, self.decoded);
-        self.beside.push(Beside {
-            letters: Letters::new(another),
-            inner,
-        });
+        }
     }
 
     /// Reads bytes of the body, which are the text of the first reading from `start` on, in the others too.
@@ -124,31 +133,56 @@ impl Inspector {
         self.collect(self.holds_from());
     }
 
-    /// The body ended.
+    /// Nothing more comes of the body.
     pub(super) fn finish_beside(&mut self) {
         for beside in &mut self.beside {
             beside.inner.end(&mut self.assembler, self.decoded);
+        }
+        self.note_faults();
+        self.beside.clear();
+    }
+
+    /// Notes what went wrong in the other readings.
+    pub(super) fn note_faults(&mut self) {
+        let texts = self.beside.iter_mut().map(|beside| &mut beside.inner);
+        let faults = texts.chain(self.rough.inners_mut()).filter_map(Inner::take_fault);
+        let failures: SmallVec<[Failure; 4]> = faults.map(Failure::from).collect();
+        failures.into_iter().for_each(|failure| self.fails_beside(failure));
+    }
+
+    /// Another reading than the first cannot go on: that is told once, whatever else cannot for the same reason.
+    pub(super) fn fails_beside(&mut self, failure: Failure) {
+        if !self.passed.contains(&failure) {
+            self.beside_failure.get_or_insert(failure);
         }
     }
 
     /// Where what the other readings hold begins.
     pub(super) fn beside_holds_from(&self) -> u64 {
-        let holds = self.beside.iter().map(|beside| beside.inner.holds_from());
-        holds.min().unwrap_or(u64::MAX)
+        let texts = self.beside.iter().map(|beside| beside.inner.holds_from());
+        let guesses = self.rough.inners().map(Inner::holds_from);
+        texts.chain(guesses).min().unwrap_or(u64::MAX)
     }
 
     /// Settles by force what another reading holds, if one holds the most.
     pub(super) fn force_beside(&mut self) -> bool {
         let from = self.holds_from();
-        let most = self.beside.iter_mut().find(|beside| beside.inner.holds_from() == from);
-        let Some(beside) = most else { return false };
-        beside.inner.force_in(&mut self.assembler);
+        let texts = self.beside.iter_mut().map(|beside| &mut beside.inner);
+        let mut inners = texts.chain(self.rough.inners_mut());
+        let Some(most) = inners.find(|inner| inner.holds_from() == from) else {
+            return false;
+        };
+        most.force_in(&mut self.assembler);
         true
     }
 
     /// Of the records that were settled behind these, those that no other reading has told; `holds_from`: none comes before it.
     pub(super) fn only_news(&mut self, from: usize, holds_from: u64) {
-        if self.beside.is_empty() {
+        if !self.told.is_used {
+            return;
+        }
+        // What one reading masks leaves unmasked in a guess, so that all of these count.
+        if self.mode == Mode::Rewrite && self.rough.has_told() {
             return;
         }
         let records = self.ready.split_off(from);

@@ -8,13 +8,15 @@
 //!
 //! What is found and asked, and what of an uncoded body is released, depends on the bytes of the body alone, never on how
 //! they were cut into chunks. A coded body may be released at the end of each chunk too, or an event of a coded stream would
-//! wait for the next: one that comes in small chunks may be cut nearer to the denied record, and never behind it.
+//! wait for the next: one that comes in small chunks may be cut nearer to the denied record, and never behind it. So may one in which
+//! somebody is found who stands in it roughly: see [`rough`].
 
 mod beside;
 mod opaque;
 mod packed;
 mod read;
 mod release;
+mod rough;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -23,10 +25,12 @@ use beside::{Beside, Told};
 use bytes::Bytes;
 use opaque::Opaque;
 use packed::Packed;
+use rough::Rough;
+use smallvec::SmallVec;
 
 use crate::engine::apart::Apart;
-pub use crate::engine::charset::Charset;
 use crate::engine::charset::Reader;
+pub use crate::engine::charset::{Charset, CodePage};
 use crate::engine::container::Meter;
 use crate::engine::decode::{Coding, Compression, Decoder, GrpcForm};
 use crate::engine::detect::{RuleSet, Usage};
@@ -118,7 +122,13 @@ pub struct Inspector {
     assembler: Assembler,
     /// The text in other character sets, where it is not sure which it is in, and what the readings have told.
     beside: Vec<Beside>,
+    /// The body in codings that nothing names, and in character sets that are none of the first.
+    rough: Rough,
     told: Told,
+    /// What could not be read in another reading than the first, which goes on.
+    beside_failure: Option<Failure>,
+    /// Why one of these could not, and it passed: each once, and what comes counts as uninspected.
+    passed: SmallVec<[Failure; 2]>,
     /// Settled, not resolved.
     ready: Vec<Record>,
     /// For each of them, who and what is to be reserved.
@@ -135,6 +145,8 @@ pub struct Inspector {
     /// Decoded bytes seen and released.
     decoded: u64,
     decoded_released: u64,
+    /// Where the text begins that is read: behind others in a container.
+    text_from: u64,
     /// Bytes that were decoded, and those of them that were released, where they are a container and are rewritten.
     unpackable: u64,
     unpackable_released: u64,
@@ -188,6 +200,10 @@ impl Inspector {
             structure: Structure::new(content.structure, settings),
             assembler,
             beside: Vec::new(),
+            // Messages of gRPC have codings of their own, and wait for nothing.
+            rough: Rough::new(content.structure != Declared::Grpc),
+            beside_failure: None,
+            passed: SmallVec::new(),
             told: Told::default(),
             ready: Vec::new(),
             asks: Vec::new(),
@@ -199,6 +215,7 @@ impl Inspector {
             released: 0,
             decoded: 0,
             decoded_released: 0,
+            text_from: 0,
             unpackable: 0,
             unpackable_released: 0,
             checkpoints: VecDeque::new(),
@@ -234,7 +251,11 @@ impl Inspector {
         self.pushed += chunk.len() as u64;
         match self.phase {
             Phase::Open if self.failure.is_none() => {
-                self.failure = self.inspect(chunk).err().or_else(|| self.spent());
+                let read = self.inspect(chunk);
+                self.failure = self.first_failure(read);
+                if !self.passed.is_empty() {
+                    self.tally.uninspected_bytes += chunk.len() as u64;
+                }
                 if self.failure.is_some() {
                     self.failed_at = self.pushed - chunk.len() as u64;
                 }
@@ -264,12 +285,14 @@ impl Inspector {
         if self.phase == Phase::Open && self.failure.is_none() {
             // What is missing at the end has no bytes: the last one counts for it, or nothing would be told.
             self.failed_at = self.pushed.saturating_sub(1);
-            self.failure = self.read_end().err();
+            let read = self.read_end();
+            self.failure = self.first_failure(read);
         }
         if self.phase == Phase::Open && self.failure.is_none() {
             self.structure.finish(&mut self.assembler);
             self.assembler.finish(self.decoded);
             self.finish_beside();
+            self.finish_rough();
             self.failure = self.spent();
             self.end();
         }
@@ -288,9 +311,22 @@ impl Inspector {
         }
     }
 
-    /// Whether an expression has spent its budget, and the others may not go on without it yet.
+    /// Why it cannot be read further, as `read` says or a part of it.
+    fn first_failure(&mut self, read: Result<(), Failure>) -> Option<Failure> {
+        self.note_faults();
+        if read.is_err() || self.assembler.fault.is_some() {
+            // Not even the first reading goes on: what it has waited for in the others is settled.
+            self.finish_beside();
+            self.finish_rough();
+            self.collect(self.holds_from());
+            self.beside_failure = None;
+        }
+        read.err().or_else(|| self.spent())
+    }
+
+    /// Whether an expression has spent its budget, or another reading cannot go on, and the others may not go on without it yet.
     fn spent(&self) -> Option<Failure> {
-        let fault = self.assembler.fault.map(Failure::from);
+        let fault = self.assembler.fault.map(Failure::from).or(self.beside_failure);
         fault.or_else(|| self.stopped_at().map(|_| Failure::RuleBudget))
     }
 
@@ -354,21 +390,29 @@ impl Inspector {
     }
 
     /// The answer to [`Step::Fail`], but in `Rewrite`: let the rest pass uninspected; or, where only an expression has spent its
-    /// budget, searched by the others.
+    /// budget, searched by the others; or, where only another reading than the first cannot go on, in the first.
     pub fn pass_blind(&mut self) -> Step {
         let failure = self.failure.take();
-        self.assembler.usage.go_on();
-        if failure == Some(Failure::RuleBudget) {
-            if self.ended {
-                self.end();
-            } else {
-                self.collect(self.holds_from());
-            }
+        let beside = self.beside_failure.take().filter(|_| self.assembler.fault.is_none());
+        let is_first = beside.is_none();
+        if is_first {
+            self.assembler.usage.go_on();
+        }
+        if self.passed.is_empty() && failure != Some(Failure::RuleBudget) {
+            self.tally.uninspected_bytes += self.pushed - self.failed_at;
+        }
+        self.passed.extend(beside);
+        if is_first && failure != Some(Failure::RuleBudget) {
+            self.phase = Phase::Blind;
+            self.forget_ready();
             return self.step();
         }
-        self.tally.uninspected_bytes += self.pushed - self.failed_at;
-        self.phase = Phase::Blind;
-        self.forget_ready();
+        self.failure = self.spent();
+        if self.ended {
+            self.end();
+        } else {
+            self.collect(self.holds_from());
+        }
         self.step()
     }
 
@@ -377,9 +421,9 @@ impl Inspector {
         self.mode != Mode::Rewrite
     }
 
-    /// Whether people of this body can be masked where they stand: in a container they cannot.
+    /// Whether people of this body can be masked where they stand: in a container, or a coding that nothing names, they cannot.
     pub fn can_mask(&self) -> bool {
-        !self.packed.is_container()
+        !self.packed.is_container() && !self.rough.has_told()
     }
 
     /// What to do next; call after each [`Step::Release`].

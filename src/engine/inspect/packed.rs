@@ -3,6 +3,7 @@
 use smallvec::SmallVec;
 
 use super::{Bounds, Failure, Inspector};
+use crate::engine::charset::Another;
 use crate::engine::container::{Limits, Look, Meter, Texts, Told, Unpacker, is_container, look};
 use crate::engine::record::Assembler;
 use crate::engine::structure::{Declared, Sink as _, Structure};
@@ -128,11 +129,23 @@ impl Inspector {
 impl Texts for Inspector {
     fn begin(&mut self, declared: Declared) {
         next_text(&mut self.structure, &mut self.assembler, self.decoded);
+        self.finish_rough();
+        self.text_from = self.decoded;
         self.structure = Structure::at(self.decoded, declared, self.settings);
     }
 
     fn text(&mut self, text: &[u8]) {
         self.search(text);
+    }
+
+    fn beside(&mut self, another: Another) {
+        self.begin_rough(another);
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        if !self.rough.readings.is_empty() {
+            self.read_rough(bytes);
+        }
     }
 
     fn meter(&mut self) -> &mut Meter {

@@ -184,8 +184,8 @@ impl Inspector {
     fn told(&mut self, text: Text, part: &[u8]) -> Result<(), Failure> {
         match text {
             Text::Same(kept) => {
-                self.search(&kept);
-                self.search(part);
+                self.each_way(&kept, Self::search);
+                self.each_way(part, Self::search);
             }
             Text::Again(kept) => {
                 self.characters(&kept, Pace::Slices)?;
@@ -196,14 +196,15 @@ impl Inspector {
             Text::Beside(another) if self.mode == Mode::Rewrite && another.has_escapes() => {
                 return Err(Failure::Undecodable);
             }
+            Text::Beside(another) if another.is_rough() => self.begin_rough(another),
             Text::Beside(another) => self.begin_beside(another),
-            Text::Other(kept) if !self.beside.is_empty() => {
-                self.read_all(&kept);
-                self.read_all(part);
+            Text::Other(kept) if self.charset.has_letters() => {
+                self.each_way(&kept, Self::read_all);
+                self.each_way(part, Self::read_all);
             }
             Text::Other(kept) => {
-                self.read(&kept, false);
-                self.read(part, false);
+                self.each_way(&kept, Self::read_more);
+                self.each_way(part, Self::read_more);
             }
         }
         Ok(())
@@ -232,6 +233,10 @@ impl Inspector {
         Ok(())
     }
 
+    fn read_more(&mut self, bytes: &[u8]) {
+        self.read(bytes, false);
+    }
+
     /// Searches bytes in another character set.
     fn read(&mut self, mut bytes: &[u8], last: bool) {
         let mut text = [0; TEXT_BYTES];
@@ -250,7 +255,9 @@ impl Inspector {
         if text.is_empty() {
             return;
         }
-        self.tally.inspected_bytes += text.len() as u64;
+        if self.passed.is_empty() {
+            self.tally.inspected_bytes += text.len() as u64;
+        }
         self.opaque.look(text);
         while !text.is_empty() {
             let to_grid = (GRID - self.decoded % GRID) as usize;

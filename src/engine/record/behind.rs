@@ -7,6 +7,7 @@ use super::frame;
 use super::inner::Inner;
 use super::layers::{End, Layers};
 use super::stream::Stream;
+use crate::engine::container::Guess;
 use crate::engine::decode::{Reader, Run, Unescaped};
 use crate::engine::detect::{Context, Finding, Key, Span};
 use crate::engine::structure::{Cell, Declared};
@@ -86,14 +87,31 @@ impl Assembler {
         self.inner(self.layers, at).of_text(declared)
     }
 
-    /// Takes over what was settled inside a value.
-    pub(super) fn take(&mut self, inner: &mut Inner, all: bool) {
-        inner.take(all, &mut self.settled.records);
+    /// The same, of which it is not known letter by letter where it stands.
+    pub(in crate::engine) fn rough(&self, declared: Declared, at: u64) -> Inner {
+        self.inner(self.layers, at).of_rough_text(declared)
+    }
+
+    /// The same, of what may be in this coding.
+    pub(in crate::engine) fn guessing(&self, guess: Guess, at: u64) -> Inner {
+        self.inner(self.layers, at).guessing(guess, self.meter.beside())
+    }
+
+    /// Takes over what was settled inside a value, and what went wrong there.
+    fn take(&mut self, inner: &mut Inner, all: bool) {
+        self.take_reading(inner, all);
         self.fault = self.fault.or_else(|| inner.assembler().fault);
+    }
+
+    /// Takes over what was settled in another reading of the body; whether that is something.
+    pub(super) fn take_reading(&mut self, inner: &mut Inner, all: bool) -> bool {
+        let known = self.settled.records.len();
+        inner.take(all, &mut self.settled.records);
         if all {
             self.findings += inner.assembler().findings();
             self.orders.join(inner.assembler().orders());
         }
+        self.settled.records.len() > known
     }
 
     /// Begins with `run`, which the cell cuts, unless another goes on.

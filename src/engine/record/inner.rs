@@ -7,7 +7,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::{Assembler, Details, Record};
-use crate::engine::container::{Fault, Look, Meter, Texts, Told, Unpacker, look};
+use crate::engine::container::{Fault, Guess, Look, Meter, Texts, Told, Unpacker, look};
 use crate::engine::decode::{Coding, Decoder, Unescaped};
 use crate::engine::detect::{RuleSet, Span};
 use crate::engine::secret::HashKey;
@@ -25,6 +25,10 @@ pub(in crate::engine) struct Inner {
     packed: Packed,
     read: Read,
     map: Map,
+    /// Whether what comes of it is measured by itself.
+    has_meter: bool,
+    /// Whether it told a record.
+    has_told: bool,
 }
 
 /// How its text is packed.
@@ -34,6 +38,8 @@ enum Packed {
     No,
     Zlib(Box<Decoder>),
     Container(Box<Unpacker>),
+    /// In a coding that nothing names.
+    Guess(Box<Guess>),
     /// It broke its coding: what comes now is not read.
     Broken,
 }
@@ -80,15 +86,59 @@ impl Inner {
                 text: 0,
             },
             map: Map::new(raw),
+            has_meter: false,
+            has_told: false,
         }
     }
 
     /// The same, of a text of this structure that is packed in nothing.
     pub(super) fn of_text(mut self, declared: Declared) -> Self {
-        self.packed = Packed::No;
         self.map.is_fine = true;
+        self.of_rough_text(declared)
+    }
+
+    /// The same, of which it is known where parts of it stand.
+    pub(super) fn of_rough_text(mut self, declared: Declared) -> Self {
+        self.packed = Packed::No;
         self.read.structure = Structure::new(declared, self.read.settings);
         self
+    }
+
+    /// The same, of what may be in this coding.
+    pub(super) fn guessing(mut self, guess: Guess, meter: Meter) -> Self {
+        self.packed = Packed::Guess(Box::new(guess));
+        self.has_meter = true;
+        self.read.assembler.meter = meter;
+        self
+    }
+
+    /// More of another reading of the body `around`, which may be coded: these bytes of it, which end in the first reading at `raw`.
+    pub(in crate::engine) fn read_roughly(&mut self, around: &mut Assembler, bytes: &[u8], raw: u64) {
+        self.read.assembler.meter.read_as(&around.meter);
+        let stops_at = around.stops_at(self.holds_from());
+        self.lend(around, stops_at);
+        self.push(bytes, raw);
+        self.give_back(around);
+        self.tell(around, false);
+    }
+
+    /// Whether nothing more is read of it.
+    pub(in crate::engine) const fn is_broken(&self) -> bool {
+        matches!(self.packed, Packed::Broken)
+    }
+
+    /// Whether it told a record.
+    pub(in crate::engine) const fn has_told(&self) -> bool {
+        self.has_told
+    }
+
+    /// What went wrong in it: to be told once.
+    pub(in crate::engine) const fn take_fault(&mut self) -> Option<Fault> {
+        self.read.assembler.fault.take()
+    }
+
+    fn tell(&mut self, around: &mut Assembler, all: bool) {
+        self.has_told |= around.take_reading(self, all);
     }
 
     /// More of another reading of the body `around`: `places` are bytes of the text, and offsets of that body; between two that are
@@ -107,7 +157,7 @@ impl Inner {
         for (text, raw) in places {
             self.map.push(from + text as u64, raw);
         }
-        around.take(self, false);
+        self.tell(around, false);
     }
 
     /// Another reading ended at `raw` of the body `around`.
@@ -116,13 +166,13 @@ impl Inner {
         self.lend(around, stops_at);
         self.finish(raw);
         self.give_back(around);
-        around.take(self, true);
+        self.tell(around, true);
     }
 
     /// Settles by force what another reading of the body `around` holds.
     pub(in crate::engine) fn force_in(&mut self, around: &mut Assembler) {
         self.force();
-        around.take(self, false);
+        self.tell(around, false);
     }
 
     /// Lends it what all bodies of one have in common, until it is given back; `stopped_at`: where the record around it begins.
@@ -132,9 +182,11 @@ impl Inner {
     }
 
     /// Gives back what was lent.
-    pub(super) const fn give_back(&mut self, around: &mut Assembler) {
+    pub(super) fn give_back(&mut self, around: &mut Assembler) {
         std::mem::swap(&mut self.read.assembler.usage, &mut around.usage);
-        std::mem::swap(&mut self.read.assembler.meter, &mut around.meter);
+        if !self.has_meter {
+            std::mem::swap(&mut self.read.assembler.meter, &mut around.meter);
+        }
     }
 
     /// More of it, which ends at `raw` of the body around it.
@@ -163,11 +215,13 @@ impl Inner {
     /// It ended.
     pub(super) fn finish(&mut self, raw: u64) {
         self.begin();
-        if let Packed::Container(unpacker) = &mut self.packed {
-            let texts = &mut self.read;
-            let whole = unpacker.finish(&mut Told { texts });
-            self.breaks(whole);
-        }
+        let texts = &mut self.read;
+        let whole = match &mut self.packed {
+            Packed::Container(unpacker) => unpacker.finish(&mut Told { texts }),
+            Packed::Guess(guess) => guess.finish(&mut Told { texts }),
+            Packed::Unknown(_) | Packed::No | Packed::Zlib(_) | Packed::Broken => Ok(()),
+        };
+        self.breaks(whole);
         let Read {
             structure,
             assembler,
@@ -219,10 +273,11 @@ impl Inner {
     }
 
     /// Whether all that was read was told.
-    fn is_drained(&self) -> bool {
+    pub(in crate::engine) fn is_drained(&self) -> bool {
         match &self.packed {
             Packed::Unknown(first) => first.is_empty(),
             Packed::Container(unpacker) => unpacker.is_drained(),
+            Packed::Guess(guess) => guess.is_drained(),
             Packed::No | Packed::Zlib(_) | Packed::Broken => true,
         }
     }
@@ -252,16 +307,27 @@ impl Inner {
             }
             Packed::Zlib(decoder) => inflate(decoder, bytes, read),
             Packed::Container(unpacker) => unpacker.push(bytes, &mut Told { texts: read }),
+            Packed::Guess(guess) => guess.push(bytes, &mut Told { texts: read }),
             Packed::Unknown(_) | Packed::Broken => Ok(()),
         };
         self.breaks(whole);
     }
 
-    /// What a value only seems to be is no container that cannot be read; what is one has the last word.
+    /// What a value, or a guess, only seems to be is no container that cannot be read; what is one has the last word.
     fn breaks(&mut self, read: Result<(), Fault>) {
         let Err(fault) = read else { return };
-        self.packed = Packed::Broken;
-        if matches!(fault, Fault::Encrypted | Fault::Limit | Fault::Isolation) {
+        let is_one = match std::mem::replace(&mut self.packed, Packed::Broken) {
+            Packed::Guess(mut guess) => {
+                let is_sure = guess.is_sure(fault);
+                // What came of it was there, whatever it is.
+                guess.finish(&mut Told { texts: &mut self.read }).unwrap_or_default();
+                is_sure
+            }
+            Packed::Unknown(_) | Packed::No | Packed::Zlib(_) | Packed::Container(_) | Packed::Broken => {
+                matches!(fault, Fault::Encrypted | Fault::Limit | Fault::Isolation)
+            }
+        };
+        if is_one {
             self.read.assembler.fault.get_or_insert(fault);
         }
     }
