@@ -396,9 +396,9 @@ mod tests {
                 values: Vec::new(),
                 beside: None,
                 buyer: None,
-                is_delivery: false,
-                is_shops: false,
+                named: super::super::record::Named::Alone,
                 is_elsewhere: false,
+                is_rough: false,
             };
             matching.add(&mut reader, &record);
         }

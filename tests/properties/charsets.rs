@@ -7,7 +7,7 @@ use tidegate::engine::inspect::{Bounds, Content, Inspector, Mode, Piece, Resolut
 use tidegate::engine::secret::HashKey;
 
 use super::written::{VALUES, gzip_base64, person};
-use super::{Limit, inspect, inspect_by, rules};
+use super::{Limit, Outcome, inspect, inspect_by, rules};
 
 /// A label, and a letter with which the names of its rows begin.
 const CASES: [(&str, &str); 8] = [
@@ -364,12 +364,7 @@ fn people_are_counted_in_each_reading_of_a_text_that_has_two() {
 
 /// Asserts that so many people are counted in a body that stays as it is, and that it is cut before it shows more than are granted:
 /// what became of it then.
-pub(super) fn counted_and_cut(
-    name: &str,
-    (body, chunk): (&[u8], usize),
-    content: Content,
-    people: usize,
-) -> super::Outcome {
+pub(super) fn counted_and_cut(name: &str, (body, chunk): (&[u8], usize), content: Content, people: usize) -> Outcome {
     let all = inspect(body, chunk, content, Bounds::default(), None);
     assert_eq!((different(&all), all.released == body), (people, true), "{name}");
     let limit = Limit {
@@ -384,7 +379,7 @@ pub(super) fn counted_and_cut(
 }
 
 /// How many people were asked about.
-pub(super) fn different(outcome: &super::Outcome) -> usize {
+pub(super) fn different(outcome: &Outcome) -> usize {
     let people: std::collections::HashSet<_> = outcome.asked.iter().flat_map(|ask| ask.people.iter()).collect();
     people.len()
 }

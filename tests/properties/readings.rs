@@ -2,10 +2,10 @@
 //! containers.
 
 use tidegate::engine::decode::Coding;
-use tidegate::engine::inspect::{Bounds, Content, Resolution};
+use tidegate::engine::inspect::{Bounds, Content, Failure, Resolution};
 
 use super::charsets::{counted_and_cut, different, shifted, wide_phone};
-use super::containers::gzip;
+use super::containers::{self, gzip};
 use super::{Limit, inspect};
 
 const PEOPLE: usize = 20;
@@ -151,5 +151,18 @@ fn who_is_in_both_readings_of_a_text_in_a_container_is_one_record() {
             let all = inspect(&body, chunk, content, Bounds::default(), None);
             assert_eq!((different(&all), all.asked.len()), (PEOPLE, PEOPLE), "{form}, {chunk}");
         }
+    }
+}
+
+#[test]
+fn who_stands_before_a_break_is_counted_in_a_text_that_is_read_in_two_ways() {
+    let rows: String = (0..PEOPLE)
+        .map(|n| format!("김철수{n},p{n}@mail.example,서울\n"))
+        .collect();
+    let whole = gzip(&encoding_rs::EUC_KR.encode(&rows).0);
+    for chunk in [1, 7, 100, whole.len()] {
+        let found = containers::inspect(containers::WATCH, &whole[..whole.len() - 9], chunk);
+        assert_eq!(found.failure, Some(Failure::Unreadable), "{chunk}");
+        assert!(found.people.len() + 1 >= PEOPLE, "{chunk}: {}", found.people.len());
     }
 }

@@ -212,6 +212,44 @@ fn clear() -> Vec<(&'static str, Vec<u8>, usize, Option<Failure>)> {
     ]
 }
 
+/// Raw deflate of pieces, each with codes of its own (RFC 1951, section 3.2.6) or stored, as it says.
+fn mixed(pieces: &[(&[u8], bool)]) -> Vec<u8> {
+    let mut bits: Vec<bool> = Vec::new();
+    let byte = |byte: u8| (0..8).map(move |bit| byte >> bit & 1 == 1);
+    for (text, is_stored) in pieces {
+        if *is_stored {
+            bits.extend([false; 3]);
+            bits.resize(bits.len().next_multiple_of(8), false);
+            bits.extend(stored(text, 0)[1..].iter().flat_map(|part| byte(*part)));
+        } else {
+            bits.extend([false, true, false]);
+            bits.extend(text.iter().flat_map(|letter| byte((letter + 0x30).reverse_bits())));
+            bits.extend([false; 7]);
+        }
+    }
+    bits.extend([true, true, false]);
+    bits.extend([false; 7]);
+    let packed = |bits: &[bool]| bits.iter().rev().fold(0, |byte, bit| byte << 1 | u8::from(*bit));
+    bits.chunks(8).map(packed).collect()
+}
+
+#[test]
+fn two_who_are_one_in_a_guess_are_two_in_the_text() {
+    let pairs: Vec<[String; 2]> = (0..20)
+        .map(|n| [format!("\np{n}@mail.example\n"), format!("\n010-2000-{n:04}\n")])
+        .collect();
+    let pieces = pairs.iter().flat_map(|[email, phone]| {
+        let parts = [("{\"email\":\"", email), ("\",\"phone\":\"", phone)];
+        let parts = parts.map(|(name, value)| [(name.as_bytes(), false), (value.as_bytes(), true)]);
+        parts.into_iter().flatten().chain([(&b"\"}\n"[..], false)])
+    });
+    let body = mixed(&pieces.collect::<Vec<_>>());
+    for chunk in [1, 64, body.len()] {
+        let found = inspect(WATCH, &body, chunk);
+        assert!(found.people.len() >= 40, "{chunk}: {}", found.people.len());
+    }
+}
+
 #[test]
 fn no_guess_hides_who_can_be_read_without_it() {
     for (name, body, people, failure) in clear() {

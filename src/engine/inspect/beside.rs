@@ -48,8 +48,14 @@ impl Told {
                 self.places.insert(at, place.span);
             }
         }
-        self.values
-            .extend(record.places.iter().map(|place| (place.value, record.end)));
+        if record.is_rough {
+            // Whoever makes up a coding makes up what stands together in it: two who are one there are two in the text.
+            self.values
+                .extend(record.subjects.iter().map(|person| (person.0, record.end)));
+        } else {
+            self.values
+                .extend(record.places.iter().map(|place| (place.value, record.end)));
+        }
         is_new
     }
 

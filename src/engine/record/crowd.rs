@@ -3,7 +3,7 @@
 
 use hashbrown::HashMap;
 
-use super::Record;
+use super::{Named, Record};
 use crate::engine::secret::Subject;
 
 /// So many different people in one body, without one common buyer, are bulk.
@@ -15,7 +15,7 @@ const PEOPLE_MAX: usize = 1 << 20;
 /// The people of one body, and for whose orders each of them was named.
 #[derive(Default)]
 pub struct Crowd {
-    people: HashMap<Subject, Named>,
+    people: HashMap<Subject, Known>,
     /// The only buyer of the body so far.
     buyer: Option<Subject>,
     /// Whether there are several.
@@ -24,7 +24,7 @@ pub struct Crowd {
 
 /// As what a person was named.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Named {
+enum Known {
     /// For themselves, or for the orders of several.
     Alone,
     /// Only as the recipient of an order; of whom, if that was said.
@@ -34,23 +34,20 @@ enum Named {
 impl Crowd {
     /// Adds what one record shows.
     pub fn add(&mut self, record: &Record) {
-        if record.is_shops {
-            return;
-        }
         if let Some(buyer) = record.buyer {
             self.is_shop |= self.buyer.is_some_and(|known| known != buyer);
             self.buyer.get_or_insert(buyer);
         }
-        let named = if record.is_delivery {
-            Named::Recipient(record.buyer)
-        } else {
-            Named::Alone
+        let named = match record.named {
+            Named::Shop => return,
+            Named::Recipient => Known::Recipient(record.buyer),
+            Named::Alone => Known::Alone,
         };
         for person in &record.subjects {
             let has_room = self.people.len() < PEOPLE_MAX;
             match self.people.get_mut(person) {
                 Some(known) if *known == named => {}
-                Some(known) => *known = Named::Alone,
+                Some(known) => *known = Known::Alone,
                 None if has_room => {
                     self.people.insert(*person, named);
                 }
@@ -69,10 +66,10 @@ impl Crowd {
         let mut sent: HashMap<Subject, usize> = HashMap::new();
         for named in self.people.values() {
             let buyer = match named {
-                Named::Alone => None,
+                Known::Alone => None,
                 // Who is named nowhere near is the body's only buyer, if there is one.
-                Named::Recipient(None) => self.buyer.filter(|_| !self.is_shop),
-                Named::Recipient(buyer) => *buyer,
+                Known::Recipient(None) => self.buyer.filter(|_| !self.is_shop),
+                Known::Recipient(buyer) => *buyer,
             };
             if let Some(buyer) = buyer {
                 *sent.entry(buyer).or_default() += 1;
@@ -98,9 +95,9 @@ mod tests {
             values: Vec::new(),
             beside: None,
             buyer: buyer.map(Subject),
-            is_delivery,
-            is_shops: false,
+            named: if is_delivery { Named::Recipient } else { Named::Alone },
             is_elsewhere: false,
+            is_rough: false,
         }
     }
 
@@ -121,7 +118,7 @@ mod tests {
     #[test]
     fn shops_are_no_crowd() {
         let shops = (10..30).map(|n| Record {
-            is_shops: true,
+            named: Named::Shop,
             ..record(&[n], None, false)
         });
         assert_eq!(counts(shops), (0, 0));

@@ -25,6 +25,8 @@ pub(in crate::engine) struct Inner {
     packed: Packed,
     read: Read,
     map: Map,
+    /// Whether it is another reading of the body, of which it is known where parts of it stand.
+    is_rough: bool,
     /// Whether what comes of it is measured by itself.
     has_meter: bool,
     /// Whether it told a record.
@@ -86,6 +88,7 @@ impl Inner {
                 text: 0,
             },
             map: Map::new(raw),
+            is_rough: false,
             has_meter: false,
             has_told: false,
         }
@@ -94,19 +97,23 @@ impl Inner {
     /// The same, of a text of this structure that is packed in nothing.
     pub(super) fn of_text(mut self, declared: Declared) -> Self {
         self.map.is_fine = true;
-        self.of_rough_text(declared)
-    }
-
-    /// The same, of which it is known where parts of it stand.
-    pub(super) fn of_rough_text(mut self, declared: Declared) -> Self {
         self.packed = Packed::No;
         self.read.structure = Structure::new(declared, self.read.settings);
         self
     }
 
+    /// The same, of which it is known where parts of it stand.
+    pub(super) fn of_rough_text(self, declared: Declared) -> Self {
+        let mut inner = self.of_text(declared);
+        inner.map.is_fine = false;
+        inner.is_rough = true;
+        inner
+    }
+
     /// The same, of what may be in this coding.
     pub(super) fn guessing(mut self, guess: Guess, meter: Meter) -> Self {
         self.packed = Packed::Guess(Box::new(guess));
+        self.is_rough = true;
         self.has_meter = true;
         self.read.assembler.meter = meter;
         self
@@ -249,6 +256,7 @@ impl Inner {
         let mut settled = Vec::new();
         self.read.assembler.take_settled(holds, &mut settled);
         for record in &mut settled {
+            record.is_rough |= self.is_rough;
             record.start = self.map.begins(record.start);
             record.end = self.map.ends(record.end);
             for place in &mut record.places {

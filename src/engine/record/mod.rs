@@ -69,12 +69,24 @@ pub struct Record {
     pub beside: Option<Box<Ask>>,
     /// Whose order it is, known only by one value that the record has of them.
     pub buyer: Option<Subject>,
-    /// Whether it names a recipient, to whom something is sent.
-    pub is_delivery: bool,
-    /// Whether all that it has is a shop's.
-    pub is_shops: bool,
+    /// As what it names whom it shows.
+    pub named: Named,
     /// Whether some of it stands under no field of those that it is told of.
     pub is_elsewhere: bool,
+    /// Whether a reading told it of which it is not known letter by letter where it stands.
+    pub is_rough: bool,
+}
+
+/// As what a record names whom it shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Named {
+    /// For themselves.
+    #[default]
+    Alone,
+    /// A recipient is among them, to whom something is sent.
+    Recipient,
+    /// All that it has is a shop's.
+    Shop,
 }
 
 impl Record {

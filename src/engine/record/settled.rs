@@ -26,7 +26,7 @@ impl Settled {
         if !places.is_sorted_by_key(|place| place.span) {
             places.sort_by_key(|place| place.span);
         }
-        let (buyer, is_delivery) = subject::order(items);
+        let (buyer, named) = subject::order(items);
         let counted = || {
             items
                 .iter()
@@ -44,9 +44,9 @@ impl Settled {
             }),
             subjects,
             buyer,
-            is_delivery,
-            is_shops: subject::are_shops(items),
+            named,
             is_elsewhere: items.iter().any(|item| item.is_elsewhere),
+            is_rough: false,
         });
     }
 }

@@ -3,7 +3,7 @@
 use hashbrown::{HashMap, HashSet};
 use smallvec::SmallVec;
 
-use super::Item;
+use super::{Item, Named};
 use crate::engine::detect::{Category, Context, Key, Role, RuleSet};
 use crate::engine::secret::{HashKey, Subject};
 
@@ -145,33 +145,33 @@ pub fn subjects_of(text: &[u8], name: &Key, rules: &RuleSet, secret: &HashKey) -
         .collect()
 }
 
-/// Whose order `items` are about, by one value of theirs, and whether a recipient stands among them. Beside a recipient
-/// who has no role is the buyer; without one it takes the word. Two values of one kind say nothing.
-pub(super) fn order(items: &[Item]) -> (Option<Subject>, bool) {
+/// Whose order `items` are about, by one value of theirs, and as what they name whom they show. Beside a recipient who has no role is
+/// the buyer; without one it takes the word. Two values of one kind say nothing.
+pub(super) fn order(items: &[Item]) -> (Option<Subject>, Named) {
     let strong = || items.iter().filter(|item| item.category.is_strong());
     let is_delivery = strong().any(|item| matches!(item.role, Role::Recipient | Role::Shipping));
+    let is_shops = strong().next().is_some() && strong().all(|item| item.role == Role::Seller);
+    let named = match (is_delivery, is_shops) {
+        (true, _) => Named::Recipient,
+        (false, true) => Named::Shop,
+        (false, false) => Named::Alone,
+    };
     if !is_delivery && !strong().any(|item| item.role == Role::Buyer) {
-        return (None, false);
+        return (None, named);
     }
     let is_buyer = |item: &&Item| item.role == Role::Buyer || (is_delivery && item.role == Role::None);
     let Some(category) = PRECEDENCE
         .into_iter()
         .find(|category| strong().filter(is_buyer).any(|item| item.category == *category))
     else {
-        return (None, is_delivery);
+        return (None, named);
     };
     let mut values = strong()
         .filter(is_buyer)
         .filter(|item| item.category == category)
         .map(|item| item.place.value);
     let buyer = values.next().filter(|first| values.all(|value| value == *first));
-    (buyer.map(Subject), is_delivery)
-}
-
-/// Whether all strong identifiers stand under a role of a shop.
-pub(super) fn are_shops(items: &[Item]) -> bool {
-    let mut strong = items.iter().filter(|item| item.category.is_strong()).peekable();
-    strong.peek().is_some() && strong.all(|item| item.role == Role::Seller)
+    (buyer.map(Subject), named)
 }
 
 /// The people behind `items`. `has_name`: the record has a name, so that an address may identify. `pieces`: what the same
