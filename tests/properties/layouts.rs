@@ -187,6 +187,10 @@ fn recipients_are_others_unless_all_says_that_they_are_not() {
             2,
         ),
         (
+            r#"{"list":[{"name":"bob77","value":"bob77@mail.example"},{"name":"amy5","value":"010-2345-0001"},{"name":"joe","value":"010-2345-0002"}]}"#,
+            3,
+        ),
+        (
             r#"{"list":[{"label":"mobile","value":"010-2345-0001"},{"label":"mobile","value":"010-2345-0002"}]}"#,
             2,
         ),
@@ -219,5 +223,146 @@ fn a_link_to_a_phone_says_what_its_text_is() {
         );
         let found: std::collections::HashSet<_> = whole.asked.iter().flat_map(|ask| &ask.people).collect();
         assert_eq!(found.len(), people, "{link}");
+    }
+}
+
+/// What looks like a pair, a table's header, JSON or a second name of somebody, and is none of these, hides nobody.
+#[test]
+fn layouts_that_only_seem_so_hide_nobody() {
+    let many = |from: &str, write: &dyn Fn(usize) -> String, between: &str, to: &str| {
+        let all: Vec<String> = (0..20).map(write).collect();
+        format!("{from}{}{to}", all.join(between))
+    };
+    let tel = |n: usize| format!("010-2345-{n:04}");
+    let rows: [(&str, &str, String, usize); 11] = [
+        (
+            "one name, many addresses of mail",
+            "application/json",
+            many(
+                r#"{"sender_name":"김민수","sender_email":"a@mail.example","receiver_name":"김민수","#,
+                &|n| format!(r#""receiver_email{n}":"p{n}@mail.example""#),
+                ",",
+                "}",
+            ),
+            // Three of one class may be one person's.
+            19,
+        ),
+        (
+            "many labels",
+            "application/json",
+            many(
+                "[",
+                &|n| {
+                    format!(
+                        r#"{{"dept":1,"list":[{{"label":"f{n}","value":"{}"}},{{"label":"g{n}","value":"p{n}@mail.example"}}]}}"#,
+                        tel(n)
+                    )
+                },
+                ",",
+                "]",
+            ),
+            40,
+        ),
+        (
+            "a pair that has more",
+            "application/json",
+            many(
+                r#"{"list":["#,
+                &|n| format!(r#"{{"name":"phone","value":"x","mail0":"p{n}@mail.example"}}"#),
+                ",",
+                "]}",
+            ),
+            20,
+        ),
+        (
+            "staff of a company",
+            "application/json",
+            many(
+                r#"{"company":{"staff":["#,
+                &|n| format!(r#"{{"name":"Mary Miller","phone":"{}"}}"#, tel(n)),
+                ",",
+                "]}}",
+            ),
+            20,
+        ),
+        (
+            "a label beside what the name around says",
+            "application/json",
+            many(
+                "[",
+                &|n| format!(r#"{{"phone":{{"label":"home","value":"0102345{n:04}"}}}}"#),
+                ",",
+                "]",
+            ),
+            20,
+        ),
+        (
+            "a label that says what it is not",
+            "application/json",
+            many(
+                "[",
+                &|n| format!(r#"{{"name":"Order Desk","content":"call me: {}"}}"#, tel(n)),
+                ",",
+                "]",
+            ),
+            20,
+        ),
+        (
+            "text behind JSON",
+            "application/json",
+            many(
+                "[",
+                &|n| format!(r#""[\"notice\"] tel {} and tel 010-2346-{n:04}""#, tel(n)),
+                ",",
+                "]",
+            ),
+            40,
+        ),
+        (
+            "settings",
+            "text/plain",
+            many("['users']\n", &|n| format!("phone: {}", tel(n)), "\n", "\n"),
+            20,
+        ),
+        (
+            "two sheets",
+            "application/vnd.ms-excel",
+            many(
+                "<?xml version=\"1.0\"?><W><T><Row><Cell><Data>Order</Data></Cell><Cell><Data>phone</Data></Cell></Row></T><T>",
+                &|n| {
+                    format!(
+                        "<Row><Cell><Data>{}</Data></Cell><Cell><Data>x</Data></Cell></Row>",
+                        tel(n)
+                    )
+                },
+                "",
+                "</T></W>",
+            ),
+            20,
+        ),
+        (
+            "rows before a blank line",
+            "text/csv",
+            many(
+                "Kim,010-2346-0001\nLee,010-2346-0002\n\nsku,qty\n",
+                &|n| format!("Kim,{}", tel(n)),
+                "\n",
+                "\n",
+            ),
+            22,
+        ),
+        (
+            "code with numbers",
+            "text/javascript",
+            many("u=[0\n", &|n| format!("// phone {}", tel(n)), "\n", "];"),
+            20,
+        ),
+    ];
+    for (name, declared, body, people) in rows {
+        for chunk in [3, body.len()] {
+            let whole = inspect(body.as_bytes(), chunk, content(declared), Bounds::default(), None);
+            let found: std::collections::HashSet<_> = whole.asked.iter().flat_map(|ask| &ask.people).collect();
+            assert!(found.len() >= people, "{name}, {chunk}: {} of {people}", found.len());
+        }
     }
 }

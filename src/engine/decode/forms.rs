@@ -138,8 +138,8 @@ fn form(rest: &[u8]) -> Option<(usize, Stands)> {
         [b'=', b'\n', ..] | [0xc2, 0xad, ..] => Some((2, Stands::Nothing)),
         // Of `a=4012345678` the digits are a value, and no escape.
         [b'=', high, low, next, ..] if [high, low, next].iter().all(|byte| byte.is_ascii_digit()) => None,
-        // Nor is `C0` of `id=C0635832575`: no digit follows what begins a letter of several bytes.
-        [b'=', b'C'..=b'F', _, next, ..] if next.is_ascii_digit() => None,
+        // Nor is `C0` of `id=C0635832575`, which is in no text in UTF-8.
+        [b'=', b'C', b'0' | b'1', next, ..] if next.is_ascii_digit() => None,
         [b'=', high, low, ..] => {
             let is_digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'A'..=b'F');
             let byte = percent_escape(rest).filter(|byte| is_digit(high) && is_digit(low) && *byte >= b' ');

@@ -212,6 +212,25 @@ pub(in crate::engine) fn is_carrier(name: &[u8]) -> bool {
     )
 }
 
+/// Whether a name is that of a mail address, which needs no word of a rule.
+pub(in crate::engine) fn names_mail(name: &[u8]) -> bool {
+    const WORDS: [&str; 9] = [
+        "mail",
+        "메일",
+        "メール",
+        "邮箱",
+        "郵箱",
+        "邮件",
+        "信箱",
+        "correo",
+        "courriel",
+    ];
+    let name = name.to_ascii_lowercase();
+    WORDS
+        .iter()
+        .any(|word| memchr::memmem::find(&name, word.as_bytes()).is_some())
+}
+
 /// Whether an array of this name holds ways to reach the one whose object it is a member of, or that one's names and numbers:
 /// `emails` of SCIM, `phoneNumbers` of Google, `telecom` of FHIR.
 pub(in crate::engine) fn is_contacts(name: &[u8]) -> bool {

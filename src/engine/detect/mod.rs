@@ -28,7 +28,7 @@ pub use field_names::FieldNames;
 pub use finding::{Context, Finding, Normal, Span};
 pub use hint::{closest, did_you_mean, toml_problem};
 pub use key::Key;
-pub(super) use key::{is_carrier, is_contacts};
+pub(super) use key::{is_carrier, is_contacts, names_mail};
 pub(super) use part::Part;
 pub use role::OrderSigns;
 pub(super) use role::{Role, is_data};

@@ -9,7 +9,7 @@
 //! What is found and asked, and what of an uncoded body is released, depends on the bytes of the body alone, never on how
 //! they were cut into chunks. A coded body may be released at the end of each chunk too, or an event of a coded stream would
 //! wait for the next: one that comes in small chunks may be cut nearer to the denied record, and never behind it. So may one in which
-//! somebody is found who stands in it roughly: see [`rough`].
+//! somebody is found who stands in it roughly (`rough`).
 
 mod beside;
 mod opaque;

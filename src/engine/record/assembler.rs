@@ -12,7 +12,7 @@ use super::subject::{self, Common};
 use super::{Details, Item, Record};
 use crate::engine::container::{Fault, Limits, Meter};
 use crate::engine::decode::Unescaped;
-use crate::engine::detect::{Finding, OrderSigns, RuleSet, Usage};
+use crate::engine::detect::{Finding, OrderSigns, RuleSet, Usage, names_mail};
 use crate::engine::secret::HashKey;
 use crate::engine::structure::{Cell, CellForm, Container, Sink};
 
@@ -276,10 +276,20 @@ impl Sink for Assembler {
         wanted
     }
 
-    fn label(&mut self, label: &Cell<'_>) -> bool {
-        let wanted = self.key(label);
-        let frame = self.frames.last_mut();
-        if let Some(pair) = frame.filter(|frame| frame.container == Container::Object) {
+    fn label(&mut self, label: &Cell<'_>, name: &Cell<'_>) -> bool {
+        let field = self.fields.find(&self.rules, label.raw);
+        let said = self
+            .fields
+            .get(&field)
+            .map(|said| (said.key.wakes() && said.key.is_known(), names_mail(said.key.name())));
+        let (says, is_mail) = said.unwrap_or_default();
+        // What says nothing of its value may be somebody: `{"name":"bob77","value":"010..."}`.
+        let wanted = self.key(if says { label } else { name });
+        let pair = self
+            .frames
+            .last_mut()
+            .filter(|frame| frame.container == Container::Object);
+        if let Some(pair) = pair.filter(|_| says || is_mail) {
             pair.gather = Gather::Pair;
         }
         wanted

@@ -98,7 +98,7 @@ impl Assembler {
     }
 
     /// Takes over what was settled inside a value, and what went wrong there.
-    fn take(&mut self, inner: &mut Inner, all: bool) {
+    pub(super) fn take(&mut self, inner: &mut Inner, all: bool) {
         self.take_reading(inner, all);
         self.fault = self.fault.or_else(|| inner.assembler().fault);
     }

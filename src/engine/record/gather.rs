@@ -81,9 +81,8 @@ impl Assembler {
             return false;
         };
         let is_struct = holder.container == Container::Object && holder.shape != Shape::Map;
-        // What has a name beside an address is someone: `{"name":"Kim","value":"010..."}`.
-        let is_someone = items.len() > 1 && items.iter().any(|item| item.category == Category::Name);
-        if array.container != Container::Array || pair.pieces.is_some() || items.is_empty() || is_someone {
+        // What has more is someone: `{"name":"Kim","value":"010..."}`.
+        if array.container != Container::Array || pair.pieces.is_some() || items.len() != 1 {
             return false;
         }
         if !is_struct || holder.items.len() >= ROW_ITEMS_MAX {

@@ -167,6 +167,25 @@ impl Inner {
         self.tell(around, false);
     }
 
+    /// All of a text that stands inside a value of the body `around`, with `places` as in [`Inner::read`].
+    pub(super) fn read_whole(
+        &mut self,
+        around: &mut Assembler,
+        text: &[u8],
+        places: impl Iterator<Item = (usize, u64)>,
+    ) {
+        let stops_at = around.stops_at(self.holds_from());
+        self.lend(around, stops_at);
+        self.more(text);
+        let mut last = 0;
+        for (text, raw) in places {
+            self.map.push(text as u64, raw);
+            last = raw;
+        }
+        self.finish(last);
+        self.give_back(around);
+    }
+
     /// Another reading ended at `raw` of the body `around`.
     pub(in crate::engine) fn end(&mut self, around: &mut Assembler, raw: u64) {
         let stops_at = around.stops_at(self.holds_from());

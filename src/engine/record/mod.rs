@@ -135,4 +135,6 @@ struct Item {
     is_named: bool,
     /// Whether it stands under no field of those that records tell of.
     is_elsewhere: bool,
+    /// Whether that field is a shop's.
+    is_shops: bool,
 }

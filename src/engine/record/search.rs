@@ -13,7 +13,7 @@ use crate::engine::detect::{Category, Context, Finding, Key, Role, Span};
 use crate::engine::structure::{Cell, CellForm};
 
 /// What stands around a value: whose it is, its field and the object that holds that, whether the field's name is a word for
-/// some kind of value, and whether it is none of those that records tell of.
+/// some kind of value, whether it is none of those that records tell of, and whether it is a shop's.
 #[derive(Clone, Copy)]
 pub(super) struct Origin {
     role: Role,
@@ -21,6 +21,7 @@ pub(super) struct Origin {
     object: u32,
     is_named: bool,
     pub(super) is_elsewhere: bool,
+    is_shops: bool,
 }
 
 impl Assembler {
@@ -36,13 +37,10 @@ impl Assembler {
             }
             return;
         }
-        if self.read_nested(cell) {
-            return;
-        }
         // Most cells are one block, which is looked at once.
         let block = cell.is_whole().then(|| Masks::of(cell.raw)).flatten();
         let (mut found, escaped) = self.find(cell, block.as_ref());
-        if cell.is_whole() && found.len() > 1 && repeats(&found) && self.settle_nested(cell) {
+        if cell.is_whole() && found.len() > 1 && repeats(&found) && self.settle_nested(cell, found.len()) {
             found.clear();
             self.found = found;
             return;
@@ -167,6 +165,7 @@ impl Assembler {
             field: field.map_or(0, |field| field.hash),
             object: named.map_or(0, |frame| frame.object),
             is_named: field.is_some_and(|field| field.key.is_known()),
+            is_shops: named.is_some_and(|frame| frame.role == Some(Role::Seller)),
             is_elsewhere: told_of.is_some_and(|told_of| !told_of.have(frame::names(&self.frames, &self.fields))),
         }
     }
@@ -204,6 +203,7 @@ impl Assembler {
             object: origin.object,
             is_named: origin.is_named,
             is_elsewhere: origin.is_elsewhere,
+            is_shops: origin.is_shops,
         }
     }
 }

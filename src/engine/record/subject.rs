@@ -150,7 +150,8 @@ pub fn subjects_of(text: &[u8], name: &Key, rules: &RuleSet, secret: &HashKey) -
 pub(super) fn order(items: &[Item]) -> (Option<Subject>, Named) {
     let strong = || items.iter().filter(|item| item.category.is_strong());
     let is_delivery = strong().any(|item| matches!(item.role, Role::Recipient | Role::Shipping));
-    let is_shops = strong().next().is_some() && strong().all(|item| item.role == Role::Seller);
+    let has_name = items.iter().any(|item| item.category == Category::Name);
+    let is_shops = !has_name && strong().next().is_some() && strong().all(|item| item.is_shops);
     let named = match (is_delivery, is_shops) {
         (true, _) => Named::Recipient,
         (false, true) => Named::Shop,
@@ -190,10 +191,7 @@ pub(super) fn subjects(
         let recipients = choose(items, has_name, common, &strong, |role| role == Role::Recipient);
         join_recipients(items, &mut chosen, recipients);
     }
-    if have_one_name(items) {
-        let role = chosen.first().map(|item| item.role.person());
-        chosen.retain(|item| Some(item.role.person()) == role);
-    }
+    join_namesakes(items, &mut chosen);
     let others = others(items, &chosen, common);
     let (mut people, others) = match pieces {
         None => (of_record(&chosen), others),
@@ -212,23 +210,31 @@ fn join_recipients<'i>(items: &[Item], chosen: &mut SmallVec<[&'i Item; 4]>, rec
     let mut names = items.iter().filter(|item| item.category == Category::Name);
     let has_own_name = names.clone().any(|item| item.role == Role::Recipient)
         && (!has_no_role || names.any(|item| item.role != Role::Recipient));
-    if are_addresses(chosen) && has_no_role && !are_addresses(&recipients) {
+    if chosen.len() == 1 && are_addresses(chosen) && has_no_role && !are_addresses(&recipients) {
         *chosen = recipients;
-    } else if chosen.is_empty() || !are_addresses(&recipients) || has_own_name {
+    } else if chosen.is_empty() || recipients.len() > 1 || !are_addresses(&recipients) || has_own_name {
         chosen.extend(recipients);
     }
 }
 
-/// Whether all names of a record are the same, under more than one role: who orders for themselves is one person.
-fn have_one_name(items: &[Item]) -> bool {
-    let mut names = items.iter().filter(|item| item.category == Category::Name);
-    let Some(first) = names.next() else { return false };
-    let (mut is_one, mut has_other) = (true, false);
-    for name in names {
-        is_one &= name.place.value == first.place.value;
-        has_other |= name.role.person() != first.role.person();
+/// Who orders for themselves is one person: where all names of a record are the same, whoever is `chosen` under one more of their roles
+/// by one value is the first.
+fn join_namesakes(items: &[Item], chosen: &mut SmallVec<[&Item; 4]>) {
+    let names = || items.iter().filter(|item| item.category == Category::Name);
+    let is_one = names().all(|name| {
+        names()
+            .next()
+            .is_some_and(|first| first.place.value == name.place.value)
+    });
+    let Some(first) = chosen.first().map(|item| item.role.person()).filter(|_| is_one) else {
+        return;
+    };
+    let has_name = |role: Role| names().any(|name| name.role.person() == role);
+    let all: SmallVec<[Role; 4]> = chosen.iter().map(|item| item.role.person()).collect();
+    let is_known_by_one = |role: Role| has_name(role) && all.iter().filter(|other| **other == role).count() == 1;
+    if is_known_by_one(first) {
+        chosen.retain(|item| item.role.person() == first || !is_known_by_one(item.role.person()));
     }
-    is_one && has_other
 }
 
 /// Values of the strong classes that were not chosen, without the first [`SIBLINGS_MAX`] of each: one person has no more, and
@@ -376,6 +382,7 @@ mod tests {
             field: 1,
             object: 1,
             is_named: false,
+            is_shops: false,
             is_elsewhere: false,
         };
         values.into_iter().map(item).collect()

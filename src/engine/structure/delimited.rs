@@ -133,8 +133,12 @@ pub(super) fn preamble(text: &[u8]) -> Option<(usize, u8)> {
     let lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).collect();
     let blank = lines.iter().position(|line| line.is_empty())?;
     let behind = lines.get(blank..)?.iter().position(|line| !line.is_empty())?;
-    let delimiter = header_delimiter(lines.get(blank + behind)?)?;
-    Some((blank + behind, delimiter))
+    let header = lines.get(blank + behind)?;
+    let delimiter = header_delimiter(header)?;
+    let columns = |line: &[u8]| memchr::memchr_iter(delimiter, line).count();
+    // Rows before it are rows, and a quoted cell may have lines of its own.
+    let is_row = |line: &&[u8]| columns(line) >= columns(header) || line.contains(&b'"');
+    (!lines.get(..blank)?.iter().any(is_row)).then_some((blank + behind, delimiter))
 }
 
 /// Whether the header of a table may yet come behind these lines, which are whole.

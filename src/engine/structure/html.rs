@@ -12,7 +12,7 @@ use super::{Container, Sink};
 const COLUMNS_MAX: usize = 128;
 /// A longer text is no label, in bytes.
 const LABEL_BYTES_MAX: usize = 48;
-/// What a link to a phone begins with (RFC 3966).
+/// What a link to a phone begins with.
 const TEL: &[u8] = b"tel:";
 
 /// What an HTML page has told so far.
@@ -177,11 +177,7 @@ impl Page for Html {
             }
             self.is_label |= attribute == Attribute::Class && says_label(value);
         }
-        if attribute == Attribute::Link
-            && value
-                .get(..TEL.len())
-                .is_some_and(|scheme| scheme.eq_ignore_ascii_case(TEL))
-        {
+        if attribute == Attribute::Link && is_tel(value) {
             self.pending_hint.extend(b" tel");
         }
         attribute == Attribute::Value || name.get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"data-"))
@@ -243,8 +239,7 @@ impl Page for Html {
         if !self.label.is_empty() && !self.hint.is_empty() && self.header().is_none() && self.hint_says_more(sink) {
             self.label.clear();
         }
-        let says_nothing = self.key().is_empty() || self.is_plain(sink);
-        let inline = says_nothing.then(|| inline_label(bytes)).flatten();
+        let inline = self.key().is_empty().then(|| inline_label(bytes)).flatten();
         if let Some(label) = inline {
             let is_plain = label.is_empty() || sink.plain(label.as_slice()).is_some();
             if self.names.begins_another(&label) {
@@ -271,6 +266,14 @@ impl Page for Html {
         self.end_row(end, sink);
         sink.close(end);
     }
+}
+
+/// Whether a link leads to a phone (RFC 3966).
+fn is_tel(link: &[u8]) -> bool {
+    const DIGITS_MIN: usize = 7;
+    let (scheme, number) = link.split_at_checked(TEL.len()).unwrap_or_default();
+    let digits = number.iter().filter(|byte| byte.is_ascii_digit()).count();
+    scheme.eq_ignore_ascii_case(TEL) && digits >= DIGITS_MIN
 }
 
 /// The label that begins a text and names the rest of it: `<b>Phone:</b> 010...`, `Phone: 010...`.

@@ -237,7 +237,7 @@ impl Json {
         let nesting = &mut self.nesting;
         self.carry.end(part, CellForm::JsonString, &mut |cell| {
             wanted = match nesting.cut_name(cell) {
-                Some(label) => labels::tell(&label, cell.at, sink),
+                Some(label) => labels::tell(&label, cell, sink),
                 None => tell_name(cell, sink),
             };
         });

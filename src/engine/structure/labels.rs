@@ -69,15 +69,16 @@ impl Labels {
     }
 }
 
-/// Tells the sink that the value at `at` is what `label` says; whether it is told even if nothing in it wakes a search.
-pub(super) fn tell(label: &Name, at: u64, sink: &mut impl Sink) -> bool {
-    sink.label(&Cell {
+/// Tells the sink that the value behind `name` may be what `label` says; whether it is told even if nothing in it wakes a search.
+pub(super) fn tell(label: &Name, name: &Cell<'_>, sink: &mut impl Sink) -> bool {
+    let label = Cell {
         raw: label.as_slice(),
-        at,
+        at: name.at,
         within: (0, 0),
         form: CellForm::JsonString,
         last: true,
-    })
+    };
+    sink.label(&label, name)
 }
 
 /// Whether a member of this name may say what another is.

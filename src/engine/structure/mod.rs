@@ -57,7 +57,7 @@ mod tests;
 
 /// A longer first line is text, not a header.
 const FIRST_LINE_BYTES_MAX: usize = 4096;
-/// Brackets and blanks at the front of JSON, before what tells how its strings are quoted.
+/// Bytes at the front of JSON that tell how its strings are quoted.
 const BRACKETS_MAX: usize = 64;
 /// The byte-order mark of UTF-8 (Unicode 16, table 23-7). Letters of the full width begin with its first byte.
 const MARK: &[u8] = &[0xef, 0xbb, 0xbf];
@@ -86,10 +86,10 @@ pub trait Sink {
     /// A member of the innermost object begins, or a cell of the innermost row is about to come under this header. Answers
     /// whether the value is wanted even if nothing in it wakes a search.
     fn key(&mut self, key: &Cell<'_>) -> bool;
-    /// A member of the innermost object, which is a pair, is about to come under this name, which another member said. Answers as
-    /// [`Sink::key`] does.
-    fn label(&mut self, label: &Cell<'_>) -> bool {
-        self.key(label)
+    /// A member called `name` of the innermost object begins, of which another member has said this label. Answers as [`Sink::key`]
+    /// does.
+    fn label(&mut self, _label: &Cell<'_>, name: &Cell<'_>) -> bool {
+        self.key(name)
     }
     /// A number for a member's name that says nothing, which need not be told where nothing is told of its value.
     fn plain(&mut self, name: &[u8]) -> Option<u64>;
@@ -227,7 +227,7 @@ enum Reader {
     Undecided,
     /// The first line, until it tells what the body is.
     FirstLine(Vec<u8>),
-    /// The brackets and blanks at the front of JSON.
+    /// The front of JSON.
     Brackets(SmallVec<[u8; BRACKETS_MAX]>),
     Json(Box<Json>),
     Quoted(Box<Quoted>),
@@ -309,7 +309,7 @@ impl Structure {
     /// The body ended.
     pub fn finish(&mut self, sink: &mut impl Sink) {
         self.end_first_line(sink);
-        self.end_brackets(None, sink);
+        self.end_brackets(sink);
         match &mut self.reader {
             Reader::Undecided | Reader::FirstLine(_) | Reader::Brackets(_) => {}
             Reader::Json(json) => json.finish(sink),
@@ -425,34 +425,35 @@ impl Structure {
         self.push(&line, sink);
     }
 
-    /// Collects the brackets and blanks at the front; returns what of `chunk` comes after them.
+    /// Collects the beginning of JSON until it tells how strings are quoted; returns what of `chunk` comes after it.
     fn brackets<'c>(&mut self, chunk: &'c [u8], sink: &mut impl Sink) -> &'c [u8] {
-        let Reader::Brackets(brackets) = &mut self.reader else {
+        let Reader::Brackets(front) = &mut self.reader else {
             return chunk;
         };
-        let is_one = |byte: &&u8| matches!(byte, b'{' | b'[') || byte.is_ascii_whitespace();
-        let room = BRACKETS_MAX - brackets.len();
-        let (front, rest) = chunk.split_at(chunk.iter().take(room).take_while(is_one).count());
-        brackets.extend_from_slice(front);
-        if brackets.len() == BRACKETS_MAX || !rest.is_empty() {
-            self.end_brackets(rest.first(), sink);
+        let mut rest = chunk;
+        while let Some((byte, behind)) = rest.split_first() {
+            front.push(*byte);
+            rest = behind;
+            if front.len() == BRACKETS_MAX || quoted::is_quoted(front).is_some() {
+                self.end_brackets(sink);
+                break;
+            }
         }
         rest
     }
 
-    /// What comes `next` tells how strings are quoted.
-    fn end_brackets(&mut self, next: Option<&u8>, sink: &mut impl Sink) {
-        let Reader::Brackets(brackets) = &mut self.reader else {
+    fn end_brackets(&mut self, sink: &mut impl Sink) {
+        let Reader::Brackets(front) = &mut self.reader else {
             return;
         };
-        let brackets = std::mem::take(brackets);
+        let front = std::mem::take(front);
         let (at, settings) = (self.skipped, self.settings);
-        self.reader = if next == Some(&b'\'') {
+        self.reader = if quoted::is_quoted(&front) == Some(true) {
             Reader::Quoted(Box::new(Quoted::new(at, settings)))
         } else {
             Reader::Json(Box::new(Json::new(at, settings)))
         };
-        self.push(&brackets, sink);
+        self.push(&front, sink);
     }
 
     /// The reader for a body that begins with `line`.

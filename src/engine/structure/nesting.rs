@@ -347,7 +347,7 @@ impl Nesting {
         };
         self.name = None;
         self.tell(chunk, sink);
-        let wanted = labels::tell(&label, chunk.at + range.start as u64, sink);
+        let wanted = labels::tell(&label, &chunk.string(range.clone()), sink);
         self.heard(wanted, sink);
         true
     }

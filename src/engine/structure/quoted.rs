@@ -67,3 +67,20 @@ impl Quoted {
         read
     }
 }
+
+/// Whether what begins so has its names between single quotes: brackets, and a name with a colon behind it. `None`: it is too early to
+/// say.
+pub(super) fn is_quoted(front: &[u8]) -> Option<bool> {
+    let is_bracket = |byte: &u8| matches!(byte, b'{' | b'[') || byte.is_ascii_whitespace();
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-. ".contains(byte) || !byte.is_ascii();
+    let behind = |text: &[u8], is_such: &dyn Fn(&u8) -> bool| text.iter().take_while(|byte| is_such(byte)).count();
+    let text = front.get(behind(front, &is_bracket)..)?;
+    let Some(text) = text.strip_prefix(b"'") else {
+        return text.first().map(|_| false);
+    };
+    let text = text.get(behind(text, &is_name)..)?;
+    let Some(text) = text.strip_prefix(b"'") else {
+        return text.first().map(|_| false);
+    };
+    text.trim_ascii_start().first().map(|byte| *byte == b':')
+}

@@ -189,7 +189,12 @@ impl Script {
         // `[{` and `[[` may be code as well: what stands in them tells.
         let opens = matches!(byte, b'{' | b'[') && bracket.first() == Some(&b'[');
         let is_inner = bracket.contains(&b'{');
-        if (byte.is_ascii_whitespace() || (opens && !is_inner)) && bracket.len() < BLANKS_MAX {
+        // `push([1,"...` of pages that come in pieces is JSON as well; other numbers are code.
+        let numbers = match bracket.as_slice() {
+            [b'['] | [b'[', .., b'0'..=b'9'] => byte.is_ascii_digit() || *byte == b',' && bracket.len() > 1,
+            _ => false,
+        };
+        if (byte.is_ascii_whitespace() || (opens && !is_inner) || numbers) && bracket.len() < BLANKS_MAX {
             bracket.push(*byte);
             self.at += 1;
             return 1;
@@ -198,7 +203,8 @@ impl Script {
         let is_json = if is_inner {
             matches!(byte, b'"' | b'}')
         } else {
-            matches!(byte, b'"' | b']' | b'0'..=b'9') || memchr_iter(b'[', &bracket).count() > 1
+            let has_number = bracket.get(1).is_some_and(u8::is_ascii_digit);
+            *byte == b'"' || (*byte == b']' && !has_number) || memchr_iter(b'[', &bracket).count() > 1
         };
         self.state = State::Code;
         self.at -= bracket.len() as u64;

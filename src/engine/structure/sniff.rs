@@ -18,7 +18,7 @@ pub(super) fn is_array(line: &[u8]) -> bool {
         is_number || matches!(word, b"true" | b"false" | b"null")
     };
     match rest.first() {
-        None | Some(b'{' | b'"' | b'\'' | b']') => true,
+        None | Some(b'{' | b'"' | b']') => true,
         Some(_) => rest.split(|byte| b", []".contains(byte)).all(is_literal),
     }
 }
@@ -82,7 +82,7 @@ mod tests {
             ("[ [1, 2], [3, 4]]", true),
             ("[1, true]", true),
             ("[{'a': 1}]", true),
-            ("['a', 'b']", true),
+            ("['users']", false),
         ] {
             assert_eq!(is_array(line.as_bytes()), expected, "{line}");
         }

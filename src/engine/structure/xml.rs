@@ -4,6 +4,7 @@ use super::cells::CellForm;
 use super::name::{Name, is_full};
 use super::page::Page;
 use super::{Container, Sink};
+use crate::engine::detect::names_mail;
 
 /// Columns of a sheet whose header is kept.
 const COLUMNS_MAX: usize = 256;
@@ -34,6 +35,8 @@ struct Sheet {
     first: Option<Vec<Name>>,
     /// Cells of the row under way.
     cells: usize,
+    /// How many elements are around its rows.
+    depth: usize,
 }
 
 #[derive(Clone, Copy)]
@@ -58,7 +61,7 @@ impl Xml {
                 .any(|row| row.eq_ignore_ascii_case(name.as_slice()));
         name.tell_as(CellForm::Markup, at, sink);
         if is_row {
-            self.sheet.begin_row();
+            self.sheet.begin_row(self.stack.len());
         } else if is_inside && is_cell(name.as_slice()) {
             self.sheet.cells += 1;
         }
@@ -76,7 +79,9 @@ impl Xml {
     fn pop(&mut self, end: u64, sink: &mut impl Sink) {
         if let Some(open) = self.stack.pop().filter(|open| !open.in_row) {
             if open.is_row {
-                self.sheet.end_row();
+                self.sheet.end_row(sink);
+            } else if self.stack.len() < self.sheet.depth {
+                self.sheet = Sheet::default();
             }
             sink.close(end);
         }
@@ -85,17 +90,19 @@ impl Xml {
 }
 
 impl Sheet {
-    fn begin_row(&mut self) {
-        self.cells = 0;
+    fn begin_row(&mut self, depth: usize) {
+        (self.cells, self.depth) = (0, depth);
         self.first = self.headers.is_empty().then(Vec::new);
     }
 
-    fn end_row(&mut self) {
+    fn end_row(&mut self, sink: &mut impl Sink) {
         let names = self
             .first
             .take()
             .filter(|names| names.len() > 1 && names.len() == self.cells);
-        if let Some(names) = names {
+        // What says nothing of any column is a row like the others.
+        let mut says = |name: &Name| sink.plain(name.as_slice()).is_none();
+        if let Some(names) = names.filter(|names| names.iter().any(&mut says)) {
             self.headers = names;
         }
     }
@@ -128,7 +135,8 @@ impl Page for Xml {
         self.open(sink);
         let (mut name, said) = (Name::of(local(name)), std::mem::take(&mut self.said));
         let tag = name.hash();
-        if !said.is_empty() && is_value(name.as_slice()) {
+        let mut says = || names_mail(said.as_slice()) || !said.is_empty() && sink.plain(said.as_slice()).is_none();
+        if is_value(name.as_slice()) && says() {
             name = said;
         }
         self.pending = Some((name, tag, at));
@@ -195,8 +203,9 @@ impl Page for Xml {
         } else {
             b""
         });
-        let in_row = self.stack.last().is_some_and(|open| open.in_row);
-        let header = in_row.then(|| self.sheet.header(text)).flatten();
+        // An element in a cell that has a name of its own says what its text is.
+        let in_cell = self.stack.last().is_some_and(|open| open.in_row) && is_in_cell(self.key.as_slice());
+        let header = in_cell.then(|| self.sheet.header(text)).flatten();
         header.unwrap_or(&self.key).tell_as(CellForm::Markup, at, sink);
         true
     }
@@ -224,6 +233,11 @@ fn is_word(text: &[u8]) -> bool {
 /// Whether an element of this name says what the next is, and whether one may be what that says.
 fn is_label(name: &[u8]) -> bool {
     matches!(name, b"key" | b"Key" | b"label" | b"Label" | b"name" | b"Name")
+}
+
+/// Whether an element of this name is a cell, or what its text stands in, and says nothing of that.
+fn is_in_cell(name: &[u8]) -> bool {
+    is_cell(name) || matches!(name, b"Data" | b"data" | b"v" | b"t" | b"p")
 }
 
 /// Whether an element of this name is a cell of a row.
