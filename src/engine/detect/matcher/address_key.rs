@@ -135,6 +135,7 @@ fn is_name(word: &[u8]) -> bool {
             | b"addrs"
             | b"address"
             | b"addresses"
+            | b"adres"
             | b"adress"
             | b"street"
             | b"strasse"
