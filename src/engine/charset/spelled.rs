@@ -1,5 +1,7 @@
 //! Character sets that the WHATWG has no reader for: UTF-7 (RFC 2152) and EBCDIC, read byte by byte.
 
+use crate::engine::decode::Alphabet;
+
 /// The end of a line in EBCDIC, beside that of ASCII.
 const NEXT_LINE: u8 = 0x85;
 
@@ -144,20 +146,13 @@ impl Utf7 {
         if !self.is_coded {
             return self.plain(byte, text);
         }
-        let value = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => {
-                self.is_coded = false;
-                return match byte {
-                    b'-' if is_first => text.push(b'+'),
-                    b'-' => {}
-                    _ => self.plain(byte, text),
-                };
-            }
+        let Some(value) = Alphabet::base64(byte) else {
+            self.is_coded = false;
+            return match byte {
+                b'-' if is_first => text.push(b'+'),
+                b'-' => {}
+                _ => self.plain(byte, text),
+            };
         };
         self.bits = self.bits << 6 | u32::from(value);
         self.held += 6;

@@ -80,6 +80,11 @@ impl Alphabet {
         values.get(usize::from(byte)).copied().filter(|value| *value != NONE)
     }
 
+    /// The value of a character of base64 (RFC 4648, section 4), and none of its form for URLs.
+    pub(crate) fn base64(byte: u8) -> Option<u8> {
+        Self::Base64.value(byte).filter(|_| !matches!(byte, b'-' | b'_'))
+    }
+
     const fn bits(self) -> u32 {
         match self {
             Self::Hex => 4,

@@ -8,6 +8,7 @@
 
 use smallvec::SmallVec;
 
+use super::alphabet::Alphabet;
 use super::coding::{DecodeError, Progress};
 use super::deflate::Inflate;
 
@@ -244,17 +245,12 @@ impl Base64 {
 
     fn push(&mut self, byte: u8, out: &mut Vec<u8>) -> Result<(), DecodeError> {
         let value = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
             b'=' if self.digits + self.pads >= 2 => {
                 self.pads += 1;
                 return self.end(out);
             }
             b'\r' | b'\n' => return Ok(()),
-            _ => return Err(DecodeError::Corrupt),
+            _ => Alphabet::base64(byte).ok_or(DecodeError::Corrupt)?,
         };
         if self.pads > 0 {
             return Err(DecodeError::Corrupt);

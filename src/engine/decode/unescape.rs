@@ -50,12 +50,12 @@ impl Unescaped {
             .map_or_else(|| self.at(usize::MAX), |offset| offset as usize)
     }
 
-    /// The parts of a range of the text that stand in the raw one as they are, or are an escape: where each ends in both.
-    pub(crate) fn parts(&self, range: std::ops::Range<usize>) -> impl Iterator<Item = (usize, usize)> {
+    /// The parts of the text that stand in the raw one as they are, or are an escape: where each ends in both.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = (usize, usize)> {
         let length = |at: &usize| self.at(at + 1) - self.at(*at);
-        let mut at = range.start;
+        let mut at = 0;
         std::iter::from_fn(move || {
-            let left = at..range.end;
+            let left = at..self.text.len();
             let plain = left.clone().take_while(|at| length(at) == 1).count();
             // Of a letter of several bytes that is escaped only the last has a length.
             let escape = || left.clone().take_while(|at| length(at) == 0).count() + 1;

@@ -29,7 +29,7 @@ impl Assembler {
             view.plain(cell.raw);
         }
         let mut inner = self.inner(layers, cell.at).of_text(Declared::Json);
-        let places = view.parts(0..view.text.len());
+        let places = view.parts();
         let places = places.map(|(end, raw)| (end, cell.at + raw as u64));
         inner.read_whole(self, &view.text, places);
         let is_all = inner.assembler().findings() >= found as u64;

@@ -221,11 +221,9 @@ fn join_recipients<'i>(items: &[Item], chosen: &mut SmallVec<[&'i Item; 4]>, rec
 /// by one value is the first.
 fn join_namesakes(items: &[Item], chosen: &mut SmallVec<[&Item; 4]>) {
     let names = || items.iter().filter(|item| item.category == Category::Name);
-    let is_one = names().all(|name| {
-        names()
-            .next()
-            .is_some_and(|first| first.place.value == name.place.value)
-    });
+    let mut values = names().map(|name| name.place.value);
+    let one = values.next();
+    let is_one = values.all(|value| Some(value) == one);
     let Some(first) = chosen.first().map(|item| item.role.person()).filter(|_| is_one) else {
         return;
     };

@@ -6,7 +6,6 @@
 
 use super::Sink;
 use super::cells::{Cell, CellForm};
-pub(super) use super::name::Name as Label;
 use super::name::{self, Name};
 use crate::engine::detect;
 

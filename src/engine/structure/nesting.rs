@@ -356,7 +356,7 @@ impl Nesting {
         self.name = None;
         self.tell(chunk, sink);
         let name = chunk.string(range);
-        drop(self.cut_name(&name));
+        self.note(&name);
         let wanted = sink.key(&name) || self.top.part == Part::Naming || self.labels.is_next();
         self.heard(wanted, sink);
     }
@@ -416,16 +416,23 @@ impl Nesting {
     }
 
     /// A name that was cut is about to be told, or a piece of one that is too long; what another member says of it, if one does.
-    pub(super) fn cut_name(&mut self, name: &Cell<'_>) -> Option<labels::Label> {
-        let is_first = name.within.0 == 0;
-        self.heading = is_first && is_heading(name.raw);
-        if !is_first {
+    pub(super) fn cut_name(&mut self, name: &Cell<'_>) -> Option<super::name::Name> {
+        if !self.note(name) {
             return None;
         }
-        self.names_column(name.raw);
         self.labels.begin(name.raw);
         let label = self.labels.of(name.raw, self.around.len());
         label.filter(|_| name.last).cloned()
+    }
+
+    /// Notes what a name that is about to be told says of arrays and columns; whether it is the beginning of one.
+    fn note(&mut self, name: &Cell<'_>) -> bool {
+        let is_first = name.within.0 == 0;
+        self.heading = is_first && is_heading(name.raw);
+        if is_first {
+            self.names_column(name.raw);
+        }
+        is_first
     }
 
     fn tell_levels(&mut self, chunk: Chunk<'_>, sink: &mut impl Sink) {
