@@ -3,7 +3,7 @@
 
 use smallvec::SmallVec;
 
-use super::estimate::{Highest, Top};
+use super::estimate::Highest;
 use super::sketch::{Sketch, place};
 
 /// What cannot be told one by one any more.
@@ -56,13 +56,10 @@ impl Folded {
     pub(super) fn show(&mut self, element: u64, second: u32) -> bool {
         let (register, rank) = place(element);
         let Self { sketch, estimates, .. } = self;
-        let estimated = estimates.iter();
-        let before: SmallVec<[Top; 2]> = estimated.map(|one| sketch.top(register, &one.highest)).collect();
-        let is_news = sketch.raise(register, rank, second);
-        for (estimate, before) in estimates.iter_mut().zip(before).filter(|_| is_news) {
+        let windows = estimates.iter_mut().map(|one| &mut one.highest);
+        let is_news = sketch.raise_in(register, rank, second, windows);
+        for estimate in estimates.iter_mut().filter(|_| is_news) {
             estimate.people += 1;
-            let after = sketch.top(register, &estimate.highest);
-            estimate.highest.moved(before, after);
         }
         is_news
     }

@@ -4,6 +4,9 @@
 //!  one u32 a thing:  [ 1 | bits of the hash | its number, as far as the table needs it ]   0 is free
 //!  a thing stands where its hash says, or in the next that is free behind it (linear probing)
 //! ```
+//! The slot of what goes stays as it is until the table is full: it is written anew then, which costs each thing that comes less than
+//! to close the gap behind each that goes.
+//!
 //! What is hashed are keyed hashes: nobody can choose them, and so nobody can make what is searched long.
 
 /// Bytes of one thing in a table that is half full.
@@ -12,12 +15,11 @@ pub(super) const INDEXED_BYTES: usize = 2 * size_of::<u32>();
 /// The smallest table.
 const SLOTS_MIN: usize = 64;
 const TAKEN: u32 = 1 << 31;
+/// A slot of what was taken out: neither free nor of anything.
+const GONE: u32 = 1;
 
 /// What is in an index: things that have a number each.
 pub(super) trait Things {
-    /// The hash of the thing with this number.
-    fn hash(&self, number: u32) -> u32;
-
     /// The smallest number. The others are less than four times as far behind it as the table has slots: a ring may have as many
     /// places without a thing as with one and [`SLOTS_MIN`] more, and three quarters as many things as slots come without a look
     /// at that.
@@ -30,8 +32,10 @@ pub(super) trait Things {
 /// Numbers by hash.
 #[derive(Default)]
 pub(super) struct Index {
-    /// A power of two, of which at most three quarters are taken; or none.
+    /// A power of two, of which at most three quarters are not free; or none.
     slots: Vec<u32>,
+    /// Those that are not free.
+    used: usize,
     /// The bits of a slot that are of the number: those of four times as many as there are slots.
     numbers: u32,
     len: usize,
@@ -67,7 +71,7 @@ impl Index {
         match self.search(hash, things, is) {
             Ok(known) => Some(known),
             Err(free) => {
-                self.len += 1;
+                (self.len, self.used) = (self.len + 1, self.used + 1);
                 self.set(free, self.slot(hash, number));
                 None
             }
@@ -101,26 +105,17 @@ impl Index {
 
     /// What has this hash and number is not there any more.
     #[inline]
-    pub(super) fn remove(&mut self, hash: u32, number: u32, things: &impl Things) {
-        let Some(mut free) = self.position(hash, number) else {
-            return;
-        };
-        self.len -= 1;
-        let (mask, numbers) = (self.mask(), self.numbers);
-        let mut at = free;
-        loop {
-            at += 1;
-            let known = self.at(at);
-            if known == 0 {
-                return self.set(free, 0);
-            }
-            // What stands behind its place because that was taken moves up, or it would not be found any more.
-            let home = things.hash(number_of(known, numbers, things)) as usize;
-            if at.wrapping_sub(home) & mask >= (at - free) {
-                self.set(free, known);
-                free = at;
-            }
+    pub(super) fn remove(&mut self, hash: u32, number: u32) {
+        if let Some(at) = self.position(hash, number) {
+            self.set(at, GONE);
+            self.len -= 1;
         }
+    }
+
+    /// What had the smallest number is not among the things any more: nothing [is](Index::find) what its slot says.
+    #[inline]
+    pub(super) fn first_left(&mut self) {
+        self.len -= 1;
     }
 
     /// Begins anew with things of these hashes, whose numbers are 0, 1, and so on.
@@ -131,7 +126,7 @@ impl Index {
         } else {
             self.slots.fill(0);
         }
-        self.len = hashes.len();
+        (self.len, self.used) = (hashes.len(), hashes.len());
         for (number, hash) in (0..).zip(hashes) {
             self.put(hash, number);
         }
@@ -145,14 +140,21 @@ impl Index {
     /// Room for one more.
     #[inline]
     fn make_room(&mut self, things: &impl Things) {
-        if self.len >= self.slots.len() / 4 * 3 {
-            self.grow(things);
+        if self.used >= self.slots.len() / 4 * 3 {
+            self.renew(things);
         }
     }
 
+    /// Writes all things anew; into twice as many slots, unless many are of what has gone.
     #[cold]
-    fn grow(&mut self, things: &impl Things) {
-        self.make((self.slots.len() * 2).max(SLOTS_MIN));
+    fn renew(&mut self, things: &impl Things) {
+        let slots = self.slots.len();
+        if self.len > slots / 8 * 5 || slots == 0 {
+            self.make((slots * 2).max(SLOTS_MIN));
+        } else {
+            self.slots.fill(0);
+        }
+        self.used = self.len;
         for (number, hash) in things.each() {
             self.put(hash, number);
         }
@@ -232,23 +234,19 @@ mod tests {
     }
 
     impl Things for Model {
-        fn hash(&self, number: u32) -> u32 {
-            self.hashes[&number]
-        }
-
         fn first(&self) -> u32 {
             self.first
         }
 
         fn each(&self) -> impl Iterator<Item = (u32, u32)> {
-            self.numbers.values().map(|number| (*number, self.hash(*number)))
+            self.numbers.values().map(|number| (*number, self.hashes[number]))
         }
     }
 
     proptest! {
         #[test]
         fn it_agrees_with_a_map_however_hashes_meet(
-            acts in prop::collection::vec((0_u32..40, 0_u8..3), 0..400),
+            acts in prop::collection::vec((0_u32..40, 0_u8..4), 0..400),
             spread in 0_u32..30,
             first in prop_oneof![Just(0), Just(u32::MAX - 20), any::<u32>()],
         ) {
@@ -263,7 +261,7 @@ mod tests {
                 prop_assert_eq!(known, model.numbers.get(&thing).copied());
                 match (act, known) {
                     (0, Some(number)) => {
-                        index.remove(hash(thing), number, &model);
+                        index.remove(hash(thing), number);
                         model.numbers.remove(&thing);
                     }
                     (1, Some(number)) => {
@@ -271,6 +269,15 @@ mod tests {
                         model.numbers.insert(thing, next);
                         model.hashes.insert(next, hash(thing));
                         next = next.wrapping_add(1);
+                    }
+                    (2, _) => {
+                        // Whoever came first leaves, and the numbers begin behind it.
+                        let oldest = model.numbers.iter().min_by_key(|(_, number)| number.wrapping_sub(model.first));
+                        if let Some((thing, number)) = oldest.map(|(thing, number)| (*thing, *number)) {
+                            model.numbers.remove(&thing);
+                            model.first = number.wrapping_add(1);
+                            index.first_left();
+                        }
                     }
                     _ => {
                         prop_assert_eq!(index.find_or_insert(hash(thing), next, &model, is), known);

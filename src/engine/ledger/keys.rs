@@ -114,7 +114,7 @@ impl Keys {
         let Some((key, _)) = self.slot(place).and_then(Option::take) else {
             return;
         };
-        self.index.remove(hash(key), place, &self.chunks);
+        self.index.remove(hash(key), place);
         self.free.push(place);
     }
 
@@ -125,7 +125,7 @@ impl Keys {
             let Some((key, entry)) = slot.and_then(|slot| slot.take_if(|(_, entry)| leaves(entry))) else {
                 continue;
             };
-            self.index.remove(hash(key), place, &self.chunks);
+            self.index.remove(hash(key), place);
             self.free.push(place);
             gone(key, entry);
         }
@@ -161,10 +161,6 @@ impl Chunks {
 }
 
 impl Things for Chunks {
-    fn hash(&self, number: u32) -> u32 {
-        self.at(number).map_or(0, |(key, _)| hash(*key))
-    }
-
     fn first(&self) -> u32 {
         0
     }

@@ -174,10 +174,15 @@ pub struct KeyUse {
 }
 
 impl Clone for KeyUse {
+    #[inline]
     fn clone(&self) -> Self {
         Self {
-            // All of them at once: a list that is cloned takes one after another.
-            limits: SmallVec::from_slice(&self.limits),
+            // One or two, as nearly always, are moved as they lie; a list that is cloned takes one after another.
+            limits: match *self.limits.as_slice() {
+                [one] => SmallVec::from_buf_and_len([one, one], 1),
+                [one, two] => SmallVec::from_buf([one, two]),
+                ref limits => SmallVec::from_slice(limits),
+            },
             ..*self
         }
     }

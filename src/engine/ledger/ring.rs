@@ -105,7 +105,7 @@ impl Ring {
             return;
         };
         slot.clear();
-        self.index.remove(hash(element), number, &self.slots);
+        self.index.remove(hash(element), number);
         let (first, windows) = (self.slots.first, &mut self.windows);
         if number == first {
             self.oldest = 0;
@@ -203,7 +203,7 @@ impl Ring {
         let first = self.slots.first;
         (self.slots.first, self.oldest) = (first.wrapping_add(1), 0);
         if slot.is_taken() {
-            self.index.remove(hash(slot.element), first, &self.slots);
+            self.index.first_left();
         }
         for window in self.windows.iter_mut().filter(|window| window.start == first) {
             (window.start, window.oldest) = (self.slots.first, 0);
@@ -355,11 +355,6 @@ impl Slots {
 }
 
 impl Things for Slots {
-    #[inline]
-    fn hash(&self, number: u32) -> u32 {
-        self.at(number).map_or(0, |slot| hash(slot.element))
-    }
-
     #[inline]
     fn first(&self) -> u32 {
         self.first

@@ -391,8 +391,11 @@ impl Ledger {
     fn fall_back(&self, used: &mut KeyUse, now: Now) {
         let Some(fallback) = used.fallback else { return };
         let mut shard = self.lock_shard(shard_of(used.key));
-        let has_room =
-            |shard: &mut Shard| shard.find(used.key, used.dimension).is_some() || self.make_room(shard, true, now);
+        let has_room = |shard: &mut Shard| {
+            self.has_room(shard, true)
+                || shard.find(used.key, used.dimension).is_some()
+                || self.make_room(shard, true, now)
+        };
         if shard.spilled.contains(used.key) || !has_room(&mut shard) {
             (used.key, used.fallback) = (fallback, None);
         }

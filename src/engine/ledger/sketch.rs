@@ -5,13 +5,17 @@
 //! the older it is, so that a set of ranks and their seconds in the same order say everything:
 //!
 //! ```text
-//!  block of 128 registers:  ranks [u24; 128], a bit each   counts [u8; 16], of 8 registers each   times [u16; ..] in order of register and rank
+//!  block of 128 registers:  ranks [u24; 128], a bit each   starts [u16; 16], of 8 registers each   times [u16; ..] in order of register and rank
 //!
 //!  a time, as a number:    0 .. 32,767   a multiple of 128 s before the base, of which 32,768 stands for the base itself
 //!                     32,768 .. 65,535   a second at or after the base
 //! ```
 //! What is nine hours old need not be known to the second: a time before the base counts as the next multiple of 128 s, in which it is
 //! forgotten later and never earlier. Multiples of 128 s of the clock, and not of the base, so that all gateways say the same.
+
+use std::ops::Range;
+
+use smallvec::SmallVec;
 
 use super::estimate::{Highest, RANK_MAX, REGISTERS, Top};
 
@@ -36,8 +40,8 @@ pub(super) struct Sketch {
 struct Block {
     /// Bit `r` of a register, little-endian: there is a time for rank `r + 1`.
     ranks: [[u8; 3]; BLOCK],
-    /// At most eight times [`RANKS`] each.
-    counts: [u8; BLOCK / GROUP],
+    /// How many times stand before those of each group.
+    starts: [u16; BLOCK / GROUP],
     /// Of each register the lower rank first, which is the later time.
     times: Vec<u16>,
 }
@@ -59,6 +63,17 @@ impl Sketch {
 
     /// Marks `register` as having had `rank` in `second`; out of range is nothing.
     pub(super) fn raise(&mut self, register: u16, rank: u8, second: u32) -> bool {
+        self.raise_in(register, rank, second, std::iter::empty())
+    }
+
+    /// As [`Sketch::raise`], where `windows` are kept up by it.
+    pub(super) fn raise_in<'w>(
+        &mut self,
+        register: u16,
+        rank: u8,
+        second: u32,
+        windows: impl Iterator<Item = &'w mut Highest>,
+    ) -> bool {
         if !(1..=RANK_MAX as u8).contains(&rank) || usize::from(register) >= REGISTERS {
             return false;
         }
@@ -67,8 +82,24 @@ impl Sketch {
         }
         let time = time_of(second, self.base) as u16;
         let (block, within) = (usize::from(register) / BLOCK, usize::from(register) % BLOCK);
-        let block = self.blocks.get_mut(block);
-        block.is_some_and(|block| block.raise(within, u32::from(rank.min(RANKS)) - 1, time))
+        let Some(block) = self.blocks.get_mut(block) else {
+            return false;
+        };
+        let start = block.before(within);
+        let Some(raise) = block.raise_of(within, start, u32::from(rank.min(RANKS)) - 1, time) else {
+            return false;
+        };
+        let windows: SmallVec<[(&mut Highest, Top); 2]> = windows
+            .map(|window| {
+                let before = block.top(within, start, window.from);
+                (window, before)
+            })
+            .collect();
+        block.raise(within, raise, time);
+        for (window, before) in windows {
+            window.moved(before, block.top(within, start, window.from));
+        }
+        true
     }
 
     /// The highest rank of each register since the second `from`.
@@ -76,13 +107,6 @@ impl Sketch {
         let mut highest = Highest::new(self.base, time_of(from, self.base));
         self.blocks.iter().for_each(|block| block.count(&mut highest));
         highest
-    }
-
-    /// The highest rank of one register in the window of `highest`.
-    pub(super) fn top(&self, register: u16, highest: &Highest) -> Top {
-        let (block, within) = (usize::from(register) / BLOCK, usize::from(register) % BLOCK);
-        let block = self.blocks.get(block);
-        block.map_or((0, 0), |block| block.top(within, highest.from))
     }
 
     /// Whether `highest`, kept up so far, is what it is since the second `from` as well; its window begins there then.
@@ -170,56 +194,63 @@ impl Default for Block {
     fn default() -> Self {
         Self {
             ranks: [[0; 3]; BLOCK],
-            counts: [0; BLOCK / GROUP],
+            starts: [0; BLOCK / GROUP],
             times: Vec::new(),
         }
     }
 }
 
 impl Block {
-    /// The bit `rank` of `register` at `time`, unless something later of at least its rank hides it.
-    fn raise(&mut self, register: usize, rank: u32, time: u16) -> bool {
-        let start = self.before(register);
-        let Some(own_ranks) = self.ranks.get_mut(register) else {
-            return false;
-        };
-        let mut ranks = read(*own_ranks);
+    /// What the bit `rank` of `register` at `time` changes, unless something later of at least its rank hides it; the times of the
+    /// register begin at `start`.
+    fn raise_of(&self, register: usize, start: usize, rank: u32, time: u16) -> Option<Raise> {
+        let ranks = read(*self.ranks.get(register)?);
         let below = (ranks & ((1 << rank) - 1)).count_ones() as usize;
         let own = start + below;
         // Of the higher ones the lowest is the latest.
         let higher = ranks >> rank != 0;
         if higher && self.times.get(own).is_some_and(|known| *known >= time) {
-            return false;
+            return None;
         }
         let is_known = usize::from(ranks >> rank & 1 == 1);
         // Those below it that are not later are hidden from now on; the later stand first.
         let lower = self.times.get(start..own).unwrap_or_default();
         let later = lower.partition_point(|known| *known > time);
-        let hidden = below - later;
-        for _ in 0..hidden {
-            let highest_below = u32::BITS - 1 - (ranks & ((1 << rank) - 1)).leading_zeros();
-            ranks &= !(1 << highest_below);
+        // Of the lower ranks the later ones stay.
+        let mut left = ranks;
+        let stay = (0..later).fold(0, |stay, _| {
+            let lowest = left & left.wrapping_neg();
+            left &= !lowest;
+            stay | lowest
+        });
+        Some(Raise {
+            ranks: ranks >> rank >> 1 << rank << 1 | 1 << rank | stay,
+            gone: start + later..own + is_known,
+        })
+    }
+
+    /// Writes `time` in the place of what is hidden by it.
+    fn raise(&mut self, register: usize, raise: Raise, time: u16) {
+        if let Some(own) = self.ranks.get_mut(register) {
+            *own = write(raise.ranks);
         }
-        *own_ranks = write(ranks | 1 << rank);
-        if let Some(count) = self.counts.get_mut(register / GROUP) {
-            *count = *count + 1 - (hidden + is_known) as u8;
-        }
-        let gone = start + later..own + is_known;
-        if gone.is_empty() {
+        let gone = raise.gone;
+        if let Some(known) = self.times.get_mut(gone.clone()).and_then(<[u16]>::first_mut) {
+            *known = time;
+            if gone.len() == 1 {
+                return;
+            }
+            self.times.drain(gone.start + 1..gone.end);
+        } else {
             if self.times.len() == self.times.capacity() {
                 // A vector that doubles would keep room for twice what a register ever has.
                 self.times.reserve_exact(1);
             }
             self.times.insert(gone.start, time);
-            return true;
         }
-        if let Some(known) = self.times.get_mut(gone.start) {
-            *known = time;
+        for start in self.starts.iter_mut().skip(register / GROUP + 1) {
+            *start = *start + 1 - gone.len() as u16;
         }
-        if gone.len() > 1 {
-            self.times.drain(gone.start + 1..gone.end);
-        }
-        true
     }
 
     /// Adds all registers to `highest`.
@@ -232,10 +263,9 @@ impl Block {
         }
     }
 
-    /// The highest rank of `register` since the time `from`.
-    fn top(&self, register: usize, from: u32) -> Top {
-        let (start, ranks) = (self.before(register), self.ranks.get(register));
-        let ranks = ranks.map_or(0, |ranks| read(*ranks));
+    /// The highest rank of `register`, whose times begin at `start`, since the time `from`.
+    fn top(&self, register: usize, start: usize, from: u32) -> Top {
+        let ranks = self.ranks.get(register).map_or(0, |ranks| read(*ranks));
         let own = self.times.get(start..start + ranks.count_ones() as usize);
         top(ranks, own.unwrap_or_default(), from)
     }
@@ -266,8 +296,8 @@ impl Block {
             if let Some(ranks) = self.ranks.get_mut(register) {
                 *ranks = write(read(*ranks) | 1 << bit);
             }
-            if let Some(count) = self.counts.get_mut(register / GROUP) {
-                *count += 1;
+            for start in self.starts.iter_mut().skip(register / GROUP + 1) {
+                *start += 1;
             }
             self.times.push(time);
         }
@@ -275,16 +305,22 @@ impl Block {
 
     /// How many times stand before those of `register`.
     fn before(&self, register: usize) -> usize {
-        let groups = self.counts.get(..register / GROUP).unwrap_or_default();
+        let start = self.starts.get(register / GROUP).copied().unwrap_or_default();
         let group = self.ranks.get(register / GROUP * GROUP..register).unwrap_or_default();
-        let whole: u32 = groups.iter().map(|count| u32::from(*count)).sum();
         // Two of 24 bits at once.
         let (pairs, last) = group.as_chunks::<2>();
         let pair = |[one, other]: &[[u8; 3]; 2]| u64::from(read(*one)) | u64::from(read(*other)) << 24;
         let within = pairs.iter().map(|ranks| pair(ranks).count_ones());
         let within: u32 = within.chain(last.iter().map(|ranks| read(*ranks).count_ones())).sum();
-        (whole + within) as usize
+        usize::from(start) + within as usize
     }
+}
+
+/// What becomes of a register.
+struct Raise {
+    ranks: u32,
+    /// The times in whose place the new one stands.
+    gone: Range<usize>,
 }
 
 /// The highest of `ranks` since the time `from`; `times` has one of each, the lowest and latest first.

@@ -1,5 +1,7 @@
 //! What an account asks of the store that gateways share, and what came of it: everyone who is new under a strict limit.
 
+use std::hash::BuildHasherDefault;
+
 use hashbrown::HashSet;
 use smallvec::SmallVec;
 
@@ -7,6 +9,7 @@ use super::account::Account;
 use super::limit::{KeyUse, Limit};
 use super::locked::Locked;
 use super::reserve::{Prefix, Stop, Wanted};
+use super::subject_hash::SubjectHasher;
 use super::{Dimension, Excess, KeyId};
 use crate::engine::time::Now;
 
@@ -73,7 +76,7 @@ pub(super) struct Strict {
     /// Whether the store must confirm people under some key.
     pub(super) is_asked: bool,
     /// Whom the store, or the rule for when it is down, lets this exchange show.
-    confirmed: HashSet<u64>,
+    confirmed: HashSet<u64, BuildHasherDefault<SubjectHasher>>,
     /// What it waits for, each with the number of its key.
     claims: Vec<Claim>,
     numbers: SmallVec<[usize; 2]>,
