@@ -361,10 +361,12 @@ impl Reader {
 
     fn decide(&mut self, first: &[u8]) {
         let marked = MARKS.iter().find(|(mark, _)| first.starts_with(mark));
+        // As many of them as there are at least, however the body is cut.
+        let front = first.get(..PAIRS_BYTES).unwrap_or(first);
         let set = match (marked, self.declared) {
             (Some((_, marked)), _) => Some(*marked),
             // What is declared to be UTF-16 and begins in ASCII is read as ASCII by those who ask no head.
-            (None, charset) if charset.is_utf16() && first.is_ascii() && !first.contains(&0) => None,
+            (None, charset) if charset.is_utf16() && front.is_ascii() && !front.contains(&0) => None,
             (None, charset) if charset.is_utf16() => charset.named(),
             (None, charset) => Set::told_by_zeros(first)
                 .or_else(|| charset.named())
