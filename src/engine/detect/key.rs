@@ -200,6 +200,9 @@ pub(in crate::engine) fn is_carrier(name: &[u8]) -> bool {
             | b"Value"
             | b"val"
             | b"raw"
+            | b"string"
+            | b"content"
+            | b"FreeFormNumber"
             | b"stringValue"
             | b"integerValue"
             | b"string_value"
@@ -236,11 +239,16 @@ pub(in crate::engine) fn names_mail(name: &[u8]) -> bool {
 pub(in crate::engine) fn is_contacts(name: &[u8]) -> bool {
     let letters = name.iter().filter(|byte| byte.is_ascii_alphanumeric());
     let name: smallvec::SmallVec<[u8; 24]> = letters.take(24).map(u8::to_ascii_lowercase).collect();
+    let whose = |place: &&str| name.strip_prefix(place.as_bytes());
+    let kind = ["home", "work", "business", "mobile", "other", "personal"]
+        .iter()
+        .find_map(whose);
     matches!(
-        name.as_slice(),
+        kind.filter(|kind| !kind.is_empty()).unwrap_or(&name),
         b"email"
             | b"emails"
             | b"emailaddresses"
+            | b"addresses"
             | b"mails"
             | b"phone"
             | b"phones"

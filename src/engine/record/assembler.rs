@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::fields::{self, FieldRef, Fields};
 use super::frame::{self, Frame, Gather, Shape};
+use super::gather::Element;
 use super::layers::LAYERS_MAX;
 use super::parts::Parts;
 use super::settled::Settled;
@@ -216,10 +217,20 @@ impl Sink for Assembler {
         let Some(mut frame) = self.frames.pop() else { return };
         if frame.container == Container::Flow {
             self.settle_free(end);
+        } else if frame.container == Container::Array && frame.first.is_some() {
+            self.join_list(frame, end);
         } else if frame.is_record || frame.container == Container::Array {
             // Elements of an array are records, but for what it gathers.
             let items = frame.take_items();
-            if self.gather_element(&frame, &items) {
+            let element = Element {
+                items: &items,
+                start: frame.start,
+                end,
+                keyset: frame.keyset,
+                has_name: frame.has_name,
+                is_whole: frame.container == Container::Object && frame.pieces.is_none(),
+            };
+            if self.gather_element(&frame, &items) || self.keep_element(&element) {
                 // They belong to the array, or to what it belongs to.
             } else if frame.pieces.is_some() {
                 let start = items.first().map_or(end, |item| item.place.span.start);
@@ -346,8 +357,17 @@ impl Sink for Assembler {
                 // A value in which nobody is need not be told, and so changes nothing.
                 frame.awaits_value = false;
             }
-            if !self.gather_value(start, &items) {
-                self.settle(start, cell.end() + quote, &items, false);
+            let end = cell.end() + quote;
+            let element = Element {
+                items: &items,
+                start,
+                end,
+                keyset: 0,
+                has_name: false,
+                is_whole: true,
+            };
+            if !self.gather_value(start, &items) && !self.keep_element(&element) {
+                self.settle(start, end, &items, false);
             }
         }
     }

@@ -28,7 +28,8 @@ pub(super) enum Gather {
     Contacts,
 }
 
-/// An object-valued member that waits for the second to tell map from struct.
+/// An object-valued member that waits for the second to tell map from struct, or elements of a list that wait for one to tell
+/// something twice.
 pub(super) struct Member {
     pub(super) name: u64,
     pub(super) start: u64,
@@ -100,7 +101,7 @@ pub(super) struct Frame {
     pub(super) has_name: bool,
     /// Containers that were opened in it.
     pub(super) children: u32,
-    /// Of an element: the name that came twice, whose elements are records.
+    /// Of an element: the name that came twice, whose elements are records. Of an array: that something is told twice in it.
     pub(super) listed: Option<u64>,
     /// Of an array: what becomes of elements that are no records, and how many were given to the object around it, or
     /// are people of a column.
@@ -191,7 +192,7 @@ impl Frame {
     pub(super) fn holds_from(&self) -> Option<u64> {
         match (self.container, &self.pieces) {
             (Container::Flow, _) => None,
-            (Container::Array, _) if self.items.is_empty() => None,
+            (Container::Array, _) if self.items.is_empty() => self.first.as_ref().map(|first| first.start),
             // A map holds no more than a name, with which its member's record begins.
             (Container::Object, _) if self.shape == Shape::Map => self.awaits_value.then_some(self.key_at),
             (_, None) => Some(self.start),

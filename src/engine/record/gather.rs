@@ -4,13 +4,17 @@
 //!   {"name":"Kim","emails":["kim@..."],"phones":[{"type":"home","number":"02..."},{"type":"work","number":"010..."}]}   one
 //!   {"attributes":[{"key":"phone","value":"02..."},{"key":"mail","value":"kim@..."}]}                                     one
 //!   {"rows":[{"f":[{"v":"kim@..."},{"v":"010..."}]}]}    [["kim@...","010..."],["lee@...","010..."]]           one a row
+//!   {"name":"Kim","attributes":{"mail":["kim@..."]},"receivers":[{"name":"Kim","phone":"010..."}]}                       one
 //! ```
 //! What is gathered counts as it would if it stood in one object: values of several classes are one person's, several values
-//! of one class in a row are several people, and of those in a list the first three are one person's.
+//! of one class in a row are several people, and of those in a list the first three are one person's. A list of one element, or of
+//! some whose members differ and of which none tells what another has told, is no list of people but an object in brackets.
+
+use smallvec::SmallVec;
 
 use super::Item;
 use super::assembler::Assembler;
-use super::frame::{Frame, Gather, Shape, carries};
+use super::frame::{Frame, Gather, Member, Shape, carries};
 use crate::engine::detect::{Category, is_contacts};
 use crate::engine::structure::Container;
 
@@ -18,6 +22,32 @@ use crate::engine::structure::Container;
 const GIVEN_MAX: u32 = 4;
 /// Identifiers of one row. Against: a row that never ends.
 const ROW_ITEMS_MAX: usize = 32;
+
+/// An element of an array that ended.
+pub(super) struct Element<'i> {
+    pub(super) items: &'i [Item],
+    pub(super) start: u64,
+    pub(super) end: u64,
+    /// Of an object, its names; 0 of a value.
+    pub(super) keyset: u64,
+    pub(super) has_name: bool,
+    /// Whether it is an object or a value, and nothing of it was settled before.
+    pub(super) is_whole: bool,
+}
+
+impl Element<'_> {
+    fn member(&self) -> Member {
+        Member {
+            name: self.keyset,
+            start: self.start,
+            end: self.end,
+            key_is_role: false,
+            keyset: self.keyset,
+            items: self.items.to_vec(),
+            has_name: self.has_name,
+        }
+    }
+}
 
 impl Assembler {
     /// What becomes of the elements of a container that begins.
@@ -47,8 +77,70 @@ impl Assembler {
             Gather::Boxes | Gather::Row if is_box => self.gather_row(child.start, items),
             Gather::Boxes | Gather::Row | Gather::Pair => self.return_to_holder(items, child.has_name),
             // What has a name beside an address is someone, not a way to reach the one around it.
-            Gather::Contacts => (strong == 0 || strong == 1 && items.len() == 1) && self.give(items, child.has_name),
+            Gather::Contacts => {
+                let is_contact = strong == 0 || strong == 1 && (items.len() == 1 || self.is_of_holder(items));
+                is_contact && self.give(items, child.has_name)
+            }
         }
+    }
+
+    /// Whether someone is named in `items`, and as in the object around the array under way.
+    fn is_of_holder(&self, items: &[Item]) -> bool {
+        let [.., holder, _] = self.frames.as_slice() else {
+            return false;
+        };
+        agrees(holder, items) == Some(true)
+    }
+
+    /// Keeps what an element of a list in someone's object showed until something is told twice, or the list ends. Answers whether it
+    /// is kept.
+    pub(super) fn keep_element(&mut self, element: &Element<'_>) -> bool {
+        let [around @ .., holder, array] = self.frames.as_mut_slice() else {
+            return false;
+        };
+        let items = element.items;
+        if items.is_empty() || array.container != Container::Array || array.listed.is_some() {
+            return false;
+        }
+        let may_join = element.is_whole
+            && matches!(array.gather, Gather::Boxes | Gather::Contacts)
+            && array.items.is_empty()
+            && is_someones(around, holder);
+        match &mut array.first {
+            None if may_join => array.first = Some(Box::new(element.member())),
+            // Those of a list of people have the same members.
+            Some(first) if may_join && first.name != element.keyset && !repeats(&first.items, items) => {
+                (first.name, first.end) = (element.keyset, element.end);
+                first.has_name |= element.has_name;
+                first.keyset = first.keyset.wrapping_add(element.keyset);
+                first.items.extend_from_slice(items);
+            }
+            _ => {
+                array.listed = Some(0);
+                if let Some(first) = array.first.take() {
+                    self.settle(first.start, first.end, &first.items, first.has_name);
+                }
+                return false;
+            }
+        }
+        true
+    }
+
+    /// A list in which nothing was told twice ended: what it showed is a member of the object around it, unless it names someone
+    /// else.
+    pub(super) fn join_list(&mut self, mut list: Frame, end: u64) {
+        let Some(first) = list.first.take() else { return };
+        let holder = self.frames.last_mut();
+        let holder = holder.filter(|holder| agrees(holder, &first.items) != Some(false) && is_struct(holder));
+        let Some(holder) = holder else {
+            return self.settle(first.start, first.end, &first.items, first.has_name);
+        };
+        holder.keyset = holder.keyset.wrapping_add(first.keyset);
+        list.keyset = first.keyset;
+        list.members = u32::from(first.keyset != 0);
+        list.has_name |= first.has_name;
+        list.items = first.items;
+        self.join_member(list, end);
     }
 
     /// A value that had `items` and began at `start` ended inside an array. Answers whether they belong to more than it.
@@ -138,11 +230,7 @@ impl Assembler {
         let [around @ .., holder, array] = self.frames.as_mut_slice() else {
             return false;
         };
-        let is_one_of_many = around
-            .iter()
-            .any(|frame| frame.container == Container::Array || frame.shape == Shape::Map);
-        let is_someone = holder.has_name || !holder.items.is_empty() || holder.pieces.is_some();
-        if array.given >= GIVEN_MAX || !(is_one_of_many || is_someone) {
+        if array.given >= GIVEN_MAX || !(is_one_of_many(around) || is_someone(holder)) {
             return false;
         }
         array.given += 1;
@@ -155,4 +243,42 @@ impl Assembler {
         }));
         true
     }
+}
+
+fn is_one_of_many(around: &[Frame]) -> bool {
+    let mut around = around.iter();
+    around.any(|frame| frame.container == Container::Array || frame.shape == Shape::Map)
+}
+
+/// Whether something identifies whoever an object is about.
+fn is_someone(holder: &Frame) -> bool {
+    holder.has_name || !holder.items.is_empty() || holder.pieces.is_some()
+}
+
+fn is_struct(holder: &Frame) -> bool {
+    holder.container == Container::Object && holder.shape != Shape::Map && holder.pieces.is_none()
+}
+
+/// Whether an object is about someone, and what its lists show may be of that one.
+fn is_someones(around: &[Frame], holder: &Frame) -> bool {
+    is_struct(holder) && (is_one_of_many(around) || is_someone(holder) || holder.first.is_some())
+}
+
+/// Whether `items` name someone as `holder` does; `None` where either names nobody.
+fn agrees(holder: &Frame, items: &[Item]) -> Option<bool> {
+    let first = holder.first.iter().flat_map(|first| &first.items);
+    let is_name = |item: &&Item| item.category == Category::Name;
+    let mut known = holder.items.iter().chain(first).filter(is_name).peekable();
+    let mut names = items.iter().filter(is_name).peekable();
+    if known.peek().is_none() || names.peek().is_none() {
+        return None;
+    }
+    let known: SmallVec<[u64; 4]> = known.map(|name| name.place.value).collect();
+    Some(names.any(|name| known.contains(&name.place.value)))
+}
+
+/// Whether `more` tells another value of a kind that `known` has one of.
+fn repeats(known: &[Item], more: &[Item]) -> bool {
+    let is_other = |item: &Item, known: &Item| known.category == item.category && known.place.value != item.place.value;
+    more.iter().any(|item| known.iter().any(|known| is_other(item, known)))
 }

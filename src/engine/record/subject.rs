@@ -201,16 +201,17 @@ pub(super) fn subjects(
     people
 }
 
-/// Adds the recipients to those who were `chosen` beside them. An address alone is no second person: without a role it is the
-/// recipient's, and a recipient's that of whoever has it sent, unless there are names of both.
+/// Adds the recipients to those who were `chosen` beside them. An address or an account alone is no second person: without a role it
+/// is the recipient's, and a recipient's that of whoever has it sent, unless there are names of both.
 fn join_recipients<'i>(items: &[Item], chosen: &mut SmallVec<[&'i Item; 4]>, recipients: SmallVec<[&'i Item; 4]>) {
-    let are_addresses = |chosen: &[&Item]| chosen.iter().all(|item| item.category == Category::Address);
+    let is_weak = |item: &&Item| matches!(item.category, Category::Address | Category::Account);
+    let are_addresses = |chosen: &[&Item]| chosen.iter().all(is_weak);
     let is_nobody = |item: &&Item| item.role.person() == Role::None;
     let has_no_role = chosen.iter().all(is_nobody);
     let mut names = items.iter().filter(|item| item.category == Category::Name);
     let has_own_name = names.clone().any(|item| item.role == Role::Recipient)
         && (!has_no_role || names.any(|item| item.role != Role::Recipient));
-    if chosen.len() == 1 && are_addresses(chosen) && has_no_role && !are_addresses(&recipients) {
+    if is_one(chosen) && are_addresses(chosen) && has_no_role && !are_addresses(&recipients) {
         *chosen = recipients;
     } else if chosen.is_empty() || recipients.len() > 1 || !are_addresses(&recipients) || has_own_name {
         chosen.extend(recipients);
@@ -218,21 +219,37 @@ fn join_recipients<'i>(items: &[Item], chosen: &mut SmallVec<[&'i Item; 4]>, rec
 }
 
 /// Who orders for themselves is one person: where all names of a record are the same, whoever is `chosen` under one more of their roles
-/// by one value is the first.
+/// as one person is the first.
 fn join_namesakes(items: &[Item], chosen: &mut SmallVec<[&Item; 4]>) {
     let names = || items.iter().filter(|item| item.category == Category::Name);
     let mut values = names().map(|name| name.place.value);
     let one = values.next();
-    let is_one = values.all(|value| Some(value) == one);
-    let Some(first) = chosen.first().map(|item| item.role.person()).filter(|_| is_one) else {
+    let is_namesake = values.all(|value| Some(value) == one);
+    let Some(first) = chosen.first().map(|item| item.role.person()).filter(|_| is_namesake) else {
         return;
     };
     let has_name = |role: Role| names().any(|name| name.role.person() == role);
-    let all: SmallVec<[Role; 4]> = chosen.iter().map(|item| item.role.person()).collect();
-    let is_known_by_one = |role: Role| has_name(role) && all.iter().filter(|other| **other == role).count() == 1;
-    if is_known_by_one(first) {
-        chosen.retain(|item| item.role.person() == first || !is_known_by_one(item.role.person()));
+    let all = chosen.clone();
+    let of = |role: Role| -> SmallVec<[&Item; 4]> {
+        let all = all.iter().copied();
+        all.filter(|item| item.role.person() == role).collect()
+    };
+    let is_known = |role: Role| has_name(role) && is_one(&of(role));
+    if is_known(first) {
+        chosen.retain(|item| item.role.person() == first || !is_known(item.role.person()));
     }
+}
+
+/// Whether `items` are what one object says of one person: `phone` and `phone2`, up to [`SIBLINGS_MAX`].
+fn is_one(items: &[&Item]) -> bool {
+    let is_sibling = |(at, item): (usize, &&Item)| {
+        let mut before = items.iter().take(at);
+        before.all(|known| {
+            let is_same = known.place.value == item.place.value;
+            is_same || known.object == item.object && known.field != item.field
+        })
+    };
+    items.len() <= SIBLINGS_MAX && items.iter().enumerate().all(is_sibling)
 }
 
 /// Values of the strong classes that were not chosen, without the first [`SIBLINGS_MAX`] of each: one person has no more, and
