@@ -165,7 +165,7 @@ impl Assembler {
         }
     }
 
-    fn end(&mut self, mut stream: Stream) {
+    pub(super) fn end(&mut self, mut stream: Stream) {
         let stops_at = self.stops_at(stream.next);
         stream.inner.lend(self, stops_at);
         stream.inner.finish(stream.next);

@@ -3,14 +3,20 @@
 //! ```text
 //!   {"Type":"Notification","Message":"[{\"name\":\"Kim\",\"tel\":\"010...\"},{\"name\":\"Lee\",\"tel\":\"010...\"}]"}
 //! ```
-//! One that shows one person says more of whom the record around it is about.
+//! One that shows one person says more of whom the record around it is about. A string that is longer than a cell is read cell by
+//! cell, as long as nothing is missed that its cells show.
 
 use super::assembler::Assembler;
+use super::layers::repeats;
+use super::stream::Stream;
 use crate::engine::decode::Unescaped;
+use crate::engine::detect::Finding;
 use crate::engine::structure::{Cell, CellForm, Declared};
 
 /// Bytes before the first quote of JSON.
 const FRONT_BYTES_MAX: usize = 32;
+/// Identifiers at the end of a cell that the body inside it has not told yet.
+const UNTOLD_MAX: usize = 4;
 
 impl Assembler {
     /// Reads a whole cell as such a body, if it may be one, and settles who is in it: if as much is found as the `found` identifiers
@@ -22,12 +28,7 @@ impl Assembler {
         if self.fault.is_some() || !may_be_json(cell) {
             return false;
         }
-        let mut view = Unescaped::default();
-        if cell.is_escaped() {
-            cell.unescape(&mut view);
-        } else {
-            view.plain(cell.raw);
-        }
+        let view = view_of(cell);
         let mut inner = self.inner(layers, cell.at).of_text(Declared::Json);
         let places = view.parts();
         let places = places.map(|(end, raw)| (end, cell.at + raw as u64));
@@ -38,6 +39,55 @@ impl Assembler {
         }
         is_all
     }
+
+    /// Reads one cell of a string that is longer, in which this was `found`, if that is such a body. Answers whether it was read.
+    pub(super) fn go_on_nested(&mut self, cell: &Cell<'_>, found: &[Finding]) -> bool {
+        let begin = cell.at + cell.within.0 as u64;
+        let stream = self.stream.take_if(|stream| stream.is_json());
+        let stream = match stream {
+            Some(stream) if stream.next == begin => Some(stream),
+            Some(stream) => {
+                self.end(*stream);
+                None
+            }
+            None => None,
+        };
+        let may_begin = cell.within.0 == 0 && !cell.last && self.stream.is_none() && self.fault.is_none();
+        let Some(mut stream) = stream.or_else(|| {
+            let layers = self.layers.checked_sub(1).filter(|_| may_begin && repeats(found))?;
+            let inner = || self.inner(layers, begin).of_text(Declared::Json);
+            may_be_json(cell).then(|| Box::new(Stream::of_json(inner(), begin)))
+        }) else {
+            return false;
+        };
+        let view = view_of(cell);
+        let [from, to] = [cell.within.0, cell.within.1].map(|at| view.from_raw(at));
+        stream.next = cell.at + cell.within.1 as u64;
+        let places = view.parts().filter(|(end, _)| (from + 1..to).contains(end));
+        let places = places.map(|(end, raw)| (end - from, cell.at + raw as u64));
+        let text = view.text.get(from..to).unwrap_or_default();
+        let before = stream.inner.assembler().findings();
+        stream.inner.read(self, text, places.chain([(to - from, stream.next)]));
+        // A name may say that a number is nobody's; that most of them are is a sign that nothing is read as what it is.
+        let told = stream.inner.assembler().findings() - before;
+        let is_read = told as usize * 2 + UNTOLD_MAX >= found.len();
+        if is_read && !cell.last {
+            self.stream = Some(stream);
+        } else {
+            self.end(*stream);
+        }
+        is_read
+    }
+}
+
+fn view_of(cell: &Cell<'_>) -> Unescaped {
+    let mut view = Unescaped::default();
+    if cell.is_escaped() {
+        cell.unescape(&mut view);
+    } else {
+        view.plain(cell.raw);
+    }
+    view
 }
 
 /// Whether a text may be JSON: brackets, and then a quote that is escaped where the text has escapes; `5:[...` of a stream of

@@ -40,7 +40,12 @@ impl Assembler {
         // Most cells are one block, which is looked at once.
         let block = cell.is_whole().then(|| Masks::of(cell.raw)).flatten();
         let (mut found, escaped) = self.find(cell, block.as_ref());
-        if cell.is_whole() && found.len() > 1 && repeats(&found) && self.settle_nested(cell, found.len()) {
+        let is_read = if cell.is_whole() {
+            found.len() > 1 && repeats(&found) && self.settle_nested(cell, found.len())
+        } else {
+            self.go_on_nested(cell, &found)
+        };
+        if is_read {
             found.clear();
             self.found = found;
             return;

@@ -1,4 +1,4 @@
-//! A value in another alphabet that is longer than a cell shows: read cell by cell, as a body of its own.
+//! A value that is longer than a cell shows, in another alphabet or JSON: read cell by cell, as a body of its own.
 
 use super::inner::Inner;
 use crate::engine::decode::{Reader, Unescaped};
@@ -11,14 +11,32 @@ const LINE_END_BYTES_MAX: u64 = 2;
 /// A value under way.
 pub(super) struct Stream {
     pub(super) inner: Inner,
-    reader: Reader,
+    reader: Option<Reader>,
     /// Where it goes on, if it does.
     pub(super) next: u64,
 }
 
 impl Stream {
     pub(super) const fn new(inner: Inner, reader: Reader, next: u64) -> Self {
-        Self { inner, reader, next }
+        Self {
+            inner,
+            reader: Some(reader),
+            next,
+        }
+    }
+
+    /// One that is JSON, in no other alphabet.
+    pub(super) const fn of_json(inner: Inner, next: u64) -> Self {
+        Self {
+            inner,
+            reader: None,
+            next,
+        }
+    }
+
+    /// Whether it is JSON.
+    pub(super) const fn is_json(&self) -> bool {
+        self.reader.is_none()
     }
 
     /// Whether it may go on at `at`; or, where lines end inside such values, behind the end of a line.
@@ -33,13 +51,14 @@ impl Stream {
 
     /// Reads what of it stands in `from..to` of `view`, which is of a cell at `at`; returns where it ends.
     pub(super) fn read(&mut self, view: &Unescaped, (from, to): (usize, usize), at: u64) -> usize {
+        let Some(reader) = &mut self.reader else { return from };
         let text = view.text.get(from..to).unwrap_or_default();
-        let length = self.reader.length(text);
+        let length = reader.length(text);
         let text = text.get(..length).unwrap_or_default();
         let mut bytes = Vec::with_capacity(UNIT_BYTES);
         for (place, unit) in text.chunks(UNIT_BYTES).enumerate() {
             bytes.clear();
-            bytes.extend(unit.iter().filter_map(|byte| self.reader.read(*byte)));
+            bytes.extend(unit.iter().filter_map(|byte| reader.read(*byte)));
             let end = from + place * UNIT_BYTES + unit.len();
             self.next = at + view.raw(end, end).0 as u64;
             self.inner.push(&bytes, self.next);
