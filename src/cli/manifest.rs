@@ -88,7 +88,7 @@ fn predict(
     let verdict = json!({
         "doc_id": document.doc_id,
         "type": "_DOC",
-        "bulk": crowd.without_common_buyer() >= BULK_PEOPLE,
+        "bulk": crowd.without_common_buyer(inspector.tally().is_own_history()) >= BULK_PEOPLE,
         "subjects": crowd.people(),
         "orders": crowd.people() > 0 && inspector.tally().is_order_history(),
     });

@@ -176,7 +176,7 @@ impl Comparison {
         for reader in &readers {
             let (side, tally) = (reader.side, reader.inspector.tally());
             *difference.records.of(side) = tally.records;
-            *difference.crowd.of(side) = reader.crowd.without_common_buyer();
+            *difference.crowd.of(side) = reader.crowd.without_common_buyer(tally.is_own_history());
             *difference.people.all.of(side) = reader.crowd.people() as u64;
             *difference.failure.of(side) = reader.failure;
             for (class, count) in &tally.findings {

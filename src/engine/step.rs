@@ -180,7 +180,13 @@ impl Tally {
 
     /// Whether the field names are those of orders: their numbers, and what was ordered or how it is sent.
     pub fn is_order_history(&self) -> bool {
-        self.orders.has_number && (self.orders.has_item || self.orders.has_shipment)
+        let signs = [OrderSigns::ITEM, OrderSigns::SHIPMENT];
+        self.orders.say(OrderSigns::NUMBER) && signs.into_iter().any(|sign| self.orders.say(sign))
+    }
+
+    /// Whether they are those of the orders of who is asking.
+    pub fn is_own_history(&self) -> bool {
+        self.is_order_history() && self.orders.say(OrderSigns::OWN)
     }
 }
 

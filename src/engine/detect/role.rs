@@ -25,7 +25,7 @@ pub(in crate::engine) enum Role {
 }
 
 /// Role words as they occur in field names, lower case.
-const WORDS: [(&str, Role); 84] = [
+const WORDS: [(&str, Role); 86] = [
     ("buyer", Role::Buyer),
     ("customer", Role::Buyer),
     ("member", Role::Buyer),
@@ -52,6 +52,8 @@ const WORDS: [(&str, Role); 84] = [
     ("수취인", Role::Recipient),
     ("받는", Role::Recipient),
     ("ship_to", Role::Recipient),
+    ("ship-to", Role::Recipient),
+    ("ship to", Role::Recipient),
     ("shipto", Role::Recipient),
     ("deliver_to", Role::Recipient),
     ("rcvr", Role::Recipient),
@@ -128,7 +130,7 @@ fn automaton<'w>(words: impl Iterator<Item = &'w &'w str>) -> Option<AhoCorasick
 /// Every word that says something of roles or orders.
 pub(super) fn words() -> impl Iterator<Item = &'static str> {
     let roles = WORDS.iter().map(|(word, _)| *word);
-    roles.chain(ORDER_WORDS).chain(ITEM_WORDS).chain(SHIPMENT_WORDS)
+    roles.chain(order_words().map(|(word, _)| *word))
 }
 
 impl Role {
@@ -156,14 +158,7 @@ impl Role {
 
 /// What field names say about orders.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct OrderSigns {
-    /// The number of an order.
-    pub has_number: bool,
-    /// What was ordered.
-    pub has_item: bool,
-    /// How it is sent.
-    pub has_shipment: bool,
-}
+pub struct OrderSigns(u8);
 
 const ORDER_WORDS: [&str; 9] = [
     "order",
@@ -194,44 +189,72 @@ const SHIPMENT_WORDS: [&str; 11] = [
     "運單",
 ];
 
+/// Whose orders they are: of who is asking.
+const OWN_WORDS: [&str; 9] = [
+    "viewer",
+    "myorder",
+    "my_order",
+    "mypurchase",
+    "my_purchase",
+    "mygift",
+    "my_gift",
+    "내주문",
+    "나의주문",
+];
+
 /// The words about orders, one list after the other.
 static ORDER_AUTOMATON: LazyLock<Option<AhoCorasick>> =
-    LazyLock::new(|| automaton(ORDER_WORDS.iter().chain(&ITEM_WORDS).chain(&SHIPMENT_WORDS)));
+    LazyLock::new(|| automaton(order_words().map(|(word, _)| word)));
+
+fn order_words() -> impl Iterator<Item = (&'static &'static str, OrderSigns)> {
+    let of = |words: &'static [&str], signs| words.iter().map(move |word| (word, signs));
+    of(&ORDER_WORDS, OrderSigns::NUMBER)
+        .chain(of(&ITEM_WORDS, OrderSigns::ITEM))
+        .chain(of(&SHIPMENT_WORDS, OrderSigns::SHIPMENT))
+        .chain(of(&OWN_WORDS, OrderSigns::OWN))
+}
 
 impl OrderSigns {
     /// Nothing.
-    pub const NONE: Self = Self {
-        has_number: false,
-        has_item: false,
-        has_shipment: false,
-    };
+    pub const NONE: Self = Self(0);
+    /// The number of an order.
+    pub const NUMBER: Self = Self(1);
+    /// What was ordered.
+    pub const ITEM: Self = Self(2);
+    /// How it is sent.
+    pub const SHIPMENT: Self = Self(4);
+    /// That they are of who is asking.
+    pub const OWN: Self = Self(8);
+
+    /// Whether all of this is said.
+    pub const fn say(self, signs: Self) -> bool {
+        self.0 & signs.0 == signs.0
+    }
 
     /// What one field name says.
     pub(in crate::engine) fn of(key: &[u8]) -> Self {
-        let mut signs = Self::default();
         let found = ORDER_AUTOMATON
             .iter()
             .flat_map(|words| words.find_overlapping_iter(key));
-        for word in found.map(|found| found.pattern().as_usize()) {
-            let (items, shipments) = (ORDER_WORDS.len(), ORDER_WORDS.len() + ITEM_WORDS.len());
-            signs.has_number |= word < items;
-            signs.has_item |= (items..shipments).contains(&word);
-            signs.has_shipment |= word >= shipments;
-        }
-        signs
+        let signs = found.filter_map(|word| order_words().nth(word.pattern().as_usize()));
+        signs.fold(Self::NONE, |signs, (_, word)| signs.and(word))
     }
 
     /// What a role in a field name says besides: what has a recipient is sent.
-    pub(super) fn with(mut self, role: Option<Role>) -> Self {
-        self.has_shipment |= matches!(role, Some(Role::Recipient | Role::Shipping));
-        self
+    pub(super) fn with(self, role: Option<Role>) -> Self {
+        match role {
+            Some(Role::Recipient | Role::Shipping) => self.and(Self::SHIPMENT),
+            Some(_) | None => self,
+        }
     }
 
     /// What both say.
     pub(in crate::engine) fn join(&mut self, other: Self) {
-        self.has_number |= other.has_number;
-        self.has_item |= other.has_item;
-        self.has_shipment |= other.has_shipment;
+        *self = self.and(other);
+    }
+
+    const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
     }
 }
 
@@ -287,7 +310,11 @@ mod tests {
             ("buyer_tel", false),
             ("order_id", false),
         ] {
-            assert_eq!(rules.key(key.as_bytes()).orders().has_shipment, sent, "{key}");
+            assert_eq!(
+                rules.key(key.as_bytes()).orders().say(OrderSigns::SHIPMENT),
+                sent,
+                "{key}"
+            );
         }
     }
 

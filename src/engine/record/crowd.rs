@@ -61,14 +61,19 @@ impl Crowd {
         self.people.len()
     }
 
-    /// How many there are if all whom one buyer has sent something to count as that buyer: who has the most of them.
-    pub fn without_common_buyer(&self) -> usize {
+    /// How many there are if all whom one buyer has sent something to count as that buyer: who has the most of them. `is_own`: the body
+    /// says that the orders are those of who is asking.
+    pub fn without_common_buyer(&self, is_own: bool) -> usize {
+        let asking = Subject(0);
         let mut sent: HashMap<Subject, usize> = HashMap::new();
         for named in self.people.values() {
             let buyer = match named {
                 Known::Alone => None,
                 // Who is named nowhere near is the body's only buyer, if there is one.
-                Known::Recipient(None) => self.buyer.filter(|_| !self.is_shop),
+                Known::Recipient(None) => {
+                    let only = self.buyer.filter(|_| !self.is_shop);
+                    only.or_else(|| is_own.then_some(asking).filter(|_| self.buyer.is_none()))
+                }
                 Known::Recipient(buyer) => *buyer,
             };
             if let Some(buyer) = buyer {
@@ -104,7 +109,7 @@ mod tests {
     fn counts(records: impl Iterator<Item = Record>) -> (usize, usize) {
         let mut crowd = Crowd::default();
         records.for_each(|record| crowd.add(&record));
-        (crowd.people(), crowd.without_common_buyer())
+        (crowd.people(), crowd.without_common_buyer(false))
     }
 
     #[test]
@@ -113,6 +118,20 @@ mod tests {
         assert_eq!(counts(own), (21, 1));
         let nested = (10..30).map(|n| record(&[n], None, true));
         assert_eq!(counts(nested.chain([record(&[1], Some(1), false)])), (21, 2));
+    }
+
+    #[test]
+    fn who_asks_for_their_own_orders_is_no_crowd() {
+        let mut crowd = Crowd::default();
+        let gifts = (10..30).map(|n| record(&[n], None, true));
+        gifts.for_each(|record| crowd.add(&record));
+        assert_eq!(
+            (crowd.without_common_buyer(false), crowd.without_common_buyer(true)),
+            (20, 1)
+        );
+        crowd.add(&record(&[1], Some(1), false));
+        crowd.add(&record(&[2], Some(2), false));
+        assert_eq!(crowd.without_common_buyer(true), 22, "a shop's orders are of many");
     }
 
     #[test]

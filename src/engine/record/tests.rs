@@ -49,7 +49,7 @@ fn shown(content_type: &str, body: &str) -> (usize, usize, HashSet<String>) {
             Step::Fail(_) | Step::Stopped | Step::Done => break,
         };
     }
-    (crowd.people(), crowd.without_common_buyer(), spans)
+    (crowd.people(), crowd.without_common_buyer(false), spans)
 }
 
 const HTML: &str = "text/html; charset=utf-8";
