@@ -143,5 +143,9 @@ pub(super) fn is_heading(name: &[u8]) -> bool {
             | b"Columns"
             | b"Fields"
             | b"Header"
+            | b"meta"
+            | b"columnMetadata"
+            | b"ColumnMetadata"
+            | b"columnInfo"
     )
 }

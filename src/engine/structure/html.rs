@@ -35,9 +35,11 @@ pub(super) struct Html {
 
 #[derive(Default)]
 struct Table {
-    headers: Vec<Name>,
+    headers: Vec<Header>,
+    /// Whether its head is under way, in which several rows may name the columns.
+    part: Part,
     /// What the row under way would be as a header.
-    row: Vec<Name>,
+    row: Vec<Heading>,
     /// Whether `row` has something that a header does not have.
     has_data: bool,
     /// Cells of the row under way, and how many of them are `th`.
@@ -50,6 +52,60 @@ struct Table {
     nested: u32,
 }
 
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Part {
+    #[default]
+    Body,
+    Head,
+}
+
+/// The name of a column, which the next row of the head may give another.
+#[derive(Clone)]
+struct Header {
+    name: Name,
+    is_open: bool,
+}
+
+/// A cell that may name columns: so many, and whether down to the last row of the head.
+struct Heading {
+    header: Header,
+    columns: usize,
+}
+
+impl Table {
+    /// A row of names: those of all columns, or of those to which the row above it left names.
+    fn learn(&mut self, row: Vec<Heading>) {
+        let names = |cell: Heading| std::iter::repeat_n(cell.header, cell.columns);
+        let mut names = row.into_iter().flat_map(names).take(COLUMNS_MAX);
+        if self.headers.is_empty() {
+            self.headers = names.collect();
+            return;
+        }
+        for open in self.headers.iter_mut().filter(|header| header.is_open) {
+            if let Some(name) = names.next() {
+                *open = name;
+            }
+        }
+    }
+
+    /// The cell under way spans so many columns or rows, as its attribute `name` says.
+    fn span(&mut self, name: &[u8], value: &[u8]) {
+        let number = std::str::from_utf8(value)
+            .ok()
+            .and_then(|text| text.trim().parse().ok());
+        let Some(number @ 2..=COLUMNS_MAX) = number.filter(|_| self.in_cell) else {
+            return;
+        };
+        let is_columns = name.eq_ignore_ascii_case(b"colspan");
+        match self.row.last_mut() {
+            _ if self.in_row => self.cells += if is_columns { number - 1 } else { 0 },
+            Some(cell) if is_columns => cell.columns = number,
+            Some(cell) => cell.header.is_open = false,
+            None => {}
+        }
+    }
+}
+
 impl Html {
     /// What came before is a record; the next begins.
     fn section(&mut self, at: u64, sink: &mut impl Sink) {
@@ -60,7 +116,7 @@ impl Html {
 
     fn begin_row(&mut self, at: u64, sink: &mut impl Sink) {
         self.end_row(at, sink);
-        if !self.table.headers.is_empty() {
+        if !self.table.headers.is_empty() && self.table.part == Part::Body {
             self.table.in_row = true;
             sink.open(Container::Row, at);
         }
@@ -78,7 +134,7 @@ impl Html {
         } else if cells > 2 || titles == cells && cells > 1 {
             // A row of three is a record by itself; two cells may be a label and its value.
             if !has_data && (titles == cells || titles == 0) {
-                self.table.headers = row;
+                self.table.learn(row);
             }
             self.section(end, sink);
         }
@@ -93,16 +149,19 @@ impl Html {
         table.titles += usize::from(title);
         table.in_cell = true;
         if table.row.len() < COLUMNS_MAX && !table.in_row {
-            table.row.push(Name::default());
+            let header = Header {
+                name: Name::default(),
+                is_open: true,
+            };
+            table.row.push(Heading { header, columns: 1 });
         }
     }
 
     /// The header of the cell under way.
     fn header(&self) -> Option<&Name> {
         let table = &self.table;
-        (table.in_row && table.in_cell)
-            .then(|| table.headers.get(table.cells.checked_sub(1)?))
-            .flatten()
+        let header = (table.in_row && table.in_cell).then(|| table.headers.get(table.cells.checked_sub(1)?));
+        header.flatten().map(|header| &header.name)
     }
 
     /// The name of the text that comes.
@@ -161,6 +220,8 @@ impl Page for Html {
                     self.table = Table::default();
                 }
             }
+            Element::Head => self.table.part = Part::Head,
+            Element::Body => self.table.part = Part::Body,
             Element::Script | Element::Label | Element::Other => {}
         }
         self.is_link = name.eq_ignore_ascii_case(b"a");
@@ -176,6 +237,9 @@ impl Page for Html {
                 self.pending_hint.extend(word);
             }
             self.is_label |= attribute == Attribute::Class && says_label(value);
+        }
+        if attribute == Attribute::Span {
+            self.table.span(name, value);
         }
         if attribute == Attribute::Link && is_tel(value) {
             self.pending_hint.extend(b" tel");
@@ -215,6 +279,10 @@ impl Page for Html {
         match element {
             Element::Row => self.end_row(end, sink),
             Element::Cell | Element::Title => self.table.in_cell = false,
+            Element::Head => {
+                self.end_row(end, sink);
+                self.table.part = Part::Body;
+            }
             Element::Table => {
                 self.end_row(end, sink);
                 self.table = Table::default();
@@ -225,15 +293,15 @@ impl Page for Html {
                 self.section(end, sink);
             }
             // Labels and fields may come in groups of their own.
-            Element::Section | Element::Group | Element::Label | Element::Script | Element::Other => {}
+            Element::Section | Element::Group | Element::Body | Element::Label | Element::Script | Element::Other => {}
         }
     }
 
     fn text(&mut self, bytes: &[u8], at: u64, wakes: bool, sink: &mut impl Sink) -> bool {
         if self.table.in_cell && !self.table.in_row {
             self.table.has_data |= is_data(bytes);
-            if let Some(name) = self.table.row.last_mut() {
-                name.extend(bytes);
+            if let Some(cell) = self.table.row.last_mut() {
+                cell.header.name.extend(bytes);
             }
         }
         if !self.label.is_empty() && !self.hint.is_empty() && self.header().is_none() && self.hint_says_more(sink) {
@@ -310,6 +378,9 @@ enum Element {
     Cell,
     /// A cell that is a header.
     Title,
+    /// The rows of a table that name its columns, and the others.
+    Head,
+    Body,
     Label,
     /// A record ends at its beginning and its end.
     Section,
@@ -332,6 +403,8 @@ impl Element {
             3 if is(&[b"nav"]) => Self::Section,
             4 if is(&[b"form", b"main"]) => Self::Section,
             5 if is(&[b"table"]) => Self::Table,
+            5 if is(&[b"thead"]) => Self::Head,
+            5 if is(&[b"tbody"]) => Self::Body,
             5 if is(&[b"label"]) => Self::Label,
             5 if is(&[b"style"]) => Self::Script,
             5 if is(&[b"aside"]) => Self::Section,
@@ -362,6 +435,8 @@ enum Attribute {
     Value,
     /// It says where the element leads.
     Link,
+    /// It says how many columns or rows a cell spans.
+    Span,
     Other,
 }
 
@@ -376,6 +451,7 @@ impl Attribute {
             5 if is(&[b"class"]) => Self::Class,
             5 if is(&[b"value"]) => Self::Value,
             7 if is(&[b"headers"]) => Self::Hint,
+            7 if is(&[b"colspan", b"rowspan"]) => Self::Span,
             7 if is(&[b"content"]) => Self::Value,
             8 if is(&[b"itemprop", b"property"]) => Self::Hint,
             10 if is(&[b"data-label", b"data-field", b"data-title"]) => Self::Hint,

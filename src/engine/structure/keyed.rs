@@ -10,6 +10,7 @@ use super::cells::{Carry, Cell, CellForm, CellSettings};
 use super::json::Json;
 use super::name::{Name, Names};
 use super::pairs;
+use super::spaced::Spaced;
 use super::{Container, Sink};
 
 /// A longer beginning of a line is no key, in bytes.
@@ -28,6 +29,7 @@ pub(super) struct Lines {
     head: Name,
     names: Names,
     bars: Bars,
+    spaced: Spaced,
     /// Whether the line before was a keyed one.
     in_block: bool,
     /// Whether the body is a stream of events.
@@ -67,6 +69,7 @@ impl Lines {
             head: Name::default(),
             names: Names::default(),
             bars: Bars::default(),
+            spaced: Spaced::default(),
             in_block: false,
             events,
             data: None,
@@ -227,10 +230,10 @@ impl Lines {
             None if !continues => Name::default().tell(self.line_at, sink),
             None => {}
         }
-        let bars = &mut self.bars;
+        let tables = (&mut self.bars, &mut self.spaced);
         let is_property = key.is_some() && property(head.trim_ascii_start()).is_some_and(|key| key.contains(&b';'));
         self.carry.end(&[], CellForm::Plain, &mut |cell| match &key {
-            None if !continues => unnamed(cell, bars, sink),
+            None if !continues => unnamed(cell, (&mut *tables.0, &mut *tables.1), sink),
             // A property's value stands behind its parameters.
             Some(_) if is_property && cell.within.0 == 0 => {
                 let value = memchr(b':', cell.raw).map_or(0, |colon| colon + 1);
@@ -248,7 +251,7 @@ impl Lines {
 }
 
 /// Tells a line that has no key of its own: a row of a table, pairs of keys and values, or text.
-fn unnamed(line: &Cell<'_>, bars: &mut Bars, sink: &mut impl Sink) {
+fn unnamed(line: &Cell<'_>, (bars, spaced): (&mut Bars, &mut Spaced), sink: &mut impl Sink) {
     let is_whole = line.within.0 == 0;
     let is_bars = is_whole && bars::is_bars(line.raw);
     if !is_bars {
@@ -258,11 +261,23 @@ fn unnamed(line: &Cell<'_>, bars: &mut Bars, sink: &mut impl Sink) {
         let at = line.at + range.start as u64;
         Cell::whole(line.raw.get(range).unwrap_or_default(), at, form)
     };
-    if is_bars && bars.is_row(line.raw) {
+    let is_row = is_bars && bars.is_row(line.raw);
+    let spaced_row = if is_whole && !is_bars {
+        spaced.row(line.raw, sink)
+    } else {
+        None
+    };
+    if is_row || spaced_row.is_some() {
         sink.open(Container::Row, line.at);
-        for (column, range) in bars::cells(line.raw).enumerate() {
+        let cells = spaced_row.unwrap_or_else(|| bars::cells(line.raw).collect());
+        for (column, range) in cells.into_iter().enumerate() {
             let cell = piece(range, CellForm::Plain);
-            bars.header(column).tell(cell.at, sink);
+            let header = if is_row {
+                bars.header(column)
+            } else {
+                spaced.name(column)
+            };
+            header.tell(cell.at, sink);
             sink.cell(&cell);
         }
         sink.close(line.end());

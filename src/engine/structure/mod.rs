@@ -26,6 +26,7 @@ mod protobuf;
 mod quoted;
 mod script;
 mod sniff;
+mod spaced;
 mod sql;
 mod tag;
 mod xml;
@@ -470,7 +471,7 @@ impl Structure {
             Reader::Brackets(SmallVec::new())
         } else if may_be_markup && sniff::is_html(line) {
             Reader::Html(Box::new(Markup::new(at, settings, Html::default())))
-        } else if may_be && line.starts_with(b"<") || may_be_markup && line.starts_with(b"<?xml") {
+        } else if may_be && sniff::is_markup(line) || may_be_markup && line.starts_with(b"<?xml") {
             Reader::Xml(Box::new(Markup::new(at, settings, Xml::default())))
         } else if may_be && form::is_form(line) {
             Reader::Form(Box::new(Form::new(at, settings)))

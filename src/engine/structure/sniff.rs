@@ -34,6 +34,14 @@ pub(super) fn is_guarded(line: &[u8]) -> bool {
     line.starts_with(b")]}'") || line.starts_with(b"/*") || call()
 }
 
+/// Whether a line begins with a tag, a comment or a declaration, rather than a log's priority (`<165>1 2026-...`).
+pub(super) fn is_markup(line: &[u8]) -> bool {
+    let first = line.strip_prefix(b"<").and_then(<[u8]>::first);
+    first.is_some_and(|first| {
+        first.is_ascii_alphabetic() || matches!(first, b'!' | b'?' | b'/' | b'_') || !first.is_ascii()
+    })
+}
+
 /// Whether a line that begins with `<` is HTML rather than XML.
 pub(super) fn is_html(line: &[u8]) -> bool {
     let lower = line.to_ascii_lowercase();
@@ -85,6 +93,14 @@ mod tests {
             ("['users']", false),
         ] {
             assert_eq!(is_array(line.as_bytes()), expected, "{line}");
+        }
+        for (line, expected) in [
+            ("<a:b>", true),
+            ("<!-- x", true),
+            ("<165>1 2026-11-28T", false),
+            ("< 5", false),
+        ] {
+            assert_eq!(is_markup(line.as_bytes()), expected, "{line}");
         }
         for (line, expected) in [
             ("<!DOCTYPE html>", true),

@@ -167,7 +167,12 @@ impl Page for Xml {
 
     fn attribute_key(&mut self, name: &[u8], at: u64, sink: &mut impl Sink) {
         self.open(sink);
-        Name::of(local(name)).tell(at, sink);
+        // `<family value="Kim"/>` of FHIR: the element says more than the attribute.
+        if is_value(local(name)) {
+            self.key.tell(at, sink);
+        } else {
+            Name::of(local(name)).tell(at, sink);
+        }
     }
 
     fn tag_ends(&mut self, closed: bool, end: u64, sink: &mut impl Sink) -> bool {
