@@ -162,6 +162,12 @@ impl Scan<'_, '_> {
         if let Some(first) = first {
             self.group(first, start + text.len());
         }
+        // A text that speaks to somebody is longer than a value.
+        if one.is_none() {
+            let haystack = self.haystack;
+            matcher::honoured_names(haystack).for_each(|name| self.offer(Builtin::PersonName, Some(name)));
+            self.offer(Builtin::PersonName, matcher::greeted_name(haystack));
+        }
     }
 
     /// One block, which begins at `at`: e-mail addresses at every `@`, everything else at every group of digits.

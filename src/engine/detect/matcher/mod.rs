@@ -47,7 +47,9 @@ pub(super) use iban::find as iban;
 pub(super) use id::{each as each_id, may_begin as may_begin_id};
 pub(super) use keyed::Keyed;
 pub(super) use national::find as phone_national;
-pub(super) use person::{NameKey, OPAQUE_WORDS, is_opaque, shown as shown_name};
+pub(super) use person::{
+    NameKey, OPAQUE_WORDS, greeted as greeted_name, honoured as honoured_names, is_opaque, shown as shown_name,
+};
 pub(super) use phone::{international as phone_e164, korean as phone_kr, north_american as phone_us};
 pub(super) use phone_vote::may_vote as phone_may_vote;
 pub(super) use rrn::find as rrn;

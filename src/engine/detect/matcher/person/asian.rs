@@ -287,15 +287,15 @@ fn is_firm(name: &str) -> bool {
     .any(|word| name.contains(word))
 }
 
-fn is_hangul(letter: char) -> bool {
+pub(super) fn is_hangul(letter: char) -> bool {
     ('가'..='힣').contains(&letter)
 }
 
-fn is_han(letter: char) -> bool {
+pub(super) fn is_han(letter: char) -> bool {
     matches!(letter, '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{2fa1f}' | '々' | 'ヶ')
 }
 
-fn is_kana(letter: char) -> bool {
+pub(super) fn is_kana(letter: char) -> bool {
     matches!(letter, '\u{3041}'..='\u{3096}' | '\u{30a1}'..='\u{30ff}' | '\u{ff66}'..='\u{ff9f}')
 }
 

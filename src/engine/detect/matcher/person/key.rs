@@ -46,7 +46,8 @@ impl NameKey {
     /// What `key` says; `None` if it speaks of something else.
     pub(in crate::engine::detect) fn of(key: &KeyWords) -> Option<Self> {
         if !key.is_ascii() {
-            if key.holds_any(OTHERS) {
+            // A name is a person's, whatever else a column holds: `상호/성명`.
+            if key.holds_any(OTHERS) && !key.holds_any(&["성명", "氏名"]) {
                 return None;
             }
             let last = key.iter().next_back().and_then(|word| std::str::from_utf8(word).ok());
@@ -78,8 +79,12 @@ impl NameKey {
         }
         let has = |word: Word| seen.get(word as usize).is_some_and(|seen| *seen);
         // `E-mail Display Name` is the name that a mail shows.
-        if seen_display_name(key) {
+        if ends_with(key, [b"display", b"name"]) {
             return Some(Self::Bare);
+        }
+        // Whoever holds an account is a person, whatever an account is.
+        if ends_with(key, [b"holder", b"name"]) {
+            return Some(Self::Full);
         }
         if has(Word::Other) {
             return None;
@@ -105,10 +110,10 @@ impl NameKey {
     }
 }
 
-/// Whether a field name ends with `display name`.
-fn seen_display_name(key: &KeyWords) -> bool {
-    let mut words = key.iter().rev();
-    matches!((words.next(), words.next()), (Some(b"name"), Some(b"display")))
+/// Whether a field name ends with these words.
+fn ends_with(key: &KeyWords, words: [&[u8]; 2]) -> bool {
+    let last = key.iter().rev().zip(words.into_iter().rev());
+    last.filter(|(word, wanted)| word == wanted).count() == words.len()
 }
 
 /// Words that say of a field no more than that it is one.
@@ -380,6 +385,7 @@ mod tests {
             ("E-mail Display Name", bare),
             ("Ship to", bare),
             ("Ordered by", bare),
+            ("BankAccountHolderName", full),
             ("Empleado", bare),
             ("お届け先", bare),
             ("お届け先住所", None),
@@ -401,6 +407,7 @@ mod tests {
             ("users[0].名", part),
             ("user.0.contact_person", bare),
             ("성별", None),
+            ("상호/성명", full),
             ("받는 사람", full),
             ("받는사람 전화번호", None),
             ("상품명", None),

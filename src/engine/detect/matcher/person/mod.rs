@@ -3,8 +3,8 @@
 //! ```text
 //! field name ── NameKey: Full, Part, Bare or none ──> value: Latin | Hangul | Han and kana | other letters
 //! ```
-//! A name in running text is looked for only before a mail address that it is shown with: without one or a field name nothing
-//! tells `Jordan` the person from the country.
+//! A name in running text is looked for only before a mail address that it is shown with, and where a text speaks to somebody
+//! (`김민수님`, `Hola Ana Díaz,`): without these or a field name nothing tells `Jordan` the person from the country.
 
 mod asian;
 mod key;
@@ -16,7 +16,7 @@ use super::super::Normal;
 use super::super::fold::{fold, is_alphabetic};
 
 pub(in crate::engine::detect) use key::{NameKey, OPAQUE_WORDS, is_opaque};
-pub(in crate::engine::detect) use shown::find as shown;
+pub(in crate::engine::detect) use shown::{find as shown, greeted, honoured};
 
 /// Bytes of a name: thirty letters of an Asian script, or a long Spanish or Brazilian name.
 const NAME_BYTES_MAX: usize = 96;
@@ -26,7 +26,7 @@ pub(super) fn normal(key: NameKey, text: &[u8]) -> Option<Normal> {
     if !(2..=NAME_BYTES_MAX).contains(&text.len()) || text.iter().any(u8::is_ascii_digit) {
         return None;
     }
-    let name = std::str::from_utf8(text).ok()?;
+    let name = without_aside(std::str::from_utf8(text).ok()?);
     let is_latin = |letter: char| letter < '\u{250}' || is_mark(letter);
     let good = if name.is_ascii() || name.chars().all(is_latin) {
         latin::is_name(key, name)
@@ -34,6 +34,13 @@ pub(super) fn normal(key: NameKey, text: &[u8]) -> Option<Normal> {
         asian::is_name(key, name)
     };
     good.then(|| fold_name(name))
+}
+
+/// A name without what stands in brackets behind it: `김민수(본인)`, `山田太郎（ヤマダタロウ）`.
+fn without_aside(name: &str) -> &str {
+    let brackets = |[open, close]: [char; 2]| name.strip_suffix(close)?.split_once(open);
+    let aside = [['(', ')'], ['（', '）']].into_iter().find_map(brackets);
+    aside.map_or(name, |(name, _)| name.trim_end())
 }
 
 /// An apostrophe or hyphen as word processors set it.
@@ -77,6 +84,7 @@ mod tests {
             ("cust_nm", "김도윤"),
             ("수령인", "남궁민수"),
             ("고객명", "김 철수 님"),
+            ("고객명", "김철수(본인)"),
             ("氏名", "佐藤京助"),
             ("お名前", "村上　知実 様"),
             ("フリガナ", "サトウ キョウスケ"),
