@@ -25,6 +25,8 @@ mod documents;
 mod forms;
 #[path = "properties/hostile.rs"]
 mod hostile;
+#[path = "properties/laid_out.rs"]
+mod laid_out;
 #[path = "properties/layouts.rs"]
 mod layouts;
 #[path = "properties/parquet.rs"]

@@ -1,107 +1,11 @@
 //! Bodies as other people's programs lay them out: the same twelve people are counted however they are cut, and masked where they stand.
 
-use std::fmt::Write as _;
-
 use tidegate::engine::decode::Coding;
 use tidegate::engine::inspect::{Bounds, Content, Inspector, Mode, Resolution};
 use tidegate::engine::secret::HashKey;
 
+use super::laid_out::{PEOPLE, layouts, person};
 use super::{Limit, inspect, inspect_by, rules};
-
-const PEOPLE: usize = 12;
-
-/// A name, a mail address and a phone.
-fn person(n: usize) -> [String; 3] {
-    let given = ["James", "Mary", "Robert", "Linda", "David", "Susan"][n % 6];
-    [
-        format!("{given} Miller"),
-        format!("person{n}@mail.example"),
-        format!("010-2345-{n:04}"),
-    ]
-}
-
-/// What each of them is written as, one behind the other.
-fn all(between: &str, write: impl Fn([String; 3]) -> String) -> String {
-    let people: Vec<String> = (0..PEOPLE).map(|n| write(person(n))).collect();
-    people.join(between)
-}
-
-/// The bodies, each with its media type.
-fn layouts() -> Vec<(&'static str, &'static str, String)> {
-    let pairs = |heads: [&str; 2]| {
-        let [key, value] = heads;
-        all(",", |[name, mail, phone]| {
-            let pair = |of: &str, is: &str| format!(r#"{{"{key}":"{of}","{value}":"{is}","shown":true}}"#);
-            let [name, mail, phone] = [pair("full_name", &name), pair("email", &mail), pair("mobile", &phone)];
-            format!(r#"{{"attributes":[{name},{mail},{phone}]}}"#)
-        })
-    };
-    let object = |[name, mail, phone]: [String; 3]| format!(r#"{{"name":"{name}","mail":"{mail}","tel":"{phone}"}}"#);
-    let json = format!("[{}]", all(",", object));
-    let escaped = json.replace('"', "\\\"");
-    let dict = |[name, mail, phone]: [String; 3]| format!("{{'name': '{name}', 'mail': '{mail}', 'tel': '{phone}'}}");
-    let plist = |[name, mail, phone]: [String; 3]| {
-        let row = [("CUST_NAME", name), ("EMAIL", mail), ("MOBILE_NO", phone)];
-        let keys = row.iter().fold(String::new(), |mut text, (key, value)| {
-            write!(text, "<key>{key}</key><string>{value}</string>").expect("a string takes every byte");
-            text
-        });
-        format!("<dict>{keys}</dict>")
-    };
-    let cells = |row: [String; 3]| {
-        format!(
-            "<Row><Cell><Data>{}</Data></Cell></Row>",
-            row.join("</Data></Cell><Cell><Data>")
-        )
-    };
-    let header = cells(["name", "mail", "phone"].map(str::to_owned));
-    let rows = all("\n", |row| row.join(","));
-    let section = |[name, mail, phone]: [String; 3]| {
-        format!("[[person]]\n\"CUST_NAME\" = \"{name}\"\n\"EMAIL\" = \"{mail}\"\n\"MOBILE\" = \"{phone}\"\n")
-    };
-    vec![
-        (
-            "pairs",
-            "application/json",
-            format!(r#"{{"data":[{}]}}"#, pairs(["key", "value"])),
-        ),
-        ("labels", "application/json", format!("[{}]", pairs(["label", "text"]))),
-        ("single quotes", "text/plain", format!("[{}]", all(", ", dict))),
-        ("single quotes, said to be JSON", "application/json", all("\n", dict)),
-        (
-            "JSON in a string",
-            "application/json",
-            format!(r#"{{"Type":"Notification","Message":"{escaped}"}}"#),
-        ),
-        (
-            "JSON in a script's string",
-            "text/html",
-            format!(r#"<script>self.push([1,"5:[\"$\",null,{{\"rows\":{escaped}}}]"])</script>"#),
-        ),
-        (
-            "keys before values",
-            "application/x-plist",
-            format!(
-                "<?xml version=\"1.0\"?><plist><array>{}</array></plist>",
-                all("\n", plist)
-            ),
-        ),
-        (
-            "a sheet in XML",
-            "application/vnd.ms-excel",
-            format!(
-                "<?xml version=\"1.0\"?><Workbook><Table>{header}{}</Table></Workbook>",
-                all("", cells)
-            ),
-        ),
-        (
-            "a table behind what it says of itself",
-            "text/csv",
-            format!("Export 66;Report;2024-06-01\nFilter: all\n\nname,mail,phone\n{rows}\n"),
-        ),
-        ("sections of settings", "application/toml", all("\n", section)),
-    ]
-}
 
 fn content(declared: &str) -> Content {
     Content::new(Some(Coding::Identity), declared.as_bytes())
@@ -234,7 +138,7 @@ fn layouts_that_only_seem_so_hide_nobody() {
         format!("{from}{}{to}", all.join(between))
     };
     let tel = |n: usize| format!("010-2345-{n:04}");
-    let rows: [(&str, &str, String, usize); 11] = [
+    let rows: [(&str, &str, String, usize); 14] = [
         (
             "one name, many addresses of mail",
             "application/json",
@@ -350,6 +254,50 @@ fn layouts_that_only_seem_so_hide_nobody() {
                 "\n",
             ),
             22,
+        ),
+        (
+            "one contact each, of somebody else",
+            "application/json",
+            many(
+                "[",
+                &|n| {
+                    format!(
+                        r#"{{"name":"Mary Miller","email":"p{n}@mail.example","referees":[{{"name":"James Moore","phone":"{}"}}]}}"#,
+                        tel(n)
+                    )
+                },
+                ",",
+                "]",
+            ),
+            40,
+        ),
+        (
+            "members of a group",
+            "application/json",
+            many(
+                r#"[{"group":"a","members":["#,
+                &|n| format!(r#"{{"email":"p{n}@mail.example"}},{{"tel":"{}"}}"#, tel(n)),
+                ",",
+                "]}]",
+            ),
+            39,
+        ),
+        (
+            "text behind JSON in a long string",
+            "application/json",
+            many(
+                r#"{"m":"[{\"tel\":\"010-2346-0001\"},{\"tel\":\"010-2346-0002\"}] "#,
+                &|n| {
+                    format!(
+                        "and then there was somebody else whose number was said to be {} by those who know; ",
+                        tel(n)
+                    )
+                    .repeat(4)
+                },
+                " ",
+                r#""}"#,
+            ),
+            20,
         ),
         (
             "code with numbers",
