@@ -76,7 +76,9 @@ pub(crate) fn scan_chunks(data: &[u8]) {
     if plan.then.is_none() {
         assert!(whole.released == body, "watching changes nothing");
     }
-    let is_marked = body.starts_with(b"\xff\xfe") || body.starts_with(b"\xfe\xff") || body.starts_with(b"\0\0\xfe\xff");
+    // A mark or zeros at its front make a text look as if it were in UTF-16 or UTF-32.
+    let is_marked =
+        body.starts_with(b"\xff\xfe") || body.starts_with(b"\xfe\xff") || body.iter().take(8).any(|byte| *byte == 0);
     // Messages have a format of their own, which may break.
     let is_framed = plan.content.structure == Declared::Grpc;
     // What is in another character set is cut where a chunk ends.

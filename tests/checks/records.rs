@@ -198,7 +198,7 @@ fn read(plan: Plan, body: &[u8], chunk: usize) -> Outcome {
     Outcome {
         records,
         people: crowd.people(),
-        crowd: crowd.without_common_buyer(),
+        crowd: crowd.without_common_buyer(inspector.tally().is_own_history()),
         findings,
         skipped: inspector.usage().skipped_bytes(),
     }

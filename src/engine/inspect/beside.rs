@@ -30,9 +30,31 @@ pub(super) struct Beside {
 pub(super) struct Told {
     /// Whether a text was read in more than one way so far.
     pub(super) is_used: bool,
-    places: Vec<Span>,
+    places: Places,
+    /// Those of guesses, which are larger: they say where someone stands, and not where else nobody does.
+    rough: Places,
     /// Each with the end of what told it: of a packed value there are many, which all stand in the same few bytes.
     values: HashMap<u64, u64>,
+}
+
+/// Spans in order.
+#[derive(Default)]
+struct Places(Vec<Span>);
+
+impl Places {
+    fn add(&mut self, span: Span) {
+        let at = self.0.partition_point(|told| told.start < span.start);
+        if self.0.get(at) != Some(&span) {
+            self.0.insert(at, span);
+        }
+    }
+
+    /// Whether one stands where this one does.
+    fn has(&self, span: &Span) -> bool {
+        let before = self.0.partition_point(|told| told.start < span.end);
+        let last = before.checked_sub(1).and_then(|last| self.0.get(last));
+        last.is_some_and(|told| told.end > span.start)
+    }
 }
 
 impl Told {
@@ -40,36 +62,32 @@ impl Told {
     /// are told now. One of them may be known by another of their values in another reading.
     fn is_new(&mut self, record: &Record) -> bool {
         let mut people = record.subjects.iter();
-        let is_new = !people.all(|person| self.values.contains_key(&person.0))
-            || !record.places.iter().all(|place| self.has(&place.span));
-        for place in record.places.iter().filter(|_| is_new) {
-            let at = self.places.partition_point(|told| told.start < place.span.start);
-            if self.places.get(at) != Some(&place.span) {
-                self.places.insert(at, place.span);
-            }
-        }
+        let has_people = people.all(|person| self.values.contains_key(&person.0));
         if record.is_rough {
-            // Whoever makes up a coding makes up what stands together in it: two who are one there are two in the text.
+            // Whoever makes up a coding makes up what stands together in it: two who are one there are two in the text. Where it stands
+            // depends on how the body was cut.
             self.values
                 .extend(record.subjects.iter().map(|person| (person.0, record.end)));
-        } else {
-            self.values
-                .extend(record.places.iter().map(|place| (place.value, record.end)));
+            record.places.iter().for_each(|place| self.rough.add(place.span));
+            return !has_people;
         }
+        let is_someone = !record.subjects.is_empty();
+        let is_told = |span: &Span| self.places.has(span) || is_someone && self.rough.has(span);
+        let is_new = !has_people || !record.places.iter().all(|place| is_told(&place.span));
+        for place in record.places.iter().filter(|_| is_new) {
+            self.places.add(place.span);
+        }
+        self.values
+            .extend(record.places.iter().map(|place| (place.value, record.end)));
         is_new
     }
 
     /// Forgets what stands before `holds_from`.
     fn forget(&mut self, holds_from: u64) {
-        self.places.retain(|span| span.end > holds_from);
+        for places in [&mut self.places, &mut self.rough] {
+            places.0.retain(|span| span.end > holds_from);
+        }
         self.values.retain(|_, end| *end > holds_from);
-    }
-
-    /// Whether one stands where this one does.
-    fn has(&self, span: &Span) -> bool {
-        let before = self.places.partition_point(|told| told.start < span.end);
-        let last = before.checked_sub(1).and_then(|last| self.places.get(last));
-        last.is_some_and(|told| told.end > span.start)
     }
 }
 
