@@ -210,8 +210,15 @@ impl Inspector {
             return;
         }
         let records = self.ready.split_off(from);
-        let news = records.into_iter().filter(|record| self.told.is_new(record));
-        self.ready.extend(news);
+        // What a guess says is compared with what is sure.
+        let mut is_new = vec![false; records.len()];
+        for is_rough in [false, true] {
+            let records = records.iter().zip(&mut is_new);
+            let of_kind = records.filter(|(record, _)| record.is_rough == is_rough);
+            of_kind.for_each(|(record, is_new)| *is_new = self.told.is_new(record));
+        }
+        let news = records.into_iter().zip(is_new).filter(|(_, is_new)| *is_new);
+        self.ready.extend(news.map(|(record, _)| record));
         self.told.forget(holds_from);
     }
 }
