@@ -5,7 +5,7 @@ use tidegate::engine::inspect::Failure;
 use super::containers::{WATCH, file, inspect};
 
 /// How each begins, with its name.
-const MAGICS: [(&str, &[u8]); 10] = [
+const MAGICS: [(&str, &[u8]); 11] = [
     ("7z", b"7z\xbc\xaf\x27\x1c\0\x04"),
     ("RAR 4", b"Rar!\x1a\x07\0"),
     ("RAR 5", b"Rar!\x1a\x07\x01\0"),
@@ -15,6 +15,7 @@ const MAGICS: [(&str, &[u8]); 10] = [
     ("lzip", b"LZIP\x01"),
     ("lzop", b"\x89LZO\0\r\n\x1a\n"),
     ("bzip2", b"BZh1\x31\x41\x59\x26\x53\x59"),
+    ("LZMA", b"\x5d\0\0\x80\0\xff\xff\xff\xff\xff\xff\xff\xff\0"),
     ("bzip2 of nothing", b"BZh9\x17\x72\x45\x38\x50\x90"),
 ];
 /// Methods of ZIP (APPNOTE 6.3.10, section 4.4.5) other than what is stored or deflated: shrunk to imploded, deflate64, bzip2, LZMA,

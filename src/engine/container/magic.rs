@@ -80,6 +80,12 @@ pub(super) fn magic(first: &[u8], ends: bool) -> Seen {
     if let [b'B', b'Z', b'h', b'1'..=b'9', rest @ ..] = first {
         return bzip2(rest, ends);
     }
+    match first {
+        // LZMA by itself: its usual properties, and a dictionary of 64 KiB to 16 MiB.
+        [0x5d, 0, 0, 1..=0xff, 0, ..] => return Seen::File(Kind::Unread),
+        [0x5d] | [0x5d, 0] | [0x5d, 0, 0] | [0x5d, 0, 0, 1..=0xff] if !ends => return Seen::More,
+        _ => {}
+    }
     let mut magics = MAGICS.iter().map(|(magic, _)| *magic).chain(parquet::MAGICS);
     let may_be = magics.any(|magic| magic.starts_with(first)) || b"BZh".starts_with(first);
     if may_be && !ends { Seen::More } else { Seen::Text }

@@ -330,7 +330,7 @@ fn key(head: &[u8]) -> Option<&[u8]> {
     let narrow = text
         .iter()
         .position(|byte| matches!(byte, b':' | b'='))
-        .map(|at| (at, 1));
+        .map(|at| (at, if text.get(at..at + 2) == Some(b"=>") { 2 } else { 1 }));
     let tab = memchr(b'\t', text).map(|at| (at, 1));
     let dash = memchr_iter(b'-', text)
         .find(|at| *at > 0 && text.get(at - 1..at + 2) == Some(&b" - "[..]))
@@ -341,7 +341,7 @@ fn key(head: &[u8]) -> Option<&[u8]> {
         return None;
     }
     let (key, rest) = (text.get(..at)?.trim_ascii(), text.get(at + length..)?);
-    let spaced = length == 3
+    let spaced = length > 1
         || is_tab
         || rest
             .first()
@@ -356,7 +356,7 @@ fn key(head: &[u8]) -> Option<&[u8]> {
         && key.split(|byte| *byte == b' ').count() <= KEY_WORDS_MAX
         && !key.windows(4).any(|run| run.iter().all(u8::is_ascii_digit))
         && !key.first().is_some_and(u8::is_ascii_digit);
-    let is_named = if text.get(at) == Some(&b'=') {
+    let is_named = if length == 1 && text.get(at) == Some(&b'=') {
         is_setting || key.len() + 1 < text.len() && rest.first() == Some(&b' ') && !key.contains(&b' ')
     } else {
         spaced
@@ -380,7 +380,8 @@ mod tests {
 
     #[test]
     fn keys_are_told_from_prose() {
-        let rows: [(&str, Option<&str>); 21] = [
+        let rows: [(&str, Option<&str>); 22] = [
+            ("  'name' => 'Kim',\n", Some("'name'")),
             ("street=12 Main St\n", Some("street")),
             ("Full name - Kim\n", Some("Full name")),
             ("휴대폰\t010-0000-0000\n", Some("휴대폰")),

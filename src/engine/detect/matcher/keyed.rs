@@ -90,12 +90,13 @@ fn value<'c>(cell: &'c [u8], name: &'c [u8]) -> (usize, &'c [u8]) {
             .unwrap_or_default()
     };
     let name = skip(name, &is_quote);
-    let name = name.strip_suffix(b"\"").unwrap_or(name);
+    let name = name.strip_suffix(b"\"").or_else(|| name.strip_suffix(b"'")).unwrap_or(name);
     let line = skip(cell, &is_lead).strip_prefix(name).filter(|_| !name.is_empty());
     let behind = line
         .map(|line| skip(line, &|byte| is_quote(byte) || *byte == b' '))
         .and_then(|line| {
             line.strip_prefix(b":")
+                .or_else(|| line.strip_prefix(b"=>"))
                 .or_else(|| line.strip_prefix(b"="))
                 .or_else(|| line.strip_prefix("：".as_bytes()))
                 .or_else(|| line.strip_prefix(b"\t"))
@@ -163,6 +164,7 @@ mod tests {
             ("\"name\": \"Marilyn Davies\",\r\n", "\"name\"", "Marilyn Davies"),
             ("收件人：侯麗娟", "收件人", "侯麗娟"),
             ("name: 'Marilyn Davies'", "name", "Marilyn Davies"),
+            ("  'name' => 'Marilyn Davies',", "'name'", "Marilyn Davies"),
             ("name\tMarilyn Davies", "name", "Marilyn Davies"),
             ("name - Marilyn Davies", "name", "Marilyn Davies"),
             ("name Marilyn", "name", "name Marilyn"),
