@@ -116,11 +116,6 @@ fn lists() -> Vec<(&'static str, &'static str, String)> {
     let lists = |[name, mail, phone]: [String; 3]| {
         format!(r#"{{"cn":["{name}"],"attributes":{{"mail":["{mail}"],"mobile":["{phone}"]}}}}"#)
     };
-    let answers = |[name, mail, phone]: [String; 3]| {
-        format!(
-            r#"{{"full_name":"{name}","answers":[{{"type":"tel","phone_number":"{phone}"}},{{"type":"mail","email":"{mail}"}}]}}"#
-        )
-    };
     let deep = |[name, mail, phone]: [String; 3]| {
         format!(
             r#"{{"FullName":"{name}","to_Address":{{"results":[{{"to_Mail":{{"results":[{{"Mail":"{mail}"}}]}},"to_Phone":{{"results":[{{"Phone":"{phone}"}}]}}}}]}}}}"#
@@ -139,7 +134,6 @@ fn lists() -> Vec<(&'static str, &'static str, String)> {
             format!("[{}]", all(",", contacts)),
         ),
         ("lists of one", "application/json", format!("[{}]", all(",", lists))),
-        ("answers", "application/json", format!("[{}]", all(",", answers))),
         (
             "lists in lists",
             "application/json",

@@ -138,7 +138,7 @@ fn layouts_that_only_seem_so_hide_nobody() {
         format!("{from}{}{to}", all.join(between))
     };
     let tel = |n: usize| format!("010-2345-{n:04}");
-    let rows: [(&str, &str, String, usize); 14] = [
+    let rows: [(&str, &str, String, usize); 17] = [
         (
             "one name, many addresses of mail",
             "application/json",
@@ -280,7 +280,40 @@ fn layouts_that_only_seem_so_hide_nobody() {
                 ",",
                 "]}]",
             ),
-            39,
+            40,
+        ),
+        (
+            "who is written to, in lists",
+            "application/json",
+            many(
+                "[",
+                &|n| format!(r#"{{"to":["a{n}@mail.example"],"cc":["b{n}@mail.example"],"from":"c{n}@mail.example"}}"#),
+                ",",
+                "]",
+            ),
+            60,
+        ),
+        (
+            "a filter under the names of columns",
+            "text/html",
+            many(
+                "<table><thead><tr><th>name</th><th>phone</th><th>x</th></tr><tr><th><input></th><th></th><th></th></tr></thead><tbody>",
+                &|n| format!("<tr><td>Mary</td><td>0102345{n:04}</td><td>7</td></tr>"),
+                "\n",
+                "</tbody></table>",
+            ),
+            20,
+        ),
+        (
+            "numbers across columns",
+            "text/plain",
+            many(
+                "name   tel.     city     zone\n",
+                &|n| format!("Kim    010 2345 {n:04}        X"),
+                "\n",
+                "\n",
+            ),
+            20,
         ),
         (
             "text behind JSON in a long string",

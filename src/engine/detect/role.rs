@@ -130,7 +130,7 @@ fn automaton<'w>(words: impl Iterator<Item = &'w &'w str>) -> Option<AhoCorasick
 /// Every word that says something of roles or orders.
 pub(super) fn words() -> impl Iterator<Item = &'static str> {
     let roles = WORDS.iter().map(|(word, _)| *word);
-    roles.chain(order_words().map(|(word, _)| *word))
+    roles.chain(order_words().map(|(word, _)| *word)).chain(OWN_NAMES)
 }
 
 impl Role {
@@ -189,18 +189,25 @@ const SHIPMENT_WORDS: [&str; 11] = [
     "運單",
 ];
 
-/// Whose orders they are: of who is asking.
-const OWN_WORDS: [&str; 9] = [
+/// Names that say whose orders they are: of who is asking. Letters and digits of the whole name.
+const OWN_NAMES: [&str; 10] = [
     "viewer",
-    "myorder",
-    "my_order",
-    "mypurchase",
-    "my_purchase",
-    "mygift",
-    "my_gift",
+    "myorders",
+    "myorderlist",
+    "myorderhistory",
+    "mypurchases",
+    "mypurchasehistory",
+    "mygifts",
+    "mygiftbox",
     "내주문",
     "나의주문",
 ];
+
+fn is_own(key: &[u8]) -> bool {
+    let is_letter = |byte: &u8| byte.is_ascii_alphanumeric() || !byte.is_ascii();
+    let letters = || key.iter().filter(|byte| is_letter(byte)).map(u8::to_ascii_lowercase);
+    OWN_NAMES.iter().any(|name| letters().eq(name.bytes()))
+}
 
 /// The words about orders, one list after the other.
 static ORDER_AUTOMATON: LazyLock<Option<AhoCorasick>> =
@@ -211,7 +218,6 @@ fn order_words() -> impl Iterator<Item = (&'static &'static str, OrderSigns)> {
     of(&ORDER_WORDS, OrderSigns::NUMBER)
         .chain(of(&ITEM_WORDS, OrderSigns::ITEM))
         .chain(of(&SHIPMENT_WORDS, OrderSigns::SHIPMENT))
-        .chain(of(&OWN_WORDS, OrderSigns::OWN))
 }
 
 impl OrderSigns {
@@ -237,7 +243,8 @@ impl OrderSigns {
             .iter()
             .flat_map(|words| words.find_overlapping_iter(key));
         let signs = found.filter_map(|word| order_words().nth(word.pattern().as_usize()));
-        signs.fold(Self::NONE, |signs, (_, word)| signs.and(word))
+        let own = if is_own(key) { Self::OWN } else { Self::NONE };
+        signs.fold(own, |signs, (_, word)| signs.and(word))
     }
 
     /// What a role in a field name says besides: what has a recipient is sent.
@@ -298,6 +305,19 @@ mod tests {
             ("phone", None),
         ] {
             assert_eq!(Role::of(key.as_bytes()), role, "{key}");
+        }
+    }
+
+    #[test]
+    fn only_whole_names_say_whose_orders_they_are() {
+        for (key, own) in [
+            ("myOrders", true),
+            ("viewer", true),
+            ("reviewer", false),
+            ("viewerCount", false),
+            ("dummyOrders", false),
+        ] {
+            assert_eq!(OrderSigns::of(key.as_bytes()).say(OrderSigns::OWN), own, "{key}");
         }
     }
 

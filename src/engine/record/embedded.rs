@@ -1,5 +1,6 @@
 //! JSON inside a text: a string that holds an object (`"body":"{\"name\":\"Kim\"}"`), an attribute (`data-props='{...}'`), an
-//! object of a script (`{name: 'Kim'}`). Its names say what its values are, as in any other.
+//! object of a script (`{name: 'Kim'}`), of YAML, Ruby (`{:name=>"Kim"}`) or Clojure (`{:name "Kim"}`). Its names say what its values
+//! are, as in any other.
 
 use std::ops::Range;
 
@@ -12,8 +13,9 @@ const NAME_BYTES_MAX: usize = 48;
 
 /// Whether the value that `cell` begins looks like an object or a list of objects.
 pub(super) fn may_begin(cell: &Cell<'_>) -> bool {
-    let text = cell.raw.get(cell.within()).unwrap_or_default();
-    cell.form != CellForm::Bare && matches!(text.trim_ascii_start().first(), Some(b'{' | b'['))
+    let text = cell.raw.get(cell.within()).unwrap_or_default().trim_ascii_start();
+    let text = text.strip_prefix(b"- ").unwrap_or(text);
+    cell.form != CellForm::Bare && matches!(text.first(), Some(b'{' | b'[' | b'('))
 }
 
 /// Searches the strings of the JSON or code that `cell` holds, each under its own name, and adds to `found` what stands
@@ -61,7 +63,30 @@ pub(super) fn search(
 
 /// Each name of `text` with its string, in order: ranges without quotes.
 pub(super) fn pairs(text: &[u8]) -> impl Iterator<Item = (Range<usize>, Range<usize>)> {
-    memchr::memchr_iter(b':', text).filter_map(|colon| Some((name(text, colon)?, string(text, colon + 1)?)))
+    memchr::memchr2_iter(b':', b'=', text).filter_map(|at| {
+        let behind = match text.get(at..at + 2)? {
+            b"=>" => at + 2,
+            [b':', _] => at + 1,
+            _ => return None,
+        };
+        let pair = || Some((name(text, at)?, string(text, behind)?));
+        pair().or_else(|| keyword(text, at))
+    })
+}
+
+/// The word behind the colon at `colon`, and the quoted string behind it.
+fn keyword(text: &[u8], colon: usize) -> Option<(Range<usize>, Range<usize>)> {
+    let rest = text.get(colon + 1..).filter(|_| text.get(colon) == Some(&b':'))?;
+    let is_word =
+        |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'/' | b'.') || !byte.is_ascii();
+    let length = rest
+        .iter()
+        .take(NAME_BYTES_MAX)
+        .take_while(|byte| is_word(byte))
+        .count();
+    let end = colon + 1 + length;
+    let is_apart = length > 0 && text.get(end) == Some(&b' ');
+    Some((colon + 1..end, string(text, end).filter(|_| is_apart)?))
 }
 
 /// The name that ends before the colon: quoted, or a bare word behind a brace, a comma or a blank.
@@ -111,5 +136,10 @@ mod tests {
             "name=Kim Lee 성명=김 a b=c"
         );
         assert_eq!(read("at 10:30 he said: \"no\" and: 'open"), "said=no");
+        assert_eq!(
+            read(r#"{:id=>1, :name=>"Kim", "tel"=>"010"} {:mail "k" :user/tel "02"}"#),
+            "name=Kim tel=010 mail=k user/tel=02"
+        );
+        assert_eq!(read("a == \"b\" : c = \"d\""), "");
     }
 }

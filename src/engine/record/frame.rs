@@ -28,8 +28,8 @@ pub(super) enum Gather {
     Contacts,
 }
 
-/// An object-valued member that waits for the second to tell map from struct, or elements of a list that wait for one to tell
-/// something twice.
+/// An object-valued member that waits for the second to tell map from struct, or the element of a list that waits for a
+/// second.
 pub(super) struct Member {
     pub(super) name: u64,
     pub(super) start: u64,
@@ -101,7 +101,7 @@ pub(super) struct Frame {
     pub(super) has_name: bool,
     /// Containers that were opened in it.
     pub(super) children: u32,
-    /// Of an element: the name that came twice, whose elements are records. Of an array: that something is told twice in it.
+    /// Of an element: the name that came twice, whose elements are records. Of an array: that it has several elements.
     pub(super) listed: Option<u64>,
     /// Of an array: what becomes of elements that are no records, and how many were given to the object around it, or
     /// are people of a column.

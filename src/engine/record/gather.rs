@@ -7,8 +7,8 @@
 //!   {"name":"Kim","attributes":{"mail":["kim@..."]},"receivers":[{"name":"Kim","phone":"010..."}]}                       one
 //! ```
 //! What is gathered counts as it would if it stood in one object: values of several classes are one person's, several values
-//! of one class in a row are several people, and of those in a list the first three are one person's. A list of one element, or of
-//! some whose members differ and of which none tells what another has told, is no list of people but an object in brackets.
+//! of one class in a row are several people, and of those in a list the first three are one person's. A list of one element is no list
+//! of people but an object in brackets, of an object that names the same person or has told nobody besides.
 
 use smallvec::SmallVec;
 
@@ -92,8 +92,8 @@ impl Assembler {
         agrees(holder, items) == Some(true)
     }
 
-    /// Keeps what an element of a list in someone's object showed until something is told twice, or the list ends. Answers whether it
-    /// is kept.
+    /// Keeps what the first element of a list in someone's object showed until there is a second, or the list ends. Answers whether it is
+    /// kept.
     pub(super) fn keep_element(&mut self, element: &Element<'_>) -> bool {
         let [around @ .., holder, array] = self.frames.as_mut_slice() else {
             return false;
@@ -106,40 +106,44 @@ impl Assembler {
             && matches!(array.gather, Gather::Boxes | Gather::Contacts)
             && array.items.is_empty()
             && is_someones(around, holder);
-        match &mut array.first {
-            None if may_join => array.first = Some(Box::new(element.member())),
-            // Those of a list of people have the same members.
-            Some(first) if may_join && first.name != element.keyset && !repeats(&first.items, items) => {
-                (first.name, first.end) = (element.keyset, element.end);
-                first.has_name |= element.has_name;
-                first.keyset = first.keyset.wrapping_add(element.keyset);
-                first.items.extend_from_slice(items);
-            }
-            _ => {
-                array.listed = Some(0);
-                if let Some(first) = array.first.take() {
-                    self.settle(first.start, first.end, &first.items, first.has_name);
-                }
-                return false;
-            }
+        if may_join && array.first.is_none() {
+            array.first = Some(Box::new(element.member()));
+            return true;
         }
-        true
+        array.listed = Some(0);
+        if let Some(first) = array.first.take() {
+            self.settle(first.start, first.end, &first.items, first.has_name);
+        }
+        false
     }
 
-    /// A list in which nothing was told twice ended: what it showed is a member of the object around it, unless it names someone
-    /// else.
+    /// A list of one element ended: what that showed is a member of the object around it, unless it may be somebody else's.
     pub(super) fn join_list(&mut self, mut list: Frame, end: u64) {
         let Some(first) = list.first.take() else { return };
-        let holder = self.frames.last_mut();
-        let holder = holder.filter(|holder| agrees(holder, &first.items) != Some(false) && is_struct(holder));
-        let Some(holder) = holder else {
+        let is_value = first.keyset == 0;
+        let may_join = |holder: &&mut Frame| {
+            is_struct(holder)
+                && match agrees(holder, &first.items) {
+                    Some(is_same) => is_same,
+                    // What is said in lists of values is said of one; what stands beside it in an object of its own may be anybody.
+                    None => strong_in(holder) == if is_value { holder.given } else { 0 },
+                }
+        };
+        let Some(holder) = self.frames.last_mut().filter(may_join) else {
             return self.settle(first.start, first.end, &first.items, first.has_name);
         };
         holder.keyset = holder.keyset.wrapping_add(first.keyset);
+        holder.given += first.items.iter().filter(|item| item.category.is_strong()).count() as u32;
         list.keyset = first.keyset;
-        list.members = u32::from(first.keyset != 0);
+        list.members = u32::from(!is_value);
         list.has_name |= first.has_name;
-        list.items = first.items;
+        // Two lists are two objects: `{"to":["a@..."],"cc":["b@..."]}` are two people.
+        let object = if is_value { Some(list.object) } else { None };
+        let own = |item: Item| Item {
+            object: object.unwrap_or(item.object),
+            ..item
+        };
+        list.items = first.items.into_iter().map(own).collect();
         self.join_member(list, end);
     }
 
@@ -277,8 +281,9 @@ fn agrees(holder: &Frame, items: &[Item]) -> Option<bool> {
     Some(names.any(|name| known.contains(&name.place.value)))
 }
 
-/// Whether `more` tells another value of a kind that `known` has one of.
-fn repeats(known: &[Item], more: &[Item]) -> bool {
-    let is_other = |item: &Item, known: &Item| known.category == item.category && known.place.value != item.place.value;
-    more.iter().any(|item| known.iter().any(|known| is_other(item, known)))
+/// How many strong identifiers an object has told.
+fn strong_in(holder: &Frame) -> u32 {
+    let first = holder.first.iter().flat_map(|first| &first.items);
+    let items = holder.items.iter().chain(first);
+    items.filter(|item| item.category.is_strong()).count() as u32
 }

@@ -63,14 +63,20 @@ impl Assembler {
         let view = view_of(cell);
         let [from, to] = [cell.within.0, cell.within.1].map(|at| view.from_raw(at));
         stream.next = cell.at + cell.within.1 as u64;
-        let places = view.parts().filter(|(end, _)| (from + 1..to).contains(end));
-        let places = places.map(|(end, raw)| (end - from, cell.at + raw as u64));
         let text = view.text.get(from..to).unwrap_or_default();
+        let raw = |at: usize| cell.at + view.raw(at, at).0 as u64;
+        let parts = view.parts().filter(|(end, _)| (from + 1..to).contains(end));
+        let parts = parts.map(|(end, raw)| (end - from, cell.at + raw as u64));
+        let places = [(0, raw(from))].into_iter().chain(parts).chain([(to - from, raw(to))]);
         let before = stream.inner.assembler().findings();
-        stream.inner.read(self, text, places.chain([(to - from, stream.next)]));
+        let is_json = stream.goes_on(text);
+        stream.inner.read(self, text, places);
+        let told = (stream.inner.assembler().findings() - before) as usize;
         // A name may say that a number is nobody's; that most of them are is a sign that nothing is read as what it is.
-        let told = stream.inner.assembler().findings() - before;
-        let is_read = told as usize * 2 + UNTOLD_MAX >= found.len();
+        stream.told += told;
+        stream.untold += found.len().saturating_sub(told);
+        let is_read =
+            is_json && told * 2 + UNTOLD_MAX >= found.len() && stream.untold * 2 <= stream.told + 2 * UNTOLD_MAX;
         if is_read && !cell.last {
             self.stream = Some(stream);
         } else {

@@ -201,10 +201,14 @@ pub(super) fn subjects(
     people
 }
 
-/// Adds the recipients to those who were `chosen` beside them. An address or an account alone is no second person: without a role it
-/// is the recipient's, and a recipient's that of whoever has it sent, unless there are names of both.
+/// Adds the recipients to those who were `chosen` beside them. An address alone is no second person: without a role it is the
+/// recipient's, and a recipient's that of whoever has it sent, unless there are names of both. So is an account, where nobody but
+/// recipients has a name.
 fn join_recipients<'i>(items: &[Item], chosen: &mut SmallVec<[&'i Item; 4]>, recipients: SmallVec<[&'i Item; 4]>) {
-    let is_weak = |item: &&Item| matches!(item.category, Category::Address | Category::Account);
+    let mut all_names = items.iter().filter(|item| item.category == Category::Name).peekable();
+    let are_recipients = all_names.peek().is_some() && all_names.all(|item| item.role == Role::Recipient);
+    let is_weak =
+        |item: &&Item| item.category == Category::Address || item.category == Category::Account && are_recipients;
     let are_addresses = |chosen: &[&Item]| chosen.iter().all(is_weak);
     let is_nobody = |item: &&Item| item.role.person() == Role::None;
     let has_no_role = chosen.iter().all(is_nobody);

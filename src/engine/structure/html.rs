@@ -35,9 +35,10 @@ pub(super) struct Html {
 
 #[derive(Default)]
 struct Table {
-    headers: Vec<Header>,
-    /// Whether its head is under way, in which several rows may name the columns.
+    headers: Vec<Name>,
+    /// Whether its head is under way, and the first row of that, if some of its names are of several columns.
     part: Part,
+    wide: Vec<Heading>,
     /// What the row under way would be as a header.
     row: Vec<Heading>,
     /// Whether `row` has something that a header does not have.
@@ -59,33 +60,34 @@ enum Part {
     Head,
 }
 
-/// The name of a column, which the next row of the head may give another.
-#[derive(Clone)]
-struct Header {
+/// A cell of a row that may name columns: so many, and whether the next row has cells under it.
+struct Heading {
     name: Name,
+    columns: usize,
     is_open: bool,
 }
 
-/// A cell that may name columns: so many, and whether down to the last row of the head.
-struct Heading {
-    header: Header,
-    columns: usize,
-}
-
 impl Table {
-    /// A row of names: those of all columns, or of those to which the row above it left names.
+    /// A row of names. Those under a name of several columns are names of these.
     fn learn(&mut self, row: Vec<Heading>) {
-        let names = |cell: Heading| std::iter::repeat_n(cell.header, cell.columns);
-        let mut names = row.into_iter().flat_map(names).take(COLUMNS_MAX);
+        let wide = std::mem::take(&mut self.wide);
         if self.headers.is_empty() {
-            self.headers = names.collect();
+            self.headers = row.iter().map(|cell| cell.name.clone()).collect();
+            if self.part == Part::Head && row.iter().any(|cell| cell.columns > 1) {
+                self.wide = row;
+            }
             return;
         }
-        for open in self.headers.iter_mut().filter(|header| header.is_open) {
-            if let Some(name) = names.next() {
-                *open = name;
-            }
-        }
+        let mut names = row.into_iter().map(|cell| cell.name);
+        let columns = wide.iter().flat_map(|cell| std::iter::repeat_n(cell, cell.columns));
+        let mut name = |cell: &Heading| {
+            let below = names.next().filter(|_| cell.columns > 1);
+            below.unwrap_or_else(|| cell.name.clone())
+        };
+        let headers = columns
+            .take(COLUMNS_MAX)
+            .map(|cell| if cell.is_open { name(cell) } else { cell.name.clone() });
+        self.headers = headers.collect();
     }
 
     /// The cell under way spans so many columns or rows, as its attribute `name` says.
@@ -93,14 +95,12 @@ impl Table {
         let number = std::str::from_utf8(value)
             .ok()
             .and_then(|text| text.trim().parse().ok());
-        let Some(number @ 2..=COLUMNS_MAX) = number.filter(|_| self.in_cell) else {
+        let Some(number @ 2..=COLUMNS_MAX) = number.filter(|_| self.in_cell && !self.in_row) else {
             return;
         };
-        let is_columns = name.eq_ignore_ascii_case(b"colspan");
         match self.row.last_mut() {
-            _ if self.in_row => self.cells += if is_columns { number - 1 } else { 0 },
-            Some(cell) if is_columns => cell.columns = number,
-            Some(cell) => cell.header.is_open = false,
+            Some(cell) if name.eq_ignore_ascii_case(b"colspan") => cell.columns = number,
+            Some(cell) => cell.is_open = false,
             None => {}
         }
     }
@@ -116,7 +116,7 @@ impl Html {
 
     fn begin_row(&mut self, at: u64, sink: &mut impl Sink) {
         self.end_row(at, sink);
-        if !self.table.headers.is_empty() && self.table.part == Part::Body {
+        if !self.table.headers.is_empty() && self.table.wide.is_empty() {
             self.table.in_row = true;
             sink.open(Container::Row, at);
         }
@@ -135,6 +135,8 @@ impl Html {
             // A row of three is a record by itself; two cells may be a label and its value.
             if !has_data && (titles == cells || titles == 0) {
                 self.table.learn(row);
+            } else {
+                self.table.wide.clear();
             }
             self.section(end, sink);
         }
@@ -143,25 +145,33 @@ impl Html {
         }
     }
 
+    /// The head of the table is over.
+    fn end_head(&mut self, at: u64, sink: &mut impl Sink) {
+        self.end_row(at, sink);
+        self.table.part = Part::Body;
+        self.table.wide.clear();
+    }
+
     fn begin_cell(&mut self, title: bool) {
         let table = &mut self.table;
         table.cells += 1;
         table.titles += usize::from(title);
         table.in_cell = true;
         if table.row.len() < COLUMNS_MAX && !table.in_row {
-            let header = Header {
+            table.row.push(Heading {
                 name: Name::default(),
+                columns: 1,
                 is_open: true,
-            };
-            table.row.push(Heading { header, columns: 1 });
+            });
         }
     }
 
     /// The header of the cell under way.
     fn header(&self) -> Option<&Name> {
         let table = &self.table;
-        let header = (table.in_row && table.in_cell).then(|| table.headers.get(table.cells.checked_sub(1)?));
-        header.flatten().map(|header| &header.name)
+        (table.in_row && table.in_cell)
+            .then(|| table.headers.get(table.cells.checked_sub(1)?))
+            .flatten()
     }
 
     /// The name of the text that comes.
@@ -221,7 +231,7 @@ impl Page for Html {
                 }
             }
             Element::Head => self.table.part = Part::Head,
-            Element::Body => self.table.part = Part::Body,
+            Element::Body => self.end_head(at, sink),
             Element::Script | Element::Label | Element::Other => {}
         }
         self.is_link = name.eq_ignore_ascii_case(b"a");
@@ -279,10 +289,7 @@ impl Page for Html {
         match element {
             Element::Row => self.end_row(end, sink),
             Element::Cell | Element::Title => self.table.in_cell = false,
-            Element::Head => {
-                self.end_row(end, sink);
-                self.table.part = Part::Body;
-            }
+            Element::Head => self.end_head(end, sink),
             Element::Table => {
                 self.end_row(end, sink);
                 self.table = Table::default();
@@ -301,7 +308,7 @@ impl Page for Html {
         if self.table.in_cell && !self.table.in_row {
             self.table.has_data |= is_data(bytes);
             if let Some(cell) = self.table.row.last_mut() {
-                cell.header.name.extend(bytes);
+                cell.name.extend(bytes);
             }
         }
         if !self.label.is_empty() && !self.hint.is_empty() && self.header().is_none() && self.hint_says_more(sink) {
@@ -404,7 +411,7 @@ impl Element {
             4 if is(&[b"form", b"main"]) => Self::Section,
             5 if is(&[b"table"]) => Self::Table,
             5 if is(&[b"thead"]) => Self::Head,
-            5 if is(&[b"tbody"]) => Self::Body,
+            5 if is(&[b"tbody", b"tfoot"]) => Self::Body,
             5 if is(&[b"label"]) => Self::Label,
             5 if is(&[b"style"]) => Self::Script,
             5 if is(&[b"aside"]) => Self::Section,

@@ -50,7 +50,8 @@ pub(super) fn pieces(line: &[u8]) -> impl Iterator<Item = Piece> {
             return Some(text_piece(text));
         }
         let is_parameter = before(line, key.start) == b';';
-        let (value, next) = value_at(line, key.end + 1, is_parameter);
+        let listed = listed_at(line, &key);
+        let (value, next) = listed.unwrap_or_else(|| value_at(line, key.end + 1, is_parameter));
         let is_query = matches!(before(line, key.start), b'?' | b'&') || line.get(value.end) == Some(&b'&');
         at = next;
         Some(Piece { key, value, is_query })
@@ -87,6 +88,27 @@ fn key_before(line: &[u8], sign: usize) -> Option<Range<usize>> {
         .filter(|byte| byte.is_ascii_digit())
         .count();
     (begins && is_apart && is_one && length < KEY_BYTES_MAX && digits < KEY_DIGITS_MAX).then_some(start..sign)
+}
+
+/// The value of `key` where pairs are listed between brackets, to the comma before the next or to the bracket, and where what comes
+/// after it begins: `User(name=Kim Minsu, tel=010...)`.
+fn listed_at(line: &[u8], key: &Range<usize>) -> Option<(Range<usize>, usize)> {
+    const VALUE_BYTES_MAX: usize = 160;
+    let from = key.end + 1;
+    let rest = line.get(from..)?;
+    let rest = rest.get(..VALUE_BYTES_MAX).unwrap_or(rest);
+    let is_listed = matches!(before(line, key.start), b'(' | b'[' | b'{') || line.get(..key.start)?.ends_with(b", ");
+    let end = rest.iter().position(|byte| b"()[]{}=\"'&;|\t\r\n".contains(byte))?;
+    let length = match rest.get(end)? {
+        b'=' => {
+            let next = key_before(line, from + end)?;
+            let value = line.get(from..next.start)?.strip_suffix(b", ")?;
+            value.len()
+        }
+        b')' | b']' | b'}' => end,
+        _ => return None,
+    };
+    (is_listed && length > 0).then_some((from..from + length, from + length))
 }
 
 /// The value that begins at `from`, to the blank behind it or, of a parameter (`;CN=Kim Lee:`), to a mark; and where what comes after it begins.
@@ -177,6 +199,19 @@ mod tests {
                 ("status", "OK", false),
                 ("", " ", false),
                 ("n", "1", false),
+            ]
+        );
+        assert_eq!(
+            read("User(id=1, name=Kim Min Su, tel=010 2, city=)"),
+            [
+                ("", "User(", false),
+                ("id", "1", false),
+                ("", ", ", false),
+                ("name", "Kim Min Su", false),
+                ("", ", ", false),
+                ("tel", "010 2", false),
+                ("", ", ", false),
+                ("city", ")", false),
             ]
         );
         assert_eq!(

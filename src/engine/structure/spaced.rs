@@ -20,13 +20,17 @@ const NAME_BYTES_MAX: usize = 48;
 const LINE_BYTES_MAX: usize = 512;
 /// Dashes of a rule at least.
 const DASHES_MIN: usize = 3;
+/// Blanks between two columns without rules, at least.
+const GAP: usize = 2;
 
 /// The table that the lines so far are of.
 #[derive(Default)]
 pub(super) struct Spaced {
     columns: Vec<Column>,
-    /// The line before, over which rules may stand.
+    has_rules: bool,
+    /// The line before, over which rules may stand, and how many columns it has: names stand where a table begins.
     before: Vec<u8>,
+    before_columns: usize,
 }
 
 /// A column: its name, and how many letters stand before it.
@@ -42,70 +46,68 @@ impl Spaced {
     /// The cells of a line that stands under names of columns, if it does: one for each column.
     pub(super) fn row(&mut self, line: &[u8], sink: &mut impl Sink) -> Option<Vec<Range<usize>>> {
         let text = std::str::from_utf8(line).ok()?.trim_end();
-        let before = std::mem::take(&mut self.before);
         if is_rule(text) {
-            self.rule(text, &before);
+            self.rule(text);
             return None;
         }
-        let row = if self.columns.is_empty() {
-            None
-        } else {
-            self.cells(text)
-        };
-        if row.is_none() {
-            self.columns = columns(text, sink);
-            if text.len() <= LINE_BYTES_MAX {
-                self.before.extend_from_slice(text.as_bytes());
-            }
+        let words = words(text, GAP);
+        let is_like = words.len() == std::mem::replace(&mut self.before_columns, words.len());
+        let cells = self.cells(text, &words);
+        if cells.is_some() {
+            return cells;
         }
-        row
+        self.columns.clear();
+        self.before.clear();
+        let is_short = text.len() <= LINE_BYTES_MAX;
+        if is_short {
+            self.before.extend_from_slice(text.as_bytes());
+        }
+        if is_short && !is_like {
+            (self.columns, self.has_rules) = (columns(text, words, sink), false);
+        }
+        None
     }
 
     /// The name of a column.
     pub(super) fn name(&self, column: usize) -> Name {
-        self.columns
-            .get(column)
-            .map(|column| column.name.clone())
-            .unwrap_or_default()
+        let column = self.columns.get(column);
+        column.map(|column| column.name.clone()).unwrap_or_default()
     }
 
     /// Rules, each of which is as wide as a column, whose names are on the line before.
-    fn rule(&mut self, text: &str, before: &[u8]) {
-        let rules = words(text, 1);
-        let names = std::str::from_utf8(before).ok().filter(|names| !names.is_empty());
+    fn rule(&mut self, text: &str) {
+        let (rules, before) = (words(text, 1), std::mem::take(&mut self.before));
+        self.before_columns = 0;
+        let names = std::str::from_utf8(&before).ok().filter(|names| !names.is_empty());
         let Some(names) = names.filter(|_| (2..=COLUMNS_MAX).contains(&rules.len())) else {
             return;
         };
         let places: Vec<usize> = rules.iter().map(|rule| rule.start).collect();
-        let Some(cells) = cut(names, &places, wide).or_else(|| cut(names, &places, |_| 1)) else {
-            return;
-        };
+        let Some(cells) = cut(names, &places, 1) else { return };
         let column = |(place, cell): (usize, Range<usize>)| Column {
             name: Name::of(names.get(cell).unwrap_or_default().as_bytes()),
             place,
         };
         self.columns = places.into_iter().zip(cells).map(column).collect();
+        self.has_rules = true;
     }
 
-    fn cells(&self, text: &str) -> Option<Vec<Range<usize>>> {
-        let words = words(text, 2);
+    /// The cells of `text`, which has these words.
+    fn cells(&self, text: &str, words: &[Range<usize>]) -> Option<Vec<Range<usize>>> {
+        if self.columns.is_empty() || words.is_empty() {
+            return None;
+        }
         if words.len() == self.columns.len() {
-            return Some(words);
+            return Some(words.to_vec());
         }
         let places: Vec<usize> = self.columns.iter().map(|column| column.place).collect();
-        cut(text, &places, wide)
-            .or_else(|| cut(text, &places, |_| 1))
-            .filter(|cells| cells.iter().filter(|cell| !cell.is_empty()).count() > 1)
+        let cells = cut(text, &places, if self.has_rules { 1 } else { GAP });
+        cells.filter(|cells| cells.iter().filter(|cell| !cell.is_empty()).count() > 1)
     }
 }
 
-/// The columns that `text` names, if it names some.
-fn columns(text: &str, sink: &mut impl Sink) -> Vec<Column> {
-    let cells = if text.len() <= LINE_BYTES_MAX {
-        words(text, 2)
-    } else {
-        Vec::new()
-    };
+/// The columns that `text` names by these cells, if it names some.
+fn columns(text: &str, cells: Vec<Range<usize>>, sink: &mut impl Sink) -> Vec<Column> {
     let is_name = |cell: &Range<usize>| {
         let name = text.get(cell.clone()).unwrap_or_default();
         name.len() <= NAME_BYTES_MAX && !is_data(name.as_bytes()) && name.chars().any(char::is_alphabetic)
@@ -124,11 +126,9 @@ fn columns(text: &str, sink: &mut impl Sink) -> Vec<Column> {
 
 /// Whether a line is nothing but rules.
 fn is_rule(text: &str) -> bool {
+    let is_part = |byte: u8| matches!(byte, b'-' | b'=' | b' ' | b'\t' | b'+');
     let dashes = text.bytes().filter(|byte| matches!(byte, b'-' | b'='));
-    dashes.count() >= DASHES_MIN
-        && text
-            .bytes()
-            .all(|byte| matches!(byte, b'-' | b'=' | b' ' | b'\t' | b'+'))
+    text.bytes().all(is_part) && dashes.count() >= DASHES_MIN
 }
 
 /// What stands between runs of `gap` blanks or more.
@@ -152,8 +152,14 @@ fn words(text: &str, gap: usize) -> Vec<Range<usize>> {
     words
 }
 
-/// `text` cut at these places, each of which has a blank before it.
-fn cut(text: &str, places: &[usize], width: Width) -> Option<Vec<Range<usize>>> {
+/// `text` cut at these places, each of which has `gap` blanks before it; `None` if something stands before the first, or a number may
+/// stand on both sides of one blank.
+fn cut(text: &str, places: &[usize], gap: usize) -> Option<Vec<Range<usize>>> {
+    let widths: [Width; 2] = [wide, |_| 1];
+    widths.into_iter().find_map(|width| cut_by(text, places, gap, width))
+}
+
+fn cut_by(text: &str, places: &[usize], gap: usize, width: Width) -> Option<Vec<Range<usize>>> {
     let mut cuts = Vec::with_capacity(places.len());
     let (mut place, mut letters) = (0, text.char_indices().peekable());
     for wanted in places {
@@ -161,9 +167,14 @@ fn cut(text: &str, places: &[usize], width: Width) -> Option<Vec<Range<usize>>> 
             place += width(letter);
         }
         let at = letters.peek().map_or(text.len(), |(at, _)| *at);
-        let is_apart = place == *wanted || at == text.len();
-        let before = text.get(..at).and_then(|before| before.bytes().next_back());
-        if !is_apart || !before.is_none_or(|before| before == b' ' || at == text.len()) {
+        let (before, behind) = text.split_at_checked(at)?;
+        let left = before.trim_end_matches(' ');
+        let is_in_number = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_digit() || b"+()".contains(&byte));
+        let parts_number = is_in_number(left.bytes().next_back()) && is_in_number(behind.bytes().next());
+        let blanks = before.len() - left.len();
+        let is_apart = left.is_empty() || blanks >= gap && !(blanks == 1 && parts_number);
+        let is_cut = at == text.len() || place == *wanted && is_apart;
+        if !is_cut || (cuts.is_empty() && !left.is_empty()) {
             return None;
         }
         cuts.push(at);
@@ -242,6 +253,12 @@ mod tests {
             &["x 2026  phone", "Kim  010"],
             &["---- ----", "Kim  010"],
             &["x name", "=======", "Kim  010"],
+            // What a cut would part or leave out is text.
+            &["x name  tel      city", "Kim     010 2000 1234"],
+            &["x y  z", "---- ----", "0102 3000"],
+            &["          x name  tel", "kim@mail  Lee  010  02"],
+            // Names stand where a table begins.
+            &["a  b", "x name  tel", "Kim  010"],
         ] {
             assert!(read(lines).iter().all(String::is_empty), "{lines:?}");
         }

@@ -90,7 +90,10 @@ fn value<'c>(cell: &'c [u8], name: &'c [u8]) -> (usize, &'c [u8]) {
             .unwrap_or_default()
     };
     let name = skip(name, &is_quote);
-    let name = name.strip_suffix(b"\"").or_else(|| name.strip_suffix(b"'")).unwrap_or(name);
+    let name = name
+        .strip_suffix(b"\"")
+        .or_else(|| name.strip_suffix(b"'"))
+        .unwrap_or(name);
     let line = skip(cell, &is_lead).strip_prefix(name).filter(|_| !name.is_empty());
     let behind = line
         .map(|line| skip(line, &|byte| is_quote(byte) || *byte == b' '))

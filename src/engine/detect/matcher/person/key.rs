@@ -47,7 +47,8 @@ impl NameKey {
     pub(in crate::engine::detect) fn of(key: &KeyWords) -> Option<Self> {
         if !key.is_ascii() {
             // A name is a person's, whatever else a column holds: `상호/성명`.
-            if key.holds_any(OTHERS) && !key.holds_any(&["성명", "氏名"]) {
+            let is_name = |word: &[u8]| ["성명", "氏名"].iter().any(|name| name.as_bytes() == word);
+            if key.holds_any(OTHERS) && !key.iter().any(is_name) {
                 return None;
             }
             let last = key.iter().next_back().and_then(|word| std::str::from_utf8(word).ok());
@@ -83,7 +84,7 @@ impl NameKey {
             return Some(Self::Bare);
         }
         // Whoever holds an account is a person, whatever an account is.
-        if ends_with(key, [b"holder", b"name"]) {
+        if ends_with(key, [b"holder", b"name"]) && !key.iter().any(|word| word == b"place") {
             return Some(Self::Full);
         }
         if has(Word::Other) {
@@ -386,6 +387,7 @@ mod tests {
             ("Ship to", bare),
             ("Ordered by", bare),
             ("BankAccountHolderName", full),
+            ("상품성명", None),
             ("Empleado", bare),
             ("お届け先", bare),
             ("お届け先住所", None),

@@ -36,10 +36,12 @@ pub(super) fn normal(key: NameKey, text: &[u8]) -> Option<Normal> {
     good.then(|| fold_name(name))
 }
 
-/// A name without what stands in brackets behind it: `김민수(본인)`, `山田太郎（ヤマダタロウ）`.
+/// A name without what says in brackets behind it who of a family it is, or how it is read: `김민수(본인)`, `山田太郎（ヤマダタロウ）`.
 fn without_aside(name: &str) -> &str {
+    const WHO: [&str; 6] = ["본인", "대리인", "배우자", "자녀", "부", "모"];
     let brackets = |[open, close]: [char; 2]| name.strip_suffix(close)?.split_once(open);
     let aside = [['(', ')'], ['（', '）']].into_iter().find_map(brackets);
+    let aside = aside.filter(|(_, aside)| WHO.contains(aside) || aside.chars().all(asian::is_kana));
     aside.map_or(name, |(name, _)| name.trim_end())
 }
 

@@ -71,7 +71,7 @@ const GREETINGS: [&str; 18] = [
 const GREETED_BYTES_MAX: usize = 64;
 
 /// People who are spoken to by what they are, and not by a name: their first letters are surnames.
-const PEOPLE: [&str; 22] = [
+const PEOPLE: [&str; 42] = [
     "이용자",
     "사용자",
     "주문자",
@@ -94,12 +94,36 @@ const PEOPLE: [&str; 22] = [
     "변호사",
     "이사장",
     "전문가",
+    "고양이",
+    "강아지",
+    "한국인",
+    "정치인",
+    "방송인",
+    "신고자",
+    "제보자",
+    "채권자",
+    "문의자",
+    "강연자",
+    "전도사",
+    "주치의",
+    "한의사",
+    "조리사",
+    "노조원",
+    "이동자",
+    "우승자",
+    "기부자",
+    "후원자",
+    "조교수",
 ];
 
 /// The names of those who are spoken to, as far as they are known for people's.
 pub(in crate::engine::detect) fn honoured(haystack: &[u8]) -> impl Iterator<Item = Candidate> {
-    let finders = HONORIFICS.iter();
-    finders.flat_map(move |finder| finder.find_iter(haystack).filter_map(move |at| before(haystack, at)))
+    HONORIFICS.iter().flat_map(move |finder| {
+        // What is said to anybody in Chinese stands behind words of two letters too, and of four.
+        let is_greeting = finder.needle() == "您好".as_bytes();
+        let names = finder.find_iter(haystack).filter_map(move |at| before(haystack, at));
+        names.filter(move |name| !is_greeting || name.end - name.start == 3 * '您'.len_utf8())
+    })
 }
 
 /// The name that ends before the honorific `at`, with or without a blank between them, and in it.
@@ -115,6 +139,8 @@ fn before(haystack: &[u8], at: usize) -> Option<Candidate> {
     let given = last_word(text)?;
     let rest = text.get(..text.len() - given.len())?;
     let surname = rest.strip_suffix([' ', '\u{3000}']).and_then(last_word);
+    // Whoever was spoken to before is somebody else.
+    let surname = surname.filter(|surname| !surname.ends_with(['님', '様', '好']));
     let both = surname.and_then(|surname| text.get(rest.trim_end().len() - surname.len()..));
     both.into_iter().chain([given]).find_map(|name| {
         Some(Candidate {
@@ -157,7 +183,7 @@ pub(in crate::engine::detect) fn greeted(haystack: &[u8]) -> Option<Candidate> {
     Some(Candidate {
         start,
         end: start + name.len(),
-        normal: super::normal(NameKey::Full, name.as_bytes()).filter(|_| is_name)?,
+        normal: super::normal(NameKey::Bare, name.as_bytes()).filter(|_| is_name)?,
         weak: false,
     })
 }
@@ -200,6 +226,8 @@ mod tests {
             ("Hi Fiona, your order", None),
             ("History Lesson, one", None),
             ("Dear", None),
+            ("Dear Human Resources, please", None),
+            ("Hello Spring Boot! It", None),
         ] {
             let found = greeted(text.as_bytes()).map(|found| text.get(found.start..found.end).unwrap_or_default());
             assert_eq!(found, expected, "{text}");
