@@ -120,7 +120,8 @@ fn columns(text: &str, cells: Vec<Range<usize>>, sink: &mut impl Sink) -> Vec<Co
         name: Name::of(text.get(cell).unwrap_or_default().as_bytes()),
     };
     let columns: Vec<Column> = cells.into_iter().map(column).collect();
-    let says = |column: &Column| sink.plain(column.name.as_slice()).is_none();
+    // A letter alone may be anything.
+    let says = |column: &Column| column.name.as_slice().len() > 1 && sink.plain(column.name.as_slice()).is_none();
     if columns.iter().any(says) { columns } else { Vec::new() }
 }
 
