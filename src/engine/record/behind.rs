@@ -6,7 +6,7 @@ use super::assembler::Assembler;
 use super::frame;
 use super::inner::Inner;
 use super::layers::{End, Layers};
-use super::stream::Stream;
+use super::stream::{Form, Stream};
 use crate::engine::container::Guess;
 use crate::engine::decode::{Reader, Run, Unescaped};
 use crate::engine::detect::{Context, Finding, Key, Span};
@@ -120,7 +120,7 @@ impl Assembler {
             return;
         };
         let begin = cell.at + view.raw(run.range.start, run.range.start).0 as u64;
-        let stream = Stream::new(self.inner(layers, begin), Reader::new(run.alphabet), begin);
+        let stream = Stream::new(self.inner(layers, begin), Form::Coded(Reader::new(run.alphabet)), begin);
         self.stream = Some(Box::new(stream));
         self.go_on(cell, view, (run.range.start, to));
     }

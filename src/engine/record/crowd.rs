@@ -69,11 +69,9 @@ impl Crowd {
         for named in self.people.values() {
             let buyer = match named {
                 Known::Alone => None,
+                Known::Recipient(None) if self.is_shop => None,
                 // Who is named nowhere near is the body's only buyer, if there is one.
-                Known::Recipient(None) => {
-                    let only = self.buyer.filter(|_| !self.is_shop);
-                    only.or_else(|| is_own.then_some(asking).filter(|_| self.buyer.is_none()))
-                }
+                Known::Recipient(None) => self.buyer.or_else(|| is_own.then_some(asking)),
                 Known::Recipient(buyer) => *buyer,
             };
             if let Some(buyer) = buyer {

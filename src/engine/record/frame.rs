@@ -104,7 +104,7 @@ pub(super) struct Frame {
     /// Of an element: the name that came twice, whose elements are records. Of an array: that it has several elements.
     pub(super) listed: Option<u64>,
     /// Of an array: what becomes of elements that are no records, and how many were given to the object around it, or
-    /// are people of a column.
+    /// are people of a column. Of an object: how many strong identifiers its lists of one gave it.
     pub(super) gather: Gather,
     pub(super) given: u32,
     /// Set once the record outgrew the hold-back and was settled by what it had shown.

@@ -38,7 +38,7 @@ pub(super) struct Element<'i> {
 impl Element<'_> {
     fn member(&self) -> Member {
         Member {
-            name: self.keyset,
+            name: 0,
             start: self.start,
             end: self.end,
             key_is_role: false,
@@ -126,24 +126,22 @@ impl Assembler {
                 && match agrees(holder, &first.items) {
                     Some(is_same) => is_same,
                     // What is said in lists of values is said of one; what stands beside it in an object of its own may be anybody.
-                    None => strong_in(holder) == if is_value { holder.given } else { 0 },
+                    None => strong_of(told_in(holder)) == if is_value { holder.given } else { 0 },
                 }
         };
         let Some(holder) = self.frames.last_mut().filter(may_join) else {
             return self.settle(first.start, first.end, &first.items, first.has_name);
         };
         holder.keyset = holder.keyset.wrapping_add(first.keyset);
-        holder.given += first.items.iter().filter(|item| item.category.is_strong()).count() as u32;
+        holder.given += strong_of(first.items.iter());
         list.keyset = first.keyset;
         list.members = u32::from(!is_value);
         list.has_name |= first.has_name;
-        // Two lists are two objects: `{"to":["a@..."],"cc":["b@..."]}` are two people.
-        let object = if is_value { Some(list.object) } else { None };
-        let own = |item: Item| Item {
-            object: object.unwrap_or(item.object),
-            ..item
-        };
-        list.items = first.items.into_iter().map(own).collect();
+        list.items = first.items;
+        if is_value {
+            // Two lists are two objects: `{"to":["a@..."],"cc":["b@..."]}` are two people.
+            list.items.iter_mut().for_each(|item| item.object = list.object);
+        }
         self.join_member(list, end);
     }
 
@@ -270,9 +268,8 @@ fn is_someones(around: &[Frame], holder: &Frame) -> bool {
 
 /// Whether `items` name someone as `holder` does; `None` where either names nobody.
 fn agrees(holder: &Frame, items: &[Item]) -> Option<bool> {
-    let first = holder.first.iter().flat_map(|first| &first.items);
     let is_name = |item: &&Item| item.category == Category::Name;
-    let mut known = holder.items.iter().chain(first).filter(is_name).peekable();
+    let mut known = told_in(holder).filter(is_name).peekable();
     let mut names = items.iter().filter(is_name).peekable();
     if known.peek().is_none() || names.peek().is_none() {
         return None;
@@ -281,9 +278,12 @@ fn agrees(holder: &Frame, items: &[Item]) -> Option<bool> {
     Some(names.any(|name| known.contains(&name.place.value)))
 }
 
-/// How many strong identifiers an object has told.
-fn strong_in(holder: &Frame) -> u32 {
+/// What an object has told so far, the member that waits for another included.
+fn told_in(holder: &Frame) -> impl Iterator<Item = &Item> {
     let first = holder.first.iter().flat_map(|first| &first.items);
-    let items = holder.items.iter().chain(first);
+    holder.items.iter().chain(first)
+}
+
+fn strong_of<'i>(items: impl Iterator<Item = &'i Item>) -> u32 {
     items.filter(|item| item.category.is_strong()).count() as u32
 }

@@ -8,10 +8,10 @@
 
 use super::assembler::Assembler;
 use super::layers::repeats;
-use super::stream::Stream;
+use super::stream::{Form, Stream};
 use crate::engine::decode::Unescaped;
 use crate::engine::detect::Finding;
-use crate::engine::structure::{Cell, CellForm, Declared};
+use crate::engine::structure::{Balance, Cell, CellForm, Declared};
 
 /// Bytes before the first quote of JSON.
 const FRONT_BYTES_MAX: usize = 32;
@@ -43,20 +43,16 @@ impl Assembler {
     /// Reads one cell of a string that is longer, in which this was `found`, if that is such a body. Answers whether it was read.
     pub(super) fn go_on_nested(&mut self, cell: &Cell<'_>, found: &[Finding]) -> bool {
         let begin = cell.at + cell.within.0 as u64;
-        let stream = self.stream.take_if(|stream| stream.is_json());
-        let stream = match stream {
-            Some(stream) if stream.next == begin => Some(stream),
-            Some(stream) => {
-                self.end(*stream);
-                None
-            }
-            None => None,
-        };
+        let is_json = |stream: &mut Box<Stream>| stream.json().is_some();
+        let going = self.stream.take_if(|stream| is_json(stream) && stream.next == begin);
+        if self.stream.as_mut().is_some_and(is_json) {
+            self.end_stream();
+        }
         let may_begin = cell.within.0 == 0 && !cell.last && self.stream.is_none() && self.fault.is_none();
-        let Some(mut stream) = stream.or_else(|| {
+        let Some(mut stream) = going.or_else(|| {
             let layers = self.layers.checked_sub(1).filter(|_| may_begin && repeats(found))?;
             let inner = || self.inner(layers, begin).of_text(Declared::Json);
-            may_be_json(cell).then(|| Box::new(Stream::of_json(inner(), begin)))
+            may_be_json(cell).then(|| Box::new(Stream::new(inner(), Form::Json(Values::default()), begin)))
         }) else {
             return false;
         };
@@ -69,20 +65,56 @@ impl Assembler {
         let parts = parts.map(|(end, raw)| (end - from, cell.at + raw as u64));
         let places = [(0, raw(from))].into_iter().chain(parts).chain([(to - from, raw(to))]);
         let before = stream.inner.assembler().findings();
-        let is_json = stream.goes_on(text);
         stream.inner.read(self, text, places);
         let told = (stream.inner.assembler().findings() - before) as usize;
-        // A name may say that a number is nobody's; that most of them are is a sign that nothing is read as what it is.
-        stream.told += told;
-        stream.untold += found.len().saturating_sub(told);
-        let is_read =
-            is_json && told * 2 + UNTOLD_MAX >= found.len() && stream.untold * 2 <= stream.told + 2 * UNTOLD_MAX;
+        let is_read = stream
+            .json()
+            .is_some_and(|values| values.go_on(text, told, found.len()));
         if is_read && !cell.last {
             self.stream = Some(stream);
         } else {
             self.end(*stream);
         }
         is_read
+    }
+}
+
+/// What of JSON in a string was read.
+#[derive(Default)]
+pub(super) struct Values {
+    balance: Balance,
+    /// Whether a bracket was seen: what stands before the first may number it.
+    is_begun: bool,
+    /// Identifiers that it told, and those of its cells that it did not.
+    told: usize,
+    untold: usize,
+}
+
+impl Values {
+    /// `text` was read, which told so many identifiers, of which its cell shows `found`. Answers whether it is read as what it is.
+    fn go_on(&mut self, text: &[u8], told: usize, found: usize) -> bool {
+        // A name may say that a number is nobody's; that most of them are is a sign that nothing is read as what it is.
+        self.told += told;
+        self.untold += found.saturating_sub(told);
+        self.takes(text) && told * 2 + UNTOLD_MAX >= found && self.untold * 2 <= self.told + 2 * UNTOLD_MAX
+    }
+
+    /// Whether `text` goes on with values of JSON, and has nothing beside them.
+    fn takes(&mut self, text: &[u8]) -> bool {
+        let is_nothing = |byte: &u8| byte.is_ascii_whitespace() || *byte == b',';
+        let mut left = text;
+        while !left.is_empty() {
+            let bracket = || memchr::memchr2(b'{', b'[', left).unwrap_or(left.len());
+            let between = if self.balance.is_closed() { bracket() } else { 0 };
+            let (between, value) = left.split_at(between);
+            if self.is_begun && !between.iter().all(is_nothing) {
+                return false;
+            }
+            self.is_begun |= !value.is_empty();
+            let Some(end) = self.balance.end(value) else { break };
+            left = value.get(end..).unwrap_or_default();
+        }
+        true
     }
 }
 

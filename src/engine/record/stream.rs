@@ -1,6 +1,7 @@
 //! A value that is longer than a cell shows, in another alphabet or JSON: read cell by cell, as a body of its own.
 
 use super::inner::Inner;
+use super::nested::Values;
 use crate::engine::decode::{Reader, Unescaped};
 
 /// Characters that are decoded at once; a mask of what is in them covers them all.
@@ -8,50 +9,31 @@ const UNIT_BYTES: usize = 32;
 /// Bytes of a line end.
 const LINE_END_BYTES_MAX: u64 = 2;
 
+/// What it is written in.
+pub(super) enum Form {
+    Coded(Reader),
+    Json(Values),
+}
+
 /// A value under way.
 pub(super) struct Stream {
     pub(super) inner: Inner,
-    reader: Option<Reader>,
-    /// Where it is JSON: how deep in brackets it is, identifiers that it told, and those of its cells that it did not.
-    depth: Depth,
-    pub(super) told: usize,
-    pub(super) untold: usize,
+    form: Form,
     /// Where it goes on, if it does.
     pub(super) next: u64,
 }
 
 impl Stream {
-    pub(super) fn new(inner: Inner, reader: Reader, next: u64) -> Self {
-        Self {
-            inner,
-            reader: Some(reader),
-            depth: Depth::default(),
-            told: 0,
-            untold: 0,
-            next,
+    pub(super) const fn new(inner: Inner, form: Form, next: u64) -> Self {
+        Self { inner, form, next }
+    }
+
+    /// What of it was read, if it is JSON.
+    pub(super) const fn json(&mut self) -> Option<&mut Values> {
+        match &mut self.form {
+            Form::Json(values) => Some(values),
+            Form::Coded(_) => None,
         }
-    }
-
-    /// One that is JSON, in no other alphabet.
-    pub(super) fn of_json(inner: Inner, next: u64) -> Self {
-        Self {
-            inner,
-            reader: None,
-            depth: Depth::default(),
-            told: 0,
-            untold: 0,
-            next,
-        }
-    }
-
-    /// Whether it is JSON.
-    pub(super) const fn is_json(&self) -> bool {
-        self.reader.is_none()
-    }
-
-    /// Whether `text`, which comes next, goes on with values of JSON and nothing beside them.
-    pub(super) fn goes_on(&mut self, text: &[u8]) -> bool {
-        text.iter().all(|byte| self.depth.takes(*byte))
     }
 
     /// Whether it may go on at `at`; or, where lines end inside such values, behind the end of a line.
@@ -66,7 +48,9 @@ impl Stream {
 
     /// Reads what of it stands in `from..to` of `view`, which is of a cell at `at`; returns where it ends.
     pub(super) fn read(&mut self, view: &Unescaped, (from, to): (usize, usize), at: u64) -> usize {
-        let Some(reader) = &mut self.reader else { return from };
+        let Form::Coded(reader) = &mut self.form else {
+            return from;
+        };
         let text = view.text.get(from..to).unwrap_or_default();
         let length = reader.length(text);
         let text = text.get(..length).unwrap_or_default();
@@ -79,33 +63,5 @@ impl Stream {
             self.inner.push(&bytes, self.next);
         }
         from + length
-    }
-}
-
-/// How deep in brackets of JSON a text is.
-#[derive(Default)]
-struct Depth {
-    brackets: u32,
-    in_string: bool,
-    is_escaped: bool,
-    /// Whether a bracket was seen: what stands before the first may number it.
-    is_begun: bool,
-}
-
-impl Depth {
-    /// Whether `byte` stands in a value, or between two.
-    fn takes(&mut self, byte: u8) -> bool {
-        if std::mem::take(&mut self.is_escaped) {
-            return true;
-        }
-        match byte {
-            b'\\' if self.in_string => self.is_escaped = true,
-            b'"' if self.brackets > 0 => self.in_string = !self.in_string,
-            _ if self.in_string => {}
-            b'{' | b'[' => (self.brackets, self.is_begun) = (self.brackets.saturating_add(1), true),
-            b'}' | b']' if self.brackets > 0 => self.brackets -= 1,
-            _ => return self.brackets > 0 || !self.is_begun || byte.is_ascii_whitespace() || byte == b',',
-        }
-        true
     }
 }

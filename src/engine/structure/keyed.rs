@@ -2,6 +2,8 @@
 //! (vCard, LDIF, YAML, INI, mail heads). An event's JSON is read as JSON; in a stream of events the data of one is what stands
 //! on all its `data:` lines.
 
+use std::ops::Range;
+
 use memchr::{memchr, memchr_iter};
 use smallvec::SmallVec;
 
@@ -257,26 +259,24 @@ fn unnamed(line: &Cell<'_>, (bars, spaced): (&mut Bars, &mut Spaced), sink: &mut
     if !is_bars {
         bars.pass(line.raw);
     }
-    let piece = |range: std::ops::Range<usize>, form| {
+    let piece = |range: Range<usize>, form| {
         let at = line.at + range.start as u64;
         Cell::whole(line.raw.get(range).unwrap_or_default(), at, form)
     };
-    let is_row = is_bars && bars.is_row(line.raw);
-    let spaced_row = if is_whole && !is_bars {
-        spaced.row(line.raw, sink)
+    let row: Option<Vec<(Name, Range<usize>)>> = if is_bars {
+        let cells = || bars::cells(line.raw).enumerate();
+        let is_row = bars.is_row(line.raw);
+        is_row.then(|| cells().map(|(column, cell)| (bars.header(column), cell)).collect())
+    } else if is_whole {
+        let cells = spaced.row(line.raw, sink).map(|cells| cells.into_iter().enumerate());
+        cells.map(|cells| cells.map(|(column, cell)| (spaced.name(column), cell)).collect())
     } else {
         None
     };
-    if is_row || spaced_row.is_some() {
+    if let Some(cells) = row {
         sink.open(Container::Row, line.at);
-        let cells = spaced_row.unwrap_or_else(|| bars::cells(line.raw).collect());
-        for (column, range) in cells.into_iter().enumerate() {
+        for (header, range) in cells {
             let cell = piece(range, CellForm::Plain);
-            let header = if is_row {
-                bars.header(column)
-            } else {
-                spaced.name(column)
-            };
             header.tell(cell.at, sink);
             sink.cell(&cell);
         }

@@ -3,6 +3,7 @@
 //! A [`Structure`] is told the decoded bytes chunk by chunk and tells a [`Sink`] what it saw. What it tells depends on
 //! the bytes alone and never on how they were cut into chunks.
 
+mod balance;
 mod bars;
 mod calm;
 mod cells;
@@ -45,6 +46,7 @@ use script::Script;
 use sql::Sql;
 use xml::Xml;
 
+pub(in crate::engine) use balance::Balance;
 pub use cells::{Cell, CellForm, CellSettings};
 pub use multipart::{BOUNDARY_BYTES_MAX, Boundary};
 

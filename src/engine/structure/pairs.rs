@@ -94,21 +94,23 @@ fn key_before(line: &[u8], sign: usize) -> Option<Range<usize>> {
 /// after it begins: `User(name=Kim Minsu, tel=010...)`.
 fn listed_at(line: &[u8], key: &Range<usize>) -> Option<(Range<usize>, usize)> {
     const VALUE_BYTES_MAX: usize = 160;
+    let is_first = matches!(before(line, key.start), b'(' | b'[' | b'{');
+    if !is_first && !line.get(..key.start)?.ends_with(b", ") {
+        return None;
+    }
     let from = key.end + 1;
     let rest = line.get(from..)?;
     let rest = rest.get(..VALUE_BYTES_MAX).unwrap_or(rest);
-    let is_listed = matches!(before(line, key.start), b'(' | b'[' | b'{') || line.get(..key.start)?.ends_with(b", ");
     let end = rest.iter().position(|byte| b"()[]{}=\"'&;|\t\r\n".contains(byte))?;
     let length = match rest.get(end)? {
         b'=' => {
             let next = key_before(line, from + end)?;
-            let value = line.get(from..next.start)?.strip_suffix(b", ")?;
-            value.len()
+            line.get(from..next.start)?.strip_suffix(b", ")?.len()
         }
         b')' | b']' | b'}' => end,
         _ => return None,
     };
-    (is_listed && length > 0).then_some((from..from + length, from + length))
+    (length > 0).then_some((from..from + length, from + length))
 }
 
 /// The value that begins at `from`, to the blank behind it or, of a parameter (`;CN=Kim Lee:`), to a mark; and where what comes after it begins.

@@ -4,9 +4,9 @@ use memchr::{memchr, memchr_iter, memchr2};
 use smallvec::SmallVec;
 
 use super::Sink;
+use super::balance::Balance;
 use super::cells::{Carry, CellForm, CellSettings};
 use super::json::Json;
-use crate::engine::byte_set::ByteSet;
 
 /// Blanks between a bracket and the byte that tells JSON from code. Against: a bracket and a megabyte of blanks.
 const BLANKS_MAX: usize = 64;
@@ -31,14 +31,6 @@ enum State {
     /// An opening bracket and blanks.
     Bracket(SmallVec<[u8; BLANKS_MAX]>),
     Json(Box<Json>, Balance),
-}
-
-/// How deep in brackets a piece of JSON is.
-#[derive(Default)]
-struct Balance {
-    depth: u32,
-    in_string: bool,
-    escaped: bool,
 }
 
 impl Script {
@@ -231,31 +223,3 @@ impl Script {
         self.at += part.len() as u64;
     }
 }
-
-impl Balance {
-    /// The number of bytes up to and with the bracket that closes the first one.
-    fn end(&mut self, part: &[u8]) -> Option<usize> {
-        let mut at = usize::from(std::mem::take(&mut self.escaped));
-        while let Some(rest) = part.get(at..) {
-            let next = if self.in_string {
-                memchr2(b'"', b'\\', rest)
-            } else {
-                rest.iter().position(|byte| TELLING.has(*byte))
-            };
-            let place = next?;
-            at += place + 1;
-            match rest.get(place) {
-                Some(b'"') => self.in_string = !self.in_string,
-                Some(b'\\') if at < part.len() => at += 1,
-                Some(b'\\') => self.escaped = true,
-                Some(b'{' | b'[') => self.depth = self.depth.saturating_add(1),
-                _ if self.depth <= 1 => return Some(at),
-                _ => self.depth -= 1,
-            }
-        }
-        None
-    }
-}
-
-/// Brackets and quotes: what tells in JSON outside strings.
-const TELLING: ByteSet = ByteSet::of(b"\"{}[]");
